@@ -1,0 +1,19 @@
+"""OccScene for Blender: a tagged blockout in, textured views and a predicted occupancy out.
+
+An extension for Blender 4.2 and later. In the bpy module the same package is used as `blender_addon`:
+`import blender_addon; blender_addon.register()`.
+"""
+
+
+def register() -> None:
+    """Adds the extension's classes, properties and commands to Blender."""
+    from . import registration
+
+    registration.register()
+
+
+def unregister() -> None:
+    """Takes away everything that `register` added, and ends the bridge."""
+    from . import registration
+
+    registration.unregister()

@@ -1,0 +1,109 @@
+"""Blender's end of the pipes: starts the child and exchanges messages without ever waiting."""
+
+from __future__ import annotations
+
+import contextlib
+import subprocess
+import sys
+import time
+from collections import deque
+from collections.abc import Sequence
+from pathlib import Path
+
+from .messages import Message, MessageDecoder, encode_message
+from .pipes import prepare_reading, prepare_writing, read_available, write_available
+
+_BOOTSTRAP = "import sys; sys.path[:0] = sys.argv[1:]; from bridge.child import main; main()"
+
+
+class BridgeError(RuntimeError):
+    """The child process could not be started or has ended; the message says what it last wrote."""
+
+
+class Bridge:
+    """The child process and the pipes to it.
+
+    Args:
+        python: the interpreter, Blender's own.
+        python_args: options that it is started with.
+        search_path: folders in which the child looks for grpc, protobuf, numpy and occscene.
+    """
+
+    def __init__(self, python: str, python_args: Sequence[str], search_path: Sequence[str]) -> None:
+        """Starts the child; raises BridgeError if it cannot be started."""
+        addon = str(Path(__file__).resolve().parent.parent)
+        try:
+            self._process = subprocess.Popen(
+                [python, *python_args, "-c", _BOOTSTRAP, addon, *search_path],
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.PIPE,
+                bufsize=0,
+                creationflags=subprocess.CREATE_NO_WINDOW if sys.platform == "win32" else 0,
+            )
+        except OSError as error:
+            raise BridgeError(f"the bridge could not be started with {python}: {error}") from error
+        pipes = (self._process.stdin, self._process.stdout, self._process.stderr)
+        self._input, self._output, self._errors = (pipe.fileno() for pipe in pipes if pipe)
+        prepare_writing(self._input)
+        prepare_reading(self._output)
+        prepare_reading(self._errors)
+        self._decoder = MessageDecoder()
+        self._outgoing: deque[memoryview] = deque()
+        self._last_words = b""
+
+    def send(self, message: Message) -> None:
+        """Queues a message; `poll` writes it."""
+        self._outgoing.append(memoryview(encode_message(message)))
+
+    def poll(self, budget: float) -> list[Message]:
+        """Writes and reads what can be without waiting, for at most `budget` seconds; returns what came.
+
+        Raises:
+            BridgeError: the child has ended.
+        """
+        deadline = time.monotonic() + budget
+        received: list[Message] = []
+        while True:
+            wrote = self._write_some()
+            self._last_words = (self._last_words + (read_available(self._errors) or b""))[-4000:]
+            data = read_available(self._output)
+            if data is None:
+                if received:
+                    return received  # the next poll tells of the end
+                raise BridgeError(self._obituary())
+            received.extend(self._decoder.feed(data))
+            if not (wrote or data) or time.monotonic() >= deadline:
+                return received
+
+    def close(self) -> None:
+        """Ends the child: closes its input, and kills it if it does not obey within a second."""
+        for pipe in (self._process.stdin, self._process.stdout, self._process.stderr):
+            if pipe:
+                with contextlib.suppress(OSError):
+                    pipe.close()
+        try:
+            self._process.wait(timeout=1.0)
+        except subprocess.TimeoutExpired:
+            self._process.kill()
+            self._process.wait()
+
+    def _write_some(self) -> bool:
+        if not self._outgoing:
+            return False
+        try:
+            count = write_available(self._input, self._outgoing[0])
+        except OSError:
+            self._outgoing.clear()  # the closed output is found by the read that follows
+            return False
+        if count == len(self._outgoing[0]):
+            self._outgoing.popleft()
+        else:
+            self._outgoing[0] = self._outgoing[0][count:]
+        return count > 0
+
+    def _obituary(self) -> str:
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            self._process.wait(timeout=0.05)
+        words = self._last_words.decode(errors="replace").strip()
+        return f"the bridge process ended (code {self._process.poll()}){': ' + words if words else ''}"

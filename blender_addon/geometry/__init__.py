@@ -1,0 +1,1 @@
+"""Geometry in plain numpy: triangles to grids and grids to surfaces."""

@@ -1,0 +1,1 @@
+"""Blender's data to the project's value types and back."""

@@ -1,0 +1,94 @@
+"""Which class an object has: its own, else that of the nearest collection above it."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+
+import bpy
+from occscene.taxonomy import TAXONOMIES, Taxonomy
+
+GEOMETRY_TYPES = frozenset({"MESH", "CURVE", "SURFACE", "FONT", "META", "CURVES", "POINTCLOUD"})
+
+
+def scene_taxonomy(scene: bpy.types.Scene) -> Taxonomy:
+    """The taxonomy of the scene's domain."""
+    return TAXONOMIES[scene.occscene.domain]
+
+
+def class_by_collection(roots: Iterable[bpy.types.Collection]) -> dict[bpy.types.Collection, str]:
+    """The class that each collection under `roots` gives to its objects; a collection inherits its parent's."""
+    found: dict[bpy.types.Collection, str] = {}
+    pending = [(root, "") for root in roots]
+    while pending:
+        collection, inherited = pending.pop()
+        name = collection.occscene.class_name or inherited
+        if name or collection not in found:
+            found[collection] = name
+        pending.extend((child, name) for child in collection.children)
+    return found
+
+
+@dataclass(frozen=True)
+class ClassLookup:
+    """Finds the classes of many objects at once; made for one pass, not kept over an undo."""
+
+    taxonomy: Taxonomy
+    collections: dict[bpy.types.Collection, str]
+
+    @classmethod
+    def of(cls, scene: bpy.types.Scene) -> ClassLookup:
+        """The lookup of a scene, with the collections that its objects instance."""
+        instanced = {item.instance_collection for item in scene.objects if item.instance_collection}
+        return cls(scene_taxonomy(scene), class_by_collection([scene.collection, *instanced]))
+
+    def class_name(self, thing: bpy.types.Object) -> str:
+        """The object's class name, or "" if nothing gives it one of this taxonomy."""
+        own = str(thing.occscene.class_name)
+        if own:
+            return own if self.index(own) else ""
+        for collection in thing.users_collection:
+            name = self.collections.get(collection, "")
+            if name and self.index(name):
+                return name
+        return ""
+
+    def index(self, name: str) -> int:
+        """The label of a class name, 0 if the taxonomy has no such class."""
+        return next((entry.index for entry in self.taxonomy.classes if entry.name == name), 0)
+
+
+def taggable_objects(scene: bpy.types.Scene) -> Iterator[bpy.types.Object]:
+    """Objects of the scene that can carry a class: geometry and instancers, without what the extension made."""
+    for thing in scene.objects:
+        if thing.occscene.is_output:
+            continue
+        if thing.type in GEOMETRY_TYPES or thing.instance_type == "COLLECTION":
+            yield thing
+
+
+def class_counts(scene: bpy.types.Scene) -> Counter[str]:
+    """How many objects of the scene have each class; those without one count under ""."""
+    lookup = ClassLookup.of(scene)
+    return Counter(lookup.class_name(thing) for thing in taggable_objects(scene))
+
+
+def guess_classes(scene: bpy.types.Scene, objects: Iterable[bpy.types.Object]) -> tuple[int, list[str]]:
+    """Gives untagged objects the class that their name speaks of.
+
+    Returns:
+        How many were given a class, and the names of those that nothing was found for.
+    """
+    lookup = ClassLookup.of(scene)
+    guessed, unknown = 0, []
+    for thing in objects:
+        if lookup.class_name(thing):
+            continue
+        found = lookup.taxonomy.guess(thing.name)
+        if found is None:
+            unknown.append(thing.name)
+        else:
+            thing.occscene.class_name = found.name
+            guessed += 1
+    return guessed, unknown

@@ -1,0 +1,93 @@
+"""The volume to fill: an empty drawn as a box, one metre a unit of its scale."""
+
+from __future__ import annotations
+
+import bpy
+import numpy as np
+from mathutils import Matrix, Vector
+from numpy.typing import NDArray
+from occscene.grid import GridVolume
+from occscene.limits import MAX_GRID_SIDE
+
+PRESETS: dict[str, tuple[tuple[int, int, int], float]] = {
+    "indoor": ((60, 60, 36), 0.08),
+    "outdoor": ((256, 256, 32), 0.2),
+}
+"""Voxels and voxel size in metres that the models of a domain are trained at."""
+
+VOLUME_NAME = "OccScene Volume"
+
+
+def grid_volume(scene: bpy.types.Scene) -> GridVolume:
+    """The grid of the scene's volume: its box in voxels, rounded up, from the box's lowest corner on.
+
+    Raises:
+        ValueError: the scene has no volume, or the grid is outside the limits.
+    """
+    box = scene.occscene.volume
+    if box is None:
+        raise ValueError("the scene has no volume: press Fit to Scene in the Volume panel")
+    position, rotation, scale = box.matrix_world.decompose()
+    sides = np.array([abs(side) for side in scale]) * 2.0 * box.empty_display_size
+    voxel = scene.occscene.voxel_size
+    counts = np.maximum(np.ceil(sides / voxel - 1e-3), 1)
+    if counts.max() > MAX_GRID_SIDE:
+        raise ValueError(
+            f"the volume is {sides.max():.2f} m long, {int(counts.max())} voxels of {voxel:g} m; the limit is "
+            f"{MAX_GRID_SIDE}: use a larger voxel size or a smaller volume"
+        )
+    world_from_grid = np.eye(4)
+    world_from_grid[:3, :3] = _orthonormal(np.array(rotation.to_matrix(), np.float64))
+    world_from_grid[:3, 3] = np.array(position) - world_from_grid[:3, :3] @ sides / 2
+    return GridVolume((int(counts[0]), int(counts[1]), int(counts[2])), voxel, world_from_grid)
+
+
+def set_volume(scene: bpy.types.Scene, volume: GridVolume) -> bpy.types.Object:
+    """Makes the scene's volume, or moves the one that it has, to be `volume`."""
+    box = scene.occscene.volume
+    if box is None:
+        box = bpy.data.objects.new(VOLUME_NAME, None)
+        box.empty_display_type = "CUBE"
+        box.hide_render = True
+        scene.occscene.volume = box
+    if box.name not in scene.objects:
+        scene.collection.objects.link(box)
+    box.empty_display_size = 0.5
+    box.occscene.is_output = True
+    sides = np.array(volume.shape) * volume.voxel_size
+    rotation = Matrix(volume.world_from_grid[:3, :3].tolist()).to_4x4()
+    center = volume.world_from_grid[:3, :3] @ (sides / 2) + volume.world_from_grid[:3, 3]
+    box.matrix_world = Matrix.Translation(Vector(center)) @ rotation @ Matrix.Diagonal((*sides, 1.0))
+    scene.occscene.voxel_size = volume.voxel_size
+    return box
+
+
+def preset_volume(domain: str, low: NDArray[np.float64], high: NDArray[np.float64]) -> GridVolume:
+    """The domain's own volume, its floor under the box `low` .. `high` (metres) and centred over it."""
+    shape, voxel = PRESETS[domain]
+    sides = np.array(shape) * voxel
+    origin = (low + high - sides) / 2
+    origin[2] = low[2]
+    return GridVolume(shape, voxel, _translation(origin))
+
+
+def tight_volume(voxel: float, low: NDArray[np.float64], high: NDArray[np.float64]) -> GridVolume:
+    """The smallest volume of voxels of `voxel` metres around the box `low` .. `high`.
+
+    Raises:
+        ValueError: the box has too many voxels of this size.
+    """
+    counts = np.maximum(np.ceil((high - low) / voxel - 1e-6), 1).astype(int)
+    return GridVolume((int(counts[0]), int(counts[1]), int(counts[2])), voxel, _translation(low))
+
+
+def _translation(offset: NDArray[np.float64]) -> NDArray[np.float64]:
+    transform = np.eye(4)
+    transform[:3, 3] = offset
+    return transform
+
+
+def _orthonormal(rotation: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Removes single-precision noise."""
+    left, _, right = np.linalg.svd(rotation)
+    return left @ right

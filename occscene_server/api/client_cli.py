@@ -1,0 +1,101 @@
+"""`occscene-server info` and `occscene-server jobs`: questions to a running server."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+from occscene.v1 import job_pb2, scene_service_pb2
+from rich.table import Table
+
+from occscene_server.api.console import DEFAULT_ADDRESS, CaFile, ServerAddress, TokenFile, connect, console, user_errors
+
+jobs_app = typer.Typer(
+    help="List, show, cancel and delete jobs of a running server.", no_args_is_help=True, pretty_exceptions_enable=False
+)
+
+JobId = Annotated[str, typer.Argument(help="The job's id, or the beginning of it.")]
+
+
+def info(server: ServerAddress = DEFAULT_ADDRESS, token_file: TokenFile = None, tls_ca: CaFile = None) -> None:
+    """What a running server runs and accepts."""
+    with user_errors(), connect(server, token_file, tls_ca) as client:
+        answer = client.info()
+    state = scene_service_pb2.ServerState.Name(answer.state).removeprefix("SERVER_STATE_").lower()
+    console.print(f"OccScene server {answer.version} at {server}: {state} {answer.message}", highlight=False)
+    console.print(f"  device  {answer.device or '-'}", highlight=False)
+    for model in answer.models:
+        console.print(
+            f"  model   {model.name}: {', '.join(model.taxonomies)}; {model.image_width} x {model.image_height} px, "
+            f"{model.default_steps} steps, guidance {model.default_text_guidance_scale:g} (text) "
+            f"{model.default_occupancy_guidance_scale:g} (occupancy)",
+            highlight=False,
+            soft_wrap=True,
+        )
+    limits = answer.limits
+    console.print(f"  jobs    {answer.running} running, {answer.queue_length} of {limits.queued_jobs} waiting")
+    console.print(
+        f"  limits  {limits.views} views, {limits.image_side} px, {limits.grid_side} voxels a side, {limits.steps} steps"
+    )
+
+
+@jobs_app.command("list")
+def list_jobs(
+    limit: Annotated[int, typer.Option(min=1, max=1000, help="At most so many, newest first.")] = 20,
+    server: ServerAddress = DEFAULT_ADDRESS,
+    token_file: TokenFile = None,
+    tls_ca: CaFile = None,
+) -> None:
+    """The newest jobs."""
+    with user_errors(), connect(server, token_file, tls_ca) as client:
+        jobs = client.jobs(limit)
+    table = Table("job", "state", "task", "submitted", "prompt", box=None)
+    for job in jobs:
+        submitted = job.create_time.ToDatetime().strftime("%Y-%m-%d %H:%M:%S")
+        table.add_row(job.id[:12], _state(job), _kind(job), submitted, job.prompt[:60])
+    console.print(table)
+
+
+@jobs_app.command("show")
+def show_job(
+    job: JobId, server: ServerAddress = DEFAULT_ADDRESS, token_file: TokenFile = None, tls_ca: CaFile = None
+) -> None:
+    """One job, and why it failed if it did."""
+    with user_errors(), connect(server, token_file, tls_ca) as client:
+        found = client.find(job)
+    console.print(f"{found.id}  {_state(found)}  {_kind(found)}", highlight=False)
+    for name in ("create_time", "start_time", "end_time"):
+        if found.HasField(name):
+            console.print(f"  {name.replace('_time', ''):<7} {getattr(found, name).ToDatetime():%Y-%m-%d %H:%M:%S} UTC")
+    if found.prompt:
+        console.print(f"  prompt  {found.prompt}", highlight=False, markup=False)
+    if found.HasField("failure"):
+        failure = found.failure
+        console.print(f"  failed  {failure.reason}: {failure.message} {failure.advice}", highlight=False, markup=False)
+
+
+@jobs_app.command("cancel")
+def cancel_job(
+    job: JobId, server: ServerAddress = DEFAULT_ADDRESS, token_file: TokenFile = None, tls_ca: CaFile = None
+) -> None:
+    """Ask a job to end."""
+    with user_errors(), connect(server, token_file, tls_ca) as client:
+        console.print(_state(client.cancel(client.find(job).id)))
+
+
+@jobs_app.command("delete")
+def delete_job(
+    job: JobId, server: ServerAddress = DEFAULT_ADDRESS, token_file: TokenFile = None, tls_ca: CaFile = None
+) -> None:
+    """Forget a job and its results."""
+    with user_errors(), connect(server, token_file, tls_ca) as client:
+        client.delete(client.find(job).id)
+    console.print("deleted")
+
+
+def _state(job: job_pb2.Job) -> str:
+    return job_pb2.JobState.Name(job.state).removeprefix("JOB_STATE_").lower()
+
+
+def _kind(job: job_pb2.Job) -> str:
+    return job_pb2.JobKind.Name(job.kind).removeprefix("JOB_KIND_").lower().replace("_", " ")

@@ -1,0 +1,49 @@
+"""Errors as clients see them: google.rpc.Status with ErrorInfo, and what else fits the code."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, NoReturn
+
+import grpc
+from google.protobuf import any_pb2, duration_pb2
+from google.protobuf.message import Message
+from google.rpc import error_details_pb2, status_pb2
+from grpc_status import rpc_status
+
+from occscene_server.api.validation import FieldViolation
+
+DOMAIN = "occscene"
+_MAX_VIOLATIONS = 40  # trailers are limited to about 8 KB
+_MAX_TEXT = 300
+
+
+async def abort(
+    context: grpc.aio.ServicerContext[Any, Any], code: grpc.StatusCode, reason: str, message: str, *details: Message
+) -> NoReturn:
+    """Ends a call with a code, a reason for programs (capitals, underscores) and a message for people."""
+    info = error_details_pb2.ErrorInfo(reason=reason, domain=DOMAIN)
+    packed = []
+    for detail in (info, *details):
+        packed.append(any_pb2.Any())
+        packed[-1].Pack(detail)
+    status = status_pb2.Status(code=code.value[0], message=message[:1000], details=packed)
+    answer = rpc_status.to_status(status)
+    await context.abort(code, answer.details, answer.trailing_metadata)
+
+
+def bad_request(violations: Sequence[FieldViolation]) -> error_details_pb2.BadRequest:
+    """The detail that names each wrong field."""
+    return error_details_pb2.BadRequest(
+        field_violations=[
+            error_details_pb2.BadRequest.FieldViolation(
+                field=violation.field[:100], description=violation.description[:_MAX_TEXT]
+            )
+            for violation in violations[:_MAX_VIOLATIONS]
+        ]
+    )
+
+
+def retry_after(seconds: int) -> error_details_pb2.RetryInfo:
+    """The detail that says when another try makes sense."""
+    return error_details_pb2.RetryInfo(retry_delay=duration_pb2.Duration(seconds=seconds))

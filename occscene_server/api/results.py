@@ -1,0 +1,142 @@
+"""Events of a job turned into files and a progress bar."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from occscene.codec import grid_from_message
+from occscene.grid import SemanticGrid, save_grid
+from occscene.taxonomy import TAXONOMIES
+from occscene.v1 import job_pb2
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+
+from occscene_server.api.client import ServerError
+
+_PHASES = {
+    job_pb2.JOB_PHASE_PREPARING: "preparing",
+    job_pb2.JOB_PHASE_DENOISING: "denoising",
+    job_pb2.JOB_PHASE_PREDICTING: "predicting the occupancy",
+    job_pb2.JOB_PHASE_ENCODING: "saving",
+}
+
+
+class ProgressDisplay:
+    """A progress bar that follows a job's events and hands each one on; used as a context manager.
+
+    Args:
+        take: gets every event.
+    """
+
+    def __init__(self, take: Callable[[job_pb2.JobEvent], None]) -> None:
+        self._take = take
+        self._progress = Progress(
+            TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn(), transient=True
+        )
+        self._bar = self._progress.add_task("starting", total=None)
+
+    def __enter__(self) -> ProgressDisplay:
+        self._progress.start()
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        self._progress.stop()
+
+    def describe(self, text: str) -> None:
+        """Says what goes on."""
+        self._progress.update(self._bar, description=text)
+
+    def show(self, event: job_pb2.JobEvent) -> None:
+        """Shows and hands on one event.
+
+        Raises:
+            ServerError: the job failed or was cancelled.
+        """
+        kind = event.WhichOneof("kind")
+        if kind == "queued":
+            self.describe(f"queued, {event.queued.position} before it")
+        elif kind == "progress":
+            step, steps = event.progress.step, event.progress.steps
+            text = _PHASES.get(event.progress.phase, "working")
+            self._progress.update(self._bar, description=text, completed=step, total=steps)
+        elif kind == "failed":
+            failure = event.failed.failure
+            raise ServerError(f"the job failed: {failure.message} {failure.advice}".rstrip())
+        elif kind == "cancelled":
+            raise ServerError("the job was cancelled")
+        self._take(event)
+
+
+class SceneFolder:
+    """The folder that `generate` leaves: views, occupancy and `result.json`.
+
+    Args:
+        folder: made where it is missing.
+        task: what was asked.
+    """
+
+    def __init__(self, folder: Path, task: job_pb2.GenerateScene) -> None:
+        self._folder = folder
+        folder.mkdir(parents=True, exist_ok=True)
+        self._names = view_file_names([camera.name for camera in task.cameras])
+        self._result: dict[str, Any] = {
+            "prompt": task.prompt,
+            "negative_prompt": task.negative_prompt,
+            "seed": task.seed,
+            "steps": task.steps if task.HasField("steps") else None,
+            "views": [],
+        }
+
+    def take(self, event: job_pb2.JobEvent) -> None:
+        """Writes what an event brings."""
+        kind = event.WhichOneof("kind")
+        if kind == "started":
+            self._result["device"] = event.started.device
+        elif kind == "view":
+            name = self._names[event.view.view]
+            (self._folder / name).write_bytes(event.view.image.data)
+            self._result["views"].append({"camera": event.view.name, "file": name})
+        elif kind == "occupancy":
+            grid = save_occupancy(self._folder / "occupancy.npz", event)
+            if grid is not None:
+                self._result["occupancy"] = {"file": "occupancy.npz"} | _describe(grid)
+        elif kind == "succeeded":
+            self._result["seconds"] = round(event.succeeded.seconds, 3)
+            text = json.dumps(self._result, indent=1, ensure_ascii=False) + "\n"
+            (self._folder / "result.json").write_text(text, encoding="utf-8")
+
+
+def save_occupancy(path: Path, event: job_pb2.JobEvent) -> SemanticGrid | None:
+    """Writes the grid of an occupancy event; other events are passed over."""
+    if not event.HasField("occupancy"):
+        return None
+    grid = grid_from_message(event.occupancy.grid)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    save_grid(path, grid)
+    return grid
+
+
+def view_file_names(cameras: list[str]) -> list[str]:
+    """`view_<name>.png` for each camera, with what no file name may hold replaced, and no name used twice."""
+    names: list[str] = []
+    for index, camera in enumerate(cameras):
+        stem = "view_" + re.sub(r"[^\w.\- ]", "_", camera)
+        names.append(f"{stem}.png" if f"{stem}.png" not in names else f"{stem}_{index}.png")
+    return names
+
+
+def _describe(grid: SemanticGrid) -> dict[str, Any]:
+    """The grid's size and how many voxels each class has."""
+    labels, counts = np.unique(grid.labels, return_counts=True)
+    classes = TAXONOMIES[grid.taxonomy].classes
+    names = [classes[label].name if label < len(classes) else "unknown" for label in labels]
+    return {
+        "taxonomy": grid.taxonomy,
+        "shape": list(grid.shape),
+        "voxel_size": grid.voxel_size,
+        "voxels": {name: int(count) for name, count in zip(names, counts, strict=True)},
+    }

@@ -1,0 +1,75 @@
+"""The command `occscene-server`. Each command's module is imported when it is called, so that help is quick."""
+
+from __future__ import annotations
+
+import importlib
+import importlib.util
+from typing import Any
+
+import typer
+from typer.core import TyperCommand, TyperGroup
+
+_COMMANDS = {
+    "serve": ("occscene_server.api.serve_cli:serve", "Run the server that Blender talks to."),
+    "generate": ("occscene_server.api.task_cli:generate", "Blockout or text to views and an occupancy."),
+    "predict": ("occscene_server.api.task_cli:predict", "Posed images to an occupancy."),
+    "info": ("occscene_server.api.client_cli:info", "What a running server runs and accepts."),
+    "jobs": ("occscene_server.api.client_cli:jobs_app", "List, show, cancel and delete jobs of a running server."),
+    "studio": ("occscene_server.studio.cli:studio_app", "Render synthetic scenes for training."),
+    "train": ("occscene_server.training.cli:train_app", "Train the networks."),
+    "evaluate": ("occscene_server.evaluation.cli:evaluate", "Score a model."),
+}
+
+
+class _LazyGroup(TyperGroup):
+    """Knows its commands by the place where they are written."""
+
+    _listing = False
+
+    def list_commands(self, ctx: Any) -> list[str]:
+        """The commands whose modules are installed."""
+        return [name for name, (place, _) in _COMMANDS.items() if importlib.util.find_spec(place.split(":")[0])]
+
+    def get_command(self, ctx: Any, cmd_name: str) -> Any:
+        """Imports a command; while they are listed, a name and a line of help do."""
+        if cmd_name not in _COMMANDS:
+            return None
+        place, line = _COMMANDS[cmd_name]
+        if self._listing:
+            return TyperCommand(cmd_name, help=line)
+        module, attribute = place.split(":")
+        found = getattr(importlib.import_module(module), attribute)
+        if not isinstance(found, typer.Typer):
+            single = typer.Typer(pretty_exceptions_enable=False)
+            single.command(cmd_name)(found)
+            found = single
+        command = typer.main.get_command(found)
+        command.name = cmd_name
+        return command
+
+    def format_help(self, ctx: Any, formatter: Any) -> None:
+        """Prints the help without importing the commands."""
+        self._listing = True
+        super().format_help(ctx, formatter)
+
+
+app = typer.Typer(
+    cls=_LazyGroup,
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    help="OccScene: from a blockout to textured views and a finer occupancy.",
+)
+
+
+@app.callback()
+def _root() -> None:
+    """OccScene: from a blockout to textured views and a finer occupancy."""
+
+
+def main() -> None:
+    """Runs the command line."""
+    app()
+
+
+if __name__ == "__main__":
+    main()

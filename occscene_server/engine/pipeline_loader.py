@@ -1,0 +1,68 @@
+"""Loading OccScenePipeline onto a device, and what it says about itself."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from occscene.v1 import scene_service_pb2
+
+from occscene_server.engine.task import ScenePipeline, pipeline_defaults
+
+
+_TRAINED_SIDE = 256  # pixels: the studio's views, whatever the size of the model
+
+
+@dataclass(frozen=True)
+class LoadedPipeline:
+    """A pipeline that is ready to run, the device it runs on, and its description for clients."""
+
+    pipe: ScenePipeline
+    device: str
+    model: scene_service_pb2.ModelInfo
+
+
+def load_pipeline(model: str, device: str) -> LoadedPipeline:
+    """Loads a model folder or a hub id.
+
+    Args:
+        model: a folder written by `OccScenePipeline.save_pretrained`, or a hub id.
+        device: "auto", "cpu", "cuda" or "cuda:N".
+
+    Raises:
+        OSError, ValueError: the folder or its weights are missing or damaged.
+        RuntimeError: the device is not there.
+    """
+    import diffusers.utils.logging
+    import torch
+    import transformers.utils.logging
+
+    from occscene_server.pipelines.occscene import OccScenePipeline
+
+    diffusers.utils.logging.disable_progress_bar()
+    transformers.utils.logging.disable_progress_bar()
+    if device == "auto":
+        device = "cuda" if torch.cuda.is_available() else "cpu"
+    if not Path(model).exists() and model.count("/") != 1:
+        raise OSError(f"the model folder {model} does not exist; give a folder or a hub id (owner/name)")
+    pipe = OccScenePipeline.from_pretrained(model, low_cpu_mem_usage=False)  # the other way needs accelerate
+    pipe.to(device)
+    pipe.set_progress_bar_config(disable=True)
+    name = f"{device} {torch.cuda.get_device_name(device)}" if device.startswith("cuda") else device
+    return LoadedPipeline(pipe, name, describe(Path(model).name, pipe))
+
+
+def describe(name: str, pipe: Any) -> scene_service_pb2.ModelInfo:
+    """A model's description, its defaults those of the pipeline's own call."""
+    defaults = pipeline_defaults(pipe)
+    return scene_service_pb2.ModelInfo(
+        name=name,
+        taxonomies=[pipe.config.taxonomy],
+        image_width=_TRAINED_SIDE,
+        image_height=_TRAINED_SIDE,
+        image_multiple=pipe.image_multiple,
+        default_steps=defaults["num_inference_steps"],
+        default_text_guidance_scale=defaults["text_guidance_scale"],
+        default_occupancy_guidance_scale=defaults["occupancy_guidance_scale"],
+    )

@@ -1,0 +1,195 @@
+"""One job on a pipeline: a request message in, events with the results out."""
+
+from __future__ import annotations
+
+import inspect
+import io
+import time
+from collections.abc import Callable, Sequence
+from typing import Any, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+from occscene.camera import PinholeCamera
+from occscene.codec import camera_from_message, grid_from_message, grid_to_message, volume_from_message
+from occscene.grid import GridVolume, SemanticGrid
+from occscene.v1 import camera_pb2, job_pb2, scene_service_pb2
+from occscene.volumes import default_volume
+from PIL import Image
+
+Emit = Callable[[job_pb2.JobEvent], None]
+
+PREVIEW_SECONDS = 0.25
+"""Least time between two rounds of previews."""
+
+PREVIEW_COST_FACTOR = 10.0
+"""Least time between two rounds of previews, in the time that a round takes: a slow device has few."""
+
+
+class ScenePipeline(Protocol):
+    """What a job needs of a pipeline; `OccScenePipeline` documents each method."""
+
+    def __call__(self, prompt: str, cameras: Sequence[PinholeCamera], grid: SemanticGrid | None, **options: Any) -> Any:
+        """Views and occupancy."""
+
+    def preview(self, latents: Any) -> NDArray[np.uint8]:
+        """Small pictures of unfinished views, (V, h, w, 3)."""
+
+    def predict_occupancy(
+        self, images: NDArray[np.uint8], cameras: Sequence[PinholeCamera], **options: Any
+    ) -> SemanticGrid:
+        """Occupancy from images (V, H, W, 3)."""
+
+
+class CancelledTaskError(Exception):
+    """Raised out of the pipeline's step callback when the job was cancelled."""
+
+
+def run_task(
+    pipe: ScenePipeline,
+    request: scene_service_pb2.SubmitJobRequest,
+    emit: Emit,
+    cancelled: Callable[[], bool] = lambda: False,
+) -> None:
+    """Runs a checked request; emits progress, previews, views, the occupancy, and last `succeeded` or `cancelled`.
+
+    `cancelled` is asked before the model runs and after every denoising step. An error of the pipeline is raised.
+    """
+    start = time.monotonic()
+    try:
+        emit(_progress(job_pb2.JOB_PHASE_PREPARING, 0, 1))
+        if cancelled():
+            raise CancelledTaskError
+        if request.HasField("generate_scene"):
+            _generate_scene(pipe, request.generate_scene, emit, cancelled)
+        else:
+            _predict_occupancy(pipe, request.predict_occupancy, emit)
+        if cancelled():
+            raise CancelledTaskError
+    except CancelledTaskError:
+        emit(job_pb2.JobEvent(cancelled=job_pb2.JobCancelled()))
+    else:
+        emit(job_pb2.JobEvent(succeeded=job_pb2.JobSucceeded(seconds=time.monotonic() - start)))
+
+
+def _generate_scene(
+    pipe: ScenePipeline, task: job_pb2.GenerateScene, emit: Emit, cancelled: Callable[[], bool]
+) -> None:
+    cameras = [camera_from_message(message) for message in task.cameras]
+    options: dict[str, Any] = {"negative_prompt": task.negative_prompt, "seed": task.seed}
+    if task.HasField("grid"):
+        grid = grid_from_message(task.grid)
+    else:
+        grid = None
+        options |= {"volume": _volume(task), "taxonomy": task.taxonomy}
+    steps = task.steps if task.HasField("steps") else int(pipeline_defaults(pipe)["num_inference_steps"])
+    options["num_inference_steps"] = steps
+    for scale in ("text_guidance_scale", "occupancy_guidance_scale"):
+        if task.HasField(scale):
+            options[scale] = getattr(task, scale)
+    watcher = _StepWatcher(cameras, steps, task.previews, emit, cancelled)
+    output = pipe(task.prompt, cameras, grid, callback_on_step_end=watcher, **options)
+    emit(_progress(job_pb2.JOB_PHASE_ENCODING, 0, 1))
+    for view, (camera, image) in enumerate(zip(cameras, output.images, strict=True)):
+        encoded = encode_image(image, camera_pb2.IMAGE_FORMAT_PNG)
+        emit(job_pb2.JobEvent(view=job_pb2.JobView(view=view, name=camera.name, image=encoded)))
+    emit(_occupancy(output.grid))
+
+
+def _predict_occupancy(pipe: ScenePipeline, task: job_pb2.PredictOccupancy, emit: Emit) -> None:
+    cameras = [camera_from_message(message) for message in task.cameras]
+    images = np.stack([decode_image(message) for message in task.images])
+    options: dict[str, Any] = {}
+    if task.HasField("blockout"):
+        options |= {"blockout": grid_from_message(task.blockout), "taxonomy": task.blockout.taxonomy}
+    else:
+        options |= {"volume": _volume(task), "taxonomy": task.taxonomy}
+    emit(_progress(job_pb2.JOB_PHASE_PREDICTING, 0, 1))
+    grid = pipe.predict_occupancy(images, cameras, **options)
+    emit(_progress(job_pb2.JOB_PHASE_PREDICTING, 1, 1))
+    emit(_occupancy(grid))
+
+
+def _volume(task: job_pb2.GenerateScene | job_pb2.PredictOccupancy) -> GridVolume:
+    return volume_from_message(task.volume) if task.HasField("volume") else default_volume(task.taxonomy)
+
+
+class _StepWatcher:
+    """The pipeline's step callback: tells progress, sends previews, and ends a cancelled job."""
+
+    def __init__(
+        self,
+        cameras: Sequence[PinholeCamera],
+        steps: int,
+        previews: bool,
+        emit: Emit,
+        cancelled: Callable[[], bool],
+    ) -> None:
+        self._cameras = cameras
+        self._steps = steps
+        self._previews = previews
+        self._emit = emit
+        self._cancelled = cancelled
+        self._next_preview = 0.0
+
+    def __call__(self, pipe: Any, step: int, timestep: Any, tensors: dict[str, Any]) -> dict[str, Any]:
+        if self._cancelled():
+            raise CancelledTaskError
+        self._emit(_progress(job_pb2.JOB_PHASE_DENOISING, step + 1, self._steps))
+        if self._previews and step + 1 < self._steps and time.monotonic() >= self._next_preview:
+            begin = time.monotonic()
+            self._send_previews(pipe.preview(tensors["denoised"]))
+            cost = time.monotonic() - begin
+            self._next_preview = begin + cost + max(PREVIEW_SECONDS, PREVIEW_COST_FACTOR * cost)
+        return {}
+
+    def _send_previews(self, images: NDArray[np.uint8]) -> None:
+        for view, (camera, image) in enumerate(zip(self._cameras, images, strict=True)):
+            encoded = encode_image(image, camera_pb2.IMAGE_FORMAT_JPEG)
+            preview = job_pb2.JobPreview(view=view, name=camera.name, image=encoded)
+            self._emit(job_pb2.JobEvent(preview=preview))
+
+
+def pipeline_defaults(pipe: ScenePipeline) -> dict[str, Any]:
+    """The default of every option of the pipeline's own call, by name."""
+    return {key: parameter.default for key, parameter in inspect.signature(pipe.__call__).parameters.items()}
+
+
+def encode_image(image: NDArray[np.uint8], image_format: camera_pb2.ImageFormat) -> camera_pb2.EncodedImage:
+    """The message of an image (H, W, 3) sRGB, as PNG or as JPEG of quality 85."""
+    file = io.BytesIO()
+    if image_format == camera_pb2.IMAGE_FORMAT_PNG:
+        Image.fromarray(image).save(file, "PNG", compress_level=4)
+    else:
+        Image.fromarray(image).save(file, "JPEG", quality=85)
+    height, width = image.shape[:2]
+    return camera_pb2.EncodedImage(format=image_format, data=file.getvalue(), width=width, height=height)
+
+
+def decode_image(message: camera_pb2.EncodedImage, field: str = "image") -> NDArray[np.uint8]:
+    """The pixels (H, W, 3) of a PNG image, decoded only if its header agrees with the message's width and height.
+
+    Raises:
+        ValueError: not a PNG, another size than declared, or damaged.
+    """
+    if message.format != camera_pb2.IMAGE_FORMAT_PNG:
+        raise ValueError(f"{field}.format is {message.format}; it must be PNG (1)")
+    try:
+        image = Image.open(io.BytesIO(message.data), formats=["PNG"])
+        if image.size != (message.width, message.height):
+            raise ValueError(
+                f"{field} is declared as {message.width} x {message.height} pixels, but its file says "
+                f"{image.width} x {image.height}"
+            )
+        return np.asarray(image.convert("RGB"))
+    except (OSError, SyntaxError, Image.DecompressionBombError) as error:
+        raise ValueError(f"{field}.data is not a whole PNG file: {error}") from error
+
+
+def _occupancy(grid: SemanticGrid) -> job_pb2.JobEvent:
+    message = grid_to_message(grid.without_instances())
+    return job_pb2.JobEvent(occupancy=job_pb2.JobOccupancy(grid=message))
+
+
+def _progress(phase: job_pb2.JobPhase, step: int, steps: int) -> job_pb2.JobEvent:
+    return job_pb2.JobEvent(progress=job_pb2.JobProgress(phase=phase, step=step, steps=steps))

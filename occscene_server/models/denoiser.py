@@ -1,0 +1,178 @@
+"""The denoiser: diffusers' UNet over all views of a scene, told by text and by semantic occupancy.
+
+Dual alignment and rendered guidance are computed once for a scene (`encode_condition`) and enter as extra input
+channels of the UNet's first convolution. The trunk stays diffusers' own, so that `sd` can load a checkpoint unchanged.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import torch
+import torch.nn.functional as F
+from diffusers import ConfigMixin, ModelMixin, UNet2DConditionModel
+from diffusers.configuration_utils import register_to_config
+from torch import Tensor, nn
+
+from occscene_server.geometry.cameras import CameraTensors
+from occscene_server.geometry.grids import GridTensors
+from occscene_server.geometry.guidance import guidance_channels, render_guidance
+from occscene_server.models.dual_alignment import MambaDualAlignment
+from occscene_server.models.view_attention import fourier_features, install_view_attention
+
+GUIDANCE_CELLS = 4
+"""Guidance is drawn so many times finer than the latents, along each side."""
+
+POSITION_OCTAVES = 6
+
+
+@dataclass(frozen=True)
+class Condition:
+    """What the denoiser knows of a scene's occupancy.
+
+    Args:
+        features: (B, V, channel, h, w), the extra input channels.
+        positions: (B, V, 3, h, w), metres from the volume's centre, of what each latent pixel sees.
+    """
+
+    features: Tensor
+    positions: Tensor
+
+
+class GuidanceEncoder(nn.Module):
+    """Guidance maps, drawn finer than the latents, to features at the latents' size."""
+
+    def __init__(self, classes: int, channels: int) -> None:
+        super().__init__()
+        self.fold = nn.PixelUnshuffle(GUIDANCE_CELLS)
+        inputs = guidance_channels(classes) * GUIDANCE_CELLS**2 + 6 * POSITION_OCTAVES
+        self.layers = nn.Sequential(
+            nn.Conv2d(inputs, 2 * channels, 1),
+            nn.SiLU(),
+            nn.Conv2d(2 * channels, 2 * channels, 3, padding=1),
+            nn.SiLU(),
+            nn.Conv2d(2 * channels, channels, 1),
+            nn.GroupNorm(8, channels),  # without it the branch is far weaker than the latents
+        )
+        self.absent = nn.Parameter(torch.zeros(channels))
+
+    def forward(self, maps: Tensor, positions: Tensor) -> Tensor:
+        """Maps (N, guidance, 4 h, 4 w) and positions (N, 3, h, w) to features (N, channel, h, w)."""
+        return self.layers(torch.cat([self.fold(maps), fourier_features(positions, POSITION_OCTAVES)], dim=1))
+
+
+class OccSceneDenoiser(ModelMixin, ConfigMixin):
+    """Predicts the flow velocity (noise - latents) of all views of a scene together.
+
+    Args:
+        latent_channels: of the autoencoder.
+        classes: of the taxonomy, empty included.
+        block_out_channels: widths of the UNet at h, h/2, h/4.
+        layers_per_block: residual blocks at each width.
+        text_dim: width of the text's token states.
+        alignment_channels, guidance_channels: what dual alignment and guidance add to the UNet's input.
+        attention_levels: how many of the coarsest widths attend, to the text and to all views.
+    """
+
+    @register_to_config
+    def __init__(
+        self,
+        latent_channels: int = 12,
+        classes: int = 12,
+        block_out_channels: Sequence[int] = (64, 128, 192),
+        layers_per_block: int = 2,
+        text_dim: int = 384,
+        alignment_channels: int = 32,
+        guidance_channels: int = 48,
+        attention_levels: int = 1,
+    ) -> None:
+        super().__init__()
+        plain_levels = len(block_out_channels) - attention_levels
+        self.unet = UNet2DConditionModel(
+            in_channels=latent_channels + alignment_channels + guidance_channels,
+            out_channels=latent_channels,
+            down_block_types=("DownBlock2D",) * plain_levels + ("CrossAttnDownBlock2D",) * attention_levels,
+            up_block_types=("CrossAttnUpBlock2D",) * attention_levels + ("UpBlock2D",) * plain_levels,
+            block_out_channels=tuple(block_out_channels),
+            layers_per_block=layers_per_block,
+            cross_attention_dim=text_dim,
+            attention_head_dim=tuple(max(1, width // 64) for width in block_out_channels),  # diffusers: head counts
+            norm_num_groups=min(32, block_out_channels[0] // 2),
+            class_embed_type="projection",
+            projection_class_embeddings_input_dim=text_dim,
+        )
+        install_view_attention(self.unet)
+        self.guidance = GuidanceEncoder(classes, guidance_channels)
+        self.alignment = MambaDualAlignment(num_classes=classes, out_channels=alignment_channels)
+
+    def encode_condition(
+        self,
+        grid: GridTensors,
+        cameras: CameraTensors,
+        size: tuple[int, int],
+        occupancy: Tensor | None = None,
+        dropped: Tensor | None = None,
+    ) -> Condition:
+        """Encodes a scene's occupancy for its cameras.
+
+        Args:
+            grid: drawn as guidance: classes, objects and colour hints.
+            cameras: V views.
+            size: (h, w) of the latents.
+            occupancy: for dual alignment, if other than the grid's labels: (B, X, Y, Z) uint8, or probabilities
+                (B, classes, X, Y, Z) through which gradients pass.
+            dropped: (B,) True where the scene's occupancy is to be unknown.
+        """
+        fine = (size[0] * GUIDANCE_CELLS, size[1] * GUIDANCE_CELLS)
+        with torch.no_grad():
+            drawn = render_guidance(grid, cameras, fine, self.config.classes)
+        batch, views = drawn.channels.shape[:2]
+        positions = F.avg_pool2d(drawn.points.flatten(0, 1), GUIDANCE_CELLS)  # (B * V, 3, h, w)
+        guided = self.guidance(drawn.channels.flatten(0, 1), positions).unflatten(0, (batch, views))
+        positions = positions.unflatten(0, (batch, views))
+        aligned = self.alignment(grid.labels if occupancy is None else occupancy, cameras, grid.volume, size, dropped)
+        if dropped is not None:
+            unknown = dropped[:, None, None, None, None]
+            guided = torch.where(unknown, self.guidance.absent[:, None, None].to(guided.dtype), guided)
+            positions = positions.masked_fill(unknown, 0.0)
+        return Condition(torch.cat([aligned.to(guided.dtype), guided], dim=2), positions)
+
+    def forward(
+        self,
+        latents: Tensor,
+        timestep: Tensor,
+        text: Tensor,
+        text_mask: Tensor,
+        condition: Condition,
+    ) -> Tensor:
+        """Predicts the velocity.
+
+        Args:
+            latents: (B, V, channel, h, w), noisy; h and w multiples of 2 ** (levels - 1).
+            timestep: (B,), 0 .. 1000.
+            text: (B, T, text_dim) token states.
+            text_mask: (B, T), True where there is a token.
+            condition: of `encode_condition`.
+
+        Returns:
+            (B, V, channel, h, w).
+        """
+        batch, views = latents.shape[:2]
+
+        def each_view(x: Tensor) -> Tensor:
+            return x.repeat_interleave(views, dim=0)
+
+        weights = text_mask[..., None].to(text.dtype)
+        pooled = (text * weights).sum(1) / weights.sum(1).clamp_min(1.0)  # (B, text_dim)
+        velocity = self.unet(
+            torch.cat([latents, condition.features.to(latents.dtype)], dim=2)
+            .flatten(0, 1)
+            .contiguous(memory_format=torch.channels_last),
+            each_view(timestep),
+            encoder_hidden_states=each_view(text),
+            encoder_attention_mask=each_view(text_mask),
+            class_labels=each_view(pooled),
+            cross_attention_kwargs={"positions": condition.positions},
+        ).sample
+        return velocity.unflatten(0, (batch, views))

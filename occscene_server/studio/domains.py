@@ -1,0 +1,17 @@
+"""The kinds of synthetic scene by name."""
+
+from __future__ import annotations
+
+from importlib import import_module
+
+from occscene_server.training.dataset import RenderedScene
+
+DOMAINS = {"indoor": "occscene_server.studio.render_scene:render_indoor_scene"}
+"""What renders each domain, as module:function: Blender is loaded only where a scene is rendered."""
+
+
+def render_scene(domain: str, seed: int, semantics: bool = False) -> RenderedScene:
+    """Renders the scene of `seed` in `domain`, one of `DOMAINS`."""
+    module, function = DOMAINS[domain].split(":")
+    scene: RenderedScene = getattr(import_module(module), function)(seed, semantics=semantics)
+    return scene

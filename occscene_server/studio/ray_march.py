@@ -1,0 +1,101 @@
+"""What a camera sees of a grid, by small steps along each ray: slow, plain, in numpy alone."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from occscene.camera import PinholeCamera
+from occscene.grid import EMPTY, SemanticGrid
+
+Integers = NDArray[np.integer[Any]]
+STEPS_PER_VOXEL = 4
+_RAYS_AT_ONCE = 4096
+
+
+def march(
+    grid: SemanticGrid, camera: PinholeCamera, reach: float, stride: int = 1
+) -> tuple[NDArray[np.intp], NDArray[np.float64]]:
+    """The first voxel that is not empty along the ray through each pixel's centre.
+
+    Args:
+        grid: any grid.
+        camera: in the grid's world.
+        reach: how far to look, in metres along the camera's z.
+        stride: look at every `stride`-th pixel of every `stride`-th row only.
+
+    Returns:
+        flat voxel indices (height, width), -1 where nothing is hit; and z-depths in metres, `reach` where nothing is.
+    """
+    grid_from_world = np.linalg.inv(grid.world_from_grid)
+    to_grid = grid_from_world[:3, :3] / grid.voxel_size
+    start = (grid_from_world @ camera.world_from_camera[:, 3])[:3] / grid.voxel_size
+    pixels = camera.pixel_directions()[stride // 2 :: stride, stride // 2 :: stride]
+    directions = pixels.reshape(-1, 3).astype(np.float64) @ to_grid.T
+    steps = (np.arange(int(np.ceil(reach / grid.voxel_size * STEPS_PER_VOXEL))) + 0.5) * (
+        grid.voxel_size / STEPS_PER_VOXEL
+    )
+    shape = np.array(grid.shape)
+    # One voxel of empty margin stands for everything outside.
+    padded = np.pad(grid.labels != EMPTY, 1)
+    hits = np.full(len(directions), -1, np.intp)
+    depths = np.full(len(directions), reach)
+    for first in range(0, len(directions), _RAYS_AT_ONCE):
+        chunk = slice(first, first + _RAYS_AT_ONCE)
+        points = start + directions[chunk, None, :] * steps[:, None]
+        voxels = np.clip(np.floor(points), -1, shape).astype(np.intp) + 1
+        filled = padded[voxels[..., 0], voxels[..., 1], voxels[..., 2]]
+        nearest = filled.argmax(axis=1)
+        rows = np.arange(len(nearest))
+        found = filled[rows, nearest]
+        at = voxels[rows, nearest] - 1
+        flat = (at[:, 0] * shape[1] + at[:, 1]) * shape[2] + at[:, 2]
+        hits[chunk] = np.where(found, flat, -1)
+        depths[chunk] = np.where(found, steps[nearest], reach)
+    return hits.reshape(pixels.shape[:2]), depths.reshape(pixels.shape[:2])
+
+
+def looked_up(values: Integers, hits: NDArray[np.intp]) -> Integers:
+    """Values (X, Y, Z) of a grid at the voxels that `march` found, 0 where it found none."""
+    return np.where(hits >= 0, values.ravel()[np.maximum(hits, 0)], 0)
+
+
+def semantic_agreement(classes: Integers, grid: SemanticGrid, camera: PinholeCamera, reach: float = 9.0) -> float:
+    """How often a rendering's classes are the grid's, away from semantic edges.
+
+    Args:
+        classes: (height, width) class of what each pixel of a rendering shows.
+        grid: the grid of the same scene.
+        camera: of the rendering.
+        reach: how far to look in metres.
+
+    Returns:
+        the fraction of agreeing pixels among those further than a voxel (as seen at their depth) from any pixel of
+        another class, in either picture.
+    """
+    hits, depths = march(grid, camera, reach)
+    seen = looked_up(grid.labels, hits)
+    margin = np.ceil(grid.voxel_size * camera.fx / np.maximum(depths, grid.voxel_size)).astype(int)
+    clear = np.minimum(_edge_distance(seen, int(margin.max())), _edge_distance(classes, int(margin.max()))) > margin
+    return float((seen == classes)[clear].mean())
+
+
+def _edge_distance(classes: Integers, limit: int) -> NDArray[np.int64]:
+    """Chebyshev distance in pixels to the nearest pixel of another class, at most `limit` + 1."""
+    distance = np.full(classes.shape, limit + 1, np.int64)
+    low = high = classes.astype(np.int64)
+    for step in range(1, limit + 1):
+        low, high = _spread(low, np.minimum), _spread(high, np.maximum)
+        distance[(low != high) & (distance > step)] = step
+    return distance
+
+
+def _spread(values: NDArray[np.int64], pick: np.ufunc) -> NDArray[np.int64]:
+    """The minimum or maximum over each pixel's 3 x 3 neighbourhood."""
+    for axis in (0, 1):
+        padded = np.pad(values, [(1, 1) if side == axis else (0, 0) for side in (0, 1)], mode="edge")
+        length = values.shape[axis]
+        slices = [np.take(padded, np.arange(length) + shift, axis=axis) for shift in (0, 1, 2)]
+        values = pick(pick(slices[0], slices[1]), slices[2])
+    return values

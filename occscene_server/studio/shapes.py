@@ -1,0 +1,242 @@
+"""Closed meshes with outward normals: the primitives that furniture and rooms are assembled from.
+
+All lengths are metres. A shape's texture coordinates (`Part.local`) put its longest side along local x, the second
+along local y and the thinnest along local z, so wood grain follows a board and flat patterns lie in local xy.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import replace
+from functools import lru_cache
+from itertools import product
+
+import numpy as np
+
+from occscene_server.studio.room import FloatArray, Part
+
+Vector = Sequence[float]
+Faces = tuple[tuple[int, ...], ...]
+
+BOX_FACES: Faces = ((0, 1, 3, 2), (4, 6, 7, 5), (0, 4, 5, 1), (2, 3, 7, 6), (0, 2, 6, 4), (1, 5, 7, 3))
+CORNERS: FloatArray = np.array(list(product((-1.0, 1.0), repeat=3)))
+
+
+def pattern_coordinates(vertices: FloatArray, center: Vector, size: Vector, centered: bool = False) -> FloatArray:
+    """Texture coordinates in metres, longest side first; shifted per part unless `centered`: no two boards match."""
+    order = np.argsort(-np.asarray(size), kind="stable")
+    local: FloatArray = (vertices - np.asarray(center))[:, order]
+    if centered:
+        return local
+    shift = math.sin(12.9898 * center[0] + 78.233 * center[1] + 37.719 * center[2] + 4.581 * size[0]) * 50.0
+    local += (shift, shift * 0.7, shift * 0.3)
+    return local
+
+
+def _outward(vertices: FloatArray, faces: list[tuple[int, ...]]) -> Faces:
+    """Orient the faces of a solid that is convex about the origin."""
+    oriented = []
+    for face in faces:
+        a, b, c = vertices[list(face[:3])]
+        outside = float(np.dot(np.cross(b - a, c - a), vertices[list(face)].mean(axis=0)))
+        oriented.append(face if outside > 0 else face[::-1])
+    return tuple(oriented)
+
+
+@lru_cache(maxsize=1)
+def _bevel_faces() -> Faces:
+    """Faces of a bevelled cube whose vertex 3 * corner + axis lies on the side across `axis`."""
+    vertices = np.array(
+        [[s * (1.0 if i == axis else 0.8) for i, s in enumerate(c)] for c in CORNERS for axis in range(3)]
+    )
+    faces = [tuple(3 * corner + side // 2 for corner in loop) for side, loop in enumerate(BOX_FACES)]
+    faces += [(3 * corner, 3 * corner + 1, 3 * corner + 2) for corner in range(8)]
+    for axis, bit in enumerate((4, 2, 1)):
+        a, b = (other for other in range(3) if other != axis)
+        for corner in (c for c in range(8) if not c & bit):
+            far = corner | bit
+            faces.append((3 * corner + a, 3 * corner + b, 3 * far + b, 3 * far + a))
+    return _outward(vertices, faces)
+
+
+@lru_cache(maxsize=4)
+def _cube_grid(nodes: int) -> tuple[FloatArray, Faces]:
+    """Integer node coordinates (V, 3) in 0..nodes-1 on a cube's surface, and its quads."""
+    index: dict[tuple[int, ...], int] = {}
+    faces: list[tuple[int, ...]] = []
+    for axis, side in product(range(3), (0, nodes - 1)):
+        for u, v in product(range(nodes - 1), repeat=2):
+            loop = []
+            for du, dv in ((0, 0), (1, 0), (1, 1), (0, 1)):
+                node = [u + du, v + dv]
+                node.insert(axis, side)
+                loop.append(index.setdefault(tuple(node), len(index)))
+            faces.append(tuple(loop))
+    grid = np.array(list(index), dtype=np.float64)
+    return grid, _outward(grid - (nodes - 1) / 2, faces)
+
+
+def box(center: Vector, size: Vector, material: str, bevel: float = 0.0, centered: bool = False) -> Part:
+    """A box, its edges cut by `bevel` metres."""
+    half = np.asarray(size) / 2
+    if bevel == 0.0:
+        vertices = CORNERS * half + np.asarray(center)
+        faces = BOX_FACES
+    else:
+        inner = np.maximum(half - bevel, half * 0.3)
+        corners = np.repeat(CORNERS, 3, axis=0) * inner
+        rows = np.arange(24)
+        corners[rows, rows % 3] = (np.repeat(CORNERS, 3, axis=0) * half)[rows, rows % 3]
+        vertices = corners + np.asarray(center)
+        faces = _bevel_faces()
+    return Part(vertices, faces, material, pattern_coordinates(vertices, center, size, centered))
+
+
+def board(low: Vector, high: Vector, material: str, bevel: float = 0.004) -> Part:
+    """A bevelled box between two corners."""
+    center = [(a + b) / 2 for a, b in zip(low, high, strict=True)]
+    size = [b - a for a, b in zip(low, high, strict=True)]
+    return box(center, size, material, min(bevel, min(size) / 3))
+
+
+def rounded_box(center: Vector, size: Vector, radius: float, material: str) -> Part:
+    """A box with round edges: upholstery."""
+    half = np.asarray(size) / 2
+    radius = min(radius, float(half.min()) * 0.98)
+    grid, faces = _cube_grid(6)
+    corner = radius * np.tan(np.pi / 4 * np.array([1.0, 0.5, 0.0]))
+    inner = half - radius
+    nodes = np.stack([np.concatenate([-h - corner, h + corner[::-1]]) for h in inner], axis=1)
+    on_box = np.take_along_axis(nodes, grid.astype(np.int64), axis=0)
+    core = np.clip(on_box, -inner, inner)
+    direction = on_box - core
+    vertices = core + radius * direction / np.linalg.norm(direction, axis=1, keepdims=True) + np.asarray(center)
+    return Part(vertices, faces, material, pattern_coordinates(vertices, center, size), smooth=True)
+
+
+def cushion(center: Vector, size: Vector, material: str) -> Part:
+    """A pillow: square in its two long directions, bulging in the thinnest (|u|^p + |v|^p)^(2/p) + w^2 = 1, p = 4."""
+    grid, faces = _cube_grid(7)
+    direction = (grid - 3.0) / 3.0
+    thin = int(np.argmin(np.asarray(size)))
+    flat = [axis for axis in range(3) if axis != thin]
+    level = np.sqrt((np.abs(direction[:, flat]) ** 4).sum(axis=1)) + direction[:, thin] ** 2
+    vertices = direction / np.sqrt(level)[:, None] * (np.asarray(size) / 2) + np.asarray(center)
+    return Part(vertices, faces, material, pattern_coordinates(vertices, center, size), smooth=True)
+
+
+def ellipsoid(center: Vector, radii: Vector, material: str) -> Part:
+    """An ellipsoid."""
+    grid, faces = _cube_grid(7)
+    direction = np.tan((grid - 3.0) / 3.0 * np.pi / 4)
+    direction /= np.linalg.norm(direction, axis=1, keepdims=True)
+    vertices = direction * np.asarray(radii) + np.asarray(center)
+    return Part(vertices, faces, material, pattern_coordinates(vertices, center, [2 * r for r in radii]), smooth=True)
+
+
+@lru_cache(maxsize=64)
+def _tube_faces(rings: int, sides: int) -> Faces:
+    """Quads between consecutive rings and one polygon over each end."""
+    quads = [
+        (r * sides + s, r * sides + (s + 1) % sides, (r + 1) * sides + (s + 1) % sides, (r + 1) * sides + s)
+        for r, s in product(range(rings - 1), range(sides))
+    ]
+    last = (rings - 1) * sides
+    return (*quads, tuple(range(sides))[::-1], tuple(range(last, last + sides)))
+
+
+def lathe(center: Vector, profile: Sequence[tuple[float, float]], material: str, sides: int = 14) -> Part:
+    """A solid of revolution about a vertical axis through `center`; `profile` lists (radius, height) from below."""
+    angle = np.arange(sides) * (2 * np.pi / sides)
+    circle = np.stack([np.cos(angle), np.sin(angle), np.zeros(sides)], axis=1)
+    rings = [circle * radius + (0.0, 0.0, height) for radius, height in profile]
+    vertices = np.concatenate(rings) + np.asarray(center)
+    width = 2 * max(radius for radius, _ in profile)
+    size = (width, width, profile[-1][1] - profile[0][1])
+    local = pattern_coordinates(vertices, center, size)
+    return Part(vertices, _tube_faces(len(profile), sides), material, local, smooth=True)
+
+
+def cylinder(center: Vector, bottom: float, top: float, height: float, material: str, sides: int = 14) -> Part:
+    """An upright, tapered cylinder standing on `center` with its rims slightly broken."""
+    rim = min(0.006, bottom / 4, top / 4, height / 4)
+    profile = [(bottom - rim, 0.0), (bottom, rim), (top, height - rim), (top - rim, height)]
+    return lathe(center, profile, material, sides)
+
+
+def rod(start: Vector, end: Vector, start_radius: float, end_radius: float, material: str, sides: int = 8) -> Part:
+    """A round, tapered rod between two points: legs, handles, lamp posts."""
+    first, last = np.asarray(start, dtype=np.float64), np.asarray(end, dtype=np.float64)
+    axis = last - first
+    length = float(np.linalg.norm(axis))
+    axis = axis / length
+    side = np.cross(axis, (1.0, 0.0, 0.0) if abs(axis[0]) < 0.9 else (0.0, 1.0, 0.0))
+    side /= np.linalg.norm(side)
+    other = np.cross(axis, side)
+    angle = np.arange(sides) * (2 * np.pi / sides)
+    circle = np.cos(angle)[:, None] * side + np.sin(angle)[:, None] * other
+    vertices = np.concatenate([first + circle * start_radius, last + circle * end_radius])
+    along = (vertices - first) @ axis
+    local = np.stack([along + 9.0 * first[0], (vertices - first) @ side, (vertices - first) @ other], axis=1)
+    return Part(vertices, _tube_faces(2, sides), material, local, smooth=True)
+
+
+def blade(path: FloatArray, widths: Sequence[float], side: Vector, thickness: float, material: str) -> Part:
+    """A leaf: a flat tube with four sides along `path` (K, 3), `widths` (K,) across `side`."""
+    tangent = np.gradient(path, axis=0)
+    tangent /= np.linalg.norm(tangent, axis=1, keepdims=True)
+    across = np.broadcast_to(np.asarray(side, dtype=np.float64), path.shape)
+    across = across - (across * tangent).sum(axis=1, keepdims=True) * tangent
+    across = across / np.linalg.norm(across, axis=1, keepdims=True)
+    normal = np.cross(tangent, across)
+    half = np.asarray(widths)[:, None] / 2
+    thick = np.minimum(thickness / 2, half)
+    rings = np.stack([path + across * half, path + normal * thick, path - across * half, path - normal * thick], axis=1)
+    vertices = rings.reshape(-1, 3)
+    return Part(vertices, _tube_faces(len(path), 4), material, vertices - path[0], smooth=True)
+
+
+@lru_cache(maxsize=16)
+def _sheet_faces(columns: int) -> Faces:
+    """Faces of a folded sheet; column i has vertices 4i.. = front bottom, back bottom, back top, front top."""
+    faces: list[tuple[int, ...]] = []
+    for i in range(columns - 1):
+        for k in range(4):
+            faces.append((4 * i + k, 4 * i + (k + 1) % 4, 4 * i + 4 + (k + 1) % 4, 4 * i + 4 + k))
+    last = 4 * (columns - 1)
+    return (*faces, (3, 2, 1, 0), (last, last + 1, last + 2, last + 3))
+
+
+def curtain(start: Vector, width: float, height: float, depth: float, folds: int, material: str) -> Part:
+    """A hanging, folded sheet 1 cm thick from `start` (lower left) along +x, waving by `depth` in y about `start`."""
+    columns = folds * 6 + 1
+    x = np.linspace(0.0, width, columns)
+    wave = depth / 2 * np.sin(np.linspace(0.0, 2 * np.pi * folds, columns))
+    flare = np.array([1.0, 1.0, 0.55, 0.55])
+    y = wave[:, None] * flare + np.array([-0.005, 0.005, 0.005, -0.005])
+    z = np.broadcast_to([0.0, 0.0, height, height], y.shape)
+    flat = np.stack([np.broadcast_to(x[:, None], y.shape), y, z], axis=2).reshape(-1, 3)
+    vertices = flat + np.asarray(start)
+    return Part(vertices, _sheet_faces(columns), material, flat[:, [0, 2, 1]], smooth=True)
+
+
+def moved(part: Part, offset: Vector) -> Part:
+    """The part shifted; its texture moves with it."""
+    return replace(part, vertices=part.vertices + np.asarray(offset))
+
+
+def turned(part: Part, angle: float, axis: str = "z", pivot: Vector = (0.0, 0.0, 0.0)) -> Part:
+    """The part turned by `angle` radians about an axis through `pivot`; its texture turns with it."""
+    i, j = {"x": (1, 2), "y": (2, 0), "z": (0, 1)}[axis]
+    rotation = np.eye(3)
+    rotation[i, i] = rotation[j, j] = math.cos(angle)
+    rotation[i, j], rotation[j, i] = -math.sin(angle), math.sin(angle)
+    return replace(part, vertices=(part.vertices - np.asarray(pivot)) @ rotation.T + np.asarray(pivot))
+
+
+def bounds(parts: Sequence[Part]) -> tuple[FloatArray, FloatArray]:
+    """Lowest and highest corner of all parts."""
+    low = np.min([part.vertices.min(axis=0) for part in parts], axis=0)
+    high = np.max([part.vertices.max(axis=0) for part in parts], axis=0)
+    return low, high

@@ -1,0 +1,109 @@
+"""Stage 0: the autoencoder, on random crops of views."""
+
+from __future__ import annotations
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from occscene_server.models.autoencoder import SceneAutoencoder
+from occscene_server.training.loop import LoopOptions, train
+
+LATENT_NOISE = 0.02
+"""Standard deviation, in units of the latents', of the noise that keeps the decoder smooth around a latent."""
+
+_YCBCR = (
+    (0.299, 0.587, 0.114),
+    (-0.168736, -0.331264, 0.5),
+    (0.5, -0.418688, -0.081312),
+)
+
+
+def autoencoder_loss(model: SceneAutoencoder, images: Tensor) -> tuple[Tensor, dict[str, float]]:
+    """L1 and squared error on RGB, gradients at three scales on YCbCr.
+
+    The gradient term counts chroma as much as luma: with luma alone, saturated colours bleed where hues alternate.
+
+    Args:
+        model: in training.
+        images: (batch, 3, height, width) in [-1, 1].
+    """
+    latents = model.encoder(images)
+    latents = latents + LATENT_NOISE * latents.detach().std() * torch.randn_like(latents)
+    decoded = model.decoder(latents).float()
+    error = decoded - images
+    to_ycbcr = torch.tensor(_YCBCR, device=images.device)
+    chroma_error = torch.einsum("kc,bchw->bkhw", to_ycbcr, error)
+    gradient = error.new_zeros(())
+    for scale in (1, 2, 4):
+        coarse = F.avg_pool2d(chroma_error, scale) if scale > 1 else chroma_error
+        gradient = gradient + scale * (coarse.diff(dim=2).abs().mean() + coarse.diff(dim=3).abs().mean())
+    squared = error.square().mean()
+    # the squared error decides PSNR, the absolute one keeps edges, the gradients keep texture
+    loss = error.abs().mean() + 4.0 * squared + gradient + 1e-3 * latents.float().square().mean()
+    return loss, {"psnr": float(10 * torch.log10(4.0 / squared.detach()))}
+
+
+def random_crops(views: Tensor, batch: int, side: int, generator: torch.Generator) -> Tensor:
+    """Square crops with random mirroring.
+
+    Args:
+        views: (N, height, width, 3) uint8.
+        batch, side: crops and pixels.
+        generator: decides all.
+
+    Returns:
+        (batch, 3, side, side) in [-1, 1].
+    """
+    count, height, width, _ = views.shape
+    which = torch.randint(count, (batch,), generator=generator).tolist()
+    tops = torch.randint(height - side + 1, (batch,), generator=generator).tolist()
+    lefts = torch.randint(width - side + 1, (batch,), generator=generator).tolist()
+    crops = torch.stack(
+        [views[n, y : y + side, x : x + side] for n, y, x in zip(which, tops, lefts, strict=True)]
+    ).permute(0, 3, 1, 2)
+    mirror = torch.rand((batch, 1, 1, 1), generator=generator) < 0.5
+    crops = torch.where(mirror, crops.flip(3), crops)
+    return crops.float() / 127.5 - 1.0
+
+
+@torch.no_grad()
+def measure_latents(model: SceneAutoencoder, views: Tensor, device: str) -> None:
+    """Writes the mean and standard deviation of every latent channel over `views` to the model's config."""
+    latents = torch.cat(
+        [model.encoder((v.permute(0, 3, 1, 2).float() / 127.5 - 1.0).to(device)).cpu() for v in views.split(16)]
+    )
+    model.register_to_config(
+        latents_mean=latents.mean(dim=(0, 2, 3)).tolist(), latents_std=latents.std(dim=(0, 2, 3)).tolist()
+    )
+
+
+@torch.no_grad()
+def reconstruction_scores(model: SceneAutoencoder, views: Tensor, device: str) -> dict[str, float]:
+    """PSNR (dB, mean over views) and SSIM of reconstructed uint8 views (N, height, width, 3)."""
+    from torchmetrics.functional.image import structural_similarity_index_measure as ssim
+
+    psnrs, ssims = [], []
+    for chunk in views.split(8):
+        images = (chunk.permute(0, 3, 1, 2).float() / 127.5 - 1.0).to(device)
+        decoded = ((model(images).float().clamp(-1, 1) + 1) * 127.5).round()
+        truth = (images + 1) * 127.5
+        psnrs.append(10 * torch.log10(255.0**2 / (decoded - truth).square().mean(dim=(1, 2, 3))))
+        ssims.append(ssim(decoded, truth, data_range=255.0, reduction="none"))
+    return {"psnr": float(torch.cat(psnrs).mean()), "ssim": float(torch.cat(ssims).mean())}
+
+
+def train_autoencoder(
+    model: SceneAutoencoder, views: Tensor, held_out: Tensor, options: LoopOptions, batch: int, crop: int, seed: int
+) -> bool:
+    """Trains on uint8 views (N, height, width, 3), then measures the latents; returns whether all steps were done."""
+    model.to(options.device, memory_format=torch.channels_last)
+
+    def loss_of_step(step: int) -> tuple[Tensor, dict[str, float]]:
+        generator = torch.Generator().manual_seed(seed * 1_000_003 + step)
+        images = random_crops(views, batch, crop, generator).to(options.device)
+        return autoencoder_loss(model, images.contiguous(memory_format=torch.channels_last))
+
+    finished = train(model, loss_of_step, options, lambda: reconstruction_scores(model, held_out, options.device))
+    measure_latents(model, views[:: max(1, len(views) // 512)], options.device)
+    return finished

@@ -1,0 +1,146 @@
+"""Stage 1: the denoiser with dual alignment, by flow matching on latents of rendered scenes."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+import numpy as np
+import torch
+from torch import Tensor
+from transformers import PreTrainedModel, PreTrainedTokenizerBase
+
+from occscene_server.models.autoencoder import SceneAutoencoder
+from occscene_server.models.denoiser import Condition, OccSceneDenoiser
+from occscene_server.models.text import encode_prompts
+from occscene_server.training.scenes import SceneBatch, SceneSet
+
+TEXT_DROPOUT = 0.12
+OCCUPANCY_DROPOUT = 0.12
+TRUE_OCCUPANCY = 0.12
+"""Share of scenes conditioned on the true grid: what perception's prediction looks like in text to scene."""
+REFINED_OCCUPANCY = 0.3
+"""Share of scenes whose dual alignment sees the blockout filled up with true detail, as after feedback."""
+SCENES_WITHOUT_HINTS = 0.25
+HINT_DROPOUT = 0.3
+
+
+class LatentScenes:
+    """Scenes with their latents and their prompts' token states, ready for the denoiser.
+
+    Args:
+        scenes: rendered scenes; their views are encoded once, and once mirrored.
+        vae: the trained autoencoder.
+        text_encoder, tokenizer: of the prompts.
+        device: where batches go.
+    """
+
+    def __init__(
+        self,
+        scenes: SceneSet,
+        vae: SceneAutoencoder,
+        text_encoder: PreTrainedModel,
+        tokenizer: PreTrainedTokenizerBase,
+        device: str,
+    ) -> None:
+        self.scenes = scenes
+        self.device = device
+        plain, flipped = [], []
+        for views in scenes.views:
+            plain.append(latents_of_views(vae, views.to(device)).cpu().to(torch.bfloat16))
+            flipped.append(latents_of_views(vae, views.flip(2).to(device)).cpu().to(torch.bfloat16))
+        self.latents = torch.stack([torch.stack(plain), torch.stack(flipped)])  # (2, N, V, C, h, w)
+        text_encoder = text_encoder.to(device)
+        encoded = [
+            encode_prompts(text_encoder, tokenizer, [info.prompt for info in scenes.infos[i : i + 32]])
+            for i in range(0, len(scenes), 32)
+        ]
+        self.text = torch.cat([states.cpu().to(torch.bfloat16) for states, _ in encoded])  # (N, T, D)
+        self.text_mask = torch.cat([mask.cpu() for _, mask in encoded])  # (N, T)
+        states, mask = encode_prompts(text_encoder, tokenizer, [""])
+        self.no_text, self.no_text_mask = states.cpu().to(torch.bfloat16), mask.cpu()
+
+    def __len__(self) -> int:
+        return len(self.scenes)
+
+
+@torch.no_grad()
+def latents_of_views(vae: SceneAutoencoder, views: Tensor) -> Tensor:
+    """uint8 views (N, height, width, 3) to normalised latents (N, channel, h, w)."""
+    images = (views.permute(0, 3, 1, 2).float() / 127.5 - 1.0).contiguous(memory_format=torch.channels_last)
+    return vae.normalize(vae.encode(images).latent_dist.mode().float())
+
+
+def denoiser_loss(
+    model: OccSceneDenoiser, data: LatentScenes, indices: Sequence[int], rng: np.random.Generator
+) -> tuple[Tensor, dict[str, float]]:
+    """The flow-matching loss on some scenes, everything random drawn from `rng`.
+
+    x_t = (1 - t) x_0 + t noise, the target is noise - x_0, and t follows a logit-normal stratified over the batch
+    (Esser et al. 2024, "Scaling rectified flow transformers", section 3.1).
+    """
+    noisy, noise_level, target, text, mask, condition = corrupted_batch(model, data, indices, rng)
+    velocity = model(noisy, noise_level * 1000, text, mask, condition)
+    return (velocity.float() - target).square().mean(), {}
+
+
+def corrupted_batch(
+    model: OccSceneDenoiser, data: LatentScenes, indices: Sequence[int], rng: np.random.Generator
+) -> tuple[Tensor, Tensor, Tensor, Tensor, Tensor, Condition]:
+    """Noisy latents (B, V, C, h, w), noise levels (B,), velocities, text, its mask, and the condition."""
+    mirror, turns = bool(rng.integers(2)), int(rng.integers(4))
+    rows = torch.as_tensor(indices)
+    latents = data.latents[int(mirror), rows].float().to(data.device)  # (B, V, C, h, w)
+    noise = torch.from_numpy(rng.standard_normal(latents.shape, np.float32)).to(data.device)
+    level = noise_levels(len(rows), rng).to(data.device)
+    blend = level[:, None, None, None, None]
+    no_text = torch.from_numpy(rng.random(len(rows)) < TEXT_DROPOUT)
+    text = torch.where(no_text[:, None, None], data.no_text, data.text[rows]).float().to(data.device)
+    mask = torch.where(no_text[:, None], data.no_text_mask, data.text_mask[rows]).to(data.device)
+    batch = data.scenes.batch(indices, (mirror, turns)).to(data.device)
+    condition = random_condition(model, batch, (latents.shape[-2], latents.shape[-1]), rng)
+    return (1 - blend) * latents + blend * noise, level, noise - latents, text, mask, condition
+
+
+def noise_levels(count: int, rng: np.random.Generator, mean: float = 0.3, deviation: float = 1.1) -> Tensor:
+    """Noise levels in (0, 1), logit-normal, one from each of `count` equal parts of the distribution."""
+    quantile = torch.from_numpy((rng.permutation(count) + rng.random(count)) / count).float().clamp(1e-4, 1 - 1e-4)
+    return torch.sigmoid(mean + deviation * torch.special.ndtri(quantile))
+
+
+def random_condition(
+    model: OccSceneDenoiser, batch: SceneBatch, size: tuple[int, int], rng: np.random.Generator
+) -> Condition:
+    """The condition of a training batch: mostly the blockout, sometimes none, refined, or the true grid."""
+    kind = torch.from_numpy(rng.random(len(batch.views))).to(batch.views.device)
+    dropped = kind < OCCUPANCY_DROPOUT
+    true = (kind > 1 - TRUE_OCCUPANCY)[:, None, None, None]
+    refined = ((kind - OCCUPANCY_DROPOUT) < REFINED_OCCUPANCY)[:, None, None, None] & ~true
+    blockout, occupancy = batch.blockout, batch.occupancy.labels
+    assert blockout.instances is not None
+    grid = replace(
+        blockout,
+        labels=torch.where(true, occupancy, blockout.labels),
+        instances=blockout.instances.masked_fill(true, 0),
+        hints=drop_hints(blockout.hints, rng),
+    )
+    filled = torch.where(refined & (blockout.labels == 0), occupancy, grid.labels)
+    return model.encode_condition(grid, batch.cameras, size, filled, dropped)
+
+
+def drop_hints(hints: Tensor, rng: np.random.Generator) -> Tensor:
+    """Colour hints (B, N + 1, 4) with some scenes' and some objects' taken away."""
+    kept = rng.random(hints.shape[:2]) >= HINT_DROPOUT
+    kept &= (rng.random(len(hints)) >= SCENES_WITHOUT_HINTS)[:, None]
+    return hints * torch.from_numpy(kept).to(hints.device)[..., None]
+
+
+@torch.no_grad()
+def validation_loss(model: OccSceneDenoiser, data: LatentScenes, scenes: int = 24) -> float:
+    """The loss on the first scenes of a held-out set, always with the same draws."""
+    rng = np.random.default_rng(0)
+    losses = [
+        float(denoiser_loss(model, data, range(i, min(i + 4, len(data))), rng)[0])
+        for i in range(0, min(scenes, len(data)), 4)
+    ]
+    return sum(losses) / len(losses)

@@ -1,0 +1,166 @@
+"""One training loop for every stage: warm-up, constant rate, decay; moving average; checkpoints that resume exactly.
+
+What a step sees depends on the seed and the step's number alone, so a run that was killed and resumed has the loss
+curve of one that was not.
+"""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+from diffusers.training_utils import EMAModel
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+from torch import Tensor, nn
+
+from occscene_server.models.precision import fast_autocast
+
+CHECKPOINT = "checkpoint.pt"
+
+
+@dataclass(frozen=True)
+class LoopOptions:
+    """How long and how fast to train.
+
+    Args:
+        output: folder of the checkpoint, the log and the finished weights.
+        steps: optimiser steps in all, those before a resume included.
+        learning_rate: after the warm-up.
+        warmup_steps: linear rise.
+        decay_fraction: the last part of the steps, over which the rate falls linearly to a twentieth.
+        ema_decay: of the moving average that is evaluated and shipped.
+        weight_decay: of AdamW, on matrices alone.
+        betas: of AdamW.
+        checkpoint_minutes: time between checkpoints.
+        max_minutes: stop after this time with a checkpoint; None for no limit.
+        device: "cpu" or "cuda".
+    """
+
+    output: Path
+    steps: int
+    learning_rate: float
+    warmup_steps: int = 200
+    decay_fraction: float = 0.2
+    ema_decay: float = 0.999
+    weight_decay: float = 0.01
+    betas: tuple[float, float] = (0.9, 0.98)
+    checkpoint_minutes: float = 5.0
+    max_minutes: float | None = None
+    device: str = "cpu"
+
+
+def train(
+    model: nn.Module,
+    loss_of_step: Callable[[int], tuple[Tensor, dict[str, float]]],
+    options: LoopOptions,
+    evaluate: Callable[[], dict[str, float]] | None = None,
+) -> bool:
+    """Trains `model` in place and leaves it with its averaged weights.
+
+    Args:
+        model: already on the device.
+        loss_of_step: step number to a scalar loss and figures for the log.
+        options: see `LoopOptions`.
+        evaluate: called with the averaged weights in place at every checkpoint; its figures go to the log.
+
+    Returns:
+        Whether all steps were done; False when the time limit came first.
+    """
+    options.output.mkdir(parents=True, exist_ok=True)
+    parameters = [p for p in model.parameters() if p.requires_grad]
+    optimizer = _optimizer(model, options)
+    average = EMAModel(parameters, decay=options.ema_decay, use_ema_warmup=True, power=0.75)
+    first = _resume(model, optimizer, average, options)
+    started = saved = time.monotonic()
+    recent: list[float] = []
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
+    step = first
+    with Progress(*columns, TimeRemainingColumn(), refresh_per_second=0.5) as progress:
+        task = progress.add_task("training", total=options.steps, completed=first)
+        while step < options.steps:
+            for group in optimizer.param_groups:
+                group["lr"] = learning_rate(step, options)
+            with fast_autocast(options.device):
+                loss, figures = loss_of_step(step)
+            optimizer.zero_grad(set_to_none=True)
+            loss.backward()
+            norm = torch.nn.utils.clip_grad_norm_(parameters, 1.0)
+            if torch.isfinite(norm):  # one overflowing batch must not spoil the run
+                optimizer.step()
+                average.step(parameters)
+            step += 1
+            recent.append(float(loss.detach()))
+            if step % 50 == 0 or step == options.steps:
+                rate = (step - first) / (time.monotonic() - started)
+                _log(options, step=step, loss=sum(recent) / len(recent), steps_per_second=rate, **figures)
+                progress.update(task, completed=step, description=f"loss {sum(recent) / len(recent):.4f}")
+                recent.clear()
+            now = time.monotonic()
+            over = options.max_minutes is not None and now - started > options.max_minutes * 60
+            if now - saved > options.checkpoint_minutes * 60 or over or step == options.steps:
+                saved = now
+                _save(model, optimizer, average, step, options)
+                if evaluate is not None:
+                    average.store(parameters)
+                    average.copy_to(parameters)
+                    _log(options, step=step, **evaluate())
+                    average.restore(parameters)
+            if over:
+                break
+    average.copy_to(parameters)
+    return step >= options.steps
+
+
+def learning_rate(step: int, options: LoopOptions) -> float:
+    """The rate at a step: linear warm-up, constant, linear decay."""
+    decay_steps = max(1, int(options.steps * options.decay_fraction))
+    remaining = (options.steps - step) / decay_steps
+    return options.learning_rate * min(1.0, (step + 1) / max(1, options.warmup_steps), max(0.05, remaining))
+
+
+def _optimizer(model: nn.Module, options: LoopOptions) -> torch.optim.AdamW:
+    def decays(name: str, parameter: nn.Parameter) -> bool:
+        return parameter.ndim >= 2 and not name.endswith(("A_log", "dt_bias", ".D"))
+
+    named = [(name, p) for name, p in model.named_parameters() if p.requires_grad]
+    groups = [
+        {"params": [p for name, p in named if decays(name, p)], "weight_decay": options.weight_decay},
+        {"params": [p for name, p in named if not decays(name, p)], "weight_decay": 0.0},
+    ]
+    return torch.optim.AdamW(groups, lr=options.learning_rate, betas=options.betas, fused=True)
+
+
+def _resume(model: nn.Module, optimizer: torch.optim.Optimizer, average: EMAModel, options: LoopOptions) -> int:
+    path = options.output / CHECKPOINT
+    if not path.exists():
+        return 0
+    state = torch.load(path, map_location=options.device, weights_only=True)
+    model.load_state_dict(state["model"])
+    optimizer.load_state_dict(state["optimizer"])
+    average.load_state_dict(state["average"])
+    average.to(options.device)
+    return int(state["step"])
+
+
+def _save(
+    model: nn.Module, optimizer: torch.optim.Optimizer, average: EMAModel, step: int, options: LoopOptions
+) -> None:
+    """Writes the checkpoint beside the old one and renames it, so that a kill leaves one whole."""
+    state = {
+        "model": model.state_dict(),
+        "optimizer": optimizer.state_dict(),
+        "average": average.state_dict(),
+        "step": step,
+    }
+    partial = options.output / f"{CHECKPOINT}.partial"
+    torch.save(state, partial)
+    partial.replace(options.output / CHECKPOINT)
+
+
+def _log(options: LoopOptions, **figures: float) -> None:
+    with (options.output / "log.jsonl").open("a", encoding="utf-8") as file:
+        file.write(json.dumps({"time": round(time.time(), 1), **figures}) + "\n")

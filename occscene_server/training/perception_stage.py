@@ -1,0 +1,134 @@
+"""Stage 1, perception: rendered views, with and without the blockout, to the true grid."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Sequence
+from dataclasses import replace
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from occscene.grid import UNKNOWN
+from PIL import Image, ImageFilter
+from torch import Tensor
+
+from occscene_server.evaluation.occupancy_metrics import OccupancyScores
+from occscene_server.models.perception import OccupancyPerception
+from occscene_server.models.precision import fast_autocast
+from occscene_server.training.losses import class_weights, occupancy_loss
+from occscene_server.training.scenes import SceneBatch, SceneSet
+
+BLOCKOUT_DROPOUT = 0.15
+FLAWLESS_VIEWS = 0.4
+"""Share of views that perception sees as they were rendered; the others look as if a generator had made them."""
+
+
+def perception_step(
+    model: OccupancyPerception, batch: SceneBatch, rng: np.random.Generator, classes: Tensor | None = None
+) -> tuple[Tensor, dict[str, float]]:
+    """The loss on a batch whose views get flaws and some of whose blockouts are withheld.
+
+    Args:
+        model: in training.
+        batch: on the model's device, with the views to look at.
+        rng: decides all that is random.
+        classes: (C,) weights in the cross-entropy, see `balance`.
+
+    Returns:
+        The loss, its parts, and the share of occupied voxels whose class is predicted.
+    """
+    images = flawed_images(batch.views, rng)
+    withheld = torch.from_numpy(rng.random(len(images)) < BLOCKOUT_DROPOUT).to(images.device)
+    blockout = batch.blockout.labels.masked_fill(withheld[:, None, None, None], UNKNOWN)
+    target = batch.occupancy.labels
+    logits = model(images, batch.cameras, batch.occupancy.volume, blockout)
+    loss, figures = occupancy_loss(logits, target, classes=classes)
+    occupied = (target != 0) & (target != UNKNOWN)
+    right = (logits.detach().argmax(1) == target)[occupied]
+    return loss, figures | {"recall": float(right.float().mean())}
+
+
+def random_batch(scenes: SceneSet, size: int, rng: np.random.Generator) -> SceneBatch:
+    """Some scenes, mirrored and turned at random, seen in one view to all of them (other ones in each scene)."""
+    indices = rng.integers(len(scenes), size=size).tolist()
+    x, y, _ = scenes.batch(indices[:1]).occupancy.volume.shape
+    turns = int(rng.integers(4)) if x == y else 2 * int(rng.integers(2))
+    batch = scenes.batch(indices, (bool(rng.integers(2)), turns))
+    views = batch.cameras.views
+    count = int(rng.integers(1, views + 1))
+    picked = torch.from_numpy(np.stack([rng.permutation(views)[:count] for _ in indices]))
+    seen = batch.views[torch.arange(size)[:, None], picked]
+    return replace(batch, views=seen, cameras=batch.cameras.selected(picked))
+
+
+def flawed_images(views: Tensor, rng: np.random.Generator) -> Tensor:
+    """Views (B, V, height, width, 3) uint8 with a generator's flaws, as (B, V, 3, height, width) in [-1, 1]."""
+    flat = views.flatten(0, 1).cpu().numpy()
+    flawed = np.stack([view if rng.random() < FLAWLESS_VIEWS else _flawed(view, rng) for view in flat])
+    return _to_images(torch.from_numpy(flawed).unflatten(0, views.shape[:2]).to(views.device))
+
+
+def _flawed(view: NDArray[np.uint8], rng: np.random.Generator) -> NDArray[np.uint8]:
+    """One view (height, width, 3) with blur, lost detail, block artefacts, wrong colours and noise, each at random."""
+    image = Image.fromarray(view)
+    size = image.size
+    if rng.random() < 0.3:
+        image = image.filter(ImageFilter.GaussianBlur(rng.uniform(0.5, 2.0)))
+    if rng.random() < 0.3:  # detail below the size of a latent's pixel, which an autoencoder loses
+        share = rng.uniform(0.25, 0.7)
+        small = image.resize((round(size[0] * share), round(size[1] * share)), Image.Resampling.BOX)
+        image = small.resize(size, Image.Resampling.BICUBIC)
+    if rng.random() < 0.3:
+        file = io.BytesIO()
+        image.save(file, "JPEG", quality=int(rng.integers(15, 70)))
+        image = Image.open(file)
+    pixels = np.asarray(image, np.float32)
+    if rng.random() < 0.5:
+        gain, shift = rng.normal(1.0, 0.1, 3), rng.normal(0.0, 8.0, 3) + rng.normal(0.0, 12.0)
+        pixels = pixels * gain.astype(np.float32) + shift.astype(np.float32)
+    if rng.random() < 0.3:
+        pixels = pixels + rng.uniform(1.0, 12.0) * rng.standard_normal(pixels.shape, np.float32)
+    return pixels.clip(0, 255).astype(np.uint8)
+
+
+def _to_images(views: Tensor) -> Tensor:
+    return views.movedim(-1, 2).float() / 127.5 - 1.0
+
+
+def balance(scenes: SceneSet, classes: int) -> Tensor:
+    """The classes' weights in the cross-entropy, from how often they occur in the true grids, (C,)."""
+    counts = torch.zeros(classes, dtype=torch.int64)
+    for index in range(len(scenes)):
+        labels = scenes.batch([index]).occupancy.labels
+        counts += torch.bincount(labels[labels != UNKNOWN].long(), minlength=classes)
+    return class_weights(counts)
+
+
+@torch.no_grad()
+def evaluate_perception(
+    model: OccupancyPerception, scenes: SceneSet, indices: Sequence[int] | None = None, device: str = "cpu"
+) -> dict[str, float]:
+    """Scores against the true grids, all views seen.
+
+    Args:
+        model: on `device`.
+        scenes: held out.
+        indices: of the scenes to look at; None for all.
+        device: "cpu" or "cuda".
+
+    Returns:
+        mIoU and IoU with the blockout given ("miou", "iou"), with images alone ("miou_images", "iou_images"), and of
+        the blockout itself ("miou_blockout", "iou_blockout"); see `OccupancyScores`.
+    """
+    scores = {name: OccupancyScores(model.config.classes) for name in ("", "_images", "_blockout")}
+    for index in range(len(scenes)) if indices is None else indices:
+        batch = scenes.batch([index]).to(device)
+        images, target, blockout = _to_images(batch.views), batch.occupancy.labels, batch.blockout.labels
+        volume = batch.occupancy.volume
+        with fast_autocast(device):
+            scores[""].add(model(images, batch.cameras, volume, blockout).argmax(1), target)
+            scores["_images"].add(model(images, batch.cameras, volume).argmax(1), target)
+        scores["_blockout"].add(blockout, target)
+    figures = {name: score.figures() for name, score in scores.items()}
+    return {f"{kind}{name}": getattr(figure, kind) for name, figure in figures.items() for kind in ("miou", "iou")}

@@ -1,0 +1,10 @@
+"""The bundled model."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+
+def default_model() -> Path:
+    """The folder of the model that runs where no other is asked for."""
+    return Path(__file__).parent / "compact-indoor"

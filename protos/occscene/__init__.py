@@ -1,0 +1,7 @@
+"""The value types that OccScene's messages carry, in plain numpy: grids, cameras and taxonomies.
+
+Importing `occscene.grid`, `occscene.camera` or `occscene.taxonomy` needs numpy alone; `occscene.codec` and the
+generated `occscene.v1` modules need protobuf.
+"""
+
+__version__ = "0.1.0"

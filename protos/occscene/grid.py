@@ -1,0 +1,227 @@
+"""A semantic occupancy grid and the `.npz` file that holds one."""
+
+from __future__ import annotations
+
+import zipfile
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from occscene.limits import (
+    MAX_GRID_SIDE,
+    MAX_GRID_VOXELS,
+    MAX_NAME_LENGTH,
+    MAX_OBJECTS,
+    MAX_VOXEL_SIZE,
+    MIN_VOXEL_SIZE,
+)
+from occscene.rigid import Float64Array, rigid_transform, transform_points
+
+EMPTY = 0
+UNKNOWN = 255
+
+
+@dataclass(frozen=True)
+class GridObject:
+    """One object of a grid's instance table.
+
+    Args:
+        id: 1 .. 65535, the value in `SemanticGrid.instances`.
+        name: what the artist calls it.
+        hint: the colour that it should have, linear RGB in [0, 1]; None leaves it to the prompt.
+    """
+
+    id: int
+    name: str
+    hint: tuple[float, float, float] | None = None
+
+    def __post_init__(self) -> None:
+        if not 1 <= self.id <= MAX_OBJECTS:
+            raise ValueError(f"object id is {self.id}; it must be 1 to {MAX_OBJECTS}")
+        if len(self.name) > MAX_NAME_LENGTH:
+            raise ValueError(f"object {self.id}: name has {len(self.name)} characters; the limit is {MAX_NAME_LENGTH}")
+        if self.hint is not None and not (len(self.hint) == 3 and all(0.0 <= c <= 1.0 for c in self.hint)):
+            raise ValueError(f"object {self.id}: hint is {self.hint}; it must be three linear RGB values in [0, 1]")
+
+
+@dataclass(frozen=True, eq=False)
+class GridVolume:
+    """Where a grid lies, without what is in it.
+
+    Args:
+        shape: voxels along x, y and z.
+        voxel_size: metres.
+        world_from_grid: rigid 4x4 to metres, at the corner of voxel (0, 0, 0).
+
+    Raises:
+        ValueError: a field is outside its limits; the message names the field, the value and the limit.
+    """
+
+    shape: tuple[int, int, int]
+    voxel_size: float
+    world_from_grid: Float64Array
+
+    def __post_init__(self) -> None:
+        check_grid_shape(self.shape, "shape")
+        check_voxel_size(self.voxel_size, "voxel_size")
+        object.__setattr__(self, "world_from_grid", rigid_transform(self.world_from_grid, "world_from_grid"))
+
+
+@dataclass(frozen=True, eq=False)
+class SemanticGrid:
+    """A grid of cubic voxels, each with a semantic class and optionally an object.
+
+    Args:
+        labels: (X, Y, Z) uint8, C order; 0 is empty, 255 is unknown, else a class of `taxonomy`.
+        voxel_size: metres.
+        world_from_grid: rigid 4x4 to metres, at the corner of voxel (0, 0, 0); voxel i's centre is (i + 0.5) *
+            voxel_size along each axis.
+        taxonomy: the taxonomy's name.
+        instances: (X, Y, Z) uint16, 0 is none, else the id of one of `objects`.
+        objects: the table that `instances` refers to.
+
+    Raises:
+        ValueError: a field is outside its limits; the message names the field, the value and the limit.
+    """
+
+    labels: NDArray[np.uint8]
+    voxel_size: float
+    world_from_grid: Float64Array
+    taxonomy: str
+    instances: NDArray[np.uint16] | None = None
+    objects: tuple[GridObject, ...] = ()
+
+    def __post_init__(self) -> None:
+        check_grid_shape(self.labels.shape, "labels")
+        check_voxel_size(self.voxel_size, "voxel_size")
+        if self.labels.dtype != np.uint8:
+            raise ValueError(f"labels has dtype {self.labels.dtype}; it must be uint8")
+        object.__setattr__(self, "labels", np.ascontiguousarray(self.labels))
+        object.__setattr__(self, "world_from_grid", rigid_transform(self.world_from_grid, "world_from_grid"))
+        if self.instances is None:
+            if self.objects:
+                raise ValueError(f"objects has {len(self.objects)} entries but there are no instances to use them")
+            return
+        if self.instances.dtype != np.uint16 or self.instances.shape != self.labels.shape:
+            raise ValueError(
+                f"instances is {self.instances.dtype} of shape {self.instances.shape}; "
+                f"it must be uint16 of the labels' shape {self.labels.shape}"
+            )
+        object.__setattr__(self, "instances", np.ascontiguousarray(self.instances))
+        ids = {item.id for item in self.objects}
+        if len(ids) < len(self.objects):
+            raise ValueError("objects has an id twice; ids must be unique")
+        unnamed = set(np.unique(self.instances).tolist()) - ids - {0}
+        if unnamed:
+            raise ValueError(f"instances uses id {min(unnamed)}, which objects does not list")
+
+    @property
+    def shape(self) -> tuple[int, int, int]:
+        """Voxels along x, y and z."""
+        x, y, z = self.labels.shape
+        return x, y, z
+
+    @property
+    def volume(self) -> GridVolume:
+        """Where the grid lies."""
+        return GridVolume(self.shape, self.voxel_size, self.world_from_grid)
+
+    def voxel_centers(self, indices: NDArray[np.integer]) -> Float64Array:
+        """World coordinates in metres of voxel indices (..., 3)."""
+        return transform_points(self.world_from_grid, (indices + 0.5) * self.voxel_size)
+
+    def without_instances(self) -> SemanticGrid:
+        """The same grid with classes alone."""
+        return replace(self, instances=None, objects=())
+
+
+def check_grid_shape(shape: tuple[int, ...], field: str) -> None:
+    """Raises a ValueError that names `field` unless `shape` is three sides within the limits."""
+    if len(shape) != 3:
+        raise ValueError(f"{field} has {len(shape)} dimensions; it must have 3 (x, y, z)")
+    for axis, side in zip("xyz", shape, strict=True):
+        if not 1 <= side <= MAX_GRID_SIDE:
+            raise ValueError(f"{field} has {side} voxels along {axis}; it must have 1 to {MAX_GRID_SIDE}")
+    voxels = shape[0] * shape[1] * shape[2]
+    if voxels > MAX_GRID_VOXELS:
+        raise ValueError(f"{field} has {voxels:,} voxels; the limit is {MAX_GRID_VOXELS:,}: use a larger voxel size")
+
+
+def check_voxel_size(voxel_size: float, field: str) -> None:
+    """Raises a ValueError that names `field` unless `voxel_size` lies within the limits."""
+    if not MIN_VOXEL_SIZE <= voxel_size <= MAX_VOXEL_SIZE:
+        raise ValueError(f"{field} is {voxel_size}; it must be {MIN_VOXEL_SIZE} to {MAX_VOXEL_SIZE} metres")
+
+
+def save_grid(path: Path, grid: SemanticGrid) -> None:
+    """Writes a grid file (`.npz`).
+
+    Members: `labels`, `voxel_size`, `world_from_grid`, `taxonomy`, and with instances also `instances`, `object_ids`,
+    `object_names` and `object_hints` (N x 4: linear RGB and 1 where a hint is given, else 0).
+    """
+    members: dict[str, NDArray[np.generic]] = {
+        "labels": grid.labels,
+        "voxel_size": np.array(grid.voxel_size, np.float64),
+        "world_from_grid": grid.world_from_grid,
+        "taxonomy": np.array(grid.taxonomy),
+    }
+    if grid.instances is not None:
+        members["instances"] = grid.instances
+        members["object_ids"] = np.array([item.id for item in grid.objects], np.uint16)
+        members["object_names"] = np.array([item.name for item in grid.objects], dtype=np.str_)
+        members["object_hints"] = np.array(
+            [(*item.hint, 1.0) if item.hint else (0.0, 0.0, 0.0, 0.0) for item in grid.objects], np.float32
+        ).reshape(-1, 4)
+    with path.open("wb") as file:
+        np.savez_compressed(file, **members)  # type: ignore[arg-type]
+
+
+def load_grid(path: Path) -> SemanticGrid:
+    """Reads a grid file written by `save_grid` or by hand.
+
+    Raises:
+        ValueError: not such a file, or a member outside its limits (checked before the arrays are read).
+    """
+    try:
+        archive = zipfile.ZipFile(path)
+    except zipfile.BadZipFile as error:
+        raise ValueError(f"{path} is not an .npz file") from error
+    with archive:
+        for name in ("labels", "instances"):
+            if f"{name}.npy" in archive.namelist():
+                with archive.open(f"{name}.npy") as member:
+                    check_grid_shape(_npy_shape(member, f"{path}: {name}"), f"{path}: {name}")
+    with np.load(path, allow_pickle=False) as members:
+        missing = {"labels", "voxel_size", "world_from_grid", "taxonomy"} - set(members)
+        if missing:
+            raise ValueError(f"{path} lacks {', '.join(sorted(missing))}")
+        instances, objects = None, ()
+        if "instances" in members:
+            instances = members["instances"]
+            objects = tuple(
+                GridObject(int(id_), str(name), tuple(hint[:3].tolist()) if hint[3] > 0 else None)
+                for id_, name, hint in zip(
+                    members["object_ids"], members["object_names"], members["object_hints"], strict=True
+                )
+            )
+        return SemanticGrid(
+            members["labels"],
+            float(members["voxel_size"]),
+            members["world_from_grid"],
+            str(members["taxonomy"]),
+            instances,
+            objects,
+        )
+
+
+def _npy_shape(member: object, field: str) -> tuple[int, ...]:
+    """Reads the shape from an .npy header without the data behind it."""
+    try:
+        version = np.lib.format.read_magic(member)
+        read = np.lib.format.read_array_header_1_0 if version == (1, 0) else np.lib.format.read_array_header_2_0
+        shape: tuple[int, ...] = read(member)[0]
+    except ValueError as error:
+        raise ValueError(f"{field} is not an array: {error}") from error
+    return shape

@@ -1,0 +1,42 @@
+"""Limits that every reader of untrusted input checks before it allocates memory (design section 6)."""
+
+from __future__ import annotations
+
+MAX_GRID_SIDE = 512
+"""Voxels along one side of a grid."""
+
+MAX_GRID_VOXELS = 2**25
+"""Voxels of a whole grid."""
+
+MIN_VOXEL_SIZE = 0.01
+"""Metres."""
+
+MAX_VOXEL_SIZE = 10.0
+"""Metres."""
+
+MAX_OBJECTS = 65535
+"""Rows of an object table: instance ids are uint16 and 0 means none."""
+
+MAX_NAME_LENGTH = 200
+"""Characters of an object's or a camera's name."""
+
+MAX_VIEWS = 16
+"""Cameras or images of one request."""
+
+MIN_IMAGE_SIDE = 64
+"""Pixels."""
+
+MAX_IMAGE_SIDE = 1024
+"""Pixels."""
+
+MAX_MESSAGE_BYTES = 16 * 2**20
+"""Bytes of one gRPC message."""
+
+MAX_PROMPT_LENGTH = 2000
+"""Characters."""
+
+MAX_STEPS = 100
+"""Denoising steps."""
+
+RIGID_TOLERANCE = 1e-3
+"""Largest deviation of R R^T from the identity, and of det R from 1."""

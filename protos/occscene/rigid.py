@@ -1,0 +1,51 @@
+"""Checks and arithmetic of rigid 4x4 transforms."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from occscene.limits import RIGID_TOLERANCE
+
+Float64Array = NDArray[np.float64]
+
+
+def rigid_transform(matrix: ArrayLike, field: str) -> Float64Array:
+    """Returns `matrix` as a float64 4x4 array after checking that it is finite and rigid.
+
+    Args:
+        matrix: 4x4, row-major, a rotation and a translation in metres.
+        field: the name that an error gives.
+
+    Raises:
+        ValueError: not 4x4, not finite, or not a rotation and translation.
+    """
+    array = np.array(matrix, dtype=np.float64)
+    if array.shape != (4, 4):
+        raise ValueError(f"{field} has shape {array.shape}; it must be a 4x4 matrix")
+    if not np.isfinite(array).all():
+        raise ValueError(f"{field} has NaN or infinite entries; every entry must be finite")
+    rotation = array[:3, :3]
+    off = float(np.abs(rotation @ rotation.T - np.eye(3)).max())
+    if off > RIGID_TOLERANCE or abs(float(np.linalg.det(rotation)) - 1.0) > RIGID_TOLERANCE:
+        raise ValueError(
+            f"{field} is not rigid (R R^T deviates from the identity by {off:.3g}, limit {RIGID_TOLERANCE:g}; the "
+            "determinant must be +1); apply scale and mirroring to the object first"
+        )
+    if np.abs(array[3] - (0.0, 0.0, 0.0, 1.0)).max() > 1e-9:
+        raise ValueError(f"{field} has the last row {array[3].tolist()}; it must be [0, 0, 0, 1]")
+    return array
+
+
+def invert_rigid(transform: Float64Array) -> Float64Array:
+    """Returns the inverse of a rigid 4x4 transform, exactly orthonormal where the input is."""
+    inverse = np.eye(4)
+    inverse[:3, :3] = transform[:3, :3].T
+    inverse[:3, 3] = -transform[:3, :3].T @ transform[:3, 3]
+    return inverse
+
+
+def transform_points(transform: Float64Array, points: Float64Array) -> Float64Array:
+    """Applies a 4x4 transform to points of shape (..., 3)."""
+    result: Float64Array = points @ transform[:3, :3].T + transform[:3, 3]
+    return result

@@ -1,0 +1,149 @@
+"""Semantic classes of the two domains: indoor (NYUv2) and outdoor (SemanticKITTI).
+
+Colours are the data sets' own: NYUv2's as SSC papers draw its 12 classes, SemanticKITTI's from its API's
+configuration (`semantic-kitti.yaml`, there in BGR). Paint priorities and aliases are OccScene's own.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class SemanticClass:
+    """One class.
+
+    Args:
+        index: the label in a grid, 0 .. 254.
+        name: lower case, as the data set spells it.
+        color: sRGB, 0 .. 255.
+        priority: where objects overlap in a voxel the larger priority wins, 0 .. 255.
+        aliases: further words by which an object's name is recognised.
+    """
+
+    index: int
+    name: str
+    color: tuple[int, int, int]
+    priority: int
+    aliases: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Taxonomy:
+    """An ordered set of classes; class 0 is empty space.
+
+    Raises:
+        ValueError: indexes are not 0, 1, 2 ... or a name is used twice.
+    """
+
+    name: str
+    classes: tuple[SemanticClass, ...]
+
+    def __post_init__(self) -> None:
+        if [entry.index for entry in self.classes] != list(range(len(self.classes))):
+            raise ValueError(f"taxonomy {self.name}: class indexes must be 0, 1, 2 ... in order")
+        names = [entry.name for entry in self.classes]
+        if len(set(names)) < len(names):
+            raise ValueError(f"taxonomy {self.name}: a class name is used twice")
+
+    def __len__(self) -> int:
+        return len(self.classes)
+
+    def index_of(self, name: str) -> int:
+        """The label of the class called `name`.
+
+        Raises:
+            KeyError: there is no such class; the message lists those that are.
+        """
+        for entry in self.classes:
+            if entry.name == name:
+                return entry.index
+        raise KeyError(
+            f"class {name!r} is not in taxonomy {self.name!r}; it has {', '.join(e.name for e in self.classes)}"
+        )
+
+    def guess(self, object_name: str) -> SemanticClass | None:
+        """The class that an object's name speaks of, or None.
+
+        "Sofa.001", "left_wall" and "CoffeeTable" are understood. Where several words match, the last wins, because
+        English puts the noun last ("wall lamp" is a lamp), and of two names for the same word the longer.
+        """
+        spaced = re.sub(r"(?<=[a-z])(?=[A-Z])", " ", object_name)
+        words = re.findall(r"[a-z]+", spaced.lower())
+        text = " ".join(words)
+        best: tuple[int, int] | None = None
+        found: SemanticClass | None = None
+        for entry in self.classes[1:]:
+            for alias in (entry.name.replace("-", " "), *entry.aliases):
+                for match in re.finditer(rf"\b{re.escape(alias)}(?:e?s)?\b", text):
+                    rank = (match.end(), len(alias))
+                    if best is None or rank > best:
+                        best, found = rank, entry
+        return found
+
+
+def _classes(*rows: tuple[str, tuple[int, int, int], int, str]) -> tuple[SemanticClass, ...]:
+    return tuple(
+        SemanticClass(index, name, color, priority, tuple(aliases.split(", ")) if aliases else ())
+        for index, (name, color, priority, aliases) in enumerate(rows)
+    )
+
+
+INDOOR = Taxonomy(
+    "indoor",
+    _classes(
+        ("empty", (0, 0, 0), 0, ""),
+        ("ceiling", (214, 38, 40), 10, "roof"),
+        ("floor", (43, 160, 43), 12, "ground, rug, carpet, tatami"),
+        ("wall", (158, 216, 229), 14, "partition, door, baseboard, skirting"),
+        ("window", (114, 158, 206), 50, "glass, glazing, pane"),
+        ("chair", (204, 204, 91), 60, "armchair, stool, seat, pouf, bench"),
+        ("bed", (255, 186, 119), 60, "mattress, bunk"),
+        ("sofa", (147, 102, 188), 60, "couch, settee, loveseat"),
+        ("table", (30, 119, 181), 62, "desk, counter, worktop"),
+        ("tvs", (188, 188, 33), 72, "tv, television, monitor, screen"),
+        (
+            "furn",
+            (255, 127, 12),
+            58,
+            "furniture, shelf, shelves, bookshelf, bookshelves, bookcase, cabinet, wardrobe, closet, dresser, drawer, drawers, "
+            "nightstand, sideboard, cupboard, chest",
+        ),
+        (
+            "objs",
+            (196, 175, 214),
+            70,
+            "object, lamp, plant, pot, book, vase, picture, painting, frame, curtain, cushion, pillow, box, clock, "
+            "mirror, prop, light, decor",
+        ),
+    ),
+)
+
+OUTDOOR = Taxonomy(
+    "outdoor",
+    _classes(
+        ("empty", (0, 0, 0), 0, ""),
+        ("car", (100, 150, 245), 60, "vehicle, taxi, sedan, suv"),
+        ("bicycle", (100, 230, 245), 66, "bike"),
+        ("motorcycle", (30, 60, 150), 66, "motorbike, scooter, moped"),
+        ("truck", (80, 30, 180), 60, "lorry"),
+        ("other-vehicle", (100, 80, 250), 60, "bus, van, trailer, tram, train, caravan"),
+        ("person", (255, 30, 30), 70, "pedestrian, human, man, woman, child, people"),
+        ("bicyclist", (255, 40, 200), 70, "cyclist"),
+        ("motorcyclist", (150, 30, 90), 70, "rider"),
+        ("road", (255, 0, 255), 14, "street, lane, asphalt, crossing, crosswalk"),
+        ("parking", (255, 150, 255), 15, "parking lot"),
+        ("sidewalk", (75, 0, 75), 16, "pavement, footpath, curb, kerb"),
+        ("other-ground", (175, 0, 75), 13, "ground, plaza, platform"),
+        ("building", (255, 200, 0), 30, "house, shop, tower, garage, church, facade"),
+        ("fence", (255, 120, 50), 40, "wall, railing, barrier, hedge"),
+        ("vegetation", (0, 175, 0), 36, "tree, bush, shrub, foliage, leaves, crown"),
+        ("trunk", (135, 60, 0), 44, "stem"),
+        ("terrain", (150, 240, 80), 12, "grass, lawn, meadow, field, soil"),
+        ("pole", (255, 240, 150), 48, "post, lamppost, streetlight, lamp, mast"),
+        ("traffic-sign", (255, 0, 0), 50, "sign, traffic light, signal"),
+    ),
+)
+
+TAXONOMIES = {taxonomy.name: taxonomy for taxonomy in (INDOOR, OUTDOOR)}

@@ -1,0 +1,210 @@
+"""The command line against a real server and in-process, with the stand-in for a model."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+from occscene.camera import save_cameras
+from occscene.grid import load_grid, save_grid
+from occscene.v1 import job_pb2
+from PIL import Image
+from typer.testing import CliRunner
+
+from occscene_server.api.client import SceneClient, ServerError
+from occscene_server.cli import app
+from occscene_server.jobs.store import JobStore
+from tests.occscene_server.requests import generate_request, looking_camera, sample_grid
+
+ROOT = Path(__file__).resolve().parents[3]
+ENVIRONMENT = os.environ | {"PYTHONPATH": f"{ROOT}:{ROOT / 'protos'}"}
+
+_SERVE = """
+import sys
+import occscene_server.api.serve_cli as serve_cli
+from functools import partial
+from occscene_server.cli import main
+from tests.occscene_server.stand_in import load_stand_in
+
+if __name__ == "__main__":
+    serve_cli.ServerOptions = partial(serve_cli.ServerOptions, loader=load_stand_in)
+    main()
+"""
+
+
+class ServeProcess:
+    """`occscene-server serve` in a process of its own, with the stand-in's loader."""
+
+    def __init__(self, folder: Path, store: Path, port: int = 0) -> None:
+        script = folder / "serve_stand_in.py"
+        script.write_text(_SERVE)
+        ready = folder / "ready"
+        ready.unlink(missing_ok=True)
+        arguments = ["serve", "--port", str(port), "--store", str(store), "--ready-file", str(ready), "--model", "x"]
+        self.process = subprocess.Popen(
+            [sys.executable, str(script), *arguments], env=ENVIRONMENT, stdout=subprocess.PIPE, text=True
+        )
+        deadline = time.monotonic() + 20
+        while not ready.exists():
+            assert self.process.poll() is None
+            assert time.monotonic() < deadline
+            time.sleep(0.02)
+        self.address = ready.read_text().strip()
+
+    def interrupted(self) -> str:
+        """Ends it as Ctrl-C does, and returns what it printed."""
+        self.process.send_signal(signal.SIGINT)
+        output, _ = self.process.communicate(timeout=20)
+        return output
+
+
+@pytest.fixture(scope="module")
+def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    folder = tmp_path_factory.mktemp("serve")
+    serve = ServeProcess(folder, folder / "store")
+    yield serve.address
+    output = serve.interrupted()
+    assert serve.process.returncode == 0
+    assert "127.0.0.1" in output
+    assert "ready on cpu" in output
+    assert "Ctrl-C" in output
+
+
+@pytest.fixture
+def inputs(tmp_path: Path) -> Path:
+    save_grid(tmp_path / "grid.npz", sample_grid())
+    save_cameras(tmp_path / "cameras.json", [looking_camera("front"), looking_camera("a/b", 0.1)])
+    return tmp_path
+
+
+def run(*arguments: object) -> str:
+    result = CliRunner().invoke(app, [str(argument) for argument in arguments])
+    assert result.exit_code == 0, result.output + str(result.exception)
+    return result.output
+
+
+def test_generate_and_predict_on_a_server(served: str, inputs: Path) -> None:
+    folder = inputs / "out"
+    run(
+        *("generate", "--grid", inputs / "grid.npz", "--cameras", inputs / "cameras.json", "--prompt", "a room"),
+        *("--seed", 3, "--steps", 2, "--output", folder, "--server", served),
+    )
+    assert sorted(path.name for path in folder.iterdir()) == [
+        "occupancy.npz",
+        "result.json",
+        "view_a_b.png",
+        "view_front.png",
+    ]
+    assert Image.open(folder / "view_front.png").size == (64, 64)
+    np.testing.assert_array_equal(load_grid(folder / "occupancy.npz").labels, sample_grid().labels)
+    result = json.loads((folder / "result.json").read_text())
+    assert (result["prompt"], result["seed"]) == ("a room", 3)
+    assert result["occupancy"]["voxels"]["floor"] == 24
+
+    save_cameras(inputs / "front.json", [looking_camera("front")])
+    run(
+        *("predict", "--images", folder, "--cameras", inputs / "front.json", "--output", inputs / "seen.npz"),
+        *("--blockout", inputs / "grid.npz", "--server", served),
+    )
+    assert load_grid(inputs / "seen.npz").shape == (6, 5, 4)
+
+
+def test_text_to_scene_takes_the_taxonomys_own_volume(served: str, inputs: Path) -> None:
+    run(
+        *("generate", "--cameras", inputs / "cameras.json", "--prompt", "a room", "--steps", 2),
+        *("--output", inputs / "out", "--server", served),
+    )
+    assert load_grid(inputs / "out/occupancy.npz").shape == (60, 60, 36)
+
+
+def test_info_and_jobs(served: str, inputs: Path) -> None:
+    assert "ready" in run("info", "--server", served)
+    run(*("generate", "--cameras", inputs / "cameras.json", "--output", inputs / "out", "--server", served))
+    job = next(line.split()[0] for line in run("jobs", "list", "--server", served).splitlines() if "succeeded" in line)
+    assert "generate scene" in run("jobs", "show", job, "--server", served)
+    assert "succeeded" in run("jobs", "cancel", job, "--server", served)
+    assert "deleted" in run("jobs", "delete", job, "--server", served)
+    assert job not in run("jobs", "list", "--server", served)
+
+
+def test_same_task_in_process(inputs: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from occscene_server.engine import pipeline_loader
+    from tests.occscene_server.stand_in import load_stand_in
+
+    monkeypatch.setattr(pipeline_loader, "load_pipeline", load_stand_in)
+    run("generate", "--grid", inputs / "grid.npz", "--cameras", inputs / "cameras.json", "--output", inputs / "here")
+    assert (inputs / "here/view_front.png").exists()
+
+
+def test_user_errors_are_one_message(inputs: Path) -> None:
+    result = CliRunner().invoke(app, ["info", "--server", "127.0.0.1:1"])
+    assert result.exit_code == 1
+    assert "no server answers" in result.output
+    camera = looking_camera(side=68)
+    save_cameras(inputs / "odd.json", [camera])
+    result = CliRunner().invoke(
+        app, ["generate", "--cameras", str(inputs / "odd.json"), "--output", str(inputs / "out")]
+    )
+    assert result.exit_code == 1
+    assert "multiple of 8" in result.output
+    result = CliRunner().invoke(app, ["serve", "--host", "0.0.0.0", "--port", "0"])
+    assert result.exit_code == 1
+    assert "--token-file" in result.output
+
+
+def test_help_imports_neither_torch_nor_bpy() -> None:
+    code = (
+        "import sys, typer.testing\nfrom occscene_server.cli import app\n"
+        "for arguments in (['--help'], ['serve', '--help'], ['generate', '--help']):\n"
+        "    assert typer.testing.CliRunner().invoke(app, arguments).exit_code == 0\n"
+        "sys.exit(any(name in sys.modules for name in ('torch', 'diffusers', 'bpy')))"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True, env=ENVIRONMENT)
+
+
+def test_second_interrupt_puts_the_running_job_back(inputs: Path) -> None:
+    serve = ServeProcess(inputs, inputs / "store")
+    with SceneClient(serve.address) as client:
+        job = client.submit(generate_request("slow", steps=100))
+        while client.get(job.id).state != job_pb2.JOB_STATE_RUNNING:
+            time.sleep(0.02)
+        serve.process.send_signal(signal.SIGINT)
+        time.sleep(0.3)
+        assert serve.process.poll() is None
+        with pytest.raises(ServerError, match="shutting down"):
+            client.submit(generate_request())
+    serve.interrupted()
+    store = JobStore(inputs / "store")
+    assert store.get(job.id).state == job_pb2.JOB_STATE_QUEUED
+    store.close()
+
+
+def test_result_arrives_though_the_server_is_killed_in_the_middle(inputs: Path) -> None:
+    """A job is submitted, the server dies by SIGKILL while it runs, a new one starts, and the command ends well."""
+    first = ServeProcess(inputs, inputs / "store")
+    command = ["generate", "--cameras", "cameras.json", "--prompt", "slow", "--steps", "20", "--output", "out"]
+    client = subprocess.Popen(
+        [sys.executable, "-m", "occscene_server.cli", *command, "--server", first.address],
+        env=ENVIRONMENT,
+        cwd=inputs,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+    )
+    while "running" not in run("jobs", "list", "--server", first.address):
+        time.sleep(0.05)
+    first.process.kill()
+    first.process.communicate()
+    second = ServeProcess(inputs, inputs / "store", port=int(first.address.split(":")[1]))
+    output, _ = client.communicate(timeout=30)
+    assert client.returncode == 0, output
+    assert (inputs / "out/result.json").exists()
+    second.interrupted()

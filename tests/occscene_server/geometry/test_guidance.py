@@ -1,0 +1,85 @@
+"""Rendered guidance of small scenes."""
+
+from __future__ import annotations
+
+import numpy as np
+import torch
+from occscene.camera import PinholeCamera
+from occscene.grid import GridObject, SemanticGrid
+
+from occscene_server.geometry.cameras import CameraTensors
+from occscene_server.geometry.grids import GridTensors
+from occscene_server.geometry.guidance import guidance_channels, render_guidance
+
+CLASSES = 5
+
+
+def _wall_ahead() -> tuple[GridTensors, CameraTensors]:
+    """A camera that looks along +x at a wall of two objects, 2 m away; the upper half is open."""
+    labels = np.zeros((8, 8, 8), np.uint8)
+    labels[6, :, :4] = 3
+    instances = np.where(labels > 0, 7, 0).astype(np.uint16)
+    instances[6, 4:, :4] = 9
+    objects = (GridObject(7, "left", (0.5, 0.0, 1.0)), GridObject(9, "right"))
+    grid = SemanticGrid(labels, 0.5, np.eye(4), "indoor", instances, objects)
+    pose = np.eye(4)
+    pose[:3, :3] = np.array([[0, -1, 0], [0, 0, -1], [1, 0, 0]]).T  # right is -y, down is -z, forward is +x
+    pose[:3, 3] = [1.0, 2.0, 2.0]
+    camera = PinholeCamera("c", 64, 64, 64.0, 64.0, 32.0, 32.0, pose)
+    return GridTensors.from_grids([grid]), CameraTensors.from_cameras([[camera]])
+
+
+def test_a_wall_is_drawn_as_it_stands() -> None:
+    guidance = render_guidance(*_wall_ahead(), size=(8, 8), classes=CLASSES)
+    assert guidance.channels.shape == (1, 1, guidance_channels(CLASSES), 8, 8)
+    classes, normals, nearness, hit, edge, colour, mask = guidance.channels[0, 0].split([CLASSES, 6, 1, 1, 1, 3, 1])
+    lower = torch.zeros(8, 8)
+    lower[4:] = 1
+    torch.testing.assert_close(classes[3], lower)
+    torch.testing.assert_close(classes[0], 1 - lower)
+    torch.testing.assert_close(normals[0], lower)  # the wall's face looks along -x
+    assert normals[1:].sum() == 0
+    torch.testing.assert_close(nearness[0], lower / 3)  # 1 / (1 + 2 m)
+    torch.testing.assert_close(hit[0], lower)
+    # Right in the image is towards -y, so object 7 fills the right half.
+    assert mask[0, 4:, 4:].all()
+    assert not mask[0, :, :4].any()
+    torch.testing.assert_close(colour[:, 7, 7], torch.tensor([0.4707, -1.0, 1.0]), atol=1e-3, rtol=0)
+    assert edge[0, 4:, 3].all()  # between the objects
+    assert edge[0, 3, :].all()  # between wall and nothing
+    assert edge.sum() == 12
+    depth = guidance.depth[0, 0]
+    torch.testing.assert_close(depth[4:], torch.full((4, 8), 2.0))
+    assert torch.isinf(depth[:4]).all()
+
+
+def test_points_lie_on_the_surface_relative_to_the_centre() -> None:
+    guidance = render_guidance(*_wall_ahead(), size=(8, 8), classes=CLASSES)
+    x, _, z = guidance.points[0, 0]
+    torch.testing.assert_close(x[4:], torch.full((4, 8), 1.0))  # the wall is at 3 m, the centre at 2 m
+    assert (z[4:] < 0).all()
+    assert guidance.points.isfinite().all()
+    assert (guidance.points.abs() <= 2 + 1e-5).all()  # rays that see nothing end where they leave the volume
+
+
+def test_batches_equal_single_scenes(grids: list[SemanticGrid], scenes: list[list[PinholeCamera]]) -> None:
+    size = (12, 18)
+    both = render_guidance(GridTensors.from_grids(grids), CameraTensors.from_cameras(scenes), size, CLASSES)
+    for b in range(2):
+        one = render_guidance(
+            GridTensors.from_grids([grids[b]]), CameraTensors.from_cameras([scenes[b]]), size, CLASSES
+        )
+        torch.testing.assert_close(one.channels[0], both.channels[b], rtol=0, atol=1e-6)
+        torch.testing.assert_close(one.points[0], both.points[b], rtol=0, atol=1e-6)
+    assert both.channels.isfinite().all()
+
+
+def test_a_grid_without_instances_has_edges_between_classes(
+    grids: list[SemanticGrid], camera_tensors: CameraTensors
+) -> None:
+    plain = GridTensors.from_grids([grid.without_instances() for grid in grids])
+    guidance = render_guidance(plain, camera_tensors, (12, 18), CLASSES)
+    assert guidance.channels[:, :, -4:].abs().sum() == 0  # no hints
+    edge = guidance.channels[:, :, CLASSES + 8, :, :-1].bool()
+    across = guidance.labels[..., :-1] != guidance.labels[..., 1:]
+    assert edge[across].all()

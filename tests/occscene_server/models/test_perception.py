@@ -1,0 +1,144 @@
+"""Perception at a tiny size: what it gives back untrained, what it listens to, and that it learns."""
+
+from __future__ import annotations
+
+import math
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from occscene.camera import PinholeCamera
+from torch import Tensor
+
+from occscene_server.geometry.cameras import CameraTensors
+from occscene_server.geometry.grids import VolumeTensors
+from occscene_server.models.perception import OccupancyPerception
+from occscene_server.training.losses import occupancy_loss
+
+CLASSES = 4
+VOXEL = 0.25
+
+
+def ring(views: int, shape: tuple[int, int, int]) -> list[PinholeCamera]:
+    """Cameras around the middle of a grid whose corner is the world's origin, looking at it from outside."""
+    middle = np.array(shape) * VOXEL / 2
+    cameras = []
+    for index in range(views):
+        angle = 0.4 + math.tau * index / views
+        position = middle + np.array([3 * math.cos(angle), 3 * math.sin(angle), 1.0])
+        forward = (middle - position) / np.linalg.norm(middle - position)
+        right = np.cross(forward, [0, 0, 1])
+        right /= np.linalg.norm(right)
+        pose = np.eye(4)
+        pose[:3] = np.stack([right, np.cross(forward, right), forward, position], 1)
+        cameras.append(PinholeCamera(f"view {index}", 64, 64, 64.0, 64.0, 32.0, 32.0, pose))
+    return cameras
+
+
+def inputs(shape: tuple[int, int, int], batch: int = 1, views: int = 2) -> tuple[Tensor, CameraTensors, VolumeTensors]:
+    """Random images, and cameras that look at the whole grid."""
+    cameras = CameraTensors.from_cameras([ring(views, shape)] * batch)
+    volume = VolumeTensors(
+        shape, torch.full((batch,), VOXEL).double(), torch.eye(4, dtype=torch.float64).repeat(batch, 1, 1)
+    )
+    generator = torch.Generator().manual_seed(1)
+    return torch.rand(batch, views, 3, 64, 64, generator=generator) * 2 - 1, cameras, volume
+
+
+@pytest.fixture
+def model() -> OccupancyPerception:
+    """Untrained, narrow."""
+    torch.manual_seed(0)
+    return OccupancyPerception(CLASSES, (8, 8, 8), 4, 8, (16, 16, 16), 8)
+
+
+def test_default_size() -> None:
+    """About three million parameters."""
+    assert 2e6 < OccupancyPerception().num_parameters() < 3.2e6
+
+
+@pytest.mark.parametrize("shape", [(8, 8, 4), (7, 5, 3), (1, 1, 1), (2, 9, 1)])
+@pytest.mark.parametrize("half_precision", [False, True])
+def test_untrained_gives_the_blockout_back(
+    model: OccupancyPerception, shape: tuple[int, int, int], half_precision: bool
+) -> None:
+    """On grids of any sides; where the blockout says nothing, no class is far ahead."""
+    images, cameras, volume = inputs(shape, batch=2)
+    blockout = torch.randint(CLASSES, (2, *shape), generator=torch.Generator().manual_seed(2)).to(torch.uint8)
+    with torch.no_grad(), torch.autocast("cpu", torch.bfloat16, enabled=half_precision):
+        logits = model(images, cameras, volume, blockout)
+        silent = model(images, cameras, volume, torch.full_like(blockout, 255))
+        without = model(images, cameras, volume)
+    assert logits.shape == (2, CLASSES, *shape)
+    assert logits.dtype == torch.float32
+    assert torch.equal(logits.argmax(1), blockout.long())
+    assert float(silent.abs().max()) < 2.0
+    assert torch.equal(silent, without)
+
+
+def test_half_precision_is_close(model: OccupancyPerception) -> None:
+    """bfloat16 autocast changes little: convolutions of odd and single-voxel grids included."""
+    for shape in ((8, 8, 4), (7, 5, 3), (1, 1, 1)):
+        images, cameras, volume = inputs(shape)
+        with torch.no_grad():
+            exact = model(images, cameras, volume)
+            with torch.autocast("cpu", torch.bfloat16):
+                rough = model(images, cameras, volume)
+        assert float((exact - rough).abs().max()) < 0.05 * float(exact.abs().max())
+
+
+def test_gradients_reach_the_images_that_see_the_grid(model: OccupancyPerception) -> None:
+    """Frozen weights let the gradient through; a camera that looks away gets none."""
+    model.requires_grad_(False)
+    images, cameras, volume = inputs((8, 8, 4))
+    cameras.world_from_camera[0, 1, :3, :3] = cameras.world_from_camera[0, 1, :3, :3] @ torch.diag(
+        torch.tensor([-1.0, 1.0, -1.0], dtype=torch.float64)
+    )
+    images.requires_grad_()
+    loss, _ = occupancy_loss(model(images, cameras, volume), torch.ones(1, 8, 8, 4, dtype=torch.uint8))
+    loss.backward()
+    assert images.grad is not None
+    assert float(images.grad[0, 0].abs().max()) > 0
+    assert float(images.grad[0, 1].abs().max()) == 0
+
+
+def test_views_have_no_order_and_scenes_do_not_mix(model: OccupancyPerception) -> None:
+    """Swapping views changes nothing; a scene's prediction is the same alone and in a batch."""
+    images, cameras, volume = inputs((6, 6, 4), batch=2)
+    images[1] = -images[1]
+    one = VolumeTensors(volume.shape, volume.voxel_size[:1], volume.world_from_grid[:1])
+    swapped = cameras.selected(torch.tensor([[1, 0], [1, 0]]))
+    alone = CameraTensors(cameras.intrinsics[:1], cameras.world_from_camera[:1], cameras.height, cameras.width)
+    with torch.no_grad():
+        both = model(images, cameras, volume)
+        torch.testing.assert_close(model(images.flip(1), swapped, volume), both, atol=1e-5, rtol=1e-4)
+        torch.testing.assert_close(model(images[:1], alone, one), both[:1], atol=1e-5, rtol=1e-4)
+
+
+def test_save_and_load(model: OccupancyPerception, tmp_path: Path) -> None:
+    """A round trip through diffusers' format."""
+    model.save_pretrained(tmp_path)
+    loaded = OccupancyPerception.from_pretrained(tmp_path)
+    images, cameras, volume = inputs((6, 6, 4))
+    with torch.no_grad():
+        torch.testing.assert_close(loaded(images, cameras, volume), model(images, cameras, volume))
+
+
+def test_tells_scenes_apart_by_their_images(model: OccupancyPerception) -> None:
+    """Two scenes that differ in nothing but their images get their own grids."""
+    shape = (8, 8, 4)
+    images, cameras, volume = inputs(shape, batch=2)
+    images[0] = images[0].abs() - 0.5
+    images[1] = -images[1].abs() + 0.5
+    target = torch.zeros(2, *shape, dtype=torch.uint8)
+    target[0, 2:5, 2:6, :2] = 1
+    target[1, 4:7, 1:4, :3] = 2
+    optimizer = torch.optim.AdamW(model.parameters(), lr=3e-3)
+    for _ in range(50):
+        loss, _ = occupancy_loss(model(images, cameras, volume), target)
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+    agreement = (model(images, cameras, volume).argmax(1) == target).float().mean()
+    assert float(agreement) > 0.99

@@ -1,0 +1,101 @@
+"""A pipeline with the interface of OccScenePipeline and no model: what the server's own tests run.
+
+Prompts steer it: "crash" kills the process in the middle, "slow" sleeps at each step, "error" raises.
+"""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from types import SimpleNamespace
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from occscene.camera import PinholeCamera
+from occscene.grid import GridVolume, SemanticGrid
+
+from occscene_server.engine.pipeline_loader import LoadedPipeline, describe
+
+
+@dataclass
+class Output:
+    """Views (V, H, W, 3) and occupancy."""
+
+    images: NDArray[np.uint8]
+    grid: SemanticGrid
+
+
+class StandInPipeline:
+    """Noise of the seed for views, and the blockout itself for occupancy."""
+
+    config = SimpleNamespace(taxonomy="indoor")
+    image_multiple = 32
+
+    def __call__(
+        self,
+        prompt: str,
+        cameras: Sequence[PinholeCamera],
+        grid: SemanticGrid | None = None,
+        *,
+        negative_prompt: str = "",
+        volume: GridVolume | None = None,
+        taxonomy: str = "indoor",
+        num_inference_steps: int = 12,
+        text_guidance_scale: float = 2.0,
+        occupancy_guidance_scale: float = 1.5,
+        seed: int = 0,
+        callback_on_step_end: Callable[..., dict[str, Any]] | None = None,
+    ) -> Output:
+        """Denoises nothing, step by step."""
+        rng = np.random.default_rng(seed)
+        latents = rng.integers(0, 256, (len(cameras), 8, 8, 3), np.uint8)
+        for step in range(num_inference_steps):
+            if "slow" in prompt:
+                time.sleep(0.1)
+            if "crash" in prompt and step == num_inference_steps // 2:
+                os._exit(9)
+            if "error" in prompt:
+                raise ValueError("the stand-in was asked for an error")
+            if callback_on_step_end is not None:
+                callback_on_step_end(self, step, 0, {"latents": latents, "denoised": latents, "occupancy": None})
+        shape = (len(cameras), cameras[0].height, cameras[0].width, 3)
+        if grid is None:
+            assert volume is not None
+            grid = SemanticGrid(np.ones(volume.shape, np.uint8), volume.voxel_size, volume.world_from_grid, taxonomy)
+        return Output(rng.integers(0, 256, shape, np.uint8), grid)
+
+    def preview(self, latents: NDArray[np.uint8]) -> NDArray[np.uint8]:
+        """The latents themselves."""
+        return latents
+
+    def predict_occupancy(
+        self,
+        images: NDArray[np.uint8],
+        cameras: Sequence[PinholeCamera],
+        *,
+        blockout: SemanticGrid | None = None,
+        volume: GridVolume | None = None,
+        taxonomy: str = "indoor",
+    ) -> SemanticGrid:
+        """A grid full of the class that the first pixel's red says."""
+        if blockout is not None:
+            volume = blockout.volume
+        if volume is None:
+            volume = GridVolume((6, 5, 4), 0.08, np.eye(4))
+        labels = np.full(volume.shape, images[0, 0, 0, 0] % 12, np.uint8)
+        return SemanticGrid(labels, volume.voxel_size, volume.world_from_grid, taxonomy)
+
+
+def load_stand_in(model: str, device: str) -> LoadedPipeline:
+    """Loads at once, or as the model's name says: "missing" raises, "dies" kills the process, "late" takes a second."""
+    if model == "missing":
+        raise OSError("no such model")
+    if model == "dies":
+        os._exit(7)
+    if model == "late":
+        time.sleep(1.0)
+    pipe = StandInPipeline()
+    return LoadedPipeline(pipe, "cpu", describe(model, pipe))

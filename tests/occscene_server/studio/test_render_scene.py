@@ -1,0 +1,75 @@
+"""A tiny rendering: one seed gives one scene, what Cycles sees is what the grid says, and the disk keeps it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+pytest.importorskip("bpy")
+
+from occscene_server.studio.cycles import RenderSettings
+from occscene_server.training.dataset import RenderedScene, list_scenes, read_scene, split_of, write_scene
+from occscene_server.studio.indoor import build_room
+from occscene_server.studio.ray_march import semantic_agreement
+from occscene_server.studio.render_scene import render_indoor_scene
+from occscene_server.studio.scene_grids import classes_of_items
+from occscene_server.studio.sheet import contact_sheet
+
+SEED = 3
+
+
+@pytest.fixture(scope="module")
+def scene() -> RenderedScene:
+    return render_indoor_scene(SEED, side=64, settings=RenderSettings(samples=1), semantics=True)
+
+
+def test_same_seed_same_scene(scene: RenderedScene) -> None:
+    again = render_indoor_scene(SEED, side=64, settings=RenderSettings(samples=1))
+    for name in ("occupancy", "blockout"):
+        first, second = getattr(scene, name), getattr(again, name)
+        np.testing.assert_array_equal(first.labels, second.labels)
+        np.testing.assert_array_equal(first.instances, second.instances)
+    for camera, other in zip(scene.cameras, again.cameras, strict=True):
+        np.testing.assert_array_equal(camera.world_from_camera, other.world_from_camera)
+        assert camera.fx == other.fx
+    assert scene.info == again.info
+    np.testing.assert_array_equal(scene.views, again.views)
+
+
+def test_cycles_sees_what_the_grid_says(scene: RenderedScene) -> None:
+    assert scene.items is not None
+    classes = classes_of_items(build_room(SEED))[scene.items]
+    agreement = [
+        semantic_agreement(view, scene.occupancy, camera) for view, camera in zip(classes, scene.cameras, strict=True)
+    ]
+    assert np.mean(agreement) >= 0.95, agreement
+
+
+def test_views_are_well_exposed(scene: RenderedScene) -> None:
+    brightness = scene.views.mean(axis=(1, 2, 3))
+    assert (brightness > 50).all(), brightness
+    assert (brightness < 210).all(), brightness
+    assert (scene.views.std(axis=(1, 2, 3)) > 15).all(), "a view shows hardly anything"
+
+
+def test_disk_keeps_the_scene(scene: RenderedScene, tmp_path: Path) -> None:
+    folder = write_scene(tmp_path, scene)
+    assert list_scenes(tmp_path) == [folder]
+    loaded = read_scene(folder)
+    assert loaded.info == scene.info
+    np.testing.assert_array_equal(loaded.occupancy.labels, scene.occupancy.labels)
+    np.testing.assert_array_equal(loaded.blockout.instances, scene.blockout.instances)
+    assert [item.name for item in loaded.blockout.objects] == [item.name for item in scene.blockout.objects]
+    np.testing.assert_allclose(loaded.blockout.objects[0].hint, scene.blockout.objects[0].hint, atol=1e-6)
+    np.testing.assert_array_equal(loaded.items, scene.items)
+    assert loaded.cameras[2].fx == scene.cameras[2].fx
+    assert np.abs(loaded.views.astype(int) - scene.views).mean() < 8
+    assert contact_sheet([loaded]).width == 4 * 64
+
+
+def test_split_by_seed() -> None:
+    parts = [split_of(seed) for seed in range(40)]
+    assert parts.count("test") == parts.count("validation") == 2
+    assert parts.count("train") == 36

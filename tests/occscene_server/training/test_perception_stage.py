@@ -1,0 +1,134 @@
+"""Perception's training on scenes that are written, read and learnt in seconds."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from occscene.camera import PinholeCamera
+from occscene.grid import GridObject, SemanticGrid
+from typer.testing import CliRunner
+
+from occscene_server.models.perception import OccupancyPerception
+from occscene_server.training.cli import train_app
+from occscene_server.training.dataset import RenderedScene, SceneInfo, write_scene
+from occscene_server.training.perception_stage import (
+    balance,
+    evaluate_perception,
+    flawed_images,
+    perception_step,
+    random_batch,
+)
+from occscene_server.training.scenes import SceneSet
+
+SEEDS = {"train": (2, 3), "validation": (1,)}
+
+
+def scene(seed: int) -> RenderedScene:
+    """A floor with a box on it; the blockout's box is one voxel too large on every side."""
+    rng = np.random.default_rng(seed)
+    occupancy, blockout = np.zeros((2, 8, 8, 6), np.uint8)
+    occupancy[:, :, 0] = blockout[:, :, 0] = 2
+    x, y = rng.integers(2, 5, 2)
+    occupancy[x : x + 2, y : y + 2, 1:4] = 7
+    blockout[x - 1 : x + 3, y - 1 : y + 3, 1:5] = 7
+    objects = (GridObject(1, "floor", (0.5, 0.5, 0.5)), GridObject(2, "sofa", (0.8, 0.1, 0.1)))
+    grids = [
+        SemanticGrid(labels, 0.3, np.eye(4), "indoor", np.select([labels == 2, labels == 7], [1, 2]).astype(np.uint16), objects)
+        for labels in (occupancy, blockout)
+    ]
+    pose = np.eye(4)
+    pose[:3] = [[1, 0, 0, 1.2], [0, 0, 1, -2.5], [0, -1, 0, 1.0]]  # looks along y
+    cameras = tuple(
+        PinholeCamera(f"view {index}", 64, 64, 50.0, 50.0, 32.0, 32.0, pose + offset)
+        for index, offset in enumerate((np.zeros((4, 4)), np.diag([0.0, 0.0, 0.0, 0.4])[[3, 1, 2, 0]] * 1.0))
+    )
+    views = rng.integers(0, 256, (2, 64, 64, 3)).astype(np.uint8)
+    info = SceneInfo(seed, "indoor", "a room", "living room", "modern", "day", "white", "grey", ())
+    return RenderedScene(info, *grids, cameras, views)
+
+
+@pytest.fixture
+def root(tmp_path: Path) -> Path:
+    """A folder of rendered scenes of two splits."""
+    for seeds in SEEDS.values():
+        for seed in seeds:
+            write_scene(tmp_path / "data", scene(seed))
+    return tmp_path / "data"
+
+
+@pytest.fixture
+def model() -> OccupancyPerception:
+    """Untrained, narrow."""
+    torch.manual_seed(0)
+    return OccupancyPerception(12, (8, 8, 8), 4, 8, (16, 16, 16), 8)
+
+
+def test_untrained_scores_are_the_blockouts_and_training_raises_them(root: Path, model: OccupancyPerception) -> None:
+    """A few steps teach that boxes are smaller than they are blocked out."""
+    scenes = SceneSet(root, "train")
+    before = evaluate_perception(model, scenes)
+    assert before["miou"] == before["miou_blockout"]
+    weights = balance(scenes, 12)
+    optimizer = torch.optim.AdamW(model.parameters(), lr=2e-3)
+    for step in range(60):
+        rng = np.random.default_rng((0, step))
+        loss, figures = perception_step(model, random_batch(scenes, 2, rng), rng, weights)
+        optimizer.zero_grad()
+        loss.backward()
+        torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
+        optimizer.step()
+    assert set(figures) == {"cross_entropy", "sem_scal", "geo_scal", "recall"}
+    after = evaluate_perception(model, scenes)
+    assert after["miou"] > before["miou"] + 0.02
+    assert after["miou_blockout"] == before["miou_blockout"]
+
+
+def test_a_step_is_decided_by_its_seed(root: Path, model: OccupancyPerception) -> None:
+    """The same generator gives the same batch, flaws and loss; another one does not."""
+    scenes = SceneSet(root, "train")
+
+    def loss(seed: int) -> float:
+        rng = np.random.default_rng(seed)
+        with torch.no_grad():
+            return float(perception_step(model, random_batch(scenes, 2, rng), rng)[0])
+
+    assert loss(5) == loss(5)
+    assert loss(5) != loss(6)
+
+
+def test_batches_show_one_view_to_all(root: Path) -> None:
+    """Each view keeps its own camera."""
+    scenes = SceneSet(root, "train")
+    counts = set()
+    for seed in range(12):
+        batch = random_batch(scenes, 2, np.random.default_rng(seed))
+        counts.add(batch.cameras.views)
+        assert batch.views.shape == (2, batch.cameras.views, 64, 64, 3)
+    assert counts == {1, 2}
+
+
+def test_flaws_leave_the_picture_recognisable() -> None:
+    """Some views stay as they are, the others change but a little on average."""
+    ramp = np.linspace(0, 255, 64, dtype=np.uint8)
+    views = torch.from_numpy(np.broadcast_to(ramp[:, None, None], (2, 10, 64, 64, 3)).copy())
+    flawed = flawed_images(views, np.random.default_rng(0))
+    error = (flawed - (views.movedim(-1, 2).float() / 127.5 - 1)).abs().mean((2, 3, 4))
+    assert 0 < int((error == 0).sum()) < 20
+    assert 0 < float(error.max()) < 0.6
+    assert float(flawed.abs().max()) <= 1.0
+
+
+def test_the_command_trains_and_saves(root: Path, tmp_path: Path) -> None:
+    """Two steps of the real size; what it leaves can be loaded."""
+    output = tmp_path / "out"
+    result = CliRunner().invoke(
+        train_app, ["perception", "--data", str(root), "--output", str(output), "--steps", "2", "--batch", "1"]
+    )
+    assert result.exit_code == 0, result.output
+    rows = [json.loads(line) for line in (output / "log.jsonl").read_text().splitlines()]
+    assert any("miou_blockout" in row for row in rows)
+    assert OccupancyPerception.from_pretrained(output / "perception").config.classes == 12
