@@ -137,8 +137,9 @@ def _fill(triangles: Floats, component: Ints, shape: tuple[int, int, int]) -> tu
         return np.zeros(0, np.int64), np.zeros(0, np.int64)
     a, b, c = (triangles[triangle, corner] for corner in range(3))
     normal = np.cross(b - a, c - a)
-    height = a[:, 2] - (normal[:, 0] * (column_x + 0.5 - a[:, 0]) + normal[:, 1] * (column_y + 0.5 - a[:, 1])) / (
-        normal[:, 2]
+    height = (
+        a[:, 2]
+        - (normal[:, 0] * (column_x + 0.5 - a[:, 0]) + normal[:, 1] * (column_y + 0.5 - a[:, 1])) / (normal[:, 2])
     )
     column = column_x * shape[1] + column_y
     group = component[triangle] * (shape[0] * shape[1]) + column
@@ -169,9 +170,7 @@ def _covered_columns(triangles: Floats, shape: tuple[int, int, int]) -> tuple[In
     x = low[triangle, 0] + offset // np.maximum(extent[triangle, 1], 1)
     y = low[triangle, 1] + offset % np.maximum(extent[triangle, 1], 1)
     corners = triangles[triangle][:, :, :2]
-    sides = [
-        _left_of(corners[:, i], corners[:, (i + 1) % 3], np.column_stack([x + 0.5, y + 0.5])) for i in range(3)
-    ]
+    sides = [_left_of(corners[:, i], corners[:, (i + 1) % 3], np.column_stack([x + 0.5, y + 0.5])) for i in range(3)]
     hit = (sides[0] == sides[1]) & (sides[1] == sides[2])
     return triangle[hit], x[hit], y[hit]
 

@@ -81,7 +81,7 @@ def read_token(path: Path) -> str:
     return token
 
 
-class TokenInterceptor(grpc.aio.ServerInterceptor):  # type: ignore[misc]
+class TokenInterceptor(grpc.aio.ServerInterceptor):  # type: ignore[type-arg]
     """Lets calls pass that carry `authorization: Bearer TOKEN`; the health service is open to all."""
 
     def __init__(self, token: str) -> None:

@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import time
 import uuid
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import grpc
+from google.protobuf.message import Message
 from google.rpc import error_details_pb2
 from grpc_status import rpc_status
 from occscene.v1 import job_pb2, scene_service_pb2, scene_service_pb2_grpc
+
+Answer = TypeVar("Answer")
 
 _OPTIONS = [
     ("grpc.max_receive_message_length", 64 * 2**20),  # one event: the occupancy of a large grid, or a large view
@@ -117,7 +120,7 @@ class SceneClient:
         """Forgets a finished job."""
         self._call(self._stub.DeleteJob, scene_service_pb2.DeleteJobRequest(job_id=job_id))
 
-    def _call(self, method: Any, request: Any, patience: float = 0.0) -> Any:
+    def _call(self, method: Callable[..., Answer], request: Message, patience: float = 0.0) -> Answer:
         deadline = time.monotonic() + patience
         while True:
             try:
@@ -125,14 +128,14 @@ class SceneClient:
             except grpc.RpcError as error:
                 self._retry_or_raise(error, deadline)
 
-    def _retry_or_raise(self, error: grpc.RpcError, deadline: float) -> None:
+    def _retry_or_raise(self, error: Any, deadline: float) -> None:
         lost = error.code() in (grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.CANCELLED)
         if lost and not _reason(error) and time.monotonic() < deadline:
             time.sleep(0.5)
             return
         raise ServerError(self._describe(error)) from error
 
-    def _describe(self, error: grpc.RpcError) -> str:
+    def _describe(self, error: Any) -> str:
         status = rpc_status.from_call(error)
         if status is None:
             if error.code() == grpc.StatusCode.UNAVAILABLE:
@@ -146,11 +149,11 @@ class SceneClient:
         return "\n".join(lines)
 
 
-def _reason(error: grpc.RpcError) -> str:
+def _reason(error: Any) -> str:
     """The reason that the server itself gave, as opposed to a lost connection."""
     status = rpc_status.from_call(error)
     info = error_details_pb2.ErrorInfo()
     for detail in status.details if status else ():
         if detail.Unpack(info):
-            return info.reason
+            return str(info.reason)
     return ""

@@ -8,7 +8,15 @@ import typer
 from occscene.v1 import job_pb2, scene_service_pb2
 from rich.table import Table
 
-from occscene_server.api.console import DEFAULT_ADDRESS, CaFile, ServerAddress, TokenFile, connect, console, user_errors
+from occscene_server.api.console import (
+    DEFAULT_ADDRESS,
+    CaFile,
+    ServerAddress,
+    TokenFile,
+    connect,
+    console,
+    user_errors,
+)
 
 jobs_app = typer.Typer(
     help="List, show, cancel and delete jobs of a running server.", no_args_is_help=True, pretty_exceptions_enable=False
@@ -35,7 +43,8 @@ def info(server: ServerAddress = DEFAULT_ADDRESS, token_file: TokenFile = None, 
     limits = answer.limits
     console.print(f"  jobs    {answer.running} running, {answer.queue_length} of {limits.queued_jobs} waiting")
     console.print(
-        f"  limits  {limits.views} views, {limits.image_side} px, {limits.grid_side} voxels a side, {limits.steps} steps"
+        f"  limits  {limits.views} views, {limits.steps} steps, "
+        f"{limits.image_side} pixels and {limits.grid_side} voxels a side"
     )
 
 

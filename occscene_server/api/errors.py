@@ -14,8 +14,8 @@ from grpc_status import rpc_status
 from occscene_server.api.validation import FieldViolation
 
 DOMAIN = "occscene"
-_MAX_VIOLATIONS = 40  # trailers are limited to about 8 KB
 _MAX_TEXT = 300
+_MAX_DETAIL_BYTES = 4500  # trailers are limited to 8 KB, and travel in base64
 
 
 async def abort(
@@ -27,21 +27,20 @@ async def abort(
     for detail in (info, *details):
         packed.append(any_pb2.Any())
         packed[-1].Pack(detail)
-    status = status_pb2.Status(code=code.value[0], message=message[:1000], details=packed)
+    status = status_pb2.Status(code=code.value[0], message=message[:_MAX_TEXT], details=packed)
     answer = rpc_status.to_status(status)
     await context.abort(code, answer.details, answer.trailing_metadata)
 
 
 def bad_request(violations: Sequence[FieldViolation]) -> error_details_pb2.BadRequest:
-    """The detail that names each wrong field."""
-    return error_details_pb2.BadRequest(
-        field_violations=[
-            error_details_pb2.BadRequest.FieldViolation(
-                field=violation.field[:100], description=violation.description[:_MAX_TEXT]
-            )
-            for violation in violations[:_MAX_VIOLATIONS]
-        ]
-    )
+    """The detail that names each wrong field, as many as fit into the trailers of a call."""
+    detail = error_details_pb2.BadRequest()
+    for violation in violations:
+        detail.field_violations.add(field=violation.field[:100], description=violation.description[:_MAX_TEXT])
+        if detail.ByteSize() > _MAX_DETAIL_BYTES:
+            del detail.field_violations[-1]
+            break
+    return detail
 
 
 def retry_after(seconds: int) -> error_details_pb2.RetryInfo:

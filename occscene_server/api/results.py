@@ -32,7 +32,7 @@ class ProgressDisplay:
         take: gets every event.
     """
 
-    def __init__(self, take: Callable[[job_pb2.JobEvent], None]) -> None:
+    def __init__(self, take: Callable[[job_pb2.JobEvent], object]) -> None:
         self._take = take
         self._progress = Progress(
             TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn(), transient=True

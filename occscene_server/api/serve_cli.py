@@ -33,9 +33,7 @@ def serve(
         str | None, typer.Option(envvar="OCCSCENE_MODEL", help="Model folder or hub id; the bundled one if absent.")
     ] = None,
     device: Annotated[str, typer.Option(envvar="OCCSCENE_DEVICE", help="auto, cpu, cuda or cuda:N.")] = "auto",
-    store: Annotated[
-        Path | None, typer.Option(envvar="OCCSCENE_STORE", help="Folder for jobs and results.")
-    ] = None,
+    store: Annotated[Path | None, typer.Option(envvar="OCCSCENE_STORE", help="Folder for jobs and results.")] = None,
     max_queued: Annotated[int, typer.Option(min=1, help="Jobs that may wait.")] = 32,
     max_finished: Annotated[int, typer.Option(min=1, help="Finished jobs that are kept.")] = 200,
     token_file: TokenFile = None,

@@ -74,7 +74,7 @@ class Server:
     def __init__(self, options: ServerOptions) -> None:
         check_exposure(options.host, options.tls, options.token)
         self._options = options
-        self._health = health.aio.HealthServicer()
+        self._health = health.aio.HealthServicer()  # type: ignore[attr-defined]
         self._store = JobStore(options.store, options.max_finished)
         self.engine = LocalEngine(options.model, options.device, options.loader, self._on_engine_state)
         self.jobs = JobService(self._store, self.engine, options.max_queued)

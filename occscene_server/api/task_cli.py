@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+from functools import partial
 from pathlib import Path
 from typing import Annotated
 
@@ -16,6 +17,7 @@ from occscene.v1 import camera_pb2, grid_pb2, job_pb2, scene_service_pb2
 from occscene.volumes import default_volume
 from PIL import Image
 
+from occscene_server.api.client import ServerError
 from occscene_server.api.console import CaFile, TokenFile, connect, console, user_errors
 from occscene_server.api.results import ProgressDisplay, SceneFolder, save_occupancy
 from occscene_server.api.validation import check_request
@@ -86,7 +88,8 @@ def generate(
 
 def predict(
     images: Annotated[
-        Path, typer.Option(help="Folder with NAME.png (or view_NAME.png) for each camera.", exists=True, file_okay=False)
+        Path,
+        typer.Option(help="Folder with NAME.png (or view_NAME.png) for each camera.", exists=True, file_okay=False),
     ],
     cameras: CamerasFile,
     output: Annotated[Path, typer.Option(help="The occupancy (.npz).", dir_okay=False)],
@@ -114,7 +117,7 @@ def predict(
             task.taxonomy = taxonomy
             task.volume.CopyFrom(_volume(taxonomy, volume_corner))
         request = scene_service_pb2.SubmitJobRequest(predict_occupancy=task)
-        with ProgressDisplay(lambda event: save_occupancy(output, event)) as display:
+        with ProgressDisplay(partial(save_occupancy, output)) as display:
             _run(request, display, server, token_file, tls_ca, model, device)
     console.print(f"the occupancy is in {output}", highlight=False, soft_wrap=True)
 
@@ -137,8 +140,12 @@ def _run(
         with connect(server, token_file, ca) as client:
             job = client.submit(request)
             display.describe(f"job {job.id[:12]}")
-            for event in client.watch(job.id):
-                display.show(event)
+            try:
+                for event in client.watch(job.id):
+                    display.show(event)
+            except KeyboardInterrupt as error:
+                client.cancel(job.id)
+                raise ServerError("interrupted; the job on the server was cancelled") from error
         return
     violations = check_request(request)
     if violations:

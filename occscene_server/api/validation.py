@@ -88,10 +88,9 @@ def _check_model(
     request: scene_service_pb2.SubmitJobRequest, model: scene_service_pb2.ModelInfo, found: Violations
 ) -> None:
     """Checks what the model cannot do, in a request that is right in itself."""
-    if request.HasField("generate_scene"):
-        at, task, grid = "generate_scene", request.generate_scene, request.generate_scene.grid
-    else:
-        at, task, grid = "predict_occupancy", request.predict_occupancy, request.predict_occupancy.blockout
+    at = str(request.WhichOneof("task"))
+    task: job_pb2.GenerateScene | job_pb2.PredictOccupancy = getattr(request, at)
+    grid = task.grid if isinstance(task, job_pb2.GenerateScene) else task.blockout
     taxonomy = task.taxonomy or grid.taxonomy
     if taxonomy not in model.taxonomies:
         text = f"taxonomy is {taxonomy!r}; the model {model.name} knows {', '.join(model.taxonomies)}"
@@ -161,8 +160,8 @@ def _check_cameras(
                 text = f"{side} is {getattr(message, side)}; it must be a multiple of {IMAGE_SIDE_MULTIPLE} pixels"
                 found.add(f"{path}.{side}", text)
         if (message.width, message.height) != (messages[0].width, messages[0].height):
-            text = f"{message.width} x {message.height} pixels differ from the first camera's"
-            found.add(path, f"{text} {messages[0].width} x {messages[0].height}; all views of a request are of one size")
+            sizes = f"{message.width} x {message.height}, the first camera {messages[0].width} x {messages[0].height}"
+            found.add(path, f"it has {sizes} pixels; all views of a request have one size")
     names = [message.name for message in messages]
     for name in sorted({name for name in names if names.count(name) > 1}):
         found.add(field, f"the name {name[:50]!r} is used {names.count(name)} times; names must be unique")
@@ -173,7 +172,7 @@ def _check_place(
     task: job_pb2.GenerateScene | job_pb2.PredictOccupancy, grid_field: str, at: str, found: Violations
 ) -> GridVolume | None:
     """Checks the grid, or the volume and taxonomy that stand for it; returns where the scene lies if that is right."""
-    if task.HasField(grid_field):  # type: ignore[arg-type]
+    if task.HasField(grid_field):
         message: grid_pb2.SemanticGrid = getattr(task, grid_field)
         path = f"{at}.{grid_field}"
         if task.HasField("volume"):
@@ -196,9 +195,7 @@ def _occupied_grid(message: grid_pb2.SemanticGrid, path: str) -> SemanticGrid:
     return grid
 
 
-def _check_views(
-    cameras: Sequence[PinholeCamera | None], volume: GridVolume, at: str, found: Violations
-) -> None:
+def _check_views(cameras: Sequence[PinholeCamera | None], volume: GridVolume, at: str, found: Violations) -> None:
     """Adds a violation for each camera that sees nothing of the volume."""
     lattice = np.stack(np.meshgrid(*[np.linspace(0.0, 1.0, 17)] * 3, indexing="ij"), axis=-1).reshape(-1, 3)
     points = transform_points(volume.world_from_grid, lattice * np.array(volume.shape) * volume.voxel_size)

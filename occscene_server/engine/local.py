@@ -107,7 +107,8 @@ class LocalEngine:
             message = await self._inbox.get()
             if message[0] == "died":
                 advice = "Send it again; if it fails again, use fewer cameras, smaller images or a smaller grid."
-                emit(failed_event("WORKER_DIED", f"the worker process died while it ran this job ({message[1]})", advice))
+                text = f"the worker process died while it ran this job ({message[1]})"
+                emit(failed_event("WORKER_DIED", text, advice))
                 return
             event = job_pb2.JobEvent.FromString(message[2])
             emit(event)

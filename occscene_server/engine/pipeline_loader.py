@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from occscene.v1 import scene_service_pb2
 
-from occscene_server.engine.task import ScenePipeline, pipeline_defaults
+from occscene_server.engine.task import pipeline_defaults
+
+if TYPE_CHECKING:
+    from occscene_server.pipelines.occscene import OccScenePipeline
 
 
 _TRAINED_SIDE = 256  # pixels: the studio's views, whatever the size of the model
@@ -18,7 +21,7 @@ _TRAINED_SIDE = 256  # pixels: the studio's views, whatever the size of the mode
 class LoadedPipeline:
     """A pipeline that is ready to run, the device it runs on, and its description for clients."""
 
-    pipe: ScenePipeline
+    pipe: OccScenePipeline
     device: str
     model: scene_service_pb2.ModelInfo
 
@@ -41,12 +44,12 @@ def load_pipeline(model: str, device: str) -> LoadedPipeline:
     from occscene_server.pipelines.occscene import OccScenePipeline
 
     diffusers.utils.logging.disable_progress_bar()
-    transformers.utils.logging.disable_progress_bar()
+    transformers.utils.logging.disable_progress_bar()  # type: ignore[no-untyped-call]
     if device == "auto":
         device = "cuda" if torch.cuda.is_available() else "cpu"
     if not Path(model).exists() and model.count("/") != 1:
         raise OSError(f"the model folder {model} does not exist; give a folder or a hub id (owner/name)")
-    pipe = OccScenePipeline.from_pretrained(model, low_cpu_mem_usage=False)  # the other way needs accelerate
+    pipe: Any = OccScenePipeline.from_pretrained(model, low_cpu_mem_usage=False)  # the other way needs accelerate
     pipe.to(device)
     pipe.set_progress_bar_config(disable=True)
     name = f"{device} {torch.cuda.get_device_name(device)}" if device.startswith("cuda") else device

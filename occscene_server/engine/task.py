@@ -6,7 +6,7 @@ import inspect
 import io
 import time
 from collections.abc import Callable, Sequence
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,6 +17,9 @@ from occscene.v1 import camera_pb2, job_pb2, scene_service_pb2
 from occscene.volumes import default_volume
 from PIL import Image
 
+if TYPE_CHECKING:  # it imports torch, which not every user of this module needs
+    from occscene_server.pipelines.occscene import OccScenePipeline
+
 Emit = Callable[[job_pb2.JobEvent], None]
 
 PREVIEW_SECONDS = 0.25
@@ -26,34 +29,20 @@ PREVIEW_COST_FACTOR = 10.0
 """Least time between two rounds of previews, in the time that a round takes: a slow device has few."""
 
 
-class ScenePipeline(Protocol):
-    """What a job needs of a pipeline; `OccScenePipeline` documents each method."""
-
-    def __call__(self, prompt: str, cameras: Sequence[PinholeCamera], grid: SemanticGrid | None, **options: Any) -> Any:
-        """Views and occupancy."""
-
-    def preview(self, latents: Any) -> NDArray[np.uint8]:
-        """Small pictures of unfinished views, (V, h, w, 3)."""
-
-    def predict_occupancy(
-        self, images: NDArray[np.uint8], cameras: Sequence[PinholeCamera], **options: Any
-    ) -> SemanticGrid:
-        """Occupancy from images (V, H, W, 3)."""
-
-
 class CancelledTaskError(Exception):
     """Raised out of the pipeline's step callback when the job was cancelled."""
 
 
 def run_task(
-    pipe: ScenePipeline,
+    pipe: OccScenePipeline,
     request: scene_service_pb2.SubmitJobRequest,
     emit: Emit,
     cancelled: Callable[[], bool] = lambda: False,
 ) -> None:
     """Runs a checked request; emits progress, previews, views, the occupancy, and last `succeeded` or `cancelled`.
 
-    `cancelled` is asked before the model runs and after every denoising step. An error of the pipeline is raised.
+    `cancelled` is asked before the model runs, after every denoising step, and before results are sent. An error of the
+    pipeline is raised.
     """
     start = time.monotonic()
     try:
@@ -63,9 +52,7 @@ def run_task(
         if request.HasField("generate_scene"):
             _generate_scene(pipe, request.generate_scene, emit, cancelled)
         else:
-            _predict_occupancy(pipe, request.predict_occupancy, emit)
-        if cancelled():
-            raise CancelledTaskError
+            _predict_occupancy(pipe, request.predict_occupancy, emit, cancelled)
     except CancelledTaskError:
         emit(job_pb2.JobEvent(cancelled=job_pb2.JobCancelled()))
     else:
@@ -73,7 +60,7 @@ def run_task(
 
 
 def _generate_scene(
-    pipe: ScenePipeline, task: job_pb2.GenerateScene, emit: Emit, cancelled: Callable[[], bool]
+    pipe: OccScenePipeline, task: job_pb2.GenerateScene, emit: Emit, cancelled: Callable[[], bool]
 ) -> None:
     cameras = [camera_from_message(message) for message in task.cameras]
     options: dict[str, Any] = {"negative_prompt": task.negative_prompt, "seed": task.seed}
@@ -89,6 +76,8 @@ def _generate_scene(
             options[scale] = getattr(task, scale)
     watcher = _StepWatcher(cameras, steps, task.previews, emit, cancelled)
     output = pipe(task.prompt, cameras, grid, callback_on_step_end=watcher, **options)
+    if cancelled():
+        raise CancelledTaskError
     emit(_progress(job_pb2.JOB_PHASE_ENCODING, 0, 1))
     for view, (camera, image) in enumerate(zip(cameras, output.images, strict=True)):
         encoded = encode_image(image, camera_pb2.IMAGE_FORMAT_PNG)
@@ -96,7 +85,9 @@ def _generate_scene(
     emit(_occupancy(output.grid))
 
 
-def _predict_occupancy(pipe: ScenePipeline, task: job_pb2.PredictOccupancy, emit: Emit) -> None:
+def _predict_occupancy(
+    pipe: OccScenePipeline, task: job_pb2.PredictOccupancy, emit: Emit, cancelled: Callable[[], bool]
+) -> None:
     cameras = [camera_from_message(message) for message in task.cameras]
     images = np.stack([decode_image(message) for message in task.images])
     options: dict[str, Any] = {}
@@ -106,6 +97,8 @@ def _predict_occupancy(pipe: ScenePipeline, task: job_pb2.PredictOccupancy, emit
         options |= {"volume": _volume(task), "taxonomy": task.taxonomy}
     emit(_progress(job_pb2.JOB_PHASE_PREDICTING, 0, 1))
     grid = pipe.predict_occupancy(images, cameras, **options)
+    if cancelled():
+        raise CancelledTaskError
     emit(_progress(job_pb2.JOB_PHASE_PREDICTING, 1, 1))
     emit(_occupancy(grid))
 
@@ -150,7 +143,7 @@ class _StepWatcher:
             self._emit(job_pb2.JobEvent(preview=preview))
 
 
-def pipeline_defaults(pipe: ScenePipeline) -> dict[str, Any]:
+def pipeline_defaults(pipe: OccScenePipeline) -> dict[str, Any]:
     """The default of every option of the pipeline's own call, by name."""
     return {key: parameter.default for key, parameter in inspect.signature(pipe.__call__).parameters.items()}
 

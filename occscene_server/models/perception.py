@@ -51,6 +51,7 @@ class OccupancyPerception(ModelMixin, ConfigMixin):
         detail_channels: int = 16,
     ) -> None:
         super().__init__()
+        self.classes = classes
         self.image_encoder = ImageEncoder(image_channels, fine_channels, coarse_channels)
         self.embedding = nn.Embedding(classes + 1, detail_channels)  # the last row says that nothing is known
         lifted = 2 * fine_channels + _CUES + detail_channels
@@ -100,22 +101,22 @@ class OccupancyPerception(ModelMixin, ConfigMixin):
         even = VolumeTensors((x, y, z), volume.voxel_size, volume.world_from_grid)
         rows = self._rows(blockout, (batch, *volume.shape))
         padding = [pad for side in reversed(volume.shape) for pad in (0, side % 2)]
-        placed = self.embedding(functional.pad(rows, padding, value=self.config.classes)).movedim(-1, 1)
+        placed = self.embedding(functional.pad(rows, padding, value=self.classes)).movedim(-1, 1)
 
         full = torch.cat([_lift_statistics(fine, cameras, even), placed], 1)
         half = self.gather_fine(full) + self.gather_coarse(_lift_statistics(coarse, cameras, even.coarser(2)))
         full = self.spread(functional.relu(self.unet(half))) + self.details(full)
         own = self.head(functional.relu(self.refine(full)))
         own = own[:, :, : volume.shape[0], : volume.shape[1], : volume.shape[2]].float()
-        classes = torch.arange(self.config.classes, device=rows.device)[:, None, None, None]
+        classes = torch.arange(self.classes, device=rows.device)[:, None, None, None]
         return torch.addcmul(own, self.blockout_scale, (rows[:, None] == classes).float())
 
     def _rows(self, blockout: Tensor | None, shape: tuple[int, ...]) -> Tensor:
         """The row of `embedding` that each voxel takes, (B, X, Y, Z) int64."""
         if blockout is None:
-            return torch.full(shape, self.config.classes, device=self.device)
+            return torch.full(shape, self.classes, device=self.device)
         rows = blockout.long()
-        return torch.where(rows == UNKNOWN, self.config.classes, rows)
+        return torch.where(rows == UNKNOWN, self.classes, rows)
 
 
 class ImageEncoder(nn.Module):
@@ -153,14 +154,9 @@ class VolumeBlock(nn.Module):
 
     def __init__(self, channels: int) -> None:
         super().__init__()
-        self.layers = nn.Sequential(
-            nn.ReLU(),
-            nn.Conv3d(channels, channels, 3, padding=1),
-            nn.ReLU(),
-            nn.Conv3d(channels, channels, 3, padding=1),
-        )
-        nn.init.zeros_(self.layers[3].weight)
-        nn.init.zeros_(self.layers[3].bias)
+        last = nn.Conv3d(channels, channels, 3, padding=1)
+        nn.init.zeros_(last.weight)
+        self.layers = nn.Sequential(nn.ReLU(), nn.Conv3d(channels, channels, 3, padding=1), nn.ReLU(), last)
 
     def forward(self, x: Tensor) -> Tensor:
         """(B, C, X, Y, Z) to the same."""
@@ -199,7 +195,7 @@ def _enlarged(coarse: Tensor, fine: Tensor) -> Tensor:
 
 
 def _lift_statistics(features: Tensor, cameras: CameraTensors, volume: VolumeTensors) -> Tensor:
-    """Mean and standard deviation of features over the views that see a voxel, and `_cues`, (B, 2 C + 2, X, Y, Z) float32.
+    """Mean and deviation of features over the views that see a voxel, and `_cues`, (B, 2 C + 2, X, Y, Z) float32.
 
     In single precision, because the variance is a difference of large numbers.
     """

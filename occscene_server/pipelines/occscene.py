@@ -172,7 +172,7 @@ class OccScenePipeline(DiffusionPipeline):
         empty = SemanticGrid(
             np.zeros(volume.shape, np.uint8), volume.voxel_size, volume.world_from_grid, taxonomy
         ) if grid is None and volume is not None else None  # fmt: skip
-        scene = _Scene(
+        scene = PlacedScene(
             cameras=CameraTensors.from_cameras([cameras], device=device),
             placed=GridTensors.from_grids([grid or empty], device=device),  # type: ignore[list-item]
             has_blockout=grid is not None,
@@ -240,7 +240,7 @@ class OccScenePipeline(DiffusionPipeline):
         placed = blockout or SemanticGrid(
             np.zeros(place.shape, np.uint8), place.voxel_size, place.world_from_grid, taxonomy
         )
-        scene = _Scene(
+        scene = PlacedScene(
             CameraTensors.from_cameras([cameras], device=device),
             GridTensors.from_grids([placed], device=device),
             has_blockout=blockout is not None,
@@ -254,7 +254,7 @@ class OccScenePipeline(DiffusionPipeline):
         """Token states and mask of prompts."""
         return encode_prompts(self.text_encoder, self.tokenizer, prompts)
 
-    def encode_conditions(self, scene: _Scene, occupancy: Tensor | None, size: tuple[int, int]) -> Condition:
+    def encode_conditions(self, scene: PlacedScene, occupancy: Tensor | None, size: tuple[int, int]) -> Condition:
         """The condition with the occupancy and without, stacked to a batch of two; without alone if there is none.
 
         Args:
@@ -270,9 +270,7 @@ class OccScenePipeline(DiffusionPipeline):
         if occupancy is None:
             return without
         known = self.denoiser.encode_condition(grid, scene.cameras, size, occupancy)
-        return Condition(
-            torch.cat([known.features, without.features]), torch.cat([known.positions, without.positions])
-        )
+        return Condition(torch.cat([known.features, without.features]), torch.cat([known.positions, without.positions]))
 
     def guided_velocity(
         self,
@@ -318,13 +316,13 @@ class OccScenePipeline(DiffusionPipeline):
         images = self.vae.decode(flat.contiguous(memory_format=torch.channels_last)).sample
         return images.float().clamp(-1.0, 1.0).unflatten(0, latents.shape[:2])
 
-    def perceive(self, images: Tensor, scene: _Scene) -> Tensor:
+    def perceive(self, images: Tensor, scene: PlacedScene) -> Tensor:
         """Images (1, V, 3, height, width) to predicted labels (1, X, Y, Z) uint8."""
         blockout = scene.placed.labels if scene.has_blockout else None
         logits = self.perception(images, scene.cameras, scene.placed.volume, blockout)
         return logits.argmax(dim=1).to(torch.uint8)
 
-    def refine_occupancy(self, scene: _Scene, images: Tensor) -> Tensor:
+    def refine_occupancy(self, scene: PlacedScene, images: Tensor) -> Tensor:
         """The occupancy for the next steps: what the artist placed, and what perception sees where she left space."""
         return torch.where(scene.placed.occupied(), scene.placed.labels, self.perceive(images, scene))
 
@@ -336,7 +334,7 @@ class OccScenePipeline(DiffusionPipeline):
 
 
 @dataclass(frozen=True)
-class _Scene:
+class PlacedScene:
     """What a request places in the world: cameras, the blockout (or an empty grid), and which of the two it is."""
 
     cameras: CameraTensors

@@ -12,7 +12,14 @@ from occscene.taxonomy import TAXONOMIES
 from rich import print as rich_print
 from torch import Tensor
 
+from occscene_server.models.autoencoder import SceneAutoencoder
+from occscene_server.models.denoiser import OccSceneDenoiser
 from occscene_server.models.perception import OccupancyPerception
+from occscene_server.models.precision import fast_autocast
+from occscene_server.models.text import load_minilm
+from occscene_server.training.autoencoder_stage import reconstruction_scores, train_autoencoder
+from occscene_server.training.denoiser_stage import LatentScenes, denoiser_loss, validation_loss
+from occscene_server.training.joint_stage import JointModel, joint_loss
 from occscene_server.training.loop import LoopOptions, train
 from occscene_server.training.perception_stage import balance, evaluate_perception, perception_step, random_batch
 from occscene_server.training.scenes import SceneSet
@@ -23,28 +30,126 @@ DataOption = Annotated[Path, typer.Option(help="Folder that `occscene-server stu
 OutputOption = Annotated[Path, typer.Option(help="Folder for the checkpoint, the log and the weights.")]
 DeviceOption = Annotated[str, typer.Option(help="cpu or cuda.")]
 SeedOption = Annotated[int, typer.Option(help="Decides the weights at the start and what every step sees.")]
+STEPS_HELP = "Optimiser steps in all, those before a resume included."
 MaxMinutesOption = Annotated[float | None, typer.Option(help="Stop with a checkpoint after this time.")]
 
 
-@train_app.callback()
-def _train() -> None:
-    """Keeps the command's name while there is only one."""
+@train_app.command()
+def autoencoder(
+    data: DataOption,
+    output: OutputOption,
+    steps: Annotated[int, typer.Option(min=1, help=STEPS_HELP)] = 9000,
+    batch: Annotated[int, typer.Option(min=1, help="Crops a step.")] = 8,
+    crop: Annotated[int, typer.Option(min=64, help="Side of a crop in pixels.")] = 128,
+    learning_rate: Annotated[float, typer.Option(help="After the warm-up.")] = 1.2e-3,
+    max_minutes: STEPS_HELP = "Optimiser steps in all, those before a resume included."
+MaxMinutesOption = None,
+    device: DeviceOption = "cpu",
+    seed: SeedOption = 0,
+) -> None:
+    """Train the autoencoder, from which everything else follows."""
+    views, held_out = SceneSet(data, "train").views.flatten(0, 1), SceneSet(data, "validation").views.flatten(0, 1)
+    torch.manual_seed(seed)
+    model = SceneAutoencoder()
+    options = LoopOptions(
+        output, steps, learning_rate, decay_fraction=0.3, ema_decay=0.9985, weight_decay=0.0,
+        max_minutes=max_minutes, device=device,
+    )  # fmt: skip
+    finished = train_autoencoder(model, views, held_out[:32], options, batch, crop, seed)
+    model.save_pretrained(output / "vae")
+    _report(finished, output / "vae", reconstruction_scores(model, held_out, device))
+
+
+@train_app.command()
+def denoiser(
+    data: DataOption,
+    output: OutputOption,
+    vae: Annotated[Path, typer.Option(help="The trained autoencoder's folder.")],
+    steps: Annotated[int, typer.Option(min=1, help=STEPS_HELP)] = 60000,
+    batch: Annotated[int, typer.Option(min=1, help="Scenes a step, each with all its views.")] = 2,
+    learning_rate: Annotated[float, typer.Option(help="After the warm-up.")] = 1e-3,
+    ema_decay: Annotated[float, typer.Option(help="Of the averaged weights.")] = 0.9985,
+    max_minutes: STEPS_HELP = "Optimiser steps in all, those before a resume included."
+MaxMinutesOption = None,
+    device: DeviceOption = "cpu",
+    seed: SeedOption = 0,
+) -> None:
+    """Train the denoiser and dual alignment on the autoencoder's latents."""
+    autoencoder = SceneAutoencoder.from_pretrained(vae).to(device)
+    scenes, held_out = _latent_scenes(data, "train", autoencoder, device), _latent_scenes(
+        data, "validation", autoencoder, device
+    )
+    torch.manual_seed(seed)
+    model = OccSceneDenoiser(autoencoder.config.latent_channels, _classes(scenes.scenes))
+    model.to(device, memory_format=torch.channels_last)
+    options = LoopOptions(
+        output, steps, learning_rate, ema_decay=ema_decay, max_minutes=max_minutes, device=device
+    )
+
+    def loss_of_step(step: int) -> tuple[Tensor, dict[str, float]]:
+        rng = np.random.default_rng((seed, step))
+        return denoiser_loss(model, scenes, rng.choice(len(scenes), batch, replace=False).tolist(), rng)
+
+    def evaluate() -> dict[str, float]:
+        with fast_autocast(device):
+            return {"validation_loss": validation_loss(model, held_out)}
+
+    finished = train(model, loss_of_step, options, evaluate)
+    model.save_pretrained(output / "denoiser")
+    _report(finished, output / "denoiser", evaluate())
+
+
+@train_app.command()
+def joint(
+    data: DataOption,
+    output: OutputOption,
+    model: Annotated[Path, typer.Option(help="Folder with vae, denoiser and perception to start from.")],
+    steps: Annotated[int, typer.Option(min=1, help=STEPS_HELP)] = 2000,
+    batch: Annotated[int, typer.Option(min=1, help="Scenes a step.")] = 2,
+    learning_rate: Annotated[float, typer.Option(help="After the warm-up.")] = 1e-4,
+    freeze_perception: Annotated[bool, typer.Option(help="Let it teach without learning.")] = False,
+    max_minutes: STEPS_HELP = "Optimiser steps in all, those before a resume included."
+MaxMinutesOption = None,
+    device: DeviceOption = "cpu",
+    seed: SeedOption = 0,
+) -> None:
+    """Train denoiser and perception together, each on what the other makes."""
+    autoencoder = SceneAutoencoder.from_pretrained(model / "vae").to(device)
+    scenes = _latent_scenes(data, "train", autoencoder, device)
+    networks = JointModel(
+        OccSceneDenoiser.from_pretrained(model / "denoiser"),
+        OccupancyPerception.from_pretrained(model / "perception").requires_grad_(not freeze_perception),
+        autoencoder,
+    ).to(device, memory_format=torch.channels_last)
+    weights = balance(scenes.scenes, _classes(scenes.scenes)).to(device)
+
+    def loss_of_step(step: int) -> tuple[Tensor, dict[str, float]]:
+        rng = np.random.default_rng((seed, step))
+        return joint_loss(networks, scenes, rng.choice(len(scenes), batch, replace=False).tolist(), rng, weights)
+
+    finished = train(
+        networks, loss_of_step, LoopOptions(output, steps, learning_rate, max_minutes=max_minutes, device=device)
+    )
+    networks.denoiser.save_pretrained(output / "denoiser")
+    networks.perception.save_pretrained(output / "perception")
+    _report(finished, output, evaluate_perception(networks.perception, SceneSet(data, "validation"), device=device))
 
 
 @train_app.command()
 def perception(
     data: DataOption,
     output: OutputOption,
-    steps: Annotated[int, typer.Option(min=1, help="Optimiser steps in all, those before a resume included.")] = 6000,
+    steps: Annotated[int, typer.Option(min=1, help=STEPS_HELP)] = 6000,
     batch: Annotated[int, typer.Option(min=1, help="Scenes a step.")] = 2,
     learning_rate: Annotated[float, typer.Option(help="After the warm-up.")] = 1e-3,
-    max_minutes: MaxMinutesOption = None,
+    max_minutes: STEPS_HELP = "Optimiser steps in all, those before a resume included."
+MaxMinutesOption = None,
     device: DeviceOption = "cpu",
     seed: SeedOption = 0,
 ) -> None:
     """Train perception: posed images, with or without a blockout, to occupancy."""
     scenes, held_out = SceneSet(data, "train"), SceneSet(data, "validation")
-    classes = len(TAXONOMIES[scenes.infos[0].domain])
+    classes = _classes(scenes)
     torch.manual_seed(seed)
     model = OccupancyPerception(classes).to(device)
     weights = balance(scenes, classes).to(device)
@@ -59,5 +164,17 @@ def perception(
     options = LoopOptions(output, steps, learning_rate, max_minutes=max_minutes, device=device)
     finished = train(model, loss_of_step, options, evaluate)
     model.save_pretrained(output / "perception")
-    rich_print({name: round(value, 4) for name, value in evaluate_perception(model, held_out, device=device).items()})
-    rich_print(f"{'Finished' if finished else 'Stopped at the time limit'}; weights in {output / 'perception'}")
+    _report(finished, output / "perception", evaluate_perception(model, held_out, device=device))
+
+
+def _latent_scenes(data: Path, split: str, vae: SceneAutoencoder, device: str) -> LatentScenes:
+    return LatentScenes(SceneSet(data, split), vae, *load_minilm(), device)
+
+
+def _classes(scenes: SceneSet) -> int:
+    return len(TAXONOMIES[scenes.infos[0].domain])
+
+
+def _report(finished: bool, weights: Path, figures: dict[str, float]) -> None:
+    rich_print({name: round(value, 4) for name, value in figures.items()})
+    rich_print(f"{'Finished' if finished else 'Stopped at the time limit'}; weights in {weights}")

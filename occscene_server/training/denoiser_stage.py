@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
@@ -13,9 +13,12 @@ from transformers import PreTrainedModel, PreTrainedTokenizerBase
 from occscene_server.models.autoencoder import SceneAutoencoder
 from occscene_server.models.denoiser import Condition, OccSceneDenoiser
 from occscene_server.models.text import encode_prompts
+from occscene_server.training.prompts import VARIANTS, prompt_variants
 from occscene_server.training.scenes import SceneBatch, SceneSet
 
 TEXT_DROPOUT = 0.12
+VARIANT_SHARES = (0.6, 0.15, 0.25)
+"""How often each of `prompt_variants` is read."""
 OCCUPANCY_DROPOUT = 0.12
 TRUE_OCCUPANCY = 0.12
 """Share of scenes conditioned on the true grid: what perception's prediction looks like in text to scene."""
@@ -51,12 +54,11 @@ class LatentScenes:
             flipped.append(latents_of_views(vae, views.flip(2).to(device)).cpu().to(torch.bfloat16))
         self.latents = torch.stack([torch.stack(plain), torch.stack(flipped)])  # (2, N, V, C, h, w)
         text_encoder = text_encoder.to(device)
-        encoded = [
-            encode_prompts(text_encoder, tokenizer, [info.prompt for info in scenes.infos[i : i + 32]])
-            for i in range(0, len(scenes), 32)
-        ]
-        self.text = torch.cat([states.cpu().to(torch.bfloat16) for states, _ in encoded])  # (N, T, D)
-        self.text_mask = torch.cat([mask.cpu() for _, mask in encoded])  # (N, T)
+        prompts = [prompt for info in scenes.infos for prompt in prompt_variants(info)]
+        encoded = [encode_prompts(text_encoder, tokenizer, prompts[i : i + 32]) for i in range(0, len(prompts), 32)]
+        states = torch.cat([states.cpu().to(torch.bfloat16) for states, _ in encoded])
+        self.text = states.unflatten(0, (-1, VARIANTS))  # (N, variant, T, D)
+        self.text_mask = torch.cat([mask.cpu() for _, mask in encoded]).unflatten(0, (-1, VARIANTS))
         states, mask = encode_prompts(text_encoder, tokenizer, [""])
         self.no_text, self.no_text_mask = states.cpu().to(torch.bfloat16), mask.cpu()
 
@@ -79,15 +81,36 @@ def denoiser_loss(
     x_t = (1 - t) x_0 + t noise, the target is noise - x_0, and t follows a logit-normal stratified over the batch
     (Esser et al. 2024, "Scaling rectified flow transformers", section 3.1).
     """
-    noisy, noise_level, target, text, mask, condition = corrupted_batch(model, data, indices, rng)
-    velocity = model(noisy, noise_level * 1000, text, mask, condition)
-    return (velocity.float() - target).square().mean(), {}
+    sample = corrupted_batch(model, data, indices, rng)
+    velocity = model(sample.noisy, sample.level * 1000, sample.text, sample.text_mask, sample.condition)
+    return (velocity.float() - sample.velocity).square().mean(), {}
+
+
+@dataclass(frozen=True)
+class CorruptedBatch:
+    """Scenes at random noise levels, and what the denoiser is told of them.
+
+    Args:
+        noisy, velocity: (B, V, C, h, w); what to denoise, and the target.
+        level: (B,) noise levels in (0, 1).
+        text, text_mask: (B, T, D) and (B, T).
+        condition: of the occupancy.
+        batch: the scenes.
+    """
+
+    noisy: Tensor
+    velocity: Tensor
+    level: Tensor
+    text: Tensor
+    text_mask: Tensor
+    condition: Condition
+    batch: SceneBatch
 
 
 def corrupted_batch(
     model: OccSceneDenoiser, data: LatentScenes, indices: Sequence[int], rng: np.random.Generator
-) -> tuple[Tensor, Tensor, Tensor, Tensor, Tensor, Condition]:
-    """Noisy latents (B, V, C, h, w), noise levels (B,), velocities, text, its mask, and the condition."""
+) -> CorruptedBatch:
+    """Draws symmetry, noise, text variant and condition for some scenes."""
     mirror, turns = bool(rng.integers(2)), int(rng.integers(4))
     rows = torch.as_tensor(indices)
     latents = data.latents[int(mirror), rows].float().to(data.device)  # (B, V, C, h, w)
@@ -95,11 +118,13 @@ def corrupted_batch(
     level = noise_levels(len(rows), rng).to(data.device)
     blend = level[:, None, None, None, None]
     no_text = torch.from_numpy(rng.random(len(rows)) < TEXT_DROPOUT)
-    text = torch.where(no_text[:, None, None], data.no_text, data.text[rows]).float().to(data.device)
-    mask = torch.where(no_text[:, None], data.no_text_mask, data.text_mask[rows]).to(data.device)
+    variant = torch.from_numpy(rng.choice(VARIANTS, len(rows), p=VARIANT_SHARES))
+    text = torch.where(no_text[:, None, None], data.no_text, data.text[rows, variant]).float().to(data.device)
+    mask = torch.where(no_text[:, None], data.no_text_mask, data.text_mask[rows, variant]).to(data.device)
     batch = data.scenes.batch(indices, (mirror, turns)).to(data.device)
     condition = random_condition(model, batch, (latents.shape[-2], latents.shape[-1]), rng)
-    return (1 - blend) * latents + blend * noise, level, noise - latents, text, mask, condition
+    noisy = (1 - blend) * latents + blend * noise
+    return CorruptedBatch(noisy, noise - latents, level, text, mask, condition, batch)
 
 
 def noise_levels(count: int, rng: np.random.Generator, mean: float = 0.3, deviation: float = 1.1) -> Tensor:

@@ -87,9 +87,7 @@ def _sem_scal(probabilities: Tensor, truth: Tensor, known: Tensor) -> Tensor:
     predicted, present, voxels = probabilities.sum(2), truth.sum(2), known.sum(1)[:, None]
     # specificity counts voxels that are rightly not predicted: all but the predicted, the present and what is both
     absent = voxels - present
-    losses = (
-        _shortfall(hit, predicted) + _shortfall(hit, present) + _shortfall(absent - (predicted - hit), absent)
-    )
+    losses = _shortfall(hit, predicted) + _shortfall(hit, present) + _shortfall(absent - (predicted - hit), absent)
     counts = present > 0
     return (losses * counts).sum(1) / counts.sum(1).clamp_min(1)
 

@@ -121,7 +121,7 @@ def evaluate_perception(
         mIoU and IoU with the blockout given ("miou", "iou"), with images alone ("miou_images", "iou_images"), and of
         the blockout itself ("miou_blockout", "iou_blockout"); see `OccupancyScores`.
     """
-    scores = {name: OccupancyScores(model.config.classes) for name in ("", "_images", "_blockout")}
+    scores = {name: OccupancyScores(model.classes) for name in ("", "_images", "_blockout")}
     for index in range(len(scenes)) if indices is None else indices:
         batch = scenes.batch([index]).to(device)
         images, target, blockout = _to_images(batch.views), batch.occupancy.labels, batch.blockout.labels

@@ -71,9 +71,7 @@ class PinholeCamera:
         local = transform_points(self.camera_from_world, points)
         depth = local[..., 2]
         safe = np.where(np.abs(depth) < 1e-12, 1e-12, depth)
-        pixels = np.stack(
-            [self.fx * local[..., 0] / safe + self.cx, self.fy * local[..., 1] / safe + self.cy], axis=-1
-        )
+        pixels = np.stack([self.fx * local[..., 0] / safe + self.cx, self.fy * local[..., 1] / safe + self.cy], axis=-1)
         return pixels, depth
 
     def pixel_directions(self) -> NDArray[np.float32]:

@@ -68,7 +68,9 @@ def test_inverted_normals_change_nothing() -> None:
 
 
 def test_plane_and_thin_wall_keep_one_layer() -> None:
-    plane = np.array([[[0.2, 0.2, 1.03], [2.2, 0.2, 1.03], [2.2, 2.2, 1.03]], [[0.2, 0.2, 1.03], [2.2, 2.2, 1.03], [0.2, 2.2, 1.03]]])
+    plane = np.array(
+        [[[0.2, 0.2, 1.03], [2.2, 0.2, 1.03], [2.2, 2.2, 1.03]], [[0.2, 0.2, 1.03], [2.2, 2.2, 1.03], [0.2, 2.2, 1.03]]]
+    )
     found = occupied(TriangleObject("plane", 3, plane))
     assert found.any(axis=2).sum() >= 20 * 20
     assert set(np.argwhere(found)[:, 2]) == {10}

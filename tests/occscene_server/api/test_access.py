@@ -76,9 +76,7 @@ async def test_tls_and_client_certificates(tmp_path: Path) -> None:
         known = grpc.ssl_channel_credentials(root, key.read_bytes(), root)
         async with grpc.aio.secure_channel(f"localhost:{server.port}", known) as channel:
             await scene_service_pb2_grpc.SceneServiceStub(channel).GetServerInfo(request, metadata=metadata)
-        async with grpc.aio.secure_channel(
-            f"localhost:{server.port}", grpc.ssl_channel_credentials(root)
-        ) as channel:
+        async with grpc.aio.secure_channel(f"localhost:{server.port}", grpc.ssl_channel_credentials(root)) as channel:
             with pytest.raises(grpc.aio.AioRpcError) as caught:
                 await scene_service_pb2_grpc.SceneServiceStub(channel).GetServerInfo(request, metadata=metadata)
             assert caught.value.code() == grpc.StatusCode.UNAVAILABLE

@@ -190,7 +190,7 @@ def test_second_interrupt_puts_the_running_job_back(inputs: Path) -> None:
 def test_result_arrives_though_the_server_is_killed_in_the_middle(inputs: Path) -> None:
     """A job is submitted, the server dies by SIGKILL while it runs, a new one starts, and the command ends well."""
     first = ServeProcess(inputs, inputs / "store")
-    command = ["generate", "--cameras", "cameras.json", "--prompt", "slow", "--steps", "20", "--output", "out"]
+    command = ["generate", "--cameras", "cameras.json", "--prompt", "slow", "--steps", "8", "--output", "out"]
     client = subprocess.Popen(
         [sys.executable, "-m", "occscene_server.cli", *command, "--server", first.address],
         env=ENVIRONMENT,

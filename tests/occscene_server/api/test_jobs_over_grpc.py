@@ -12,7 +12,9 @@ import grpc
 import numpy as np
 import pytest
 import pytest_asyncio
+from google.rpc import error_details_pb2
 from grpc_health.v1 import health_pb2, health_pb2_grpc
+from grpc_status import rpc_status
 from occscene.codec import grid_from_message
 from occscene.v1 import job_pb2, scene_service_pb2, scene_service_pb2_grpc
 
@@ -178,6 +180,22 @@ async def test_list_and_delete(stub: Stub) -> None:
         assert caught.value.code() == grpc.StatusCode.NOT_FOUND
 
 
+async def test_wrong_request_names_its_fields(stub: Stub) -> None:
+    request = generate_request(views=16)
+    for camera in request.generate_scene.cameras:
+        camera.fx, camera.width = -1.0, 65
+    with pytest.raises(grpc.aio.AioRpcError) as caught:
+        await submitted(stub, request)
+    assert caught.value.code() == grpc.StatusCode.INVALID_ARGUMENT
+    status = rpc_status.from_call(caught.value)
+    info, detail = error_details_pb2.ErrorInfo(), error_details_pb2.BadRequest()
+    assert status.details[0].Unpack(info)
+    assert (info.reason, info.domain) == ("INVALID_REQUEST", "occscene")
+    assert status.details[1].Unpack(detail)
+    assert len(detail.field_violations) >= 25
+    assert detail.field_violations[0].field == "generate_scene.cameras[0].fx"
+
+
 async def test_info(stub: Stub) -> None:
     info = await stub.GetServerInfo(scene_service_pb2.GetServerInfoRequest())
     assert info.state == scene_service_pb2.SERVER_STATE_READY
@@ -200,13 +218,15 @@ async def test_health_and_reflection(server: Server) -> None:
 
 
 async def test_not_serving_while_the_model_loads(tmp_path: Path) -> None:
-    async with serving(tmp_path, model="late") as server:
-        async with grpc.aio.insecure_channel(f"127.0.0.1:{server.port}") as channel:
-            watch = health_pb2_grpc.HealthStub(channel).Watch(health_pb2.HealthCheckRequest(service=SERVICE))
-            assert (await watch.read()).status == health_pb2.HealthCheckResponse.NOT_SERVING
-            job = await submitted(scene_service_pb2_grpc.SceneServiceStub(channel), generate_request())
-            assert job.state == job_pb2.JOB_STATE_QUEUED
-            assert (await watch.read()).status == health_pb2.HealthCheckResponse.SERVING
+    async with (
+        serving(tmp_path, model="late") as server,
+        grpc.aio.insecure_channel(f"127.0.0.1:{server.port}") as channel,
+    ):
+        watch = health_pb2_grpc.HealthStub(channel).Watch(health_pb2.HealthCheckRequest(service=SERVICE))
+        assert (await watch.read()).status == health_pb2.HealthCheckResponse.NOT_SERVING
+        job = await submitted(scene_service_pb2_grpc.SceneServiceStub(channel), generate_request())
+        assert job.state == job_pb2.JOB_STATE_QUEUED
+        assert (await watch.read()).status == health_pb2.HealthCheckResponse.SERVING
 
 
 async def test_gzip_is_not_spoken(stub: Stub) -> None:

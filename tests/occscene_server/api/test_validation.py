@@ -44,7 +44,10 @@ def _turn_away(request: Request) -> None:
         ("generate_scene.steps", lambda r: setattr(r.generate_scene, "steps", 0)),
         ("generate_scene.steps", lambda r: setattr(r.generate_scene, "steps", 2**31)),
         ("generate_scene.text_guidance_scale", lambda r: setattr(r.generate_scene, "text_guidance_scale", math.nan)),
-        ("generate_scene.occupancy_guidance_scale", lambda r: setattr(r.generate_scene, "occupancy_guidance_scale", -1)),
+        (
+            "generate_scene.occupancy_guidance_scale",
+            lambda r: setattr(r.generate_scene, "occupancy_guidance_scale", -1),
+        ),
         ("generate_scene.cameras", lambda r: r.generate_scene.ClearField("cameras")),
         ("generate_scene.cameras", lambda r: r.generate_scene.cameras.extend(list(r.generate_scene.cameras) * 8)),
         ("generate_scene.cameras", lambda r: setattr(r.generate_scene.cameras[1], "name", "camera 0")),

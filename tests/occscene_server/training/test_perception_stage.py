@@ -24,31 +24,29 @@ from occscene_server.training.perception_stage import (
 )
 from occscene_server.training.scenes import SceneSet
 
+INSTANCE_OF_CLASS = np.array([0, 0, 1, 0, 0, 0, 0, 2], np.uint16)
 SEEDS = {"train": (2, 3), "validation": (1,)}
 
 
 def scene(seed: int) -> RenderedScene:
-    """A floor with a box on it; the blockout's box is one voxel too large on every side."""
+    """A floor with a box on it, which the blockout makes two voxels too high."""
     rng = np.random.default_rng(seed)
     occupancy, blockout = np.zeros((2, 8, 8, 6), np.uint8)
     occupancy[:, :, 0] = blockout[:, :, 0] = 2
-    x, y = rng.integers(2, 5, 2)
-    occupancy[x : x + 2, y : y + 2, 1:4] = 7
-    blockout[x - 1 : x + 3, y - 1 : y + 3, 1:5] = 7
+    x, y = rng.integers(1, 4, 2)
+    occupancy[x : x + 4, y : y + 3, 1:3] = blockout[x : x + 4, y : y + 3, 1:5] = 7
     objects = (GridObject(1, "floor", (0.5, 0.5, 0.5)), GridObject(2, "sofa", (0.8, 0.1, 0.1)))
     grids = [
-        SemanticGrid(labels, 0.3, np.eye(4), "indoor", np.select([labels == 2, labels == 7], [1, 2]).astype(np.uint16), objects)
+        SemanticGrid(labels, 0.3, np.eye(4), "indoor", INSTANCE_OF_CLASS[labels], objects)
         for labels in (occupancy, blockout)
     ]
-    pose = np.eye(4)
-    pose[:3] = [[1, 0, 0, 1.2], [0, 0, 1, -2.5], [0, -1, 0, 1.0]]  # looks along y
-    cameras = tuple(
-        PinholeCamera(f"view {index}", 64, 64, 50.0, 50.0, 32.0, 32.0, pose + offset)
-        for index, offset in enumerate((np.zeros((4, 4)), np.diag([0.0, 0.0, 0.0, 0.4])[[3, 1, 2, 0]] * 1.0))
-    )
-    views = rng.integers(0, 256, (2, 64, 64, 3)).astype(np.uint8)
+    cameras = []
+    for x in (0.8, 1.6):  # they look along y
+        pose = np.array([[1.0, 0, 0, x], [0, 0, 1, -2.5], [0, -1, 0, 1], [0, 0, 0, 1]])
+        cameras.append(PinholeCamera(f"x = {x} m", 64, 64, 50.0, 50.0, 32.0, 32.0, pose))
+    views = rng.integers(0, 256, (2, 4, 4, 3)).astype(np.uint8).repeat(16, 1).repeat(16, 2)
     info = SceneInfo(seed, "indoor", "a room", "living room", "modern", "day", "white", "grey", ())
-    return RenderedScene(info, *grids, cameras, views)
+    return RenderedScene(info, grids[0], grids[1], tuple(cameras), views)
 
 
 @pytest.fixture
@@ -68,13 +66,13 @@ def model() -> OccupancyPerception:
 
 
 def test_untrained_scores_are_the_blockouts_and_training_raises_them(root: Path, model: OccupancyPerception) -> None:
-    """A few steps teach that boxes are smaller than they are blocked out."""
+    """A few steps teach that boxes are lower than they are blocked out."""
     scenes = SceneSet(root, "train")
     before = evaluate_perception(model, scenes)
     assert before["miou"] == before["miou_blockout"]
     weights = balance(scenes, 12)
     optimizer = torch.optim.AdamW(model.parameters(), lr=2e-3)
-    for step in range(60):
+    for step in range(45):
         rng = np.random.default_rng((0, step))
         loss, figures = perception_step(model, random_batch(scenes, 2, rng), rng, weights)
         optimizer.zero_grad()
@@ -83,7 +81,7 @@ def test_untrained_scores_are_the_blockouts_and_training_raises_them(root: Path,
         optimizer.step()
     assert set(figures) == {"cross_entropy", "sem_scal", "geo_scal", "recall"}
     after = evaluate_perception(model, scenes)
-    assert after["miou"] > before["miou"] + 0.02
+    assert after["miou"] > before["miou"] + 0.01
     assert after["miou_blockout"] == before["miou_blockout"]
 
 

@@ -1,0 +1,84 @@
+"""Stage 2: generation and perception teach each other.
+
+The denoiser's estimate of the clean views is decoded and perceived; the perception loss reaches the denoiser through
+the decoder, and what was perceived conditions the denoiser through dual alignment, as when it is used. The paper gives
+no weights; the noise weighting and the share of steps with feedback are our choice.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+import numpy as np
+import torch
+from occscene.grid import UNKNOWN
+from torch import Tensor, nn
+
+from occscene_server.models.autoencoder import SceneAutoencoder
+from occscene_server.models.denoiser import OccSceneDenoiser
+from occscene_server.models.perception import OccupancyPerception
+from occscene_server.training.denoiser_stage import LatentScenes, corrupted_batch, random_condition
+from occscene_server.training.losses import occupancy_loss
+from occscene_server.training.perception_stage import BLOCKOUT_DROPOUT
+from occscene_server.training.scenes import SceneBatch
+
+PERCEPTION_WEIGHT = 0.05
+FEEDBACK_SHARE = 0.5
+"""Share of steps in which dual alignment sees what perception makes of a first estimate."""
+
+
+class JointModel(nn.Module):
+    """The networks that train together, and the frozen autoencoder between them."""
+
+    def __init__(self, denoiser: OccSceneDenoiser, perception: OccupancyPerception, vae: SceneAutoencoder) -> None:
+        super().__init__()
+        self.denoiser = denoiser
+        self.perception = perception
+        self.vae = vae.requires_grad_(False)
+
+
+def joint_loss(
+    model: JointModel, data: LatentScenes, indices: Sequence[int], rng: np.random.Generator, weights: Tensor
+) -> tuple[Tensor, dict[str, float]]:
+    """Flow-matching loss plus the perception loss of the estimate, weighted by how clean the estimate can be.
+
+    Args:
+        model: denoiser, perception and autoencoder.
+        data: training scenes.
+        indices: of the scenes.
+        rng: decides all that is random.
+        weights: (classes,) of the cross-entropy.
+    """
+    sample = corrupted_batch(model.denoiser, data, indices, rng)
+    condition = sample.condition
+    blend = sample.level[:, None, None, None, None]
+    if rng.random() < FEEDBACK_SHARE:
+        with torch.no_grad():
+            first = model.denoiser(sample.noisy, sample.level * 1000, sample.text, sample.text_mask, condition)
+            logits = _perceive(model, sample.noisy - blend * first.float(), sample.batch, sample.batch.blockout.labels)
+        condition = random_condition(
+            model.denoiser, _with_perceived(sample.batch, logits.argmax(1)), sample.noisy.shape[-2:], rng
+        )
+    velocity = model.denoiser(sample.noisy, sample.level * 1000, sample.text, sample.text_mask, condition).float()
+    generation = (velocity - sample.velocity).square().mean()
+    withheld = torch.from_numpy(rng.random(len(blend)) < BLOCKOUT_DROPOUT).to(blend.device)
+    blockout = sample.batch.blockout.labels.masked_fill(withheld[:, None, None, None], UNKNOWN)
+    logits = _perceive(model, sample.noisy - blend * velocity, sample.batch, blockout)
+    cleanness = (1 - sample.level).square()
+    seen, _ = occupancy_loss(logits, sample.batch.occupancy.labels, weight=cleanness, classes=weights)
+    figures = {"generation": float(generation.detach()), "perception": float(seen.detach())}
+    return generation + PERCEPTION_WEIGHT * seen, figures
+
+
+def _perceive(model: JointModel, latents: Tensor, batch: SceneBatch, blockout: Tensor) -> Tensor:
+    """Decodes an estimate of the latents (B, V, C, h, w) and predicts the classes' logits (B, classes, X, Y, Z)."""
+    images = model.vae.decode(model.vae.denormalize(latents.flatten(0, 1))).sample
+    return model.perception(
+        images.clamp(-1, 1).unflatten(0, latents.shape[:2]), batch.cameras, batch.occupancy.volume, blockout
+    )
+
+
+def _with_perceived(batch: SceneBatch, labels: Tensor) -> SceneBatch:
+    """The batch with perception's prediction where the data set's true grid would fill up the blockout."""
+    return replace(batch, occupancy=batch.occupancy.with_labels(labels.to(torch.uint8)))

@@ -1,0 +1,32 @@
+"""Small scenes for the tests."""
+
+from __future__ import annotations
+
+import bpy
+
+
+def add_box(
+    name: str,
+    size: tuple[float, float, float] = (1.0, 1.0, 1.0),
+    location: tuple[float, float, float] = (0.0, 0.0, 0.0),
+    collection: bpy.types.Collection | None = None,
+) -> bpy.types.Object:
+    """A box mesh of `size` metres around `location`."""
+    corners = [(x, y, z) for x in (-0.5, 0.5) for y in (-0.5, 0.5) for z in (-0.5, 0.5)]
+    vertices = [tuple(c * s for c, s in zip(corner, size, strict=True)) for corner in corners]
+    faces = [(0, 1, 3, 2), (4, 6, 7, 5), (0, 4, 5, 1), (2, 3, 7, 6), (0, 2, 6, 4), (1, 5, 7, 3)]
+    mesh = bpy.data.meshes.new(name)
+    mesh.from_pydata(vertices, [], faces)
+    thing = bpy.data.objects.new(name, mesh)
+    thing.location = location
+    (collection or bpy.context.scene.collection).objects.link(thing)
+    return thing
+
+
+def add_camera(name: str, location: tuple[float, float, float] = (0.0, -5.0, 1.5)) -> bpy.types.Object:
+    """A camera that looks along +y."""
+    thing = bpy.data.objects.new(name, bpy.data.cameras.new(name))
+    thing.location = location
+    thing.rotation_euler = (1.5707963, 0.0, 0.0)
+    bpy.context.scene.collection.objects.link(thing)
+    return thing
