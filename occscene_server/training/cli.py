@@ -8,6 +8,7 @@ from typing import Annotated
 import numpy as np
 import torch
 import typer
+from diffusers import FlowMatchEulerDiscreteScheduler
 from occscene.taxonomy import TAXONOMIES
 from rich import print as rich_print
 from torch import Tensor
@@ -17,6 +18,7 @@ from occscene_server.models.denoiser import OccSceneDenoiser
 from occscene_server.models.perception import OccupancyPerception
 from occscene_server.models.precision import fast_autocast
 from occscene_server.models.text import load_minilm
+from occscene_server.pipelines.occscene import OccScenePipeline
 from occscene_server.training.autoencoder_stage import reconstruction_scores, train_autoencoder
 from occscene_server.training.denoiser_stage import LatentScenes, denoiser_loss, validation_loss
 from occscene_server.training.joint_stage import JointModel, joint_loss
@@ -42,8 +44,7 @@ def autoencoder(
     batch: Annotated[int, typer.Option(min=1, help="Crops a step.")] = 8,
     crop: Annotated[int, typer.Option(min=64, help="Side of a crop in pixels.")] = 128,
     learning_rate: Annotated[float, typer.Option(help="After the warm-up.")] = 1.2e-3,
-    max_minutes: STEPS_HELP = "Optimiser steps in all, those before a resume included."
-MaxMinutesOption = None,
+    max_minutes: MaxMinutesOption = None,
     device: DeviceOption = "cpu",
     seed: SeedOption = 0,
 ) -> None:
@@ -69,22 +70,20 @@ def denoiser(
     batch: Annotated[int, typer.Option(min=1, help="Scenes a step, each with all its views.")] = 2,
     learning_rate: Annotated[float, typer.Option(help="After the warm-up.")] = 1e-3,
     ema_decay: Annotated[float, typer.Option(help="Of the averaged weights.")] = 0.9985,
-    max_minutes: STEPS_HELP = "Optimiser steps in all, those before a resume included."
-MaxMinutesOption = None,
+    max_minutes: MaxMinutesOption = None,
     device: DeviceOption = "cpu",
     seed: SeedOption = 0,
 ) -> None:
     """Train the denoiser and dual alignment on the autoencoder's latents."""
     autoencoder = SceneAutoencoder.from_pretrained(vae).to(device)
-    scenes, held_out = _latent_scenes(data, "train", autoencoder, device), _latent_scenes(
-        data, "validation", autoencoder, device
+    scenes, held_out = (
+        _latent_scenes(data, "train", autoencoder, device),
+        _latent_scenes(data, "validation", autoencoder, device),
     )
     torch.manual_seed(seed)
     model = OccSceneDenoiser(autoencoder.config.latent_channels, _classes(scenes.scenes))
     model.to(device, memory_format=torch.channels_last)
-    options = LoopOptions(
-        output, steps, learning_rate, ema_decay=ema_decay, max_minutes=max_minutes, device=device
-    )
+    options = LoopOptions(output, steps, learning_rate, ema_decay=ema_decay, max_minutes=max_minutes, device=device)
 
     def loss_of_step(step: int) -> tuple[Tensor, dict[str, float]]:
         rng = np.random.default_rng((seed, step))
@@ -108,8 +107,7 @@ def joint(
     batch: Annotated[int, typer.Option(min=1, help="Scenes a step.")] = 2,
     learning_rate: Annotated[float, typer.Option(help="After the warm-up.")] = 1e-4,
     freeze_perception: Annotated[bool, typer.Option(help="Let it teach without learning.")] = False,
-    max_minutes: STEPS_HELP = "Optimiser steps in all, those before a resume included."
-MaxMinutesOption = None,
+    max_minutes: MaxMinutesOption = None,
     device: DeviceOption = "cpu",
     seed: SeedOption = 0,
 ) -> None:
@@ -142,8 +140,7 @@ def perception(
     steps: Annotated[int, typer.Option(min=1, help=STEPS_HELP)] = 6000,
     batch: Annotated[int, typer.Option(min=1, help="Scenes a step.")] = 2,
     learning_rate: Annotated[float, typer.Option(help="After the warm-up.")] = 1e-3,
-    max_minutes: STEPS_HELP = "Optimiser steps in all, those before a resume included."
-MaxMinutesOption = None,
+    max_minutes: MaxMinutesOption = None,
     device: DeviceOption = "cpu",
     seed: SeedOption = 0,
 ) -> None:
@@ -165,6 +162,27 @@ MaxMinutesOption = None,
     finished = train(model, loss_of_step, options, evaluate)
     model.save_pretrained(output / "perception")
     _report(finished, output / "perception", evaluate_perception(model, held_out, device=device))
+
+
+@train_app.command()
+def bundle(
+    model: Annotated[Path, typer.Option(help="Folder with vae, denoiser and perception.")],
+    output: Annotated[Path, typer.Option(help="Folder for the finished pipeline.")],
+    taxonomy: Annotated[str, typer.Option(help="Classes that the model was trained with.")] = "indoor",
+) -> None:
+    """Write the trained networks as one pipeline, in half precision; the text encoder stays in its package."""
+    pipeline = OccScenePipeline(
+        SceneAutoencoder.from_pretrained(model / "vae"),
+        None,
+        None,
+        OccSceneDenoiser.from_pretrained(model / "denoiser"),
+        OccupancyPerception.from_pretrained(model / "perception"),
+        FlowMatchEulerDiscreteScheduler(),
+        taxonomy=taxonomy,
+    )
+    pipeline.to(torch.float16).save_pretrained(output)
+    size = sum(path.stat().st_size for path in output.rglob("*.safetensors"))
+    rich_print(f"{size / 1e6:.1f} MB of weights in {output}")
 
 
 def _latent_scenes(data: Path, split: str, vae: SceneAutoencoder, device: str) -> LatentScenes:

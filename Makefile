@@ -1,0 +1,24 @@
+# make demo: the main job on the bundled model.  make test: the test suite.  Both make their environment first.
+PYTHON ?= python3.11
+VENV ?= .venv
+SAMPLE ?= living_room
+PROMPT ?=
+
+.PHONY: demo test lint
+demo: $(VENV)/ready
+	$(VENV)/bin/python -m occscene_server.studio.demo --sample "$(SAMPLE)" $(if $(PROMPT),--prompt "$(PROMPT)")
+
+test: $(VENV)/ready
+	$(VENV)/bin/python -m pytest
+
+lint: $(VENV)/ready
+	$(VENV)/bin/ruff check .
+	$(VENV)/bin/ruff format --check .
+	$(VENV)/bin/buf lint
+	$(VENV)/bin/lint-imports
+	$(VENV)/bin/mypy
+
+$(VENV)/ready: pyproject.toml constraints.txt
+	$(PYTHON) -m venv $(VENV)
+	$(VENV)/bin/pip install --quiet --disable-pip-version-check -c constraints.txt -e ".[server,blender,test]"
+	touch $@

@@ -1,0 +1,145 @@
+"""Figures about images: colour differences, agreement between views, and the distance between two sets of views."""
+
+from __future__ import annotations
+
+import torch
+import torch.nn.functional as functional
+from torch import Tensor
+
+from occscene_server.geometry.cameras import CameraTensors
+
+_XYZ_FROM_RGB = (
+    (0.4124564, 0.3575761, 0.1804375),
+    (0.2126729, 0.7151522, 0.0721750),
+    (0.0193339, 0.1191920, 0.9503041),
+)
+"""Linear sRGB to CIE XYZ, white point D65 (IEC 61966-2-1)."""
+
+
+def linear_from_srgb(colors: Tensor) -> Tensor:
+    """Inverts the sRGB transfer function (IEC 61966-2-1) on values in [0, 1]."""
+    return torch.where(colors <= 0.04045, colors / 12.92, ((colors + 0.055) / 1.055).clamp_min(0) ** 2.4)
+
+
+def lab_from_linear(colors: Tensor) -> Tensor:
+    """CIELAB of linear RGB.
+
+    Args:
+        colors: (..., 3) linear RGB in [0, 1].
+
+    Returns:
+        (..., 3): L in 0..100, a and b, relative to D65, which is RGB's own white.
+    """
+    matrix = torch.tensor(_XYZ_FROM_RGB, dtype=colors.dtype, device=colors.device)
+    ratio = colors @ (matrix / matrix.sum(1, keepdim=True)).T
+    cube_root = ratio.clamp_min(1e-9) ** (1 / 3)
+    f = torch.where(ratio > (6 / 29) ** 3, cube_root, ratio / (3 * (6 / 29) ** 2) + 4 / 29)
+    x, y, z = f.unbind(-1)
+    return torch.stack([116 * y - 16, 500 * (x - y), 200 * (y - z)], dim=-1)
+
+
+def delta_e(first: Tensor, second: Tensor) -> Tensor:
+    """CIELAB colour difference of 1976 between Lab colours (..., 3); 2.3 is just noticeable, 100 is black to white."""
+    return (first - second).norm(dim=-1)
+
+
+def hint_differences(colors: Tensor, objects: Tensor, hints: dict[int, Tensor], least: int) -> dict[int, float]:
+    """How far the objects of a scene are from the colours that were asked for.
+
+    Args:
+        colors: (V, h, w, 3) linear RGB.
+        objects: (V, h, w) id of the object that each pixel sees.
+        hints: linear RGB (3,) by object id.
+        least: objects seen in fewer pixels, all views together, are left out.
+
+    Returns:
+        By object id, delta E between its hint and the mean colour, taken in linear light, of its pixels.
+    """
+    differences = {}
+    for identity, hint in hints.items():
+        pixels = colors[objects == identity]
+        if len(pixels) >= least:
+            differences[identity] = float(delta_e(lab_from_linear(pixels.mean(0)), lab_from_linear(hint)))
+    return differences
+
+
+def warp_error(views: Tensor, depth: Tensor, cameras: CameraTensors, tolerance: float) -> tuple[float, int]:
+    """Compares each view with every other one, warped to it, where both see the same surface.
+
+    Args:
+        views: (V, height, width, 3) in [0, 1].
+        depth: (V, height, width) metres along the camera's z axis, inf where nothing is seen.
+        cameras: of one scene, V views of that size.
+        tolerance: metres between a point and what the other view sees there, up to which it is the same surface.
+
+    Returns:
+        The sum of the squared errors, mean over the colour channels, and the number of pixels; 0 and 0 if no surface
+        is seen twice.
+    """
+    count, height, width, _ = views.shape
+    poses = cameras.world_from_camera[0].float()
+    intrinsics = cameras.intrinsics[0].float()
+    rows, columns = torch.meshgrid(
+        torch.arange(height, device=views.device) + 0.5, torch.arange(width, device=views.device) + 0.5, indexing="ij"
+    )
+    pixels = torch.stack([columns, rows, torch.ones_like(rows)], dim=-1)  # (h, w, 3)
+    images = views.permute(0, 3, 1, 2)
+    far = depth.nan_to_num(posinf=1e6)
+    total, seen = 0.0, 0
+    for i in range(count):
+        points = (pixels @ torch.linalg.inv(intrinsics[i]).T) * far[i, ..., None]
+        for j in range(count):
+            if i == j:
+                continue
+            between = torch.linalg.inv(poses[j]) @ poses[i]
+            there = points @ between[:3, :3].T + between[:3, 3]
+            projected = there @ intrinsics[j].T
+            place = projected[..., :2] / projected[..., 2:].clamp_min(1e-6)
+            place = 2 * place / torch.tensor([width, height], device=place.device) - 1
+            sampled = functional.grid_sample(
+                torch.cat([images[j], far[j, None]])[None], place[None], align_corners=False, padding_mode="border"
+            )[0]
+            visible = (place.abs() < 1).all(-1) & (there[..., 2] > 0) & depth[i].isfinite()
+            visible &= (sampled[3] - there[..., 2]).abs() < tolerance
+            error = (sampled[:3] - images[i]).square().mean(0)[visible]
+            total, seen = total + float(error.sum()), seen + error.numel()
+    return total, seen
+
+
+def psnr(mean_squared_error: float) -> float:
+    """Peak signal-to-noise ratio in dB of values in [0, 1]; at most 100."""
+    return float(-10 * torch.log10(torch.tensor(max(mean_squared_error, 1e-10))))
+
+
+def kernel_distance(
+    first: Tensor, second: Tensor, subsets: int = 100, largest: int = 1000, seed: int = 0
+) -> tuple[float, float]:
+    """Kernel distance between two sets of features: the unbiased squared MMD with the kernel (x.y / d + 1)^3.
+
+    Binkowski et al. 2018 ("Demystifying MMD GANs", section 4), over whatever features are given. It does not depend
+    on the number of samples on average, and may come out slightly negative for equal distributions.
+
+    Args:
+        first, second: (N, d) and (M, d).
+        subsets: how many random subsets are averaged.
+        largest: size of a subset; half of the smaller set, if that is less.
+        seed: decides the subsets.
+
+    Returns:
+        Mean and standard deviation over the subsets.
+    """
+    size = max(2, min(largest, len(first) // 2, len(second) // 2))
+    generator = torch.Generator().manual_seed(seed)
+    distances = []
+    for _ in range(subsets):
+        x = first[torch.randperm(len(first), generator=generator)[:size]].double()
+        y = second[torch.randperm(len(second), generator=generator)[:size]].double()
+        within = _kernel(x, x), _kernel(y, y)
+        own = sum((k.sum() - k.diagonal().sum()) / (size * (size - 1)) for k in within)
+        distances.append(own - 2 * _kernel(x, y).mean())
+    values = torch.stack(distances)  # type: ignore[arg-type]
+    return float(values.mean()), float(values.std())
+
+
+def _kernel(x: Tensor, y: Tensor) -> Tensor:
+    return (x @ y.T / x.shape[1] + 1) ** 3
