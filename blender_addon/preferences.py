@@ -55,7 +55,7 @@ class OccScenePreferences(bpy.types.AddonPreferences):
         row.operator("occscene.test_connection", icon="LINKED")
         status = context.window_manager.occscene
         if status.server_status:
-            layout.label(text=status.server_status, icon="CHECKMARK" if status.server_ok else "ERROR")
+            layout.label(text=status.server_status, icon=status.server_icon)
 
 
 def connection_settings(address: str = "") -> ConnectionSettings:

@@ -48,7 +48,15 @@ class OccSceneObject(bpy.types.PropertyGroup):
     )
     is_output: BoolProperty(options={"HIDDEN"}, description="Made by OccScene: never part of a blockout")
     is_tinted: BoolProperty(options={"HIDDEN"})
-    untinted_color: FloatVectorProperty(size=4, options={"HIDDEN"}, description="Viewport color before the tint")
+    untinted_color: FloatVectorProperty(
+        name="Color",
+        description="Viewport color, which the tint hides",
+        subtype="COLOR",
+        size=4,
+        min=0.0,
+        max=1.0,
+        options={"HIDDEN"},
+    )
 
 
 class OccSceneCollection(bpy.types.PropertyGroup):
@@ -147,7 +155,7 @@ class OccSceneSession(bpy.types.PropertyGroup):
     """What is shown but not saved."""
 
     server_status: StringProperty()
-    server_ok: BoolProperty()
+    server_icon: StringProperty(default="TIME")
     grid_summary: StringProperty()
 
 

@@ -29,7 +29,7 @@ from occscene.v1 import scene_service_pb2, scene_service_pb2_grpc
 from .failures import Failure, failure_of
 from .messages import Message, MessageDecoder, encode_message
 from .requests import event_messages, generate_request, info_head
-from .server import ServerConnections
+from .server import Metadata, ServerConnections
 
 RPC_TIMEOUT = 20.0
 """Seconds that a call other than watching may take; sending a large grid included."""
@@ -73,7 +73,7 @@ class Child:
             self._output.write(message)
             self._output.flush()
 
-    def _stub(self, request: Message) -> tuple[scene_service_pb2_grpc.SceneServiceStub, list[tuple[str, str]]]:
+    def _stub(self, request: Message) -> tuple[scene_service_pb2_grpc.SceneServiceStub, Metadata]:
         channel, metadata = self._connections.open(request.head["server"])
         return scene_service_pb2_grpc.SceneServiceStub(channel), metadata
 

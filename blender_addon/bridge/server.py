@@ -11,6 +11,8 @@ from occscene.limits import MAX_MESSAGE_BYTES
 from .address import parse_address
 from .failures import Failure
 
+Metadata = tuple[tuple[str, str | bytes], ...]
+
 _OPTIONS = [
     ("grpc.max_receive_message_length", MAX_MESSAGE_BYTES),
     ("grpc.max_send_message_length", MAX_MESSAGE_BYTES),
@@ -26,7 +28,7 @@ class ServerConnections:
         """Starts with no channel open."""
         self._channels: dict[tuple[str, str], grpc.Channel] = {}
 
-    def open(self, server: dict[str, Any]) -> tuple[grpc.Channel, list[tuple[str, str]]]:
+    def open(self, server: dict[str, Any]) -> tuple[grpc.Channel, Metadata]:
         """The channel to a server and the metadata that its calls carry.
 
         Args:
@@ -46,7 +48,7 @@ class ServerConnections:
                 f"a token would be sent to {address.host} unencrypted",
                 f"Use grpcs://{address.target} and start the server with TLS.",
             )
-        metadata = [("authorization", f"Bearer {token}")] if token else []
+        metadata: Metadata = (("authorization", f"Bearer {token}"),) if token else ()
         key = (server["address"], server.get("ca_file", ""))
         if key not in self._channels:
             self._channels[key] = (

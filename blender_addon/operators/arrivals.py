@@ -17,7 +17,7 @@ from .. import __package__ as base_package
 from ..bridge.cameras_head import cameras_head
 from ..bridge.grid_body import grid_from_message
 from ..bridge.messages import Message
-from ..scene.images import packed_image
+from ..scene.images import draw_thumbnail, packed_image
 
 FINAL_EVENTS = frozenset({"succeeded", "failed", "cancelled", "error"})
 OCCUPANCY_FILE = "occupancy.npz"
@@ -76,7 +76,7 @@ class Record:
 def default_directory(request_id: str) -> str:
     """The folder of a result for which the user chose none."""
     try:
-        return bpy.utils.extension_path_user(base_package, path=f"results/{request_id}", create=True)
+        return str(bpy.utils.extension_path_user(base_package, path=f"results/{request_id}", create=True))
     except ValueError:  # not run as an extension: the bpy module
         return tempfile.mkdtemp(prefix="occscene_")
 
@@ -127,7 +127,7 @@ def apply(record: Record, message: Message) -> bool:
         is_lost = event == "error" and bool(record.job_id)
         result.state = "DISCONNECTED" if is_lost else "FAILED"
         result.message = " ".join(part for part in (head["message"], head["advice"]) if part)
-    _redraw()
+    redraw()
     return event in FINAL_EVENTS
 
 
@@ -138,8 +138,9 @@ def _receive_view(record: Record, result: Any, name: str, data: bytes, is_final:
         view = result.views.add()
         view.name = name
     view.image = packed_image(f"{name} {result.name[:4]}", data, view.image)
+    if not bpy.app.background:
+        draw_thumbnail(view.image)
     if is_final:
-        view.image.preview_ensure()
         record.views[name] = f"view_{name}.png"
         (_folder(record) / record.views[name]).write_bytes(data)
 
@@ -167,9 +168,9 @@ def _folder(record: Record) -> Path:
     return folder
 
 
-def _redraw() -> None:
+def redraw() -> None:
     """Shows the new state in every window."""
     for window in bpy.context.window_manager.windows:
         for area in window.screen.areas:
             if area.type in ("VIEW_3D", "IMAGE_EDITOR", "PREFERENCES"):
-                area.tag_redraw()
+                area.tagredraw()

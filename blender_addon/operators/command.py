@@ -73,6 +73,7 @@ def _prepare(arguments: argparse.Namespace) -> None:
 def _voxelize(arguments: argparse.Namespace) -> None:
     _prepare(arguments)
     bpy.ops.occscene.voxelize(filepath=arguments.output, cameras_filepath=arguments.cameras_output)
+    print(f"{arguments.output}: {bpy.context.window_manager.occscene.grid_summary}")
 
 
 def _generate(arguments: argparse.Namespace) -> None:
@@ -80,7 +81,9 @@ def _generate(arguments: argparse.Namespace) -> None:
     names = ("prompt", "negative_prompt", "seed", "steps", "cameras", "image_size", "server")
     given = {name: getattr(arguments, name) for name in names if getattr(arguments, name) is not None}
     bpy.ops.occscene.generate(directory=arguments.output, wait=True, **given)
+    print(f"{arguments.output}: {bpy.context.window_manager.occscene.grid_summary}")
 
 
 def _import(arguments: argparse.Namespace) -> None:
     bpy.ops.occscene.import_occupancy(filepath=arguments.grid)
+    print(f"{arguments.save}: added {bpy.context.view_layer.objects.active.name}")

@@ -11,7 +11,7 @@ import occscene
 from bpy.props import StringProperty
 
 from ..bridge.link import BridgeError
-from . import jobs
+from . import arrivals, jobs
 
 
 class OCCSCENE_OT_test_connection(bpy.types.Operator):
@@ -25,23 +25,25 @@ class OCCSCENE_OT_test_connection(bpy.types.Operator):
     def execute(self, context: bpy.types.Context) -> set[str]:
         """Asks; without a window it waits for the answer."""
         status = context.window_manager.occscene
-        status.server_status, status.server_ok = "Asking the server ...", True
+        status.server_status, status.server_icon = "Asking the server ...", "TIME"
         answers: list[dict[str, Any]] = []
 
         def receive(head: dict[str, Any]) -> None:
             answers.append(head)
             status = bpy.context.window_manager.occscene
-            status.server_ok, status.server_status = describe_server(head)
+            is_good, status.server_status = describe_server(head)
+            status.server_icon = "CHECKMARK" if is_good else "ERROR"
+            arrivals.redraw()
 
         try:
             jobs.ask_info(self.server, receive)
         except (ValueError, BridgeError) as error:
-            status.server_status, status.server_ok = str(error), False
+            status.server_status, status.server_icon = str(error), "ERROR"
             self.report({"ERROR"}, str(error))
             return {"CANCELLED"}
         if bpy.app.background:
             jobs.wait(lambda: bool(answers))
-            self.report({"INFO"} if status.server_ok else {"ERROR"}, status.server_status)
+            self.report({"INFO"} if status.server_icon == "CHECKMARK" else {"ERROR"}, status.server_status)
         return {"FINISHED"}
 
 

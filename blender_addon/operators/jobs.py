@@ -67,9 +67,9 @@ class _Session:
                 answer(Message({"id": number, **head}))
             return
         for message in messages:
-            answer = self.waiting.get(message.head["id"])
-            if answer is not None and answer(message):
-                self.waiting.pop(message.head["id"], None)
+            number = message.head["id"]
+            if number in self.waiting and self.waiting[number](message):
+                self.waiting.pop(number, None)
 
 
 _session = _Session()

@@ -1,6 +1,6 @@
 """Use what came back."""
 
-# ruff: noqa: N801, RUF012 - class names and bl_options are as Blender wants them
+# ruff: noqa: N801 - class names are as Blender wants them
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ class OCCSCENE_OT_import_occupancy(bpy.types.Operator):
             self.report({"ERROR"}, str(error))
             return {"CANCELLED"}
         thing = grid_object(context.scene, grid, self.name)
-        for other in context.selected_objects:
+        for other in list(context.view_layer.objects.selected):
             other.select_set(False)
         thing.select_set(True)
         context.view_layer.objects.active = thing

@@ -1,6 +1,6 @@
 """Give objects their classes."""
 
-# ruff: noqa: N801, RUF012 - class names and bl_options are as Blender wants them
+# ruff: noqa: N801 - class names are as Blender wants them
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ class OCCSCENE_OT_assign_class(bpy.types.Operator):
             context.collection.occscene.class_name = self.class_name
             self.report({"INFO"}, f"Collection {context.collection.name}: {self.class_name or 'no class'}")
             return {"FINISHED"}
-        things = [thing for thing in context.selected_objects if not thing.occscene.is_output]
+        things = [thing for thing in context.view_layer.objects.selected if not thing.occscene.is_output]
         if not things:
             self.report({"WARNING"}, "Select the objects first")
             return {"CANCELLED"}
@@ -94,7 +94,7 @@ class OCCSCENE_OT_set_hint(bpy.types.Operator):
 
     def execute(self, context: bpy.types.Context) -> set[str]:
         """Sets the switch of each selected object."""
-        for thing in context.selected_objects:
+        for thing in context.view_layer.objects.selected:
             thing.occscene.use_hint = self.use_hint
         return {"FINISHED"}
 

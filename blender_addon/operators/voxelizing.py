@@ -1,6 +1,6 @@
 """The volume, and the blockout as a grid."""
 
-# ruff: noqa: N801, RUF012 - class names and bl_options are as Blender wants them
+# ruff: noqa: N801 - class names are as Blender wants them
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ def summary(grid: SemanticGrid, blockout: Blockout) -> str:
     filled = int(np.count_nonzero(grid.labels))
     classes = len(np.unique(grid.labels[grid.labels > 0]))
     size = "x".join(map(str, grid.shape))
-    left_out = f", {len(blockout.untagged)} objects without a class left out" if blockout.untagged else ""
+    left_out = f" ({len(blockout.untagged)} without a class left out)" if blockout.untagged else ""
     return f"{size} voxels, {filled:,} filled, {classes} classes, {len(blockout.objects)} objects{left_out}"
 
 
@@ -150,6 +150,10 @@ class OCCSCENE_OT_show_grid(bpy.types.Operator):
             return {"CANCELLED"}
         thing = grid_object(context.scene, grid, GRID_PREVIEW)
         thing.hide_render = True
+        thing.show_in_front = True  # else it fights with the blockout's own faces
+        for area in context.screen.areas if context.screen else ():
+            if area.type == "VIEW_3D":
+                area.spaces.active.shading.color_type = "MATERIAL"
         context.window_manager.occscene.grid_summary = summary(grid, blockout)
         self.report({"INFO"}, summary(grid, blockout))
         return {"FINISHED"}

@@ -12,8 +12,9 @@ from ..operators.generating import status_line
 from ..operators.voxelizing import GRID_PREVIEW
 from ..properties import UNFINISHED
 from ..scene.cameras import image_size
-from ..scene.tagging import ClassLookup, class_counts, scene_taxonomy
+from ..scene.tagging import ClassLookup, class_label, scene_taxonomy
 from ..scene.volume import grid_volume
+from .counts import drawn_counts
 from .icons import class_icon
 
 
@@ -35,10 +36,10 @@ class VIEW3D_PT_occscene_scene(_SidebarPanel, bpy.types.Panel):
         scene = context.scene
         taxonomy = scene_taxonomy(scene)
         layout.row().prop(scene.occscene, "domain", expand=True)
-        counts = class_counts(scene)
+        counts = drawn_counts(scene)
         row = layout.row(align=True)
-        row.operator("occscene.guess_classes", icon="OUTLINER_OB_FONT")
-        row.operator("occscene.tint_viewport", icon="COLOR")
+        row.operator("occscene.guess_classes", text="Guess by Name")
+        row.operator("occscene.tint_viewport")
         column = layout.column(align=True)
         for entry in taxonomy.classes[1:]:
             self._class_row(column, entry.name, class_icon(taxonomy, entry), counts[entry.name])
@@ -50,7 +51,7 @@ class VIEW3D_PT_occscene_scene(_SidebarPanel, bpy.types.Panel):
     @staticmethod
     def _class_row(column: bpy.types.UILayout, name: str, icon: int, count: int) -> None:
         split = column.split(factor=0.78, align=True)
-        split.operator("occscene.assign_class", text=name.capitalize(), icon_value=icon).class_name = name
+        split.operator("occscene.assign_class", text=class_label(name), icon_value=icon).class_name = name
         part = split.row(align=True)
         part.enabled = count > 0
         part.operator("occscene.select_class", text=str(count)).class_name = name
@@ -75,25 +76,23 @@ class VIEW3D_PT_occscene_object(_SidebarPanel, bpy.types.Panel):
         name = ClassLookup.of(context.scene).class_name(thing)
         origin = "own class" if own else f"from collection {thing.users_collection[0].name}" if name else ""
         row = layout.row()
-        row.label(text=f"{name.capitalize()} ({origin})" if name else "No class")
+        row.label(text=f"{class_label(name)} ({origin})" if name else "No class")
         if own:
             row.operator("occscene.assign_class", text="", icon="X").class_name = ""
-        row = layout.row()
-        row.prop(thing.occscene, "use_hint")
-        row.prop(
-            thing.occscene if thing.occscene.is_tinted else thing,
-            "untinted_color" if thing.occscene.is_tinted else "color",
-            text="",
-        )
+        split = layout.split(factor=0.6)
+        split.prop(thing.occscene, "use_hint")
+        if thing.occscene.is_tinted:
+            split.prop(thing.occscene, "untinted_color", text="")
+        else:
+            split.prop(thing, "color", text="")
         layout.prop(thing.occscene, "shell_only")
         row = layout.row(align=True)
         row.operator("occscene.set_hint", text="Keep Colors").use_hint = True
         row.operator("occscene.set_hint", text="Forget").use_hint = False
         layout.prop(context.scene.occscene, "use_hints")
-        box = layout.column(align=True)
-        box.label(text=f"Collection: {context.collection.name}", icon="OUTLINER_COLLECTION")
-        if context.collection.occscene.class_name:
-            box.label(text=f"Its objects are {context.collection.occscene.class_name} unless tagged")
+        tagged = context.collection.occscene.class_name
+        if tagged:
+            layout.label(text=f"{context.collection.name}: {class_label(tagged)}", icon="OUTLINER_COLLECTION")
 
 
 class VIEW3D_PT_occscene_volume(_SidebarPanel, bpy.types.Panel):
@@ -171,7 +170,7 @@ class VIEW3D_PT_occscene_generate(_SidebarPanel, bpy.types.Panel):
             "ACTIVE": int(scene.camera is not None),
         }[settings.cameras]
         width, height = image_size(scene, settings.image_size)
-        tagged = sum(number for name, number in class_counts(scene).items() if name)
+        tagged = sum(number for name, number in drawn_counts(scene).items() if name)
         column = layout.column(align=True)
         column.scale_y = 1.5
         column.enabled = count > 0 and tagged > 0 and settings.volume is not None
@@ -217,7 +216,8 @@ class VIEW3D_PT_occscene_results(_SidebarPanel, bpy.types.Panel):
         for view in result.views:
             if view.image:
                 cell = grid.column(align=True)
-                cell.template_icon(icon_value=view.image.preview_ensure().icon_id, scale=6.0)
+                if view.image.preview:
+                    cell.template_icon(icon_value=view.image.preview.icon_id, scale=6.0)
                 cell.operator("occscene.open_view", text=view.name).image = view.image.name
         if result.state == "SUCCEEDED":
             column = layout.column(align=True)

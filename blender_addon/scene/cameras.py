@@ -9,6 +9,7 @@ from collections.abc import Sequence
 
 import bpy
 import numpy as np
+from numpy.typing import NDArray
 from occscene.camera import PinholeCamera
 
 _BLENDER_FROM_OPENCV = np.diag([1.0, -1.0, -1.0, 1.0])
@@ -74,7 +75,7 @@ def _camera(
     )
 
 
-def _orthonormal(pose: np.ndarray) -> np.ndarray:
+def _orthonormal(pose: NDArray[np.float64]) -> NDArray[np.float64]:
     """Removes Blender's single-precision noise from a rotation; a sheared one stays and is refused later."""
     left, scale, right = np.linalg.svd(pose[:3, :3])
     if np.abs(scale - 1.0).max() < 1e-3:

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from ..geometry.voxelize import TriangleObject
 from .tagging import ClassLookup, class_by_collection
+from .visibility import shown_as_rendered
 
 
 @dataclass(frozen=True)
@@ -31,14 +32,18 @@ class Blockout:
 
 
 def collect_blockout(context: bpy.types.Context) -> Blockout:
-    """Collects the visible, tagged objects of the context's scene.
+    """Collects the tagged objects of the context's scene that a render shows.
 
-    Left out are objects hidden in the viewport or in renders, objects without a class, and what the extension made.
+    Left out are objects and collections hidden in renders, objects without a class, and what the extension made. An
+    object that is hidden in the viewport alone counts: artists hide a room's ceiling and front wall to look inside.
     Instances that an object makes of itself (geometry nodes, text) belong to it; those of a collection are objects
     of their own, with the class of the instanced object, else that of the instancing one.
     """
-    scene = context.scene
-    graph = context.evaluated_depsgraph_get()
+    with shown_as_rendered(context.view_layer):
+        return _collect(context.scene, context.evaluated_depsgraph_get())
+
+
+def _collect(scene: bpy.types.Scene, graph: bpy.types.Depsgraph) -> Blockout:
     lookup = ClassLookup.of(scene)
     hidden = _hidden_collections(scene)
     meshes: dict[int, NDArray[np.float64]] = {}
@@ -59,9 +64,11 @@ def collect_blockout(context: bpy.types.Context) -> Blockout:
         triangles = _transformed(_triangles(evaluated.data, meshes), instance.matrix_world)
         if len(triangles) == 0:
             continue
-        apart = parent is not None and parent != thing
-        key = (tuple(instance.persistent_id), parent.name_full, thing.name_full) if apart else thing.name_full
-        label = f"{parent.name}/{thing.name}" if apart and parent else thing.name
+        key: object = thing.name_full
+        label = thing.name
+        if parent is not None and parent != thing:
+            key = (tuple(instance.persistent_id), parent.name_full, thing.name_full)
+            label = f"{parent.name}/{thing.name}"
         found.setdefault(key, (label, thing, name, []))[3].append(triangles)
     objects = tuple(
         TriangleObject(

@@ -3,6 +3,10 @@
 from __future__ import annotations
 
 import bpy
+import numpy as np
+
+THUMBNAIL_SIDE = 128
+"""Pixels, at most."""
 
 
 def packed_image(name: str, data: bytes, existing: bpy.types.Image | None = None) -> bpy.types.Image:
@@ -13,6 +17,18 @@ def packed_image(name: str, data: bytes, existing: bpy.types.Image | None = None
     image.buffers_free()  # else the old pixels stay
     image.use_fake_user = True
     return image
+
+
+def draw_thumbnail(image: bpy.types.Image) -> None:
+    """Draws the image's icon from its pixels as they are now; Blender's own would stay as first drawn."""
+    width, height = image.size
+    pixels = np.empty(width * height * 4, np.float32)
+    image.pixels.foreach_get(pixels)
+    stride = -(-max(width, height) // THUMBNAIL_SIDE)
+    small = np.ascontiguousarray(pixels.reshape(height, width, 4)[::stride, ::stride])
+    thumbnail = image.preview_ensure()
+    thumbnail.image_size = (small.shape[1], small.shape[0])
+    thumbnail.image_pixels_float.foreach_set(small.ravel())
 
 
 def set_background(camera: bpy.types.Object, image: bpy.types.Image) -> None:

@@ -2,14 +2,23 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 import bpy
-from occscene.taxonomy import TAXONOMIES, Taxonomy
+from occscene.taxonomy import TAXONOMIES, SemanticClass, Taxonomy
+
+_LABELS = {"tvs": "TV, Screen", "furn": "Furniture", "objs": "Small Object"}
+"""Names of the data sets that say little to an artist."""
 
 GEOMETRY_TYPES = frozenset({"MESH", "CURVE", "SURFACE", "FONT", "META", "CURVES", "POINTCLOUD"})
+
+
+def class_label(name: str) -> str:
+    """A class's name as the interface shows it."""
+    return _LABELS.get(name) or name.replace("-", " ").title()
 
 
 def scene_taxonomy(scene: bpy.types.Scene) -> Taxonomy:
@@ -82,10 +91,14 @@ def guess_classes(scene: bpy.types.Scene, objects: Iterable[bpy.types.Object]) -
     """
     lookup = ClassLookup.of(scene)
     guessed, unknown = 0, []
+    known: dict[str, SemanticClass | None] = {}
     for thing in objects:
         if lookup.class_name(thing):
             continue
-        found = lookup.taxonomy.guess(thing.name)
+        words = " ".join(re.findall("[A-Za-z]+", thing.name))  # "Sofa.001" and "Sofa.002" are asked for once
+        if words not in known:
+            known[words] = lookup.taxonomy.guess(words)
+        found = known[words]
         if found is None:
             unknown.append(thing.name)
         else:

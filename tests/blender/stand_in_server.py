@@ -1,4 +1,4 @@
-"""Runs a real server with the stand-in pipeline: `python stand_in_server.py STORE PORT_FILE`, until its input closes."""
+"""A real server with the stand-in pipeline: `python stand_in_server.py STORE PORT_FILE`, until its input closes."""
 
 from __future__ import annotations
 

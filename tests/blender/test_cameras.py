@@ -13,7 +13,13 @@ from mathutils import Vector
 
 from blender_addon.scene.cameras import chosen_cameras, image_size, pinhole_camera, pinhole_camera_sized
 
-FRAMES = [((256, 256), (1, 1)), ((640, 360), (1, 1)), ((300, 500), (1, 1)), ((320, 300), (1, 2)), ((400, 300), (1.5, 1))]
+FRAMES = [
+    ((256, 256), (1, 1)),
+    ((640, 360), (1, 1)),
+    ((300, 500), (1, 1)),
+    ((320, 300), (1, 2)),
+    ((400, 300), (1.5, 1)),
+]
 
 
 @pytest.mark.parametrize(

@@ -74,16 +74,29 @@ def test_hidden_untagged_and_own_objects_are_left_out(scene: bpy.types.Scene) ->
     scene.collection.children.link(hidden_collection)
     shown, render_hidden, output = (add_box(f"sofa {i}") for i in range(3))
     in_hidden = add_box("sofa 3", collection=hidden_collection)
-    eye_closed = add_box("sofa 4")
-    for thing in (shown, render_hidden, output, in_hidden, eye_closed):
+    for thing in (shown, render_hidden, output, in_hidden):
         thing.occscene.class_name = "sofa"
     render_hidden.hide_render = True
     output.occscene.is_output = True
-    eye_closed.hide_set(True)
     add_box("unknown")
     blockout = collected()
     assert [item.name for item in blockout.objects] == ["sofa 0"]
     assert blockout.untagged == ("unknown",)
+
+
+def test_what_only_the_viewport_hides_counts_and_stays_hidden(scene: bpy.types.Scene) -> None:
+    shell = bpy.data.collections.new("shell")
+    scene.collection.children.link(shell)
+    by_eye, by_monitor, by_collection = add_box("wall"), add_box("floor"), add_box("ceiling", collection=shell)
+    for thing in (by_eye, by_monitor, by_collection):
+        thing.occscene.class_name = "wall"
+    by_eye.hide_set(True)
+    by_monitor.hide_viewport = True
+    bpy.context.view_layer.layer_collection.children["shell"].hide_viewport = True
+    assert sorted(item.name for item in collected().objects) == ["ceiling", "floor", "wall"]
+    assert by_eye.hide_get()
+    assert by_monitor.hide_viewport
+    assert bpy.context.view_layer.layer_collection.children["shell"].hide_viewport
 
 
 def test_hints_are_the_viewport_color_even_while_tinted(scene: bpy.types.Scene) -> None:

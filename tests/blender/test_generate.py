@@ -40,7 +40,7 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     process.communicate(timeout=30)
 
 
-@pytest.fixture()
+@pytest.fixture
 def blockout(scene: bpy.types.Scene) -> bpy.types.Scene:
     """A floor, a sofa and two cameras, tagged, in a volume."""
     add_box("floor", (4, 4, 0.2), (0, 0, -0.1))
@@ -76,7 +76,7 @@ def test_generate_writes_and_loads_everything(blockout: bpy.types.Scene, server:
 
 
 def test_a_failed_job_says_why(blockout: bpy.types.Scene, server: str, tmp_path: Path) -> None:
-    with pytest.raises(RuntimeError, match="(?i)error"):
+    with pytest.raises(RuntimeError, match=r"(?i)error"):
         bpy.ops.occscene.generate(prompt="error", directory=str(tmp_path), server=server)
     assert blockout.occscene.results[0].state == "FAILED"
     assert blockout.occscene.results[0].message
@@ -90,9 +90,7 @@ def test_cancel_ends_a_running_job(blockout: bpy.types.Scene, server: str, monke
     jobs.wait(lambda: results[name].state == "CANCELLED")
 
 
-def test_a_dead_bridge_loses_nothing(
-    blockout: bpy.types.Scene, server: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_dead_bridge_loses_nothing(blockout: bpy.types.Scene, server: str, monkeypatch: pytest.MonkeyPatch) -> None:
     name = start_without_waiting(monkeypatch, prompt="slow", server=server)
     results = blockout.occscene.results
     jobs.wait(lambda: results[name].state == "RUNNING")
@@ -118,9 +116,7 @@ def test_a_saved_file_finds_its_job_again(
     assert (tmp_path / "out/view_left.png").exists()
 
 
-def test_a_deleted_result_is_made_anew(
-    blockout: bpy.types.Scene, server: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_deleted_result_is_made_anew(blockout: bpy.types.Scene, server: str, monkeypatch: pytest.MonkeyPatch) -> None:
     name = start_without_waiting(monkeypatch, prompt="slow", server=server)
     results = blockout.occscene.results
     jobs.wait(lambda: results[name].state == "RUNNING")
@@ -130,7 +126,7 @@ def test_a_deleted_result_is_made_anew(
 
 
 def test_nobody_answers(blockout: bpy.types.Scene, tmp_path: Path) -> None:
-    with pytest.raises(RuntimeError, match="no server answers at 127.0.0.1:9.*occscene-server"):
+    with pytest.raises(RuntimeError, match=r"no server answers at 127\.0\.0\.1:9.*occscene-server"):
         bpy.ops.occscene.generate(directory=str(tmp_path), server="127.0.0.1:9")
 
 

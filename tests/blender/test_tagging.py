@@ -46,7 +46,7 @@ def test_assign_select_and_unknown_class(scene: bpy.types.Scene) -> None:
     assert class_counts(scene) == {"": 1, "bed": 1}
     bpy.ops.occscene.select_class(class_name="")
     assert [box.select_get() for box in boxes] == [True, False]
-    with pytest.raises(RuntimeError, match="no class 'tree'.*sofa"):
+    with pytest.raises(RuntimeError, match=r"no class 'tree'.*sofa"):
         bpy.ops.occscene.assign_class(class_name="tree")
 
 

@@ -1,0 +1,45 @@
+"""What the viewport hides and a render shows."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+import bpy
+
+
+@contextmanager
+def shown_as_rendered(view_layer: bpy.types.ViewLayer) -> Iterator[None]:
+    """Shows all that a render shows for the time of the block; Blender evaluates nothing that the viewport hides."""
+    undo: list[Callable[[], None]] = []
+    pending = [view_layer.layer_collection]
+    while pending:
+        layer = pending.pop()
+        if layer.exclude or layer.collection.hide_render:
+            continue
+        for owner in (layer, layer.collection):
+            if owner.hide_viewport:
+                _show(owner, undo)
+        pending.extend(layer.children)
+    for thing in view_layer.objects:
+        if thing.hide_render:
+            continue
+        if thing.hide_viewport:
+            _show(thing, undo)
+        if thing.hide_get(view_layer=view_layer):
+            thing.hide_set(False, view_layer=view_layer)
+            undo.append(lambda thing=thing: thing.hide_set(True, view_layer=view_layer))
+    if undo:
+        view_layer.update()
+    try:
+        yield
+    finally:
+        for hide in reversed(undo):
+            hide()
+
+
+def _show(
+    owner: bpy.types.Object | bpy.types.Collection | bpy.types.LayerCollection, undo: list[Callable[[], None]]
+) -> None:
+    owner.hide_viewport = False
+    undo.append(lambda: setattr(owner, "hide_viewport", True))

@@ -1,0 +1,184 @@
+"""`make demo`: the main job, start to end, with nothing left out.
+
+A server on loopback, a blockout opened in Blender and tagged through the extension's operators, a job over gRPC, and
+what came back as pictures and as a .blend file.
+"""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import time
+from dataclasses import replace
+from pathlib import Path
+from typing import Annotated
+
+import blender_addon
+import bpy
+import numpy as np
+import typer
+from blender_addon.scene.meshes import grid_object
+from numpy.typing import NDArray
+from occscene.camera import PinholeCamera, load_cameras
+from occscene.grid import SemanticGrid, load_grid
+from occscene.taxonomy import TAXONOMIES
+from PIL import Image, ImageDraw
+
+from occscene_server.studio.cycles import RenderSettings, develop, render_views
+from occscene_server.studio.ray_march import looked_up, march
+from occscene_server.studio.sample import SAMPLES, VIEW_SIDE, build_sample
+
+SERVER_START_SECONDS = 60
+_CAPTION_HEIGHT = 18
+
+
+def demo(
+    sample: Annotated[str, typer.Option(help=f"The blockout: {', '.join(SAMPLES)}.")] = "living_room",
+    prompt: Annotated[str, typer.Option(help="What the scene looks like; the sample's own if absent.")] = "",
+    seed: Annotated[int, typer.Option(min=0, help="Another seed, another variant.")] = 0,
+    output: Annotated[Path, typer.Option(help="Folder for the results.")] = Path("demo"),
+) -> None:
+    """Turn a sample blockout into textured views and a predicted occupancy."""
+    if sample not in SAMPLES:
+        raise typer.BadParameter(f"--sample is {sample!r}; it must be one of {', '.join(SAMPLES)}")
+    output = output.resolve()
+    output.mkdir(parents=True, exist_ok=True)
+    begin = time.monotonic()
+    server = start_server(output)
+    try:
+        open_blockout(sample, prompt, output)
+        address = wait_for_server(server, output)
+        bpy.ops.occscene.generate(directory=str(output), server=address, seed=seed)
+    finally:
+        server.terminate()
+        server.wait()
+    result = bpy.context.scene.occscene.results[-1]
+    if result.state != "SUCCEEDED":
+        raise typer.Exit(1)
+    bpy.ops.occscene.set_backgrounds()
+    bpy.ops.occscene.import_occupancy(filepath=str(output / "occupancy.npz"), name="Predicted Occupancy")
+    bpy.ops.wm.save_as_mainfile(filepath=str(output / f"{sample}.blend"))
+    draw_results(output, result.prompt)
+    print(f"\nDone in {time.monotonic() - begin:.0f} s. In {output}:")
+    print("  sheet.png         the blockout, the four views, and both occupancies: look at this first")
+    print("  view_*.png        the views; occupancy.npz and blockout.npz are the grids, voxels.png their meshes")
+    print(f"  {sample}.blend  everything in one file: views as camera backgrounds, the occupancy as a mesh")
+    print('Next: make demo SAMPLE=bedroom PROMPT="a japanese bedroom with tatami mats, a blue bed, overcast"')
+
+
+def start_server(output: Path) -> subprocess.Popen[bytes]:
+    """Starts a server on a free port of this machine; it loads the model while Blender opens."""
+    (output / "server.address").unlink(missing_ok=True)
+    command = [sys.executable, "-m", "occscene_server.cli", "serve", "--port", "0"]
+    command += ["--store", str(output / "server"), "--ready-file", str(output / "server.address")]
+    with (output / "server.log").open("wb") as log:
+        return subprocess.Popen(command, stdout=log, stderr=subprocess.STDOUT)
+
+
+def wait_for_server(server: subprocess.Popen[bytes], output: Path) -> str:
+    """The address that the server wrote once it listened.
+
+    Raises:
+        RuntimeError: it ended, or it took too long; its log says why.
+    """
+    address = output / "server.address"
+    for _ in range(SERVER_START_SECONDS * 10):
+        if address.exists():
+            return address.read_text().strip()
+        if server.poll() is not None:
+            break
+        time.sleep(0.1)
+    raise RuntimeError(f"the server did not start; see {output / 'server.log'}")
+
+
+def open_blockout(sample: str, prompt: str, output: Path) -> None:
+    """Builds the sample in an empty Blender, guesses the classes, fits the volume, and writes what will be sent."""
+    bpy.ops.wm.read_factory_settings(use_empty=True)
+    blender_addon.register()
+    build_sample(sample)
+    if prompt:
+        bpy.context.scene.occscene.prompt = prompt
+    print(f"Blender {bpy.app.version_string}, {sample}: {bpy.context.scene.occscene.prompt}", flush=True)
+    bpy.ops.occscene.guess_classes()
+    bpy.ops.occscene.fit_volume()
+    bpy.ops.occscene.voxelize(
+        filepath=str(output / "blockout.npz"), cameras_filepath=str(output / "cameras.json")
+    )
+
+
+def draw_results(output: Path, prompt: str) -> None:
+    """Writes `voxels.png` and `sheet.png` from the grids and views in `output`; empties Blender's scene."""
+    blockout, predicted = load_grid(output / "blockout.npz"), load_grid(output / "occupancy.npz")
+    cameras = load_cameras(output / "cameras.json")
+    voxels = np.concatenate([render_voxels(grid) for grid in (blockout, predicted)], axis=1)
+    Image.fromarray(voxels).save(output / "voxels.png")
+    seen = np.concatenate([class_view(blockout, camera) for camera in cameras], axis=1)
+    views = [np.asarray(Image.open(output / f"view_{camera.name}.png").convert("RGB")) for camera in cameras]
+    rows = [
+        ("The blockout that Blender sent", seen),
+        (f"Views: {prompt}", np.concatenate(views, axis=1)),
+        ("Blockout and predicted occupancy, ceiling and near walls cut away", voxels),
+    ]
+    width = max(row.shape[1] for _, row in rows)
+    sheet = Image.new("RGB", (width, sum(row.shape[0] + _CAPTION_HEIGHT for _, row in rows)), "white")
+    top = 0
+    for caption, row in rows:
+        ImageDraw.Draw(sheet).text((4, top + 3), caption[: width // 6], fill="black")
+        sheet.paste(Image.fromarray(row), (0, top + _CAPTION_HEIGHT))
+        top += row.shape[0] + _CAPTION_HEIGHT
+    sheet.save(output / "sheet.png")
+
+
+def class_view(grid: SemanticGrid, camera: PinholeCamera) -> NDArray[np.uint8]:
+    """What a camera sees of a grid in its classes' colours, darker with distance: (height, width, 3)."""
+    hits, depths = march(grid, camera, reach=9.0)
+    colors = np.array([entry.color for entry in TAXONOMIES[grid.taxonomy].classes], np.float64)
+    shade = np.clip(1.15 - depths / 9.0, 0.3, 1.0)[..., None]
+    shaded: NDArray[np.uint8] = (colors[looked_up(grid.labels, hits)] * shade).astype(np.uint8)
+    return shaded
+
+
+def render_voxels(grid: SemanticGrid, side: int = 2 * VIEW_SIDE) -> NDArray[np.uint8]:
+    """A Cycles rendering of a grid's mesh from above a corner, (side, side, 3), in an emptied Blender."""
+    bpy.ops.wm.read_factory_settings(use_empty=True)
+    scene = bpy.context.scene
+    grid_object(scene, without_near_walls(grid), "Voxels")
+    scene.world = bpy.data.worlds.new("Sky")
+    scene.world.color = (0.9, 0.9, 0.9)
+    sun = bpy.data.objects.new("Sun", bpy.data.lights.new("Sun", "SUN"))
+    sun.data.energy, sun.data.angle, sun.rotation_euler = 2.5, 0.3, (0.5, 0.35, 0.0)
+    scene.collection.objects.link(sun)
+    return develop(render_views([corner_camera(grid, side)], RenderSettings(samples=16, threads=2), 0), key=0.5)[0]
+
+
+def without_near_walls(grid: SemanticGrid) -> SemanticGrid:
+    """The grid opened towards the corner that `corner_camera` looks from: no ceiling, no walls at low x and low y."""
+    taxonomy = TAXONOMIES[grid.taxonomy]
+    shell = np.isin(grid.labels, [taxonomy.index_of("wall"), taxonomy.index_of("window")])
+    occupied = np.argwhere(shell)
+    low = occupied.min(axis=0) if len(occupied) else np.zeros(3, int)
+    labels = grid.labels.copy()
+    labels[labels == taxonomy.index_of("ceiling")] = 0
+    near = np.zeros(labels.shape, bool)
+    near[: low[0] + 4], near[:, : low[1] + 4] = True, True
+    labels[near & (labels != taxonomy.index_of("floor"))] = 0
+    return replace(grid.without_instances(), labels=labels)
+
+
+def corner_camera(grid: SemanticGrid, side: int) -> PinholeCamera:
+    """A camera high above the corner of low x and y, looking at the grid's middle."""
+    extent = np.array(grid.shape) * grid.voxel_size
+    target = grid.world_from_grid[:3, :3] @ (extent * (0.5, 0.5, 0.3)) + grid.world_from_grid[:3, 3]
+    position = target + grid.world_from_grid[:3, :3] @ (np.array([-1.0, -1.15, 1.25]) * extent.max())
+    forward = (target - position) / np.linalg.norm(target - position)
+    right = np.cross(forward, grid.world_from_grid[:3, 2])
+    right /= np.linalg.norm(right)
+    pose = np.eye(4)
+    pose[:3, :3] = np.column_stack([right, np.cross(forward, right), forward])
+    pose[:3, 3] = position
+    focal = 1.25 * side
+    return PinholeCamera("corner", side, side, focal, focal, side / 2, side / 2, pose)
+
+
+if __name__ == "__main__":
+    typer.run(demo)

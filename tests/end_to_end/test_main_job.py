@@ -1,0 +1,127 @@
+"""The main job on the bundled weights: the real extension in Blender, the real server, real bytes between them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+from occscene.camera import load_cameras
+from occscene.grid import SemanticGrid, load_grid
+from occscene.taxonomy import INDOOR
+from occscene_server.evaluation.occupancy_metrics import OccupancyScores
+from PIL import Image
+
+bpy = pytest.importorskip("bpy")
+
+SAMPLE = "living_room"
+BLUE_ROOM = "a modern living room with blue painted walls and an oak plank floor, a red linen sofa, bright day"
+RED_ROOM = "a modern living room with terracotta plaster walls and a white tiled floor, a red linen sofa, bright day"
+
+
+@dataclass(frozen=True)
+class Scene:
+    views: NDArray[np.uint8]
+    predicted: SemanticGrid
+
+
+class MainJob:
+    """A sample blockout open in Blender, and a server to send it to."""
+
+    def __init__(self, folder: Path, address: str) -> None:
+        self.folder = folder
+        self.address = address
+        self.blockout = load_grid(folder / "blockout.npz")
+        self.cameras = load_cameras(folder / "cameras.json")
+        self.made: dict[tuple[str, int], Scene] = {}
+
+    def generate(self, prompt: str, seed: int, again: bool = False) -> Scene:
+        if again or (prompt, seed) not in self.made:
+            directory = self.folder / f"result_{len(self.made)}_{again}"
+            result = bpy.ops.occscene.generate(
+                directory=str(directory), server=self.address, prompt=prompt, seed=seed, steps=8
+            )
+            assert result == {"FINISHED"}
+            views = [np.asarray(Image.open(directory / f"view_{camera.name}.png")) for camera in self.cameras]
+            self.made[prompt, seed] = Scene(np.stack(views), load_grid(directory / "occupancy.npz"))
+        return self.made[prompt, seed]
+
+
+@pytest.fixture(scope="module")
+def job(tmp_path_factory: pytest.TempPathFactory) -> Iterator[MainJob]:
+    import blender_addon
+    from occscene_server.studio.demo import open_blockout, start_server, wait_for_server
+
+    folder = tmp_path_factory.mktemp("main_job")
+    server = start_server(folder)
+    try:
+        open_blockout(SAMPLE, "", folder)
+        yield MainJob(folder, wait_for_server(server, folder))
+    finally:
+        server.terminate()
+        server.wait()
+        blender_addon.unregister()
+
+
+def surface_color(job: MainJob, views: NDArray[np.uint8], class_name: str) -> NDArray[np.float64]:
+    """Mean sRGB of the pixels that show a class of the blockout, over all views."""
+    from occscene_server.studio.ray_march import looked_up, march
+
+    pixels = []
+    for view, camera in zip(views, job.cameras, strict=True):
+        classes = looked_up(job.blockout.labels, march(job.blockout, camera, 9.0)[0])
+        pixels.append(view[classes == INDOOR.index_of(class_name)])
+    return np.concatenate(pixels).mean(axis=0)
+
+
+def test_views_have_content(job: MainJob) -> None:
+    views = job.generate(BLUE_ROOM, 1).views
+    assert views.shape == (4, 256, 256, 3)
+    for view in views:
+        assert view.std() > 15
+        blocks = view.reshape(8, 32, 8, 32, 3).mean(axis=(1, 3))
+        assert np.ptp(blocks.reshape(-1, 3), axis=0).max() > 60
+
+
+def test_seed_and_prompt_decide(job: MainJob) -> None:
+    first = job.generate(BLUE_ROOM, 1).views.astype(int)
+    assert np.abs(first - job.generate(BLUE_ROOM, 2).views).mean() > 1
+    assert np.abs(first - job.generate(RED_ROOM, 1).views).mean() > 5
+
+
+def test_same_request_gives_the_same_scene(job: MainJob) -> None:
+    first = job.generate(BLUE_ROOM, 1)
+    again = job.generate(BLUE_ROOM, 1, again=True)
+    np.testing.assert_array_equal(first.views, again.views)
+    np.testing.assert_array_equal(first.predicted.labels, again.predicted.labels)
+
+
+def test_walls_and_floor_have_the_colors_asked_for(job: MainJob) -> None:
+    blue, red = job.generate(BLUE_ROOM, 1).views, job.generate(RED_ROOM, 1).views
+    blue_wall, red_wall = surface_color(job, blue, "wall"), surface_color(job, red, "wall")
+    assert blue_wall[2] > blue_wall[0] + 15
+    assert red_wall[0] > red_wall[2] + 15
+    oak, tiles = surface_color(job, blue, "floor"), surface_color(job, red, "floor")
+    assert oak[0] > oak[2] + 15
+    assert tiles.mean() > oak.mean() + 10
+
+
+def test_predicted_occupancy_is_closer_to_the_truth_than_the_blockout(job: MainJob) -> None:
+    from occscene_server.studio.sample import true_grid
+
+    truth = true_grid(SAMPLE)
+    assert truth.shape == job.blockout.shape
+    np.testing.assert_allclose(truth.world_from_grid, job.blockout.world_from_grid, atol=1e-6)
+
+    def miou(grid: SemanticGrid) -> float:
+        import torch
+
+        scores = OccupancyScores(len(INDOOR))
+        scores.add(torch.from_numpy(grid.labels)[None], torch.from_numpy(truth.labels)[None])
+        return scores.figures().miou
+
+    for prompt, seed in ((BLUE_ROOM, 1), (RED_ROOM, 1)):
+        assert miou(job.generate(prompt, seed).predicted) > miou(job.blockout)

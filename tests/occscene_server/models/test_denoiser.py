@@ -1,0 +1,118 @@
+"""The denoiser at a tiny size."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+from occscene.camera import PinholeCamera
+from occscene.grid import GridObject, SemanticGrid
+from occscene_server.geometry.cameras import CameraTensors
+from occscene_server.geometry.grids import GridTensors
+from occscene_server.models.denoiser import Condition, OccSceneDenoiser
+
+VIEWS = 3
+
+
+@pytest.fixture(scope="module")
+def model() -> OccSceneDenoiser:
+    torch.manual_seed(0)
+    tiny = OccSceneDenoiser(latent_channels=4, block_out_channels=(32, 32, 64), layers_per_block=1, text_dim=24).eval()
+    for parameter in tiny.parameters():
+        if not parameter.abs().max() > 0:  # away from zero-initialised paths, so that everything has a say
+            torch.nn.init.normal_(parameter, std=0.2)
+    return tiny
+
+
+@pytest.fixture(scope="module")
+def cameras() -> CameraTensors:
+    pose = np.eye(4)
+    pose[:3, :3] = [[1, 0, 0], [0, 0, 1], [0, -1, 0]]
+    views = []
+    for index in range(VIEWS):
+        pose[:3, 3] = (0.6 + 0.4 * index, 0.1, 1.0)
+        views.append(PinholeCamera(str(index), 64, 64, 50.0, 50.0, 32.0, 32.0, pose))
+    return CameraTensors.from_cameras([views])
+
+
+def grid(hint: tuple[float, float, float] | None = None) -> GridTensors:
+    labels = np.zeros((12, 12, 10), np.uint8)
+    labels[:, :, 0], labels[4:8, 6:9, 1:5] = 2, 7
+    instances = (labels == 7).astype(np.uint16)
+    return GridTensors.from_grids(
+        [SemanticGrid(labels, 0.2, np.eye(4), "indoor", instances, (GridObject(1, "sofa", hint),))]
+    )
+
+
+def run(model: OccSceneDenoiser, condition: Condition, latents: torch.Tensor) -> torch.Tensor:
+    torch.manual_seed(1)
+    text = torch.randn(1, 5, 24)
+    mask = torch.tensor([[True, True, True, False, False]])
+    with torch.no_grad():
+        return model(latents, torch.tensor([500.0]), text, mask, condition)
+
+
+@pytest.fixture(scope="module")
+def latents() -> torch.Tensor:
+    return torch.randn(1, VIEWS, 4, 8, 8, generator=torch.Generator().manual_seed(2))
+
+
+def test_views_see_each_other(model: OccSceneDenoiser, cameras: CameraTensors, latents: torch.Tensor) -> None:
+    condition = model.encode_condition(grid(), cameras, (8, 8))
+    base = run(model, condition, latents)
+    assert base.shape == latents.shape
+    changed = latents.clone()
+    changed[:, 2] *= -1
+    assert (run(model, condition, changed)[:, 0] - base[:, 0]).abs().max() > 1e-4
+
+
+def test_occupancy_and_hints_matter_unless_dropped(
+    model: OccSceneDenoiser, cameras: CameraTensors, latents: torch.Tensor
+) -> None:
+    plain, red = (model.encode_condition(grid(hint), cameras, (8, 8)) for hint in (None, (0.9, 0.0, 0.0)))
+    assert (run(model, plain, latents) - run(model, red, latents)).abs().max() > 1e-4
+    dropped = torch.tensor([True])
+    plain, red = (
+        model.encode_condition(grid(hint), cameras, (8, 8), dropped=dropped) for hint in (None, (0.9, 0.0, 0.0))
+    )
+    torch.testing.assert_close(run(model, plain, latents), run(model, red, latents))
+
+
+def test_text_behind_the_mask_is_not_read(
+    model: OccSceneDenoiser, cameras: CameraTensors, latents: torch.Tensor
+) -> None:
+    condition = model.encode_condition(grid(), cameras, (8, 8))
+    mask = torch.tensor([[True, True, False, False]])
+    text = torch.randn(1, 4, 24)
+    other = text.clone()
+    other[:, 2:] = 9.0
+    with torch.no_grad():
+        first, second = (model(latents, torch.tensor([300.0]), t, mask, condition) for t in (text, other))
+        third = model(latents, torch.tensor([300.0]), -text, mask, condition)
+    torch.testing.assert_close(first, second)
+    assert (first - third).abs().max() > 1e-4
+
+
+def test_one_of_many_is_as_alone(model: OccSceneDenoiser, cameras: CameraTensors, latents: torch.Tensor) -> None:
+    condition = model.encode_condition(grid(), cameras, (8, 8))
+    text, mask = torch.randn(1, 4, 24), torch.ones(1, 4, dtype=torch.bool)
+    with torch.no_grad():
+        alone = model(latents, torch.tensor([300.0]), text, mask, condition)
+        both = model(
+            torch.cat([latents, -latents]),
+            torch.tensor([300.0, 700.0]),
+            text.repeat(2, 1, 1),
+            mask.repeat(2, 1),
+            Condition(condition.features.repeat(2, 1, 1, 1, 1), condition.positions.repeat(2, 1, 1, 1, 1)),
+        )
+    torch.testing.assert_close(both[:1], alone, rtol=1e-4, atol=1e-5)
+
+
+def test_perceived_probabilities_reach_the_output(
+    model: OccSceneDenoiser, cameras: CameraTensors, latents: torch.Tensor
+) -> None:
+    logits = torch.randn(1, 12, 12, 12, 10, requires_grad=True)
+    condition = model.encode_condition(grid(), cameras, (8, 8), logits.softmax(1))
+    condition.features.square().sum().backward()
+    assert logits.grad is not None
+    assert logits.grad.abs().max() > 0
