@@ -1,5 +1,6 @@
 """The server's address and credentials: from the preferences, or from the environment on machines without a window."""
 
+# mypy: disable-error-code="misc, valid-type"
 from __future__ import annotations
 
 import os

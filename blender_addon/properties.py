@@ -1,5 +1,6 @@
 """What the extension keeps in a .blend: tags of objects and collections, settings and results of scenes."""
 
+# mypy: disable-error-code="misc, valid-type"
 from __future__ import annotations
 
 import bpy

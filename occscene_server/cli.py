@@ -17,7 +17,7 @@ _COMMANDS = {
     "jobs": ("occscene_server.api.client_cli:jobs_app", "List, show, cancel and delete jobs of a running server."),
     "studio": ("occscene_server.studio.cli:studio_app", "Render synthetic scenes for training."),
     "train": ("occscene_server.training.cli:train_app", "Train the networks."),
-    "evaluate": ("occscene_server.evaluation.cli:evaluate", "Score a model."),
+    "evaluate": ("occscene_server.evaluation.cli:evaluate_app", "Score a model."),
 }
 
 

@@ -37,7 +37,7 @@ def failure_of(error: Exception, address: str) -> Failure:
         return Failure("BRIDGE_ERROR", f"{type(error).__name__}: {error}")
     code = error.code()
     reason, lines = code.name, [error.details() or code.name]
-    status = rpc_status.from_call(error)
+    status = rpc_status.from_call(error)  # type: ignore[arg-type]  # a failed call is both
     for detail in status.details if status else ():
         info, bad = error_details_pb2.ErrorInfo(), error_details_pb2.BadRequest()
         if detail.Unpack(info):

@@ -28,7 +28,8 @@ class QuadSurface:
 
 def occupied(labels: NDArray[np.uint8]) -> NDArray[np.bool_]:
     """Voxels that hold something: neither empty nor unknown."""
-    return (labels != EMPTY) & (labels != UNKNOWN)
+    result: NDArray[np.bool_] = (labels != EMPTY) & (labels != UNKNOWN)
+    return result
 
 
 def quad_surface(grid: SemanticGrid) -> QuadSurface:

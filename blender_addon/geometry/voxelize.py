@@ -13,7 +13,6 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-
 from occscene.grid import GridObject, GridVolume, SemanticGrid
 from occscene.limits import MAX_OBJECTS
 from occscene.rigid import invert_rigid, transform_points

@@ -173,4 +173,4 @@ def redraw() -> None:
     for window in bpy.context.window_manager.windows:
         for area in window.screen.areas:
             if area.type in ("VIEW_3D", "IMAGE_EDITOR", "PREFERENCES"):
-                area.tagredraw()
+                area.tag_redraw()

@@ -1,5 +1,6 @@
 """The connection to the server."""
 
+# mypy: disable-error-code="misc, valid-type"
 # ruff: noqa: N801 - class names are as Blender wants them
 
 from __future__ import annotations

@@ -1,5 +1,6 @@
 """Generate views and an occupancy from the blockout."""
 
+# mypy: disable-error-code="misc, valid-type"
 # ruff: noqa: N801 - class names are as Blender wants them
 
 from __future__ import annotations

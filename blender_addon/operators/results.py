@@ -1,5 +1,6 @@
 """Use what came back."""
 
+# mypy: disable-error-code="misc, valid-type"
 # ruff: noqa: N801 - class names are as Blender wants them
 
 from __future__ import annotations
@@ -8,12 +9,12 @@ from pathlib import Path
 from typing import Any
 
 import bpy
-from bpy.props import StringProperty
+from bpy.props import BoolProperty, StringProperty
 from occscene.grid import load_grid
 
 from ..properties import UNFINISHED
 from ..scene.images import set_background
-from ..scene.meshes import grid_object
+from ..scene.meshes import grid_object, grid_objects_by_class
 from .arrivals import OCCUPANCY_FILE
 
 
@@ -36,6 +37,9 @@ class OCCSCENE_OT_import_occupancy(bpy.types.Operator):
     filepath: StringProperty(name="Grid File", description="A grid file (.npz)", subtype="FILE_PATH")
     result: StringProperty(name="Result", description="Take the occupancy of this result (request id) instead")
     name: StringProperty(name="Name", description="What the new object is called", default="OccScene Occupancy")
+    separate: BoolProperty(
+        name="Object per Class", description="Add an object for each class, so that classes can be hidden"
+    )
 
     def execute(self, context: bpy.types.Context) -> set[str]:
         """Reads the grid and builds the mesh where the grid lies."""
@@ -54,12 +58,21 @@ class OCCSCENE_OT_import_occupancy(bpy.types.Operator):
         except (ValueError, OSError) as error:
             self.report({"ERROR"}, str(error))
             return {"CANCELLED"}
-        thing = grid_object(context.scene, grid, self.name)
+        things = (
+            grid_objects_by_class(context.scene, grid, self.name)
+            if self.separate
+            else [grid_object(context.scene, grid, self.name)]
+        )
+        if not things:
+            self.report({"ERROR"}, f"{path} has no occupied voxel")
+            return {"CANCELLED"}
         for other in list(context.view_layer.objects.selected):
             other.select_set(False)
-        thing.select_set(True)
-        context.view_layer.objects.active = thing
-        self.report({"INFO"}, f"{thing.name}: {len(thing.data.polygons):,} faces")
+        for thing in things:
+            thing.select_set(True)
+        context.view_layer.objects.active = things[0]
+        faces = sum(len(thing.data.polygons) for thing in things)
+        self.report({"INFO"}, f"{len(things)} objects, {faces:,} faces")
         return {"FINISHED"}
 
 

@@ -1,16 +1,18 @@
 """The volume, and the blockout as a grid."""
 
+# mypy: disable-error-code="misc, valid-type"
 # ruff: noqa: N801 - class names are as Blender wants them
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import bpy
 import numpy as np
 from bpy.props import EnumProperty, StringProperty
 from occscene.camera import save_cameras
-from occscene.grid import SemanticGrid, save_grid
+from occscene.grid import EMPTY, SemanticGrid, save_grid
 
 from ..geometry.surface import occupied
 from ..geometry.voxelize import voxelize
@@ -46,6 +48,14 @@ def summary(grid: SemanticGrid, blockout: Blockout) -> str:
     size = "x".join(map(str, grid.shape))
     left_out = f" ({len(blockout.untagged)} without a class left out)" if blockout.untagged else ""
     return f"{size} voxels, {filled:,} filled, {classes} classes, {len(blockout.objects)} objects{left_out}"
+
+
+def _without_hidden(grid: SemanticGrid, view_layer: bpy.types.ViewLayer) -> SemanticGrid:
+    """The grid without the objects that the viewport hides: who hid the ceiling wants to look inside."""
+    assert grid.instances is not None
+    hidden = {thing.name for thing in view_layer.objects if not thing.visible_get(view_layer=view_layer)}
+    ids = [item.id for item in grid.objects if item.name in hidden]
+    return replace(grid, labels=np.where(np.isin(grid.instances, ids), np.uint8(EMPTY), grid.labels))
 
 
 class OCCSCENE_OT_fit_volume(bpy.types.Operator):
@@ -130,7 +140,7 @@ class OCCSCENE_OT_voxelize(bpy.types.Operator):
 
 
 class OCCSCENE_OT_show_grid(bpy.types.Operator):
-    """Show what will be sent: the voxelized blockout as a mesh. Press again to take it away"""
+    """Show the voxels that will be sent, but for those of objects that the viewport hides; press again to go back"""
 
     bl_idname = "occscene.show_grid"
     bl_label = "Show Grid"
@@ -148,7 +158,7 @@ class OCCSCENE_OT_show_grid(bpy.types.Operator):
         except ValueError as error:
             self.report({"ERROR"}, str(error))
             return {"CANCELLED"}
-        thing = grid_object(context.scene, grid, GRID_PREVIEW)
+        thing = grid_object(context.scene, _without_hidden(grid, context.view_layer), GRID_PREVIEW)
         thing.hide_render = True
         thing.show_in_front = True  # else it fights with the blockout's own faces
         for area in context.screen.areas if context.screen else ():

@@ -1,5 +1,6 @@
 """The sidebar tab: Scene, Volume, Generate, Results, from top to bottom as an artist works."""
 
+# mypy: disable-error-code="misc"
 # ruff: noqa: N801 - class names are as Blender wants them
 
 from __future__ import annotations
@@ -74,7 +75,7 @@ class VIEW3D_PT_occscene_object(_SidebarPanel, bpy.types.Panel):
         thing = context.object
         own = thing.occscene.class_name
         name = ClassLookup.of(context.scene).class_name(thing)
-        origin = "own class" if own else f"from collection {thing.users_collection[0].name}" if name else ""
+        origin = "own class" if own else "from its collection" if name else ""
         row = layout.row()
         row.label(text=f"{class_label(name)} ({origin})" if name else "No class")
         if own:
@@ -222,7 +223,8 @@ class VIEW3D_PT_occscene_results(_SidebarPanel, bpy.types.Panel):
         if result.state == "SUCCEEDED":
             column = layout.column(align=True)
             column.operator("occscene.set_backgrounds", icon="CAMERA_DATA").result = result.name
-            column.operator("occscene.import_occupancy", icon="MESH_CUBE").result = result.name
+            button = column.operator("occscene.import_occupancy", icon="MESH_CUBE")
+            button.result, button.separate = result.name, True
 
 
 class OCCSCENE_UL_results(bpy.types.UIList):

@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..geometry.voxelize import TriangleObject
-from .tagging import ClassLookup, class_by_collection
+from .tagging import ClassLookup
 from .visibility import shown_as_rendered
 
 
@@ -45,7 +45,7 @@ def collect_blockout(context: bpy.types.Context) -> Blockout:
 
 def _collect(scene: bpy.types.Scene, graph: bpy.types.Depsgraph) -> Blockout:
     lookup = ClassLookup.of(scene)
-    hidden = _hidden_collections(scene)
+    rendered = _rendered_objects(scene)
     meshes: dict[int, NDArray[np.float64]] = {}
     found: dict[object, tuple[str, bpy.types.Object, str, list[NDArray[np.float64]]]] = {}
     untagged: dict[str, None] = {}
@@ -55,7 +55,7 @@ def _collect(scene: bpy.types.Scene, graph: bpy.types.Depsgraph) -> Blockout:
             continue
         thing = evaluated.original
         parent = instance.parent.original if instance.is_instance and instance.parent else None
-        if _skipped(thing, parent, hidden):
+        if _skipped(thing, parent, rendered):
             continue
         name = lookup.class_name(thing) or (lookup.class_name(parent) if parent else "")
         if not name:
@@ -99,30 +99,24 @@ def blockout_bounds(objects: tuple[TriangleObject, ...]) -> tuple[NDArray[np.flo
     return lows.min(axis=0), highs.max(axis=0)
 
 
-def _hidden_collections(scene: bpy.types.Scene) -> frozenset[bpy.types.Collection]:
-    """Collections that renders do not show, because they or all that is above them are hidden in renders."""
-    shown: set[bpy.types.Collection] = set()
+def _rendered_objects(scene: bpy.types.Scene) -> frozenset[bpy.types.Object]:
+    """The scene's objects that neither they nor all of their collections hide in renders."""
+    shown: set[bpy.types.Object] = set()
     pending = [scene.collection]
     while pending:
         collection = pending.pop()
-        if collection.hide_render:
-            continue
-        shown.add(collection)
-        pending.extend(collection.children)
-    return frozenset(class_by_collection([scene.collection])) - shown
+        if not collection.hide_render:
+            shown.update(thing for thing in collection.objects if not thing.hide_render)
+            pending.extend(collection.children)
+    return frozenset(shown)
 
 
-def _skipped(thing: bpy.types.Object, parent: bpy.types.Object | None, hidden: frozenset[bpy.types.Collection]) -> bool:
+def _skipped(thing: bpy.types.Object, parent: bpy.types.Object | None, rendered: frozenset[bpy.types.Object]) -> bool:
     """Whether an object, or an instance of it that `parent` makes, is none of the blockout's."""
     if thing.hide_render or thing.occscene.is_output:
         return True
-    if parent is not None and parent != thing:
-        return parent.hide_render or parent.occscene.is_output or _in_hidden(parent, hidden)
-    return _in_hidden(thing, hidden)
-
-
-def _in_hidden(thing: bpy.types.Object, hidden: frozenset[bpy.types.Collection]) -> bool:
-    return bool(hidden) and all(collection in hidden for collection in thing.users_collection)
+    owner = parent or thing
+    return owner not in rendered or owner.occscene.is_output
 
 
 def _triangles(mesh: bpy.types.Mesh, known: dict[int, NDArray[np.float64]]) -> NDArray[np.float64]:

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import bpy
 import numpy as np
 from mathutils import Matrix
-from occscene.grid import SemanticGrid
+from occscene.grid import EMPTY, SemanticGrid
 from occscene.taxonomy import TAXONOMIES
 
-from ..geometry.surface import quad_surface
+from ..geometry.surface import occupied, quad_surface
 from .materials import class_material
 
 CLASS_ATTRIBUTE = "occscene_class"
@@ -42,6 +44,19 @@ def grid_object(scene: bpy.types.Scene, grid: SemanticGrid, name: str) -> bpy.ty
     thing.matrix_world = Matrix(grid.world_from_grid.tolist())
     output_collection(scene).objects.link(thing)
     return thing
+
+
+def grid_objects_by_class(scene: bpy.types.Scene, grid: SemanticGrid, name: str) -> list[bpy.types.Object]:
+    """Adds one closed mesh object for each class that occurs, so that a class can be hidden without leaving holes."""
+    classes = TAXONOMIES[grid.taxonomy].classes
+    return [
+        grid_object(
+            scene,
+            replace(grid, labels=np.where(grid.labels == label, grid.labels, np.uint8(EMPTY))),
+            f"{name} {classes[label].name}",
+        )
+        for label in np.unique(grid.labels[occupied(grid.labels)])
+    ]
 
 
 def output_collection(scene: bpy.types.Scene) -> bpy.types.Collection:

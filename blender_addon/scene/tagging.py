@@ -26,16 +26,21 @@ def scene_taxonomy(scene: bpy.types.Scene) -> Taxonomy:
     return TAXONOMIES[scene.occscene.domain]
 
 
-def class_by_collection(roots: Iterable[bpy.types.Collection]) -> dict[bpy.types.Collection, str]:
-    """The class that each collection under `roots` gives to its objects; a collection inherits its parent's."""
-    found: dict[bpy.types.Collection, str] = {}
+def class_by_object(roots: Iterable[bpy.types.Collection]) -> dict[bpy.types.Object, str]:
+    """The class that collections under `roots` give to their objects; a collection inherits its parent's.
+
+    For an object in several tagged collections the first in the outliner's order counts. (`Object.users_collection`
+    would be simpler, but searches all collections at each call.)
+    """
+    found: dict[bpy.types.Object, str] = {}
     pending = [(root, "") for root in roots]
     while pending:
-        collection, inherited = pending.pop()
+        collection, inherited = pending.pop(0)
         name = collection.occscene.class_name or inherited
-        if name or collection not in found:
-            found[collection] = name
-        pending.extend((child, name) for child in collection.children)
+        if name:
+            for thing in collection.objects:
+                found.setdefault(thing, name)
+        pending[:0] = [(child, name) for child in collection.children]
     return found
 
 
@@ -44,24 +49,18 @@ class ClassLookup:
     """Finds the classes of many objects at once; made for one pass, not kept over an undo."""
 
     taxonomy: Taxonomy
-    collections: dict[bpy.types.Collection, str]
+    inherited: dict[bpy.types.Object, str]
 
     @classmethod
     def of(cls, scene: bpy.types.Scene) -> ClassLookup:
         """The lookup of a scene, with the collections that its objects instance."""
         instanced = {item.instance_collection for item in scene.objects if item.instance_collection}
-        return cls(scene_taxonomy(scene), class_by_collection([scene.collection, *instanced]))
+        return cls(scene_taxonomy(scene), class_by_object([scene.collection, *instanced]))
 
     def class_name(self, thing: bpy.types.Object) -> str:
         """The object's class name, or "" if nothing gives it one of this taxonomy."""
-        own = str(thing.occscene.class_name)
-        if own:
-            return own if self.index(own) else ""
-        for collection in thing.users_collection:
-            name = self.collections.get(collection, "")
-            if name and self.index(name):
-                return name
-        return ""
+        name = str(thing.occscene.class_name) or self.inherited.get(thing, "")
+        return name if name and self.index(name) else ""
 
     def index(self, name: str) -> int:
         """The label of a class name, 0 if the taxonomy has no such class."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import partial
 
 import bpy
 
@@ -28,7 +29,7 @@ def shown_as_rendered(view_layer: bpy.types.ViewLayer) -> Iterator[None]:
             _show(thing, undo)
         if thing.hide_get(view_layer=view_layer):
             thing.hide_set(False, view_layer=view_layer)
-            undo.append(lambda thing=thing: thing.hide_set(True, view_layer=view_layer))
+            undo.append(partial(thing.hide_set, True, view_layer=view_layer))
     if undo:
         view_layer.update()
     try:

@@ -90,4 +90,5 @@ def _translation(offset: NDArray[np.float64]) -> NDArray[np.float64]:
 def _orthonormal(rotation: NDArray[np.float64]) -> NDArray[np.float64]:
     """Removes single-precision noise."""
     left, _, right = np.linalg.svd(rotation)
-    return left @ right
+    result: NDArray[np.float64] = left @ right
+    return result

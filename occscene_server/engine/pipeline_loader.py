@@ -49,7 +49,7 @@ def load_pipeline(model: str, device: str) -> LoadedPipeline:
         device = "cuda" if torch.cuda.is_available() else "cpu"
     if not Path(model).exists() and model.count("/") != 1:
         raise OSError(f"the model folder {model} does not exist; give a folder or a hub id (owner/name)")
-    pipe: Any = OccScenePipeline.from_pretrained(model, low_cpu_mem_usage=False)  # the other way needs accelerate
+    pipe: Any = OccScenePipeline.from_pretrained(model)
     pipe.to(device)
     pipe.set_progress_bar_config(disable=True)
     name = f"{device} {torch.cuda.get_device_name(device)}" if device.startswith("cuda") else device

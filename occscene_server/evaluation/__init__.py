@@ -1,0 +1,1 @@
+"""Metrics, the judge of views, and reports."""

@@ -5,6 +5,7 @@ It shares no weights with the model that it judges, and that model is never trai
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -46,10 +47,10 @@ class SceneSegmenter(ModelMixin, ConfigMixin):
     """
 
     @register_to_config
-    def __init__(self, classes: int, widths: Sequence[int] = (32, 64, 112, 128)) -> None:
+    def __init__(self, classes: int, widths: Sequence[int] = (32, 48, 80, 112)) -> None:
         super().__init__()
         self.stem = nn.Sequential(nn.PixelUnshuffle(CELL), nn.Conv2d(3 * CELL**2, widths[0], 3, padding=1))
-        steps = list(zip(widths[:-1], widths[1:], strict=True))
+        steps = list(itertools.pairwise(widths))
         self.first = _ResidualBlock(widths[0])
         self.down = nn.ModuleList(
             nn.Sequential(nn.Conv2d(wide, deep, 3, stride=2, padding=1), _ResidualBlock(deep)) for wide, deep in steps
@@ -117,7 +118,7 @@ def segmenter_loss(
 
 
 def agreement(predicted: Tensor, labels: Tensor) -> tuple[int, int]:
-    """In how many cells two maps of classes of one shape agree, and how many were counted (`NOTHING` in `labels` is not)."""
+    """In how many cells two maps of classes of one shape agree, and how many counted: not those that see nothing."""
     counted = labels != NOTHING
     return int(((predicted == labels) & counted).sum()), int(counted.sum())
 

@@ -33,6 +33,7 @@ class ResidualBlock(nn.Module):
         nn.init.zeros_(self.layers[3].bias)
 
     def forward(self, x: Tensor) -> Tensor:
+        """(batch, channels, height, width) to the same."""
         return x + self.layers(x)
 
 

@@ -1,0 +1,1 @@
+"""Whole inferences, each in one readable file."""

@@ -1,0 +1,1 @@
+"""Synthetic scenes, modelled and rendered through Blender, and the demo."""

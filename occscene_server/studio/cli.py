@@ -9,10 +9,10 @@ import typer
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
-from occscene_server.training.dataset import list_scenes, read_scene, scene_folder
 from occscene_server.studio.domains import DOMAINS
 from occscene_server.studio.sheet import contact_sheet
 from occscene_server.studio.workers import SceneTask, render_all
+from occscene_server.training.dataset import list_scenes, read_scene, scene_folder
 
 VIEWS_PER_SCENE = 4
 

@@ -13,17 +13,17 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Annotated
 
-import blender_addon
 import bpy
 import numpy as np
 import typer
-from blender_addon.scene.meshes import grid_object
 from numpy.typing import NDArray
 from occscene.camera import PinholeCamera, load_cameras
 from occscene.grid import SemanticGrid, load_grid
 from occscene.taxonomy import TAXONOMIES
 from PIL import Image, ImageDraw
 
+import blender_addon
+from blender_addon.scene.meshes import grid_object
 from occscene_server.studio.cycles import RenderSettings, develop, render_views
 from occscene_server.studio.ray_march import looked_up, march
 from occscene_server.studio.sample import SAMPLES, VIEW_SIDE, build_sample
@@ -101,9 +101,7 @@ def open_blockout(sample: str, prompt: str, output: Path) -> None:
     print(f"Blender {bpy.app.version_string}, {sample}: {bpy.context.scene.occscene.prompt}", flush=True)
     bpy.ops.occscene.guess_classes()
     bpy.ops.occscene.fit_volume()
-    bpy.ops.occscene.voxelize(
-        filepath=str(output / "blockout.npz"), cameras_filepath=str(output / "cameras.json")
-    )
+    bpy.ops.occscene.voxelize(filepath=str(output / "blockout.npz"), cameras_filepath=str(output / "cameras.json"))
 
 
 def draw_results(output: Path, prompt: str) -> None:

@@ -110,8 +110,8 @@ def _work(pipe: Connection, core: int) -> None:
     if hasattr(os, "sched_setaffinity"):
         os.sched_setaffinity(0, {core})
     _silence_blender()
-    from occscene_server.training.dataset import write_scene
     from occscene_server.studio.domains import render_scene
+    from occscene_server.training.dataset import write_scene
 
     while True:
         try:

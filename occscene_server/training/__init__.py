@@ -1,0 +1,1 @@
+"""Stages of training, their losses and their data."""

@@ -107,15 +107,15 @@ INDOOR = Taxonomy(
             "furn",
             (255, 127, 12),
             58,
-            "furniture, shelf, shelves, bookshelf, bookshelves, bookcase, cabinet, wardrobe, closet, dresser, drawer, drawers, "
-            "nightstand, sideboard, cupboard, chest",
+            "furniture, shelf, shelves, bookshelf, bookshelves, bookcase, cabinet, wardrobe, closet, dresser, drawer, "
+            "drawers, nightstand, sideboard, cupboard, chest",
         ),
         (
             "objs",
             (196, 175, 214),
             70,
-            "object, lamp, plant, pot, book, vase, picture, painting, frame, curtain, cushion, pillow, box, clock, "
-            "mirror, prop, light, decor",
+            "object, lamp, plant, pot, book, vase, bowl, fruit, picture, painting, frame, curtain, cushion, pillow, box, "
+            "clock, mirror, prop, light, decor",
         ),
     ),
 )

@@ -8,10 +8,10 @@ import bpy
 import numpy as np
 import pytest
 from bpy_extras.object_utils import world_to_camera_view
-from build_scenes import add_camera
 from mathutils import Vector
 
 from blender_addon.scene.cameras import chosen_cameras, image_size, pinhole_camera, pinhole_camera_sized
+from tests.blender.build_scenes import add_camera
 
 FRAMES = [
     ((256, 256), (1, 1)),

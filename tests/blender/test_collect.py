@@ -5,9 +5,9 @@ from __future__ import annotations
 import bpy
 import numpy as np
 import pytest
-from build_scenes import add_box
 
 from blender_addon.scene.collect import Blockout, blockout_bounds, collect_blockout
+from tests.blender.build_scenes import add_box
 
 
 def collected() -> Blockout:

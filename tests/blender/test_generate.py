@@ -13,10 +13,10 @@ from pathlib import Path
 import bpy
 import numpy as np
 import pytest
-from build_scenes import add_box, add_camera
 from occscene.grid import load_grid
 
 from blender_addon.operators import jobs
+from tests.blender.build_scenes import add_box, add_camera
 
 ROOT = Path(__file__).resolve().parents[2]
 

@@ -7,11 +7,11 @@ from pathlib import Path
 import bpy
 import numpy as np
 import pytest
-from build_scenes import add_box
-from occscene.grid import SemanticGrid, load_grid
+from occscene.grid import SemanticGrid, load_grid, save_grid
 
 from blender_addon.scene.meshes import grid_object
 from blender_addon.scene.volume import grid_volume
+from tests.blender.build_scenes import add_box
 
 
 def turned_grid() -> SemanticGrid:
@@ -42,6 +42,15 @@ def test_each_voxel_lies_inside_its_cell(scene: bpy.types.Scene) -> None:
         assert set(distances.argmin(axis=1)) == set(range(len(voxels)))
     names = {mesh.materials[polygon.material_index].name for polygon in mesh.polygons}
     assert names == {"OccScene indoor floor", "OccScene indoor sofa", "OccScene indoor objs"}
+
+
+def test_an_object_for_each_class_keeps_inner_faces(scene: bpy.types.Scene, tmp_path: Path) -> None:
+    labels = np.zeros((2, 1, 1), np.uint8)
+    labels[0], labels[1] = 1, 2
+    save_grid(tmp_path / "grid.npz", SemanticGrid(labels, 1.0, np.eye(4), "indoor"))
+    bpy.ops.occscene.import_occupancy(filepath=str(tmp_path / "grid.npz"), separate=True, name="room")
+    faces = {thing.name: len(thing.data.polygons) for thing in scene.objects}
+    assert faces == {"room ceiling": 6, "room floor": 6}
 
 
 def test_imported_mesh_covers_the_blockout(scene: bpy.types.Scene, tmp_path: Path) -> None:

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import bpy
 import pytest
-from build_scenes import add_box
 
 from blender_addon.scene.tagging import ClassLookup, class_counts
+from tests.blender.build_scenes import add_box
 
 
 def test_object_beats_collection_and_collection_inherits(scene: bpy.types.Scene) -> None:

@@ -12,8 +12,9 @@ from numpy.typing import NDArray
 from occscene.camera import load_cameras
 from occscene.grid import SemanticGrid, load_grid
 from occscene.taxonomy import INDOOR
-from occscene_server.evaluation.occupancy_metrics import OccupancyScores
 from PIL import Image
+
+from occscene_server.evaluation.occupancy_metrics import OccupancyScores
 
 bpy = pytest.importorskip("bpy")
 

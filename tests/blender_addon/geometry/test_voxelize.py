@@ -5,9 +5,10 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import trimesh
-from blender_addon.geometry.voxelize import TriangleObject, voxelize
 from occscene.grid import GridVolume, SemanticGrid
 from occscene.taxonomy import INDOOR
+
+from blender_addon.geometry.voxelize import TriangleObject, voxelize
 
 VOLUME = GridVolume((32, 30, 28), 0.1, np.eye(4))
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import torch
+
 from occscene_server.models.autoencoder import SceneAutoencoder
 from occscene_server.training.autoencoder_stage import (
     autoencoder_loss,

@@ -7,6 +7,7 @@ import pytest
 import torch
 from occscene.camera import PinholeCamera
 from occscene.grid import GridObject, SemanticGrid
+
 from occscene_server.geometry.cameras import CameraTensors
 from occscene_server.geometry.grids import GridTensors
 from occscene_server.models.denoiser import Condition, OccSceneDenoiser

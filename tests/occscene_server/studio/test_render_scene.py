@@ -10,12 +10,12 @@ import pytest
 pytest.importorskip("bpy")
 
 from occscene_server.studio.cycles import RenderSettings
-from occscene_server.training.dataset import RenderedScene, list_scenes, read_scene, split_of, write_scene
 from occscene_server.studio.indoor import build_room
 from occscene_server.studio.ray_march import semantic_agreement
 from occscene_server.studio.render_scene import render_indoor_scene
 from occscene_server.studio.scene_grids import classes_of_items
 from occscene_server.studio.sheet import contact_sheet
+from occscene_server.training.dataset import RenderedScene, list_scenes, read_scene, split_of, write_scene
 
 SEED = 3
 

@@ -7,8 +7,9 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from occscene_server.training.loop import LoopOptions, learning_rate, train
 from torch import nn
+
+from occscene_server.training.loop import LoopOptions, learning_rate, train
 
 
 def run(folder: Path, steps: int, stop_after: int | None = None) -> nn.Module:
@@ -16,18 +17,18 @@ def run(folder: Path, steps: int, stop_after: int | None = None) -> nn.Module:
     model = nn.Sequential(nn.Linear(4, 8), nn.Tanh(), nn.Linear(8, 1))
     options = LoopOptions(folder, steps, 1e-2, warmup_steps=5, ema_decay=0.9, checkpoint_minutes=0.0)
 
-    class Stopped(Exception):
+    class CutError(Exception):
         pass
 
     def loss_of_step(step: int) -> tuple[torch.Tensor, dict[str, float]]:
         if step == stop_after:
-            raise Stopped
+            raise CutError
         x = torch.from_numpy(np.random.default_rng(step).normal(size=(16, 4))).float()
         return (model(x) - x.sum(1, keepdim=True)).square().mean(), {}
 
     try:
         train(model, loss_of_step, options)
-    except Stopped:
+    except CutError:
         torch.manual_seed(99)
         return run(folder, steps)
     return model

@@ -1,0 +1,85 @@
+"""`occscene-server evaluate`: trains the evaluator, and scores a model with it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich import print as rich_print
+from rich.progress import track
+
+evaluate_app = typer.Typer(help="Score a model on rendered scenes.", no_args_is_help=True)
+
+DataOption = Annotated[Path, typer.Option(help="Folder that `occscene-server studio render` filled.")]
+DeviceOption = Annotated[str, typer.Option(help="cpu or cuda.")]
+
+_SHOWN = 24
+
+
+@evaluate_app.command()
+def train(
+    data: DataOption,
+    output: Annotated[Path, typer.Option(help="Folder for the checkpoint, the log and the evaluator.")],
+    steps: Annotated[int, typer.Option(min=1, help="Optimiser steps in all, those before a resume included.")] = 4000,
+    batch: Annotated[int, typer.Option(min=1, help="Views a step.")] = 8,
+    learning_rate: Annotated[float, typer.Option(help="After the warm-up.")] = 1.5e-3,
+    max_minutes: Annotated[float | None, typer.Option(help="Stop with a checkpoint after this time.")] = None,
+    device: DeviceOption = "cpu",
+    seed: Annotated[int, typer.Option(help="Decides the weights at the start and what every step sees.")] = 0,
+) -> None:
+    """Train the judge of views on real renders: a segmenter and linear probes."""
+    from occscene_server.evaluation.evaluator import train_evaluator
+    from occscene_server.training.loop import LoopOptions
+
+    options = LoopOptions(
+        output, steps, learning_rate, warmup_steps=min(100, steps), ema_decay=0.998,
+        max_minutes=max_minutes, device=device,
+    )  # fmt: skip
+    evaluator = train_evaluator(data, options, batch, seed, rich_print)
+    rich_print({name: round(value, 4) for name, value in evaluator.figures.items()})
+    rich_print(f"The evaluator is in {output}")
+
+
+@evaluate_app.command()
+def run(
+    model: Annotated[str, typer.Option(help="Folder of the model, or a hub id.")],
+    evaluator: Annotated[Path, typer.Option(help="Folder that `evaluate train` filled.")],
+    data: DataOption,
+    output: Annotated[Path, typer.Option(help="Folder for report.json, report.html and sheet.png.")],
+    split: Annotated[str, typer.Option(help="test, validation or train.")] = "test",
+    limit: Annotated[int | None, typer.Option(min=1, help="The first so many scenes; all, if not given.")] = None,
+    steps: Annotated[int | None, typer.Option(min=1, help="Denoising steps; if not given, the model's.")] = None,
+    text_scale: Annotated[float | None, typer.Option(help="How strongly the prompt is followed.")] = None,
+    occupancy_scale: Annotated[float | None, typer.Option(help="How strongly the blockout is followed.")] = None,
+    hints: Annotated[bool, typer.Option(help="Give colour hints, or leave colours to the prompt.")] = True,
+    seed: Annotated[int, typer.Option(help="Added to each scene's own.")] = 0,
+    device: Annotated[str, typer.Option(help="auto, cpu or cuda.")] = "auto",
+) -> None:
+    """Generate the scenes of a split and write how good they are, beside the same figures of the real renders."""
+    if split not in ("test", "validation", "train"):
+        raise typer.BadParameter(f"--split is {split!r}; it must be test, validation or train")
+    from dataclasses import asdict
+
+    from occscene_server.engine.pipeline_loader import load_pipeline
+    from occscene_server.evaluation.evaluator import Evaluator, scenes_of
+    from occscene_server.evaluation.report import write_report
+    from occscene_server.evaluation.scene_scores import Generation, SceneScores, autoencoder_figures, generate_scenes
+
+    loaded = load_pipeline(model, device)
+    judge = Evaluator.load(evaluator, str(loaded.pipe.device))
+    scenes = list(scenes_of(data, split, limit))
+    how = Generation(seed, steps, text_scale, occupancy_scale, hints)
+    scores = SceneScores(judge, scenes[0].blockout.taxonomy)
+    shown = []
+    for made in track(generate_scenes(loaded.pipe, scenes, how), "scenes", total=len(scenes)):
+        scores.add(made)
+        if len(shown) < _SHOWN:
+            shown.append(made)
+    figures = {
+        "model": model, "device": loaded.device, "split": split, "generation": asdict(how),
+        "evaluator": judge.figures, "autoencoder": autoencoder_figures(loaded.pipe, scenes), **scores.figures(),
+    }  # fmt: skip
+    write_report(output, figures, shown)
+    rich_print({name: figures[name] for name in ("segmenter_agreement", "probes", "warp_psnr", "autoencoder")})
+    rich_print(f"The report is {output / 'report.html'}, its pictures {output / 'sheet.png'}")

@@ -1,0 +1,167 @@
+"""The evaluation as files: report.json for programs, report.html and sheet.png for people."""
+
+from __future__ import annotations
+
+import base64
+import html
+import io
+import json
+import textwrap
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from occscene.taxonomy import TAXONOMIES
+from PIL import Image, ImageDraw
+
+from occscene_server.evaluation.evaluator import cell_maps
+from occscene_server.evaluation.scene_scores import PREDICTIONS, Figures, GeneratedScene
+from occscene_server.evaluation.segmenter import CELL
+
+_LINE_HEIGHT = 13
+_MARGIN = 4
+
+_STYLE = """
+body { font: 15px/1.5 sans-serif; max-width: 1080px; margin: 2em auto; padding: 0 1em; color: #222; }
+table { border-collapse: collapse; margin: .5em 0 1.5em; }
+th, td { padding: .2em .9em; text-align: right; border-bottom: 1px solid #ddd; }
+th:first-child, td:first-child { text-align: left; }
+img { display: block; width: 100%; }
+.note { color: #666; }
+"""
+
+
+def write_report(folder: Path, figures: Figures, shown: Sequence[GeneratedScene]) -> None:
+    """Writes `report.json`, `report.html` and `sheet.png`.
+
+    Args:
+        folder: made if it is not there.
+        figures: the whole of the JSON.
+        shown: the scenes in the pictures.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / "report.json").write_text(json.dumps(figures, indent=1) + "\n", encoding="utf-8")
+    (folder / "report.html").write_text(_page(figures, shown), encoding="utf-8")
+    sheet(shown).save(folder / "sheet.png")
+
+
+def sheet(shown: Sequence[GeneratedScene]) -> Image.Image:
+    """For each scene the prompt, its real views in a row, and below them the generated ones."""
+    blocks = [_block(made) for made in shown]
+    image = Image.new("RGB", (max(b.width for b in blocks), sum(b.height for b in blocks)), "white")
+    top = 0
+    for block in blocks:
+        image.paste(block, (0, top))
+        top += block.height
+    return image
+
+
+def _block(made: GeneratedScene) -> Image.Image:
+    rows = np.concatenate([_strip(made.scene.views), _strip(made.views)], axis=0)
+    caption = f"{made.scene.info.seed}, real above generated: {made.scene.info.prompt}"
+    lines = textwrap.wrap(caption, width=max(20, rows.shape[1] // 6))
+    head = _LINE_HEIGHT * len(lines) + 2 * _MARGIN
+    block = Image.new("RGB", (rows.shape[1], rows.shape[0] + head), "white")
+    block.paste(Image.fromarray(rows), (0, head))
+    ImageDraw.Draw(block).multiline_text((_MARGIN, _MARGIN), "\n".join(lines), fill="black", spacing=1)
+    return block
+
+
+def _strip(views: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """Views (V, height, width, 3) side by side."""
+    return np.concatenate(list(views), axis=1)
+
+
+def _condition(made: GeneratedScene) -> NDArray[np.uint8]:
+    """The blockout's classes as the views see them, in the taxonomy's colours, (V, height, width, 3)."""
+    blockout = made.scene.blockout
+    palette = np.array([entry.color for entry in TAXONOMIES[blockout.taxonomy].classes], np.uint8)
+    colors = palette[cell_maps(blockout, made.scene.cameras).labels.numpy()]
+    return colors.repeat(CELL, 1).repeat(CELL, 2)
+
+
+def _page(figures: Figures, shown: Sequence[GeneratedScene]) -> str:
+    model = html.escape(str(figures["model"]))
+    told = ", ".join(f"{name} {value}" for name, value in figures["generation"].items())
+    parts = [
+        "<!doctype html><html lang='en'><meta charset='utf-8'>",
+        f"<title>{model}</title><style>{_STYLE}</style><h1>{model}</h1>",
+        f"<p>{figures['scenes']} scenes, {figures['views']} views of the {figures['split']} split; "
+        f"{html.escape(told)}; {figures['seconds_per_scene']['mean']:.1f} s a scene "
+        f"on {html.escape(figures['device'])}.</p>",
+        _views_table(figures),
+        _occupancy_tables(figures),
+        "<h2>Pictures</h2><p class='note'>The first scenes of the split, none chosen. "
+        "Rows: the blockout, the real render, the generated views.</p>",
+        *(_pictures(made) for made in shown),
+        "</html>",
+    ]
+    return "\n".join(parts) + "\n"
+
+
+def _views_table(figures: Figures) -> str:
+    agreement, hints, warps = figures["segmenter_agreement"], figures["hint_delta_e"], figures["warp_psnr"]
+    distance = figures["kernel_distance"]
+    rows = [
+        ("segmenter agrees with the blockout", _share(agreement["real"]), _share(agreement["generated"]),
+         f"ratio {agreement['ratio']:.3f}"),
+        *(
+            (f"probe reads the {name.replace('_', ' ')}", _share(probe["real"]), _share(probe["generated"]),
+             f"ratio {probe['ratio']:.3f}; the most common word {_share(probe['most_common_word'])}")
+            for name, probe in figures["probes"].items()
+        ),
+        ("colour of objects against their hints, delta E", f"{hints['real']:.1f}", f"{hints['generated']:.1f}",
+         f"{hints['objects']} objects"),
+        ("a view warped to another, PSNR", f"{warps['real']:.2f} dB", f"{warps['generated']:.2f} dB",
+         f"with the blockout's depth {warps['generated_with_blockout']:.2f} dB"),
+        ("KID over the segmenter's features", f"{distance.get('between_real_halves', float('nan')):.4f}",
+         f"{distance['generated']:.4f}", f"spread {distance['generated_spread']:.4f}; real: one half to the other"),
+    ]  # fmt: skip
+    autoencoder = figures["autoencoder"]
+    return (
+        "<h2>Views</h2>"
+        + _table(("", "real renders", "generated", ""), rows)
+        + f"<p>The autoencoder gives real views back with {autoencoder['psnr']:.2f} dB and SSIM "
+        f"{autoencoder['ssim']:.3f}. On real renders the segmenter agrees with the true grid in "
+        f"{_share(agreement['real_with_truth'])} of the cells.</p>"
+    )
+
+
+def _occupancy_tables(figures: Figures) -> str:
+    scored = figures["occupancy"]
+    measures = ("miou", "iou", "precision", "recall")
+    totals = [(name.replace("_", " "), *(_share(scored[name][m]) for m in measures)) for name in PREDICTIONS]
+    classes = scored["blockout"]["class_iou"]
+    by_class = [(c, *(_share(scored[name]["class_iou"][c]) for name in PREDICTIONS)) for c in classes]
+    return (
+        "<h2>Occupancy against the true grid</h2><p class='note'>Over the whole set; empty is no class. "
+        "Views come with the blockout unless they stand alone.</p>"
+        + _table(("", "mIoU", "IoU", "precision", "recall"), totals)
+        + _table(("IoU of", *(name.replace("_", " ") for name in PREDICTIONS)), by_class)
+    )
+
+
+def _pictures(made: GeneratedScene) -> str:
+    info = made.scene.info
+    strips = (_strip(_condition(made)), _strip(made.scene.views), _strip(made.views))
+    images = "".join(f"<img alt='' src='{_embedded(strip)}'>" for strip in strips)
+    return f"<h3>Scene {info.seed}</h3><p>{html.escape(info.prompt)}</p>{images}"
+
+
+def _table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    def row(cells: Sequence[Any], tag: str) -> str:
+        return "<tr>" + "".join(f"<{tag}>{html.escape(str(cell))}</{tag}>" for cell in cells) + "</tr>"
+
+    return "<table>" + row(head, "th") + "".join(row(cells, "td") for cells in rows) + "</table>"
+
+
+def _share(value: float) -> str:
+    return f"{100 * value:.1f} %"
+
+
+def _embedded(pixels: NDArray[np.uint8]) -> str:
+    file = io.BytesIO()
+    Image.fromarray(pixels).save(file, "WEBP", quality=85)
+    return "data:image/webp;base64," + base64.b64encode(file.getvalue()).decode()

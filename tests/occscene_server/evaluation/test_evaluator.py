@@ -1,0 +1,147 @@
+"""The judge trained on a few painted scenes, and a whole evaluation of a tiny untrained model through the commands."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from diffusers import FlowMatchEulerDiscreteScheduler
+from occscene.camera import PinholeCamera
+from occscene.grid import GridObject, SemanticGrid
+from PIL import Image
+from typer.testing import CliRunner
+
+from occscene_server.cli import app
+from occscene_server.evaluation.evaluator import Evaluator, cell_maps
+from occscene_server.evaluation.probes import fit_probe, load_probes, save_probes
+from occscene_server.evaluation.seen_maps import seen_maps
+from occscene_server.evaluation.segmenter import SceneSegmenter
+from occscene_server.geometry.cameras import CameraTensors
+from occscene_server.geometry.grids import GridTensors
+from occscene_server.geometry.guidance import render_guidance
+from occscene_server.models.autoencoder import SceneAutoencoder
+from occscene_server.models.denoiser import OccSceneDenoiser
+from occscene_server.models.perception import OccupancyPerception
+from occscene_server.pipelines.occscene import OccScenePipeline
+from occscene_server.training.dataset import RenderedScene, SceneInfo, write_scene
+
+RED, GREEN = (0.7, 0.1, 0.1), (0.1, 0.6, 0.1)
+
+
+def scene(seed: int) -> RenderedScene:
+    """A wall, a floor and a box; the wall is red in even scenes; the blockout's box is too high."""
+    occupancy, blockout = np.zeros((2, 10, 10, 8), np.uint8)
+    for labels in (occupancy, blockout):
+        labels[:, :, 0], labels[:, 9] = 2, 3
+    x = 1 + seed % 4
+    occupancy[x : x + 4, 4:7, 1:3] = blockout[x : x + 4, 4:7, 1:5] = 7
+    wall = RED if seed % 2 == 0 else GREEN
+    objects = (
+        GridObject(1, "floor", (0.5, 0.5, 0.5)),
+        GridObject(2, "north wall", wall),
+        GridObject(3, "sofa", (0.1, 0.1, 0.8)),
+    )
+    instances = np.array([0, 0, 1, 2, 0, 0, 0, 3], np.uint16)
+    true_grid, artists = (
+        SemanticGrid(labels, 0.3, np.eye(4), "indoor", instances[labels], objects) for labels in (occupancy, blockout)
+    )
+    cameras = []
+    for place in (1.0, 2.0):  # they look along y
+        pose = np.array([[1.0, 0, 0, place], [0, 0, 1, -2.5], [0, -1, 0, 1.3], [0, 0, 0, 1]])
+        cameras.append(PinholeCamera(f"x = {place} m", 64, 64, 60.0, 60.0, 32.0, 32.0, pose))
+    paint = np.zeros((4, 3))
+    paint[1:] = [item.hint for item in objects]
+    seen = seen_maps(true_grid, cameras, (64, 64)).objects.numpy()
+    views = (255 * np.clip(paint[seen], 0, 1) ** (1 / 2.2)).astype(np.uint8)
+    color = "red" if seed % 2 == 0 else "green"
+    info = SceneInfo(seed, "indoor", f"{color} walls", "study", "modern", "day", color, "grey", ())
+    return RenderedScene(info, true_grid, artists, tuple(cameras), views)
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Rendered scenes, and the evaluator trained on them by the command."""
+    root = tmp_path_factory.mktemp("evaluation")
+    for seed in (0, 1, 2, 3, 4, 5, 20, 21):
+        write_scene(root / "data", scene(seed))
+    arguments = ["evaluate", "train", "--data", root / "data", "--output", root / "judge", "--steps", 40, "--batch", 4]
+    result = CliRunner().invoke(app, [str(argument) for argument in arguments], catch_exceptions=False)
+    assert result.exit_code == 0, result.output
+    return root
+
+
+def test_maps_are_those_of_the_guidance() -> None:
+    grid, cameras = scene(2).blockout, scene(2).cameras
+    found = cell_maps(grid, cameras)
+    known = render_guidance(GridTensors.from_grids([grid]), CameraTensors.from_cameras([cameras]), (16, 16), 12)
+    torch.testing.assert_close(found.labels, known.labels[0])
+    torch.testing.assert_close(found.depth, known.depth[0])
+    assert set(found.objects[found.labels == 3].tolist()) == {2}
+
+
+def test_segmenter_is_small_and_gives_a_class_per_cell() -> None:
+    model = SceneSegmenter(12)
+    assert sum(parameter.numel() for parameter in model.parameters()) < 1_000_000
+    output = model(torch.zeros(2, 3, 64, 96))
+    assert output.logits.shape == (2, 12, 16, 24)
+    assert output.features.shape == (2, sum(model.config.widths))
+
+
+def test_probe_learns_a_linear_rule_and_is_kept(tmp_path: Path) -> None:
+    features = torch.randn(200, 5, generator=torch.Generator().manual_seed(0))
+    truth = ["left" if row[2] > 0.3 * row[0] else "right" for row in features]
+    probe = fit_probe(features[:150], truth[:150], 1e-3)
+    assert probe.accuracy(features[150:], truth[150:]) > 0.9
+    assert probe.accuracy(features[150:], ["unheard of"] * 50) == 0
+    save_probes(tmp_path / "probes.safetensors", {"side": probe})
+    assert load_probes(tmp_path / "probes.safetensors")["side"].answer(features) == probe.answer(features)
+
+
+def test_evaluator_learns_painted_scenes(folder: Path) -> None:
+    judge = Evaluator.load(folder / "judge")
+    assert judge.figures["segmenter_agreement"] > 0.8
+    assert judge.figures["wall_color_accuracy"] == 1
+    assert not judge.segmenter.training
+
+
+def test_missing_evaluator_is_named(tmp_path: Path) -> None:
+    with pytest.raises(OSError, match="evaluate train"):
+        Evaluator.load(tmp_path)
+
+
+def test_evaluation_of_an_untrained_model(folder: Path) -> None:
+    torch.manual_seed(0)
+    OccScenePipeline(
+        vae=SceneAutoencoder((16, 16, 16), 1, 4, (0.0,) * 4, (1.0,) * 4),
+        text_encoder=None,
+        tokenizer=None,
+        denoiser=OccSceneDenoiser(latent_channels=4, block_out_channels=(32, 32, 64), layers_per_block=1),
+        perception=OccupancyPerception(12, (8, 8, 16), 4, 8, (16, 16, 16), 8),
+        scheduler=FlowMatchEulerDiscreteScheduler(shift=1.0),
+    ).save_pretrained(folder / "model")
+    arguments = [
+        "evaluate", "run", "--model", folder / "model", "--evaluator", folder / "judge", "--data", folder / "data",
+        "--output", folder / "report", "--steps", 2, "--device", "cpu",
+    ]  # fmt: skip
+    result = CliRunner().invoke(app, [str(argument) for argument in arguments], catch_exceptions=False)
+    assert result.exit_code == 0, result.output
+
+    figures = json.loads((folder / "report" / "report.json").read_text())
+    assert figures["scenes"] == 2
+    assert 0 < figures["occupancy"]["blockout"]["iou"] < 1
+    assert set(figures["occupancy"]["from_generated_views"]["class_iou"]) >= {"wall", "floor", "sofa"}
+    fidelity = figures["segmenter_agreement"]
+    assert fidelity["real"] < fidelity["real_with_truth"]  # the blockout's box is too high
+    assert fidelity["ratio"] == pytest.approx(fidelity["generated"] / fidelity["real"])
+    assert figures["probes"]["wall_color"]["real"] == 1
+    assert figures["hint_delta_e"]["real"] < 15 < figures["hint_delta_e"]["generated"]
+    assert figures["warp_psnr"]["real"] > figures["warp_psnr"]["generated"]
+    assert figures["kernel_distance"]["generated"] > 0
+    assert figures["seconds_per_scene"]["mean"] > 0
+    page = (folder / "report" / "report.html").read_text()
+    assert page.count("<img") == 2 * 3
+    assert "red walls" in page
+    assert Image.open(folder / "report" / "sheet.png").width == 2 * 64
