@@ -117,7 +117,7 @@ def fit_probe(features: Tensor, truth: Sequence[str], penalty: float) -> LinearP
 def best_probe(
     train: tuple[Tensor, Sequence[str]], held_out: tuple[Tensor, Sequence[str]], penalties: Sequence[float]
 ) -> LinearProbe:
-    """Of the probes fitted with each penalty, the one that is right most often on held-out scenes."""
+    """Of the probes fitted with each penalty, the most often right on held-out scenes; of equal ones the first."""
     probes = [fit_probe(*train, penalty) for penalty in penalties]
     return max(probes, key=lambda probe: probe.accuracy(*held_out))
 

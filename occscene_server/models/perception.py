@@ -67,14 +67,16 @@ class OccupancyPerception(ModelMixin, ConfigMixin):
         self.blockout_scale = nn.Parameter(torch.tensor(4.0))
 
     def _initialize(self) -> None:
-        """Keeps the signal's size from layer to layer, as there are no normalisations; the head starts small."""
+        """Keeps the signal's size from layer to layer; the head starts small."""
         for module in self.modules():
             if isinstance(module, nn.Conv2d | nn.Conv3d | nn.ConvTranspose3d):
                 assert module.bias is not None
                 nn.init.zeros_(module.bias)
-                if module.weight.any():  # the last convolution of a residual block starts at zero
-                    fan_in = module.weight[0].numel() if not module.transposed else module.in_channels
-                    nn.init.normal_(module.weight, std=(2.0 / fan_in) ** 0.5)
+                fan_in = module.weight[0].numel() if not module.transposed else module.in_channels
+                nn.init.normal_(module.weight, std=(2.0 / fan_in) ** 0.5)
+        for module in self.modules():
+            if isinstance(module, ResidualBlock | VolumeBlock):  # the identity at the start
+                nn.init.zeros_(module.layers[-1].weight)
         # the untrained net gives the blockout back: its own say is small beside the blockout's
         nn.init.normal_(self.head.weight, std=0.01)
 
@@ -150,13 +152,20 @@ class ImageEncoder(nn.Module):
 
 
 class VolumeBlock(nn.Module):
-    """x + conv(relu(conv(relu(x)))) in three dimensions; the identity at the start."""
+    """x + conv(relu(norm(conv(relu(norm(x)))))) in three dimensions; the identity at the start."""
 
     def __init__(self, channels: int) -> None:
         super().__init__()
         last = nn.Conv3d(channels, channels, 3, padding=1)
         nn.init.zeros_(last.weight)
-        self.layers = nn.Sequential(nn.ReLU(), nn.Conv3d(channels, channels, 3, padding=1), nn.ReLU(), last)
+        self.layers = nn.Sequential(
+            nn.GroupNorm(8, channels),
+            nn.ReLU(),
+            nn.Conv3d(channels, channels, 3, padding=1),
+            nn.GroupNorm(8, channels),
+            nn.ReLU(),
+            last,
+        )
 
     def forward(self, x: Tensor) -> Tensor:
         """(B, C, X, Y, Z) to the same."""

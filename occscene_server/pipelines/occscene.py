@@ -90,11 +90,12 @@ class OccScenePipeline(DiffusionPipeline):
     @classmethod
     def from_pretrained(cls, path: str, **kwargs: Any) -> OccScenePipeline:
         """Loads a pipeline as diffusers does; one that was saved without a text encoder gets MiniLM."""
-        kwargs.setdefault("low_cpu_mem_usage", False)  # the other way needs accelerate
         pipeline: OccScenePipeline = super().from_pretrained(path, **kwargs)
         if pipeline.text_encoder is None:
             text_encoder, tokenizer = load_minilm()
             pipeline.register_modules(text_encoder=text_encoder, tokenizer=tokenizer)
+        for network in (pipeline.vae, pipeline.denoiser):
+            network.to(memory_format=torch.channels_last)  # the layout that convolutions are fast in
         return pipeline
 
     def check_inputs(

@@ -70,6 +70,9 @@ def denoiser(
     batch: Annotated[int, typer.Option(min=1, help="Scenes a step, each with all its views.")] = 2,
     learning_rate: Annotated[float, typer.Option(help="After the warm-up.")] = 1e-3,
     ema_decay: Annotated[float, typer.Option(help="Of the averaged weights.")] = 0.9985,
+    widths: Annotated[str, typer.Option(help="Of the UNet's levels, finest first.")] = "64,128,192",
+    attention_levels: Annotated[int, typer.Option(min=1, help="How many of the coarsest levels attend.")] = 1,
+    view_side: Annotated[int | None, typer.Option(help="Shrink views to so many pixels; a quick start.")] = None,
     max_minutes: MaxMinutesOption = None,
     device: DeviceOption = "cpu",
     seed: SeedOption = 0,
@@ -77,11 +80,15 @@ def denoiser(
     """Train the denoiser and dual alignment on the autoencoder's latents."""
     autoencoder = SceneAutoencoder.from_pretrained(vae).to(device)
     scenes, held_out = (
-        _latent_scenes(data, "train", autoencoder, device),
-        _latent_scenes(data, "validation", autoencoder, device),
+        _latent_scenes(data, split, autoencoder, device, view_side) for split in ("train", "validation")
     )
     torch.manual_seed(seed)
-    model = OccSceneDenoiser(autoencoder.config.latent_channels, _classes(scenes.scenes))
+    model = OccSceneDenoiser(
+        autoencoder.config.latent_channels,
+        _classes(scenes.scenes),
+        tuple(int(width) for width in widths.split(",")),
+        attention_levels=attention_levels,
+    )
     model.to(device, memory_format=torch.channels_last)
     options = LoopOptions(output, steps, learning_rate, ema_decay=ema_decay, max_minutes=max_minutes, device=device)
 
@@ -118,7 +125,8 @@ def joint(
         OccSceneDenoiser.from_pretrained(model / "denoiser"),
         OccupancyPerception.from_pretrained(model / "perception").requires_grad_(not freeze_perception),
         autoencoder,
-    ).to(device, memory_format=torch.channels_last)
+    ).to(device)
+    networks.denoiser.to(memory_format=torch.channels_last)
     weights = balance(scenes.scenes, _classes(scenes.scenes)).to(device)
 
     def loss_of_step(step: int) -> tuple[Tensor, dict[str, float]]:
@@ -185,8 +193,10 @@ def bundle(
     rich_print(f"{size / 1e6:.1f} MB of weights in {output}")
 
 
-def _latent_scenes(data: Path, split: str, vae: SceneAutoencoder, device: str) -> LatentScenes:
-    return LatentScenes(SceneSet(data, split), vae, *load_minilm(), device)
+def _latent_scenes(
+    data: Path, split: str, vae: SceneAutoencoder, device: str, view_side: int | None = None
+) -> LatentScenes:
+    return LatentScenes(SceneSet(data, split), vae, *load_minilm(), device, view_side)
 
 
 def _classes(scenes: SceneSet) -> int:

@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
+import torch.nn.functional as F
 from torch import Tensor
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
@@ -36,6 +37,8 @@ class LatentScenes:
         vae: the trained autoencoder.
         text_encoder, tokenizer: of the prompts.
         device: where batches go.
+        view_side: views are shrunk to so many pixels a side first; None leaves them. What a scene looks like is learned
+            several times faster from small views, and carries over.
     """
 
     def __init__(
@@ -45,14 +48,17 @@ class LatentScenes:
         text_encoder: PreTrainedModel,
         tokenizer: PreTrainedTokenizerBase,
         device: str,
+        view_side: int | None = None,
     ) -> None:
         self.scenes = scenes
         self.device = device
-        plain, flipped = [], []
-        for views in scenes.views:
-            plain.append(latents_of_views(vae, views.to(device)).cpu().to(torch.bfloat16))
-            flipped.append(latents_of_views(vae, views.flip(2).to(device)).cpu().to(torch.bfloat16))
-        self.latents = torch.stack([torch.stack(plain), torch.stack(flipped)])  # (2, N, V, C, h, w)
+
+        def latents(views: Tensor) -> Tensor:
+            return latents_of_views(vae, views.to(device), view_side).cpu().to(torch.bfloat16)
+
+        plain = torch.stack([latents(views) for views in scenes.views])
+        mirrored = torch.stack([latents(views.flip(2)) for views in scenes.views])
+        self.latents = torch.stack([plain, mirrored])  # (2, N, V, C, h, w)
         text_encoder = text_encoder.to(device)
         prompts = [prompt for info in scenes.infos for prompt in prompt_variants(info)]
         encoded = [encode_prompts(text_encoder, tokenizer, prompts[i : i + 32]) for i in range(0, len(prompts), 32)]
@@ -67,9 +73,12 @@ class LatentScenes:
 
 
 @torch.no_grad()
-def latents_of_views(vae: SceneAutoencoder, views: Tensor) -> Tensor:
-    """uint8 views (N, height, width, 3) to normalised latents (N, channel, h, w)."""
-    images = (views.permute(0, 3, 1, 2).float() / 127.5 - 1.0).contiguous(memory_format=torch.channels_last)
+def latents_of_views(vae: SceneAutoencoder, views: Tensor, view_side: int | None = None) -> Tensor:
+    """uint8 views (N, height, width, 3), shrunk to `view_side` pixels, to normalised latents (N, channel, h, w)."""
+    images = views.permute(0, 3, 1, 2).float() / 127.5 - 1.0
+    if view_side is not None:
+        images = F.interpolate(images, size=(view_side, view_side), mode="area")
+    images = images.contiguous(memory_format=torch.channels_last)
     return vae.normalize(vae.encode(images).latent_dist.mode().float())
 
 

@@ -1,0 +1,87 @@
+"""The whole chain of training commands on a handful of tiny scenes, up to a pipeline that generates."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+from occscene.camera import PinholeCamera
+from occscene.grid import GridObject, SemanticGrid
+from occscene_server.pipelines.occscene import OccScenePipeline
+from occscene_server.training.cli import train_app
+from occscene_server.training.dataset import RenderedScene, SceneInfo, read_scene, write_scene
+from occscene_server.training.prompts import VARIANTS, prompt_variants
+from typer.testing import CliRunner
+
+SIDE = 64
+ITEMS = (
+    {"id": 1, "name": "sofa", "class": "sofa", "phrase": "a red sofa", "share": 0.3},
+    {"id": 2, "name": "wall", "class": "wall", "phrase": "white walls", "share": 0.5},
+)
+
+
+def tiny_scene(seed: int) -> RenderedScene:
+    rng = np.random.default_rng(seed)
+    labels = np.zeros((12, 12, 8), np.uint8)
+    labels[:, :, 0], labels[2:5, 6:9, 1:4], labels[:, -1] = 2, 7, 3
+    instances = (labels == 7).astype(np.uint16) + 2 * (labels == 3).astype(np.uint16)
+    objects = (GridObject(1, "sofa", (0.8, 0.1, 0.1)), GridObject(2, "wall", (0.9, 0.9, 0.9)))
+    true = labels.copy()
+    true[2:5, 6, 3] = 0
+    pose = np.eye(4)
+    pose[:3, :3] = [[1, 0, 0], [0, 0, 1], [0, -1, 0]]
+    pose[:3, 3] = (1.2, 0.2, 0.9)
+    cameras = tuple(PinholeCamera(str(i), SIDE, SIDE, 45.0, 45.0, 28.0 + 8 * i, 32.0, pose) for i in range(2))
+    views = rng.integers(0, 255, (2, SIDE, SIDE, 3), np.uint8)
+    grids = [SemanticGrid(kind, 0.2, np.eye(4), "indoor", instances, objects) for kind in (true, labels)]
+    info = SceneInfo(seed, "indoor", "a red sofa", "study", "modern", "overcast", "white", "brown", ITEMS)
+    return RenderedScene(info, *grids, cameras, views)
+
+
+@pytest.fixture(scope="module")
+def chain(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    root = tmp_path_factory.mktemp("chain")
+    for seed in (1, 2, 3, 4):
+        write_scene(root / "data", tiny_scene(seed))
+    (root / "model").mkdir()
+
+    def run(command: str, *options: str) -> None:
+        result = CliRunner().invoke(train_app, [command, *options], catch_exceptions=False)
+        assert result.exit_code == 0, result.output
+
+    data = ("--data", str(root / "data"))
+    run("autoencoder", *data, "--output", str(root / "a"), "--steps", "3", "--batch", "2", "--crop", "64")
+    run("perception", *data, "--output", str(root / "p"), "--steps", "2", "--batch", "1")
+    vae = ("--vae", str(root / "a/vae"))
+    run("denoiser", *data, *vae, "--output", str(root / "d"), "--steps", "2", "--batch", "2", "--widths", "32,32,64")
+    for source in ("a/vae", "p/perception", "d/denoiser"):
+        (root / "model" / source.split("/")[1]).symlink_to(root / source)
+    run("joint", *data, "--model", str(root / "model"), "--output", str(root / "j"), "--steps", "2", "--batch", "1")
+    (root / "j/vae").symlink_to(root / "a/vae")
+    run("bundle", "--model", str(root / "j"), "--output", str(root / "bundle"))
+    return root
+
+
+def test_the_bundle_generates(chain: Path) -> None:
+    assert not list((chain / "bundle").glob("text_encoder*"))
+    pipe = OccScenePipeline.from_pretrained(str(chain / "bundle"))
+    scene = read_scene(chain / "data/scene_000002")
+    output = pipe("a red sofa", scene.cameras, scene.blockout, num_inference_steps=2)
+    assert output.images.shape == (2, SIDE, SIDE, 3)
+    assert output.grid.shape == scene.blockout.shape
+
+
+def test_every_stage_logs_its_loss(chain: Path) -> None:
+    for stage in "apdj":
+        rows = [json.loads(line) for line in (chain / stage / "log.jsonl").read_text().splitlines()]
+        assert np.isfinite(rows[0]["loss"])
+
+
+def test_prompt_variants_are_stable_and_differ() -> None:
+    info = tiny_scene(2).info
+    variants = prompt_variants(info)
+    assert len(variants) == VARIANTS
+    assert variants == prompt_variants(info)
+    assert variants[1] == "a modern study, white walls, overcast"
