@@ -61,24 +61,29 @@ def run(
         raise typer.BadParameter(f"--split is {split!r}; it must be test, validation or train")
     from dataclasses import asdict
 
-    from occscene_server.engine.pipeline_loader import load_pipeline
+    import torch
+
     from occscene_server.evaluation.evaluator import Evaluator, scenes_of
     from occscene_server.evaluation.report import write_report
     from occscene_server.evaluation.scene_scores import Generation, SceneScores, autoencoder_figures, generate_scenes
+    from occscene_server.pipelines.occscene import OccScenePipeline
 
-    loaded = load_pipeline(model, device)
-    judge = Evaluator.load(evaluator, str(loaded.pipe.device))
+    if device == "auto":
+        device = "cuda" if torch.cuda.is_available() else "cpu"
+    pipe = OccScenePipeline.from_pretrained(model).to(device)
+    pipe.set_progress_bar_config(disable=True)
+    judge = Evaluator.load(evaluator, device)
     scenes = list(scenes_of(data, split, limit))
     how = Generation(seed, steps, text_scale, occupancy_scale, hints)
     scores = SceneScores(judge, scenes[0].blockout.taxonomy)
     shown = []
-    for made in track(generate_scenes(loaded.pipe, scenes, how), "scenes", total=len(scenes)):
+    for made in track(generate_scenes(pipe, scenes, how), "scenes", total=len(scenes)):
         scores.add(made)
         if len(shown) < _SHOWN:
             shown.append(made)
     figures = {
-        "model": model, "device": loaded.device, "split": split, "generation": asdict(how),
-        "evaluator": judge.figures, "autoencoder": autoencoder_figures(loaded.pipe, scenes), **scores.figures(),
+        "model": model, "device": device, "split": split, "generation": asdict(how),
+        "evaluator": judge.figures, "autoencoder": autoencoder_figures(pipe, scenes), **scores.figures(),
     }  # fmt: skip
     write_report(output, figures, shown)
     rich_print({name: figures[name] for name in ("segmenter_agreement", "probes", "warp_psnr", "autoencoder")})

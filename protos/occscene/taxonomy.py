@@ -114,8 +114,8 @@ INDOOR = Taxonomy(
             "objs",
             (196, 175, 214),
             70,
-            "object, lamp, plant, pot, book, vase, bowl, fruit, picture, painting, frame, curtain, cushion, pillow, box, "
-            "clock, mirror, prop, light, decor",
+            "object, lamp, plant, pot, book, vase, bowl, fruit, picture, painting, frame, curtain, cushion, pillow, "
+            "box, clock, mirror, prop, light, decor",
         ),
     ),
 )

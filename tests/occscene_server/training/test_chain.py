@@ -9,11 +9,12 @@ import numpy as np
 import pytest
 from occscene.camera import PinholeCamera
 from occscene.grid import GridObject, SemanticGrid
+from typer.testing import CliRunner
+
 from occscene_server.pipelines.occscene import OccScenePipeline
 from occscene_server.training.cli import train_app
 from occscene_server.training.dataset import RenderedScene, SceneInfo, read_scene, write_scene
 from occscene_server.training.prompts import VARIANTS, prompt_variants
-from typer.testing import CliRunner
 
 SIDE = 64
 ITEMS = (
