@@ -76,9 +76,10 @@ def _paint(
     objects: Sequence[TriangleObject], volume: GridVolume, taxonomy: Taxonomy, voxel: Ints, owner: Ints
 ) -> SemanticGrid:
     """Writes (voxel, object) pairs in ascending priority, so that the last written is the one that wins."""
-    priorities = [
-        taxonomy.classes[item.class_index].priority if item.priority is None else item.priority for item in objects
-    ]
+    priorities = np.array(
+        [taxonomy.classes[item.class_index].priority if item.priority is None else item.priority for item in objects],
+        np.int64,
+    )
     rank = np.empty(len(objects), np.int64)
     rank[np.lexsort((np.arange(len(objects)), priorities))] = np.arange(len(objects))
     order = np.argsort(rank[owner], kind="stable")

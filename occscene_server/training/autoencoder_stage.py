@@ -101,7 +101,11 @@ def reconstruction_scores(model: SceneAutoencoder, views: Tensor, device: str) -
 def train_autoencoder(
     model: SceneAutoencoder, views: Tensor, held_out: Tensor, options: LoopOptions, batch: int, crop: int, seed: int
 ) -> bool:
-    """Trains on uint8 views (N, height, width, 3), then measures the latents; returns whether all steps were done."""
+    """Trains on uint8 views (N, height, width, 3), then measures the latents unless the encoder is frozen.
+
+    Returns:
+        Whether all steps were done.
+    """
     model.to(options.device, memory_format=torch.channels_last)
 
     def loss_of_step(step: int) -> tuple[Tensor, dict[str, float]]:
@@ -110,5 +114,6 @@ def train_autoencoder(
         return autoencoder_loss(model, images.contiguous(memory_format=torch.channels_last))
 
     finished = train(model, loss_of_step, options, lambda: reconstruction_scores(model, held_out, options.device))
-    measure_latents(model, views[:: max(1, len(views) // 512)], options.device)
+    if any(parameter.requires_grad for parameter in model.encoder.parameters()):
+        measure_latents(model, views[:: max(1, len(views) // 512)], options.device)
     return finished

@@ -43,6 +43,9 @@ def autoencoder(
     steps: Annotated[int, typer.Option(min=1, help=STEPS_HELP)] = 9000,
     batch: Annotated[int, typer.Option(min=1, help="Crops a step.")] = 8,
     crop: Annotated[int, typer.Option(min=64, help="Side of a crop in pixels.")] = 128,
+    decoder_of: Annotated[
+        Path | None, typer.Option(help="Train this autoencoder's decoder further; its latents stay as they are.")
+    ] = None,
     learning_rate: Annotated[float, typer.Option(help="After the warm-up.")] = 1.2e-3,
     max_minutes: MaxMinutesOption = None,
     device: DeviceOption = "cpu",
@@ -51,7 +54,8 @@ def autoencoder(
     """Train the autoencoder, from which everything else follows."""
     views, held_out = SceneSet(data, "train").views.flatten(0, 1), SceneSet(data, "validation").views.flatten(0, 1)
     torch.manual_seed(seed)
-    model = SceneAutoencoder()
+    model = SceneAutoencoder() if decoder_of is None else SceneAutoencoder.from_pretrained(decoder_of)
+    model.encoder.requires_grad_(decoder_of is None)
     options = LoopOptions(
         output, steps, learning_rate, decay_fraction=0.3, ema_decay=0.9985, weight_decay=0.0,
         max_minutes=max_minutes, device=device,

@@ -128,12 +128,8 @@ def _camera_from_row(row: object, where: str) -> PinholeCamera:
     if missing:
         raise ValueError(f"{where} lacks {', '.join(missing)}")
     try:
-        return PinholeCamera(
-            str(row["name"]),
-            int(row["width"]),
-            int(row["height"]),
-            *(float(row[field]) for field in ("fx", "fy", "cx", "cy")),
-            row["world_from_camera"],
-        )
+        fx, fy, cx, cy = (float(row[field]) for field in ("fx", "fy", "cx", "cy"))
+        size = int(row["width"]), int(row["height"])
+        return PinholeCamera(str(row["name"]), *size, fx, fy, cx, cy, row["world_from_camera"])
     except (TypeError, ValueError) as error:
         raise ValueError(f"{where}: {error}") from error

@@ -5,6 +5,7 @@ from __future__ import annotations
 import zipfile
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -128,7 +129,7 @@ class SemanticGrid:
         """Where the grid lies."""
         return GridVolume(self.shape, self.voxel_size, self.world_from_grid)
 
-    def voxel_centers(self, indices: NDArray[np.integer]) -> Float64Array:
+    def voxel_centers(self, indices: NDArray[np.integer[Any]]) -> Float64Array:
         """World coordinates in metres of voxel indices (..., 3)."""
         return transform_points(self.world_from_grid, (indices + 0.5) * self.voxel_size)
 
@@ -175,7 +176,7 @@ def save_grid(path: Path, grid: SemanticGrid) -> None:
             [(*item.hint, 1.0) if item.hint else (0.0, 0.0, 0.0, 0.0) for item in grid.objects], np.float32
         ).reshape(-1, 4)
     with path.open("wb") as file:
-        np.savez_compressed(file, **members)  # type: ignore[arg-type]
+        np.savez_compressed(file, **members)
 
 
 def load_grid(path: Path) -> SemanticGrid:
@@ -197,7 +198,8 @@ def load_grid(path: Path) -> SemanticGrid:
         missing = {"labels", "voxel_size", "world_from_grid", "taxonomy"} - set(members)
         if missing:
             raise ValueError(f"{path} lacks {', '.join(sorted(missing))}")
-        instances, objects = None, ()
+        instances = None
+        objects: tuple[GridObject, ...] = ()
         if "instances" in members:
             instances = members["instances"]
             objects = tuple(
