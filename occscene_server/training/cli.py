@@ -33,6 +33,7 @@ OutputOption = Annotated[Path, typer.Option(help="Folder for the checkpoint, the
 DeviceOption = Annotated[str, typer.Option(help="cpu or cuda.")]
 SeedOption = Annotated[int, typer.Option(help="Decides the weights at the start and what every step sees.")]
 STEPS_HELP = "Optimiser steps in all, those before a resume included."
+InitialOption = Annotated[Path | None, typer.Option(help="Start from these weights instead of random ones.")]
 MaxMinutesOption = Annotated[float | None, typer.Option(help="Stop with a checkpoint after this time.")]
 
 
@@ -74,6 +75,7 @@ def denoiser(
     batch: Annotated[int, typer.Option(min=1, help="Scenes a step, each with all its views.")] = 2,
     learning_rate: Annotated[float, typer.Option(help="After the warm-up.")] = 1e-3,
     ema_decay: Annotated[float, typer.Option(help="Of the averaged weights.")] = 0.9985,
+    initial: InitialOption = None,
     widths: Annotated[str, typer.Option(help="Of the UNet's levels, finest first.")] = "64,128,192",
     attention_levels: Annotated[int, typer.Option(min=1, help="How many of the coarsest levels attend.")] = 1,
     view_side: Annotated[int | None, typer.Option(help="Shrink views to so many pixels; a quick start.")] = None,
@@ -87,11 +89,15 @@ def denoiser(
         _latent_scenes(data, split, autoencoder, device, view_side) for split in ("train", "validation")
     )
     torch.manual_seed(seed)
-    model = OccSceneDenoiser(
-        autoencoder.config.latent_channels,
-        _classes(scenes.scenes),
-        tuple(int(width) for width in widths.split(",")),
-        attention_levels=attention_levels,
+    model = (
+        OccSceneDenoiser.from_pretrained(initial)
+        if initial is not None
+        else OccSceneDenoiser(
+            autoencoder.config.latent_channels,
+            _classes(scenes.scenes),
+            tuple(int(width) for width in widths.split(",")),
+            attention_levels=attention_levels,
+        )
     )
     model.to(device, memory_format=torch.channels_last)
     options = LoopOptions(output, steps, learning_rate, ema_decay=ema_decay, max_minutes=max_minutes, device=device)
@@ -152,6 +158,7 @@ def perception(
     steps: Annotated[int, typer.Option(min=1, help=STEPS_HELP)] = 6000,
     batch: Annotated[int, typer.Option(min=1, help="Scenes a step.")] = 2,
     learning_rate: Annotated[float, typer.Option(help="After the warm-up.")] = 1e-3,
+    initial: InitialOption = None,
     max_minutes: MaxMinutesOption = None,
     device: DeviceOption = "cpu",
     seed: SeedOption = 0,
@@ -160,7 +167,8 @@ def perception(
     scenes, held_out = SceneSet(data, "train"), SceneSet(data, "validation")
     classes = _classes(scenes)
     torch.manual_seed(seed)
-    model = OccupancyPerception(classes).to(device)
+    model = OccupancyPerception(classes) if initial is None else OccupancyPerception.from_pretrained(initial)
+    model.to(device)
     weights = balance(scenes, classes).to(device)
 
     def loss_of_step(step: int) -> tuple[Tensor, dict[str, float]]:

@@ -73,7 +73,7 @@ def train(
     options.output.mkdir(parents=True, exist_ok=True)
     parameters = [p for p in model.parameters() if p.requires_grad]
     optimizer = _optimizer(model, options)
-    average = EMAModel(parameters, decay=options.ema_decay, use_ema_warmup=True, power=0.75)
+    average = EMAModel(parameters, decay=options.ema_decay, use_ema_warmup=True, power=0.75, foreach=True)
     first = _resume(model, optimizer, average, options)
     started = saved = time.monotonic()
     recent: list[float] = []
