@@ -178,7 +178,7 @@ def unfinished_results() -> Sequence[tuple[bpy.types.Scene, Any]]:
     ]
 
 
-@bpy.app.handlers.persistent  # type: ignore[untyped-decorator]
+@bpy.app.handlers.persistent
 def find_jobs_again(_path: object = None) -> None:
     """After a file was loaded: follows its unfinished jobs again."""
     for scene, result in unfinished_results():

@@ -44,7 +44,7 @@ def load_pipeline(model: str, device: str) -> LoadedPipeline:
     from occscene_server.pipelines.occscene import OccScenePipeline
 
     diffusers.utils.logging.disable_progress_bar()
-    transformers.utils.logging.disable_progress_bar()  # type: ignore[no-untyped-call]
+    transformers.utils.logging.disable_progress_bar()
     if device == "auto":
         device = "cuda" if torch.cuda.is_available() else "cpu"
     if not Path(model).exists() and model.count("/") != 1:

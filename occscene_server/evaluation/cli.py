@@ -65,7 +65,13 @@ def run(
 
     from occscene_server.evaluation.evaluator import Evaluator, scenes_of
     from occscene_server.evaluation.report import write_report
-    from occscene_server.evaluation.scene_scores import Generation, SceneScores, autoencoder_figures, generate_scenes
+    from occscene_server.evaluation.scene_scores import (
+        GeneratedScene,
+        Generation,
+        SceneScores,
+        autoencoder_figures,
+        generate_scenes,
+    )
     from occscene_server.pipelines.occscene import OccScenePipeline
 
     if device == "auto":
@@ -76,7 +82,7 @@ def run(
     scenes = list(scenes_of(data, split, limit))
     how = Generation(seed, steps, text_scale, occupancy_scale, hints)
     scores = SceneScores(judge, scenes[0].blockout.taxonomy)
-    shown = []
+    shown: list[GeneratedScene] = []
     for made in track(generate_scenes(pipe, scenes, how), "scenes", total=len(scenes)):
         scores.add(made)
         if len(shown) < _SHOWN:

@@ -137,7 +137,7 @@ def kernel_distance(
         within = _kernel(x, x), _kernel(y, y)
         own = sum((k.sum() - k.diagonal().sum()) / (size * (size - 1)) for k in within)
         distances.append(own - 2 * _kernel(x, y).mean())
-    values = torch.stack(distances)  # type: ignore[arg-type]
+    values = torch.stack(distances)
     return float(values.mean()), float(values.std())
 
 

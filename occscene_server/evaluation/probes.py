@@ -107,10 +107,10 @@ def fit_probe(features: Tensor, truth: Sequence[str], penalty: float) -> LinearP
     def closure() -> Tensor:
         optimizer.zero_grad()
         loss = functional.cross_entropy(x @ weight.T + bias, target) + 0.5 * penalty * weight.square().sum()
-        loss.backward()  # type: ignore[no-untyped-call]
+        loss.backward()
         return loss
 
-    optimizer.step(closure)  # type: ignore[no-untyped-call]
+    optimizer.step(closure)
     return LinearProbe(words, mean, scale, weight.detach().float(), bias.detach().float())
 
 

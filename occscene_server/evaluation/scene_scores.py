@@ -141,10 +141,10 @@ class SceneScores:
 
     def _add_warps(self, made: GeneratedScene) -> None:
         scene = made.scene
-        size = scene.views.shape[1:3]
+        _, height, width, _ = scene.views.shape
         cameras = CameraTensors.from_cameras([scene.cameras])
-        true_depth = seen_maps(scene.occupancy, scene.cameras, size).depth
-        blockout_depth = seen_maps(scene.blockout, scene.cameras, size).depth
+        true_depth = seen_maps(scene.occupancy, scene.cameras, (height, width)).depth
+        blockout_depth = seen_maps(scene.blockout, scene.cameras, (height, width)).depth
         pairs = (scene.views, true_depth), (made.views, true_depth), (made.views, blockout_depth)
         for name, (views, depth) in zip(self.warps, pairs, strict=True):
             tolerance = scene.occupancy.voxel_size / 2
@@ -194,8 +194,8 @@ class SceneScores:
         distance, spread = kernel_distance(real, generated)
         figures = {"generated": distance, "generated_spread": spread}
         if len(self.infos) >= 4:
-            halves = [_every_other(real, len(self.infos), first) for first in (0, 1)]
-            figures["between_real_halves"], figures["real_spread"] = kernel_distance(*halves)
+            even, odd = (_every_other(real, len(self.infos), first) for first in (0, 1))
+            figures["between_real_halves"], figures["real_spread"] = kernel_distance(even, odd)
         return figures
 
 

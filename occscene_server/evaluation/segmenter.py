@@ -81,11 +81,10 @@ class _ResidualBlock(nn.Module):
 
     def __init__(self, channels: int) -> None:
         super().__init__()
-        self.layers = nn.Sequential(
-            _norm(channels), nn.SiLU(), nn.Conv2d(channels, channels, 3, padding=1),
-            _norm(channels), nn.SiLU(), nn.Conv2d(channels, channels, 3, padding=1),
-        )  # fmt: skip
-        nn.init.zeros_(self.layers[5].weight)
+        last = nn.Conv2d(channels, channels, 3, padding=1)
+        nn.init.zeros_(last.weight)
+        first = nn.Conv2d(channels, channels, 3, padding=1)
+        self.layers = nn.Sequential(_norm(channels), nn.SiLU(), first, _norm(channels), nn.SiLU(), last)
 
     def forward(self, x: Tensor) -> Tensor:
         return x + self.layers(x)

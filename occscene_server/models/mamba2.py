@@ -98,7 +98,7 @@ def _triton_scan() -> Callable[..., Tensor] | None:
         from mamba_ssm.ops.triton.ssd_combined import mamba_chunk_scan_combined  # type: ignore[import-not-found]
     except Exception:  # a missing or mismatched compiled part raises more than ImportError
         return None
-    return mamba_chunk_scan_combined  # type: ignore[no-any-return]
+    return mamba_chunk_scan_combined
 
 
 class GatedRMSNorm(nn.Module):

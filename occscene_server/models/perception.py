@@ -76,7 +76,9 @@ class OccupancyPerception(ModelMixin, ConfigMixin):
                 nn.init.normal_(module.weight, std=(2.0 / fan_in) ** 0.5)
         for module in self.modules():
             if isinstance(module, ResidualBlock | VolumeBlock):  # the identity at the start
-                nn.init.zeros_(module.layers[-1].weight)
+                last = module.layers[-1]
+                assert isinstance(last, nn.Conv2d | nn.Conv3d)
+                nn.init.zeros_(last.weight)
         # the untrained net gives the blockout back: its own say is small beside the blockout's
         nn.init.normal_(self.head.weight, std=0.01)
 

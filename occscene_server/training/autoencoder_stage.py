@@ -94,7 +94,9 @@ def reconstruction_scores(model: SceneAutoencoder, views: Tensor, device: str) -
         decoded = ((model(images).float().clamp(-1, 1) + 1) * 127.5).round()
         truth = (images + 1) * 127.5
         psnrs.append(10 * torch.log10(255.0**2 / (decoded - truth).square().mean(dim=(1, 2, 3))))
-        ssims.append(ssim(decoded, truth, data_range=255.0, reduction="none"))
+        similarity = ssim(decoded, truth, data_range=255.0, reduction="none")
+        assert isinstance(similarity, Tensor)
+        ssims.append(similarity)
     return {"psnr": float(torch.cat(psnrs).mean()), "ssim": float(torch.cat(ssims).mean())}
 
 

@@ -54,12 +54,11 @@ def joint_loss(
     condition = sample.condition
     blend = sample.level[:, None, None, None, None]
     if rng.random() < FEEDBACK_SHARE:
+        size = sample.noisy.shape[-2], sample.noisy.shape[-1]
         with torch.no_grad():
             first = model.denoiser(sample.noisy, sample.level * 1000, sample.text, sample.text_mask, condition)
             logits = _perceive(model, sample.noisy - blend * first.float(), sample.batch, sample.batch.blockout.labels)
-        condition = random_condition(
-            model.denoiser, _with_perceived(sample.batch, logits.argmax(1)), sample.noisy.shape[-2:], rng
-        )
+        condition = random_condition(model.denoiser, _with_perceived(sample.batch, logits.argmax(1)), size, rng)
     velocity = model.denoiser(sample.noisy, sample.level * 1000, sample.text, sample.text_mask, condition).float()
     generation = (velocity - sample.velocity).square().mean()
     withheld = torch.from_numpy(rng.random(len(blend)) < BLOCKOUT_DROPOUT).to(blend.device)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import zipfile
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -218,11 +218,11 @@ def load_grid(path: Path) -> SemanticGrid:
         )
 
 
-def _npy_shape(member: object, field: str) -> tuple[int, ...]:
+def _npy_shape(member: IO[bytes], field: str) -> tuple[int, ...]:
     """Reads the shape from an .npy header without the data behind it."""
     try:
-        version = np.lib.format.read_magic(member)
-        read = np.lib.format.read_array_header_1_0 if version == (1, 0) else np.lib.format.read_array_header_2_0
+        formats: Any = np.lib.format  # untyped in numpy
+        read = formats.read_array_header_1_0 if formats.read_magic(member) == (1, 0) else formats.read_array_header_2_0
         shape: tuple[int, ...] = read(member)[0]
     except ValueError as error:
         raise ValueError(f"{field} is not an array: {error}") from error

@@ -1,0 +1,73 @@
+"""The built extension in a real Blender, whose executable `$BLENDER` names; without it these tests are skipped."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+from occscene.grid import load_grid
+from PIL import Image
+
+BLENDER = os.environ.get("BLENDER", "")
+pytestmark = pytest.mark.skipif(not BLENDER, reason="$BLENDER names no Blender executable")
+
+
+def blender(*arguments: str) -> str:
+    """Runs Blender and returns what it printed; the extension is installed for the user that runs the tests."""
+    done = subprocess.run([BLENDER, *arguments], capture_output=True, text=True, timeout=300, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
+    return done.stdout
+
+
+@pytest.fixture(scope="module")
+def extension(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("extension")
+    subprocess.run([sys.executable, "-m", "blender_addon.build", "--output", str(folder)], check=True)
+    (package,) = folder.glob("*.zip")
+    blender("--command", "extension", "validate", str(package))
+    blender("--command", "extension", "install-file", "-r", "user_default", "-e", str(package))
+    return package
+
+
+@pytest.fixture(scope="module")
+def sample(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Path, str]]:
+    """A folder with `living_room.blend`, the tagged sample blockout, and the address of a server."""
+    bpy = pytest.importorskip("bpy")
+    import blender_addon
+    from occscene_server.studio.demo import open_blockout, start_server, wait_for_server
+
+    folder = tmp_path_factory.mktemp("sample")
+    server = start_server(folder)
+    try:
+        open_blockout("living_room", "", folder)
+        bpy.ops.wm.save_as_mainfile(filepath=str(folder / "living_room.blend"))
+        blender_addon.unregister()
+        yield folder, wait_for_server(server, folder)
+    finally:
+        server.terminate()
+        server.wait()
+
+
+def test_voxelizes_as_the_bpy_module_does(extension: Path, sample: tuple[Path, str]) -> None:
+    folder, _ = sample
+    scene, output = folder / "living_room.blend", folder / "from_blender.npz"
+    blender("-b", str(scene), "--command", "occscene", "voxelize", "--output", str(output))
+    assert np.mean(load_grid(output).labels != load_grid(folder / "blockout.npz").labels) < 1e-3
+
+
+def test_generates_and_imports(extension: Path, sample: tuple[Path, str]) -> None:
+    folder, address = sample
+    scene, output = folder / "living_room.blend", folder / "result"
+    arguments = ("generate", "--output", str(output), "--server", address, "--steps", "4")
+    blender("-b", str(scene), "--command", "occscene", *arguments)
+    views = sorted(output.glob("view_*.png"))
+    assert [Image.open(view).size for view in views] == [(256, 256)] * 4
+    with_mesh = folder / "with_mesh.blend"
+    arguments = ("import", str(output / "occupancy.npz"), "--save", str(with_mesh))
+    assert "added" in blender("-b", str(scene), "--command", "occscene", *arguments)
+    assert with_mesh.exists()
