@@ -136,8 +136,12 @@ def corrupted_batch(
     return CorruptedBatch(noisy, noise - latents, level, text, mask, condition, batch)
 
 
-def noise_levels(count: int, rng: np.random.Generator, mean: float = 0.3, deviation: float = 1.1) -> Tensor:
-    """Noise levels in (0, 1), logit-normal, one from each of `count` equal parts of the distribution."""
+def noise_levels(count: int, rng: np.random.Generator, mean: float = 1.5, deviation: float = 1.3) -> Tensor:
+    """Noise levels in (0, 1), logit-normal, one from each of `count` equal parts of the distribution.
+
+    Most are high: with so strong a condition little is left to learn at low noise, while what is decided near 1 - light
+    and the colours of large surfaces - is learned last.
+    """
     quantile = torch.from_numpy((rng.permutation(count) + rng.random(count)) / count).float().clamp(1e-4, 1 - 1e-4)
     return torch.sigmoid(mean + deviation * torch.special.ndtri(quantile))
 
