@@ -20,7 +20,6 @@ from torch import Tensor, nn
 from occscene_server.geometry.cameras import CameraTensors
 from occscene_server.geometry.grids import VolumeTensors
 from occscene_server.geometry.lifting import lift
-from occscene_server.models.autoencoder import ResidualBlock
 
 _CUES = 2
 """Channels of `_cues`."""
@@ -61,7 +60,7 @@ class OccupancyPerception(ModelMixin, ConfigMixin):
         self.unet = VolumeUNet(volume_channels)
         self.spread = nn.ConvTranspose3d(low, detail_channels, 2, stride=2)
         self.details = nn.Conv3d(lifted, detail_channels, 1)
-        self.refine = VolumeBlock(detail_channels)
+        self.refine = NormalizedBlock(nn.Conv3d, detail_channels)
         self.head = nn.Conv3d(detail_channels, classes, 1)
         self._initialize()
         self.blockout_scale = nn.Parameter(torch.tensor(4.0))
@@ -75,7 +74,7 @@ class OccupancyPerception(ModelMixin, ConfigMixin):
                 fan_in = module.weight[0].numel() if not module.transposed else module.in_channels
                 nn.init.normal_(module.weight, std=(2.0 / fan_in) ** 0.5)
         for module in self.modules():
-            if isinstance(module, ResidualBlock | VolumeBlock):  # the identity at the start
+            if isinstance(module, NormalizedBlock):  # the identity at the start
                 last = module.layers[-1]
                 assert isinstance(last, nn.Conv2d | nn.Conv3d)
                 nn.init.zeros_(last.weight)
@@ -130,18 +129,26 @@ class ImageEncoder(nn.Module):
         super().__init__()
         low, middle, high = channels
         self.quarter = nn.Sequential(
-            nn.PixelUnshuffle(4), nn.Conv2d(48, low, 3, padding=1), ResidualBlock(low), ResidualBlock(low)
+            nn.PixelUnshuffle(4),
+            nn.Conv2d(48, low, 3, padding=1),
+            NormalizedBlock(nn.Conv2d, low),
+            NormalizedBlock(nn.Conv2d, low),
         )
         self.eighth = nn.Sequential(
-            nn.Conv2d(low, middle, 3, stride=2, padding=1), ResidualBlock(middle), ResidualBlock(middle)
+            nn.Conv2d(low, middle, 3, stride=2, padding=1),
+            NormalizedBlock(nn.Conv2d, middle),
+            NormalizedBlock(nn.Conv2d, middle),
         )
         self.sixteenth = nn.Sequential(
-            nn.Conv2d(middle, high, 3, stride=2, padding=1), ResidualBlock(high), ResidualBlock(high)
+            nn.Conv2d(middle, high, 3, stride=2, padding=1),
+            NormalizedBlock(nn.Conv2d, high),
+            NormalizedBlock(nn.Conv2d, high),
         )
         self.middle_from_high = nn.Conv2d(high, middle, 1)
         self.low_from_middle = nn.Conv2d(middle, low, 1)
-        self.to_fine = nn.Conv2d(low, fine, 1)
-        self.to_coarse = nn.Conv2d(middle, coarse, 1)
+        # without the normalisations the features die: all negative, and the ReLU hides every image from then on
+        self.to_fine = nn.Sequential(nn.GroupNorm(8, low), nn.ReLU(), nn.Conv2d(low, fine, 1))
+        self.to_coarse = nn.Sequential(nn.GroupNorm(8, middle), nn.ReLU(), nn.Conv2d(middle, coarse, 1))
 
     def forward(self, images: Tensor) -> tuple[Tensor, Tensor]:
         """Features with context from the coarser sizes added to the finer."""
@@ -150,27 +157,25 @@ class ImageEncoder(nn.Module):
         high = self.sixteenth(middle)
         middle = middle + functional.interpolate(self.middle_from_high(high), scale_factor=2.0)
         low = low + functional.interpolate(self.low_from_middle(middle), scale_factor=2.0)
-        return self.to_fine(functional.relu(low)), self.to_coarse(functional.relu(middle))
+        return self.to_fine(low), self.to_coarse(middle)
 
 
-class VolumeBlock(nn.Module):
-    """x + conv(relu(norm(conv(relu(norm(x)))))) in three dimensions; the identity at the start."""
+class NormalizedBlock(nn.Module):
+    """x + conv(relu(norm(conv(relu(norm(x)))))) in two or three dimensions; the identity at the start."""
 
-    def __init__(self, channels: int) -> None:
+    def __init__(self, convolution: type[nn.Conv2d] | type[nn.Conv3d], channels: int) -> None:
         super().__init__()
-        last = nn.Conv3d(channels, channels, 3, padding=1)
-        nn.init.zeros_(last.weight)
         self.layers = nn.Sequential(
             nn.GroupNorm(8, channels),
             nn.ReLU(),
-            nn.Conv3d(channels, channels, 3, padding=1),
+            convolution(channels, channels, 3, padding=1),
             nn.GroupNorm(8, channels),
             nn.ReLU(),
-            last,
+            convolution(channels, channels, 3, padding=1),
         )
 
     def forward(self, x: Tensor) -> Tensor:
-        """(B, C, X, Y, Z) to the same."""
+        """(B, C, ...) to the same."""
         return x + self.layers(x)
 
 
@@ -180,15 +185,15 @@ class VolumeUNet(nn.Module):
     def __init__(self, channels: Sequence[int]) -> None:
         super().__init__()
         low, middle, high = channels
-        self.down_low = VolumeBlock(low)
+        self.down_low = NormalizedBlock(nn.Conv3d, low)
         self.middle_from_low = nn.Conv3d(low, middle, 3, stride=2, padding=1)
-        self.down_middle = VolumeBlock(middle)
+        self.down_middle = NormalizedBlock(nn.Conv3d, middle)
         self.high_from_middle = nn.Conv3d(middle, high, 3, stride=2, padding=1)
-        self.bottom = VolumeBlock(high)
+        self.bottom = NormalizedBlock(nn.Conv3d, high)
         self.middle_from_high = nn.Conv3d(high, middle, 1)
-        self.up_middle = VolumeBlock(middle)
+        self.up_middle = NormalizedBlock(nn.Conv3d, middle)
         self.low_from_middle = nn.Conv3d(middle, low, 1)
-        self.up_low = VolumeBlock(low)
+        self.up_low = NormalizedBlock(nn.Conv3d, low)
 
     def forward(self, x: Tensor) -> Tensor:
         """(B, C, X, Y, Z) to the same."""
