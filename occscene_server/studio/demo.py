@@ -6,6 +6,7 @@ what came back as pictures and as a .blend file.
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 import time
@@ -63,7 +64,11 @@ def demo(
     print("  sheet.png         the blockout, the four views, and both occupancies: look at this first")
     print("  view_*.png        the views; occupancy.npz and blockout.npz are the grids, voxels.png their meshes")
     print(f"  {sample}.blend  everything in one file: views as camera backgrounds, the occupancy as a mesh")
-    print('Next: make demo SAMPLE=bedroom PROMPT="a japanese bedroom with tatami mats, a blue bed, overcast"')
+    print(
+        'Next: make demo SAMPLE=bedroom PROMPT="a japanese bedroom with green walls, a blue bed, overcast"', flush=True
+    )
+    blender_addon.unregister()
+    os._exit(0)  # Blender as a module now and then crashes while the interpreter unloads it
 
 
 def start_server(output: Path) -> subprocess.Popen[bytes]:
