@@ -7,6 +7,7 @@ import pytest
 from occscene.camera import PinholeCamera
 from occscene.grid import SemanticGrid
 from occscene.volumes import default_volume
+
 from occscene_server.pipelines.occscene import OccScenePipeline
 from occscene_server.weights import default_model
 
