@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import Annotated
 
@@ -201,6 +202,10 @@ def bundle(
         taxonomy=taxonomy,
     )
     pipeline.to(torch.float16).save_pretrained(output)
+    for path in output.glob("*/config.json"):  # diffusers notes where the parts lay; that is this machine's alone
+        facts = json.loads(path.read_text(encoding="utf-8"))
+        facts.pop("_name_or_path", None)
+        path.write_text(json.dumps(facts, indent=2) + "\n", encoding="utf-8")
     size = sum(path.stat().st_size for path in output.rglob("*.safetensors"))
     rich_print(f"{size / 1e6:.1f} MB of weights in {output}")
 
