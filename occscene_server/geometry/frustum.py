@@ -35,25 +35,6 @@ def frustum_points(cameras: CameraTensors, volume: VolumeTensors, size: tuple[in
     return origins[:, :, None, None, None] + depths[:, None, None, None] * directions[:, :, None]
 
 
-def sample_trilinear(volume: Tensor, points: Tensor) -> Tensor:
-    """Samples a feature volume between voxel centres, zero outside; differentiable.
-
-    Args:
-        volume: (B, C, X, Y, Z).
-        points: (B, V, D, h, w, 3) in voxels.
-
-    Returns:
-        (B, V, C, D, h, w).
-    """
-    batch, views, depth, height, width, _ = points.shape
-    sides = torch.tensor(volume.shape[2:], dtype=points.dtype, device=points.device)
-    where = (2 * points / sides - 1).flip(-1)  # grid_sample wants the last axis first, -1..1 from corner to corner
-    sampled = functional.grid_sample(
-        volume, where.reshape(batch, views * depth, height, width, 3).to(volume.dtype), align_corners=False
-    )
-    return sampled.unflatten(2, (views, depth)).transpose(1, 2)
-
-
 def tap_positions(device: torch.device | str = "cpu") -> Tensor:
     """Where a cell's taps lie, (TAPS, 3) as row, column and log-depth; the cell reaches from -1/2 to 1/2."""
     return torch.tensor(

@@ -21,7 +21,7 @@ from occscene_server.training.scenes import SceneBatch, SceneSet
 
 BLOCKOUT_DROPOUT = 0.15
 IMAGES_ALONE_WEIGHT = 0.2
-"""Of a scene without its blockout, whose loss and gradients are else ten times another's and drown them."""
+"""Of a scene without its blockout, whose loss is far larger than another's; the value is a guess, not measured."""
 FLAWLESS_VIEWS = 0.4
 """Share of views that perception sees as they were rendered; the others look as if a generator had made them."""
 

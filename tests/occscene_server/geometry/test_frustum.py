@@ -8,10 +8,8 @@ from occscene_server.geometry.cameras import CameraTensors, pixel_rays
 from occscene_server.geometry.frustum import (
     TAPS,
     depth_planes,
-    frustum_points,
     frustum_taps,
     pad_outside,
-    sample_trilinear,
     tap_positions,
 )
 from occscene_server.geometry.grids import GridTensors
@@ -22,28 +20,6 @@ def test_planes_are_log_spaced() -> None:
     ratios = planes[1:] / planes[:-1]
     torch.testing.assert_close(ratios, ratios[:1].expand(23))
     torch.testing.assert_close(planes[0] ** 2 / planes[1] * ratios[0] ** 0.5, torch.tensor(0.3))
-
-
-def test_trilinear_sampling_is_exact_for_linear_fields(
-    grid_tensors: GridTensors, camera_tensors: CameraTensors
-) -> None:
-    volume = grid_tensors.volume
-    index = torch.stack(torch.meshgrid(*(torch.arange(s) + 0.5 for s in volume.shape), indexing="ij"))
-    field = index[None].expand(2, -1, -1, -1, -1).contiguous()  # each voxel holds the position of its centre
-    points = frustum_points(camera_tensors, volume, (6, 9), depth_planes(0.1, 3.0, 5))
-    sampled = sample_trilinear(field, points).permute(0, 1, 3, 4, 5, 2)
-    sides = torch.tensor(volume.shape)
-    within = ((points >= 0.5) & (points <= sides - 0.5)).all(-1)
-    assert within.any()
-    torch.testing.assert_close(sampled[within], points[within], atol=1e-4, rtol=1e-4)
-    beyond = ((points < -0.5) | (points > sides + 0.5)).any(-1)
-    assert sampled[beyond].abs().sum() == 0
-
-
-def test_trilinear_gradient(grid_tensors: GridTensors, camera_tensors: CameraTensors) -> None:
-    points = frustum_points(camera_tensors, grid_tensors.volume, (2, 3), depth_planes(0.1, 3.0, 2)).double()
-    field = torch.randn(2, 1, *grid_tensors.volume.shape, dtype=torch.float64, requires_grad=True)
-    assert torch.autograd.gradcheck(lambda f: sample_trilinear(f, points), field, fast_mode=True)
 
 
 def test_taps_name_the_voxels_they_lie_in(grid_tensors: GridTensors, camera_tensors: CameraTensors) -> None:
