@@ -15,6 +15,8 @@ DataOption = Annotated[Path, typer.Option(help="Folder that `occscene-server stu
 DeviceOption = Annotated[str, typer.Option(help="cpu or cuda.")]
 
 _SHOWN = 24
+_IMAGINED = 12
+"""Scenes that are also made from their prompts alone."""
 
 
 @evaluate_app.command()
@@ -72,6 +74,7 @@ def run(
         autoencoder_figures,
         generate_scenes,
     )
+    from occscene_server.evaluation.text_to_scene import TextToSceneScores, imagine_scenes
     from occscene_server.pipelines.occscene import OccScenePipeline
 
     if device == "auto":
@@ -87,10 +90,17 @@ def run(
         scores.add(made)
         if len(shown) < _SHOWN:
             shown.append(made)
+    imagined = list(
+        track(imagine_scenes(pipe, scenes[:_IMAGINED], how), "text to scene", total=len(scenes[:_IMAGINED]))
+    )
+    text_scores = TextToSceneScores(judge)
+    for scene_made in imagined:
+        text_scores.add(scene_made)
     figures = {
         "model": model, "device": device, "split": split, "generation": asdict(how),
         "evaluator": judge.figures, "autoencoder": autoencoder_figures(pipe, scenes), **scores.figures(),
+        "text_to_scene": text_scores.figures(),
     }  # fmt: skip
-    write_report(output, figures, shown)
+    write_report(output, figures, shown, imagined)
     rich_print({name: figures[name] for name in ("segmenter_agreement", "probes", "warp_psnr", "autoencoder")})
     rich_print(f"The report is {output / 'report.html'}, its pictures {output / 'sheet.png'}")

@@ -13,12 +13,15 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from occscene.camera import PinholeCamera
+from occscene.grid import SemanticGrid
 from occscene.taxonomy import TAXONOMIES
 from PIL import Image, ImageDraw
 
 from occscene_server.evaluation.evaluator import cell_maps
 from occscene_server.evaluation.scene_scores import PREDICTIONS, Figures, GeneratedScene
 from occscene_server.evaluation.segmenter import CELL
+from occscene_server.evaluation.text_to_scene import ImaginedScene
 
 _LINE_HEIGHT = 13
 _MARGIN = 4
@@ -33,17 +36,20 @@ img { display: block; width: 100%; }
 """
 
 
-def write_report(folder: Path, figures: Figures, shown: Sequence[GeneratedScene]) -> None:
+def write_report(
+    folder: Path, figures: Figures, shown: Sequence[GeneratedScene], imagined: Sequence[ImaginedScene]
+) -> None:
     """Writes `report.json`, `report.html` and `sheet.png`.
 
     Args:
         folder: made if it is not there.
         figures: the whole of the JSON.
-        shown: the scenes in the pictures.
+        shown: the scenes in the pictures; of the first of them, the report also shows images to occupancy.
+        imagined: scenes from their prompts alone.
     """
     folder.mkdir(parents=True, exist_ok=True)
     (folder / "report.json").write_text(json.dumps(figures, indent=1) + "\n", encoding="utf-8")
-    (folder / "report.html").write_text(_page(figures, shown), encoding="utf-8")
+    (folder / "report.html").write_text(_page(figures, shown, imagined), encoding="utf-8")
     sheet(shown).save(folder / "sheet.png")
 
 
@@ -74,15 +80,17 @@ def _strip(views: NDArray[np.uint8]) -> NDArray[np.uint8]:
     return np.concatenate(list(views), axis=1)
 
 
-def _condition(made: GeneratedScene) -> NDArray[np.uint8]:
-    """The blockout's classes as the views see them, in the taxonomy's colours, (V, height, width, 3)."""
-    blockout = made.scene.blockout
-    palette = np.array([entry.color for entry in TAXONOMIES[blockout.taxonomy].classes], np.uint8)
-    colors = palette[cell_maps(blockout, made.scene.cameras).labels.numpy()]
+def _drawn(grid: SemanticGrid, cameras: Sequence[PinholeCamera]) -> NDArray[np.uint8]:
+    """A grid's classes as the views see them, in the taxonomy's colours, (V, height, width, 3)."""
+    palette = np.array([entry.color for entry in TAXONOMIES[grid.taxonomy].classes], np.uint8)
+    maps = cell_maps(grid, cameras)
+    # farther is darker, so that shape shows within a class
+    shade = 1.15 - 0.09 * maps.depth.numpy().clip(1.7, 8.0)
+    colors = (palette[maps.labels.numpy()] * shade[..., None]).astype(np.uint8)
     return colors.repeat(CELL, 1).repeat(CELL, 2)
 
 
-def _page(figures: Figures, shown: Sequence[GeneratedScene]) -> str:
+def _page(figures: Figures, shown: Sequence[GeneratedScene], imagined: Sequence[ImaginedScene]) -> str:
     model = html.escape(str(figures["model"]))
     told = ", ".join(f"{name} {value}" for name, value in figures["generation"].items())
     parts = [
@@ -96,6 +104,13 @@ def _page(figures: Figures, shown: Sequence[GeneratedScene]) -> str:
         "<h2>Pictures</h2><p class='note'>The first scenes of the split, none chosen. "
         "Rows: the blockout, the real render, the generated views.</p>",
         *(_pictures(made) for made in shown),
+        "<h2>Text to scene</h2><p class='note'>From the prompts of the first scenes alone, seen by the default rig. "
+        "Rows: the views, and the occupancy that was made with them.</p>",
+        _text_to_scene_table(figures),
+        *(_imagined_pictures(made) for made in imagined),
+        "<h2>Images to occupancy</h2><p class='note'>From the real renders of the first scenes alone. "
+        "Rows: the renders, the predicted occupancy, the true one.</p>",
+        *(_perceived_pictures(made) for made in shown[: len(imagined)]),
         "</html>",
     ]
     return "\n".join(parts) + "\n"
@@ -144,10 +159,31 @@ def _occupancy_tables(figures: Figures) -> str:
 
 
 def _pictures(made: GeneratedScene) -> str:
-    info = made.scene.info
-    strips = (_strip(_condition(made)), _strip(made.scene.views), _strip(made.views))
-    images = "".join(f"<img alt='' src='{_embedded(strip)}'>" for strip in strips)
-    return f"<h3>Scene {info.seed}</h3><p>{html.escape(info.prompt)}</p>{images}"
+    scene = made.scene
+    return _strips(scene.info.seed, scene.info.prompt, _drawn(scene.blockout, scene.cameras), scene.views, made.views)
+
+
+def _text_to_scene_table(figures: Figures) -> str:
+    scored = figures["text_to_scene"]
+    rows = [("segmenter agrees with the occupancy made", _share(scored["segmenter_agreement"]))]
+    rows += [(f"probe reads the {name.replace('_', ' ')}", _share(share)) for name, share in scored["probes"].items()]
+    rows.append(("voxels occupied", _share(scored["occupied_share"])))
+    return _table(("", "from text alone"), rows)
+
+
+def _imagined_pictures(made: ImaginedScene) -> str:
+    return _strips(made.info.seed, made.info.prompt, made.views, _drawn(made.grid, made.cameras))
+
+
+def _perceived_pictures(made: GeneratedScene) -> str:
+    scene, predicted = made.scene, made.predictions["from_real_views_alone"]
+    drawn = (_drawn(grid, scene.cameras) for grid in (predicted, scene.occupancy))
+    return _strips(scene.info.seed, "", scene.views, *drawn)
+
+
+def _strips(seed: int, text: str, *rows: NDArray[np.uint8]) -> str:
+    images = "".join(f"<img alt='' src='{_embedded(_strip(row))}'>" for row in rows)
+    return f"<h3>Scene {seed}</h3><p>{html.escape(text)}</p>{images}"
 
 
 def _table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:

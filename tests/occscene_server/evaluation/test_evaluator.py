@@ -142,6 +142,10 @@ def test_evaluation_of_an_untrained_model(folder: Path) -> None:
     assert figures["kernel_distance"]["generated"] > 0
     assert figures["seconds_per_scene"]["mean"] > 0
     page = (folder / "report" / "report.html").read_text()
-    assert page.count("<img") == 2 * 3
+    assert page.count("<img") == 2 * (3 + 2 + 3)  # as generated, from text alone, and occupancy from images alone
+    imagined = figures["text_to_scene"]
+    assert imagined["scenes"] == 2
+    assert 0 <= imagined["segmenter_agreement"] <= 1
+    assert set(imagined["probes"]) == {"style", "wall_color", "floor_color"}
     assert "red walls" in page
     assert Image.open(folder / "report" / "sheet.png").width == 2 * 64
