@@ -7,6 +7,7 @@ Numpy is Blender's own and never bundled. Needs pip and hatchling.
 from __future__ import annotations
 
 import argparse
+import hashlib
 import json
 import platform
 import re
@@ -64,15 +65,29 @@ def current_platform() -> str:
 
 
 def build_occscene_wheel(folder: Path) -> None:
-    """Builds the wheel of the value types and the contract into `folder`, in a copy of its sources."""
+    """Builds the wheel of the value types and the contract into `folder`, in a copy of its sources.
+
+    Its version ends with a digest of its sources: Blender takes a wheel of a version that it has installed for the
+    same wheel, and would keep the old one when a zip with newer sources is installed over it.
+    """
     version = re.search(r'__version__ = "([^"]+)"', (PROTOS / "occscene/__init__.py").read_text(encoding="utf-8"))
     if version is None:
         raise SystemExit("protos/occscene/__init__.py has no __version__")
     with tempfile.TemporaryDirectory() as staging:
         ignore = shutil.ignore_patterns("__pycache__")
-        shutil.copytree(PROTOS / "occscene", Path(staging, "occscene"), ignore=ignore)
-        Path(staging, "pyproject.toml").write_text(_OCCSCENE_PROJECT.format(version=version[1]), encoding="utf-8")
+        sources = Path(staging, "occscene")
+        shutil.copytree(PROTOS / "occscene", sources, ignore=ignore)
+        project = _OCCSCENE_PROJECT.format(version=f"{version[1]}+{_digest(sources)}")
+        Path(staging, "pyproject.toml").write_text(project, encoding="utf-8")
         _pip("wheel", "--no-deps", "--no-build-isolation", "--wheel-dir", str(folder), staging)
+
+
+def _digest(folder: Path) -> str:
+    """Eight hexadecimal digits that tell the contents of a folder."""
+    digest = hashlib.sha256()
+    for path in sorted(path for path in folder.rglob("*") if path.is_file()):
+        digest.update(f"{path.relative_to(folder).as_posix()}\0{path.stat().st_size}\0".encode() + path.read_bytes())
+    return digest.hexdigest()[:8]
 
 
 def download_wheels(folder: Path, platform_name: str, pythons: Sequence[str]) -> None:

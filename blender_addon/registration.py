@@ -2,26 +2,77 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import bpy
 
-from . import preferences, properties
-from .operators import command, connecting, generating, jobs, results, tagging, voxelizing
-from .panels import icons, sidebar
+from . import preferences, properties, translations
+from .operators import (
+    adding,
+    command,
+    connecting,
+    following,
+    generating,
+    importing,
+    jobs,
+    local_server,
+    projecting,
+    results,
+    session,
+    styles,
+    tagging,
+    tinting,
+    voxelizing,
+)
+from .panels import add_menu, icons
+from .panels import connection as connection_panel
+from .panels import generate as generate_panel
+from .panels import results as results_panel
+from .panels import scene as scene_panel
+from .panels import volume as volume_panel
+from .scene import grid_view
 
 _CLASSES = (
     *properties.CLASSES,
     *preferences.CLASSES,
     *tagging.CLASSES,
+    *tinting.CLASSES,
+    *adding.CLASSES,
     *voxelizing.CLASSES,
     *connecting.CLASSES,
+    *local_server.CLASSES,
+    *styles.CLASSES,
     *generating.CLASSES,
+    *following.CLASSES,
     *results.CLASSES,
-    *sidebar.CLASSES,
+    *importing.CLASSES,
+    *projecting.CLASSES,
+    *add_menu.CLASSES,
+    *scene_panel.CLASSES,
+    *volume_panel.CLASSES,
+    *generate_panel.CLASSES,
+    *results_panel.CLASSES,
+    *connection_panel.CLASSES,
 )
 
 _commands: list[Any] = []
+
+
+def _handlers() -> tuple[tuple[list[Any], Callable[..., None]], ...]:
+    """Blender's lists of handlers, and what goes into them."""
+    known = bpy.app.handlers
+    return (
+        (known.load_post, jobs.find_jobs_again),
+        (known.load_post, grid_view.forget_grid),
+        (known.depsgraph_update_post, grid_view.notice_changes),
+        (known.frame_change_post, grid_view.notice_changes),
+        (known.undo_post, grid_view.notice_undo),
+        (known.redo_post, grid_view.notice_undo),
+        (known.save_post, jobs.note_saved),
+        (known.undo_post, jobs.restore_after_undo),
+        (known.redo_post, jobs.restore_after_undo),
+    )
 
 
 def register() -> None:
@@ -31,13 +82,23 @@ def register() -> None:
     properties.add_pointers()
     icons.add_icons()
     _commands.append(bpy.utils.register_cli_command("occscene", command.main))
-    bpy.app.handlers.load_post.append(jobs.find_jobs_again)
+    translations.register()
+    bpy.types.VIEW3D_MT_add.append(add_menu.draw_in_add_menu)
+    styles.add_bundled_styles()
+    for handlers, handler in _handlers():
+        handlers.append(handler)
 
 
 def unregister() -> None:
     """Undoes `register` in reverse, and ends the bridge."""
-    bpy.app.handlers.load_post.remove(jobs.find_jobs_again)
-    jobs.shut_down()
+    for handlers, handler in _handlers():
+        handlers.remove(handler)
+    styles.remove_bundled_styles()
+    bpy.types.VIEW3D_MT_add.remove(add_menu.draw_in_add_menu)
+    translations.unregister()
+    grid_view.hide_grid()
+    local_server.stop_local_server()
+    session.shut_down()
     bpy.utils.unregister_cli_command(_commands.pop())
     icons.remove_icons()
     properties.remove_pointers()

@@ -10,7 +10,7 @@ import typer
 from typer.core import TyperCommand, TyperGroup
 
 _COMMANDS = {
-    "serve": ("occscene_server.api.serve_cli:serve", "Run the server that Blender talks to."),
+    "serve": ("occscene_server.api.serve_cli:serve_app", "Run the server that Blender talks to."),
     "generate": ("occscene_server.api.task_cli:generate", "Blockout or text to views and an occupancy."),
     "predict": ("occscene_server.api.task_cli:predict", "Posed images to an occupancy."),
     "info": ("occscene_server.api.client_cli:info", "What a running server runs and accepts."),
@@ -18,6 +18,7 @@ _COMMANDS = {
     "studio": ("occscene_server.studio.cli:studio_app", "Render synthetic scenes for training."),
     "train": ("occscene_server.training.cli:train_app", "Train the networks."),
     "evaluate": ("occscene_server.evaluation.cli:evaluate_app", "Score a model."),
+    "benchmark": ("occscene_server.evaluation.speed_cli:benchmark", "How fast this machine does the main job."),
 }
 
 

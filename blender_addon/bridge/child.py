@@ -2,14 +2,21 @@
 
 Commands (fields beside `id`, `command`, `server`) and the events that answer them:
     info                                      -> info
-    generate  request_id, cameras, prompt, negative_prompt, seed, steps, text_guidance_scale,
-              occupancy_guidance_scale, previews; grid (fields of `grid_body`, voxels in the body)
-                                              -> accepted(job_id), then as `watch`
-    watch     job_id, after_sequence          -> queued(position) started(device) progress(phase, step, steps)
-                                                 preview|view(view, name; the image in the body)
-                                                 occupancy(grid; voxels in the body)
+    check                                     -> step(step, is_good, message, advice) for each of `check.STEPS` up to
+                                                 the first that fails, checked
+    generate  request_id, directory, cameras, prompt, negative_prompt, seed, steps, text_guidance_scale,
+              occupancy_guidance_scale, previews; grid (fields of `grid_body`, voxels in the body), or null and
+              volume and taxonomy             -> accepted(job_id), then as `watch`
+    predict   request_id, directory, cameras, image_bytes (sizes of the PNG files that the body begins with); grid,
+              volume and taxonomy as above    -> accepted(job_id), then as `watch`
+    watch     job_id, or "" and request_id; directory, after_sequence
+                                              -> accepted(job_id) where it was "", queued(position) started(device)
+                                                 progress(phase, step, steps)
+                                                 preview|view(view, name; the image in the body; a view's file)
+                                                 occupancy(file)
                                                  succeeded(seconds) | failed(reason, message, advice) | cancelled
     cancel    job_id                          -> cancelling
+The blockout that is sent, finished views and the occupancy are written to `directory`, where a `file` is a name in it.
 Every event of a job carries its `sequence`. A command that fails sends error(reason, message, advice) instead. Each
 command runs in a thread of its own, so that a job is watched while another is cancelled.
 """
@@ -26,9 +33,11 @@ from typing import IO, Any
 import grpc
 from occscene.v1 import scene_service_pb2, scene_service_pb2_grpc
 
+from .check import check_server
 from .failures import Failure, failure_of
 from .messages import Message, MessageDecoder, encode_message
-from .requests import event_messages, generate_request, info_head
+from .requests import blockout_grid, event_messages, generate_request, info_head, occupancy_grid, predict_request
+from .result_folder import BLOCKOUT_FILE, OCCUPANCY_FILE, ResultFolder
 from .server import Metadata, ServerConnections
 
 RPC_TIMEOUT = 20.0
@@ -52,7 +61,9 @@ class Child:
         self._connections = ServerConnections()
         self._commands: dict[str, Callable[[Message], None]] = {
             "info": self._info,
+            "check": self._check,
             "generate": self._generate,
+            "predict": self._predict,
             "watch": self._watch,
             "cancel": self._cancel,
         }
@@ -82,14 +93,41 @@ class Child:
         answer = stub.GetServerInfo(scene_service_pb2.GetServerInfoRequest(), timeout=RPC_TIMEOUT, metadata=metadata)
         self._send(request, {"event": "info", **info_head(answer)})
 
+    def _check(self, request: Message) -> None:
+        for step in check_server(self._connections, request.head["server"]):
+            self._send(request, step)
+        self._send(request, {"event": "checked"})
+
     def _generate(self, request: Message) -> None:
+        self._submit(request, generate_request(request.head, request.body))
+
+    def _predict(self, request: Message) -> None:
+        self._submit(request, predict_request(request.head, request.body))
+
+    def _submit(self, request: Message, submission: scene_service_pb2.SubmitJobRequest) -> None:
         stub, metadata = self._stub(request)
-        answer = stub.SubmitJob(generate_request(request.head, request.body), timeout=RPC_TIMEOUT, metadata=metadata)
+        answer = stub.SubmitJob(submission, timeout=RPC_TIMEOUT, metadata=metadata)
         self._send(request, {"event": "accepted", "job_id": answer.job.id})
-        self._follow(request, answer.job.id, 0)
+        grid = blockout_grid(request.head, request.body)
+        if grid is not None:
+            ResultFolder(request.head["directory"]).write_grid(BLOCKOUT_FILE, grid)
+        self._follow(request, answer.job.id, request.head.get("after_sequence", 0))
 
     def _watch(self, request: Message) -> None:
-        self._follow(request, request.head["job_id"], request.head["after_sequence"])
+        job_id = request.head["job_id"]
+        if not job_id:
+            job_id = self._find(request)
+            self._send(request, {"event": "accepted", "job_id": job_id})
+        self._follow(request, job_id, request.head["after_sequence"])
+
+    def _find(self, request: Message) -> str:
+        """The job that was made for a request id whose answer was never heard."""
+        stub, metadata = self._stub(request)
+        answer = stub.ListJobs(scene_service_pb2.ListJobsRequest(limit=1000), timeout=RPC_TIMEOUT, metadata=metadata)
+        for job in answer.jobs:
+            if job.request_id == request.head["request_id"]:
+                return str(job.id)
+        raise Failure("NEVER_ARRIVED", "The request never reached the server.", "Generate again.")
 
     def _cancel(self, request: Message) -> None:
         stub, metadata = self._stub(request)
@@ -101,6 +139,7 @@ class Child:
     def _follow(self, request: Message, job_id: str, after_sequence: int) -> None:
         """Watches a job to its end; a broken connection is taken up again where it broke."""
         attempt = 0
+        folder = ResultFolder(request.head["directory"])
         while True:
             stub, metadata = self._stub(request)
             try:
@@ -110,6 +149,11 @@ class Child:
                     attempt = 0
                     after_sequence = response.event.sequence
                     head, body = event_messages(response.event)
+                    if head["event"] == "view":
+                        head["file"] = folder.write_view(head["name"], body)
+                    elif head["event"] == "occupancy":
+                        folder.write_grid(OCCUPANCY_FILE, occupancy_grid(response.event))
+                        head["file"] = OCCUPANCY_FILE
                     self._send(request, head, body)
                 return
             except grpc.RpcError as error:

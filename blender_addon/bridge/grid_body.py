@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-from occscene.grid import GridObject, SemanticGrid
+from occscene.grid import GridObject, GridVolume, SemanticGrid
 
 
 def grid_head(grid: SemanticGrid) -> dict[str, Any]:
@@ -18,6 +18,21 @@ def grid_head(grid: SemanticGrid) -> dict[str, Any]:
         "objects": [[item.id, item.name, item.hint] for item in grid.objects],
         "has_instances": grid.instances is not None,
     }
+
+
+def volume_head(volume: GridVolume) -> dict[str, Any]:
+    """The JSON fields of a volume."""
+    return {
+        "shape": list(volume.shape),
+        "voxel_size": volume.voxel_size,
+        "world_from_grid": volume.world_from_grid.tolist(),
+    }
+
+
+def volume_from_head(head: dict[str, Any]) -> GridVolume:
+    """Rebuilds a volume from `volume_head`."""
+    x, y, z = head["shape"]
+    return GridVolume((x, y, z), head["voxel_size"], np.array(head["world_from_grid"]))
 
 
 def grid_body(grid: SemanticGrid) -> bytes:

@@ -51,6 +51,16 @@ class Bridge:
         self._outgoing: deque[memoryview] = deque()
         self._last_words = b""
 
+    @property
+    def pid(self) -> int:
+        """The child's process id."""
+        return self._process.pid
+
+    @property
+    def is_sending(self) -> bool:
+        """Part of a message still waits for room in the pipe."""
+        return bool(self._outgoing)
+
     def send(self, message: Message) -> None:
         """Queues a message; `poll` writes it."""
         self._outgoing.append(memoryview(encode_message(message)))
@@ -72,8 +82,10 @@ class Bridge:
                     return received  # the next poll tells of the end
                 raise BridgeError(self._obituary())
             received.extend(self._decoder.feed(data))
-            if not (wrote or data) or time.monotonic() >= deadline:
+            if time.monotonic() >= deadline or not (wrote or data or self._outgoing):
                 return received
+            if not (wrote or data):
+                time.sleep(0)  # the pipe is full: Windows' hold 4 KiB, which the child empties in no time
 
     def close(self) -> None:
         """Ends the child: closes its input, and kills it if it does not obey within a second."""

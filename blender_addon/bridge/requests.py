@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
-from occscene.codec import camera_to_message, grid_from_message, grid_to_message
-from occscene.v1 import job_pb2, scene_service_pb2
+from occscene.codec import camera_to_message, grid_from_message, grid_to_message, volume_to_message
+from occscene.grid import SemanticGrid
+from occscene.v1 import camera_pb2, grid_pb2, job_pb2, scene_service_pb2
 
 from . import grid_body
 from .cameras_head import cameras_from_head
@@ -14,7 +15,9 @@ from .cameras_head import cameras_from_head
 def generate_request(head: dict[str, Any], body: bytes) -> scene_service_pb2.SubmitJobRequest:
     """The submission that a `generate` command asks for."""
     task = job_pb2.GenerateScene(
-        grid=grid_to_message(grid_body.grid_from_message(head["grid"], body)),
+        grid=_grid(head, body),
+        volume=_volume(head),
+        taxonomy=head["taxonomy"],
         cameras=[camera_to_message(camera) for camera in cameras_from_head(head["cameras"])],
         prompt=head["prompt"],
         negative_prompt=head["negative_prompt"],
@@ -27,8 +30,50 @@ def generate_request(head: dict[str, Any], body: bytes) -> scene_service_pb2.Sub
     return scene_service_pb2.SubmitJobRequest(request_id=head["request_id"], generate_scene=task)
 
 
+def predict_request(head: dict[str, Any], body: bytes) -> scene_service_pb2.SubmitJobRequest:
+    """The submission that a `predict` command asks for."""
+    cameras = cameras_from_head(head["cameras"])
+    images, begin = [], 0
+    for camera, size in zip(cameras, head["image_bytes"], strict=True):
+        data = body[begin : begin + size]
+        begin += size
+        images.append(
+            camera_pb2.EncodedImage(
+                format=camera_pb2.IMAGE_FORMAT_PNG, data=data, width=camera.width, height=camera.height
+            )
+        )
+    task = job_pb2.PredictOccupancy(
+        images=images,
+        cameras=[camera_to_message(camera) for camera in cameras],
+        blockout=_grid(head, body[begin:]),
+        volume=_volume(head),
+        taxonomy=head["taxonomy"],
+    )
+    return scene_service_pb2.SubmitJobRequest(request_id=head["request_id"], predict_occupancy=task)
+
+
+def blockout_grid(head: dict[str, Any], body: bytes) -> SemanticGrid | None:
+    """The grid that a command brings, or None."""
+    if head["grid"] is None:
+        return None
+    return grid_body.grid_from_message(head["grid"], body[sum(head.get("image_bytes", ())) :])
+
+
+def _grid(head: dict[str, Any], body: bytes) -> grid_pb2.SemanticGrid | None:
+    return None if head["grid"] is None else grid_to_message(grid_body.grid_from_message(head["grid"], body))
+
+
+def _volume(head: dict[str, Any]) -> grid_pb2.GridVolume | None:
+    return None if head["volume"] is None else volume_to_message(grid_body.volume_from_head(head["volume"]))
+
+
+def occupancy_grid(event: job_pb2.JobEvent) -> SemanticGrid:
+    """The grid of an `occupancy` event."""
+    return grid_from_message(event.occupancy.grid)
+
+
 def event_messages(event: job_pb2.JobEvent) -> tuple[dict[str, Any], bytes]:
-    """The head and the body of a job's event."""
+    """The head and the body of a job's event, without an occupancy's voxels."""
     kind = event.WhichOneof("kind") or "unknown"
     head: dict[str, Any] = {"event": kind, "sequence": event.sequence}
     if kind == "queued":
@@ -41,9 +86,6 @@ def event_messages(event: job_pb2.JobEvent) -> tuple[dict[str, Any], bytes]:
     if kind in ("preview", "view"):
         picture = event.preview if kind == "preview" else event.view
         return {**head, "view": picture.view, "name": picture.name}, picture.image.data
-    if kind == "occupancy":
-        grid = grid_from_message(event.occupancy.grid)
-        return {**head, "grid": grid_body.grid_head(grid)}, grid_body.grid_body(grid)
     if kind == "succeeded":
         return {**head, "seconds": event.succeeded.seconds}, b""
     if kind == "failed":

@@ -1,4 +1,8 @@
-"""The surface of a semantic grid as culled quads."""
+"""The surface of a semantic grid as quads, one for each exposed voxel face.
+
+Three kinds of surface share the type `QuadSurface`: `culled_quads` here, `greedy.greedy_quads` with coplanar faces of
+one class merged, and `surface_nets.surface_nets` with smoothed vertices. `class_surfaces` splits any of them.
+"""
 
 from __future__ import annotations
 
@@ -8,68 +12,173 @@ import numpy as np
 from numpy.typing import NDArray
 from occscene.grid import EMPTY, UNKNOWN, SemanticGrid
 
+Indices = NDArray[np.int64]
+Labels = NDArray[np.uint8]
+
 
 @dataclass(frozen=True, eq=False)
 class QuadSurface:
-    """Quads between occupied and empty voxels.
+    """Quads between voxels of different labels; unknown voxels and the outside count as empty.
 
     Args:
         vertices: (V, 3) float32, metres in the grid's own frame (apply `world_from_grid` for the world); shared.
-        quads: (F, 4) int32 vertex indices, counter-clockwise seen from the empty side.
-        classes: (F,) uint8, the label of the occupied side.
-        voxels: (F, 3) int32, the index of the voxel on the occupied side.
+        quads: (F, 4) int32 vertex indices, counter-clockwise seen from the side in front.
+        classes: (F,) uint8, the label of the voxel behind the quad, never empty.
+        fronts: (F,) uint8, the label of the voxel in front: `EMPTY`, or a class where the surface was made with
+            `between_classes`.
     """
 
     vertices: NDArray[np.float32]
     quads: NDArray[np.int32]
-    classes: NDArray[np.uint8]
-    voxels: NDArray[np.int32]
+    classes: Labels
+    fronts: Labels
 
 
-def occupied(labels: NDArray[np.uint8]) -> NDArray[np.bool_]:
+@dataclass(frozen=True, eq=False)
+class BoundaryFaces:
+    """Voxel faces across which the label changes, all perpendicular to one axis.
+
+    The lattice of voxel corners has one point more along each axis than the grid has voxels; a face is known by the
+    flat C-order index of its lowest corner.
+
+    Args:
+        axis: 0, 1 or 2.
+        corners: (F,) ascending lattice indices.
+        low: (F,) the label on the side of smaller coordinates.
+        high: (F,) the label on the other side.
+    """
+
+    axis: int
+    corners: Indices
+    low: Labels
+    high: Labels
+
+
+def occupied(labels: Labels) -> NDArray[np.bool_]:
     """Voxels that hold something: neither empty nor unknown."""
     result: NDArray[np.bool_] = (labels != EMPTY) & (labels != UNKNOWN)
     return result
 
 
-def quad_surface(grid: SemanticGrid) -> QuadSurface:
+def culled_quads(grid: SemanticGrid, between_classes: bool = False) -> QuadSurface:
     """Returns every voxel face between an occupied voxel and an unoccupied one or the outside.
 
-    Faces between two occupied voxels are hidden and left out, whatever their classes are. Faces come sorted by
-    direction (-x, +x, -y, +y, -z, +z), then by voxel in C order.
+    Args:
+        grid: what to show.
+        between_classes: also the faces between voxels of two classes, each once, with the class on the side of smaller
+            coordinates behind it; `class_surfaces` needs them.
     """
-    solid = occupied(grid.labels)
-    padded = np.pad(solid, 1)
-    corners, voxels = [], []
-    for axis in range(3):
-        for side in (0, 1):
-            neighbour = [slice(1, -1)] * 3
-            neighbour[axis] = slice(2, None) if side else slice(0, -2)
-            index = np.argwhere(solid & ~padded[tuple(neighbour)]).astype(np.int32)
-            voxels.append(index)
-            corners.append(index[:, None, :] + _face_corners(axis, side))
-    voxel = np.concatenate(voxels)
-    lattice = np.concatenate(corners)  # (F, 4, 3)
-    shape = tuple(side + 1 for side in grid.shape)
-    flat = np.ravel_multi_index(tuple(lattice.reshape(-1, 3).T), shape)
-    used = np.zeros(int(np.prod(shape)), bool)
-    used[flat] = True
-    number = np.cumsum(used, dtype=np.int32) - 1
-    vertices = np.stack(np.unravel_index(np.flatnonzero(used), shape), axis=-1) * grid.voxel_size
-    return QuadSurface(
-        vertices.astype(np.float32),
-        number[flat].astype(np.int32).reshape(-1, 4),
-        grid.labels[tuple(voxel.T)],
-        voxel,
+    strides = lattice_strides(grid.shape)
+    faces = boundary_faces(grid.labels, between_classes)
+    ones = [np.ones(1, np.int64)] * 2
+    corners = [quad_corners(face, strides, *ones) for face in faces]
+    return lattice_surface(
+        grid,
+        np.concatenate(corners),
+        np.concatenate([face.low for face in faces]),
+        np.concatenate([face.high for face in faces]),
     )
 
 
-def _face_corners(axis: int, side: int) -> NDArray[np.int32]:
-    """The (4, 3) corner offsets of a unit voxel's face, counter-clockwise seen from outside."""
-    first, second = (axis + 1) % 3, (axis + 2) % 3
-    order = ((0, 0), (1, 0), (1, 1), (0, 1)) if side else ((0, 0), (0, 1), (1, 1), (1, 0))
-    corners = np.zeros((4, 3), np.int32)
-    corners[:, axis] = side
-    corners[:, first] = [a for a, _ in order]
-    corners[:, second] = [b for _, b in order]
+def class_surfaces(surface: QuadSurface) -> dict[int, QuadSurface]:
+    """Splits a surface made with `between_classes` into one for each class, by ascending label.
+
+    Each is closed, so that hiding a class leaves no hole in its neighbours; neighbours share places, not vertices.
+    """
+    result = {}
+    for label in np.flatnonzero(
+        np.bincount(surface.classes, minlength=256) + np.bincount(surface.fronts, minlength=256)
+    ):
+        if label == EMPTY:
+            continue
+        behind, front = surface.classes == label, surface.fronts == label
+        quads = np.concatenate([surface.quads[behind], surface.quads[front][:, ::-1]])
+        used = np.zeros(len(surface.vertices), bool)
+        used[quads] = True
+        number = np.cumsum(used, dtype=np.int32) - np.int32(1)
+        fronts = np.concatenate([surface.fronts[behind], surface.classes[front]])
+        result[int(label)] = QuadSurface(
+            surface.vertices[used], number[quads], np.full(len(quads), label, np.uint8), fronts
+        )
+    return result
+
+
+def lattice_strides(shape: tuple[int, int, int]) -> tuple[int, int, int]:
+    """Steps along x, y and z in flat indices of the corner lattice of a grid of `shape`."""
+    return (shape[1] + 1) * (shape[2] + 1), shape[2] + 1, 1
+
+
+def padded_labels(labels: Labels) -> Labels:
+    """Labels on the corner lattice, flat, behind one more layer along x; what is unknown or outside is empty.
+
+    A voxel stands at its lowest corner. The added layers keep every neighbour `i - stride` of a lattice index `i`
+    inside the array and empty where it is outside the grid.
+    """
+    x, y, z = labels.shape
+    padded = np.zeros((x + 2, y + 1, z + 1), np.uint8)
+    np.multiply(labels, labels != UNKNOWN, out=padded[1:-1, :-1, :-1])
+    return padded.reshape(-1)
+
+
+def boundary_faces(labels: Labels, between_classes: bool) -> tuple[BoundaryFaces, BoundaryFaces, BoundaryFaces]:
+    """Faces between occupied and unoccupied voxels, or between any two labels, for each axis."""
+    flat = padded_labels(labels)
+    compared = flat if between_classes else flat != EMPTY
+    strides = lattice_strides(labels.shape)  # type: ignore[arg-type]  # three sides, as SemanticGrid checks
+
+    def along(axis: int) -> BoundaryFaces:
+        stride = strides[axis]
+        below = np.flatnonzero(compared[stride:] != compared[:-stride])
+        return BoundaryFaces(axis, below + (stride - strides[0]), flat[below], flat[below + stride])
+
+    return along(0), along(1), along(2)
+
+
+def quad_corners(faces: BoundaryFaces, strides: tuple[int, int, int], length: Indices, width: Indices) -> Indices:
+    """The (F, 4) lattice indices of rectangles that start at `faces.corners`.
+
+    Args:
+        faces: whose lowest corners and sides are meant.
+        strides: of the corner lattice.
+        length: voxels along the axis after `faces.axis` (x, y, z, x ...).
+        width: voxels along the axis after that.
+    """
+    first, second = length * strides[(faces.axis + 1) % 3], width * strides[(faces.axis + 2) % 3]
+    inwards = faces.low == EMPTY  # the quad looks towards smaller coordinates
+    corners = np.empty((len(faces.corners), 4), np.int64)
+    corners[:, 0] = faces.corners
+    corners[:, 1] = faces.corners + np.where(inwards, second, first)
+    corners[:, 2] = faces.corners + (first + second)
+    corners[:, 3] = faces.corners + np.where(inwards, first, second)
     return corners
+
+
+def lattice_surface(grid: SemanticGrid, corners: Indices, low: Labels, high: Labels) -> QuadSurface:
+    """Numbers the lattice points that quads (F, 4) use and gives them their places."""
+    points, quads = number_points(corners, grid.shape)
+    inwards = low == EMPTY
+    return QuadSurface(
+        lattice_places(points, grid.shape) * np.float32(grid.voxel_size),
+        quads,
+        np.where(inwards, high, low),
+        np.where(inwards, low, high),
+    )
+
+
+def number_points(corners: Indices, shape: tuple[int, int, int]) -> tuple[Indices, NDArray[np.int32]]:
+    """The lattice indices in use (V,), ascending, and `corners` as positions among them."""
+    used = np.zeros((shape[0] + 1) * lattice_strides(shape)[0], bool)
+    used[corners] = True
+    points = np.flatnonzero(used)
+    number = np.empty(len(used), np.int32)
+    number[points] = np.arange(len(points), dtype=np.int32)
+    return points, number[corners]
+
+
+def lattice_places(points: Indices, shape: tuple[int, int, int]) -> NDArray[np.float32]:
+    """Lattice indices as (V, 3) coordinates in voxels."""
+    places = np.empty((len(points), 3), np.float32)
+    stride_x, stride_y, _ = lattice_strides(shape)
+    places[:, 0], rest = np.divmod(points, stride_x)
+    places[:, 1], places[:, 2] = np.divmod(rest, stride_y)
+    return places

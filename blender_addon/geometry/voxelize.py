@@ -1,31 +1,48 @@
 """Triangles of many objects to one semantic grid.
 
-A connected component of a mesh that is closed is filled by the crossings of each voxel column with it (Schwarz and
-Seidel 2010, "Fast parallel surface and solid voxelization on GPUs"): a voxel is solid where its centre is inside.
-What no centre sees - planes, thin walls, open meshes, poles - stays as the voxels that its surface passes through.
-Normals play no part, so inverted ones do no harm.
+What becomes a voxel of an object:
+- inside closed surfaces, the voxels whose centre is inside (signed crossings of voxel-centre lines, in the manner of
+  Schwarz and Seidel 2010, "Fast parallel surface and solid voxelization on GPUs");
+- where a line along x, y or z passes through a closed surface without meeting a centre inside - a thin wall - the
+  voxel at the middle of the passage;
+- of open surfaces, the voxels in which such lines cross them (6-separating: nothing leaks through, and one voxel thin);
+- what all lines miss - poles, spikes, specks - along the triangles' edges (`slender`).
+Everything is done for all objects at once: the cost grows with triangles and surface, not with objects times grid.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 from occscene.grid import GridObject, GridVolume, SemanticGrid
 from occscene.limits import MAX_OBJECTS
-from occscene.rigid import invert_rigid, transform_points
+from occscene.rigid import invert_rigid
 from occscene.taxonomy import Taxonomy
 
-Floats = NDArray[np.float64]
-Ints = NDArray[np.int64]
+from .closedness import ClosedGroups, closed_groups, scrambled, vertex_hashes
+from .crossings import Bools, Floats, Ints, Shape, batches
+from .marks import Marks
+from .painting import Changes, Runs, visible_changes
+from .passages import Passages, scanned
+from .slender import MARGIN, EdgePoints, Occupied, bare_points, slender_voxels
 
-_NUDGE = np.array([1.13e-7, 1.71e-7, 2.39e-7])
-"""Voxels by which all triangles are moved, so that faces on voxel planes fall on one side throughout."""
+_LATTICE = 2**16
+"""Places per voxel to which corners are snapped, so that what touches shares its corners to the bit."""
 
-_SAMPLE_SPACING = 0.5
-"""Voxels between the points that stand for a surface; below 1 no voxel between two is skipped."""
+_NUDGE = np.array([5, 7, 11]) / _LATTICE
+"""Voxels by which everything is moved: a face on voxel planes or centres then lies on one side throughout."""
+
+_NARROW = 0.999
+"""Voxels below which an object counts as less than a voxel thick."""
+
+_BORDER = MARGIN
+"""Voxels worked on around the grid, so that what lies there is judged like what lies inside."""
+
+Label = TypeVar("Label", np.uint8, np.uint16)
 
 
 @dataclass(frozen=True, eq=False)
@@ -55,191 +72,175 @@ def voxelize(objects: Sequence[TriangleObject], volume: GridVolume, taxonomy: Ta
     Where objects overlap the higher priority wins, then the later object.
 
     Raises:
-        ValueError: more objects than a grid can tell apart.
+        ValueError: more objects than a grid can tell apart, or an object with corners that are not finite.
     """
     if len(objects) > MAX_OBJECTS:
         raise ValueError(f"{len(objects)} objects; a grid tells at most {MAX_OBJECTS} apart: join some")
-    triangles, owner = _grid_triangles(objects, volume)
-    component, closed = _components(triangles, owner)
-    fill = closed & ~np.array([item.shell_only for item in objects], bool)[owner]
-    solid_component, solid_voxel = _fill(triangles[fill], component[fill], volume.shape)
-    shell_component, shell_voxel = _surface(triangles, component, volume.shape)
-    thin = _is_thin(shell_component, shell_voxel, solid_component, solid_voxel, volume.shape)
-    voxel = np.concatenate([solid_voxel, shell_voxel[thin]])
-    painted_component = np.concatenate([solid_component, shell_component[thin]])
-    owner_of_component = np.zeros(len(component) + 1, np.int64)
-    owner_of_component[component] = owner
-    return _paint(objects, volume, taxonomy, voxel, owner_of_component[painted_component])
-
-
-def _paint(
-    objects: Sequence[TriangleObject], volume: GridVolume, taxonomy: Taxonomy, voxel: Ints, owner: Ints
-) -> SemanticGrid:
-    """Writes (voxel, object) pairs in ascending priority, so that the last written is the one that wins."""
-    priorities = np.array(
-        [taxonomy.classes[item.class_index].priority if item.priority is None else item.priority for item in objects],
-        np.int64,
+    classes = taxonomy.classes
+    priority = [classes[item.class_index].priority if item.priority is None else item.priority for item in objects]
+    order = np.argsort(
+        np.array(priority, np.int64), kind="stable"
+    )  # from the first overlaid to the one that always shows
+    ranked = [objects[index] for index in order]
+    occupancy = occupy(
+        *_voxel_corners(ranked, volume), np.array([item.shell_only for item in ranked], bool), volume.shape
     )
-    rank = np.empty(len(objects), np.int64)
-    rank[np.lexsort((np.arange(len(objects)), priorities))] = np.arange(len(objects))
-    order = np.argsort(rank[owner], kind="stable")
-    instances = np.zeros(volume.shape, np.uint16)
-    instances.reshape(-1)[voxel[order]] = owner[order] + 1
-    class_of_instance = np.array([0, *(item.class_index for item in objects)], np.uint8)
-    table = tuple(GridObject(index + 1, item.name, item.hint) for index, item in enumerate(objects))
     return SemanticGrid(
-        class_of_instance[instances], volume.voxel_size, volume.world_from_grid, taxonomy.name, instances, table
+        occupancy.painted(np.array([0, *(item.class_index for item in ranked)], np.uint8)),
+        volume.voxel_size,
+        volume.world_from_grid,
+        taxonomy.name,
+        occupancy.painted(np.concatenate([[0], order + 1]).astype(np.uint16)),
+        tuple(GridObject(index + 1, item.name, item.hint) for index, item in enumerate(objects)),
     )
 
 
-def _grid_triangles(objects: Sequence[TriangleObject], volume: GridVolume) -> tuple[Floats, Ints]:
-    """All triangles (T, 3, 3) in voxel units, and the object of each (T,)."""
-    if not objects:
-        return np.zeros((0, 3, 3)), np.zeros(0, np.int64)
-    triangles = np.concatenate([np.asarray(item.triangles, np.float64).reshape(-1, 3, 3) for item in objects])
+@dataclass(frozen=True, eq=False)
+class Occupancy:
+    """Which object shows in which voxel, in short."""
+
+    changes: Changes
+    marks: Marks
+
+    def painted(self, value_of_rank: NDArray[Label]) -> NDArray[Label]:
+        """The dense grid in which every object has its value.
+
+        Args:
+            value_of_rank: (objects + 1,), beginning with the 0 of empty voxels.
+        """
+        grid = self.changes.painted(value_of_rank)
+        grid.reshape(-1)[self.marks.voxel] = value_of_rank[self.marks.rank]
+        inner = slice(_BORDER, -_BORDER)
+        return np.ascontiguousarray(grid[inner, inner, inner])
+
+
+def occupy(corners: Floats, owner: Ints, shell_only: Bools, shape: Shape) -> Occupancy:
+    """Voxelises objects of which each outranks the ones before it.
+
+    Args:
+        corners: (3 axes, 3 corners, T) in voxel units.
+        owner: (T,) the object of each triangle, ascending.
+        shell_only: (objects,) whose insides stay empty.
+        shape: the grid's sides.
+    """
+    bordered = (shape[0] + 2 * _BORDER, shape[1] + 2 * _BORDER, shape[2] + 2 * _BORDER)
+    corners, vertex = _snapped(corners)
+    groups = closed_groups(vertex, owner, np.zeros(len(shell_only), bool))
+    scan = scanned(corners, groups, 0, bordered)
+    disagreeing = _disagreeing(scan[0], groups, len(shell_only))
+    if disagreeing.any():
+        groups = closed_groups(vertex, owner, disagreeing)
+        scan = scanned(corners, groups, 0, bordered)
+    runs = _filling_runs(scan[0], groups, shell_only)
+    found = []
+    for axis in range(3):
+        along, triangle, voxel = scan if axis == 0 else scanned(corners, groups, axis, bordered)
+        found += [(owner[triangle] + 1, voxel), *_surface_voxels(along, groups, shell_only)]
+    changes, marks = visible_changes(runs, bordered), Marks.joined(found)
+    ranks = changes.painted(np.arange(len(shell_only) + 1, dtype=np.min_scalar_type(len(shell_only))))
+    visible = marks.shown_on(ranks)
+    slender = _slender(corners, vertex, owner, Occupied(ranks, runs, marks)).shown_on(ranks)
+    return Occupancy(changes, Marks.joined([(visible.rank, visible.voxel), (slender.rank, slender.voxel)]))
+
+
+def _voxel_corners(objects: Sequence[TriangleObject], volume: GridVolume) -> tuple[Floats, Ints]:
+    """The triangles of objects (3 axes, 3 corners, T) in voxel units of a grid, and the object of each (T,)."""
+    world = np.concatenate([np.zeros((0, 3, 3)), *(item.triangles for item in objects)])
     owner = np.repeat(np.arange(len(objects)), [len(item.triangles) for item in objects])
-    return transform_points(invert_rigid(volume.world_from_grid), triangles) / volume.voxel_size + _NUDGE, owner
+    if not np.isfinite(world).all():
+        name = objects[int(owner[~np.isfinite(world).all(axis=(1, 2))][0])].name
+        raise ValueError(f"object {name!r} has corners that are not finite; clean up its mesh, or hide it")
+    voxels_from_world = invert_rigid(volume.world_from_grid)[:3] / volume.voxel_size
+    corners = np.empty((3, 3, len(world)))
+    for batch in batches(len(world)):
+        places = world[batch].reshape(-1, 3) @ voxels_from_world[:, :3].T + voxels_from_world[:, 3]
+        corners[:, :, batch] = places.reshape(-1, 3, 3).transpose(2, 1, 0)
+    return corners, owner
 
 
-def _components(triangles: Floats, owner: Ints) -> tuple[Ints, NDArray[np.bool_]]:
-    """The connected component of each triangle (T,), and whether that component is closed (T,).
+def _snapped(corners: Floats) -> tuple[Floats, NDArray[np.uint64]]:
+    """Corners at places of the bordered grid that are equal where they touch, and hashes of these places."""
+    snapped, vertex = np.empty_like(corners), np.empty(corners.shape[1:], np.uint64)
+    for batch in batches(corners.shape[2]):
+        lattice = np.rint(corners[:, :, batch] * _LATTICE)
+        vertex[:, batch] = vertex_hashes(lattice.astype(np.int64))
+        snapped[:, :, batch] = lattice / _LATTICE + (_NUDGE + _BORDER)[:, None, None]
+    return snapped, vertex
 
-    Vertices at the same place are one, so a mesh of loose triangles is understood. A component is closed when every
-    edge has an even number of triangles.
+
+def _disagreeing(along: Passages, groups: ClosedGroups, objects: int) -> Bools:
+    """Which objects (objects,) have solid parts of both orientations.
+
+    Where such parts overlap their crossings would cancel. A cavity is no such part: inside the outer surface nothing
+    of it is solid.
     """
-    if not len(triangles):
-        return np.zeros(0, np.int64), np.zeros(0, bool)
-    places = np.round(triangles.reshape(-1, 3) * 2**16).astype(np.int64)
-    keys = np.column_stack([np.repeat(owner, 3), places])
-    vertex = np.unique(keys, axis=0, return_inverse=True)[1].reshape(-1, 3)  # (T, 3)
-    label = np.arange(vertex.max() + 1)
-    while True:
-        lowest = label[vertex].min(axis=1)
-        updated = label.copy()
-        np.minimum.at(updated, vertex.reshape(-1), np.repeat(lowest, 3))
-        updated = updated[updated]
-        if np.array_equal(updated, label):
-            break
-        label = updated
-    component = np.unique(label[vertex[:, 0]], return_inverse=True)[1].reshape(-1)
-    edges = np.sort(vertex[:, [[0, 1], [1, 2], [2, 0]]].reshape(-1, 2), axis=1)
-    edge_key, edge, count = np.unique(edges, axis=0, return_inverse=True, return_counts=True)
-    loose = (count % 2 == 1) & (edge_key[:, 0] != edge_key[:, 1])
-    open_component = np.zeros(component.max() + 1, bool)
-    open_component[component[loose[edge.reshape(-1, 3)].any(axis=1)]] = True
-    return component, ~open_component[component]
+    either = np.zeros((2, len(groups.owner)), bool)
+    solid = np.flatnonzero(along.end > along.begin)
+    either[along.upward[solid].astype(np.int64), along.group()[solid]] = True
+    result = np.zeros(objects, bool)
+    result[groups.owner[either.all(axis=0) & ~groups.alternating]] = True
+    return result
 
 
-def _fill(triangles: Floats, component: Ints, shape: tuple[int, int, int]) -> tuple[Ints, Ints]:
-    """Voxels whose centre lies inside a closed component, as (component, flat voxel index) pairs."""
-    triangle, column_x, column_y = _covered_columns(triangles, shape)
-    if not len(triangle):
-        return np.zeros(0, np.int64), np.zeros(0, np.int64)
-    a, b, c = (triangles[triangle, corner] for corner in range(3))
-    normal = np.cross(b - a, c - a)
-    height = (
-        a[:, 2]
-        - (normal[:, 0] * (column_x + 0.5 - a[:, 0]) + normal[:, 1] * (column_y + 0.5 - a[:, 1])) / (normal[:, 2])
-    )
-    column = column_x * shape[1] + column_y
-    group = component[triangle] * (shape[0] * shape[1]) + column
-    order = np.lexsort((height, group))
-    group, height = group[order], height[order]
-    # a closed surface is crossed an even number of times: first in, second out, and so on
-    start = np.flatnonzero(np.r_[True, group[1:] != group[:-1]])
-    position = np.arange(len(group)) - np.repeat(start, np.diff(np.r_[start, len(group)]))
-    enter = np.flatnonzero(position[:-1] % 2 == 0)
-    enter = enter[group[enter] == group[enter + 1]]
-    low = np.clip(np.ceil(height[enter] - 0.5), 0, shape[2]).astype(np.int64)
-    high = np.clip(np.ceil(height[enter + 1] - 0.5), 0, shape[2]).astype(np.int64)
-    length = np.maximum(high - low, 0)
-    span = np.repeat(np.arange(len(enter)), length)
-    depth = np.arange(len(span)) - np.repeat(np.cumsum(length) - length, length) + low[span]
-    inside = group[enter][span]
-    return inside // (shape[0] * shape[1]), inside % (shape[0] * shape[1]) * shape[2] + depth
+def _filling_runs(along_x: Passages, groups: ClosedGroups, shell_only: Bools) -> Runs:
+    """What fills closed groups."""
+    owner = groups.owner[along_x.group()]
+    begin, end = (np.minimum(np.maximum(places, 0), along_x.key.shape[0]) for places in (along_x.begin, along_x.end))
+    filled = np.flatnonzero((begin < end) & ~shell_only[owner])
+    y, z = along_x.key.line(along_x.enter[filled])
+    return Runs(owner[filled] + 1, y * along_x.key.shape[2] + z, begin[filled], end[filled])
 
 
-def _covered_columns(triangles: Floats, shape: tuple[int, int, int]) -> tuple[Ints, Ints, Ints]:
-    """Pairs of a triangle and a voxel column (x, y) whose centre line passes through it."""
-    low = np.clip(np.ceil(triangles[:, :, :2].min(axis=1) - 0.5), 0, shape[:2]).astype(np.int64)
-    high = np.clip(np.ceil(triangles[:, :, :2].max(axis=1) - 0.5), 0, shape[:2]).astype(np.int64)
-    extent = np.maximum(high - low, 0)
-    count = extent[:, 0] * extent[:, 1]
-    triangle = np.repeat(np.arange(len(triangles)), count)
-    offset = np.arange(len(triangle)) - np.repeat(np.cumsum(count) - count, count)
-    x = low[triangle, 0] + offset // np.maximum(extent[triangle, 1], 1)
-    y = low[triangle, 1] + offset % np.maximum(extent[triangle, 1], 1)
-    corners = triangles[triangle][:, :, :2]
-    sides = [_left_of(corners[:, i], corners[:, (i + 1) % 3], np.column_stack([x + 0.5, y + 0.5])) for i in range(3)]
-    hit = (sides[0] == sides[1]) & (sides[1] == sides[2])
-    return triangle[hit], x[hit], y[hit]
+def _surface_voxels(along: Passages, groups: ClosedGroups, shell_only: Bools) -> list[tuple[Ints, Ints]]:
+    """Ranks and flat indices of voxels that passages show beside what is filled: thin walls and hollow objects."""
+    centers = along.end - along.begin
+    # one axis may see a centre a hair inside that another sees outside, so a single voxel is shown too
+    single, none = np.flatnonzero(centers == 1), np.flatnonzero(centers < 1)
+    middle = along.key.middle(along.enter[none], along.leave[none])
+    found = [along.voxels(single, along.begin[single]), along.voxels(none, middle)]
+    if shell_only.any():
+        hollow = np.flatnonzero(shell_only[groups.owner[along.group()]] & (centers > 1))
+        found += [along.voxels(hollow, along.begin[hollow]), along.voxels(hollow, along.end[hollow] - 1)]
+    return [(groups.owner[group] + 1, voxel) for group, voxel in found]
 
 
-def _left_of(start: Floats, end: Floats, point: Floats) -> NDArray[np.bool_]:
-    """Whether points lie left of directed edges, with the very same arithmetic for both directions of an edge.
+def _slender(corners: Floats, vertex: NDArray[np.uint64], owner: Ints, occupied: Occupied) -> Marks:
+    """Voxels for what the lines missed.
 
-    A point on an edge shared by two triangles is therefore inside exactly one of them.
+    Along an axis in which an object measures less than a voxel its edges are moved to its middle, so that it does not
+    show twice where it straddles two voxels.
     """
-    swapped = (start[:, 0] > end[:, 0]) | ((start[:, 0] == end[:, 0]) & (start[:, 1] > end[:, 1]))
-    first = np.where(swapped[:, None], end, start)
-    second = np.where(swapped[:, None], start, end)
-    along, toward = second - first, point - first
-    left: NDArray[np.bool_] = (along[:, 0] * toward[:, 1] - along[:, 1] * toward[:, 0] >= 0) != swapped
-    return left
+    middle, narrow = _narrow_middles(corners, owner)
+    found = []
+    for batch in batches(len(owner)):
+        flat, places = narrow[:, batch], corners[:, :, batch]
+        if flat.any():
+            places = np.where(flat[:, None], middle[:, None, batch], places)
+        start, triangle = _longest_edges(corners[:, :, batch], vertex[:, batch], owner[batch])
+        edges = places[:, start, triangle], places[:, (start + 1) % 3, triangle]
+        found.append(bare_points(*edges, owner[batch][triangle] + 1, occupied))
+    return Marks.joined([slender_voxels(EdgePoints.joined(found), occupied)] if found else [])
 
 
-def _surface(triangles: Floats, component: Ints, shape: tuple[int, int, int]) -> tuple[Ints, Ints]:
-    """Voxels that triangles pass through, as unique (component, flat voxel index) pairs.
-
-    Each triangle is sampled at points no further apart than `_SAMPLE_SPACING`.
-    """
-    sides = np.asarray(shape)
-    touching = (triangles.max(axis=1) >= 0).all(axis=1) & (triangles.min(axis=1) < sides).all(axis=1)
-    triangles, component = triangles[touching], component[touching]
-    edge = np.linalg.norm(triangles - np.roll(triangles, 1, axis=1), axis=2).max(axis=1, initial=0.0)
-    steps = np.maximum(np.ceil(edge / _SAMPLE_SPACING).astype(np.int64), 1)
-    voxels = sides.prod()
-    keys = [np.zeros(0, np.int64)]
-    for count in np.unique(steps):
-        u, v = np.meshgrid(np.arange(count + 1), np.arange(count + 1), indexing="ij")
-        inside = u + v <= count
-        weights = np.column_stack([u[inside], v[inside], count - u[inside] - v[inside]]) / count  # (S, 3)
-        selected = np.flatnonzero(steps == count)
-        batch = max(1, 2**21 // len(weights))  # bounds the memory of a crowd of large triangles
-        for begin in range(0, len(selected), batch):
-            chosen = selected[begin : begin + batch]
-            cells = np.floor(weights @ triangles[chosen]).astype(np.int64)  # (T, S, 3)
-            within = ((cells >= 0) & (cells < sides)).all(axis=2)
-            flat = (cells[..., 0] * shape[1] + cells[..., 1]) * shape[2] + cells[..., 2]
-            keys.append(np.unique((component[chosen, None] * voxels + flat)[within]))
-    key = np.unique(np.concatenate(keys))
-    return key // voxels, key % voxels
+def _longest_edges(corners: Floats, vertex: NDArray[np.uint64], owner: Ints) -> tuple[Ints, Ints]:
+    """The longest edges of triangles, each edge of an object once: first corner and triangle."""
+    side = np.roll(corners, -1, axis=1) - corners
+    length = side[0] * side[0] + side[1] * side[1] + side[2] * side[2]
+    longest = np.maximum(np.maximum(length[0], length[1]), length[2])
+    start, triangle = np.nonzero((length == longest) & (length > 0))
+    key = vertex[start, triangle] + vertex[(start + 1) % 3, triangle] + scrambled(owner)[triangle]
+    order = np.argsort(key)  # several times as fast as numpy.unique with indices
+    key = key[order]
+    once = order[np.concatenate([key[1:] != key[:-1], np.ones(min(1, len(key)), bool)])]
+    return start[once], triangle[once]
 
 
-def _is_thin(
-    shell_component: Ints, shell_voxel: Ints, solid_component: Ints, solid_voxel: Ints, shape: tuple[int, int, int]
-) -> NDArray[np.bool_]:
-    """Whether a surface voxel has no solid voxel of its component within one voxel, so that it alone shows it."""
-    padded = np.asarray(shape) + 2  # a border keeps neighbours of edge voxels from wrapping round
-    cells = int(padded.prod())
-
-    def padded_key(component: Ints, voxel: Ints) -> Ints:
-        x, y, z = np.unravel_index(voxel, shape)
-        key: Ints = component * cells + ((x + 1) * padded[1] + y + 1) * padded[2] + z + 1
-        return key
-
-    solid = np.sort(padded_key(solid_component, solid_voxel))
-    thin = np.ones(len(shell_voxel), bool)
-    if not len(solid):
-        return thin
-    has_solid = np.isin(shell_component, np.unique(solid_component))
-    key = padded_key(shell_component[has_solid], shell_voxel[has_solid])
-    alone = np.ones(len(key), bool)
-    for dx in (-1, 0, 1):
-        for dy in (-1, 0, 1):
-            for dz in (-1, 0, 1):
-                neighbor = key + (dx * padded[1] + dy) * padded[2] + dz
-                found = np.searchsorted(solid, neighbor)
-                alone &= solid[np.minimum(found, len(solid) - 1)] != neighbor
-    thin[has_solid] = alone
-    return thin
+def _narrow_middles(corners: Floats, owner: Ints) -> tuple[Floats, Bools]:
+    """Per axis and triangle (3, T) the middle of its object, and whether the object measures less than a voxel."""
+    if not len(owner):
+        return np.zeros((3, 0)), np.zeros((3, 0), bool)
+    first = np.flatnonzero(np.diff(owner, prepend=-1))
+    low = np.minimum.reduceat(corners.min(axis=1), first, axis=1)
+    high = np.maximum.reduceat(corners.max(axis=1), first, axis=1)
+    triangles = np.diff(first, append=len(owner))
+    return np.repeat((low + high) / 2, triangles, axis=1), np.repeat(high - low < _NARROW, triangles, axis=1)

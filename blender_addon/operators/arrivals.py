@@ -1,171 +1,207 @@
-"""What the bridge's events change: results in the scene, images, files."""
+"""What the bridge's events change: a job's record, and the scene's result that shows it."""
 
 from __future__ import annotations
 
 import json
-import tempfile
-from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 import bpy
-from occscene.camera import PinholeCamera
-from occscene.grid import save_grid
 
-from .. import __package__ as base_package
 from ..bridge.cameras_head import cameras_head
-from ..bridge.grid_body import grid_from_message
 from ..bridge.messages import Message
-from ..scene.images import draw_thumbnail, packed_image
+from ..bridge.result_folder import OCCUPANCY_FILE
+from ..scene.images import Pixels, draw_thumbnail, encoded_pixels, image_pixels, packed_image
+from ..scene.preview import PreviewSheet, offer_preview
+from . import journal
+from .request import Request
 
 FINAL_EVENTS = frozenset({"succeeded", "failed", "cancelled", "error"})
-OCCUPANCY_FILE = "occupancy.npz"
-
-
-@dataclass(frozen=True)
-class Request:
-    """What was asked for.
-
-    Args:
-        request_id: UUID; names the result.
-        cameras: one view each.
-        steps, text_guidance, occupancy_guidance: None leaves them to the model.
-        directory: where views, occupancy and `result.json` are written.
-    """
-
-    request_id: str
-    prompt: str
-    negative_prompt: str
-    seed: int
-    steps: int | None
-    text_guidance: float | None
-    occupancy_guidance: float | None
-    cameras: Sequence[PinholeCamera]
-    directory: str
 
 
 @dataclass
 class Record:
-    """A job as this session knows it, apart from Blender's data."""
+    """A job as this session knows it, apart from Blender's data, which undo and file loads replace.
+
+    Args:
+        request: what was asked for.
+        server: the address it was sent to.
+        scene_uid: session uid of the scene it was sent from.
+        views: file names in the request's folder by the names of the views that are there.
+        sheet: the previews, once there are some.
+    """
 
     request: Request
     server: str
     scene_uid: int
     job_id: str = ""
+    state: str = "SENDING"
+    message: str = ""
+    phase: str = ""
+    step: int = 0
+    steps: int = 0
+    denoising_steps: int = 0
+    position: int = 0
+    sequence: int = 0
+    seconds: float = 0.0
     views: dict[str, str] = field(default_factory=dict)
+    sheet: PreviewSheet | None = None
 
     @classmethod
     def of_result(cls, result: Any, scene: bpy.types.Scene) -> Record:
         """The record of a result that was read from a file."""
-        request = Request(
-            result.name,
-            result.prompt,
-            result.negative_prompt,
-            result.seed,
-            None,
-            None,
-            None,
-            (),
-            result.directory,
-        )
-        views = {view.name: f"view_{view.name}.png" for view in result.views}
-        return cls(request, result.server, scene.session_uid, result.job_id, views)
+        request = replace(Request.from_json(result.request), directory=bpy.path.abspath(result.directory))
+        record = cls(request, result.server, scene.session_uid)
+        for name in _SHOWN:
+            setattr(record, name, getattr(result, name))
+        return record
 
 
-def default_directory(request_id: str) -> str:
-    """The folder of a result for which the user chose none."""
-    try:
-        return str(bpy.utils.extension_path_user(base_package, path=f"results/{request_id}", create=True))
-    except ValueError:  # not run as an extension: the bpy module
-        return tempfile.mkdtemp(prefix="occscene_")
+_SHOWN = (
+    "job_id",
+    "server",
+    "state",
+    "message",
+    "phase",
+    "step",
+    "steps",
+    "denoising_steps",
+    "position",
+    "sequence",
+    "seconds",
+)
+"""Fields that a record and a result share."""
 
 
 def result_of(record: Record) -> Any:
     """The record's result, made anew if undo or a deleted scene took it away."""
+    request = record.request
     for scene in bpy.data.scenes:
-        result = scene.occscene.results.get(record.request.request_id)
+        result = scene.occscene.results.get(request.request_id)
         if result is not None:
             return result
     scenes = [scene for scene in bpy.data.scenes if scene.session_uid == record.scene_uid]
     settings = (scenes[0] if scenes else bpy.context.scene).occscene
     result = settings.results.add()
-    result.name = record.request.request_id
-    result.job_id, result.server = record.job_id, record.server
-    result.prompt, result.negative_prompt = record.request.prompt, record.request.negative_prompt
-    result.seed, result.directory = record.request.seed, record.request.directory
+    result.name, result.request = request.request_id, request.to_json()
+    result.prompt, result.seed = request.settings.prompt, request.settings.seed
+    result.directory = journal.stored_path(request.directory)
     settings.active_result = len(settings.results) - 1
     return result
 
 
+def show(record: Record) -> None:
+    """Writes a record into its result, with the images of the views that are there."""
+    result = result_of(record)
+    for name in _SHOWN:
+        setattr(result, name, getattr(record, name))
+    folder = Path(record.request.directory)
+    for name, file in record.views.items():
+        view = result.views.get(name)
+        if view is None:
+            view = result.views.add()
+            view.name = name
+        if view.image is None:
+            _fill_view(view, result.name, (folder / file).read_bytes())
+    redraw()
+
+
 def apply(record: Record, message: Message) -> bool:
-    """Writes one event into the record's result; says whether it was the last."""
+    """Takes one event into the record and shows it; says whether it was the last.
+
+    A job that the artist has cancelled stays cancelled, whatever still comes of it.
+    """
     head = message.head
     event = head["event"]
-    result = result_of(record)
-    result.sequence = max(result.sequence, head.get("sequence", 0))
+    record.sequence = max(record.sequence, head.get("sequence", 0))
     if event == "accepted":
-        record.job_id = result.job_id = head["job_id"]
-        result.state = "QUEUED"
-    elif event == "queued":
-        result.state, result.position = "QUEUED", head["position"]
-    elif event == "started":
-        result.state = "RUNNING"
-    elif event == "progress":
-        result.state, result.phase = "RUNNING", head["phase"]
-        result.step, result.steps = head["step"], head["steps"]
-    elif event in ("preview", "view"):
-        _receive_view(record, result, head["name"], message.body, is_final=event == "view")
-    elif event == "occupancy":
-        save_grid(_folder(record) / OCCUPANCY_FILE, grid_from_message(head["grid"], message.body))
-    elif event == "succeeded":
-        result.state, result.seconds = "SUCCEEDED", head["seconds"]
-        _write_result(record, result)
-    elif event == "cancelled":
-        result.state = "CANCELLED"
-    elif event in ("failed", "error"):
-        is_lost = event == "error" and bool(record.job_id)
-        result.state = "DISCONNECTED" if is_lost else "FAILED"
-        result.message = " ".join(part for part in (head["message"], head["advice"]) if part)
-    redraw()
+        record.job_id = head["job_id"]
+    if record.state != "CANCELLED":
+        _take(record, event, message)
+        show(record)
     return event in FINAL_EVENTS
 
 
-def _receive_view(record: Record, result: Any, name: str, data: bytes, is_final: bool) -> None:
-    """Puts a view or its preview into the view's image, and a finished view into the folder."""
+def _take(record: Record, event: str, message: Message) -> None:
+    head = message.head
+    if event == "accepted":
+        record.state = "QUEUED"
+    elif event == "queued":
+        record.state, record.position = "QUEUED", head["position"]
+    elif event == "started":
+        record.state = "RUNNING"
+        record.views.clear()  # what a server sends after its restart takes the place of what it sent before
+    elif event == "progress":
+        record.state, record.phase = "RUNNING", head["phase"]
+        record.step, record.steps = head["step"], head["steps"]
+        if head["phase"] == "denoising":
+            record.denoising_steps = head["steps"]
+    elif event == "preview":
+        _preview(record, head["view"], encoded_pixels(message.body))
+    elif event == "view":
+        record.views[head["name"]] = head["file"]
+        _take_view(record, head["view"], head["name"], message.body)
+    elif event == "succeeded":
+        record.state, record.seconds, record.message = "SUCCEEDED", head["seconds"], ""
+        _write_result(record)
+    elif event == "cancelled":
+        record.state = "CANCELLED"
+    elif event in ("failed", "error"):
+        is_lost = event == "error" and bool(record.job_id)
+        record.state = "DISCONNECTED" if is_lost else "FAILED"
+        record.message = " ".join(part for part in (head["message"], head["advice"]) if part)
+
+
+def _preview(record: Record, view: int, pixels: Pixels) -> None:
+    if record.sheet is None:
+        record.sheet = PreviewSheet(len(record.request.views))
+    record.sheet.paste(view, pixels)
+    offer_preview()
+
+
+def _take_view(record: Record, number: int, name: str, data: bytes) -> None:
+    """Puts a finished view into its image, also one that comes a second time, and onto the sheet."""
+    result = result_of(record)
     view = result.views.get(name)
     if view is None:
         view = result.views.add()
         view.name = name
-    view.image = packed_image(f"{name} {result.name[:4]}", data, view.image)
+    pixels = _fill_view(view, result.name, data)
+    if record.sheet is not None:
+        _preview(record, number, pixels)
+
+
+def _fill_view(view: Any, result_name: str, data: bytes) -> Pixels:
+    """Makes or refills a view's image and its thumbnail; returns the pixels, which take long to decode."""
+    view.image = packed_image(f"{view.name} {result_name[:4]}", data, view.image)
+    pixels = image_pixels(view.image)
     if not bpy.app.background:
-        draw_thumbnail(view.image)
-    if is_final:
-        record.views[name] = f"view_{name}.png"
-        (_folder(record) / record.views[name]).write_bytes(data)
+        draw_thumbnail(view.image, pixels)
+    return pixels
 
 
-def _write_result(record: Record, result: Any) -> None:
+def _write_result(record: Record) -> None:
     """Writes `result.json`, which says how the folder's files came to be."""
     request = record.request
+    settings = request.settings
     text = {
         "job_id": record.job_id,
         "server": record.server,
-        "prompt": request.prompt,
-        "negative_prompt": request.negative_prompt,
-        "seed": request.seed,
-        "seconds": result.seconds,
+        "kind": request.kind,
+        "prompt": settings.full_prompt,
+        "negative_prompt": settings.negative_prompt,
+        "seed": settings.seed,
+        "steps": record.denoising_steps,
+        "text_guidance_scale": settings.text_guidance,
+        "occupancy_guidance_scale": settings.occupancy_guidance,
+        "created": request.created,
+        "seconds": record.seconds,
         "views": record.views,
         "occupancy": OCCUPANCY_FILE,
-        "cameras": cameras_head(request.cameras),
+        "cameras": cameras_head([view.camera for view in request.views]),
     }
-    (_folder(record) / "result.json").write_text(json.dumps(text, indent=1) + "\n", encoding="utf-8")
-
-
-def _folder(record: Record) -> Path:
-    folder = Path(record.request.directory)
-    folder.mkdir(parents=True, exist_ok=True)
-    return folder
+    (Path(request.directory) / "result.json").write_text(json.dumps(text, indent=1) + "\n", encoding="utf-8")
 
 
 def redraw() -> None:

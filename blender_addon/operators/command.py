@@ -7,7 +7,27 @@ from collections.abc import Sequence
 
 import bpy
 
-from ..properties import CAMERA_CHOICES, DOMAINS
+from ..properties.blockout import DOMAINS
+from ..properties.generation import CAMERA_CHOICES
+from ..properties.results import SURFACE_ITEMS
+from .generating import TASKS
+
+_GENERATE_OPTIONS = (
+    "task",
+    "prompt",
+    "style",
+    "negative_prompt",
+    "seed",
+    "steps",
+    "text_guidance",
+    "occupancy_guidance",
+    "cameras",
+    "frame_step",
+    "image_size",
+    "use_blockout",
+    "server",
+)
+"""Options of `generate` that are the operator's arguments of the same name."""
 
 
 def main(argv: Sequence[str]) -> int:
@@ -30,7 +50,6 @@ def main(argv: Sequence[str]) -> int:
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="blender -b FILE.blend --command occscene")
     verbs = parser.add_subparsers(required=True, metavar="VERB")
-
     scene = argparse.ArgumentParser(add_help=False)
     scene.add_argument("--domain", choices=[name for name, _, _ in DOMAINS], help="change the scene's domain")
     scene.add_argument("--guess", action="store_true", help="guess the classes of untagged objects from their names")
@@ -38,26 +57,44 @@ def _parser() -> argparse.ArgumentParser:
     scene.add_argument("--save", metavar="FILE.blend", help="write the file with what was changed to it")
 
     voxelize = verbs.add_parser("voxelize", parents=[scene], help="write the blockout as a grid file")
-    voxelize.add_argument("--output", required=True, metavar="GRID.npz")
+    voxelize.add_argument("--output", required=True, metavar="GRID", help=".npz, .vox or SemanticKITTI's .label")
     voxelize.add_argument("--cameras-output", default="", metavar="CAMERAS.json", help="write the cameras too")
     voxelize.set_defaults(run=_voxelize)
 
-    generate = verbs.add_parser("generate", parents=[scene], help="make views and an occupancy on the server")
-    generate.add_argument("--output", required=True, metavar="FOLDER")
-    generate.add_argument("--prompt", help="default: the scene's")
-    generate.add_argument("--negative-prompt", help="default: the scene's")
-    generate.add_argument("--seed", type=int, help="default: the scene's")
-    generate.add_argument("--steps", type=int, help="denoising steps; 0 leaves it to the model")
-    generate.add_argument("--cameras", type=str.upper, choices=[name for name, _, _ in CAMERA_CHOICES])
-    generate.add_argument("--image-size", type=int, help="pixels along the longer side")
-    generate.add_argument("--server", help="host:port; default: OCCSCENE_SERVER, else the preferences")
-    generate.set_defaults(run=_generate)
+    _add_generate(verbs.add_parser("generate", parents=[scene], help="make views and an occupancy on the server"))
 
     importing = verbs.add_parser("import", help="add an occupancy to the file as a mesh")
-    importing.add_argument("grid", metavar="GRID.npz")
+    importing.add_argument("grid", metavar="GRID", help=".npz, .vox or SemanticKITTI's .label")
+    importing.add_argument("--surface", type=str.upper, choices=[name for name, _, _ in SURFACE_ITEMS])
+    importing.add_argument("--separate", action="store_true", help="an object for each class")
     importing.add_argument("--save", required=True, metavar="FILE.blend")
     importing.set_defaults(run=_import)
     return parser
+
+
+def _add_generate(generate: argparse.ArgumentParser) -> None:
+    """What is not given is the scene's."""
+    generate.add_argument("--output", required=True, metavar="FOLDER")
+    generate.add_argument(
+        "--task", type=str.upper, choices=[name for name, _, _ in TASKS], help="blockout (default), text or images"
+    )
+    generate.add_argument("--prompt")
+    generate.add_argument("--style", help="words that are added to the prompt")
+    generate.add_argument("--negative-prompt", help="what the scene must not look like")
+    generate.add_argument("--seed", type=int)
+    generate.add_argument("--steps", type=int, help="denoising steps; 0 leaves it to the model")
+    generate.add_argument("--text-guidance", type=float, help="how closely the prompt is followed")
+    generate.add_argument("--occupancy-guidance", type=float, help="how closely the blockout is followed")
+    generate.add_argument("--cameras", type=str.upper, choices=[name for name, _, _ in CAMERA_CHOICES])
+    generate.add_argument("--frame-step", type=int, help="with --cameras animation, frames between two views")
+    generate.add_argument("--image-size", type=int, help="pixels along the longer side")
+    generate.add_argument(
+        "--use-blockout", action="store_const", const=True, help="with --task images, the tagged objects are known"
+    )
+    generate.add_argument("--server", help="host:port; default: OCCSCENE_SERVER, else the preferences")
+    generate.add_argument("--project", action="store_true", help="project the views onto the blockout")
+    generate.add_argument("--import", action="store_true", dest="with_mesh", help="import the occupancy as a mesh")
+    generate.set_defaults(run=_generate)
 
 
 def _prepare(arguments: argparse.Namespace) -> None:
@@ -78,12 +115,17 @@ def _voxelize(arguments: argparse.Namespace) -> None:
 
 def _generate(arguments: argparse.Namespace) -> None:
     _prepare(arguments)
-    names = ("prompt", "negative_prompt", "seed", "steps", "cameras", "image_size", "server")
-    given = {name: getattr(arguments, name) for name in names if getattr(arguments, name) is not None}
+    given = {name: getattr(arguments, name) for name in _GENERATE_OPTIONS if getattr(arguments, name) is not None}
     bpy.ops.occscene.generate(directory=arguments.output, wait=True, **given)
-    print(f"{arguments.output}: {bpy.context.window_manager.occscene.grid_summary}")
+    result = bpy.context.scene.occscene.results[-1]
+    print(f"{arguments.output}: {len(result.views)} views and an occupancy in {result.seconds:.1f} s")
+    if arguments.project:
+        bpy.ops.occscene.project_views()
+    if arguments.with_mesh:
+        bpy.ops.occscene.import_occupancy()
 
 
 def _import(arguments: argparse.Namespace) -> None:
-    bpy.ops.occscene.import_occupancy(filepath=arguments.grid)
+    given = {"surface": arguments.surface} if arguments.surface else {}
+    bpy.ops.occscene.import_occupancy(filepath=arguments.grid, separate=arguments.separate, **given)
     print(f"{arguments.save}: added {bpy.context.view_layer.objects.active.name}")

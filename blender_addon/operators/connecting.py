@@ -1,22 +1,114 @@
-"""The connection to the server."""
+"""The connection to the server, tested step by step."""
 
 # mypy: disable-error-code="misc, valid-type"
 # ruff: noqa: N801 - class names are as Blender wants them
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from dataclasses import dataclass, field
 from typing import Any
 
 import bpy
-import occscene
 from bpy.props import StringProperty
 
 from ..bridge.link import BridgeError
-from . import arrivals, jobs
+from ..bridge.messages import Message
+from ..connection import connection_settings
+from . import session
+
+STEP_LABELS = {
+    "bridge": "Bridge",
+    "online": "Online Access",
+    "address": "Address",
+    "tls": "TLS",
+    "token": "Token",
+    "version": "Version",
+    "model": "Model",
+}
+
+
+@dataclass
+class ConnectionCheck:
+    """What the last test found.
+
+    Args:
+        is_running: the test is under way.
+        steps: fields of `step` events, up to the one that failed.
+    """
+
+    is_running: bool = False
+    steps: list[dict[str, Any]] = field(default_factory=list)
+
+    @property
+    def failed(self) -> dict[str, Any] | None:
+        """The step that failed, None if none did."""
+        return next((step for step in self.steps if not step["is_good"]), None)
+
+    @property
+    def is_good(self) -> bool:
+        """All steps were taken."""
+        return bool(self.steps) and self.steps[-1]["step"] == "model" and self.steps[-1]["is_good"]
+
+    @property
+    def is_loading(self) -> bool:
+        """The server is there, but its model is not yet."""
+        return self.is_good and self.steps[-1].get("is_loading", False)
+
+    def line(self) -> str:
+        """The outcome in one line."""
+        if self.is_running:
+            return "Asking the server ..."
+        failed = self.failed
+        if failed:
+            return " ".join(f"{STEP_LABELS[failed['step']]}: {failed['message']}. {failed['advice']}".split())
+        if not self.is_good:
+            return "Not tested yet"
+        version = next(step["message"] for step in self.steps if step["step"] == "version")
+        return f"Server {version}: {self.steps[-1]['message']}"
+
+
+last_check = ConnectionCheck()
+
+
+def start_check(address: str, receive: Callable[[ConnectionCheck], None]) -> ConnectionCheck:
+    """Tests the way to a server; `receive` gets the check at each step and at the end.
+
+    Args:
+        address: the server's; "" takes the preferences'.
+        receive: called once at least, and last when the check no longer runs.
+    """
+    check = ConnectionCheck(is_running=True)
+
+    def end(step: str, message: str, advice: str) -> None:
+        check.steps.append({"step": step, "is_good": False, "message": message, "advice": advice})
+        check.is_running = False
+        receive(check)
+
+    def answer(message: Message) -> bool:
+        head = message.head
+        if head["event"] == "step":
+            check.steps.append(head)
+            receive(check)
+            return False
+        if head["event"] == "error":
+            end("bridge", head["message"], head["advice"])
+            return True
+        check.is_running = False
+        receive(check)
+        return True
+
+    try:
+        settings = connection_settings(address)
+        session.command({"command": "check", "server": settings.head()}, b"", answer)
+    except (ValueError, BridgeError) as error:
+        text, _, advice = str(error).partition("; ")
+        end("online" if "stay offline" in text else "token" if "token file" in text else "address", text, advice)
+    return check
 
 
 class OCCSCENE_OT_test_connection(bpy.types.Operator):
-    """Ask the server what it is, and say what is wrong if it does not answer"""
+    """Go the way to the server step by step, and name the step that fails"""
 
     bl_idname = "occscene.test_connection"
     bl_label = "Test Connection"
@@ -24,44 +116,25 @@ class OCCSCENE_OT_test_connection(bpy.types.Operator):
     server: StringProperty(name="Server", description="host:port; empty takes the preferences'")
 
     def execute(self, context: bpy.types.Context) -> set[str]:
-        """Asks; without a window it waits for the answer."""
-        status = context.window_manager.occscene
-        status.server_status, status.server_icon = "Asking the server ...", "TIME"
-        answers: list[dict[str, Any]] = []
-
-        def receive(head: dict[str, Any]) -> None:
-            answers.append(head)
-            status = bpy.context.window_manager.occscene
-            is_good, status.server_status = describe_server(head)
-            status.server_icon = "CHECKMARK" if is_good else "ERROR"
-            arrivals.redraw()
-
-        try:
-            jobs.ask_info(self.server, receive)
-        except (ValueError, BridgeError) as error:
-            status.server_status, status.server_icon = str(error), "ERROR"
-            self.report({"ERROR"}, str(error))
-            return {"CANCELLED"}
+        """Tests; without a window it waits for the end."""
+        global last_check
+        last_check = start_check(self.server, lambda _check: redraw_connection())
         if bpy.app.background:
-            jobs.wait(lambda: bool(answers))
-            self.report({"INFO"} if status.server_icon == "CHECKMARK" else {"ERROR"}, status.server_status)
+            session.wait(lambda: not last_check.is_running)
+        if last_check.failed:
+            self.report({"ERROR"}, last_check.line())
+            return {"CANCELLED"}
+        if last_check.is_good:
+            self.report({"INFO"}, last_check.line())
         return {"FINISHED"}
 
 
-def describe_server(head: dict[str, Any]) -> tuple[bool, str]:
-    """Whether an `info` or `error` event is good news, and one line about it."""
-    if head["event"] == "error":
-        return False, " ".join(part for part in (head["message"], head["advice"]) if part)
-    ours, theirs = occscene.__version__.split("."), head["version"].split(".")
-    if ours[:2] != theirs[:2]:
-        side = "extension" if ours < theirs else "server"
-        return False, f"The server is version {head['version']}, this is {occscene.__version__}: update the {side}."
-    if head["state"] == "failed":
-        return False, f"The server cannot load its model: {head['message']}"
-    if head["state"] == "loading":
-        return True, f"Server {head['version']} is loading its model; jobs wait until it is ready"
-    models = ", ".join(model["name"] for model in head["models"])
-    return True, f"Server {head['version']} on {head['device']}: {models}; {head['queue_length']} jobs wait"
+def redraw_connection() -> None:
+    """Shows the state of the connection wherever it is drawn."""
+    for window in bpy.context.window_manager.windows:
+        for area in window.screen.areas:
+            if area.type in ("VIEW_3D", "PREFERENCES"):
+                area.tag_redraw()
 
 
 CLASSES = (OCCSCENE_OT_test_connection,)

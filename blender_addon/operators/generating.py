@@ -1,22 +1,41 @@
-"""Generate views and an occupancy from the blockout."""
+"""Generate views and an occupancy: from the blockout, from text alone, or from images."""
 
 # mypy: disable-error-code="misc, valid-type"
 # ruff: noqa: N801 - class names are as Blender wants them
 
 from __future__ import annotations
 
-import time
+import random
 import uuid
+from dataclasses import replace
+from datetime import datetime
 from typing import Any
 
 import bpy
 from bpy.props import BoolProperty, EnumProperty, FloatProperty, IntProperty, StringProperty
+from occscene.grid import GridVolume
+from occscene.volumes import default_volume
 
 from ..bridge.link import BridgeError
-from ..properties import CAMERA_CHOICES, UNFINISHED
-from ..scene.cameras import chosen_cameras, image_size, pinhole_camera_sized
-from . import arrivals, jobs
+from ..properties.generation import CAMERA_CHOICES, MAX_GUIDANCE, MAX_SEED
+from ..scene.cameras import SceneView, chosen_views
+from ..scene.images import background_png
+from ..scene.rig import add_rig
+from ..scene.volume import grid_volume, set_volume
+from . import jobs, journal
+from .following import wait_for
+from .request import Request, Settings
 from .voxelizing import summary, voxelized_blockout
+
+TASKS = (
+    ("BLOCKOUT", "Blockout to Scene", "Views of the blockout, and its occupancy with the views' detail"),
+    ("TEXT", "Text to Scene", "Views and occupancy of the empty volume, from the prompt alone"),
+    ("IMAGES", "Images to Occupancy", "The occupancy that the cameras' background images show"),
+)
+
+
+_FORGOTTEN = {"SKIP_SAVE"}
+"""Arguments of a script's call are none of the next press of the button."""
 
 
 class OCCSCENE_OT_generate(bpy.types.Operator):
@@ -24,24 +43,68 @@ class OCCSCENE_OT_generate(bpy.types.Operator):
 
     bl_idname = "occscene.generate"
     bl_label = "Generate"
-    bl_description = (
-        "Send the blockout, the cameras and the prompt to the server. From scripts, what is not given as an argument "
-        "is taken from the scene"
+
+    task: EnumProperty(options=_FORGOTTEN, name="Task", items=TASKS)
+    prompt: StringProperty(options=_FORGOTTEN, name="Prompt")
+    style: StringProperty(options=_FORGOTTEN, name="Style")
+    negative_prompt: StringProperty(options=_FORGOTTEN, name="Avoid")
+    seed: IntProperty(options=_FORGOTTEN, name="Seed", min=0)
+    steps: IntProperty(
+        options=_FORGOTTEN, name="Quality", min=0, description="Denoising steps; 0 leaves it to the model"
+    )
+    text_guidance: FloatProperty(options=_FORGOTTEN, name="Adherence to Prompt", min=0.0, max=MAX_GUIDANCE)
+    occupancy_guidance: FloatProperty(options=_FORGOTTEN, name="Adherence to Blockout", min=0.0, max=MAX_GUIDANCE)
+    cameras: EnumProperty(options=_FORGOTTEN, name="Cameras", items=CAMERA_CHOICES)
+    frame_step: IntProperty(
+        options=_FORGOTTEN, name="Every", description="Frames from one view to the next", min=1, default=10
+    )
+    image_size: IntProperty(options=_FORGOTTEN, name="Image Size", description="Pixels along the longer side")
+    use_blockout: BoolProperty(
+        options=_FORGOTTEN,
+        name="Start from the Blockout",
+        description="Images to occupancy: the tagged objects are known of the scene",
+    )
+    directory: StringProperty(
+        options=_FORGOTTEN,
+        name="Folder",
+        description="Where views, grids and result.json are written",
+        subtype="DIR_PATH",
+    )
+    server: StringProperty(options=_FORGOTTEN, name="Server", description="host:port; empty takes the preferences'")
+    wait: BoolProperty(
+        options=_FORGOTTEN, name="Wait", description="Return when the job has ended; always so without a window"
     )
 
-    prompt: StringProperty(name="Prompt")
-    negative_prompt: StringProperty(name="Avoid")
-    seed: IntProperty(name="Seed", min=0)
-    steps: IntProperty(name="Steps", min=0, description="0 leaves it to the model")
-    text_guidance: FloatProperty(name="Prompt Guidance", min=0.0, max=30.0)
-    occupancy_guidance: FloatProperty(name="Blockout Guidance", min=0.0, max=30.0)
-    cameras: EnumProperty(name="Cameras", items=CAMERA_CHOICES)
-    image_size: IntProperty(name="Image Size")
-    directory: StringProperty(
-        name="Folder", description="Where views, occupancy and result.json are written too", subtype="DIR_PATH"
-    )
-    server: StringProperty(name="Server", description="host:port; empty takes the preferences'")
-    wait: BoolProperty(name="Wait", description="Return when the job has ended; always so without a window")
+    @classmethod
+    def description(cls, _context: bpy.types.Context, properties: Any) -> str:
+        """Says what the task sends."""
+        what = {
+            "BLOCKOUT": "Send the blockout, the cameras and the prompt to the server",
+            "TEXT": "Send the empty volume, the cameras and the prompt to the server. Cameras are added if there are "
+            "none",
+            "IMAGES": "Send the cameras and their background images to the server",
+        }[properties.task]
+        return f"{what}. From scripts, what is not given as an argument is taken from the scene"
+
+    def execute(self, context: bpy.types.Context) -> set[str]:
+        """Collects, submits, and follows the job to its end where no timer does it."""
+        settings = context.scene.occscene
+        try:
+            if self.task == "TEXT":
+                prepare_empty_volume(context)
+            task = self._task(context)
+            request = self._request(context)
+            if self.task == "IMAGES":
+                task = replace(task, images=_background_images(context, request.views))
+            record = jobs.submit(context.scene, request, task, self.server)
+        except (ValueError, OSError, BridgeError) as error:
+            self.report({"ERROR"}, str(error))
+            return {"CANCELLED"}
+        if not self.properties.is_property_set("seed"):
+            settings.seed = request.settings.seed + (settings.seed_mode == "NEXT")
+        if not self.wait and jobs.is_interactive():
+            return {"FINISHED"}
+        return wait_for(self, record)
 
     def _setting(self, context: bpy.types.Context, name: str) -> Any:
         """An argument if it was given, else the scene's setting."""
@@ -53,122 +116,86 @@ class OCCSCENE_OT_generate(bpy.types.Operator):
         settings = context.scene.occscene
         return float(getattr(settings, name)) if settings.use_guidance else None
 
-    def _request(self, context: bpy.types.Context) -> arrivals.Request:
-        scene = context.scene
-        width, height = image_size(scene, self._setting(context, "image_size"))
-        chosen = chosen_cameras(context, self._setting(context, "cameras"))
-        request_id = str(uuid.uuid4())
-        directory = bpy.path.abspath(self.directory) if self.directory else arrivals.default_directory(request_id)
-        return arrivals.Request(
-            request_id,
-            self._setting(context, "prompt"),
-            self._setting(context, "negative_prompt"),
-            self._setting(context, "seed"),
-            self._setting(context, "steps") or None,
-            self._guidance(context, "text_guidance"),
-            self._guidance(context, "occupancy_guidance"),
-            [pinhole_camera_sized(thing, scene, width, height) for thing in chosen],
-            directory,
+    def _seed(self, context: bpy.types.Context) -> int:
+        if self.properties.is_property_set("seed"):
+            return int(self.seed)
+        settings = context.scene.occscene
+        return random.randrange(MAX_SEED) if settings.seed_mode == "RANDOM" else int(settings.seed)
+
+    def _request(self, context: bpy.types.Context) -> Request:
+        names = ("prompt", "style", "negative_prompt", "cameras", "frame_step", "image_size")
+        given = {name: self._setting(context, name) for name in names}
+        views = chosen_views(context, given["cameras"], given["image_size"], given["frame_step"])
+        if self.task == "IMAGES":
+            given["prompt"] = given["style"] = given["negative_prompt"] = ""
+        settings = Settings(
+            seed=self._seed(context),
+            steps=self._setting(context, "steps") or None,
+            text_guidance=self._guidance(context, "text_guidance"),
+            occupancy_guidance=self._guidance(context, "occupancy_guidance"),
+            **given,
         )
+        request_id = str(uuid.uuid4())
+        folder = bpy.path.abspath(self.directory) if self.directory else str(journal.results_folder() / request_id[:8])
+        created = datetime.now().astimezone().isoformat(timespec="seconds")
+        return Request(request_id, self.task, settings, views, folder, created)
 
-    def execute(self, context: bpy.types.Context) -> set[str]:
-        """Voxelises, submits, and follows the job to its end where no timer does it."""
-        try:
-            grid, blockout = voxelized_blockout(context)
-            request = self._request(context)
-            record = jobs.submit(context.scene, request, grid, self.server)
-        except (ValueError, OSError, BridgeError) as error:
-            self.report({"ERROR"}, str(error))
-            return {"CANCELLED"}
+    def _task(self, context: bpy.types.Context) -> jobs.Task:
+        if self.task == "TEXT" or (self.task == "IMAGES" and not self._setting(context, "use_blockout")):
+            return jobs.Task(None, empty_volume(context), context.scene.occscene.domain)
+        grid, blockout = voxelized_blockout(context)
         context.window_manager.occscene.grid_summary = summary(grid, blockout)
-        if not (self.wait or bpy.app.background):
-            return {"FINISHED"}
-        return wait_for(self, record)
+        return jobs.Task(grid)
 
 
-def wait_for(operator: bpy.types.Operator, record: arrivals.Record) -> set[str]:
-    """Polls until a job has ended, printing how it goes; reports what went wrong."""
-    printer = _ProgressPrinter(record)
-    jobs.wait(lambda: arrivals.result_of(record).state not in UNFINISHED, printer.update)
-    result = arrivals.result_of(record)
-    if result.state == "SUCCEEDED":
-        operator.report({"INFO"}, f"{len(result.views)} views in {result.seconds:.1f} s: {record.request.directory}")
-        return {"FINISHED"}
-    operator.report({"ERROR"}, result.message or f"the job ended as {result.state.lower()}")
-    return {"CANCELLED"}
+def _background_images(context: bpy.types.Context, views: tuple[SceneView, ...]) -> list[bytes]:
+    things = [context.scene.objects[view.object_name] for view in views]
+    sizes = [(view.camera.width, view.camera.height) for view in views]
+    return [background_png(thing, *size) for thing, size in zip(things, sizes, strict=True)]
 
 
-class _ProgressPrinter:
-    """Prints a line whenever a job has come further, at most twice a second."""
-
-    def __init__(self, record: arrivals.Record) -> None:
-        self._record = record
-        self._shown = ""
-        self._next = 0.0
-
-    def update(self) -> None:
-        """Prints if there is news."""
-        if time.monotonic() < self._next:
-            return
-        line = status_line(arrivals.result_of(self._record))
-        if line != self._shown:
-            print(f"OccScene: {line}", flush=True)
-            self._shown, self._next = line, time.monotonic() + 0.5
+def empty_volume(context: bpy.types.Context) -> GridVolume:
+    """The scene's volume, or the domain's own if it has none."""
+    scene = context.scene
+    return default_volume(scene.occscene.domain) if scene.occscene.volume is None else grid_volume(scene)
 
 
-def status_line(result: Any) -> str:
-    """Where a result stands, in a few words."""
-    if result.state == "QUEUED" and result.position:
-        return f"queued, {result.position} jobs before this one"
-    if result.state == "RUNNING" and result.steps:
-        return f"{result.phase} {result.step}/{result.steps}"
-    return str(result.bl_rna.properties["state"].enum_items[result.state].name).lower()
+def prepare_empty_volume(context: bpy.types.Context) -> None:
+    """Gives the scene a volume and cameras if it has none.
+
+    Raises:
+        ValueError: the scene's volume is outside the limits.
+    """
+    scene = context.scene
+    volume = empty_volume(context)
+    if scene.occscene.volume is None:
+        set_volume(scene, volume)
+    if not any(thing.type == "CAMERA" for thing in scene.objects):
+        add_rig(scene, volume)
+    context.view_layer.update()
 
 
-class OCCSCENE_OT_cancel(bpy.types.Operator):
-    """Ask the server to end the job"""
+class OCCSCENE_OT_add_rig(bpy.types.Operator):
+    """Add four cameras in the corners of the volume that look across it, and the domain's volume if there is none"""
 
-    bl_idname = "occscene.cancel"
-    bl_label = "Cancel"
-
-    result: StringProperty(name="Result", description="The result's name (request id)")
+    bl_idname = "occscene.add_rig"
+    bl_label = "Add Cameras"
+    bl_options = {"REGISTER", "UNDO"}
 
     def execute(self, context: bpy.types.Context) -> set[str]:
-        """Sends the wish; the job's last event follows."""
-        result = context.scene.occscene.results.get(self.result)
-        if result is None or not result.job_id:
-            self.report({"WARNING"}, "The server does not have this job yet")
-            return {"CANCELLED"}
+        """Adds them and selects them."""
         try:
-            jobs.cancel(result)
-        except (ValueError, BridgeError) as error:
+            volume = empty_volume(context)
+        except ValueError as error:
             self.report({"ERROR"}, str(error))
             return {"CANCELLED"}
+        if context.scene.occscene.volume is None:
+            set_volume(context.scene, volume)
+        for thing in context.view_layer.objects.selected:
+            thing.select_set(False)
+        for thing in add_rig(context.scene, volume):
+            thing.select_set(True)
         return {"FINISHED"}
 
 
-class OCCSCENE_OT_reconnect(bpy.types.Operator):
-    """Follow the job on the server again"""
-
-    bl_idname = "occscene.reconnect"
-    bl_label = "Reconnect"
-
-    result: StringProperty(name="Result", description="The result's name (request id)")
-
-    def execute(self, context: bpy.types.Context) -> set[str]:
-        """Watches from what was last seen on."""
-        result = context.scene.occscene.results.get(self.result)
-        if result is None or not result.job_id:
-            self.report({"ERROR"}, "the server never had this job: generate again")
-            return {"CANCELLED"}
-        result.state, result.message = "QUEUED", ""
-        try:
-            record = jobs.watch(context.scene, result)
-        except (ValueError, BridgeError) as error:
-            result.state = "DISCONNECTED"
-            self.report({"ERROR"}, str(error))
-            return {"CANCELLED"}
-        return wait_for(self, record) if bpy.app.background else {"FINISHED"}
-
-
-CLASSES = (OCCSCENE_OT_generate, OCCSCENE_OT_cancel, OCCSCENE_OT_reconnect)
+CLASSES = (OCCSCENE_OT_generate, OCCSCENE_OT_add_rig)

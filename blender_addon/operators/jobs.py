@@ -1,193 +1,250 @@
-"""Jobs on the server as Blender follows them: one bridge, polled by a timer, its events written into results.
+"""Jobs on the server as Blender follows them: sent, watched, cancelled, and found again.
 
-A result is found again by its request id whenever an event comes, because undo, file loads and the deletion of
-scenes may replace or remove it in between; what undo took away is made anew.
+The records here outlive what undo, file loads and the deletion of scenes do to Blender's own data; `arrivals.show`
+writes them into results. See `journal` for what outlives Blender itself.
 """
 
 from __future__ import annotations
 
-import importlib.util
-import sys
-import time
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
-from pathlib import Path
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 
 import bpy
-from occscene.grid import SemanticGrid
+from occscene.grid import GridVolume, SemanticGrid
 
 from ..bridge.cameras_head import cameras_head
-from ..bridge.grid_body import grid_body, grid_head
-from ..bridge.link import Bridge, BridgeError
+from ..bridge.grid_body import grid_body, grid_head, volume_head
+from ..bridge.link import BridgeError
 from ..bridge.messages import Message
-from ..preferences import connection_settings
-from ..properties import UNFINISHED
-from . import arrivals
-
-TICK_BUDGET = 0.008
-"""Seconds that one tick of the timer may take."""
-
-TICK_PAUSE = 0.03
-"""Seconds between ticks."""
-
-_CHILD_PACKAGES = ("occscene", "numpy", "grpc", "grpc_status", "zstandard")
+from ..connection import connection_settings
+from ..properties.results import UNFINISHED
+from . import arrivals, journal, session
+from .request import Request
 
 
-@dataclass
-class _Session:
-    """The bridge and who waits for its answers."""
+@dataclass(frozen=True)
+class Task:
+    """What a request works on.
 
-    bridge: Bridge | None = None
-    number: int = 0
-    waiting: dict[int, Callable[[Message], bool]] = field(default_factory=dict)
+    Args:
+        grid: the blockout, or None; then `volume` and `taxonomy` say what is to be filled.
+        volume: None if there is a grid.
+        taxonomy: "" if there is a grid.
+        images: PNG files, one for each camera, for images to occupancy alone.
+    """
 
-    def command(self, head: dict[str, Any], body: bytes, answer: Callable[[Message], bool]) -> None:
-        """Sends a command; `answer` gets each of its events and says whether it was the last."""
-        if self.bridge is None:
-            self.bridge = Bridge(sys.executable, bpy.app.python_args, _search_path())
-        self.number += 1
-        self.waiting[self.number] = answer
-        self.bridge.send(Message({"id": self.number, **head}, body))
-        if not bpy.app.background and not bpy.app.timers.is_registered(_tick):
-            bpy.app.timers.register(_tick, persistent=True)
-
-    def poll(self) -> None:
-        """Hands what came to those who wait; if the child died, tells all of them."""
-        if self.bridge is None:
-            return
-        try:
-            messages = self.bridge.poll(TICK_BUDGET)
-        except (BridgeError, ValueError) as error:
-            self.bridge.close()
-            self.bridge = None
-            lost, self.waiting = self.waiting, {}
-            head = {"event": "error", "reason": "BRIDGE_DIED", "message": str(error), "advice": "Press Reconnect."}
-            for number, answer in lost.items():
-                answer(Message({"id": number, **head}))
-            return
-        for message in messages:
-            number = message.head["id"]
-            if number in self.waiting and self.waiting[number](message):
-                self.waiting.pop(number, None)
+    grid: SemanticGrid | None
+    volume: GridVolume | None = None
+    taxonomy: str = ""
+    images: Sequence[bytes] = ()
 
 
-_session = _Session()
+_records: dict[str, arrivals.Record] = {}
+"""The open file's jobs of this session by request id."""
 
 
-def _search_path() -> list[str]:
-    """The folders that hold what the child imports."""
-    folders: dict[str, None] = {}
-    for name in _CHILD_PACKAGES:
-        spec = importlib.util.find_spec(name)
-        if spec and spec.origin:
-            folders.setdefault(str(Path(spec.origin).resolve().parent.parent))
-    return list(folders)
+def is_interactive() -> bool:
+    """Whether a timer follows the jobs and there is someone to find them again; else scripts wait for theirs."""
+    return not bpy.app.background
 
 
-def _tick() -> float | None:
-    """The timer: polls, and rests when nobody waits."""
-    _session.poll()
-    return TICK_PAUSE if _session.waiting else None
-
-
-def shut_down() -> None:
-    """Ends the bridge and the timer; the server's jobs go on."""
-    if bpy.app.timers.is_registered(_tick):
-        bpy.app.timers.unregister(_tick)
-    if _session.bridge is not None:
-        _session.bridge.close()
-    _session.bridge = None
-    _session.waiting.clear()
-
-
-def submit(scene: bpy.types.Scene, request: arrivals.Request, grid: SemanticGrid, server: str) -> arrivals.Record:
-    """Sends a generation to the server and lists it in the scene's results.
+def submit(scene: bpy.types.Scene, request: Request, task: Task, server: str) -> arrivals.Record:
+    """Sends a request to the server and lists it in the scene's results.
 
     Raises:
         ValueError: the server's address cannot be used.
+        OSError: the journal cannot be written.
         BridgeError: the bridge cannot be started.
     """
-    settings = connection_settings(server)
-    record = arrivals.Record(request, settings.address, scene.session_uid)
-    arrivals.result_of(record).state = "SENDING"
-    head = {
-        "command": "generate",
-        "server": settings.head(),
+    connection = connection_settings(server)
+    record = arrivals.Record(request, connection.address, scene.session_uid)
+    record.denoising_steps = request.settings.steps or 0
+    head: dict[str, Any] = {
+        "server": connection.head(),
         "request_id": request.request_id,
-        "grid": grid_head(grid),
-        "cameras": cameras_head(request.cameras),
-        "prompt": request.prompt,
-        "negative_prompt": request.negative_prompt,
-        "seed": request.seed,
-        "steps": request.steps,
-        "text_guidance_scale": request.text_guidance,
-        "occupancy_guidance_scale": request.occupancy_guidance,
-        "previews": not bpy.app.background,
+        "directory": request.directory,
+        "grid": None if task.grid is None else grid_head(task.grid),
+        "volume": None if task.volume is None else volume_head(task.volume),
+        "taxonomy": task.taxonomy,
+        "cameras": cameras_head([view.camera for view in request.views]),
     }
-    _session.command(head, grid_body(grid), lambda message: arrivals.apply(record, message))
+    body = b"" if task.grid is None else grid_body(task.grid)
+    if request.kind == "IMAGES":
+        head |= {"command": "predict", "image_bytes": [len(image) for image in task.images]}
+        body = b"".join([*task.images, body])
+    else:
+        settings = request.settings
+        head |= {
+            "command": "generate",
+            "prompt": settings.full_prompt,
+            "negative_prompt": settings.negative_prompt,
+            "seed": settings.seed,
+            "steps": settings.steps,
+            "text_guidance_scale": settings.text_guidance,
+            "occupancy_guidance_scale": settings.occupancy_guidance,
+            "previews": is_interactive(),
+        }
+    _follow(record, head, body)
     return record
 
 
 def watch(scene: bpy.types.Scene, result: Any) -> arrivals.Record:
-    """Follows a job that the server already has, from what was last seen of it on."""
-    settings = connection_settings(result.server)
+    """Follows a job that the server already has, from the start on: the server replays what was missed.
+
+    Raises:
+        ValueError, OSError, BridgeError: as `submit`.
+    """
     record = arrivals.Record.of_result(result, scene)
+    record.state, record.message, record.sequence = "QUEUED", "", 0
     head = {
         "command": "watch",
-        "server": settings.head(),
-        "job_id": result.job_id,
-        "after_sequence": result.sequence,
+        "server": connection_settings(record.server).head(),
+        "job_id": record.job_id,
+        "request_id": record.request.request_id,
+        "directory": record.request.directory,
+        "after_sequence": 0,
     }
-    _session.command(head, b"", lambda message: arrivals.apply(record, message))
+    _follow(record, head, b"")
     return record
 
 
-def cancel(result: Any) -> None:
-    """Asks the server to end a job."""
-    head = {"command": "cancel", "server": connection_settings(result.server).head(), "job_id": result.job_id}
-    _session.command(head, b"", _last)
-
-
-def ask_info(server: str, answer: Callable[[dict[str, Any]], None]) -> None:
-    """Asks the server what it is; `answer` gets an `info` or an `error` event."""
+def _follow(record: arrivals.Record, head: dict[str, Any], body: bytes) -> None:
+    """Sends the command whose events are the record's."""
+    request_id = record.request.request_id
+    before = _records.get(request_id)
+    _records[request_id] = record
+    _note(record)
 
     def receive(message: Message) -> bool:
-        answer(message.head)
+        if _records.get(request_id) is not record:  # another file is open, or the artist took the result away
+            return True
+        had_job = bool(record.job_id)
+        is_last = arrivals.apply(record, message)
+        if record.job_id and not had_job:
+            _note(record)
+            if record.state == "CANCELLED":
+                _tell_cancelled(record)
+        return is_last
+
+    try:
+        session.command(head, body, receive)
+    except BridgeError:
+        if before is None:
+            forget(request_id)
+        raise
+    arrivals.show(record)
+
+
+def cancel(scene: bpy.types.Scene, result: Any) -> None:
+    """Ends a job here at once, and tells the server as soon as it has it.
+
+    A server that cannot be told is named in the result's message.
+    """
+    record = _records.get(result.name) or arrivals.Record.of_result(result, scene)
+    record.state, record.message = "CANCELLED", ""
+    arrivals.show(record)
+    if record.job_id:
+        _tell_cancelled(record)
+
+
+def _tell_cancelled(record: arrivals.Record) -> None:
+    def complain(why: str) -> None:
+        record.message = f"The server could not be told, and may still work on it: {why}"
+        arrivals.show(record)
+
+    def receive(message: Message) -> bool:
+        if message.head["event"] == "error":
+            complain(message.head["message"])
         return True
 
-    _session.command({"command": "info", "server": connection_settings(server).head()}, b"", receive)
+    try:
+        head = {"command": "cancel", "server": connection_settings(record.server).head(), "job_id": record.job_id}
+        session.command(head, b"", receive)
+    except (ValueError, BridgeError) as error:
+        complain(str(error))
 
 
-def _last(_message: Message) -> bool:
-    return True
+def forget(request_id: str) -> None:
+    """Stops following a job that the artist took off the list."""
+    _records.pop(request_id, None)
+    journal.remove(request_id)
 
 
-def wait(is_done: Callable[[], bool], on_poll: Callable[[], None] = lambda: None) -> None:
-    """Polls until `is_done`, for scripts and machines without a window, where no timer runs."""
-    while not is_done():
-        _session.poll()
-        on_poll()
-        time.sleep(0.005)
-
-
-def unfinished_results() -> Sequence[tuple[bpy.types.Scene, Any]]:
-    """Results of the open file whose jobs had not ended when they were last heard of."""
-    return [
-        (scene, result) for scene in bpy.data.scenes for result in scene.occscene.results if result.state in UNFINISHED
-    ]
+def _note(record: arrivals.Record) -> None:
+    """Writes the record's entry in the journal."""
+    if not is_interactive():
+        return
+    scenes = [scene.name for scene in bpy.data.scenes if scene.session_uid == record.scene_uid]
+    name = scenes[0] if scenes else ""
+    entry = journal.Entry(record.request.to_json(), record.server, record.job_id, bpy.data.filepath, name)
+    journal.write(record.request.request_id, entry)
 
 
 @bpy.app.handlers.persistent
-def find_jobs_again(_path: object = None) -> None:
-    """After a file was loaded: follows its unfinished jobs again."""
-    for scene, result in unfinished_results():
-        if not result.job_id:
-            result.state, result.message = "FAILED", "Blender was closed before the server had the request."
-        elif bpy.app.background:
-            result.state = "DISCONNECTED"
+def restore_after_undo(*_arguments: object) -> None:
+    """After undo and redo: what this session's jobs have brought stays."""
+    for record in _records.values():
+        arrivals.show(record)
+
+
+@bpy.app.handlers.persistent
+def note_saved(*_arguments: object) -> None:
+    """After a save: ended jobs are safe in the file; the others belong to the file's new name."""
+    if not is_interactive():
+        return
+    for request_id, record in _records.items():
+        if record.state in UNFINISHED:
+            _note(record)
         else:
-            try:
-                watch(scene, result)
-            except (ValueError, BridgeError) as error:
-                result.state, result.message = "DISCONNECTED", str(error)
+            journal.remove(request_id)
+
+
+@bpy.app.handlers.persistent
+def find_jobs_again(*_arguments: object) -> None:
+    """After a file was loaded: follows its unfinished jobs again, and those that it was not saved with."""
+    _records.clear()
+    if is_interactive() and bpy.data.filepath:
+        for request_id, entry in journal.entries():
+            if entry.blend == bpy.data.filepath:
+                _list_again(request_id, entry)
+    for scene in bpy.data.scenes:
+        for result in scene.occscene.results:
+            if result.state in UNFINISHED:
+                _watch_again(scene, result)
+
+
+def lost_jobs() -> list[tuple[str, journal.Entry]]:
+    """Entries of the journal that the open file does not list."""
+    listed = {result.name for scene in bpy.data.scenes for result in scene.occscene.results}
+    return [(request_id, entry) for request_id, entry in journal.entries() if request_id not in listed]
+
+
+def bring_back(request_id: str, entry: journal.Entry) -> None:
+    """Lists a job of the journal in the open file and follows it."""
+    _list_again(request_id, entry)
+    journal.write(request_id, replace(entry, blend=bpy.data.filepath))
+    for scene in bpy.data.scenes:
+        result = scene.occscene.results.get(request_id)
+        if result is not None:
+            _watch_again(scene, result)
+
+
+def _list_again(request_id: str, entry: journal.Entry) -> None:
+    """Adds a job of the journal to the results of its scene, unless it is there."""
+    if any(request_id in scene.occscene.results for scene in bpy.data.scenes):
+        return
+    scene = bpy.data.scenes.get(entry.scene, bpy.context.scene)
+    record = arrivals.Record(Request.from_json(entry.request), entry.server, scene.session_uid, entry.job_id, "QUEUED")
+    arrivals.show(record)
+
+
+def _watch_again(scene: bpy.types.Scene, result: Any) -> None:
+    """Follows a listed job where a timer does it; else leaves it to Reconnect."""
+    if not is_interactive():
+        result.state = "DISCONNECTED"
+        return
+    try:
+        watch(scene, result)
+    except (ValueError, OSError, BridgeError) as error:
+        result.state, result.message = "DISCONNECTED", str(error)

@@ -1,101 +1,74 @@
-"""Use what came back."""
+"""Use what came back: look at the views, put them behind the cameras, bring settings back, remove."""
 
 # mypy: disable-error-code="misc, valid-type"
 # ruff: noqa: N801 - class names are as Blender wants them
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Any
 
 import bpy
-from bpy.props import BoolProperty, StringProperty
-from occscene.grid import load_grid
+from bpy.props import StringProperty
 
-from ..properties import UNFINISHED
+from ..properties.results import UNFINISHED
+from ..scene.cameras import SceneView
 from ..scene.images import set_background
-from ..scene.meshes import grid_object, grid_objects_by_class
-from .arrivals import OCCUPANCY_FILE
+from ..scene.preview import show_image
+from . import jobs
+from .request import Request
+
+RESULT_DESCRIPTION = "The result's name (request id); empty takes the active one"
 
 
-def _result(context: bpy.types.Context, name: str) -> Any:
-    """The result called `name`, the active one if it is empty, or None."""
+def chosen_result(context: bpy.types.Context, name: str) -> Any:
+    """The result called `name`, the active one if it is empty.
+
+    Raises:
+        ValueError: there is none.
+    """
     settings = context.scene.occscene
     if name:
-        return settings.results.get(name)
-    index = settings.active_result
-    return settings.results[index] if 0 <= index < len(settings.results) else None
+        if name not in settings.results:
+            raise ValueError(f"the scene has no result {name!r}")
+        return settings.results[name]
+    if not 0 <= settings.active_result < len(settings.results):
+        raise ValueError("there is no result yet: generate first")
+    return settings.results[settings.active_result]
 
 
-class OCCSCENE_OT_import_occupancy(bpy.types.Operator):
-    """Add an occupancy as a voxel mesh with a material for each class"""
-
-    bl_idname = "occscene.import_occupancy"
-    bl_label = "Import Occupancy"
-    bl_options = {"REGISTER", "UNDO"}
-
-    filepath: StringProperty(name="Grid File", description="A grid file (.npz)", subtype="FILE_PATH")
-    result: StringProperty(name="Result", description="Take the occupancy of this result (request id) instead")
-    name: StringProperty(name="Name", description="What the new object is called", default="OccScene Occupancy")
-    separate: BoolProperty(
-        name="Object per Class", description="Add an object for each class, so that classes can be hidden"
-    )
-
-    def execute(self, context: bpy.types.Context) -> set[str]:
-        """Reads the grid and builds the mesh where the grid lies."""
-        path = Path(bpy.path.abspath(self.filepath)) if self.filepath else None
-        if path is None:
-            result = _result(context, self.result)
-            if result is None:
-                self.report({"ERROR"}, "there is no result to import from: generate first, or give a file")
-                return {"CANCELLED"}
-            path = Path(bpy.path.abspath(result.directory)) / OCCUPANCY_FILE
-        try:
-            grid = load_grid(path)
-        except FileNotFoundError:
-            self.report({"ERROR"}, f"{path} is not there; if it was deleted, generate again")
-            return {"CANCELLED"}
-        except (ValueError, OSError) as error:
-            self.report({"ERROR"}, str(error))
-            return {"CANCELLED"}
-        things = (
-            grid_objects_by_class(context.scene, grid, self.name)
-            if self.separate
-            else [grid_object(context.scene, grid, self.name)]
-        )
-        if not things:
-            self.report({"ERROR"}, f"{path} has no occupied voxel")
-            return {"CANCELLED"}
-        for other in list(context.view_layer.objects.selected):
-            other.select_set(False)
-        for thing in things:
-            thing.select_set(True)
-        context.view_layer.objects.active = things[0]
-        faces = sum(len(thing.data.polygons) for thing in things)
-        self.report({"INFO"}, f"{len(things)} objects, {faces:,} faces")
-        return {"FINISHED"}
+def seen_views(result: Any) -> list[tuple[SceneView, bpy.types.Image]]:
+    """The views of a result that have images, with the cameras that they were made from."""
+    images = {view.name: view.image for view in result.views if view.image}
+    views = Request.from_json(result.request).views
+    return [(view, images[view.camera.name]) for view in views if view.camera.name in images]
 
 
 class OCCSCENE_OT_set_backgrounds(bpy.types.Operator):
-    """Show each view in its camera, over the blockout"""
+    """Show each view in its camera, over the blockout; of several frames of one camera, the one nearest to now"""
 
     bl_idname = "occscene.set_backgrounds"
     bl_label = "Camera Backgrounds"
     bl_options = {"REGISTER", "UNDO"}
 
-    result: StringProperty(name="Result", description="The result's name; empty takes the active one")
+    result: StringProperty(name="Result", description=RESULT_DESCRIPTION, options={"SKIP_SAVE"})
 
     def execute(self, context: bpy.types.Context) -> set[str]:
         """Sets the images of the cameras that are still there."""
-        result = _result(context, self.result)
-        views = list(result.views) if result else []
-        pairs = [(context.scene.objects.get(view.name), view.image) for view in views if view.image]
-        pairs = [(camera, image) for camera, image in pairs if camera and camera.type == "CAMERA"]
-        if not pairs:
+        scene = context.scene
+        try:
+            views = seen_views(chosen_result(context, self.result))
+        except ValueError as error:
+            self.report({"ERROR"}, str(error))
+            return {"CANCELLED"}
+        views.sort(key=lambda pair: abs(pair[0].frame - scene.frame_current), reverse=True)
+        images = {view.object_name: image for view, image in views}  # the nearest frame comes last and stays
+        cameras = {name: scene.objects.get(name) for name in images}
+        found = {name: thing for name, thing in cameras.items() if thing and thing.type == "CAMERA"}
+        if not found:
             self.report({"ERROR"}, "the result has no views, or its cameras are gone")
             return {"CANCELLED"}
-        for camera, image in pairs:
-            set_background(camera, image)
+        for name, thing in found.items():
+            set_background(thing, images[name])
         return {"FINISHED"}
 
 
@@ -107,41 +80,47 @@ class OCCSCENE_OT_open_view(bpy.types.Operator):
 
     image: StringProperty(name="Image")
 
-    def execute(self, context: bpy.types.Context) -> set[str]:
+    def execute(self, _context: bpy.types.Context) -> set[str]:
         """Uses an open Image Editor, else a new window."""
         image = bpy.data.images.get(self.image)
         if image is None:
             self.report({"ERROR"}, f"image {self.image!r} is gone; the file in the result's folder may still be there")
             return {"CANCELLED"}
-        areas = [area for window in context.window_manager.windows for area in window.screen.areas]
-        area = next((area for area in areas if area.type == "IMAGE_EDITOR"), None)
-        if area is None:
-            bpy.ops.wm.window_new()
-            area = context.window_manager.windows[-1].screen.areas[0]
-            area.type = "IMAGE_EDITOR"
-        area.spaces.active.image = image
+        show_image(image)
         return {"FINISHED"}
 
 
 class OCCSCENE_OT_reload_settings(bpy.types.Operator):
-    """Set prompt and seed to what made this result"""
+    """Set prompt, seed and all the other settings to what made this result"""
 
     bl_idname = "occscene.reload_settings"
     bl_label = "Reload Settings"
     bl_options = {"REGISTER", "UNDO"}
 
+    result: StringProperty(name="Result", description=RESULT_DESCRIPTION, options={"SKIP_SAVE"})
+
     def execute(self, context: bpy.types.Context) -> set[str]:
-        """Copies the settings of the active result."""
-        result = _result(context, "")
-        if result is None:
+        """Copies the settings of the result; its seed is fixed, so that it comes out the same."""
+        try:
+            result = chosen_result(context, self.result)
+        except ValueError as error:
+            self.report({"ERROR"}, str(error))
             return {"CANCELLED"}
         settings = context.scene.occscene
-        settings.prompt, settings.negative_prompt, settings.seed = result.prompt, result.negative_prompt, result.seed
+        used = Request.from_json(result.request).settings
+        for name in ("prompt", "style", "negative_prompt", "seed", "cameras", "frame_step", "image_size"):
+            setattr(settings, name, getattr(used, name))
+        settings.seed_mode = "FIXED"
+        settings.steps = used.steps or 0
+        settings.use_guidance = not (used.text_guidance is None and used.occupancy_guidance is None)
+        for name in ("text_guidance", "occupancy_guidance"):
+            if getattr(used, name) is not None:
+                setattr(settings, name, getattr(used, name))
         return {"FINISHED"}
 
 
 class OCCSCENE_OT_remove_result(bpy.types.Operator):
-    """Take the result off the list; its files stay in its folder"""
+    """Take the active result off the list; its files stay in its folder"""
 
     bl_idname = "occscene.remove_result"
     bl_label = "Remove Result"
@@ -150,19 +129,22 @@ class OCCSCENE_OT_remove_result(bpy.types.Operator):
     @classmethod
     def poll(cls, context: bpy.types.Context) -> bool:
         """A job that still runs must be cancelled first."""
-        result = _result(context, "")
-        if result is not None and result.state in UNFINISHED:
+        settings = context.scene.occscene
+        if not 0 <= settings.active_result < len(settings.results):
+            return False
+        if settings.results[settings.active_result].state in UNFINISHED:
             cls.poll_message_set("Cancel the job first")
             return False
-        return result is not None
+        return True
 
     def execute(self, context: bpy.types.Context) -> set[str]:
         """Removes the active result and its images, unless they are used."""
         settings = context.scene.occscene
-        result = _result(context, "")
+        result = chosen_result(context, "")
+        jobs.forget(result.name)
         images = [view.image for view in result.views if view.image]
         settings.results.remove(settings.active_result)
-        settings.active_result = min(settings.active_result, len(settings.results) - 1)
+        settings.active_result = max(0, min(settings.active_result, len(settings.results) - 1))
         for image in images:
             image.use_fake_user = False
             if image.users == 0:
@@ -170,10 +152,29 @@ class OCCSCENE_OT_remove_result(bpy.types.Operator):
         return {"FINISHED"}
 
 
+class OCCSCENE_OT_open_folder(bpy.types.Operator):
+    """Open the folder that holds the result's views and grids as files"""
+
+    bl_idname = "occscene.open_folder"
+    bl_label = "Open Folder"
+
+    result: StringProperty(name="Result", description=RESULT_DESCRIPTION, options={"SKIP_SAVE"})
+
+    def execute(self, context: bpy.types.Context) -> set[str]:
+        """Hands the folder to the system's file browser."""
+        try:
+            result = chosen_result(context, self.result)
+        except ValueError as error:
+            self.report({"ERROR"}, str(error))
+            return {"CANCELLED"}
+        bpy.ops.wm.path_open(filepath=bpy.path.abspath(result.directory))
+        return {"FINISHED"}
+
+
 CLASSES = (
-    OCCSCENE_OT_import_occupancy,
     OCCSCENE_OT_set_backgrounds,
     OCCSCENE_OT_open_view,
     OCCSCENE_OT_reload_settings,
     OCCSCENE_OT_remove_result,
+    OCCSCENE_OT_open_folder,
 )

@@ -1,4 +1,4 @@
-"""Give objects their classes."""
+"""Give objects, material slots and collections their classes."""
 
 # mypy: disable-error-code="misc, valid-type"
 # ruff: noqa: N801 - class names are as Blender wants them
@@ -8,12 +8,14 @@ from __future__ import annotations
 import bpy
 from bpy.props import BoolProperty, EnumProperty, StringProperty
 
-from ..scene.materials import linear_color
-from ..scene.tagging import ClassLookup, guess_classes, scene_taxonomy, taggable_objects
+from ..scene.tagging import ClassLookup, class_label, guess_classes, is_taggable, scene_taxonomy, taggable_objects
+from .tinting import tint_again
+
+_LINKED = "{} is linked from another file: tag the collection that holds it here, or make a library override"
 
 
 class OCCSCENE_OT_assign_class(bpy.types.Operator):
-    """Give the selected objects, or the active collection, this class"""
+    """Give this class to the selected objects, to the active material slot, or to the active collection"""
 
     bl_idname = "occscene.assign_class"
     bl_label = "Assign Class"
@@ -24,6 +26,7 @@ class OCCSCENE_OT_assign_class(bpy.types.Operator):
         name="To",
         items=(
             ("OBJECTS", "Selected Objects", "Every selected object"),
+            ("SLOT", "Material Slot", "The material in the active object's active slot, wherever it is used"),
             ("COLLECTION", "Active Collection", "All objects of the collection that have no class of their own"),
         ),
     )
@@ -34,25 +37,37 @@ class OCCSCENE_OT_assign_class(bpy.types.Operator):
         if self.class_name and self.class_name not in names:
             self.report({"ERROR"}, f"there is no class {self.class_name!r}; this domain has {', '.join(names)}")
             return {"CANCELLED"}
-        if self.target == "COLLECTION":
-            context.collection.occscene.class_name = self.class_name
-            self.report({"INFO"}, f"Collection {context.collection.name}: {self.class_name or 'no class'}")
-            return {"FINISHED"}
-        things = [thing for thing in context.view_layer.objects.selected if not thing.occscene.is_output]
-        if not things:
-            self.report({"WARNING"}, "Select the objects first")
+        owners, problem = _owners(context, self.target)
+        linked = [owner.name for owner in owners if not is_taggable(owner)]
+        owners = [owner for owner in owners if is_taggable(owner)]
+        if not owners:
+            self.report({"WARNING"}, _LINKED.format(linked[0]) if linked else problem)
             return {"CANCELLED"}
-        lookup = ClassLookup.of(context.scene)
-        for thing in things:
-            thing.occscene.class_name = self.class_name
-            if thing.occscene.is_tinted:
-                _tint(thing, lookup)
-        self.report({"INFO"}, f"{len(things)} objects: {self.class_name or 'no class'}")
+        for owner in owners:
+            owner.occscene.class_name = self.class_name
+        tint_again(context.scene)
+        what = owners[0].name if len(owners) == 1 else f"{len(owners)} objects"
+        told = f"{what}: {class_label(self.class_name) if self.class_name else 'no class'}"
+        if linked:
+            told += f"; {len(linked)} left out: {_LINKED.format(linked[0])}"
+        self.report({"WARNING" if linked else "INFO"}, told)
         return {"FINISHED"}
 
 
+def _owners(context: bpy.types.Context, target: str) -> tuple[list[bpy.types.ID], str]:
+    """What a target stands for, and what to say if that is nothing."""
+    if target == "COLLECTION":
+        return [context.collection], ""
+    if target == "SLOT":
+        thing = context.view_layer.objects.active
+        material = thing.active_material if thing else None
+        return [material] if material else [], "Choose an object whose active material slot has a material"
+    selected = context.view_layer.objects.selected
+    return [thing for thing in selected if not thing.occscene.is_output], "Select the objects first"
+
+
 class OCCSCENE_OT_select_class(bpy.types.Operator):
-    """Select the objects of this class"""
+    """Select the objects that have this class, wholly or in a material slot"""
 
     bl_idname = "occscene.select_class"
     bl_label = "Select Class"
@@ -63,9 +78,16 @@ class OCCSCENE_OT_select_class(bpy.types.Operator):
     def execute(self, context: bpy.types.Context) -> set[str]:
         """Selects the class's objects and nothing else."""
         lookup = ClassLookup.of(context.scene)
-        wanted = {thing for thing in taggable_objects(context.scene) if lookup.class_name(thing) == self.class_name}
+        wanted = {
+            thing
+            for thing in taggable_objects(context.scene)
+            if self.class_name in (lookup.class_names(thing) or ("",))
+        }
         for thing in context.view_layer.objects:
             thing.select_set(thing in wanted)
+        unseen = sum(not thing.select_get() for thing in wanted if thing.name in context.view_layer.objects)
+        if unseen:
+            self.report({"WARNING"}, f"{unseen} more are hidden or cannot be selected")
         return {"FINISHED"}
 
 
@@ -79,6 +101,7 @@ class OCCSCENE_OT_guess_classes(bpy.types.Operator):
     def execute(self, context: bpy.types.Context) -> set[str]:
         """Guesses, and names what nothing was found for."""
         guessed, unknown = guess_classes(context.scene, taggable_objects(context.scene))
+        tint_again(context.scene)
         rest = f"; no class found for {', '.join(unknown[:5])}{' ...' if len(unknown) > 5 else ''}" if unknown else ""
         self.report({"WARNING" if unknown else "INFO"}, f"{guessed} objects were given a class{rest}")
         return {"FINISHED"}
@@ -93,6 +116,14 @@ class OCCSCENE_OT_set_hint(bpy.types.Operator):
 
     use_hint: BoolProperty(name="Keep Color", default=True)
 
+    @classmethod
+    def poll(cls, context: bpy.types.Context) -> bool:
+        """Something is selected."""
+        if not context.view_layer.objects.selected:
+            cls.poll_message_set("Select the objects first")
+            return False
+        return True
+
     def execute(self, context: bpy.types.Context) -> set[str]:
         """Sets the switch of each selected object."""
         for thing in context.view_layer.objects.selected:
@@ -100,43 +131,9 @@ class OCCSCENE_OT_set_hint(bpy.types.Operator):
         return {"FINISHED"}
 
 
-class OCCSCENE_OT_tint_viewport(bpy.types.Operator):
-    """Show every object in its class's color; press again to go back"""
-
-    bl_idname = "occscene.tint_viewport"
-    bl_label = "Tint by Class"
-    bl_options = {"REGISTER", "UNDO"}
-
-    def execute(self, context: bpy.types.Context) -> set[str]:
-        """Tints, or brings the colors back."""
-        things = list(taggable_objects(context.scene))
-        tinted = [thing for thing in things if thing.occscene.is_tinted]
-        for thing in tinted:
-            thing.color = thing.occscene.untinted_color
-            thing.occscene.is_tinted = False
-        if not tinted:
-            lookup = ClassLookup.of(context.scene)
-            for thing in things:
-                _tint(thing, lookup)
-        for area in context.screen.areas if context.screen else ():
-            if area.type == "VIEW_3D":
-                area.spaces.active.shading.color_type = "MATERIAL" if tinted else "OBJECT"
-        return {"FINISHED"}
-
-
-def _tint(thing: bpy.types.Object, lookup: ClassLookup) -> None:
-    """Gives an object its class's color, remembering the artist's."""
-    if not thing.occscene.is_tinted:
-        thing.occscene.untinted_color = thing.color
-        thing.occscene.is_tinted = True
-    index = lookup.index(lookup.class_name(thing))
-    thing.color = linear_color(lookup.taxonomy.classes[index]) if index else (0.05, 0.05, 0.05, 1.0)
-
-
 CLASSES = (
     OCCSCENE_OT_assign_class,
     OCCSCENE_OT_select_class,
     OCCSCENE_OT_guess_classes,
     OCCSCENE_OT_set_hint,
-    OCCSCENE_OT_tint_viewport,
 )

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -12,17 +13,18 @@ import bpy
 import numpy as np
 from bpy.props import EnumProperty, StringProperty
 from occscene.camera import save_cameras
-from occscene.grid import EMPTY, SemanticGrid, save_grid
+from occscene.grid import EMPTY, GridVolume, SemanticGrid
+from occscene.volumes import default_volume
 
 from ..geometry.surface import occupied
-from ..geometry.voxelize import voxelize
-from ..scene.cameras import chosen_cameras, image_size, pinhole_camera_sized
+from ..geometry.voxelize import TriangleObject, voxelize
+from ..properties.blockout import DOMAINS
+from ..scene.cameras import chosen_views
 from ..scene.collect import Blockout, blockout_bounds, collect_blockout
-from ..scene.meshes import grid_object
+from ..scene.grid_files import write_grid
+from ..scene.grid_view import GridFigures, hide_grid, show_grid, shown_figures
 from ..scene.tagging import scene_taxonomy
 from ..scene.volume import grid_volume, preset_volume, set_volume, tight_volume
-
-GRID_PREVIEW = "OccScene Grid"
 
 
 def voxelized_blockout(context: bpy.types.Context) -> tuple[SemanticGrid, Blockout]:
@@ -43,23 +45,30 @@ def voxelized_blockout(context: bpy.types.Context) -> tuple[SemanticGrid, Blocko
 
 def summary(grid: SemanticGrid, blockout: Blockout) -> str:
     """A grid in one line."""
-    filled = int(np.count_nonzero(grid.labels))
-    classes = len(np.unique(grid.labels[grid.labels > 0]))
-    size = "x".join(map(str, grid.shape))
-    left_out = f" ({len(blockout.untagged)} without a class left out)" if blockout.untagged else ""
-    return f"{size} voxels, {filled:,} filled, {classes} classes, {len(blockout.objects)} objects{left_out}"
+    figures = figures_of(grid, blockout)
+    size = "x".join(map(str, figures.shape))
+    left_out = f" ({len(figures.untagged)} without a class left out)" if figures.untagged else ""
+    return (
+        f"{size} voxels, {figures.filled:,} filled, {len(figures.class_voxels)} classes, "
+        f"{figures.objects} objects{left_out}"
+    )
 
 
-def _without_hidden(grid: SemanticGrid, view_layer: bpy.types.ViewLayer) -> SemanticGrid:
+def figures_of(grid: SemanticGrid, blockout: Blockout) -> GridFigures:
+    """A grid in numbers."""
+    return GridFigures.of(grid, len(set(blockout.sources)), blockout.untagged)
+
+
+def _without_hidden(grid: SemanticGrid, blockout: Blockout, view_layer: bpy.types.ViewLayer) -> SemanticGrid:
     """The grid without the objects that the viewport hides: who hid the ceiling wants to look inside."""
     assert grid.instances is not None
     hidden = {thing.name for thing in view_layer.objects if not thing.visible_get(view_layer=view_layer)}
-    ids = [item.id for item in grid.objects if item.name in hidden]
+    ids = [number + 1 for number, source in enumerate(blockout.sources) if source in hidden]
     return replace(grid, labels=np.where(np.isin(grid.instances, ids), np.uint8(EMPTY), grid.labels))
 
 
 class OCCSCENE_OT_fit_volume(bpy.types.Operator):
-    """Place the volume around the tagged objects"""
+    """Place the volume around the tagged objects; where there are none, at the world's origin"""
 
     bl_idname = "occscene.fit_volume"
     bl_label = "Fit to Scene"
@@ -68,37 +77,54 @@ class OCCSCENE_OT_fit_volume(bpy.types.Operator):
     mode: EnumProperty(
         name="Size",
         items=(
-            ("PRESET", "Domain", "The size that the domain's models know best, with its floor under the scene"),
+            ("PRESET", "Domain", "The size that a domain's models know best, with its floor under the scene"),
             ("TIGHT", "Scene", "The objects' own bounds, in voxels of the present size"),
         ),
     )
+    domain: EnumProperty(name="Domain", description="Whose size; the scene's if it is not given", items=DOMAINS)
+
+    @classmethod
+    def description(cls, _context: bpy.types.Context, properties: bpy.types.OperatorProperties) -> str:
+        """What the button does, by its mode."""
+        if properties.mode == "TIGHT":
+            return "Place the smallest volume around all tagged objects, in voxels of the present size"
+        usual = default_volume(properties.domain)
+        size = " x ".join(map(str, usual.shape))
+        return (
+            f"Place {size} voxels of {usual.voxel_size} m around the tagged objects: "
+            f"what {properties.domain} models know best"
+        )
 
     def execute(self, context: bpy.types.Context) -> set[str]:
         """Moves or makes the volume."""
         context.view_layer.update()
         objects = collect_blockout(context).objects
-        if not objects:
-            self.report({"ERROR"}, "no visible object has a class: press Guess from Names, or assign classes")
-            return {"CANCELLED"}
-        low, high = blockout_bounds(objects)
         settings = context.scene.occscene
         try:
-            volume = (
-                preset_volume(settings.domain, low, high)
-                if self.mode == "PRESET"
-                else tight_volume(settings.voxel_size, low, high)
-            )
+            if self.mode == "TIGHT":
+                if not objects:
+                    raise ValueError("no visible object has a class: press Guess from Names, or assign classes")
+                volume = tight_volume(settings.voxel_size, *blockout_bounds(objects))
+            else:
+                domain = self.domain if self.properties.is_property_set("domain") else settings.domain
+                volume = preset_volume(domain, *blockout_bounds(objects)) if objects else default_volume(domain)
         except ValueError as error:
             self.report({"ERROR"}, str(error))
             return {"CANCELLED"}
         set_volume(context.scene, volume)
-        beyond = np.array(high - low) > np.array(volume.shape) * volume.voxel_size + 1e-3
-        if beyond.any():
-            axes = ", ".join("xyz"[axis] for axis in np.flatnonzero(beyond))
-            self.report(
-                {"WARNING"}, f"The scene is larger than the domain's volume along {axes}; what is outside is cut"
-            )
+        beyond = _axes_beyond(objects, volume) if objects else ""
+        if beyond:
+            self.report({"WARNING"}, f"The scene is larger than the volume along {beyond}; what is outside is cut")
         return {"FINISHED"}
+
+
+def _axes_beyond(objects: Sequence[TriangleObject], volume: GridVolume) -> str:
+    """The axes along which objects reach out of an upright volume."""
+    low, high = blockout_bounds(objects)
+    start = volume.world_from_grid[:3, 3]
+    end = start + np.array(volume.shape) * volume.voxel_size
+    outside = (low < start - 1e-3) | (high > end + 1e-3)
+    return ", ".join("xyz"[axis] for axis in np.flatnonzero(outside))
 
 
 class OCCSCENE_OT_voxelize(bpy.types.Operator):
@@ -125,12 +151,11 @@ class OCCSCENE_OT_voxelize(bpy.types.Operator):
         try:
             grid, blockout = voxelized_blockout(context)
             path = Path(bpy.path.abspath(self.filepath))
-            save_grid(path, grid)
+            write_grid(path, grid)
             if self.cameras_filepath:
-                size = image_size(scene, scene.occscene.image_size)
-                chosen = chosen_cameras(context, scene.occscene.cameras)
-                cameras = [pinhole_camera_sized(thing, scene, *size) for thing in chosen]
-                save_cameras(Path(bpy.path.abspath(self.cameras_filepath)), cameras)
+                settings = scene.occscene
+                views = chosen_views(context, settings.cameras, settings.image_size, settings.frame_step)
+                save_cameras(Path(bpy.path.abspath(self.cameras_filepath)), [view.camera for view in views])
         except (ValueError, OSError) as error:
             self.report({"ERROR"}, str(error))
             return {"CANCELLED"}
@@ -140,33 +165,42 @@ class OCCSCENE_OT_voxelize(bpy.types.Operator):
 
 
 class OCCSCENE_OT_show_grid(bpy.types.Operator):
-    """Show the voxels that will be sent, but for those of objects that the viewport hides; press again to go back"""
+    """Show the voxels that will be sent, but for those of objects that the viewport hides"""
 
     bl_idname = "occscene.show_grid"
     bl_label = "Show Grid"
-    bl_options = {"REGISTER", "UNDO"}
+
+    action: EnumProperty(
+        name="Action",
+        items=(
+            ("TOGGLE", "Show or Hide", "Show the grid, or hide it if it is shown"),
+            ("REFRESH", "Refresh", "Show the scene as it is now"),
+        ),
+    )
 
     def execute(self, context: bpy.types.Context) -> set[str]:
-        """Adds or removes the mesh."""
-        shown = context.scene.objects.get(GRID_PREVIEW)
-        if shown is not None:
-            bpy.data.meshes.remove(shown.data)
-            context.window_manager.occscene.grid_summary = ""
+        """Voxelises and draws, or ends the drawing."""
+        redraw_viewports(context)
+        if self.action == "TOGGLE" and shown_figures(context.scene) is not None:
+            hide_grid()
             return {"FINISHED"}
         try:
             grid, blockout = voxelized_blockout(context)
         except ValueError as error:
             self.report({"ERROR"}, str(error))
             return {"CANCELLED"}
-        thing = grid_object(context.scene, _without_hidden(grid, context.view_layer), GRID_PREVIEW)
-        thing.hide_render = True
-        thing.show_in_front = True  # else it fights with the blockout's own faces
-        for area in context.screen.areas if context.screen else ():
-            if area.type == "VIEW_3D":
-                area.spaces.active.shading.color_type = "MATERIAL"
-        context.window_manager.occscene.grid_summary = summary(grid, blockout)
+        visible = _without_hidden(grid, blockout, context.view_layer)
+        show_grid(context.scene, visible, figures_of(grid, blockout))
         self.report({"INFO"}, summary(grid, blockout))
         return {"FINISHED"}
+
+
+def redraw_viewports(context: bpy.types.Context) -> None:
+    """Draws all 3D viewports anew."""
+    for window in context.window_manager.windows:
+        for area in window.screen.areas:
+            if area.type == "VIEW_3D":
+                area.tag_redraw()
 
 
 CLASSES = (OCCSCENE_OT_fit_volume, OCCSCENE_OT_voxelize, OCCSCENE_OT_show_grid)

@@ -7,15 +7,23 @@ these over as meshes, so one loop serves them all.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass, field
 
 import bpy
 import numpy as np
+from mathutils import Matrix
 from numpy.typing import NDArray
+from occscene.limits import MAX_NAME_LENGTH
 
 from ..geometry.voxelize import TriangleObject
+from .projected import artist_material
+from .slots import parts_by_class
 from .tagging import ClassLookup
 from .visibility import shown_as_rendered
+
+Floats = NDArray[np.float64]
+Labels = NDArray[np.int64]
 
 
 @dataclass(frozen=True)
@@ -23,21 +31,44 @@ class Blockout:
     """The tagged objects of a scene.
 
     Args:
-        objects: in the dependency graph's order.
+        objects: in the dependency graph's order; an object whose material slots have several classes is several.
+        sources: the name of the Blender object that each of `objects` comes from: an instance's is its instancer.
         untagged: names of visible geometry without a class, which is left out.
     """
 
     objects: tuple[TriangleObject, ...]
+    sources: tuple[str, ...]
     untagged: tuple[str, ...]
+
+
+@dataclass
+class _Mesh:
+    """An evaluated mesh: (T, 3, 3) local triangles, and the material slot of each (T,)."""
+
+    triangles: Floats
+    slots: NDArray[np.int32]
+    materials: list[bpy.types.Material | None]
+
+
+@dataclass
+class _Found:
+    """An object while its meshes are gathered."""
+
+    label: str
+    thing: bpy.types.Object
+    source: str
+    triangles: list[Floats] = field(default_factory=list)
+    classes: list[Labels] = field(default_factory=list)
 
 
 def collect_blockout(context: bpy.types.Context) -> Blockout:
     """Collects the tagged objects of the context's scene that a render shows.
 
-    Left out are objects and collections hidden in renders, objects without a class, and what the extension made. An
-    object that is hidden in the viewport alone counts: artists hide a room's ceiling and front wall to look inside.
-    Instances that an object makes of itself (geometry nodes, text) belong to it; those of a collection are objects
-    of their own, with the class of the instanced object, else that of the instancing one.
+    Left out are objects and collections hidden in renders or excluded from the view layer, objects without a class or
+    flattened to a line or a point, and what the extension made. An object that is hidden in the viewport alone counts:
+    artists hide a room's ceiling and front wall to look inside. Instances that an object makes of itself (geometry
+    nodes, text) belong to it; those of a collection are objects of their own, with the class of the instanced object,
+    else that of the instancing one.
     """
     with shown_as_rendered(context.view_layer):
         return _collect(context.scene, context.evaluated_depsgraph_get())
@@ -46,8 +77,8 @@ def collect_blockout(context: bpy.types.Context) -> Blockout:
 def _collect(scene: bpy.types.Scene, graph: bpy.types.Depsgraph) -> Blockout:
     lookup = ClassLookup.of(scene)
     rendered = _rendered_objects(scene)
-    meshes: dict[int, NDArray[np.float64]] = {}
-    found: dict[object, tuple[str, bpy.types.Object, str, list[NDArray[np.float64]]]] = {}
+    meshes: dict[int, _Mesh] = {}
+    found: dict[object, _Found] = {}
     untagged: dict[str, None] = {}
     for instance in graph.object_instances:
         evaluated = instance.object
@@ -57,30 +88,71 @@ def _collect(scene: bpy.types.Scene, graph: bpy.types.Depsgraph) -> Blockout:
         parent = instance.parent.original if instance.is_instance and instance.parent else None
         if _skipped(thing, parent, rendered):
             continue
-        name = lookup.class_name(thing) or (lookup.class_name(parent) if parent else "")
-        if not name:
-            untagged.setdefault((parent or thing).name)
+        matrix = instance.matrix_world
+        if _is_flat(matrix):
             continue
-        triangles = _transformed(_triangles(evaluated.data, meshes), instance.matrix_world)
-        if len(triangles) == 0:
+        mesh = _read_mesh(evaluated.data, meshes)
+        if len(mesh.triangles) == 0:
+            continue
+        classes = _triangle_classes(lookup, evaluated, parent, mesh)
+        if not classes.any():
+            untagged.setdefault((parent or thing).name)
             continue
         key: object = thing.name_full
         label = thing.name
         if parent is not None and parent != thing:
             key = (tuple(instance.persistent_id), parent.name_full, thing.name_full)
             label = f"{parent.name}/{thing.name}"
-        found.setdefault(key, (label, thing, name, []))[3].append(triangles)
-    objects = tuple(
-        TriangleObject(
-            label[:200],
-            lookup.index(name),
-            np.concatenate(parts),
-            shell_only=thing.occscene.shell_only,
-            hint=color_hint(scene, thing),
-        )
-        for label, thing, name, parts in found.values()
-    )
-    return Blockout(objects, tuple(untagged))
+        item = found.setdefault(key, _Found(label, thing, (parent or thing).name))
+        item.triangles.append(_transformed(mesh.triangles, matrix))
+        item.classes.append(classes)
+    return _blockout(scene, lookup, found.values(), tuple(untagged))
+
+
+def _blockout(
+    scene: bpy.types.Scene, lookup: ClassLookup, found: Collection[_Found], untagged: tuple[str, ...]
+) -> Blockout:
+    """The gathered objects as the voxeliser takes them."""
+    classes = lookup.taxonomy.classes
+    gathered = [(np.concatenate(item.triangles), np.concatenate(item.classes)) for item in found]
+    objects: list[TriangleObject] = []
+    sources: list[str] = []
+    for item, parts in zip(found, parts_by_class(gathered, scene.occscene.voxel_size), strict=True):
+        hint = color_hint(scene, item.thing)
+        is_shell = bool(item.thing.occscene.shell_only)
+        for part in parts:
+            name = item.label if len(parts) == 1 else f"{item.label} ({classes[part.class_index].name})"
+            priority = None
+            if part.body_class:
+                priority = max(classes[part.class_index].priority, classes[part.body_class].priority)
+            shell_only = is_shell or bool(part.body_class)
+            objects.append(
+                TriangleObject(name[:MAX_NAME_LENGTH], part.class_index, part.triangles, priority, shell_only, hint)
+            )
+            sources.append(item.source)
+    return Blockout(tuple(objects), tuple(sources), untagged)
+
+
+def _triangle_classes(
+    lookup: ClassLookup, evaluated: bpy.types.Object, parent: bpy.types.Object | None, mesh: _Mesh
+) -> Labels:
+    """The label of each triangle: the object's, else its material's, else the collection's, else the instancer's."""
+    thing = evaluated.original
+    own = lookup.own_class(thing)
+    rest = lookup.collection_class(thing) or (lookup.class_name(parent) if parent else "")
+    if own or not lookup.of_material:
+        return np.full(len(mesh.triangles), lookup.index(own or rest), np.int64)
+    slots = evaluated.material_slots
+    labels = [0]
+    for number in range(max(len(mesh.materials), len(slots), 1)):
+        material = mesh.materials[number] if number < len(mesh.materials) else None
+        if number < len(slots) and slots[number].link == "OBJECT":
+            material = artist_material(thing, number)
+        name = lookup.of_material.get(material.name_full, "") if material else ""
+        labels[number:] = [lookup.index(name or rest)]
+    last = len(labels) - 1  # Blender draws faces of slots that are not there with the last one
+    result: Labels = np.array(labels, np.int64)[np.minimum(mesh.slots, last)]
+    return result
 
 
 def color_hint(scene: bpy.types.Scene, thing: bpy.types.Object) -> tuple[float, float, float] | None:
@@ -92,7 +164,7 @@ def color_hint(scene: bpy.types.Scene, thing: bpy.types.Object) -> tuple[float, 
     return red, green, blue
 
 
-def blockout_bounds(objects: tuple[TriangleObject, ...]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+def blockout_bounds(objects: Sequence[TriangleObject]) -> tuple[Floats, Floats]:
     """The lowest and highest world coordinates of the objects, metres."""
     lows = np.stack([item.triangles.min(axis=(0, 1)) for item in objects])
     highs = np.stack([item.triangles.max(axis=(0, 1)) for item in objects])
@@ -119,8 +191,20 @@ def _skipped(thing: bpy.types.Object, parent: bpy.types.Object | None, rendered:
     return owner not in rendered or owner.occscene.is_output
 
 
-def _triangles(mesh: bpy.types.Mesh, known: dict[int, NDArray[np.float64]]) -> NDArray[np.float64]:
-    """The (T, 3, 3) local triangles of an evaluated mesh; instances of the same mesh are read once."""
+def _is_flat(world_from_local: Matrix) -> bool:
+    """Whether a transform flattens everything to a line or a point; artists scale to zero what they put away."""
+    linear = world_from_local.to_3x3()
+    return abs(linear.determinant()) < 1e-12 and bool(np.linalg.matrix_rank(np.array(linear), tol=1e-6) < 2)
+
+
+def _transformed(triangles: Floats, world_from_local: Matrix) -> Floats:
+    rows = np.array([row[:] for row in world_from_local])  # much faster than from the matrix itself
+    result: Floats = (triangles.reshape(-1, 3) @ rows[:3, :3].T + rows[:3, 3]).reshape(-1, 3, 3)
+    return result
+
+
+def _read_mesh(mesh: bpy.types.Mesh, known: dict[int, _Mesh]) -> _Mesh:
+    """The triangles of an evaluated mesh; instances of the same mesh are read once."""
     key = mesh.as_pointer()
     if key not in known:
         mesh.calc_loop_triangles()
@@ -128,11 +212,8 @@ def _triangles(mesh: bpy.types.Mesh, known: dict[int, NDArray[np.float64]]) -> N
         mesh.vertices.foreach_get("co", positions)
         corners = np.empty(len(mesh.loop_triangles) * 3, np.int32)
         mesh.loop_triangles.foreach_get("vertices", corners)
-        known[key] = positions.reshape(-1, 3).astype(np.float64)[corners].reshape(-1, 3, 3)
+        slots = np.empty(len(mesh.loop_triangles), np.int32)
+        mesh.loop_triangles.foreach_get("material_index", slots)
+        triangles = positions.reshape(-1, 3).astype(np.float64)[corners].reshape(-1, 3, 3)
+        known[key] = _Mesh(triangles, slots, list(mesh.materials))
     return known[key]
-
-
-def _transformed(triangles: NDArray[np.float64], matrix: object) -> NDArray[np.float64]:
-    world_from_local = np.array(matrix, np.float64)
-    result: NDArray[np.float64] = triangles @ world_from_local[:3, :3].T + world_from_local[:3, 3]
-    return result

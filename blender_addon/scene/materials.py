@@ -1,10 +1,13 @@
-"""Materials in the classes' colours."""
+"""Materials in plain colours: of classes and of changes."""
 
 from __future__ import annotations
 
 import bpy
 from mathutils import Color
 from occscene.taxonomy import SemanticClass, Taxonomy
+
+CHANGE_COLORS = {"added": (0.05, 0.6, 0.1), "removed": (0.7, 0.05, 0.04), "other class": (0.8, 0.55, 0.02)}
+"""Linear RGB."""
 
 
 def linear_color(entry: SemanticClass) -> tuple[float, float, float, float]:
@@ -15,12 +18,19 @@ def linear_color(entry: SemanticClass) -> tuple[float, float, float, float]:
 
 def class_material(taxonomy: Taxonomy, entry: SemanticClass) -> bpy.types.Material:
     """The material of a class, made when it is first asked for."""
-    name = f"OccScene {taxonomy.name} {entry.name}"
+    return _plain_material(f"OccScene {taxonomy.name} {entry.name}", linear_color(entry))
+
+
+def change_material(change: str) -> bpy.types.Material:
+    """The material of a kind of change, made when it is first asked for."""
+    return _plain_material(f"OccScene change {change}", (*CHANGE_COLORS[change], 1.0))
+
+
+def _plain_material(name: str, color: tuple[float, float, float, float]) -> bpy.types.Material:
     material = bpy.data.materials.get(name)
     if material is not None:
         return material
     material = bpy.data.materials.new(name)
-    color = linear_color(entry)
     material.diffuse_color = color
     if not material.node_tree:
         material.use_nodes = True

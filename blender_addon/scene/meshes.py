@@ -1,32 +1,82 @@
-"""A semantic grid as one Blender mesh."""
+"""Semantic grids as Blender meshes."""
 
 from __future__ import annotations
 
-from dataclasses import replace
+from collections.abc import Mapping
 
 import bpy
 import numpy as np
 from mathutils import Matrix
-from occscene.grid import EMPTY, SemanticGrid
+from occscene.grid import SemanticGrid
 from occscene.taxonomy import TAXONOMIES
 
-from ..geometry.surface import occupied, quad_surface
+from ..geometry.greedy import greedy_quads
+from ..geometry.surface import QuadSurface, class_surfaces, culled_quads
+from ..geometry.surface_nets import surface_nets
 from .materials import class_material
 
 CLASS_ATTRIBUTE = "occscene_class"
 
+SURFACES = {"BLOCKS": culled_quads, "MERGED": greedy_quads, "SMOOTH": surface_nets}
+"""How a grid's surface is made: one quad a voxel face, coplanar faces merged, or smoothed."""
 
-def grid_object(scene: bpy.types.Scene, grid: SemanticGrid, name: str) -> bpy.types.Object:
+
+def grid_object(scene: bpy.types.Scene, grid: SemanticGrid, name: str, surface: str = "BLOCKS") -> bpy.types.Object:
     """Adds the grid's surface to the scene as a mesh object that lies where the grid lies.
 
     One material for each class that occurs; each face also carries its label in the attribute `occscene_class`.
+
+    Args:
+        scene: where to add it.
+        grid: what to show.
+        name: the object's.
+        surface: a key of `SURFACES`.
     """
-    surface = quad_surface(grid)
-    taxonomy = TAXONOMIES[grid.taxonomy]
+    quads = SURFACES[surface](grid)
+    thing = surface_object(scene, grid, name, quads, class_materials(grid.taxonomy, quads))
+    _shade(thing, surface)
+    return thing
+
+
+def grid_objects_by_class(
+    scene: bpy.types.Scene, grid: SemanticGrid, name: str, surface: str = "BLOCKS"
+) -> list[bpy.types.Object]:
+    """Adds one closed mesh object for each class that occurs, so that a class can be hidden without leaving holes."""
+    classes = TAXONOMIES[grid.taxonomy].classes
+    things = []
+    for label, quads in class_surfaces(SURFACES[surface](grid, between_classes=True)).items():
+        materials = class_materials(grid.taxonomy, quads)
+        things.append(surface_object(scene, grid, f"{name} {classes[label].name}", quads, materials))
+        _shade(things[-1], surface)
+    return things
+
+
+def class_materials(taxonomy: str, surface: QuadSurface) -> dict[int, bpy.types.Material]:
+    """The material of each label that a surface shows."""
+    known = TAXONOMIES[taxonomy]
+    return {int(label): class_material(known, known.classes[label]) for label in np.unique(surface.classes)}
+
+
+def surface_object(
+    scene: bpy.types.Scene,
+    grid: SemanticGrid,
+    name: str,
+    surface: QuadSurface,
+    materials: Mapping[int, bpy.types.Material],
+) -> bpy.types.Object:
+    """Adds a surface of `grid` as a mesh object with the material of each label, which must be in `materials`."""
+    thing = bpy.data.objects.new(name, _mesh(name, surface, materials))
+    thing.occscene.is_output = True
+    thing.matrix_world = Matrix(grid.world_from_grid.tolist())
+    output_collection(scene).objects.link(thing)
+    return thing
+
+
+def _mesh(name: str, surface: QuadSurface, materials: Mapping[int, bpy.types.Material]) -> bpy.types.Mesh:
     mesh = bpy.data.meshes.new(name)
-    present = np.unique(surface.classes)
+    present = np.array(sorted(materials), np.uint8)
     for label in present:
-        mesh.materials.append(class_material(taxonomy, taxonomy.classes[label]))
+        mesh.materials.append(materials[int(label)])
     faces = len(surface.quads)
     mesh.vertices.add(len(surface.vertices))
     mesh.vertices.foreach_set("co", surface.vertices.ravel())
@@ -39,24 +89,12 @@ def grid_object(scene: bpy.types.Scene, grid: SemanticGrid, name: str) -> bpy.ty
     labels.data.foreach_set("value", surface.classes.astype(np.int32))
     mesh.shade_flat()
     mesh.update(calc_edges=True)
-    thing = bpy.data.objects.new(name, mesh)
-    thing.occscene.is_output = True
-    thing.matrix_world = Matrix(grid.world_from_grid.tolist())
-    output_collection(scene).objects.link(thing)
-    return thing
+    return mesh
 
 
-def grid_objects_by_class(scene: bpy.types.Scene, grid: SemanticGrid, name: str) -> list[bpy.types.Object]:
-    """Adds one closed mesh object for each class that occurs, so that a class can be hidden without leaving holes."""
-    classes = TAXONOMIES[grid.taxonomy].classes
-    return [
-        grid_object(
-            scene,
-            replace(grid, labels=np.where(grid.labels == label, grid.labels, np.uint8(EMPTY))),
-            f"{name} {classes[label].name}",
-        )
-        for label in np.unique(grid.labels[occupied(grid.labels)])
-    ]
+def _shade(thing: bpy.types.Object, surface: str) -> None:
+    if surface == "SMOOTH":
+        thing.data.shade_smooth()
 
 
 def output_collection(scene: bpy.types.Scene) -> bpy.types.Collection:

@@ -1,4 +1,4 @@
-"""Which class an object has: its own, else that of the nearest collection above it."""
+"""Which classes an object has: its own, else its material slots', else that of the nearest collection above it."""
 
 from __future__ import annotations
 
@@ -9,6 +9,8 @@ from dataclasses import dataclass
 
 import bpy
 from occscene.taxonomy import TAXONOMIES, SemanticClass, Taxonomy
+
+from .projected import artist_material
 
 _LABELS = {"tvs": "TV, Screen", "furn": "Furniture", "objs": "Small Object"}
 """Names of the data sets that say little to an artist."""
@@ -46,25 +48,66 @@ def class_by_object(roots: Iterable[bpy.types.Collection]) -> dict[bpy.types.Obj
 
 @dataclass(frozen=True)
 class ClassLookup:
-    """Finds the classes of many objects at once; made for one pass, not kept over an undo."""
+    """Finds the classes of many objects at once; made for one pass, not kept over an undo.
+
+    Args:
+        taxonomy: the scene's; classes of another one do not count.
+        inherited: the class that each object has from its collections.
+        of_material: the classes of the tagged materials by their full names.
+        labels: the taxonomy's class names with their labels.
+    """
 
     taxonomy: Taxonomy
     inherited: dict[bpy.types.Object, str]
+    of_material: dict[str, str]
+    labels: dict[str, int]
 
     @classmethod
     def of(cls, scene: bpy.types.Scene) -> ClassLookup:
         """The lookup of a scene, with the collections that its objects instance."""
         instanced = {item.instance_collection for item in scene.objects if item.instance_collection}
-        return cls(scene_taxonomy(scene), class_by_object([scene.collection, *instanced]))
+        taxonomy = scene_taxonomy(scene)
+        labels = {entry.name: entry.index for entry in taxonomy.classes[1:]}
+        materials = {
+            material.name_full: str(material.occscene.class_name)
+            for material in bpy.data.materials
+            if material.occscene.class_name in labels
+        }
+        return cls(taxonomy, class_by_object([scene.collection, *instanced]), materials, labels)
+
+    def own_class(self, thing: bpy.types.Object) -> str:
+        """The class given to the object itself, or ""."""
+        name = str(thing.occscene.class_name)
+        return name if name in self.labels else ""
+
+    def collection_class(self, thing: bpy.types.Object) -> str:
+        """The class that the object's collections give it, or ""."""
+        name = self.inherited.get(thing, "")
+        return name if name in self.labels else ""
+
+    def slot_classes(self, thing: bpy.types.Object) -> list[str]:
+        """The class of the material in each of the object's slots, or ""."""
+        if not self.of_material:
+            return []
+        materials = [artist_material(thing, number) for number in range(len(thing.material_slots))]
+        return [self.of_material.get(material.name_full, "") if material else "" for material in materials]
+
+    def class_names(self, thing: bpy.types.Object) -> tuple[str, ...]:
+        """The classes that the object's parts have, without repeats; () if nothing gives it any."""
+        own = self.own_class(thing)
+        if own:
+            return (own,)
+        rest = self.collection_class(thing)
+        names = [name or rest for name in self.slot_classes(thing)] or [rest]
+        return tuple(dict.fromkeys(name for name in names if name))
 
     def class_name(self, thing: bpy.types.Object) -> str:
-        """The object's class name, or "" if nothing gives it one of this taxonomy."""
-        name = str(thing.occscene.class_name) or self.inherited.get(thing, "")
-        return name if name and self.index(name) else ""
+        """The first of the object's classes, or ""."""
+        return next(iter(self.class_names(thing)), "")
 
     def index(self, name: str) -> int:
         """The label of a class name, 0 if the taxonomy has no such class."""
-        return next((entry.index for entry in self.taxonomy.classes if entry.name == name), 0)
+        return self.labels.get(name, 0)
 
 
 def taggable_objects(scene: bpy.types.Scene) -> Iterator[bpy.types.Object]:
@@ -79,7 +122,7 @@ def taggable_objects(scene: bpy.types.Scene) -> Iterator[bpy.types.Object]:
 def class_counts(scene: bpy.types.Scene) -> Counter[str]:
     """How many objects of the scene have each class; those without one count under ""."""
     lookup = ClassLookup.of(scene)
-    return Counter(lookup.class_name(thing) for thing in taggable_objects(scene))
+    return Counter(name for thing in taggable_objects(scene) for name in lookup.class_names(thing) or ("",))
 
 
 def guess_classes(scene: bpy.types.Scene, objects: Iterable[bpy.types.Object]) -> tuple[int, list[str]]:
@@ -98,9 +141,14 @@ def guess_classes(scene: bpy.types.Scene, objects: Iterable[bpy.types.Object]) -
         if words not in known:
             known[words] = lookup.taxonomy.guess(words)
         found = known[words]
-        if found is None:
+        if found is None or not is_taggable(thing):
             unknown.append(thing.name)
         else:
             thing.occscene.class_name = found.name
             guessed += 1
     return guessed, unknown
+
+
+def is_taggable(owner: bpy.types.ID) -> bool:
+    """Whether a tag would be saved with the file: data of a linked library belongs to the library's file."""
+    return owner.library is None

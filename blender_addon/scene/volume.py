@@ -8,12 +8,7 @@ from mathutils import Matrix, Vector
 from numpy.typing import NDArray
 from occscene.grid import GridVolume
 from occscene.limits import MAX_GRID_SIDE
-
-PRESETS: dict[str, tuple[tuple[int, int, int], float]] = {
-    "indoor": ((60, 60, 36), 0.08),
-    "outdoor": ((256, 256, 32), 0.2),
-}
-"""Voxels and voxel size in metres that the models of a domain are trained at."""
+from occscene.volumes import default_volume
 
 VOLUME_NAME = "OccScene Volume"
 
@@ -64,11 +59,10 @@ def set_volume(scene: bpy.types.Scene, volume: GridVolume) -> bpy.types.Object:
 
 def preset_volume(domain: str, low: NDArray[np.float64], high: NDArray[np.float64]) -> GridVolume:
     """The domain's own volume, its floor under the box `low` .. `high` (metres) and centred over it."""
-    shape, voxel = PRESETS[domain]
-    sides = np.array(shape) * voxel
-    origin = (low + high - sides) / 2
+    usual = default_volume(domain)
+    origin = (low + high - np.array(usual.shape) * usual.voxel_size) / 2
     origin[2] = low[2]
-    return GridVolume(shape, voxel, _translation(origin))
+    return GridVolume(usual.shape, usual.voxel_size, _translation(origin))
 
 
 def tight_volume(voxel: float, low: NDArray[np.float64], high: NDArray[np.float64]) -> GridVolume:

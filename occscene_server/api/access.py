@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import hmac
 import ipaddress
+import os
+import re
 import secrets
+import ssl
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,6 +18,7 @@ import grpc
 from occscene_server.api.errors import abort
 
 _OPEN_METHODS = "/grpc.health.v1.Health/"
+_TOKEN = re.compile(rb"[\w.~+/=-]{16,}")  # what a bearer token may hold: RFC 6750, section 2.1
 
 
 @dataclass(frozen=True)
@@ -22,7 +26,7 @@ class TlsFiles:
     """PEM files of the server's identity.
 
     Args:
-        key: private key.
+        key: private key, without a password.
         certificate: certificate chain.
         client_ca: clients must show a certificate signed by one of these; None asks for none.
     """
@@ -32,11 +36,31 @@ class TlsFiles:
     client_ca: Path | None = None
 
     def credentials(self) -> grpc.ServerCredentials:
-        """What gRPC needs of them."""
+        """What gRPC needs of them.
+
+        Raises:
+            OSError: a file is missing.
+            ValueError: a file is not what it should be; gRPC itself would only say so in its log.
+        """
+        identity = (self.key.read_bytes(), self.certificate.read_bytes())
         client_ca = self.client_ca.read_bytes() if self.client_ca else None
-        return grpc.ssl_server_credentials(
-            [(self.key.read_bytes(), self.certificate.read_bytes())], client_ca, client_ca is not None
-        )
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        try:
+            context.load_cert_chain(self.certificate, self.key, password=lambda: "")  # else OpenSSL would ask for one
+        except ssl.SSLError as error:
+            text = f"{self.certificate} and {self.key} are not a certificate and its private key without a password"
+            raise ValueError(f"{text} (PEM): {error.reason or error}") from error
+        try:
+            if self.client_ca:
+                context.load_verify_locations(self.client_ca)
+        except ssl.SSLError as error:
+            raise ValueError(f"{self.client_ca} has no certificates (PEM): {error.reason or error}") from error
+        return grpc.ssl_server_credentials([identity], client_ca, require_client_auth=client_ca is not None)
+
+
+def endpoint(host: str, port: int) -> str:
+    """host:port, an IPv6 address in brackets."""
+    return f"[{host}]:{port}" if ":" in host and not host.startswith("[") else f"{host}:{port}"
 
 
 def is_loopback(host: str) -> bool:
@@ -63,22 +87,30 @@ def check_exposure(host: str, tls: TlsFiles | None, token: str | None) -> None:
         )
 
 
-def read_token(path: Path) -> str:
-    """Reads the token from a file that only its owner may read; where there is none, writes one with a random token.
+def create_token(path: Path) -> None:
+    """Writes a random token into a new file that only its owner may read.
 
     Raises:
-        ValueError: others may read the file, or the token has fewer than 16 characters.
+        OSError: the file is there already, or cannot be written.
     """
-    if not path.exists():
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.touch(mode=0o600)
-        path.write_text(secrets.token_urlsafe(32) + "\n", encoding="ascii")
-    if path.stat().st_mode & 0o077:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with open(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w", encoding="ascii") as file:
+        file.write(secrets.token_urlsafe(32) + "\n")
+
+
+def read_token(path: Path) -> str:
+    """Reads the token from a file that only its owner may read.
+
+    Raises:
+        OSError: there is no such file.
+        ValueError: others may read the file, or what it holds is no token; the message does not quote it.
+    """
+    if os.name == "posix" and path.stat().st_mode & 0o077:
         raise ValueError(f"{path} can be read by others; run: chmod 600 {path}")
-    token = path.read_text(encoding="ascii").strip()
-    if len(token) < 16:
-        raise ValueError(f"the token in {path} has {len(token)} characters; it must have at least 16")
-    return token
+    token = path.read_bytes().strip()
+    if not _TOKEN.fullmatch(token):
+        raise ValueError(f"{path} holds no token: it must be 16 or more of the characters A-Z a-z 0-9 - . _ ~ + / =")
+    return token.decode("ascii")
 
 
 class TokenInterceptor(grpc.aio.ServerInterceptor):  # type: ignore[type-arg]

@@ -14,6 +14,8 @@ from google.rpc import error_details_pb2
 from grpc_status import rpc_status
 from occscene.v1 import job_pb2, scene_service_pb2, scene_service_pb2_grpc
 
+from occscene_server.engine.events import FINAL_EVENTS
+
 Answer = TypeVar("Answer")
 
 _OPTIONS = [
@@ -24,7 +26,7 @@ _OPTIONS = [
     ("grpc.keepalive_time_ms", 60_000),
     ("grpc.keepalive_timeout_ms", 20_000),
 ]
-_FINAL = ("succeeded", "failed", "cancelled")
+_LOST = (grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.CANCELLED, grpc.StatusCode.DEADLINE_EXCEEDED)
 
 
 class ServerError(RuntimeError):
@@ -86,12 +88,12 @@ class SceneClient:
                     give_up = None
                     after = response.event.sequence
                     yield response.event
-                    if response.event.WhichOneof("kind") in _FINAL:
+                    if response.event.WhichOneof("kind") in FINAL_EVENTS:
                         return
             except grpc.RpcError as error:
                 if give_up is None or time.monotonic() - begin > 5.0:  # it had been connected again meanwhile
                     give_up = time.monotonic() + self._patience
-                self._retry_or_raise(error, give_up)
+                self._retry_or_raise(error, give_up, until_restarted=True)
 
     def get(self, job_id: str) -> job_pb2.Job:
         """One job."""
@@ -128,12 +130,13 @@ class SceneClient:
             except grpc.RpcError as error:
                 self._retry_or_raise(error, deadline)
 
-    def _retry_or_raise(self, error: Any, deadline: float) -> None:
-        lost = error.code() in (grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.CANCELLED)
-        if lost and not _reason(error) and time.monotonic() < deadline:
-            time.sleep(0.5)
-            return
-        raise ServerError(self._describe(error)) from error
+    def _retry_or_raise(self, error: Any, deadline: float, until_restarted: bool = False) -> None:
+        """Returns after a pause where the connection was lost, not the request refused."""
+        reason = _reason(error)
+        lost = error.code() in _LOST and (not reason or (until_restarted and reason == "SHUTTING_DOWN"))
+        if not lost or time.monotonic() >= deadline:
+            raise ServerError(self._describe(error)) from error
+        time.sleep(0.5)
 
     def _describe(self, error: Any) -> str:
         status = rpc_status.from_call(error)

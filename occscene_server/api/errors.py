@@ -11,11 +11,13 @@ from google.protobuf.message import Message
 from google.rpc import error_details_pb2, status_pb2
 from grpc_status import rpc_status
 
-from occscene_server.api.validation import FieldViolation
+from occscene_server.api.violations import FieldViolation
 
 DOMAIN = "occscene"
-_MAX_TEXT = 300
-_MAX_DETAIL_BYTES = 4500  # trailers are limited to 8 KB, and travel in base64
+# Trailers are limited to 8 KB. The message travels twice, once with three bytes for each that is not ASCII; details
+# travel in base64.
+_MAX_TEXT_BYTES = 300
+_MAX_DETAIL_BYTES = 4200
 
 
 async def abort(
@@ -27,7 +29,7 @@ async def abort(
     for detail in (info, *details):
         packed.append(any_pb2.Any())
         packed[-1].Pack(detail)
-    status = status_pb2.Status(code=code.value[0], message=message[:_MAX_TEXT], details=packed)
+    status = status_pb2.Status(code=code.value[0], message=_clipped(message), details=packed)
     answer = rpc_status.to_status(status)
     await context.abort(code, answer.details, answer.trailing_metadata)
 
@@ -36,11 +38,18 @@ def bad_request(violations: Sequence[FieldViolation]) -> error_details_pb2.BadRe
     """The detail that names each wrong field, as many as fit into the trailers of a call."""
     detail = error_details_pb2.BadRequest()
     for violation in violations:
-        detail.field_violations.add(field=violation.field[:100], description=violation.description[:_MAX_TEXT])
+        detail.field_violations.add(field=violation.field[:100], description=_clipped(violation.description))
         if detail.ByteSize() > _MAX_DETAIL_BYTES:
             del detail.field_violations[-1]
             break
     return detail
+
+
+def _clipped(text: str) -> str:
+    """The text, at most `_MAX_TEXT_BYTES` long in UTF-8, on one line."""
+    data = " ".join(text.split()).encode("utf-8", "replace")
+    whole = data.decode()
+    return whole if len(data) <= _MAX_TEXT_BYTES else data[: _MAX_TEXT_BYTES - 4].decode("utf-8", "ignore") + " ..."
 
 
 def retry_after(seconds: int) -> error_details_pb2.RetryInfo:

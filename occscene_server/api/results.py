@@ -88,8 +88,8 @@ class SceneFolder:
             "negative_prompt": task.negative_prompt,
             "seed": task.seed,
             "steps": task.steps if task.HasField("steps") else None,
-            "views": [],
         }
+        self._views: dict[int, dict[str, str]] = {}  # by number: after a restart of the server they come again
 
     def take(self, event: job_pb2.JobEvent) -> None:
         """Writes what an event brings."""
@@ -99,13 +99,14 @@ class SceneFolder:
         elif kind == "view":
             name = self._names[event.view.view]
             (self._folder / name).write_bytes(event.view.image.data)
-            self._result["views"].append({"camera": event.view.name, "file": name})
+            self._views[event.view.view] = {"camera": event.view.name, "file": name}
         elif kind == "occupancy":
             grid = save_occupancy(self._folder / "occupancy.npz", event)
             if grid is not None:
                 self._result["occupancy"] = {"file": "occupancy.npz"} | _describe(grid)
         elif kind == "succeeded":
             self._result["seconds"] = round(event.succeeded.seconds, 3)
+            self._result["views"] = [self._views[view] for view in sorted(self._views)]
             text = json.dumps(self._result, indent=1, ensure_ascii=False) + "\n"
             (self._folder / "result.json").write_text(text, encoding="utf-8")
 
@@ -123,9 +124,12 @@ def save_occupancy(path: Path, event: job_pb2.JobEvent) -> SemanticGrid | None:
 def view_file_names(cameras: list[str]) -> list[str]:
     """`view_<name>.png` for each camera, with what no file name may hold replaced, and no name used twice."""
     names: list[str] = []
-    for index, camera in enumerate(cameras):
+    for camera in cameras:
         stem = "view_" + re.sub(r"[^\w.\- ]", "_", camera)
-        names.append(f"{stem}.png" if f"{stem}.png" not in names else f"{stem}_{index}.png")
+        candidates = (
+            f"{stem}{suffix}.png" for suffix in ("", *(f"_{number}" for number in range(2, len(cameras) + 2)))
+        )
+        names.append(next(name for name in candidates if name not in names))
     return names
 
 

@@ -7,18 +7,29 @@ import logging
 import os
 import signal
 import time
+from functools import partial
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any, Literal
 
 import typer
 from occscene import __version__
 from occscene.v1 import scene_service_pb2
 
-from occscene_server.api.access import TlsFiles, read_token
-from occscene_server.api.console import TokenFile, console, errors, user_errors
+from occscene_server.api.access import TlsFiles, create_token, endpoint, read_token
+from occscene_server.api.config import FROM_ENVIRONMENT, ConfigFile, ConfigurableCommand
+from occscene_server.api.console import console, user_errors
+from occscene_server.api.logs import LogFormat, configure_logs, load_with_logs
 from occscene_server.api.server import Server, ServerOptions
-from occscene_server.jobs.store import StoreInUseError
+from occscene_server.engine.pipeline_loader import load_pipeline
+from occscene_server.jobs.errors import StoreInUseError
+from occscene_server.jobs.store import StoreLimits
 from occscene_server.weights import default_model
+
+log = logging.getLogger(__name__)
+
+serve_app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
+
+_ACCESS, _LIMITS, _OBSERVED, _RAY = "Access", "Limits", "Observation", "Ray"
 
 
 def default_store() -> Path:
@@ -26,36 +37,80 @@ def default_store() -> Path:
     return Path(os.environ.get("XDG_DATA_HOME") or Path.home() / ".local/share") / "occscene" / "jobs"
 
 
+@serve_app.command(cls=ConfigurableCommand, context_settings=FROM_ENVIRONMENT)
 def serve(
-    host: Annotated[str, typer.Option(envvar="OCCSCENE_HOST", help="Address to listen on.")] = "127.0.0.1",
-    port: Annotated[int, typer.Option(envvar="OCCSCENE_PORT", min=0, max=65535, help="0 takes a free one.")] = 50051,
-    model: Annotated[
-        str | None, typer.Option(envvar="OCCSCENE_MODEL", help="Model folder or hub id; the bundled one if absent.")
-    ] = None,
-    device: Annotated[str, typer.Option(envvar="OCCSCENE_DEVICE", help="auto, cpu, cuda or cuda:N.")] = "auto",
-    store: Annotated[Path | None, typer.Option(envvar="OCCSCENE_STORE", help="Folder for jobs and results.")] = None,
-    max_queued: Annotated[int, typer.Option(min=1, help="Jobs that may wait.")] = 32,
-    max_finished: Annotated[int, typer.Option(min=1, help="Finished jobs that are kept.")] = 200,
-    token_file: TokenFile = None,
-    tls_key: Annotated[Path | None, typer.Option(help="Private key (PEM).")] = None,
-    tls_certificate: Annotated[Path | None, typer.Option(help="Certificate chain (PEM).")] = None,
-    tls_client_ca: Annotated[
-        Path | None, typer.Option(help="Ask clients for a certificate signed by one of these (PEM).")
+    config: ConfigFile = None,
+    host: Annotated[str, typer.Option(help="Address to listen on.")] = "127.0.0.1",
+    port: Annotated[int, typer.Option(min=0, max=65535, help="0 takes a free one.")] = 50051,
+    model: Annotated[str, typer.Option(help="Model folder or hub id; the bundled one if absent.")] = "",
+    device: Annotated[str, typer.Option(help="auto, cpu, cuda or cuda:N.")] = "auto",
+    store: Annotated[
+        Path | None, typer.Option(help="Folder for jobs and results; the user's data folder if absent.")
     ] = None,
     ready_file: Annotated[
         Path | None, typer.Option(help="Write host:port here once the server listens; for scripts with --port 0.")
     ] = None,
+    token_file: Annotated[
+        Path | None,
+        typer.Option(help="Ask for the token in this file (mode 0600; made if absent).", rich_help_panel=_ACCESS),
+    ] = None,
+    tls_key: Annotated[Path | None, typer.Option(help="Private key (PEM).", rich_help_panel=_ACCESS)] = None,
+    tls_certificate: Annotated[
+        Path | None, typer.Option(help="Certificate chain (PEM).", rich_help_panel=_ACCESS)
+    ] = None,
+    tls_client_ca: Annotated[
+        Path | None,
+        typer.Option(help="Ask clients for a certificate signed by one of these (PEM).", rich_help_panel=_ACCESS),
+    ] = None,
+    max_queued: Annotated[int, typer.Option(min=1, help="Jobs that may wait.", rich_help_panel=_LIMITS)] = 32,
+    store_gib: Annotated[
+        float, typer.Option(min=0.1, help="GiB of stored jobs; beyond it the oldest ended go.", rich_help_panel=_LIMITS)
+    ] = 10.0,
+    store_days: Annotated[
+        float, typer.Option(min=0.01, help="Days for which ended jobs are kept.", rich_help_panel=_LIMITS)
+    ] = 30.0,
+    metrics_port: Annotated[
+        int | None,
+        typer.Option(
+            min=0,
+            max=65535,
+            help="Prometheus metrics, on this machine alone; 0 takes a free one.",
+            rich_help_panel=_OBSERVED,
+        ),
+    ] = None,
+    log_format: Annotated[
+        LogFormat, typer.Option(help="Lines for people, or JSON objects for machines.", rich_help_panel=_OBSERVED)
+    ] = "text",
+    log_prompts: Annotated[
+        bool, typer.Option("--log-prompts", help="Let the log hold the prompts.", rich_help_panel=_OBSERVED)
+    ] = False,
+    engine: Annotated[
+        Literal["local", "ray"],
+        typer.Option(help="Run jobs in one worker process here, or on a Ray cluster.", rich_help_panel=_RAY),
+    ] = "local",
+    ray_address: Annotated[
+        str,
+        typer.Option(
+            help="host:port of the cluster's head; auto for the one of this machine; local starts one.",
+            rich_help_panel=_RAY,
+        ),
+    ] = "auto",
+    ray_replicas: Annotated[
+        int, typer.Option(min=0, help="Models, each on a GPU of its own; 0 is one for each GPU.", rich_help_panel=_RAY)
+    ] = 0,
 ) -> None:
     """Run the server that Blender talks to.
 
-    It listens on this machine alone; another address needs TLS and a token. A token file that does not exist is made,
-    with a random token.
+    It listens on this machine alone; another address needs TLS and a token. Each option can also come from an
+    OCCSCENE_* variable or from a TOML file (--config); the command line comes first, then the variables.
     """
-    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(message)s", datefmt="%H:%M:%S")
+    configure_logs(log_format)
     with user_errors():
-        if (tls_key is None) != (tls_certificate is None):
-            raise ValueError("--tls-key and --tls-certificate belong together; give both or neither")
-        tls = TlsFiles(tls_key, tls_certificate, tls_client_ca) if tls_key and tls_certificate else None
+        tls = None
+        if tls_key is not None and tls_certificate is not None:
+            tls = TlsFiles(tls_key, tls_certificate, tls_client_ca)
+        elif tls_key or tls_certificate or tls_client_ca:
+            raise ValueError("TLS needs both --tls-key and --tls-certificate; give both or neither")
         options = ServerOptions(
             model=model or str(default_model()),
             store=store or default_store(),
@@ -63,19 +118,38 @@ def serve(
             port=port,
             device=device,
             max_queued=max_queued,
-            max_finished=max_finished,
-            token=read_token(token_file) if token_file else None,
+            store_limits=StoreLimits(int(store_gib * 2**30), store_days * 86_400),
+            token=_token(token_file) if token_file else None,
             tls=tls,
+            metrics_port=metrics_port,
+            log_prompts=log_prompts,
+            loader=partial(load_with_logs, log_format, load_pipeline),
+            **_ray_engine(ray_address, ray_replicas) if engine == "ray" else {},
         )
         try:
-            failure = asyncio.run(_serve(options, ready_file))
+            failure = asyncio.run(_serve(options, log_format, ready_file))
         except StoreInUseError as error:
             raise ValueError(str(error)) from error
         if failure:
             raise ValueError(failure)
 
 
-async def _serve(options: ServerOptions, ready_file: Path | None) -> str:
+def _token(path: Path) -> str:
+    if not path.exists():
+        create_token(path)
+        log.info("a random token was written to %s; give clients a copy of the file", path)
+    return read_token(path)
+
+
+def _ray_engine(address: str, replicas: int) -> dict[str, Any]:
+    try:
+        from occscene_server.engine.ray_engine import RayEngine
+    except ModuleNotFoundError as error:
+        raise ValueError(f"--engine ray needs Ray ({error}); run: pip install 'occscene[server,ray]'") from error
+    return {"engine": partial(RayEngine, address, replicas)}
+
+
+async def _serve(options: ServerOptions, log_format: LogFormat, ready_file: Path | None) -> str:
     """Serves until a signal or until the model cannot be loaded; returns what was wrong, if anything."""
     stop, hurry = asyncio.Event(), asyncio.Event()
     loop = asyncio.get_running_loop()
@@ -84,21 +158,21 @@ async def _serve(options: ServerOptions, ready_file: Path | None) -> str:
     server = Server(options)
     begin = time.monotonic()
     await server.start()
-    _introduce(options, server)
+    _introduce(options, server, log_format)
     if ready_file is not None:
         part = ready_file.with_name(ready_file.name + ".part")
-        part.write_text(f"{options.host}:{server.port}\n", encoding="ascii")
+        part.write_text(f"{endpoint(options.host, server.port)}\n", encoding="ascii")
         part.replace(ready_file)
     loading = asyncio.create_task(server.engine.ready())
     stopping = asyncio.create_task(stop.wait())
     await asyncio.wait((loading, stopping), return_when=asyncio.FIRST_COMPLETED)
     if loading.done() and not loading.result():
         await server.stop()
-        return f"{server.engine.message}; give another --model"
+        return server.engine.message
     if loading.done():
-        console.print(f"ready on {server.engine.device} after {time.monotonic() - begin:.1f} s")
+        _say(log_format, f"ready on {server.engine.device} after {time.monotonic() - begin:.1f} s")
     await stopping
-    errors.print("stopping; the running job is finished first, Ctrl-C again puts it back into the queue")
+    _say(log_format, "stopping; a running job is finished first, Ctrl-C again puts it back into the queue")
     draining = asyncio.create_task(server.drain())
     hurrying = asyncio.create_task(hurry.wait())
     await asyncio.wait((draining, hurrying), return_when=asyncio.FIRST_COMPLETED)
@@ -108,15 +182,27 @@ async def _serve(options: ServerOptions, ready_file: Path | None) -> str:
     return "" if server.engine.state != scene_service_pb2.SERVER_STATE_FAILED else server.engine.message
 
 
-def _introduce(options: ServerOptions, server: Server) -> None:
+def _say(log_format: LogFormat, text: str) -> None:
+    """Tells people on the screen, machines in the log."""
+    if log_format == "json":
+        log.info(text)
+    else:
+        console.print(text, highlight=False, soft_wrap=True)
+
+
+def _introduce(options: ServerOptions, server: Server, log_format: LogFormat) -> None:
     guards = [name for name, on in (("TLS", options.tls), ("token", options.token)) if on]
     rows = {
-        "listens": f"{options.host}:{server.port} ({', '.join(guards) or 'this machine only'})",
+        "listens": f"{endpoint(options.host, server.port)} ({', '.join(guards) or 'this machine only'})",
         "model": options.model,
         "device": f"{options.device}, loading the model ...",
         "jobs": f"{options.store} ({server.jobs.queued} waiting)",
-        "stop": "Ctrl-C",
     }
+    if options.metrics_port is not None:
+        rows["metrics"] = f"http://127.0.0.1:{server.metrics_port}/metrics"
+    if log_format == "json":
+        log.info("OccScene server %s", __version__, extra=rows)
+        return
     console.print(f"[bold]OccScene server {__version__}[/]")
-    for name, text in rows.items():
+    for name, text in (rows | {"stop": "Ctrl-C"}).items():
         console.print(f"  {name:<8} {text}", highlight=False, soft_wrap=True)

@@ -4,22 +4,27 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from http.server import HTTPServer
 from pathlib import Path
+from typing import Any
 
 import grpc
 from grpc_health.v1 import health, health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha import reflection
 from occscene.limits import MAX_MESSAGE_BYTES
-from occscene.v1 import scene_service_pb2, scene_service_pb2_grpc
+from occscene.v1 import job_pb2, scene_service_pb2, scene_service_pb2_grpc
 
-from occscene_server.api.access import TlsFiles, TokenInterceptor, check_exposure, is_loopback
+from occscene_server.api.access import TlsFiles, TokenInterceptor, check_exposure, endpoint, is_loopback
+from occscene_server.api.metrics import MeteringInterceptor, Metrics
 from occscene_server.api.servicer import SceneServicer
+from occscene_server.engine.interface import Engine
 from occscene_server.engine.local import LocalEngine
 from occscene_server.engine.pipeline_loader import load_pipeline
 from occscene_server.engine.worker import Loader
 from occscene_server.jobs.service import JobService
-from occscene_server.jobs.store import JobStore
+from occscene_server.jobs.store import JobStore, StoreLimits
 
 log = logging.getLogger(__name__)
 
@@ -31,8 +36,12 @@ _OPTIONS = [
     ("grpc.compression_enabled_algorithms_bitset", 1),  # identity alone: grids and images are packed already
     ("grpc.so_reuseport", 0),  # a second server on the same port is an error
     ("grpc.http2.min_recv_ping_interval_without_data_ms", 30_000),
+    ("grpc.keepalive_time_ms", 60_000),  # a watcher whose machine is gone without a word is let go
+    ("grpc.keepalive_timeout_ms", 20_000),
 ]
 _MAX_CONCURRENT_RPCS = 128
+
+OnState = Callable[[scene_service_pb2.ServerState], None]
 
 
 @dataclass(frozen=True)
@@ -45,10 +54,13 @@ class ServerOptions:
         host, port: where to listen; port 0 takes a free one.
         device: "auto", "cpu", "cuda" or "cuda:N".
         max_queued: jobs that may wait.
-        max_finished: finished jobs that are kept.
+        store_limits: how much is kept of jobs that have ended.
         token: what clients must send; None asks for none.
         tls: the server's identity; None serves without TLS.
-        loader: loads the pipeline in the worker process.
+        metrics_port: where Prometheus finds the metrics, on this machine alone; 0 takes a free one; None for nowhere.
+        log_prompts: whether the log may hold what people wrote.
+        loader: loads the pipeline where the jobs run.
+        engine: makes what runs the jobs.
     """
 
     model: str
@@ -57,40 +69,50 @@ class ServerOptions:
     port: int = 50051
     device: str = "auto"
     max_queued: int = 32
-    max_finished: int = 200
+    store_limits: StoreLimits = field(default_factory=StoreLimits)
     token: str | None = None
     tls: TlsFiles | None = None
+    metrics_port: int | None = None
+    log_prompts: bool = False
     loader: Loader = load_pipeline
+    engine: Callable[[str, str, Loader, OnState], Engine] = LocalEngine
 
 
 class Server:
     """A running server; `start` it, and at the end `drain` and `stop` it, all in one event loop.
 
     Raises:
-        ValueError: the address needs TLS and a token.
+        ValueError: the address needs TLS and a token, or the TLS files cannot be used.
         StoreInUseError: another server has the store.
     """
 
     def __init__(self, options: ServerOptions) -> None:
         check_exposure(options.host, options.tls, options.token)
+        self._credentials = options.tls.credentials() if options.tls else None
         self._options = options
         self._health = health.aio.HealthServicer()  # type: ignore[attr-defined]
-        self._store = JobStore(options.store, options.max_finished)
-        self.engine = LocalEngine(options.model, options.device, options.loader, self._on_engine_state)
-        self.jobs = JobService(self._store, self.engine, options.max_queued)
+        self._store = JobStore(options.store, options.store_limits)
+        self.engine = options.engine(options.model, options.device, options.loader, self._on_engine_state)
+        self.metrics = Metrics()
+        self.jobs = JobService(self._store, self.engine, options.max_queued, self._observe)
+        self.metrics.follow(self.jobs, self.engine)
         self._servicer = SceneServicer(self.jobs, self.engine)
         self._health_tasks: set[asyncio.Task[None]] = set()
         self._grpc: grpc.aio.Server | None = None
+        self._metrics_server: HTTPServer | None = None
         self.port = 0
+        self.metrics_port = 0
 
     async def start(self) -> None:
-        """Listens, starts the worker and takes up stored jobs; returns before the model is loaded.
+        """Listens, starts the engine and takes up stored jobs; returns before the model is loaded.
 
         Raises:
             OSError: the address cannot be bound.
         """
         options = self._options
-        interceptors = [TokenInterceptor(options.token)] if options.token else []
+        interceptors: list[grpc.aio.ServerInterceptor[Any, Any]] = [MeteringInterceptor(self.metrics)]
+        if options.token:
+            interceptors.append(TokenInterceptor(options.token))
         self._grpc = grpc.aio.server(
             interceptors=interceptors, options=_OPTIONS, maximum_concurrent_rpcs=_MAX_CONCURRENT_RPCS
         )
@@ -99,42 +121,53 @@ class Server:
         if is_loopback(options.host):
             names = (SERVICE, health_pb2.DESCRIPTOR.services_by_name["Health"].full_name, reflection.SERVICE_NAME)
             reflection.enable_server_reflection(names, self._grpc)
-        await self._set_health(serving=False)
-        address = f"{options.host}:{options.port}"
+        await self._set_health(health_pb2.HealthCheckResponse.NOT_SERVING)
+        address = endpoint(options.host, options.port)
         try:
-            if options.tls:
-                self.port = self._grpc.add_secure_port(address, options.tls.credentials())
+            if self._credentials is not None:
+                self.port = self._grpc.add_secure_port(address, self._credentials)
             else:
                 self.port = self._grpc.add_insecure_port(address)
         except RuntimeError as error:
             raise OSError(f"cannot listen on {address}; is another server there? choose another --port") from error
+        if options.metrics_port is not None:
+            self._metrics_server = self.metrics.serve(options.metrics_port)
+            self.metrics_port = self._metrics_server.server_port
         await self._grpc.start()
         self.engine.start()
         self.jobs.start()
 
     async def drain(self) -> None:
         """Takes no new jobs and waits until the running one has ended; watchers still get its results."""
-        self._servicer.draining = True
-        await self._set_health(serving=False)
+        self.jobs.draining = True
+        await self._health.enter_graceful_shutdown()  # NOT_SERVING from now on
         await self.jobs.drain()
 
     async def stop(self) -> None:
         """Closes everything; jobs that have not ended are kept for the next start."""
-        self._servicer.draining = True
-        await self._set_health(serving=False)
+        self.jobs.draining = True
+        await self._health.enter_graceful_shutdown()
         await self.jobs.stop()
         assert self._grpc is not None
         await self._grpc.stop(grace=1.0)
         await self.engine.stop()
+        if self._metrics_server is not None:
+            await asyncio.to_thread(self._metrics_server.shutdown)
+            self._metrics_server.server_close()
         self._store.close()
 
+    def _observe(self, job: job_pb2.Job, event: job_pb2.JobEvent) -> None:
+        self.metrics.observe(job, event)
+        if self._options.log_prompts and event.sequence == 1 and job.prompt:
+            log.info("job %s: prompt %r", job.id, job.prompt, extra={"job_id": job.id})
+
     def _on_engine_state(self, state: scene_service_pb2.ServerState) -> None:
-        serving = state == scene_service_pb2.SERVER_STATE_READY and not self._servicer.draining
-        task = asyncio.get_running_loop().create_task(self._set_health(serving))
+        known = health_pb2.HealthCheckResponse
+        ready = state == scene_service_pb2.SERVER_STATE_READY
+        task = asyncio.get_running_loop().create_task(self._set_health(known.SERVING if ready else known.NOT_SERVING))
         self._health_tasks.add(task)
         task.add_done_callback(self._health_tasks.discard)
 
-    async def _set_health(self, serving: bool) -> None:
-        status = health_pb2.HealthCheckResponse.SERVING if serving else health_pb2.HealthCheckResponse.NOT_SERVING
+    async def _set_health(self, status: health_pb2.HealthCheckResponse.ServingStatus) -> None:
         for name in ("", SERVICE):
             await self._health.set(name, status)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import AsyncIterator
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any, NoReturn
 
 import grpc
@@ -13,8 +14,15 @@ from occscene.v1 import scene_service_pb2, scene_service_pb2_grpc
 
 from occscene_server.api.errors import abort, bad_request, retry_after
 from occscene_server.api.validation import check_request
-from occscene_server.engine.local import LocalEngine
-from occscene_server.jobs.service import JobActiveError, JobNotFoundError, JobService, QueueFullError
+from occscene_server.engine.interface import Engine
+from occscene_server.jobs.errors import (
+    JobActiveError,
+    JobNotFoundError,
+    QueueFullError,
+    ShuttingDownError,
+    StoreFullError,
+)
+from occscene_server.jobs.service import JobService
 
 log = logging.getLogger(__name__)
 
@@ -22,15 +30,26 @@ Context = grpc.aio.ServicerContext[Any, Any]
 _DEFAULT_LIST = 100
 _MAX_LIST = 1000
 
+_REFUSALS_AS_STATUS: dict[type[Exception], tuple[grpc.StatusCode, str, int]] = {
+    JobNotFoundError: (grpc.StatusCode.NOT_FOUND, "JOB_NOT_FOUND", 0),
+    JobActiveError: (grpc.StatusCode.FAILED_PRECONDITION, "JOB_ACTIVE", 0),
+    QueueFullError: (grpc.StatusCode.RESOURCE_EXHAUSTED, "QUEUE_FULL", 0),  # the error says when to try again
+    StoreFullError: (grpc.StatusCode.RESOURCE_EXHAUSTED, "STORE_FULL", 60),
+    ShuttingDownError: (grpc.StatusCode.UNAVAILABLE, "SHUTTING_DOWN", 30),
+}
+"""What clients are told: code, reason, and the seconds after which another try makes sense."""
+
+_REFUSALS: tuple[type[Exception], ...] = tuple(_REFUSALS_AS_STATUS)
+
 
 class SceneServicer(scene_service_pb2_grpc.SceneServiceServicer):
     """SceneService over a JobService."""
 
-    def __init__(self, jobs: JobService, engine: LocalEngine) -> None:
+    def __init__(self, jobs: JobService, engine: Engine) -> None:
         self._jobs = jobs
         self._engine = engine
-        self._checks = asyncio.Semaphore(2)  # requests unpacked at a time, each up to a grid's and its images' memory
-        self.draining = False
+        # Two requests are unpacked at a time, whatever clients cancel: each takes a grid's and an image's memory.
+        self.checks = ThreadPoolExecutor(2, "check-request")
 
     async def GetServerInfo(  # noqa: N802
         self, request: scene_service_pb2.GetServerInfoRequest, context: Context
@@ -63,24 +82,21 @@ class SceneServicer(scene_service_pb2_grpc.SceneServiceServicer):
         known = self._jobs.find(request.request_id)
         if known is not None:
             return scene_service_pb2.SubmitJobResponse(job=known)
-        unavailable = grpc.StatusCode.UNAVAILABLE
-        if self.draining:
-            await abort(context, unavailable, "SHUTTING_DOWN", "the server is shutting down", retry_after(30))
         if self._engine.state == scene_service_pb2.SERVER_STATE_FAILED:
-            await abort(context, unavailable, "MODEL_NOT_LOADED", self._engine.message)
-        async with self._checks:
-            violations = await asyncio.to_thread(check_request, request, self._engine.model)
+            await abort(context, grpc.StatusCode.UNAVAILABLE, "MODEL_NOT_LOADED", self._engine.message)
+        loop = asyncio.get_running_loop()
+        violations = await loop.run_in_executor(self.checks, check_request, request, self._engine.model)
         if violations:
-            first = violations[0].description
-            more = f" (and {len(violations) - 1} more, see the details)" if len(violations) > 1 else ""
             detail = bad_request(violations)
-            await abort(context, grpc.StatusCode.INVALID_ARGUMENT, "INVALID_REQUEST", first + more, detail)
+            told, all_ = len(detail.field_violations), len(violations)
+            count = f"{all_} fields are wrong" + (f" (the first {told} are told)" if told < all_ else "")
+            text = violations[0].description if all_ == 1 else f"{count}; first: {violations[0].description}"
+            await abort(context, grpc.StatusCode.INVALID_ARGUMENT, "INVALID_REQUEST", text, detail)
         try:
             job = self._jobs.submit(request)
-        except QueueFullError as error:
-            code = grpc.StatusCode.RESOURCE_EXHAUSTED
-            await abort(context, code, "QUEUE_FULL", f"{error}; try again later", retry_after(10))
-        log.info("job %s: accepted, %d bytes", job.id, request.ByteSize())
+        except _REFUSALS as error:
+            await _refuse(context, error)
+        log.info("job %s: accepted, %d bytes", job.id, request.ByteSize(), extra={"job_id": job.id})
         return scene_service_pb2.SubmitJobResponse(job=job)
 
     async def WatchJob(  # noqa: N802
@@ -90,8 +106,8 @@ class SceneServicer(scene_service_pb2_grpc.SceneServiceServicer):
         try:
             async for event in self._jobs.watch(request.job_id, request.after_sequence):
                 yield scene_service_pb2.WatchJobResponse(event=event)
-        except JobNotFoundError as error:
-            await _not_found(context, error)
+        except _REFUSALS as error:
+            await _refuse(context, error)
 
     async def GetJob(  # noqa: N802
         self, request: scene_service_pb2.GetJobRequest, context: Context
@@ -99,8 +115,8 @@ class SceneServicer(scene_service_pb2_grpc.SceneServiceServicer):
         """One job."""
         try:
             return scene_service_pb2.GetJobResponse(job=self._jobs.get(request.job_id))
-        except JobNotFoundError as error:
-            await _not_found(context, error)
+        except _REFUSALS as error:
+            await _refuse(context, error)
 
     async def ListJobs(  # noqa: N802
         self, request: scene_service_pb2.ListJobsRequest, context: Context
@@ -116,8 +132,8 @@ class SceneServicer(scene_service_pb2_grpc.SceneServiceServicer):
         """Asks a job to end."""
         try:
             return scene_service_pb2.CancelJobResponse(job=self._jobs.cancel(request.job_id))
-        except JobNotFoundError as error:
-            await _not_found(context, error)
+        except _REFUSALS as error:
+            await _refuse(context, error)
 
     async def DeleteJob(  # noqa: N802
         self, request: scene_service_pb2.DeleteJobRequest, context: Context
@@ -125,12 +141,13 @@ class SceneServicer(scene_service_pb2_grpc.SceneServiceServicer):
         """Forgets a job."""
         try:
             self._jobs.delete(request.job_id)
-        except JobNotFoundError as error:
-            await _not_found(context, error)
-        except JobActiveError as error:
-            await abort(context, grpc.StatusCode.FAILED_PRECONDITION, "JOB_ACTIVE", str(error))
+        except _REFUSALS as error:
+            await _refuse(context, error)
         return scene_service_pb2.DeleteJobResponse()
 
 
-async def _not_found(context: Context, error: JobNotFoundError) -> NoReturn:
-    await abort(context, grpc.StatusCode.NOT_FOUND, "JOB_NOT_FOUND", str(error))
+async def _refuse(context: Context, error: Exception) -> NoReturn:
+    code, reason, retry_seconds = _REFUSALS_AS_STATUS[type(error)]
+    if isinstance(error, QueueFullError):
+        retry_seconds = error.retry_seconds
+    await abort(context, code, reason, str(error), *([retry_after(retry_seconds)] if retry_seconds else []))

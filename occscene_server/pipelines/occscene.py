@@ -6,14 +6,18 @@ occupancy condition the next steps through dual alignment. What the artist place
 
 from __future__ import annotations
 
+import inspect
+import json
+import math
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
-from diffusers import DiffusionPipeline, FlowMatchEulerDiscreteScheduler
-from diffusers.utils import BaseOutput
+import torch.nn.functional as F
+from diffusers import DiffusionPipeline, SchedulerMixin
+from diffusers.callbacks import MultiPipelineCallbacks, PipelineCallback
 from diffusers.utils.torch_utils import randn_tensor
 from numpy.typing import NDArray
 from occscene.camera import PinholeCamera
@@ -21,31 +25,22 @@ from occscene.grid import GridVolume, SemanticGrid
 from torch import Tensor
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
-from occscene_server.geometry.cameras import CameraTensors
-from occscene_server.geometry.grids import GridTensors
-from occscene_server.models.autoencoder import SceneAutoencoder
+from occscene_server.models.autoencoder import SceneAutoencoder, SceneAutoencoderKL
 from occscene_server.models.denoiser import Condition, OccSceneDenoiser
 from occscene_server.models.perception import OccupancyPerception
 from occscene_server.models.precision import fast_autocast
 from occscene_server.models.text import encode_prompts, load_minilm
+from occscene_server.pipelines.output import OccSceneOutput, images_of_type, stacked, to_uint8
+from occscene_server.pipelines.prediction import FLOW, check_scheduler, denoised_estimate, model_input
+from occscene_server.pipelines.scene_inputs import PlacedScenes, SceneInputs, check_prompts, check_sampling
 
 PERCEIVE_AT = (0.5, 0.75)
 """Where in the denoising steps perception looks at the estimate; before that it is a blur. Our choice."""
 
+PERCEPTION_MULTIPLE = 16
+"""Perception's images have sides of such a multiple of pixels."""
+
 StepCallback = Callable[["OccScenePipeline", int, Tensor, dict[str, Any]], dict[str, Any]]
-
-
-@dataclass
-class OccSceneOutput(BaseOutput):
-    """What a generation gives back.
-
-    Args:
-        images: (V, height, width, 3) uint8 sRGB, one a camera, in the cameras' order.
-        grid: the predicted occupancy, in the volume of the blockout.
-    """
-
-    images: NDArray[np.uint8]
-    grid: SemanticGrid
 
 
 class OccScenePipeline(DiffusionPipeline):
@@ -54,10 +49,13 @@ class OccScenePipeline(DiffusionPipeline):
     Args:
         vae: views to latents and back.
         text_encoder, tokenizer: of the prompt; where a saved pipeline has none, MiniLM from its package.
-        denoiser: predicts the flow velocity of all views.
+        denoiser: predicts the direction of the noise in all views.
         perception: posed views to occupancy.
-        scheduler: a flow-matching scheduler.
+        scheduler: any of diffusers' whose prediction type is the denoiser's. For `compact` that is
+            `FlowMatchEulerDiscreteScheduler`, or `DPMSolverMultistepScheduler` or `UniPCMultistepScheduler` with
+            `prediction_type="flow_prediction"` and `use_flow_sigmas=True`.
         taxonomy: name of the classes that the model was trained with.
+        default_steps: denoising steps of a call that asks for no other number.
     """
 
     model_cpu_offload_seq = "text_encoder->denoiser"
@@ -66,13 +64,14 @@ class OccScenePipeline(DiffusionPipeline):
 
     def __init__(
         self,
-        vae: SceneAutoencoder,
+        vae: SceneAutoencoder | SceneAutoencoderKL,
         text_encoder: PreTrainedModel | None,
         tokenizer: PreTrainedTokenizerBase | None,
         denoiser: OccSceneDenoiser,
         perception: OccupancyPerception,
-        scheduler: FlowMatchEulerDiscreteScheduler,
+        scheduler: SchedulerMixin,
         taxonomy: str = "indoor",
+        default_steps: int = 8,
     ) -> None:
         super().__init__()
         self.register_modules(
@@ -83,13 +82,25 @@ class OccScenePipeline(DiffusionPipeline):
             perception=perception,
             scheduler=scheduler,
         )
-        self.register_to_config(taxonomy=taxonomy)
-        self.vae_scale_factor = 2 ** len(vae.config.block_out_channels) if vae is not None else 8
+        self.register_to_config(taxonomy=taxonomy, default_steps=default_steps)
+        self.vae_scale_factor = vae.spatial_compression_ratio if vae is not None else 8
         self._interrupt = False
+        self._num_timesteps = 0
+        self._image_size: tuple[int, int] | None = None
 
     @classmethod
     def from_pretrained(cls, path: str, **kwargs: Any) -> OccScenePipeline:
-        """Loads a pipeline as diffusers does; one that was saved without a text encoder gets MiniLM."""
+        """Loads a pipeline as diffusers does; one that was saved without a text encoder gets MiniLM.
+
+        Raises:
+            ValueError: the folder is a bare Stable Diffusion checkpoint.
+        """
+        index = Path(path) / "model_index.json"
+        if index.is_file() and str(json.loads(index.read_text())["_class_name"]).startswith("StableDiffusion"):
+            raise ValueError(
+                f"{path} is a Stable Diffusion checkpoint, which knows no occupancy; train what OccScene adds to it "
+                f"with `occscene-server train sd --checkpoint {path}` and give the folder that this writes"
+            )
         pipeline: OccScenePipeline = super().from_pretrained(path, **kwargs)
         if pipeline.text_encoder is None:
             text_encoder, tokenizer = load_minilm()
@@ -98,120 +109,161 @@ class OccScenePipeline(DiffusionPipeline):
             network.to(memory_format=torch.channels_last)  # the layout that convolutions are fast in
         return pipeline
 
-    def check_inputs(
-        self,
-        cameras: Sequence[PinholeCamera],
-        grid: SemanticGrid | None,
-        volume: GridVolume | None,
-        taxonomy: str,
-        num_inference_steps: int,
-    ) -> None:
-        """Raises a ValueError that names the argument, the value and the limit."""
-        if not cameras:
-            raise ValueError("cameras is empty; at least one camera is needed")
-        sizes = {(camera.width, camera.height) for camera in cameras}
-        if len(sizes) > 1:
-            raise ValueError(f"cameras have the image sizes {sorted(sizes)}; all views of a scene must have one size")
-        multiple = self.image_multiple
-        for name, side in zip(("width", "height"), sizes.pop(), strict=True):
-            if side % multiple:
-                raise ValueError(f"cameras have the {name} {side}; it must be a multiple of {multiple} pixels")
-        if grid is None and volume is None:
-            raise ValueError("neither grid nor volume is given; text to scene needs the volume to predict")
-        if (grid.taxonomy if grid is not None else taxonomy) != self.config.taxonomy:
-            raise ValueError(f"taxonomy is {taxonomy!r}; this model knows {self.config.taxonomy!r}")
-        if num_inference_steps < 1:
-            raise ValueError(f"num_inference_steps is {num_inference_steps}; it must be at least 1")
-
     @property
     def image_multiple(self) -> int:
-        """Sides of an image must be multiples of so many pixels."""
-        return self.vae_scale_factor * 2 ** (len(self.denoiser.config.block_out_channels) - 1)
+        """Sides of an image must be multiples of so many pixels: a latent's pixel."""
+        return self.vae_scale_factor
+
+    @property
+    def num_timesteps(self) -> int:
+        """Steps of the call that runs, or ran last."""
+        return self._num_timesteps
+
+    @property
+    def interrupt(self) -> bool:
+        """Whether a callback asked to end the loop, by setting `_interrupt`."""
+        return self._interrupt
+
+    def check_inputs(
+        self,
+        image_size: tuple[int, int],
+        latents: Tensor | None,
+        latents_shape: tuple[int, ...],
+        callback_on_step_end_tensor_inputs: Sequence[str],
+    ) -> None:
+        """Raises a ValueError, naming argument, value and limit, for what depends on the model.
+
+        What does not is checked by `check_prompts`, `check_sampling` and `SceneInputs`.
+        """
+        for name, side in zip(("height", "width"), image_size, strict=True):
+            if side % self.image_multiple:
+                raise ValueError(
+                    f"cameras have the {name} {side}; it must be a multiple of {self.image_multiple} pixels"
+                )
+        if latents is not None and latents.shape != latents_shape:
+            raise ValueError(f"latents has the shape {tuple(latents.shape)}; this call needs {latents_shape}")
+        unknown = [name for name in callback_on_step_end_tensor_inputs if name not in self._callback_tensor_inputs]
+        if unknown:
+            known = ", ".join(self._callback_tensor_inputs)
+            raise ValueError(f"callback_on_step_end_tensor_inputs has {unknown}; it may have {known}")
+        check_scheduler(self.scheduler, self.denoiser.config.prediction_type)
 
     @torch.no_grad()
     def __call__(
         self,
-        prompt: str,
-        cameras: Sequence[PinholeCamera],
-        grid: SemanticGrid | None = None,
+        prompt: str | list[str],
+        cameras: Sequence[PinholeCamera] | Sequence[Sequence[PinholeCamera]],
+        grid: SemanticGrid | Sequence[SemanticGrid] | None = None,
         *,
-        negative_prompt: str = "",
+        negative_prompt: str | list[str] = "",
         volume: GridVolume | None = None,
         taxonomy: str = "indoor",
-        num_inference_steps: int = 16,
+        num_inference_steps: int | None = None,
         text_guidance_scale: float = 3.0,
         occupancy_guidance_scale: float = 2.0,
         seed: int = 0,
-        callback_on_step_end: StepCallback | None = None,
+        generator: torch.Generator | list[torch.Generator] | None = None,
+        latents: Tensor | None = None,
+        output_type: str = "uint8",
+        callback_on_step_end: StepCallback | PipelineCallback | MultiPipelineCallbacks | None = None,
         callback_on_step_end_tensor_inputs: Sequence[str] = ("latents", "denoised", "occupancy"),
     ) -> OccSceneOutput:
-        """Generates the views of a scene and predicts its occupancy.
+        """Generates the views of scenes and predicts their occupancy.
 
         Args:
-            prompt: what the scene looks like.
-            cameras: 1 to 16 views of one image size, a multiple of `image_multiple`.
-            grid: the blockout; None for text to scene.
-            negative_prompt: what it should not look like.
+            prompt: what the scene looks like; a list makes as many scenes at once.
+            cameras: 1 to 16 views of one image size, a multiple of `image_multiple`; with a list of prompts also one
+                such list a prompt.
+            grid: the blockout, or one a prompt, all of one shape; None for text to scene.
+            negative_prompt: what the scene should not look like, one or as many as prompts.
             volume: where to predict occupancy if there is no grid.
             taxonomy: of the prediction if there is no grid.
-            num_inference_steps: denoising steps.
+            num_inference_steps: denoising steps, 1 to 100; defaults to the model's `default_steps`.
             text_guidance_scale: how strongly the prompt is followed; 1 is no guidance.
             occupancy_guidance_scale: how strongly the blockout is followed; 1 is no guidance.
-            seed: the same request with the same seed on the same device gives the same bytes.
-            callback_on_step_end: called after each step as in diffusers; setting `_interrupt` on the pipeline from it
-                ends the loop.
+            seed: the same request with the same seed on the same device gives the same bytes. Scene i of a list has the
+                seed `seed + i`.
+            generator: draws the noise in place of a seed; a list has one for each scene.
+            latents: (B, V, channel, h, w) noise in place of a seed; h and w are `sensor_size` in latents.
+            output_type: of the images, see `OccSceneOutput`.
+            callback_on_step_end: called after each step as in diffusers, plain or a `PipelineCallback`; setting
+                `_interrupt` on the pipeline from it ends the loop.
             callback_on_step_end_tensor_inputs: of `latents`, `denoised` (the estimate of the clean latents) and
                 `occupancy` (the condition's labels, None in text to scene before the first prediction).
 
         Raises:
             ValueError: an argument is outside its limits.
         """
-        self.check_inputs(cameras, grid, volume, taxonomy, num_inference_steps)
-        self._interrupt = False
+        if isinstance(callback_on_step_end, PipelineCallback | MultiPipelineCallbacks):
+            callback_on_step_end_tensor_inputs = callback_on_step_end.tensor_inputs
+
+        # 1. Check and place what is given
+        check_prompts(prompt, negative_prompt)
+        prompts = [prompt] if isinstance(prompt, str) else prompt
+        negative = [negative_prompt] * len(prompts) if isinstance(negative_prompt, str) else negative_prompt
+        if num_inference_steps is None:
+            num_inference_steps = self.config.default_steps
+        scales = {"text_guidance_scale": text_guidance_scale, "occupancy_guidance_scale": occupancy_guidance_scale}
+        check_sampling(num_inference_steps, scales, len(prompts), generator, output_type)
+        inputs = SceneInputs.gather(len(prompts), cameras, grid, volume, taxonomy, self.config.taxonomy)
+        sensor = self.sensor_size(*inputs.image_size)
+        size = (sensor[0] // self.vae_scale_factor, sensor[1] // self.vae_scale_factor)
+        shape = (len(prompts), inputs.views, self.vae.config.latent_channels, *size)
+        self.check_inputs(inputs.image_size, latents, shape, callback_on_step_end_tensor_inputs)
+        self._interrupt, self._image_size = False, inputs.image_size
         device = self._execution_device
-        views, height, width = len(cameras), cameras[0].height, cameras[0].width
-        size = (height // self.vae_scale_factor, width // self.vae_scale_factor)
-        empty = SemanticGrid(
-            np.zeros(volume.shape, np.uint8), volume.voxel_size, volume.world_from_grid, taxonomy
-        ) if grid is None and volume is not None else None  # fmt: skip
-        scene = PlacedScene(
-            cameras=CameraTensors.from_cameras([cameras], device=device),
-            placed=GridTensors.from_grids([grid or empty], device=device),  # type: ignore[list-item]
-            has_blockout=grid is not None,
-        )
+        scene = inputs.placed(device, sensor)
+
+        # 2. Noise
+        self.scheduler.set_timesteps(num_inference_steps, device=device)
+        self._num_timesteps = len(self.scheduler.timesteps)
+        if generator is None:
+            generator = [torch.Generator("cpu").manual_seed(seed + index) for index in range(len(prompts))]
+        if latents is None:
+            latents = randn_tensor(shape, generator, device)
+        if self.denoiser.config.prediction_type != FLOW:
+            latents = latents * self.scheduler.init_noise_sigma
+        takes_generator = "generator" in inspect.signature(self.scheduler.step).parameters
+        step_options = {"generator": generator} if takes_generator else {}
+
         with fast_autocast(device):
-            text, text_mask = self.encode_text([prompt, negative_prompt])
-            latents = randn_tensor(
-                (1, views, self.vae.config.latent_channels, *size), torch.Generator("cpu").manual_seed(seed), device
-            )
+            # 3. Text and occupancy, encoded once
+            text, text_mask = self.encode_text([*prompts, *negative])
             occupancy = scene.placed.labels if scene.has_blockout else None
-            condition = self.encode_conditions(scene, occupancy, size)
-            perceive_after = {round(share * num_inference_steps) - 1 for share in PERCEIVE_AT}
-            self.scheduler.set_timesteps(num_inference_steps, device=device)
+            absent = self.denoiser.encode_absence(scene.placed, scene.cameras, size)
+            guidance = self.denoiser.draw_guidance(scene.placed, scene.cameras, size) if scene.has_blockout else None
+            condition = self.encode_condition(scene, occupancy, size, guidance)
+
+            # 4. Denoise, and perceive what is there so far
+            perceive_after = {round(share * self._num_timesteps) - 1 for share in PERCEIVE_AT}
             for index, timestep in enumerate(self.progress_bar(self.scheduler.timesteps)):
-                velocity = self.guided_velocity(
-                    latents, timestep, text, text_mask, condition,
-                    text_guidance_scale, occupancy_guidance_scale if occupancy is not None else 1.0,
-                )  # fmt: skip
-                denoised = latents - self.scheduler.sigmas[index] * velocity
-                latents = self.scheduler.step(velocity, timestep, latents, return_dict=False)[0]
-                if index in perceive_after and index < num_inference_steps - 1:
+                shown, time = model_input(self.scheduler, latents, index)
+                prediction = self.guided_prediction(
+                    shown, time, text, text_mask, condition, absent, text_guidance_scale, occupancy_guidance_scale
+                )
+                denoised = denoised_estimate(self.scheduler, prediction, shown, index)
+                latents = self.scheduler.step(prediction, timestep, latents, **step_options, return_dict=False)[0]
+                if index in perceive_after and index < self._num_timesteps - 1:
                     occupancy = self.refine_occupancy(scene, self.decode_latents(denoised))
-                    condition = self.encode_conditions(scene, occupancy, size)
+                    condition = self.encode_condition(scene, occupancy, size, guidance)
                 if callback_on_step_end is not None:
                     arguments = {}
                     for name in callback_on_step_end_tensor_inputs:
                         arguments[name] = locals()[name]
                     latents = callback_on_step_end(self, index, timestep, arguments).pop("latents", latents)
-                if self._interrupt:
+                if self.interrupt:
                     break
+
+            # 5. Decode, and perceive the result
             images = self.decode_latents(latents)
-            labels = self.perceive(images, scene)[0]
+            grids = inputs.predicted(self.perceive(images, scene))
         self.maybe_free_model_hooks()
-        placed = grid or empty
-        assert placed is not None
-        predicted = SemanticGrid(labels.cpu().numpy(), placed.voxel_size, placed.world_from_grid, placed.taxonomy)
-        return OccSceneOutput(images=to_uint8(images[0]), grid=predicted)
+        finished = [
+            images_of_type(output_type, pictures, codes)
+            for pictures, codes in zip(self.cut(images), latents, strict=True)
+        ]
+        result = finished[0] if isinstance(prompt, str) else stacked(finished)
+        return OccSceneOutput(images=result, grids=grids)
 
     @torch.no_grad()
     def predict_occupancy(
@@ -226,90 +278,108 @@ class OccScenePipeline(DiffusionPipeline):
         """Predicts the occupancy that posed images show.
 
         Args:
-            images: (V, height, width, 3) uint8 sRGB, all of the cameras' size.
+            images: (V, height, width, 3) uint8 sRGB, all of the cameras' size, which may be any.
             cameras: one an image.
             blockout: what is known of the scene; None for the images alone.
             volume: where to predict if there is no blockout.
             taxonomy: of the prediction if there is no blockout.
+
+        Raises:
+            ValueError: an argument is outside its limits.
         """
-        self.check_inputs(cameras, blockout, volume, taxonomy, 1)
-        expected = (len(cameras), cameras[0].height, cameras[0].width, 3)
+        inputs = SceneInputs.gather(1, cameras, blockout, volume, taxonomy, self.config.taxonomy)
+        expected = (inputs.views, *inputs.image_size, 3)
         if images.shape != expected:
             raise ValueError(f"images has shape {images.shape}; the cameras ask for {expected}")
         device = self._execution_device
-        place = blockout.volume if blockout is not None else volume
-        assert place is not None
-        placed = blockout or SemanticGrid(
-            np.zeros(place.shape, np.uint8), place.voxel_size, place.world_from_grid, taxonomy
-        )
-        scene = PlacedScene(
-            CameraTensors.from_cameras([cameras], device=device),
-            GridTensors.from_grids([placed], device=device),
-            has_blockout=blockout is not None,
-        )
-        tensor = torch.from_numpy(images).to(device).permute(0, 3, 1, 2).float()[None] / 127.5 - 1.0
+        height, width = (-(-side // PERCEPTION_MULTIPLE) * PERCEPTION_MULTIPLE for side in inputs.image_size)
+        pictures = torch.from_numpy(images).to(device).permute(0, 3, 1, 2).float() / 127.5 - 1.0
+        if (height, width) != inputs.image_size:
+            pictures = F.interpolate(pictures, size=(height, width), mode="bilinear", antialias=True)
+            inputs = inputs.resized(height, width)
         with fast_autocast(device):
-            labels = self.perceive(tensor, scene)[0]
-        return SemanticGrid(labels.cpu().numpy(), place.voxel_size, place.world_from_grid, placed.taxonomy)
+            labels = self.perceive(pictures[None], inputs.placed(device))
+        self.maybe_free_model_hooks()
+        return inputs.predicted(labels)[0]
+
+    def sensor_size(self, height: int, width: int) -> tuple[int, int]:
+        """The (height, width) in pixels at which views of a size are generated: what denoiser and perception can halve.
+
+        The sensor reaches further right and down than the image, which is then cut from it.
+        """
+        multiple = math.lcm(self.vae_scale_factor * self.denoiser.size_multiple, PERCEPTION_MULTIPLE)
+        return -(-height // multiple) * multiple, -(-width // multiple) * multiple
 
     def encode_text(self, prompts: list[str]) -> tuple[Tensor, Tensor]:
-        """Token states and mask of prompts."""
-        return encode_prompts(self.text_encoder, self.tokenizer, prompts)
+        """Token states and mask of prompts, no longer than the longest of them."""
+        states, mask = encode_prompts(self.text_encoder, self.tokenizer, prompts)
+        length = int(mask.sum(1).max())
+        return states[:, :length], mask[:, :length]
 
-    def encode_conditions(self, scene: PlacedScene, occupancy: Tensor | None, size: tuple[int, int]) -> Condition:
-        """The condition with the occupancy and without, stacked to a batch of two; without alone if there is none.
+    def encode_condition(
+        self, scene: PlacedScenes, occupancy: Tensor | None, size: tuple[int, int], guidance: Condition | None
+    ) -> Condition | None:
+        """The condition of an occupancy (B, X, Y, Z); None while there is none.
 
         Args:
-            scene: cameras and blockout.
-            occupancy: (1, X, Y, Z) labels for dual alignment.
+            scene: cameras and blockouts.
+            occupancy: labels for dual alignment, and for guidance where there is no blockout.
             size: (h, w) of the latents.
+            guidance: the blockouts', drawn before; None draws the occupancy's.
         """
-        grid = scene.placed
-        if occupancy is not None and not scene.has_blockout:
-            grid = grid.with_labels(occupancy)
-        unknown = torch.ones(1, dtype=torch.bool, device=grid.labels.device)
-        without = self.denoiser.encode_condition(grid, scene.cameras, size, dropped=unknown)
         if occupancy is None:
-            return without
-        known = self.denoiser.encode_condition(grid, scene.cameras, size, occupancy)
-        return Condition(torch.cat([known.features, without.features]), torch.cat([known.positions, without.positions]))
+            return None
+        grid = scene.placed if scene.has_blockout else scene.placed.with_labels(occupancy)
+        return self.denoiser.encode_condition(grid, scene.cameras, size, occupancy, guidance=guidance)
 
-    def guided_velocity(
+    def guided_prediction(
         self,
         latents: Tensor,
         timestep: Tensor,
         text: Tensor,
         text_mask: Tensor,
-        condition: Condition,
+        condition: Condition | None,
+        absent: Condition,
         text_scale: float,
         occupancy_scale: float,
     ) -> Tensor:
-        """Velocity with two guidance scales, all passes in one batch.
+        """The denoiser's prediction with two guidance scales, all passes in one batch.
 
         v = v(none) + s_occ (v(occ) - v(none)) + s_text (v(text, occ) - v(occ)), after Brooks et al. 2023
         ("InstructPix2Pix", equation 3); passes that a scale of 1 cancels are left out.
+
+        Args:
+            latents: (B, V, channel, h, w).
+            timestep: scalar.
+            text, text_mask: (2 B, ...), first of the prompts, then of the negative prompts.
+            condition: of the occupancy, or None where nothing is known of it.
+            absent: the condition without occupancy.
+            text_scale, occupancy_scale: of guidance.
         """
-        # rows: (text, condition) with text 0 = prompt, 1 = negative; condition 0 = occupancy, -1 = none
-        rows = [(0, 0)]
+        prompt, negative = zip(text.chunk(2), text_mask.chunk(2), strict=True)
+        known = absent if condition is None else condition
+        passes = [(prompt, known)]
         if text_scale != 1.0:
-            rows.append((1, 0))
-        if occupancy_scale != 1.0:
-            rows.append((1 if text_scale != 1.0 else 0, -1))
-        which_text = [row[0] for row in rows]
-        which = [row[1] % len(condition.features) for row in rows]
-        velocities = self.denoiser(
-            latents.expand(len(rows), -1, -1, -1, -1),
-            timestep.expand(len(rows)),
-            text[which_text],
-            text_mask[which_text],
-            Condition(condition.features[which], condition.positions[which]),
-        ).float()
-        result = velocities[:1]
+            passes.append((negative, known))
+        if condition is not None and occupancy_scale != 1.0:
+            passes.append((passes[-1][0], absent))
+        count = len(passes)
+        predictions = self.denoiser(
+            latents.repeat(count, 1, 1, 1, 1),
+            timestep.expand(count * len(latents)),
+            torch.cat([states for (states, _), _ in passes]),
+            torch.cat([mask for (_, mask), _ in passes]),
+            Condition(
+                torch.cat([told.features for _, told in passes]), torch.cat([told.positions for _, told in passes])
+            ),
+        )
+        full, *others = predictions.float().chunk(count)
+        result = full
         if text_scale != 1.0:
-            result = velocities[1:2] + text_scale * (result - velocities[1:2])
-        if occupancy_scale != 1.0:
-            base = velocities[1:2] if text_scale != 1.0 else velocities[:1]
-            result = result + (occupancy_scale - 1.0) * (base - velocities[-1:])
+            full = others[0]
+            result = full + text_scale * (result - full)
+        if condition is not None and occupancy_scale != 1.0:
+            result = result + (occupancy_scale - 1.0) * (full - others[-1])
         return result
 
     def decode_latents(self, latents: Tensor) -> Tensor:
@@ -318,34 +388,23 @@ class OccScenePipeline(DiffusionPipeline):
         images = self.vae.decode(flat.contiguous(memory_format=torch.channels_last)).sample
         return images.float().clamp(-1.0, 1.0).unflatten(0, latents.shape[:2])
 
-    def perceive(self, images: Tensor, scene: PlacedScene) -> Tensor:
-        """Images (1, V, 3, height, width) to predicted labels (1, X, Y, Z) uint8."""
+    def perceive(self, images: Tensor, scene: PlacedScenes) -> Tensor:
+        """Images (B, V, 3, height, width) to predicted labels (B, X, Y, Z) uint8."""
         blockout = scene.placed.labels if scene.has_blockout else None
         logits = self.perception(images, scene.cameras, scene.placed.volume, blockout)
         return logits.argmax(dim=1).to(torch.uint8)
 
-    def refine_occupancy(self, scene: PlacedScene, images: Tensor) -> Tensor:
+    def refine_occupancy(self, scene: PlacedScenes, images: Tensor) -> Tensor:
         """The occupancy for the next steps: what the artist placed, and what perception sees where she left space."""
         return torch.where(scene.placed.occupied(), scene.placed.labels, self.perceive(images, scene))
+
+    def cut(self, images: Tensor) -> Tensor:
+        """The part (..., height, width) of the sensor's images that this call was asked for."""
+        height, width = self._image_size or images.shape[-2:]
+        return images[..., :height, :width]
 
     @torch.no_grad()
     def preview(self, latents: Tensor) -> NDArray[np.uint8]:
         """Latents (1, V, channel, h, w) of a step to small images (V, height / 2, width / 2, 3)."""
-        images = self.decode_latents(latents)[0]
-        return to_uint8(torch.nn.functional.avg_pool2d(images, 2))
-
-
-@dataclass(frozen=True)
-class PlacedScene:
-    """What a request places in the world: cameras, the blockout (or an empty grid), and which of the two it is."""
-
-    cameras: CameraTensors
-    placed: GridTensors
-    has_blockout: bool
-
-
-def to_uint8(images: Tensor) -> NDArray[np.uint8]:
-    """Images (V, 3, height, width) in [-1, 1] to (V, height, width, 3) uint8."""
-    scaled = ((images.float().clamp(-1.0, 1.0) + 1.0) * 127.5).round().to(torch.uint8)
-    result: NDArray[np.uint8] = scaled.permute(0, 2, 3, 1).contiguous().cpu().numpy()
-    return result
+        images = self.cut(self.decode_latents(latents)[0])
+        return to_uint8(F.avg_pool2d(images, 2))

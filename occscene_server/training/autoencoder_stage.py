@@ -112,6 +112,7 @@ def train_autoencoder(
 
     def loss_of_step(step: int) -> tuple[Tensor, dict[str, float]]:
         generator = torch.Generator().manual_seed(seed * 1_000_003 + step)
+        torch.manual_seed(generator.initial_seed())  # the noise on the latents
         images = random_crops(views, batch, crop, generator).to(options.device)
         return autoencoder_loss(model, images.contiguous(memory_format=torch.channels_last))
 

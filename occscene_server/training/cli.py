@@ -9,7 +9,6 @@ from typing import Annotated
 import numpy as np
 import torch
 import typer
-from diffusers import FlowMatchEulerDiscreteScheduler
 from occscene.taxonomy import TAXONOMIES
 from rich import print as rich_print
 from torch import Tensor
@@ -20,14 +19,23 @@ from occscene_server.models.perception import OccupancyPerception
 from occscene_server.models.precision import fast_autocast
 from occscene_server.models.text import load_minilm
 from occscene_server.pipelines.occscene import OccScenePipeline
+from occscene_server.pipelines.prediction import flow_scheduler
 from occscene_server.training.autoencoder_stage import reconstruction_scores, train_autoencoder
 from occscene_server.training.denoiser_stage import LatentScenes, denoiser_loss, validation_loss
 from occscene_server.training.joint_stage import JointModel, joint_loss
 from occscene_server.training.loop import LoopOptions, train
-from occscene_server.training.perception_stage import balance, evaluate_perception, perception_step, random_batch
+from occscene_server.training.perception_stage import (
+    balance,
+    evaluate_perception,
+    perception_step,
+    pixel_step,
+    random_batch,
+)
 from occscene_server.training.scenes import SceneSet
+from occscene_server.training.stable_diffusion_cli import sd
 
 train_app = typer.Typer(help="Train the model on rendered scenes.", no_args_is_help=True)
+train_app.command()(sd)
 
 DataOption = Annotated[Path, typer.Option(help="Folder that `occscene-server studio render` filled.")]
 OutputOption = Annotated[Path, typer.Option(help="Folder for the checkpoint, the log and the weights.")]
@@ -157,6 +165,7 @@ def perception(
     data: DataOption,
     output: OutputOption,
     steps: Annotated[int, typer.Option(min=1, help=STEPS_HELP)] = 6000,
+    pixel_steps: Annotated[int, typer.Option(min=0, help="So many of them, the first, teach pixels alone.")] = 2000,
     batch: Annotated[int, typer.Option(min=1, help="Scenes a step.")] = 2,
     learning_rate: Annotated[float, typer.Option(help="After the warm-up.")] = 1e-3,
     initial: InitialOption = None,
@@ -174,7 +183,10 @@ def perception(
 
     def loss_of_step(step: int) -> tuple[Tensor, dict[str, float]]:
         rng = np.random.default_rng((seed, step))
-        return perception_step(model, random_batch(scenes, batch, rng).to(device), rng, weights)
+        drawn = random_batch(scenes, batch, rng).to(device)
+        if step < pixel_steps:
+            return pixel_step(model, drawn, rng)
+        return perception_step(model, drawn, rng, weights)
 
     def evaluate() -> dict[str, float]:
         return evaluate_perception(model, held_out, range(min(24, len(held_out))), device)
@@ -198,7 +210,7 @@ def bundle(
         None,
         OccSceneDenoiser.from_pretrained(model / "denoiser"),
         OccupancyPerception.from_pretrained(model / "perception"),
-        FlowMatchEulerDiscreteScheduler(),
+        flow_scheduler(),
         taxonomy=taxonomy,
     )
     pipeline.to(torch.float16).save_pretrained(output)

@@ -18,7 +18,7 @@ from torch import Tensor, nn
 from occscene_server.models.autoencoder import SceneAutoencoder
 from occscene_server.models.denoiser import OccSceneDenoiser
 from occscene_server.models.perception import OccupancyPerception
-from occscene_server.training.denoiser_stage import LatentScenes, corrupted_batch, random_condition
+from occscene_server.training.denoiser_stage import LatentScenes, corrupted_batch, random_condition, velocity_loss
 from occscene_server.training.losses import occupancy_loss
 from occscene_server.training.perception_stage import BLOCKOUT_DROPOUT
 from occscene_server.training.scenes import SceneBatch
@@ -60,7 +60,7 @@ def joint_loss(
             logits = _perceive(model, sample.noisy - blend * first.float(), sample.batch, sample.batch.blockout.labels)
         condition = random_condition(model.denoiser, _with_perceived(sample.batch, logits.argmax(1)), size, rng)
     velocity = model.denoiser(sample.noisy, sample.level * 1000, sample.text, sample.text_mask, condition).float()
-    generation = (velocity - sample.velocity).square().mean()
+    generation = velocity_loss(velocity, sample, data.channel_weights)
     withheld = torch.from_numpy(rng.random(len(blend)) < BLOCKOUT_DROPOUT).to(blend.device)
     blockout = sample.batch.blockout.labels.masked_fill(withheld[:, None, None, None], UNKNOWN)
     logits = _perceive(model, sample.noisy - blend * velocity, sample.batch, blockout)

@@ -20,6 +20,7 @@ from torch import Tensor, nn
 from occscene_server.models.precision import fast_autocast
 
 CHECKPOINT = "checkpoint.pt"
+LOG = "log.jsonl"
 
 
 @dataclass(frozen=True)
@@ -74,9 +75,8 @@ def train(
     parameters = [p for p in model.parameters() if p.requires_grad]
     optimizer = _optimizer(model, options)
     average = EMAModel(parameters, decay=options.ema_decay, use_ema_warmup=True, power=0.75, foreach=True)
-    first = _resume(model, optimizer, average, options)
+    first, recent = _resume(model, optimizer, average, options)
     started = saved = time.monotonic()
-    recent: list[float] = []
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
     step = first
     with Progress(*columns, TimeRemainingColumn(), refresh_per_second=0.5) as progress:
@@ -103,7 +103,7 @@ def train(
             over = options.max_minutes is not None and now - started > options.max_minutes * 60
             if now - saved > options.checkpoint_minutes * 60 or over or step == options.steps:
                 saved = now
-                _save(model, optimizer, average, step, options)
+                _save(model, optimizer, average, step, recent, options)
                 if evaluate is not None:
                     average.store(parameters)
                     average.copy_to(parameters)
@@ -134,20 +134,30 @@ def _optimizer(model: nn.Module, options: LoopOptions) -> torch.optim.AdamW:
     return torch.optim.AdamW(groups, lr=options.learning_rate, betas=options.betas, fused=True)
 
 
-def _resume(model: nn.Module, optimizer: torch.optim.Optimizer, average: EMAModel, options: LoopOptions) -> int:
+def _resume(
+    model: nn.Module, optimizer: torch.optim.Optimizer, average: EMAModel, options: LoopOptions
+) -> tuple[int, list[float]]:
+    """Loads the checkpoint, if there is one: the steps done, and their losses that are not in the log yet."""
     path = options.output / CHECKPOINT
     if not path.exists():
-        return 0
+        _cut_log(options, 0)
+        return 0, []
     state = torch.load(path, map_location=options.device, weights_only=True)
     model.load_state_dict(state["model"])
     optimizer.load_state_dict(state["optimizer"])
     average.load_state_dict(state["average"])
     average.to(options.device)
-    return int(state["step"])
+    _cut_log(options, int(state["step"]))
+    return int(state["step"]), state.get("recent", [])  # the first checkpoints had none
 
 
 def _save(
-    model: nn.Module, optimizer: torch.optim.Optimizer, average: EMAModel, step: int, options: LoopOptions
+    model: nn.Module,
+    optimizer: torch.optim.Optimizer,
+    average: EMAModel,
+    step: int,
+    recent: list[float],
+    options: LoopOptions,
 ) -> None:
     """Writes the checkpoint beside the old one and renames it, so that a kill leaves one whole."""
     state = {
@@ -155,12 +165,22 @@ def _save(
         "optimizer": optimizer.state_dict(),
         "average": average.state_dict(),
         "step": step,
+        "recent": recent,
     }
     partial = options.output / f"{CHECKPOINT}.partial"
     torch.save(state, partial)
     partial.replace(options.output / CHECKPOINT)
 
 
+def _cut_log(options: LoopOptions, step: int) -> None:
+    """Takes rows after `step` from the log: a run that was killed since its last checkpoint will write them again."""
+    path = options.output / LOG
+    if path.exists():
+        rows = path.read_text(encoding="utf-8").splitlines(keepends=True)
+        kept = [row for row in rows if row.endswith("\n") and json.loads(row)["step"] <= step]
+        path.write_text("".join(kept), encoding="utf-8")
+
+
 def _log(options: LoopOptions, **figures: float) -> None:
-    with (options.output / "log.jsonl").open("a", encoding="utf-8") as file:
+    with (options.output / LOG).open("a", encoding="utf-8") as file:
         file.write(json.dumps({"time": round(time.time(), 1), **figures}) + "\n")

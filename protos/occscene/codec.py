@@ -7,8 +7,9 @@ field's path.
 
 from __future__ import annotations
 
+import math
 import zlib
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import TypeVar
 
 import numpy as np
@@ -23,8 +24,8 @@ from occscene.grid import (
     check_grid_shape,
     check_voxel_size,
 )
-from occscene.limits import MAX_GRID_VOXELS, MAX_OBJECTS
-from occscene.rigid import Float64Array, rigid_transform
+from occscene.limits import MAX_OBJECTS
+from occscene.rigid import Float64Array
 from occscene.taxonomy import TAXONOMIES, Taxonomy
 from occscene.v1 import camera_pb2, grid_pb2
 
@@ -35,7 +36,8 @@ except ImportError:  # some builds of Blender lack it; zlib is in every Python
 
 ZSTD_LEVEL = 3
 ZLIB_LEVEL = 6
-_ZSTD_WINDOW = 2 * MAX_GRID_VOXELS  # bytes: a frame may not ask the reader for more memory than the largest block has
+_ZSTD_LEAST_WINDOW = 2**23  # bytes: RFC 8878, section 3.1.1.1.2, recommends that every decoder supports it
+_ZLIB_PART = 2**18  # bytes unpacked at a time
 
 Value = TypeVar("Value")
 Scalar = TypeVar("Scalar", bound=np.generic)
@@ -43,7 +45,7 @@ Scalar = TypeVar("Scalar", bound=np.generic)
 
 def pack_block(values: NDArray[np.generic]) -> grid_pb2.VoxelBlock:
     """Packs an array of any shape in C order, little-endian: zstd where it is installed, else zlib."""
-    raw = np.ascontiguousarray(values, values.dtype.newbyteorder("<")).tobytes()
+    raw = np.ascontiguousarray(values, values.dtype.newbyteorder("<")).reshape(-1).view(np.uint8).data
     if zstandard is not None:
         compression, data = grid_pb2.COMPRESSION_ZSTD, zstandard.ZstdCompressor(level=ZSTD_LEVEL).compress(raw)
     else:
@@ -52,42 +54,74 @@ def pack_block(values: NDArray[np.generic]) -> grid_pb2.VoxelBlock:
 
 
 def unpack_block(block: grid_pb2.VoxelBlock, shape: tuple[int, int, int], dtype: type[Scalar]) -> NDArray[Scalar]:
-    """Unpacks a block into a new array of `shape` and `dtype`, reading at most one byte more than that needs.
+    """Unpacks a block into a new array of `shape` and `dtype`, never writing beyond it.
 
     Raises:
         ValueError: the declared size, the true size or the checksum is wrong, or the data is not what it says.
     """
-    size = int(np.prod(shape, dtype=np.int64)) * np.dtype(dtype).itemsize
-    if block.raw_size != size:
-        raise ValueError(f"raw_size is {block.raw_size}; a grid of {shape} voxels has {size} bytes")
-    raw = _unpack(block.compression, block.data, size)
-    if len(raw) != size:
-        more = "more" if len(raw) > size else "only"
-        raise ValueError(f"data unpacks to {more} {min(len(raw), size)} bytes; raw_size says {size}")
-    if zlib.crc32(raw) != block.crc32:
-        raise ValueError(f"crc32 is {block.crc32:#010x} but the data's is {zlib.crc32(raw):#010x}: it was damaged")
-    return np.frombuffer(raw, np.dtype(dtype).newbyteorder("<")).astype(dtype).reshape(shape)
+    expected = math.prod(shape) * np.dtype(dtype).itemsize
+    if block.raw_size != expected:
+        raise ValueError(f"raw_size is {block.raw_size}; a grid of {shape} voxels has {expected} bytes")
+    array = np.empty(shape, np.dtype(dtype).newbyteorder("<"))
+    raw = array.reshape(-1).view(np.uint8).data
+    size = _UNPACK.get(block.compression, _unpack_unknown)(block, raw)
+    if size != len(raw):
+        more = "more" if size > len(raw) else "only"
+        raise ValueError(f"data unpacks to {more} {min(size, len(raw))} bytes; raw_size says {len(raw)}")
+    crc32 = zlib.crc32(raw)
+    if crc32 != block.crc32:
+        raise ValueError(f"crc32 is {block.crc32:#010x} but the data's is {crc32:#010x}: it was damaged")
+    return array.astype(dtype, copy=False)
 
 
-def _unpack(compression: int, data: bytes, size: int) -> bytes:
-    """At most `size` + 1 bytes of what `data` holds."""
-    if compression == grid_pb2.COMPRESSION_NONE:
-        return data[: size + 1]
-    if compression == grid_pb2.COMPRESSION_ZLIB:
-        try:
-            return zlib.decompressobj().decompress(data, size + 1)
-        except zlib.error as error:
-            raise ValueError(f"data is not a zlib stream: {error}") from error
-    if compression != grid_pb2.COMPRESSION_ZSTD:
-        raise ValueError(f"compression is {compression}; it must be NONE (1), ZSTD (2) or ZLIB (3)")
+def _unpack_none(block: grid_pb2.VoxelBlock, raw: memoryview) -> int:
+    """Copies the bytes and returns how many there are; so do the other `_unpack_*`, at most one more than fit."""
+    data = memoryview(block.data)
+    count = min(len(data), len(raw))
+    raw[:count] = data[:count]
+    return len(data)
+
+
+def _unpack_zlib(block: grid_pb2.VoxelBlock, raw: memoryview) -> int:
+    stream = zlib.decompressobj()
+    filled, waiting = 0, block.data
+    try:
+        while filled < len(raw):
+            part = stream.decompress(waiting, min(len(raw) - filled, _ZLIB_PART))
+            if not part:
+                return filled
+            raw[filled : filled + len(part)] = part
+            filled, waiting = filled + len(part), stream.unconsumed_tail
+        return filled + len(stream.decompress(waiting, 1))
+    except zlib.error as error:
+        raise ValueError(f"data is not a zlib stream: {error}") from error
+
+
+def _unpack_zstd(block: grid_pb2.VoxelBlock, raw: memoryview) -> int:
     if zstandard is None:
         raise ValueError("data is packed with zstd, which this Python lacks: install the package zstandard")
+    # `decompress(max_output_size=...)` ignores its limit when a frame declares its size; reading into a buffer does
+    # not. A frame may ask for a window no larger than what it should unpack to, or what every decoder must allow.
+    window = max(_ZSTD_LEAST_WINDOW, 1 << max(len(raw) - 1, 1).bit_length())
     try:
-        # `decompress(max_output_size=...)` ignores its limit when a frame declares its size; a bounded read does not.
-        with zstandard.ZstdDecompressor(max_window_size=_ZSTD_WINDOW).stream_reader(data) as reader:
-            return bytes(reader.read(size + 1))
+        with zstandard.ZstdDecompressor(max_window_size=window).stream_reader(block.data) as reader:
+            filled = 0
+            while filled < len(raw) and (count := reader.readinto(raw[filled:])):
+                filled += count
+            return filled + len(reader.read(1))
     except zstandard.ZstdError as error:
         raise ValueError(f"data is not a zstd frame: {error}") from error
+
+
+def _unpack_unknown(block: grid_pb2.VoxelBlock, raw: memoryview) -> int:
+    raise ValueError(f"compression is {block.compression}; it must be NONE (1), ZSTD (2) or ZLIB (3)")
+
+
+_UNPACK: dict[int, Callable[[grid_pb2.VoxelBlock, memoryview], int]] = {
+    grid_pb2.COMPRESSION_NONE: _unpack_none,
+    grid_pb2.COMPRESSION_ZLIB: _unpack_zlib,
+    grid_pb2.COMPRESSION_ZSTD: _unpack_zstd,
+}
 
 
 def volume_to_message(volume: GridVolume) -> grid_pb2.GridVolume:
@@ -111,8 +145,8 @@ def volume_from_message(message: grid_pb2.GridVolume, field: str = "volume") -> 
     shape = (message.size_x, message.size_y, message.size_z)
     check_grid_shape(shape, f"{field}.size")
     check_voxel_size(message.voxel_size, f"{field}.voxel_size")
-    pose = _pose(message.world_from_grid, f"{field}.world_from_grid")
-    return GridVolume(shape, message.voxel_size, pose)
+    pose = _matrix(message.world_from_grid, f"{field}.world_from_grid")
+    return _at(field, lambda: GridVolume(shape, message.voxel_size, pose), joint=".")
 
 
 def grid_to_message(grid: SemanticGrid) -> grid_pb2.SemanticGrid:
@@ -138,7 +172,7 @@ def grid_from_message(message: grid_pb2.SemanticGrid, field: str = "grid") -> Se
         raise ValueError(f"{field}.objects has {len(message.objects)} entries; the limit is {MAX_OBJECTS}")
     objects = tuple(object_from_message(item, f"{field}.objects[{i}]") for i, item in enumerate(message.objects))
     labels = _at(f"{field}.labels", lambda: unpack_block(message.labels, volume.shape, np.uint8))
-    _check_labels(labels, taxonomy, f"{field}.labels")
+    check_labels(labels, taxonomy, f"{field}.labels")
     instances = None
     if message.HasField("instances"):
         instances = _at(f"{field}.instances", lambda: unpack_block(message.instances, volume.shape, np.uint16))
@@ -159,7 +193,8 @@ def taxonomy_named(name: str, field: str) -> Taxonomy:
     return TAXONOMIES[name]
 
 
-def _check_labels(labels: NDArray[np.uint8], taxonomy: Taxonomy, field: str) -> None:
+def check_labels(labels: NDArray[np.uint8], taxonomy: Taxonomy, field: str) -> None:
+    """Raises a ValueError that names `field` if a label is not of the taxonomy."""
     wrong = labels[(labels >= len(taxonomy)) & (labels != UNKNOWN)]
     if wrong.size:
         raise ValueError(
@@ -207,7 +242,7 @@ def camera_from_message(message: camera_pb2.PinholeCamera, field: str = "camera"
     Raises:
         ValueError: a field is outside its limits.
     """
-    pose = _pose(message.world_from_camera, f"{field}.world_from_camera")
+    pose = _matrix(message.world_from_camera, f"{field}.world_from_camera")
     return _at(
         field,
         lambda: PinholeCamera(
@@ -217,11 +252,10 @@ def camera_from_message(message: camera_pb2.PinholeCamera, field: str = "camera"
     )
 
 
-def _pose(numbers: object, field: str) -> Float64Array:
-    values = np.array(numbers, np.float64)
-    if values.size != 16:
-        raise ValueError(f"{field} has {values.size} numbers; it must have 16, a row-major 4x4 matrix")
-    return rigid_transform(values.reshape(4, 4), field)
+def _matrix(numbers: Sequence[float], field: str) -> Float64Array:
+    if len(numbers) != 16:
+        raise ValueError(f"{field} has {len(numbers)} numbers; it must have 16, a row-major 4x4 matrix")
+    return np.array(numbers, np.float64).reshape(4, 4)
 
 
 def _at(field: str, build: Callable[[], Value], joint: str = ": ") -> Value:

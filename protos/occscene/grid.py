@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import zipfile
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import IO, Any
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,6 +17,7 @@ from occscene.limits import (
     MAX_VOXEL_SIZE,
     MIN_VOXEL_SIZE,
 )
+from occscene.npz import NpzReader
 from occscene.rigid import Float64Array, rigid_transform, transform_points
 
 EMPTY = 0
@@ -114,7 +114,7 @@ class SemanticGrid:
         ids = {item.id for item in self.objects}
         if len(ids) < len(self.objects):
             raise ValueError("objects has an id twice; ids must be unique")
-        unnamed = set(np.unique(self.instances).tolist()) - ids - {0}
+        unnamed = set(np.flatnonzero(np.bincount(self.instances.reshape(-1))).tolist()) - ids - {0}
         if unnamed:
             raise ValueError(f"instances uses id {min(unnamed)}, which objects does not list")
 
@@ -184,46 +184,41 @@ def load_grid(path: Path) -> SemanticGrid:
 
     Raises:
         ValueError: not such a file, or a member outside its limits (checked before the arrays are read).
+        OSError: the file cannot be opened.
     """
-    try:
-        archive = zipfile.ZipFile(path)
-    except zipfile.BadZipFile as error:
-        raise ValueError(f"{path} is not an .npz file") from error
-    with archive:
+    with NpzReader(path) as members:
+        members.require("labels", "voxel_size", "world_from_grid", "taxonomy")
         for name in ("labels", "instances"):
-            if f"{name}.npy" in archive.namelist():
-                with archive.open(f"{name}.npy") as member:
-                    check_grid_shape(_npy_shape(member, f"{path}: {name}"), f"{path}: {name}")
-    with np.load(path, allow_pickle=False) as members:
-        missing = {"labels", "voxel_size", "world_from_grid", "taxonomy"} - set(members)
-        if missing:
-            raise ValueError(f"{path} lacks {', '.join(sorted(missing))}")
-        instances = None
-        objects: tuple[GridObject, ...] = ()
+            if name in members:
+                check_grid_shape(members.shape(name), f"{path}: {name}")
+        labels = members.read("labels", "u", MAX_GRID_VOXELS)
+        voxel_size = members.read("voxel_size", "fiu", 8)
+        pose = members.read("world_from_grid", "fiu", 16 * 8)
+        taxonomy = members.read("taxonomy", "U", 4 * MAX_NAME_LENGTH)
+        instances, table = None, None
         if "instances" in members:
-            instances = members["instances"]
-            objects = tuple(
-                GridObject(int(id_), str(name), tuple(hint[:3].tolist()) if hint[3] > 0 else None)
-                for id_, name, hint in zip(
-                    members["object_ids"], members["object_names"], members["object_hints"], strict=True
-                )
+            members.require("object_ids", "object_names", "object_hints")
+            instances = members.read("instances", "u", 2 * MAX_GRID_VOXELS)
+            table = (
+                members.read("object_ids", "iu", 8 * MAX_OBJECTS),
+                members.read("object_names", "U", 4 * MAX_NAME_LENGTH * MAX_OBJECTS),
+                members.read("object_hints", "f", 4 * 8 * MAX_OBJECTS),
             )
-        return SemanticGrid(
-            members["labels"],
-            float(members["voxel_size"]),
-            members["world_from_grid"],
-            str(members["taxonomy"]),
-            instances,
-            objects,
-        )
-
-
-def _npy_shape(member: IO[bytes], field: str) -> tuple[int, ...]:
-    """Reads the shape from an .npy header without the data behind it."""
     try:
-        formats: Any = np.lib.format  # untyped in numpy
-        read = formats.read_array_header_1_0 if formats.read_magic(member) == (1, 0) else formats.read_array_header_2_0
-        shape: tuple[int, ...] = read(member)[0]
+        if voxel_size.size != 1 or taxonomy.size != 1:
+            raise ValueError("voxel_size and taxonomy must be single values")
+        objects = _object_table(*table) if table else ()
+        return SemanticGrid(labels, float(voxel_size.item()), pose, str(taxonomy.item()), instances, objects)
     except ValueError as error:
-        raise ValueError(f"{field} is not an array: {error}") from error
-    return shape
+        raise ValueError(f"{path}: {error}") from error
+
+
+def _object_table(ids: NDArray[Any], names: NDArray[Any], hints: NDArray[Any]) -> tuple[GridObject, ...]:
+    """The table of objects of a grid file, one row of each array an object."""
+    if ids.ndim != 1 or names.shape != ids.shape or hints.shape != (len(ids), 4):
+        raise ValueError(
+            f"object_ids, object_names and object_hints have the shapes {ids.shape}, {names.shape} and {hints.shape}; "
+            "they must be (N,), (N,) and (N, 4)"
+        )
+    rows = zip(ids.tolist(), names.tolist(), hints.tolist(), strict=True)
+    return tuple(GridObject(id_, name, tuple(hint[:3]) if hint[3] > 0 else None) for id_, name, hint in rows)

@@ -20,6 +20,12 @@ MAX_OBJECTS = 65535
 MAX_NAME_LENGTH = 200
 """Characters of an object's or a camera's name."""
 
+MAX_CLASSES = 255
+"""Classes of a taxonomy, the empty one among them: label 255 means unknown."""
+
+MAX_TAXONOMY_BYTES = 2**20
+"""Bytes of a taxonomy's JSON file."""
+
 MAX_VIEWS = 16
 """Cameras or images of one request."""
 
@@ -40,3 +46,12 @@ MAX_STEPS = 100
 
 RIGID_TOLERANCE = 1e-3
 """Largest deviation of R R^T from the identity, and of det R from 1."""
+
+MAX_COORDINATE = 1e6
+"""Metres from the world's origin to a grid or a camera, along each axis: beyond it float32 has no centimetres."""
+
+MIN_FOCAL_SIDES, MAX_FOCAL_SIDES = 0.005, 10_000.0
+"""Focal lengths in units of the image's larger side; a lens of 1 mm to 5 m before any usual sensor lies within."""
+
+MAX_CENTER_SIDES = 20.0
+"""Distance of the principal point from the image's corner in units of its larger side: a very shifted lens."""

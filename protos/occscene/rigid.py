@@ -26,8 +26,10 @@ def rigid_transform(matrix: ArrayLike, field: str) -> Float64Array:
     if not np.isfinite(array).all():
         raise ValueError(f"{field} has NaN or infinite entries; every entry must be finite")
     rotation = array[:3, :3]
-    off = float(np.abs(rotation @ rotation.T - np.eye(3)).max())
-    if off > RIGID_TOLERANCE or abs(float(np.linalg.det(rotation)) - 1.0) > RIGID_TOLERANCE:
+    with np.errstate(all="ignore"):  # of huge numbers the products are infinite or NaN
+        off = float(np.abs(rotation @ rotation.T - np.eye(3)).max())
+        volume = float(np.linalg.det(rotation))
+    if not (off <= RIGID_TOLERANCE and abs(volume - 1.0) <= RIGID_TOLERANCE):
         raise ValueError(
             f"{field} is not rigid (R R^T deviates from the identity by {off:.3g}, limit {RIGID_TOLERANCE:g}; the "
             "determinant must be +1); apply scale and mirroring to the object first"

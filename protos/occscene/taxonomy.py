@@ -6,8 +6,13 @@ configuration (`semantic-kitti.yaml`, there in BGR). Paint priorities and aliase
 
 from __future__ import annotations
 
+import json
 import re
 from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from occscene.limits import MAX_CLASSES, MAX_NAME_LENGTH, MAX_TAXONOMY_BYTES
 
 
 @dataclass(frozen=True)
@@ -20,6 +25,9 @@ class SemanticClass:
         color: sRGB, 0 .. 255.
         priority: where objects overlap in a voxel the larger priority wins, 0 .. 255.
         aliases: further words by which an object's name is recognised.
+
+    Raises:
+        ValueError: a field is outside its limits; the message names the field, the value and the limit.
     """
 
     index: int
@@ -28,24 +36,40 @@ class SemanticClass:
     priority: int
     aliases: tuple[str, ...] = ()
 
+    def __post_init__(self) -> None:
+        if not 1 <= len(self.name) <= MAX_NAME_LENGTH:
+            raise ValueError(f"name has {len(self.name)} characters; it must have 1 to {MAX_NAME_LENGTH}")
+        if len(self.color) != 3 or not all(_is_byte(channel) for channel in self.color):
+            raise ValueError(f"color is {self.color}; it must be three whole numbers from 0 to 255 (sRGB)")
+        if not _is_byte(self.priority):
+            raise ValueError(f"priority is {self.priority!r}; it must be a whole number from 0 to 255")
+
 
 @dataclass(frozen=True)
 class Taxonomy:
     """An ordered set of classes; class 0 is empty space.
 
     Raises:
-        ValueError: indexes are not 0, 1, 2 ... or a name is used twice.
+        ValueError: no name, fewer than 2 or more than 255 classes, indexes that are not 0, 1, 2 ..., a first class that
+            is not "empty", or a class name used twice.
     """
 
     name: str
     classes: tuple[SemanticClass, ...]
 
     def __post_init__(self) -> None:
+        if not 1 <= len(self.name) <= MAX_NAME_LENGTH:
+            raise ValueError(f"taxonomy: name has {len(self.name)} characters; it must have 1 to {MAX_NAME_LENGTH}")
+        if not 2 <= len(self.classes) <= MAX_CLASSES:
+            raise ValueError(f"taxonomy {self.name}: has {len(self.classes)} classes; it must have 2 to {MAX_CLASSES}")
+        if self.classes[0].name != "empty":
+            raise ValueError(f"taxonomy {self.name}: class 0 is {self.classes[0].name!r}; it must be 'empty'")
         if [entry.index for entry in self.classes] != list(range(len(self.classes))):
             raise ValueError(f"taxonomy {self.name}: class indexes must be 0, 1, 2 ... in order")
         names = [entry.name for entry in self.classes]
-        if len(set(names)) < len(names):
-            raise ValueError(f"taxonomy {self.name}: a class name is used twice")
+        twice = {name for name in names if names.count(name) > 1}
+        if twice:
+            raise ValueError(f"taxonomy {self.name}: the class name {min(twice)!r} is used twice")
 
     def __len__(self) -> int:
         return len(self.classes)
@@ -81,6 +105,78 @@ class Taxonomy:
                     if best is None or rank > best:
                         best, found = rank, entry
         return found
+
+
+def load_taxonomy(path: Path) -> Taxonomy:
+    """Reads a taxonomy from a JSON file.
+
+    The file holds `{"name": ..., "classes": [...]}`; a class is `{"name": "sofa", "color": [147, 102, 188], "priority":
+    60, "aliases": ["couch"]}`, where priority (50) and aliases (none) may be left out. A class's place in the list is
+    its label, and the first is `{"name": "empty", "color": [0, 0, 0]}`.
+
+    Raises:
+        ValueError: not such a file; the message names the file, the field, the value and what it must be.
+        OSError: the file cannot be read.
+    """
+    if path.stat().st_size > MAX_TAXONOMY_BYTES:
+        raise ValueError(f"{path} has {path.stat().st_size} bytes; the limit of a taxonomy is {MAX_TAXONOMY_BYTES}")
+    try:
+        data = json.loads(path.read_bytes())
+    except (ValueError, RecursionError) as error:
+        raise ValueError(f"{path} is not JSON: {error}") from error
+    try:
+        _check_fields(data, "the file", {"name": str, "classes": list}, {})
+        return Taxonomy(data["name"], tuple(_class_from_json(entry, i) for i, entry in enumerate(data["classes"])))
+    except ValueError as error:
+        raise ValueError(f"{path}: {error}") from error
+
+
+def save_taxonomy(path: Path, taxonomy: Taxonomy) -> None:
+    """Writes a taxonomy as the JSON file that `load_taxonomy` reads, to start one's own from."""
+    classes = [
+        {"name": entry.name, "color": entry.color, "priority": entry.priority, "aliases": entry.aliases}
+        for entry in taxonomy.classes
+    ]
+    path.write_text(json.dumps({"name": taxonomy.name, "classes": classes}, indent=1) + "\n", "utf-8")
+
+
+def _class_from_json(entry: Any, index: int) -> SemanticClass:
+    field = f"classes[{index}]"
+    _check_fields(entry, field, {"name": str, "color": list}, {"priority": int, "aliases": list})
+    aliases = entry.get("aliases", [])
+    wrong = [word for word in aliases if not (isinstance(word, str) and re.fullmatch(r"[a-z]+( [a-z]+)*", word))]
+    if wrong:
+        raise ValueError(f"{field}.aliases has {wrong[0]!r}; an alias is lower-case words of the letters a to z")
+    try:
+        return SemanticClass(index, entry["name"], tuple(entry["color"]), entry.get("priority", 50), tuple(aliases))
+    except ValueError as error:
+        raise ValueError(f"{field}.{error}") from error
+
+
+def _check_fields(value: Any, field: str, required: dict[str, type], optional: dict[str, type]) -> None:
+    """Raises a ValueError unless `value` is an object with these fields of these types and no others."""
+    if not isinstance(value, dict):
+        raise ValueError(f"{field} is {_shown(value)}; it must be an object with {', '.join(required)}")
+    known = required | optional
+    unknown = sorted(set(value) - set(known))
+    if unknown:
+        raise ValueError(f"{field} has the unknown field {_shown(unknown[0])}; it may have {', '.join(known)}")
+    for name, kind in known.items():
+        if name not in value:
+            if name in required:
+                raise ValueError(f"{field} lacks {name}")
+        elif not isinstance(value[name], kind):
+            wanted = {str: "text", list: "a list", int: "a whole number"}[kind]
+            raise ValueError(f"{field}.{name} is {_shown(value[name])}; it must be {wanted}")
+
+
+def _shown(value: Any) -> str:
+    text = repr(value)
+    return text if len(text) <= 50 else f"{text[:47]}..."
+
+
+def _is_byte(value: Any) -> bool:
+    return type(value) is int and 0 <= value <= 255
 
 
 def _classes(*rows: tuple[str, tuple[int, int, int], int, str]) -> tuple[SemanticClass, ...]:

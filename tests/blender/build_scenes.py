@@ -30,3 +30,11 @@ def add_camera(name: str, location: tuple[float, float, float] = (0.0, -5.0, 1.5
     thing.rotation_euler = (1.5707963, 0.0, 0.0)
     bpy.context.scene.collection.objects.link(thing)
     return thing
+
+
+def add_material(thing: bpy.types.Object, name: str, class_name: str = "") -> bpy.types.Material:
+    """A material in a new slot of an object."""
+    material = bpy.data.materials.new(name)
+    material.occscene.class_name = class_name
+    thing.data.materials.append(material)
+    return material

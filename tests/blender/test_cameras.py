@@ -55,7 +55,7 @@ def test_size_keeps_the_frame(scene: bpy.types.Scene) -> None:
     camera = add_camera("camera")
     scene.render.resolution_x, scene.render.resolution_y = 1920, 1080
     bpy.context.view_layer.update()
-    assert image_size(scene, 256) == (256, 144)
+    assert image_size(scene, 256) == (256, 128)
     full, small = pinhole_camera_sized(camera, scene, 960, 540), pinhole_camera_sized(camera, scene, 256, 144)
     point = np.array([[0.4, 1.0, 1.8]])
     np.testing.assert_allclose(full.project(point)[0] / (960, 540), small.project(point)[0] / (256, 144))

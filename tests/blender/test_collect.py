@@ -2,12 +2,19 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
+import bmesh
 import bpy
 import numpy as np
 import pytest
+from occscene.taxonomy import INDOOR
 
+from blender_addon.geometry.voxelize import voxelize
 from blender_addon.scene.collect import Blockout, blockout_bounds, collect_blockout
-from tests.blender.build_scenes import add_box
+from blender_addon.scene.slots import parts_by_class
+from blender_addon.scene.volume import grid_volume
+from tests.blender.build_scenes import add_box, add_material
 
 
 def collected() -> Blockout:
@@ -120,3 +127,107 @@ def test_mirrored_and_parented_transforms() -> None:
     box.occscene.class_name = "sofa"
     low, high = blockout_bounds(collected().objects)
     np.testing.assert_allclose([low, high], [[-0.5, 1.5, 2], [0.5, 2.5, 4]], atol=1e-6)
+
+
+def test_flattened_objects_are_left_out_and_planes_are_not() -> None:
+    scales = {"point": (0, 0, 0), "line": (0, 0, 1), "plane": (1, 1, 0)}
+    for name, scale in scales.items():
+        box = add_box(name)
+        box.scale = scale
+        box.occscene.class_name = "sofa"
+    assert [item.name for item in collected().objects] == ["plane"]
+
+
+def test_excluded_collections_are_left_out(scene: bpy.types.Scene) -> None:
+    away = bpy.data.collections.new("away")
+    scene.collection.children.link(away)
+    add_box("sofa", collection=away).occscene.class_name = "sofa"
+    assert len(collected().objects) == 1
+    bpy.context.view_layer.layer_collection.children["away"].exclude = True
+    assert collected() == Blockout((), (), ())
+
+
+def test_cameras_lights_and_empties_are_no_geometry(scene: bpy.types.Scene) -> None:
+    for data in (bpy.data.cameras.new("a"), bpy.data.lights.new("b", "POINT"), None, bpy.data.armatures.new("c")):
+        thing = bpy.data.objects.new("thing", data)
+        thing.occscene.class_name = "sofa"
+        scene.collection.objects.link(thing)
+    assert collected() == Blockout((), (), ())
+
+
+def test_surfaces_and_metaballs_come_as_meshes(scene: bpy.types.Scene) -> None:
+    bpy.ops.object.metaball_add(type="BALL")
+    bpy.context.object.occscene.class_name = "objs"
+    bpy.ops.surface.primitive_nurbs_surface_sphere_add(location=(5, 0, 0))
+    bpy.context.object.occscene.class_name = "furn"
+    assert sorted(item.class_index for item in collected().objects) == [10, 11]
+
+
+def test_linked_collections_are_collected(scene: bpy.types.Scene, tmp_path: Path) -> None:
+    library = bpy.data.collections.new("library")
+    box = add_box("sofa", collection=library)
+    box.occscene.class_name = "sofa"
+    bpy.data.libraries.write(str(tmp_path / "library.blend"), {library})
+    bpy.data.batch_remove([box, library])
+    with bpy.data.libraries.load(str(tmp_path / "library.blend"), link=True) as (_, target):
+        target.collections = ["library"]
+    scene.collection.children.link(target.collections[0])
+    assert [item.class_index for item in collected().objects] == [7]
+
+
+def test_a_slots_class_is_painted_on_a_box_that_stays_filled(scene: bpy.types.Scene) -> None:
+    wall = add_box("wall", (2.0, 0.4, 2.0))
+    wall.occscene.class_name = ""
+    add_material(wall, "plaster", "wall")
+    add_material(wall, "glass", "window")
+    front = next(face for face in wall.data.polygons if face.normal.y < -0.5)
+    front.material_index = 1
+    scene.occscene.voxel_size = 0.1
+    bpy.ops.occscene.fit_volume(mode="TIGHT")
+    labels = voxelize(collected().objects, grid_volume(scene), INDOOR).labels
+    assert labels.shape == (20, 4, 20)
+    assert (labels[:, 0] == INDOOR.index_of("window")).all()
+    assert (labels[:, 1:] == INDOOR.index_of("wall")).all()
+
+
+def test_joined_closed_meshes_keep_a_class_each(scene: bpy.types.Scene) -> None:
+    table, lamp = add_box("table", (1, 1, 1)), add_box("lamp", (0.4, 0.4, 0.4), (0, 0, 1.0))
+    add_material(table, "wood", "table")
+    add_material(lamp, "light", "objs")
+    with bpy.context.temp_override(active_object=table, selected_editable_objects=[table, lamp]):
+        bpy.ops.object.join()
+    blockout = collected()
+    assert blockout.sources == ("table", "table")
+    assert [(item.class_index, item.shell_only) for item in blockout.objects] == [(8, False), (11, False)]
+    assert [len(item.triangles) for item in blockout.objects] == [12, 12]
+
+
+def test_faces_of_an_open_mesh_without_a_class_are_left_out(scene: bpy.types.Scene) -> None:
+    box = add_box("room")
+    for name, class_name in (("a", "floor"), ("b", "wall"), ("none", "")):
+        add_material(box, name, class_name)
+    for number, face in enumerate(box.data.polygons):
+        face.material_index = number % 3
+    edit = bmesh.new()
+    edit.from_mesh(box.data)
+    edit.faces.ensure_lookup_table()
+    bmesh.ops.delete(edit, geom=[edit.faces[0]], context="FACES")
+    edit.to_mesh(box.data)
+    edit.free()
+    found = {item.class_index: len(item.triangles) for item in collected().objects}
+    assert found == {2: 2, 3: 4}
+    box.occscene.class_name = "furn"
+    assert [(item.class_index, len(item.triangles)) for item in collected().objects] == [(10, 10)]
+
+
+def test_a_thin_slab_takes_its_face_class_within_itself() -> None:
+    corners = np.array([(x, y, z) for x in (0.0, 1.0) for y in (0.0, 0.02) for z in (0.0, 1.0)])
+    faces = [(0, 1, 3, 2), (4, 6, 7, 5), (0, 4, 5, 1), (2, 3, 7, 6), (0, 2, 6, 4), (1, 5, 7, 3)]
+    triangles = np.array([corners[[a, b, c]] for a, b, c, d in faces for b, c in ((b, c), (c, d))])
+    classes = np.full(12, 3)
+    classes[4:6] = 4  # y = 0
+    ((body, skin),) = parts_by_class([(triangles, classes)], 0.08)
+    assert (body.class_index, skin.class_index, skin.body_class) == (3, 4, 3)
+    assert len(body.triangles) == 12
+    assert (skin.triangles[..., 1] > 0).all()
+    assert (skin.triangles[..., 1] < 0.02).all()

@@ -1,13 +1,9 @@
-"""Blender's side of a job against a real local server whose pipeline is the stand-in."""
+"""What is asked of a real local server whose pipeline is the stand-in, and what comes back."""
 
 from __future__ import annotations
 
 import json
-import os
-import subprocess
-import sys
-import time
-from collections.abc import Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import bpy
@@ -15,64 +11,31 @@ import numpy as np
 import pytest
 from occscene.grid import load_grid
 
-from blender_addon.operators import jobs
+from blender_addon.operators import command, session
+from blender_addon.operators.estimate import estimated_seconds, rough_time
+from blender_addon.operators.request import Request, Settings
+from blender_addon.properties.results import UNFINISHED
+from blender_addon.scene.images import background_png, encoded_pixels, image_pixels
+from blender_addon.scene.preview import PREVIEW_IMAGE
 from tests.blender.build_scenes import add_box, add_camera
 
 ROOT = Path(__file__).resolve().parents[2]
 
 
-@pytest.fixture(scope="module")
-def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """The address of a server in a process of its own."""
-    folder = tmp_path_factory.mktemp("server")
-    port = folder / "port"
-    process = subprocess.Popen(
-        [sys.executable, str(Path(__file__).with_name("stand_in_server.py")), str(folder / "store"), str(port)],
-        stdin=subprocess.PIPE,
-        env=os.environ | {"PYTHONPATH": os.pathsep.join([str(ROOT), str(ROOT / "protos")])},
-    )
-    deadline = time.monotonic() + 60
-    while not (port.exists() and port.read_text()):
-        assert process.poll() is None
-        assert time.monotonic() < deadline
-        time.sleep(0.1)
-    yield f"127.0.0.1:{port.read_text()}"
-    process.communicate(timeout=30)
-
-
-@pytest.fixture
-def blockout(scene: bpy.types.Scene) -> bpy.types.Scene:
-    """A floor, a sofa and two cameras, tagged, in a volume."""
-    add_box("floor", (4, 4, 0.2), (0, 0, -0.1))
-    add_box("sofa", (2, 0.9, 0.8), (0, 1, 0.4))
-    add_camera("left", (-1, -1.8, 1.2))
-    add_camera("right", (1, -1.8, 1.2))
-    scene.render.resolution_x = scene.render.resolution_y = 64
-    scene.occscene.image_size = 64
-    bpy.ops.occscene.guess_classes()
-    bpy.ops.occscene.fit_volume()
-    return scene
-
-
 def test_generate_writes_and_loads_everything(blockout: bpy.types.Scene, server: str, tmp_path: Path) -> None:
-    done = bpy.ops.occscene.generate(prompt="a red room", seed=3, directory=str(tmp_path), server=server)
+    done = bpy.ops.occscene.generate(prompt="a red room", seed=3, steps=5, directory=str(tmp_path), server=server)
     assert done == {"FINISHED"}
     (result,) = blockout.occscene.results
     assert (result.state, result.prompt, result.seed) == ("SUCCEEDED", "a red room", 3)
     assert [view.name for view in result.views] == ["left", "right"]
     for view in result.views:
         assert tuple(view.image.size) == (64, 64)
-        assert view.image.packed_file
         assert (tmp_path / f"view_{view.name}.png").stat().st_size == view.image.packed_file.size
     told = json.loads((tmp_path / "result.json").read_text())
-    assert (told["seed"], told["job_id"]) == (3, result.job_id)
-    predicted = load_grid(tmp_path / "occupancy.npz")
-    bpy.ops.occscene.voxelize(filepath=str(tmp_path / "sent.npz"))
-    np.testing.assert_array_equal(predicted.labels, load_grid(tmp_path / "sent.npz").labels)
-
-    assert bpy.ops.occscene.set_backgrounds() == {"FINISHED"}
-    assert bpy.data.objects["left"].data.background_images[0].image == result.views[0].image
-    assert bpy.ops.occscene.import_occupancy() == {"FINISHED"}
+    assert (told["seed"], told["job_id"], told["steps"]) == (3, result.job_id, 5)
+    predicted, sent = load_grid(tmp_path / "occupancy.npz"), load_grid(tmp_path / "blockout.npz")
+    np.testing.assert_array_equal(predicted.labels, sent.labels)
+    assert {item.name for item in sent.objects} == {"floor", "sofa"}
 
 
 def test_a_failed_job_says_why(blockout: bpy.types.Scene, server: str, tmp_path: Path) -> None:
@@ -80,49 +43,6 @@ def test_a_failed_job_says_why(blockout: bpy.types.Scene, server: str, tmp_path:
         bpy.ops.occscene.generate(prompt="error", directory=str(tmp_path), server=server)
     assert blockout.occscene.results[0].state == "FAILED"
     assert blockout.occscene.results[0].message
-
-
-def test_cancel_ends_a_running_job(blockout: bpy.types.Scene, server: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    name = start_without_waiting(monkeypatch, prompt="slow", server=server)
-    results = blockout.occscene.results
-    jobs.wait(lambda: results[name].state == "RUNNING")
-    bpy.ops.occscene.cancel(result=name)
-    jobs.wait(lambda: results[name].state == "CANCELLED")
-
-
-def test_a_dead_bridge_loses_nothing(blockout: bpy.types.Scene, server: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    name = start_without_waiting(monkeypatch, prompt="slow", server=server)
-    results = blockout.occscene.results
-    jobs.wait(lambda: results[name].state == "RUNNING")
-    jobs._session.bridge._process.kill()
-    jobs.wait(lambda: results[name].state == "DISCONNECTED")
-    assert bpy.ops.occscene.reconnect(result=name) == {"FINISHED"}
-    assert results[name].state == "SUCCEEDED"
-    assert len(results[name].views) == 2
-
-
-def test_a_saved_file_finds_its_job_again(
-    blockout: bpy.types.Scene, server: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    name = start_without_waiting(monkeypatch, prompt="slow", server=server, directory=str(tmp_path / "out"))
-    jobs.wait(lambda: blockout.occscene.results[name].state == "RUNNING")
-    bpy.ops.wm.save_as_mainfile(filepath=str(tmp_path / "scene.blend"))
-    jobs.shut_down()
-    bpy.ops.wm.open_mainfile(filepath=str(tmp_path / "scene.blend"))
-    result = bpy.context.scene.occscene.results[name]
-    assert result.state == "DISCONNECTED"
-    assert bpy.ops.occscene.reconnect(result=name) == {"FINISHED"}
-    assert bpy.context.scene.occscene.results[name].state == "SUCCEEDED"
-    assert (tmp_path / "out/view_left.png").exists()
-
-
-def test_a_deleted_result_is_made_anew(blockout: bpy.types.Scene, server: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    name = start_without_waiting(monkeypatch, prompt="slow", server=server)
-    results = blockout.occscene.results
-    jobs.wait(lambda: results[name].state == "RUNNING")
-    results.remove(0)
-    jobs.wait(lambda: name in results and results[name].state == "SUCCEEDED")
-    assert results[name].job_id
 
 
 def test_nobody_answers(blockout: bpy.types.Scene, tmp_path: Path) -> None:
@@ -146,18 +66,186 @@ def test_what_is_missing_is_named(scene: bpy.types.Scene, tmp_path: Path) -> Non
     bpy.ops.occscene.fit_volume()
     with pytest.raises(RuntimeError, match="no camera"):
         bpy.ops.occscene.generate(directory=str(tmp_path))
+    for number in range(17):
+        add_camera(f"camera {number}")
+    with pytest.raises(RuntimeError, match="17 views were chosen; the limit is 16: select fewer"):
+        bpy.ops.occscene.generate(directory=str(tmp_path))
 
 
-def test_server_info(server: str) -> None:
-    assert bpy.ops.occscene.test_connection(server=server) == {"FINISHED"}
-    assert "Server 0.1" in bpy.context.window_manager.occscene.server_status
+def test_seeds_are_fixed_drawn_or_counted(blockout: bpy.types.Scene, server: str, tmp_path: Path) -> None:
+    settings = blockout.occscene
+    settings.seed, settings.seed_mode = 5, "NEXT"
+    generate = {"directory": str(tmp_path), "server": server}
+    for _ in range(2):
+        bpy.ops.occscene.generate(**generate)
+    assert [result.seed for result in settings.results] == [5, 6]
+    assert settings.seed == 7
+    settings.seed_mode = "RANDOM"
+    for _ in range(2):
+        bpy.ops.occscene.generate(**generate)
+    drawn = [result.seed for result in settings.results][2:]
+    assert len({7, *drawn}) == 3
+    assert settings.seed == drawn[-1]
+    settings.seed_mode = "FIXED"
+    bpy.ops.occscene.generate(**generate)
+    assert (settings.results[-1].seed, settings.seed) == (drawn[-1], drawn[-1])
 
 
-def start_without_waiting(monkeypatch: pytest.MonkeyPatch, **arguments: object) -> str:
-    """Starts a generation as in a window, where a timer follows it; returns the result's name."""
-    from blender_addon.operators import generating
+def test_the_style_joins_the_prompt_and_comes_from_presets(
+    blockout: bpy.types.Scene, server: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    settings = blockout.occscene
+    bundled = ROOT / "blender_addon/presets/occscene/styles/Japanese.py"
+    bpy.ops.script.execute_preset(filepath=str(bundled), menu_idname="OCCSCENE_MT_styles")
+    assert "tatami" in settings.style
+    settings.prompt = "a tea room"
+    bpy.ops.occscene.generate(directory=str(tmp_path), server=server)
+    assert json.loads((tmp_path / "result.json").read_text())["prompt"] == f"a tea room, {settings.style}"
 
-    monkeypatch.setattr(generating, "wait_for", lambda _operator, _record: {"FINISHED"})
-    assert bpy.ops.occscene.generate(**arguments) == {"FINISHED"}
-    monkeypatch.undo()
-    return str(bpy.context.scene.occscene.results[-1].name)
+    monkeypatch.setenv("BLENDER_USER_SCRIPTS", str(tmp_path / "scripts"))
+    (tmp_path / "scripts").mkdir()
+    settings.style, settings.negative_prompt = "made of paper", "metal"
+    bpy.ops.occscene.style_preset(name="Paper House")
+    (own,) = (tmp_path / "scripts").rglob("*.py")
+    settings.style = settings.negative_prompt = ""
+    bpy.ops.script.execute_preset(filepath=str(own), menu_idname="OCCSCENE_MT_styles")
+    assert (settings.style, settings.negative_prompt) == ("made of paper", "metal")
+
+
+def test_settings_come_back_from_a_result(blockout: bpy.types.Scene, server: str, tmp_path: Path) -> None:
+    settings = blockout.occscene
+    settings.prompt, settings.style, settings.negative_prompt, settings.seed = "a room", "blue", "red", 9
+    settings.use_guidance, settings.text_guidance, settings.steps = True, 2.5, 4
+    bpy.ops.occscene.generate(directory=str(tmp_path), server=server)
+    settings.prompt = settings.style = settings.negative_prompt = ""
+    settings.use_guidance, settings.text_guidance, settings.steps, settings.seed_mode = False, 1.0, 0, "RANDOM"
+    assert bpy.ops.occscene.reload_settings() == {"FINISHED"}
+    assert (settings.prompt, settings.style, settings.negative_prompt, settings.seed) == ("a room", "blue", "red", 9)
+    assert (settings.use_guidance, settings.text_guidance, settings.steps) == (True, 2.5, 4)
+    assert settings.seed_mode == "FIXED"
+
+
+def test_a_request_survives_its_json() -> None:
+    request = Request("id", "TEXT", Settings("a", "b", seed=3, steps=None, text_guidance=2.0), (), "/tmp", "2026")
+    assert Request.from_json(request.to_json()) == request
+
+
+def test_frames_of_the_animation_are_views(blockout: bpy.types.Scene, server: str, tmp_path: Path) -> None:
+    camera = blockout.objects["left"]
+    blockout.camera = camera
+    for frame, x in ((1, -1.0), (11, 1.0)):
+        camera.location.x = x
+        camera.keyframe_insert("location", frame=frame)
+    blockout.frame_start, blockout.frame_end = 1, 11
+    blockout.frame_set(4)
+    bpy.ops.occscene.generate(cameras="ANIMATION", frame_step=5, directory=str(tmp_path), server=server)
+    assert blockout.frame_current == 4
+    request = Request.from_json(blockout.occscene.results[0].request)
+    assert [view.camera.name for view in request.views] == ["left_0001", "left_0006", "left_0011"]
+    places = [view.camera.world_from_camera[0, 3] for view in request.views]
+    assert places == pytest.approx([-1.0, 0.0, 1.0], abs=1e-5)
+    bpy.ops.occscene.set_backgrounds()
+    shown = camera.data.background_images[0].image
+    assert shown == blockout.occscene.results[0].views["left_0006"].image  # the nearest to frame 4
+
+
+def test_text_alone_fills_an_empty_volume(scene: bpy.types.Scene, server: str, tmp_path: Path) -> None:
+    scene.render.resolution_x = scene.render.resolution_y = 64
+    scene.occscene.image_size = 64
+    bpy.ops.occscene.generate(task="TEXT", prompt="a kitchen", directory=str(tmp_path), server=server)
+    assert len([thing for thing in scene.objects if thing.type == "CAMERA"]) == 4
+    assert len(scene.occscene.results[0].views) == 4
+    assert load_grid(tmp_path / "occupancy.npz").shape == (60, 60, 36)
+    assert not (tmp_path / "blockout.npz").exists()
+    bpy.ops.occscene.import_occupancy()
+    with pytest.raises(RuntimeError, match="without a blockout"):
+        bpy.ops.occscene.show_changes()
+
+
+def test_images_show_their_occupancy(blockout: bpy.types.Scene, server: str, tmp_path: Path) -> None:
+    with pytest.raises(RuntimeError, match="camera 'left' has no background image"):
+        bpy.ops.occscene.generate(task="IMAGES", server=server)
+    for name, red in (("left", 7), ("right", 3)):
+        image = bpy.data.images.new(f"photo {name}", 128, 128)
+        image.pixels.foreach_set(np.tile(np.array([red / 255, 0, 0, 1], np.float32), 128 * 128))
+        background = blockout.objects[name].data.background_images.new()
+        background.image = image
+    bpy.ops.occscene.generate(task="IMAGES", directory=str(tmp_path), server=server)
+    (result,) = blockout.occscene.results
+    assert (result.state, len(result.views)) == ("SUCCEEDED", 0)
+    predicted = load_grid(tmp_path / "occupancy.npz")
+    assert np.unique(predicted.labels) == [7]  # the stand-in names the class by the first image's red
+    assert predicted.shape == (60, 60, 36)
+    bpy.ops.occscene.generate(task="IMAGES", use_blockout=True, directory=str(tmp_path / "known"), server=server)
+    assert load_grid(tmp_path / "known/blockout.npz").labels.any()
+
+
+def test_background_images_are_cut_as_the_camera_shows_them(scene: bpy.types.Scene) -> None:
+    camera = add_camera("camera")
+    image = bpy.data.images.new("photo", 200, 100)
+    pixels = np.zeros((100, 200, 4), np.float32)
+    pixels[..., 3], pixels[:, 50:150, 0], pixels[:50, :, 1] = 1, 1, 1  # red in the middle, green below
+    image.pixels.foreach_set(pixels.ravel())
+    background = camera.data.background_images.new()
+    background.image, background.frame_method = image, "CROP"
+    cut = encoded_pixels(background_png(camera, 64, 64))
+    assert cut.shape == (64, 64, 4)
+    assert (cut[..., 0] > 0.98).all()
+    assert (cut[:30, :, 1] > 0.98).all()
+    assert (cut[34:, :, 1] < 0.02).all()
+    background.frame_method = "STRETCH"
+    assert encoded_pixels(background_png(camera, 64, 64))[..., 0].mean() == pytest.approx(0.5, abs=0.02)
+    background.frame_method = "FIT"
+    with pytest.raises(ValueError, match="leaves parts of the frame empty"):
+        background_png(camera, 64, 64)
+    background.offset[0] = 0.1
+    with pytest.raises(ValueError, match="moved, turned or scaled"):
+        background_png(camera, 64, 64)
+
+
+def test_previews_fill_a_sheet_while_the_job_runs(blockout: bpy.types.Scene, start: Callable[..., str]) -> None:
+    name = start(prompt="slow")
+    results = blockout.occscene.results
+    session.wait(lambda: PREVIEW_IMAGE in bpy.data.images)
+    assert results[name].state == "RUNNING"
+    sheet = bpy.data.images[PREVIEW_IMAGE]
+    assert tuple(sheet.size) == (16, 8)  # two previews of 8 x 8 side by side
+    session.wait(lambda: results[name].state not in UNFINISHED)
+    final = image_pixels(sheet)
+    assert final.shape == (64, 128, 4)
+    np.testing.assert_allclose(final[:, 64:], image_pixels(results[name].views["right"].image), atol=1e-3)
+
+
+def test_time_is_estimated_from_what_the_server_did(
+    blockout: bpy.types.Scene, server: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("OCCSCENE_SERVER", server)
+    assert estimated_seconds(blockout, 2, 64, 64) is None
+    bpy.ops.occscene.generate(steps=12, directory=str(tmp_path))
+    result = blockout.occscene.results[0]
+    result.seconds = 6.0
+    assert estimated_seconds(blockout, 2, 64, 64) == pytest.approx(6.0)
+    assert estimated_seconds(blockout, 4, 128, 64) == pytest.approx(24.0)
+    blockout.occscene.steps = 6
+    assert estimated_seconds(blockout, 2, 64, 64) == pytest.approx(3.0)
+    monkeypatch.setenv("OCCSCENE_SERVER", "127.0.0.1:1")
+    assert estimated_seconds(blockout, 2, 64, 64) is None
+    assert [rough_time(seconds) for seconds in (0.2, 42.0, 200.0)] == ["about 1 s", "about 40 s", "about 3 min"]
+
+
+def test_the_command_line_does_the_same(blockout: bpy.types.Scene, server: str, tmp_path: Path) -> None:
+    voxels = tmp_path / "grid.vox"
+    assert command.main(["voxelize", "--output", str(voxels), "--cameras-output", str(tmp_path / "c.json")]) == 0
+    assert voxels.read_bytes()[:4] == b"VOX "
+    assert len(json.loads((tmp_path / "c.json").read_text())) == 2
+    output, saved = tmp_path / "out", tmp_path / "saved.blend"
+    arguments = ["generate", "--output", str(output), "--server", server, "--prompt", "a room", "--seed", "4"]
+    assert command.main([*arguments, "--steps", "3", "--project", "--import", "--save", str(saved)]) == 0
+    assert json.loads((output / "result.json").read_text())["steps"] == 3
+    assert "OccScene Occupancy" in blockout.objects
+    merged = ["import", str(output / "occupancy.npz"), "--surface", "merged", "--separate", "--save", str(saved)]
+    assert command.main(merged) == 0
+    assert command.main(["generate", "--output", str(output), "--server", "127.0.0.1:9"]) == 1
+    bpy.ops.wm.open_mainfile(filepath=str(saved))
+    assert bpy.context.scene.objects["floor"].material_slots[0].material.name.startswith("OccScene Projection")
+    assert "OccScene Occupancy sofa" in bpy.context.scene.objects

@@ -82,17 +82,6 @@ def test_a_moved_and_turned_volume_is_read_back(scene: bpy.types.Scene) -> None:
     assert volume.world_from_grid[0, 0] == pytest.approx(np.cos(0.5), abs=1e-6)
 
 
-def test_show_grid_toggles_and_is_never_part_of_the_blockout(scene: bpy.types.Scene) -> None:
-    box = add_box("sofa")
-    box.occscene.class_name = "sofa"
-    bpy.ops.occscene.fit_volume()
-    bpy.ops.occscene.show_grid()
-    assert "OccScene Grid" in scene.objects
-    assert "1 objects" in bpy.context.window_manager.occscene.grid_summary
-    bpy.ops.occscene.show_grid()
-    assert "OccScene Grid" not in scene.objects
-
-
 def test_a_missing_file_is_named(tmp_path: Path) -> None:
     with pytest.raises(RuntimeError, match=r"none\.npz is not there"):
         bpy.ops.occscene.import_occupancy(filepath=str(tmp_path / "none.npz"))

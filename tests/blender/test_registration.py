@@ -21,9 +21,9 @@ def test_ten_times_without_a_leftover() -> None:
 def snapshot() -> tuple[object, ...]:
     """Everything that the extension could leave behind."""
     names = {name for name in dir(bpy.types) if "occscene" in name.lower()}
-    attributes = [
-        hasattr(owner, "occscene")
-        for owner in (bpy.types.Object, bpy.types.Collection, bpy.types.Scene, bpy.types.WindowManager)
-    ]
-    handlers = [len(getattr(bpy.app.handlers, name)) for name in ("load_post", "save_pre", "depsgraph_update_post")]
-    return names, attributes, handlers, list(dir(bpy.ops.occscene))
+    owners = (bpy.types.Object, bpy.types.Collection, bpy.types.Material, bpy.types.Scene, bpy.types.WindowManager)
+    attributes = [hasattr(owner, "occscene") for owner in owners]
+    lists = [getattr(bpy.app.handlers, name) for name in dir(bpy.app.handlers)]
+    handlers = [len(handler) for handler in lists if isinstance(handler, list)]
+    menu = len(bpy.types.VIEW3D_MT_add.draw._draw_funcs)
+    return names, attributes, handlers, menu, list(dir(bpy.ops.occscene))

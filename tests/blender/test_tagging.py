@@ -1,12 +1,15 @@
-"""Classes of objects: own before collection, guessed from names, counted."""
+"""Classes of objects: own before material slot before collection, guessed from names, counted."""
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import bpy
 import pytest
+from occscene.taxonomy import TAXONOMIES
 
 from blender_addon.scene.tagging import ClassLookup, class_counts
-from tests.blender.build_scenes import add_box
+from tests.blender.build_scenes import add_box, add_material
 
 
 def test_object_beats_collection_and_collection_inherits(scene: bpy.types.Scene) -> None:
@@ -50,6 +53,66 @@ def test_assign_select_and_unknown_class(scene: bpy.types.Scene) -> None:
         bpy.ops.occscene.assign_class(class_name="tree")
 
 
+def test_object_beats_slot_and_slot_beats_collection(scene: bpy.types.Scene) -> None:
+    room = bpy.data.collections.new("room")
+    scene.collection.children.link(room)
+    room.occscene.class_name = "wall"
+    thing = add_box("thing", collection=room)
+    add_material(thing, "glass", "window")
+    add_material(thing, "plaster")
+    lookup = ClassLookup.of(scene)
+    assert lookup.class_names(thing) == ("window", "wall")
+    assert class_counts(scene) == {"window": 1, "wall": 1}
+    thing.occscene.class_name = "furn"
+    assert ClassLookup.of(scene).class_names(thing) == ("furn",)
+
+
+def test_assign_to_the_active_slot_and_to_the_collection(scene: bpy.types.Scene) -> None:
+    thing = add_box("thing")
+    assert bpy.ops.occscene.assign_class(class_name="window", target="SLOT") == {"CANCELLED"}
+    bpy.context.view_layer.objects.active = thing
+    material = add_material(thing, "glass")
+    assert bpy.ops.occscene.assign_class(class_name="window", target="SLOT") == {"FINISHED"}
+    assert material.occscene.class_name == "window"
+    assert bpy.ops.occscene.assign_class(class_name="wall", target="COLLECTION") == {"FINISHED"}
+    assert bpy.context.collection.occscene.class_name == "wall"
+    assert ClassLookup.of(scene).class_name(thing) == "window"
+
+
+def test_linked_objects_keep_their_files_tags(scene: bpy.types.Scene, tmp_path: Path) -> None:
+    library = tmp_path / "library.blend"
+    kept = bpy.data.collections.new("kept")
+    add_box("sofa", collection=kept)
+    bpy.data.libraries.write(str(library), {kept})
+    bpy.data.batch_remove([*kept.objects, kept])
+    with bpy.data.libraries.load(str(library), link=True) as (_, target):
+        target.collections = ["kept"]
+    local = bpy.data.collections.new("local")
+    scene.collection.children.link(local)
+    local.children.link(target.collections[0])
+    bpy.ops.occscene.guess_classes()
+    assert class_counts(scene) == {"": 1}
+    local.occscene.class_name = "sofa"
+    assert class_counts(scene) == {"sofa": 1}
+
+
+@pytest.mark.parametrize("domain", ["indoor", "outdoor"])
+def test_every_class_has_a_box_at_the_cursor(scene: bpy.types.Scene, domain: str) -> None:
+    scene.occscene.domain = domain
+    scene.cursor.location = (3, 2, 1)
+    classes = [entry.name for entry in TAXONOMIES[domain].classes[1:]]
+    for name in classes:
+        assert bpy.ops.occscene.add_box(class_name=name) == {"FINISHED"}
+        assert bpy.context.object.occscene.class_name == name
+    assert class_counts(scene) == dict.fromkeys(classes, 1)
+    bpy.ops.occscene.add_box(class_name=classes[0], size=(1, 2, 3))
+    thing = bpy.context.object
+    bpy.context.view_layer.update()
+    assert tuple(thing.dimensions) == pytest.approx((1, 2, 3))
+    assert tuple(thing.location) == (3, 2, 1)
+    assert [other.select_get() for other in scene.objects if other != thing] == [False] * len(classes)
+
+
 def test_tint_and_back_keeps_the_artists_color(scene: bpy.types.Scene) -> None:
     box = add_box("sofa")
     box.color = (0.1, 0.2, 0.3, 1.0)
@@ -58,3 +121,18 @@ def test_tint_and_back_keeps_the_artists_color(scene: bpy.types.Scene) -> None:
     assert tuple(box.color) != pytest.approx((0.1, 0.2, 0.3, 1.0))
     bpy.ops.occscene.tint_viewport()
     assert tuple(box.color) == pytest.approx((0.1, 0.2, 0.3, 1.0))
+
+
+def test_the_tint_follows_the_classes(scene: bpy.types.Scene) -> None:
+    box = add_box("thing")
+    box.color = (0.1, 0.2, 0.3, 1.0)
+    bpy.ops.occscene.tint_viewport()
+    untagged = tuple(box.color)
+    box.select_set(True)
+    bpy.ops.occscene.assign_class(class_name="sofa")
+    assert tuple(box.color) != untagged
+    bpy.ops.occscene.add_box(class_name="sofa")
+    assert tuple(bpy.context.object.color) == tuple(box.color)
+    bpy.ops.occscene.tint_viewport()
+    assert tuple(box.color) == pytest.approx((0.1, 0.2, 0.3, 1.0))
+    assert tuple(bpy.context.object.color) == (1.0, 1.0, 1.0, 1.0)

@@ -27,10 +27,10 @@ def sample_grid() -> SemanticGrid:
 
 
 def generate_request(
-    prompt: str = "a room", seed: int = 0, steps: int = 4, views: int = 2, previews: bool = False
+    prompt: str = "a room", seed: int = 0, steps: int = 4, views: int = 2, previews: bool = False, side: int = 64
 ) -> scene_service_pb2.SubmitJobRequest:
     """A blockout to be generated."""
-    cameras = [camera_to_message(looking_camera(f"camera {i}", 0.1 * i)) for i in range(views)]
+    cameras = [camera_to_message(looking_camera(f"camera {i}", 0.1 * i, side)) for i in range(views)]
     task = job_pb2.GenerateScene(
         grid=grid_to_message(sample_grid()), cameras=cameras, prompt=prompt, seed=seed, steps=steps, previews=previews
     )

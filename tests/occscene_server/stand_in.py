@@ -1,6 +1,8 @@
 """A pipeline with the interface of OccScenePipeline and no model: what the server's own tests run.
 
-Prompts steer it: "crash" kills the process in the middle, "slow" sleeps at each step, "error" raises.
+Prompts steer it: "crash" kills the process in the middle, "slow" sleeps at each step, "asleep" a minute at the second,
+"error" raises, "hungry" runs out of memory above `MEMORY_PIXELS`, "broken" fails as a CUDA device does that is lost for
+the process.
 """
 
 from __future__ import annotations
@@ -19,6 +21,13 @@ from occscene.grid import GridVolume, SemanticGrid
 
 from occscene_server.engine.pipeline_loader import LoadedPipeline, describe
 
+MEMORY_PIXELS = 4 * 128 * 128
+"""Pixels of all views together that a hungry prompt has memory for."""
+
+
+class AcceleratorError(RuntimeError):
+    """Named as torch's."""
+
 
 @dataclass
 class Output:
@@ -31,7 +40,7 @@ class Output:
 class StandInPipeline:
     """Noise of the seed for views, and the blockout itself for occupancy."""
 
-    config = SimpleNamespace(taxonomy="indoor")
+    config = SimpleNamespace(taxonomy="indoor", default_steps=12)
     image_multiple = 32
 
     def __call__(
@@ -53,10 +62,16 @@ class StandInPipeline:
         rng = np.random.default_rng(seed)
         latents = rng.integers(0, 256, (len(cameras), 8, 8, 3), np.uint8)
         for step in range(num_inference_steps):
+            if "asleep" in prompt and step == 1:
+                time.sleep(60.0)
             if "slow" in prompt:
                 time.sleep(0.1)
             if "crash" in prompt and step == num_inference_steps // 2:
                 os._exit(9)
+            if "hungry" in prompt and len(cameras) * cameras[0].width * cameras[0].height > MEMORY_PIXELS:
+                raise MemoryError("no room for the views")
+            if "broken" in prompt:
+                raise AcceleratorError("CUDA error: an illegal memory access was encountered")
             if "error" in prompt:
                 raise ValueError("the stand-in was asked for an error")
             if callback_on_step_end is not None:

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import gc
+import resource
+import tracemalloc
 import zlib
+from collections.abc import Callable
 
 import numpy as np
 import pytest
@@ -122,9 +126,65 @@ def test_lying_size_is_refused(grid: SemanticGrid, compression: int, pack: objec
         codec.grid_from_message(message)
 
 
-def test_bomb_is_not_unpacked() -> None:
-    data = zstandard.ZstdCompressor().compress(bytes(2**26))
-    assert len(codec._unpack(grid_pb2.COMPRESSION_ZSTD, data, 120)) == 121
+def peak_bytes(work: Callable[[], object]) -> int:
+    """The most memory that `work` held beyond what was held before, as Python, numpy and zstd allocate it."""
+    gc.collect()
+    tracemalloc.start()
+    try:
+        work()
+        return tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+
+
+@pytest.mark.parametrize(
+    ("compression", "declared_size"),
+    [(grid_pb2.COMPRESSION_ZLIB, False), (grid_pb2.COMPRESSION_ZSTD, False), (grid_pb2.COMPRESSION_ZSTD, True)],
+)
+def test_a_bomb_takes_no_more_memory_than_the_grid_it_claims_to_be(compression: int, declared_size: bool) -> None:
+    """64 MiB of zeros where 4 MiB are declared."""
+    zeros = bytes(2**20)
+    if compression == grid_pb2.COMPRESSION_ZLIB:
+        packer = zlib.compressobj()
+        data = b"".join(packer.compress(zeros) for _ in range(64)) + packer.flush()
+    else:
+        writer = zstandard.ZstdCompressor().compressobj(size=2**26 if declared_size else -1)
+        data = b"".join(writer.compress(zeros) for _ in range(64)) + writer.flush()
+    block = grid_pb2.VoxelBlock(compression=compression, data=data, raw_size=2**22, crc32=0)
+
+    def unpack() -> None:
+        with pytest.raises(ValueError, match=r"data unpacks to more|not a zstd frame"):
+            codec.unpack_block(block, (256, 256, 64), np.uint8)
+
+    assert peak_bytes(unpack) < 2**22 + 2**21 + 3 * len(data)
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    unpack()
+    assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < 16 * 2**10  # KiB; a zstd window is untraced
+
+
+def test_a_whole_grid_takes_its_own_size_and_little_more() -> None:
+    labels = np.random.default_rng(0).integers(0, 12, (256, 256, 64), np.uint8)
+    block = codec.pack_block(labels)
+    assert (
+        peak_bytes(lambda: codec.unpack_block(block, labels.shape, np.uint8)) < labels.nbytes + len(block.data) + 2**20
+    )
+
+
+def test_a_frame_may_not_ask_for_a_larger_window_than_its_grid() -> None:
+    parameters = zstandard.ZstdCompressionParameters(window_log=26)
+    writer = zstandard.ZstdCompressor(compression_params=parameters).compressobj()
+    data = writer.compress(bytes(120)) + writer.flush()
+    block = grid_pb2.VoxelBlock(
+        compression=grid_pb2.COMPRESSION_ZSTD, data=data, raw_size=120, crc32=zlib.crc32(bytes(120))
+    )
+    with pytest.raises(ValueError, match=r"not a zstd frame: .*memory"):
+        codec.unpack_block(block, (6, 5, 4), np.uint8)
+
+
+def test_arrays_can_be_written_to(grid: SemanticGrid) -> None:
+    back = codec.grid_from_message(codec.grid_to_message(grid))
+    back.labels[0] = 3
+    assert (back.labels[0] == 3).all()
 
 
 @pytest.mark.parametrize(
@@ -141,6 +201,10 @@ def test_bomb_is_not_unpacked() -> None:
         (lambda m: m.volume.world_from_grid.append(0), "grid.volume.world_from_grid has 17 numbers"),
         (lambda m: m.volume.world_from_grid.__setitem__(3, float("inf")), "grid.volume.world_from_grid has NaN"),
         (lambda m: m.volume.world_from_grid.__setitem__(0, -1), "grid.volume.world_from_grid is not rigid"),
+        (
+            lambda m: m.volume.world_from_grid.__setitem__(slice(0, 8), [1e200, 1e200, 0, 0, 1e200, -1e200, 0, 0]),
+            "grid.volume.world_from_grid is not rigid",
+        ),
         (lambda m: setattr(m, "taxonomy", "x" * 1000), "grid.taxonomy is"),
         (lambda m: m.objects.add(id=1, name="sofa"), "grid: objects has 1 entries"),
         (lambda m: m.objects.add(id=70000), "grid.objects[0]: object id is 70000"),

@@ -88,14 +88,16 @@ class PredictOccupancy(_message.Message):
     def __init__(self, images: _Optional[_Iterable[_Union[_camera_pb2.EncodedImage, _Mapping]]] = ..., cameras: _Optional[_Iterable[_Union[_camera_pb2.PinholeCamera, _Mapping]]] = ..., blockout: _Optional[_Union[_grid_pb2.SemanticGrid, _Mapping]] = ..., volume: _Optional[_Union[_grid_pb2.GridVolume, _Mapping]] = ..., taxonomy: _Optional[str] = ...) -> None: ...
 
 class JobFailure(_message.Message):
-    __slots__ = ("reason", "message", "advice")
+    __slots__ = ("reason", "message", "advice", "code")
     REASON_FIELD_NUMBER: _ClassVar[int]
     MESSAGE_FIELD_NUMBER: _ClassVar[int]
     ADVICE_FIELD_NUMBER: _ClassVar[int]
+    CODE_FIELD_NUMBER: _ClassVar[int]
     reason: str
     message: str
     advice: str
-    def __init__(self, reason: _Optional[str] = ..., message: _Optional[str] = ..., advice: _Optional[str] = ...) -> None: ...
+    code: int
+    def __init__(self, reason: _Optional[str] = ..., message: _Optional[str] = ..., advice: _Optional[str] = ..., code: _Optional[int] = ...) -> None: ...
 
 class Job(_message.Message):
     __slots__ = ("id", "request_id", "kind", "state", "prompt", "create_time", "start_time", "end_time", "queue_position", "last_sequence", "failure")

@@ -89,14 +89,16 @@ class SceneServiceServicer(object):
 
     def SubmitJob(self, request, context):
         """Checks and stores a request, and answers before it runs. INVALID_ARGUMENT names every field that is wrong;
-        RESOURCE_EXHAUSTED means that the queue is full; UNAVAILABLE that the model could not be loaded.
+        RESOURCE_EXHAUSTED means that the queue or the store is full (RetryInfo says when to try again); UNAVAILABLE that
+        the model could not be loaded, or that the server is shutting down.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def WatchJob(self, request, context):
-        """Replays a job's events after a sequence number and then follows the job until its final event.
+        """Replays a job's events after a sequence number and then follows the job until its final event. UNAVAILABLE where
+        the server ends before that: watch again, after the last number seen, once it runs again.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

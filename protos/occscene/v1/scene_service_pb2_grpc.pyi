@@ -40,10 +40,13 @@ class SceneServiceStub:
     """Says what the server runs and what it accepts."""
     SubmitJob: _grpc.UnaryUnaryMultiCallable[_scene_service_pb2.SubmitJobRequest, _scene_service_pb2.SubmitJobResponse]
     """Checks and stores a request, and answers before it runs. INVALID_ARGUMENT names every field that is wrong;
-    RESOURCE_EXHAUSTED means that the queue is full; UNAVAILABLE that the model could not be loaded.
+    RESOURCE_EXHAUSTED means that the queue or the store is full (RetryInfo says when to try again); UNAVAILABLE that
+    the model could not be loaded, or that the server is shutting down.
     """
     WatchJob: _grpc.UnaryStreamMultiCallable[_scene_service_pb2.WatchJobRequest, _scene_service_pb2.WatchJobResponse]
-    """Replays a job's events after a sequence number and then follows the job until its final event."""
+    """Replays a job's events after a sequence number and then follows the job until its final event. UNAVAILABLE where
+    the server ends before that: watch again, after the last number seen, once it runs again.
+    """
     GetJob: _grpc.UnaryUnaryMultiCallable[_scene_service_pb2.GetJobRequest, _scene_service_pb2.GetJobResponse]
     """Says where one job stands. NOT_FOUND if it is unknown or was deleted."""
     ListJobs: _grpc.UnaryUnaryMultiCallable[_scene_service_pb2.ListJobsRequest, _scene_service_pb2.ListJobsResponse]
@@ -67,10 +70,13 @@ class SceneServiceAsyncStub(SceneServiceStub):
     """Says what the server runs and what it accepts."""
     SubmitJob: _aio.UnaryUnaryMultiCallable[_scene_service_pb2.SubmitJobRequest, _scene_service_pb2.SubmitJobResponse]  # type: ignore[assignment]
     """Checks and stores a request, and answers before it runs. INVALID_ARGUMENT names every field that is wrong;
-    RESOURCE_EXHAUSTED means that the queue is full; UNAVAILABLE that the model could not be loaded.
+    RESOURCE_EXHAUSTED means that the queue or the store is full (RetryInfo says when to try again); UNAVAILABLE that
+    the model could not be loaded, or that the server is shutting down.
     """
     WatchJob: _aio.UnaryStreamMultiCallable[_scene_service_pb2.WatchJobRequest, _scene_service_pb2.WatchJobResponse]  # type: ignore[assignment]
-    """Replays a job's events after a sequence number and then follows the job until its final event."""
+    """Replays a job's events after a sequence number and then follows the job until its final event. UNAVAILABLE where
+    the server ends before that: watch again, after the last number seen, once it runs again.
+    """
     GetJob: _aio.UnaryUnaryMultiCallable[_scene_service_pb2.GetJobRequest, _scene_service_pb2.GetJobResponse]  # type: ignore[assignment]
     """Says where one job stands. NOT_FOUND if it is unknown or was deleted."""
     ListJobs: _aio.UnaryUnaryMultiCallable[_scene_service_pb2.ListJobsRequest, _scene_service_pb2.ListJobsResponse]  # type: ignore[assignment]
@@ -103,7 +109,8 @@ class SceneServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_scene_service_pb2.SubmitJobResponse, _abc.Awaitable[_scene_service_pb2.SubmitJobResponse]]:
         """Checks and stores a request, and answers before it runs. INVALID_ARGUMENT names every field that is wrong;
-        RESOURCE_EXHAUSTED means that the queue is full; UNAVAILABLE that the model could not be loaded.
+        RESOURCE_EXHAUSTED means that the queue or the store is full (RetryInfo says when to try again); UNAVAILABLE that
+        the model could not be loaded, or that the server is shutting down.
         """
 
     @_abc_1.abstractmethod
@@ -112,7 +119,9 @@ class SceneServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _scene_service_pb2.WatchJobRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_abc.Iterator[_scene_service_pb2.WatchJobResponse], _abc.AsyncIterator[_scene_service_pb2.WatchJobResponse]]:
-        """Replays a job's events after a sequence number and then follows the job until its final event."""
+        """Replays a job's events after a sequence number and then follows the job until its final event. UNAVAILABLE where
+        the server ends before that: watch again, after the last number seen, once it runs again.
+        """
 
     @_abc_1.abstractmethod
     def GetJob(

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-import shutil
-import subprocess
+from dataclasses import dataclass
 from pathlib import Path
 
 import grpc
 import pytest
+import trustme
 from grpc_health.v1 import health_pb2, health_pb2_grpc
+from grpc_reflection.v1alpha import reflection_pb2, reflection_pb2_grpc
 from occscene.v1 import scene_service_pb2, scene_service_pb2_grpc
 
-from occscene_server.api.access import TlsFiles, check_exposure, is_loopback, read_token
+from occscene_server.api.access import TlsFiles, check_exposure, create_token, endpoint, is_loopback, read_token
 from tests.occscene_server.serving import serving
 
 TOKEN = "a-token-of-the-test-0123456789"
@@ -19,7 +20,9 @@ TOKEN = "a-token-of-the-test-0123456789"
 
 def test_loopback_addresses() -> None:
     assert all(map(is_loopback, ["127.0.0.1", "127.3.2.1", "::1", "[::1]", "localhost"]))
-    assert not any(map(is_loopback, ["0.0.0.0", "::", "192.168.1.2", "example.org", ""]))
+    assert not any(map(is_loopback, ["0.0.0.0", "::", "192.168.1.2", "example.org", "", "unix:/tmp/socket"]))
+    assert endpoint("::1", 5) == endpoint("[::1]", 5) == "[::1]:5"
+    assert endpoint("127.0.0.1", 5) == "127.0.0.1:5"
 
 
 def test_exposed_address_needs_tls_and_token(tmp_path: Path) -> None:
@@ -33,17 +36,21 @@ def test_exposed_address_needs_tls_and_token(tmp_path: Path) -> None:
 
 def test_token_file(tmp_path: Path) -> None:
     path = tmp_path / "keys/token"
+    create_token(path)
     token = read_token(path)
     assert len(token) >= 32
     assert path.stat().st_mode & 0o777 == 0o600
-    assert read_token(path) == token
-    path.chmod(0o644)
+    with pytest.raises(FileExistsError):
+        create_token(path)
+    path.chmod(0o640)
     with pytest.raises(ValueError, match="chmod 600"):
         read_token(path)
     path.chmod(0o600)
-    path.write_text("short")
-    with pytest.raises(ValueError, match="at least 16"):
-        read_token(path)
+    for text in ("short", "two words that are long enough", "eine-Lösung-die-lang-genug-ist", ""):
+        path.write_text(text)
+        with pytest.raises(ValueError, match="16 or more") as caught:
+            read_token(path)
+        assert not text or text not in str(caught.value)
 
 
 async def test_token_is_asked_of_all_but_health(tmp_path: Path) -> None:
@@ -66,30 +73,108 @@ async def test_token_is_asked_of_all_but_health(tmp_path: Path) -> None:
         await stub.GetServerInfo(request, metadata=(("authorization", f"Bearer {TOKEN}"),))
 
 
-async def test_tls_and_client_certificates(tmp_path: Path) -> None:
-    key, certificate = _self_signed(tmp_path)
-    tls = TlsFiles(key, certificate, client_ca=certificate)
+async def test_reflection_is_behind_the_token(tmp_path: Path) -> None:
+    async with serving(tmp_path, token=TOKEN) as server:
+        assert await _reflection(grpc.aio.insecure_channel(f"127.0.0.1:{server.port}")) == "UNAUTHENTICATED"
+        assert await _reflection(grpc.aio.insecure_channel(f"127.0.0.1:{server.port}"), TOKEN) == "OK"
+
+
+async def test_exposed_server_has_no_reflection(tmp_path: Path, identity: Identity) -> None:
+    async with serving(tmp_path / "store", host="0.0.0.0", tls=identity.tls, token=TOKEN) as server:
+        address = f"127.0.0.1:{server.port}"
+        assert await _reflection(grpc.aio.secure_channel(address, identity.trust), TOKEN) == "UNIMPLEMENTED"
+        async with grpc.aio.secure_channel(address, identity.trust) as channel:
+            assert await _info(channel, TOKEN) == "OK"
+            assert await _info(channel) == "UNAUTHENTICATED"
+        async with grpc.aio.insecure_channel(address) as channel:
+            assert await _info(channel, TOKEN) == "UNAVAILABLE"
+
+
+async def test_client_certificates(tmp_path: Path, identity: Identity) -> None:
+    tls = TlsFiles(identity.tls.key, identity.tls.certificate, identity.client_ca)
     async with serving(tmp_path / "store", tls=tls, token=TOKEN) as server:
-        request = scene_service_pb2.GetServerInfoRequest()
-        metadata = (("authorization", f"Bearer {TOKEN}"),)
-        root = certificate.read_bytes()
-        known = grpc.ssl_channel_credentials(root, key.read_bytes(), root)
-        async with grpc.aio.secure_channel(f"localhost:{server.port}", known) as channel:
-            await scene_service_pb2_grpc.SceneServiceStub(channel).GetServerInfo(request, metadata=metadata)
-        async with grpc.aio.secure_channel(f"localhost:{server.port}", grpc.ssl_channel_credentials(root)) as channel:
-            with pytest.raises(grpc.aio.AioRpcError) as caught:
-                await scene_service_pb2_grpc.SceneServiceStub(channel).GetServerInfo(request, metadata=metadata)
-            assert caught.value.code() == grpc.StatusCode.UNAVAILABLE
+        address = f"localhost:{server.port}"
+        for credentials, answer in (
+            (identity.known_client, "OK"),
+            (identity.trust, "UNAVAILABLE"),
+            (identity.unknown_client, "UNAVAILABLE"),
+        ):
+            async with grpc.aio.secure_channel(address, credentials) as channel:
+                assert await _info(channel, TOKEN) == answer
+        async with grpc.aio.secure_channel(address, identity.known_client) as channel:
+            assert await _info(channel) == "UNAUTHENTICATED"
 
 
-def _self_signed(folder: Path) -> tuple[Path, Path]:
-    """A key and a certificate for localhost that is its own authority."""
-    openssl = shutil.which("openssl")
-    if openssl is None:
-        pytest.skip("openssl is not installed")
-    key, certificate = folder / "key.pem", folder / "certificate.pem"
-    command = "req -x509 -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -days 1 -subj /CN=localhost"
-    names = ["-addext", "subjectAltName=DNS:localhost,IP:127.0.0.1"]
-    files = ["-keyout", str(key), "-out", str(certificate)]
-    subprocess.run([openssl, *command.split(), *names, *files], check=True, capture_output=True)
-    return key, certificate
+def test_wrong_tls_files_are_named(tmp_path: Path, identity: Identity) -> None:
+    other = trustme.CA().issue_cert("localhost")
+    other.private_key_pem.write_to_path(tmp_path / "other.key")
+    (tmp_path / "text").write_text("no PEM")
+    key, certificate = identity.tls.key, identity.tls.certificate
+    for files, name in (
+        (TlsFiles(tmp_path / "other.key", certificate), "other.key"),
+        (TlsFiles(key, tmp_path / "text"), "text"),
+        (TlsFiles(key, certificate, tmp_path / "text"), "text"),
+    ):
+        with pytest.raises(ValueError, match=name):
+            files.credentials()
+    with pytest.raises(OSError, match="absent"):
+        TlsFiles(tmp_path / "absent", certificate).credentials()
+
+
+@dataclass
+class Identity:
+    """A server's files, and what clients of several kinds have."""
+
+    tls: TlsFiles
+    client_ca: Path
+    trust: grpc.ChannelCredentials
+    known_client: grpc.ChannelCredentials
+    unknown_client: grpc.ChannelCredentials
+
+
+@pytest.fixture(scope="module")
+def identity(tmp_path_factory: pytest.TempPathFactory) -> Identity:
+    folder = tmp_path_factory.mktemp("tls")
+    servers, clients, strangers = trustme.CA(), trustme.CA(), trustme.CA()
+    server = servers.issue_cert("localhost", "127.0.0.1")
+    server.private_key_pem.write_to_path(folder / "server.key")
+    for blob in server.cert_chain_pems:
+        blob.write_to_path(folder / "server.pem", append=True)
+    clients.cert_pem.write_to_path(folder / "clients.pem")
+    root = servers.cert_pem.bytes()
+
+    def client_of(authority: trustme.CA) -> grpc.ChannelCredentials:
+        client = authority.issue_cert("blender@example.org")
+        return grpc.ssl_channel_credentials(root, client.private_key_pem.bytes(), client.cert_chain_pems[0].bytes())
+
+    return Identity(
+        TlsFiles(folder / "server.key", folder / "server.pem"),
+        folder / "clients.pem",
+        grpc.ssl_channel_credentials(root),
+        client_of(clients),
+        client_of(strangers),
+    )
+
+
+async def _info(channel: grpc.aio.Channel, token: str = "") -> str:
+    """The name of the code that a call ends with."""
+    stub = scene_service_pb2_grpc.SceneServiceStub(channel)
+    metadata = (("authorization", f"Bearer {token}"),)
+    try:
+        await stub.GetServerInfo(scene_service_pb2.GetServerInfoRequest(), metadata=metadata, timeout=20)
+    except grpc.aio.AioRpcError as error:
+        return error.code().name
+    return "OK"
+
+
+async def _reflection(channel: grpc.aio.Channel, token: str = "") -> str:
+    request = reflection_pb2.ServerReflectionRequest(list_services="")
+    metadata = (("authorization", f"Bearer {token}"),)
+    async with channel:
+        stub = reflection_pb2_grpc.ServerReflectionStub(channel)
+        try:
+            async for _ in stub.ServerReflectionInfo(iter([request]), metadata=metadata, timeout=20):
+                return "OK"
+        except grpc.aio.AioRpcError as error:
+            return error.code().name
+    return "silence"

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import signal
 import subprocess
 import sys
@@ -13,7 +12,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from occscene.camera import save_cameras
+from occscene.camera import load_cameras, save_cameras
 from occscene.grid import load_grid, save_grid
 from occscene.v1 import job_pb2
 from PIL import Image
@@ -23,47 +22,7 @@ from occscene_server.api.client import SceneClient, ServerError
 from occscene_server.cli import app
 from occscene_server.jobs.store import JobStore
 from tests.occscene_server.requests import generate_request, looking_camera, sample_grid
-
-ROOT = Path(__file__).resolve().parents[3]
-ENVIRONMENT = os.environ | {"PYTHONPATH": f"{ROOT}:{ROOT / 'protos'}"}
-
-_SERVE = """
-import sys
-import occscene_server.api.serve_cli as serve_cli
-from functools import partial
-from occscene_server.cli import main
-from tests.occscene_server.stand_in import load_stand_in
-
-if __name__ == "__main__":
-    serve_cli.ServerOptions = partial(serve_cli.ServerOptions, loader=load_stand_in)
-    main()
-"""
-
-
-class ServeProcess:
-    """`occscene-server serve` in a process of its own, with the stand-in's loader."""
-
-    def __init__(self, folder: Path, store: Path, port: int = 0) -> None:
-        script = folder / "serve_stand_in.py"
-        script.write_text(_SERVE)
-        ready = folder / "ready"
-        ready.unlink(missing_ok=True)
-        arguments = ["serve", "--port", str(port), "--store", str(store), "--ready-file", str(ready), "--model", "x"]
-        self.process = subprocess.Popen(
-            [sys.executable, str(script), *arguments], env=ENVIRONMENT, stdout=subprocess.PIPE, text=True
-        )
-        deadline = time.monotonic() + 20
-        while not ready.exists():
-            assert self.process.poll() is None
-            assert time.monotonic() < deadline
-            time.sleep(0.02)
-        self.address = ready.read_text().strip()
-
-    def interrupted(self) -> str:
-        """Ends it as Ctrl-C does, and returns what it printed."""
-        self.process.send_signal(signal.SIGINT)
-        output, _ = self.process.communicate(timeout=20)
-        return output
+from tests.occscene_server.serve_process import ENVIRONMENT, ServeProcess
 
 
 @pytest.fixture(scope="module")
@@ -98,6 +57,7 @@ def test_generate_and_predict_on_a_server(served: str, inputs: Path) -> None:
         *("--seed", 3, "--steps", 2, "--output", folder, "--server", served),
     )
     assert sorted(path.name for path in folder.iterdir()) == [
+        "cameras.json",
         "occupancy.npz",
         "result.json",
         "view_a_b.png",
@@ -117,12 +77,17 @@ def test_generate_and_predict_on_a_server(served: str, inputs: Path) -> None:
     assert load_grid(inputs / "seen.npz").shape == (6, 5, 4)
 
 
-def test_text_to_scene_takes_the_taxonomys_own_volume(served: str, inputs: Path) -> None:
+def test_text_to_scene_needs_words_alone(served: str, inputs: Path) -> None:
+    """The taxonomy's own volume and the default rig; what is left there feeds images to occupancy."""
+    folder = inputs / "out"
+    run("generate", "--prompt", "a room", "--steps", 2, "--output", folder, "--server", served)
+    assert load_grid(folder / "occupancy.npz").shape == (60, 60, 36)
+    assert [camera.name for camera in load_cameras(folder / "cameras.json")] == ["1", "2", "3", "4"]
     run(
-        *("generate", "--cameras", inputs / "cameras.json", "--prompt", "a room", "--steps", 2),
-        *("--output", inputs / "out", "--server", served),
+        *("predict", "--images", folder, "--cameras", folder / "cameras.json", "--output", inputs / "seen.npz"),
+        *("--server", served),
     )
-    assert load_grid(inputs / "out/occupancy.npz").shape == (60, 60, 36)
+    assert load_grid(inputs / "seen.npz").shape == (60, 60, 36)
 
 
 def test_info_and_jobs(served: str, inputs: Path) -> None:
@@ -185,26 +150,3 @@ def test_second_interrupt_puts_the_running_job_back(inputs: Path) -> None:
     store = JobStore(inputs / "store")
     assert store.get(job.id).state == job_pb2.JOB_STATE_QUEUED
     store.close()
-
-
-def test_result_arrives_though_the_server_is_killed_in_the_middle(inputs: Path) -> None:
-    """A job is submitted, the server dies by SIGKILL while it runs, a new one starts, and the command ends well."""
-    first = ServeProcess(inputs, inputs / "store")
-    command = ["generate", "--cameras", "cameras.json", "--prompt", "slow", "--steps", "8", "--output", "out"]
-    client = subprocess.Popen(
-        [sys.executable, "-m", "occscene_server.cli", *command, "--server", first.address],
-        env=ENVIRONMENT,
-        cwd=inputs,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-    )
-    while "running" not in run("jobs", "list", "--server", first.address):
-        time.sleep(0.05)
-    first.process.kill()
-    first.process.communicate()
-    second = ServeProcess(inputs, inputs / "store", port=int(first.address.split(":")[1]))
-    output, _ = client.communicate(timeout=30)
-    assert client.returncode == 0, output
-    assert (inputs / "out/result.json").exists()
-    second.interrupted()

@@ -2,19 +2,25 @@
 
 from __future__ import annotations
 
+import io
 import math
-from collections.abc import Callable
+import struct
+import tracemalloc
+import zlib
+from collections.abc import Callable, MutableSequence
 
+import numpy as np
 import pytest
-from google.protobuf.descriptor import FieldDescriptor
-from google.protobuf.message import Message
+import zstandard
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from occscene.codec import volume_to_message
+from occscene.codec import pack_block, volume_to_message
 from occscene.grid import GridVolume
-from occscene.v1 import scene_service_pb2
+from occscene.v1 import grid_pb2, scene_service_pb2
+from PIL import Image
 
 from occscene_server.api.validation import check_request
+from tests.occscene_server.hostile import hostile_submissions
 from tests.occscene_server.requests import generate_request, predict_request, sample_grid, text_request
 
 MODEL = scene_service_pb2.ModelInfo(name="compact-indoor", taxonomies=["indoor"], image_multiple=32)
@@ -61,7 +67,7 @@ def _turn_away(request: Request) -> None:
         ("generate_scene.volume", _own_volume),
         ("generate_scene.taxonomy", lambda r: setattr(r.generate_scene, "taxonomy", "outdoor")),
         ("generate_scene.taxonomy", lambda r: r.generate_scene.ClearField("grid")),
-        ("generate_scene.grid.volume.size", lambda r: setattr(r.generate_scene.grid.volume, "size_x", 513)),
+        ("generate_scene.grid.volume.size_x", lambda r: setattr(r.generate_scene.grid.volume, "size_x", 513)),
         ("generate_scene.grid.labels", lambda r: setattr(r.generate_scene.grid.labels, "raw_size", 2**60)),
         ("predict_occupancy.images", lambda r: r.MergeFrom(predict_request()) or r.predict_occupancy.images.pop()),
         (
@@ -86,62 +92,156 @@ def test_all_violations_are_told_at_once() -> None:
     request = generate_request()
     request.request_id = "no uuid"
     task = request.generate_scene
-    task.prompt, task.steps, task.grid.labels.crc32 = "x" * 3000, 500, 1
-    task.cameras[0].fy = -1
-    task.cameras[1].world_from_camera[0] = math.nan
+    task.prompt, task.negative_prompt, task.steps, task.text_guidance_scale = "x" * 3000, "x" * 3000, 500, math.nan
+    volume = task.grid.volume
+    volume.size_x, volume.size_z, volume.voxel_size, volume.world_from_grid[3] = 0, 600, math.nan, math.inf
+    task.grid.taxonomy = "kitchen"
+    task.grid.objects.add(id=70_000, name="x")
+    first, second = task.cameras
+    first.name, first.width, first.fx, first.fy, first.cx = "", 63, math.inf, -1, math.nan
+    first.world_from_camera[0] = math.nan
+    del second.world_from_camera[:]
+    at = "generate_scene"
     assert {violation.field for violation in check_request(request)} == {
         "request_id",
-        "generate_scene.prompt",
-        "generate_scene.steps",
-        "generate_scene.grid.labels",
-        "generate_scene.cameras[0].fy",
-        "generate_scene.cameras[1].world_from_camera",
+        *(f"{at}.{field}" for field in ("prompt", "negative_prompt", "steps", "text_guidance_scale")),
+        *(f"{at}.grid.volume.{field}" for field in ("size_x", "size_z", "voxel_size", "world_from_grid")),
+        *(f"{at}.grid.{field}" for field in ("taxonomy", "objects[0]")),
+        *(f"{at}.cameras[0].{field}" for field in ("name", "width", "fx", "fy", "cx", "world_from_camera")),
+        *(f"{at}.{field}" for field in ("cameras[1]", "cameras[1].world_from_camera")),
     }
 
 
-_NUMBERS = {
-    FieldDescriptor.TYPE_DOUBLE: st.floats() | st.floats(-2, 2),
-    FieldDescriptor.TYPE_FLOAT: st.floats(width=32),
-    FieldDescriptor.TYPE_UINT32: st.integers(0, 2**32 - 1) | st.integers(0, 70),
-    FieldDescriptor.TYPE_UINT64: st.integers(0, 2**64 - 1) | st.integers(0, 200),
-    FieldDescriptor.TYPE_FIXED32: st.integers(0, 2**32 - 1),
-    FieldDescriptor.TYPE_BOOL: st.booleans(),
-    FieldDescriptor.TYPE_STRING: st.text(max_size=8) | st.sampled_from(["indoor", "outdoor"]),
-    FieldDescriptor.TYPE_BYTES: st.binary(max_size=40),
-    FieldDescriptor.TYPE_ENUM: st.integers(0, 5),
-}
+def test_labels_and_instances_are_told_at_once() -> None:
+    request = predict_request()
+    task = request.predict_occupancy
+    task.ClearField("taxonomy")
+    task.blockout.CopyFrom(generate_request().generate_scene.grid)
+    task.blockout.labels.crc32 += 1
+    task.blockout.instances.raw_size = 5
+    task.images[0].data = task.images[0].data[:40]
+    at = "predict_occupancy"
+    assert {violation.field for violation in check_request(request)} == {
+        f"{at}.blockout.labels",
+        f"{at}.blockout.instances",
+        f"{at}.images[0].data",
+    }
 
 
-def _spoil(draw: st.DrawFn, message: Message, depth: int = 0) -> None:
-    """Overwrites some fields of a message with values that its descriptor allows, whatever they mean."""
-    for field in message.DESCRIPTOR.fields:
-        if draw(st.integers(0, 3)) or depth > 4:
-            continue
-        repeated = field.is_repeated
-        if field.type == FieldDescriptor.TYPE_MESSAGE:
-            if not repeated:
-                child = getattr(message, field.name)
-                child.SetInParent()
-            else:
-                children = getattr(message, field.name)
-                child = children[0] if children and draw(st.booleans()) else children.add()
-            _spoil(draw, child, depth + 1)
-        elif not repeated:
-            setattr(message, field.name, draw(_NUMBERS[field.type]))
-        elif values := getattr(message, field.name):
-            values[draw(st.integers(0, len(values) - 1))] = draw(_NUMBERS[field.type])
+def _only_unknown(request: Request) -> None:
+    grid = sample_grid()
+    labels = np.where(grid.labels == 2, 0, 255).astype(np.uint8)
+    request.generate_scene.grid.labels.CopyFrom(pack_block(labels))
 
 
-@st.composite
-def hostile_requests(draw: st.DrawFn) -> Request:
-    """Right requests, spoilt by the descriptors."""
-    request = draw(st.sampled_from([generate_request, text_request, predict_request]))()
-    _spoil(draw, request)
-    return request
+def _unlisted_instance(request: Request) -> None:
+    request.generate_scene.grid.instances.CopyFrom(pack_block(np.full((6, 5, 4), 9, np.uint16)))
+
+
+@pytest.mark.parametrize(
+    ("field", "text", "change"),
+    [
+        ("grid.labels", "no voxel with a class", _only_unknown),
+        ("grid.labels", "class 12", lambda r: _fill(r, 12)),
+        ("grid.objects", "id 9", _unlisted_instance),
+        ("grid.volume", "33,554,432", lambda r: _resize(r, 512, 512, 129)),
+        ("grid.volume.size_y", "1 to 512", lambda r: _resize(r, 6, 2**32 - 1, 4)),
+        ("grid.volume.voxel_size", "0.01 to 10", lambda r: setattr(r.generate_scene.grid.volume, "voxel_size", 0.0)),
+        ("grid.volume.world_from_grid", "1e+06 metres", lambda r: _set(_grid(r), 3, 1e7)),
+        ("cameras[0].world_from_camera", "1e+06 metres", lambda r: _set(_camera(r), 3, 1e7)),
+        ("cameras[0].world_from_camera", "not rigid", lambda r: _set(_camera(r), 0, 1.1)),
+        ("cameras[0].fx", "0.32 to 640000", lambda r: setattr(r.generate_scene.cameras[0], "fx", 1e-3)),
+        ("cameras[0].cy", "-1280 to 1280", lambda r: setattr(r.generate_scene.cameras[0], "cy", -1e30)),
+        ("cameras[1]", "sees nothing", _turn_away),
+        ("grid.taxonomy", "model compact-indoor", lambda r: setattr(r.generate_scene.grid, "taxonomy", "outdoor")),
+    ],
+)  # fmt: skip
+def test_violations_say_value_and_limit(field: str, text: str, change: Callable[[Request], object]) -> None:
+    request = generate_request()
+    change(request)
+    told = {violation.field: violation.description for violation in check_request(request, MODEL)}
+    assert text in told[f"generate_scene.{field}"]
+
+
+def _resize(request: Request, x: int, y: int, z: int) -> None:
+    volume = request.generate_scene.grid.volume
+    volume.size_x, volume.size_y, volume.size_z = x, y, z
+
+
+def _fill(request: Request, label: int) -> None:
+    request.generate_scene.grid.labels.CopyFrom(pack_block(np.full((6, 5, 4), label, np.uint8)))
+
+
+def _grid(request: Request) -> MutableSequence[float]:
+    return request.generate_scene.grid.volume.world_from_grid
+
+
+def _camera(request: Request) -> MutableSequence[float]:
+    return request.generate_scene.cameras[0].world_from_camera
+
+
+def _set(pose: MutableSequence[float], index: int, value: float) -> None:
+    pose[index] = value
+
+
+def _bomb(compression: int, size: int) -> grid_pb2.VoxelBlock:
+    """A small block that unpacks to `size` zeros."""
+    if compression == grid_pb2.COMPRESSION_ZLIB:
+        packer = zlib.compressobj(9)
+        data = b"".join(packer.compress(bytes(2**20)) for _ in range(size >> 20)) + packer.flush()
+    else:
+        packer = zstandard.ZstdCompressor(level=1).compressobj(size=size)
+        data = b"".join(packer.compress(bytes(2**20)) for _ in range(size >> 20)) + packer.flush()
+    return grid_pb2.VoxelBlock(compression=compression, data=data)
+
+
+@pytest.mark.parametrize("compression", [grid_pb2.COMPRESSION_ZSTD, grid_pb2.COMPRESSION_ZLIB])
+@pytest.mark.parametrize("declared", [120, 2**26])
+def test_bombs_and_lying_sizes_take_no_memory(compression: int, declared: int) -> None:
+    """64 MiB of zeros in a small block, whose size is declared as the grid's or as what it is."""
+    request = generate_request()
+    bomb = _bomb(compression, 2**26)
+    bomb.raw_size = declared
+    request.generate_scene.grid.labels.CopyFrom(bomb)
+    tracemalloc.start()
+    (violation,) = check_request(request)
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert violation.field == "generate_scene.grid.labels"
+    assert peak < 2**22
+
+
+def test_large_image_in_a_small_file_is_not_decoded() -> None:
+    file = io.BytesIO()
+    Image.new("1", (8_000, 8_000)).save(file, "PNG")
+    request = predict_request()
+    request.predict_occupancy.images[0].data = file.getvalue()
+    tracemalloc.start()
+    (violation,) = check_request(request)
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert "64 x 64 pixels, but its file says 8000 x 8000" in violation.description
+    assert peak < 2**22
+
+
+@settings(max_examples=100, deadline=None)
+@given(st.data())
+def test_damaged_pictures_are_violations(data: st.DataObject) -> None:
+    """Chunks with wrong contents and right checksums reach every reader in the image library."""
+    request = predict_request()
+    image = request.predict_occupancy.images[0]
+    names = st.sampled_from(
+        [b"IHDR", b"PLTE", b"tRNS", b"iCCP", b"cHRM", b"pHYs", b"zTXt", b"iTXt", b"acTL", b"fcTL", b"IEND"]
+    )
+    chunks = data.draw(st.lists(st.tuples(names, st.binary(max_size=30)), min_size=1, max_size=3))
+    extra = b"".join(struct.pack(">I", len(b)) + n + b + struct.pack(">I", zlib.crc32(n + b)) for n, b in chunks)
+    place = data.draw(st.sampled_from([8, 33]))  # before and after the header
+    image.data = image.data[:place] + extra + image.data[place:]
+    assert all(v.field.startswith("predict_occupancy.images[0]") for v in check_request(request))
 
 
 @settings(max_examples=150, deadline=None)
-@given(hostile_requests())
+@given(hostile_submissions())
 def test_hostile_messages_end_in_violations_alone(request_: Request) -> None:
     for violation in check_request(Request.FromString(request_.SerializeToString()), MODEL):
         assert violation.field

@@ -8,20 +8,10 @@ import numpy as np
 import pytest
 from occscene.camera import PinholeCamera
 from occscene.grid import GridObject, SemanticGrid
-from occscene.rigid import Float64Array
 
 from occscene_server.geometry.cameras import CameraTensors
 from occscene_server.geometry.grids import GridTensors
-
-
-def _pose(position: tuple[float, float, float], target: tuple[float, float, float]) -> Float64Array:
-    forward = np.subtract(target, position)
-    forward /= np.linalg.norm(forward)
-    right = np.cross(forward, [0.0, 0.0, 1.0])
-    right /= np.linalg.norm(right)
-    pose = np.eye(4)
-    pose[:3, :4] = np.stack([right, np.cross(forward, right), forward, position], axis=1)
-    return pose
+from tests.occscene_server.geometry.random_scenes import looking_at
 
 
 def _grid(seed: int) -> SemanticGrid:
@@ -53,7 +43,7 @@ def scenes(grids: list[SemanticGrid]) -> list[list[PinholeCamera]]:
         cameras = []
         for name, at in (("a", (-0.8, 0.3, 0.9)), ("b", (0.5, 1.7, 1.4)), ("inside", (0.45, 0.52, 0.55))):
             target = (0.6, 0.4, 0.4) if name == "inside" else (0.5, 0.5, 0.5)
-            pose = corner_to_world @ _pose(tuple(extent * at), tuple(extent * target))
+            pose = corner_to_world @ looking_at(tuple(extent * at), tuple(extent * target))
             cameras.append(PinholeCamera(name, 96, 64, 80.0, 76.0, 46.0, 34.0, pose))
         result.append(cameras)
     return result

@@ -10,7 +10,8 @@ from occscene.grid import SemanticGrid
 
 from occscene_server.geometry.cameras import CameraTensors
 from occscene_server.geometry.grids import GridTensors
-from occscene_server.geometry.lifting import lift, lift_ref, project_voxels
+from occscene_server.geometry.lifting import lift, lift_ref, lift_surfaces, project_voxels
+from tests.occscene_server.geometry.random_scenes import SIZES, random_scene
 
 
 def test_projection_equals_the_value_types(
@@ -67,3 +68,39 @@ def test_a_volume_that_no_view_sees_is_zero(grid_tensors: GridTensors, camera_te
     lifted.sum().backward()
     assert features.grad is not None
     assert features.grad.abs().sum() == 0
+
+
+@pytest.mark.parametrize(("shape", "voxel_size"), SIZES)
+def test_any_grid_within_the_limits_equals_the_reference(shape: tuple[int, int, int], voxel_size: float) -> None:
+    grid, cameras = random_scene(shape, voxel_size)
+    features = torch.randn(1, 3, 4, 8, 12, generator=torch.Generator().manual_seed(0))
+    lifted, count = lift(features, cameras, grid.volume)
+    expected, expected_count = lift_ref(features, cameras, grid.volume)
+    same = count == expected_count  # a centre on an image's very border may fall to either side
+    assert same.float().mean() > 0.99
+    torch.testing.assert_close(lifted.movedim(1, -1)[same], expected.movedim(1, -1)[same], atol=1e-3, rtol=1e-3)
+
+
+def test_surfaces_are_where_the_depth_maps_say(
+    grids: list[SemanticGrid], scenes: list[list[PinholeCamera]], grid_tensors: GridTensors
+) -> None:
+    """Against a voxel-by-voxel transcription."""
+    picked = [[2, 0], [2, 2]]  # leaves some voxels unseen
+    cameras = CameraTensors.from_cameras(scenes).selected(torch.tensor(picked))
+    log_depth = torch.randn(2, 2, 8, 12, generator=torch.Generator().manual_seed(0)) * 0.3 + 0.5
+    found = lift_surfaces(log_depth, cameras, grid_tensors.volume)
+    rng = np.random.default_rng(0)
+    unseen = 0
+    for b, grid in enumerate(grids):
+        for voxel in rng.integers(grid.shape, size=(200, 3)):
+            before = []
+            for v, camera in enumerate(scenes[b][view] for view in picked[b]):
+                (x, y), depth = camera.project(grid.voxel_centers(voxel[None])[0])
+                if depth > 0 and 0 <= x < camera.width and 0 <= y < camera.height:
+                    before.append(float(log_depth[b, v, int(y / 8), int(x / 8)]) - np.log(depth))
+            unseen += not before
+            distance = np.clip(np.array(before or [-1.0]) / 0.2, -1, 1)
+            nearness = np.clip(1 - np.abs(before or [1.0]) / np.float64(0.08), 0, 1)
+            expected = [distance.mean(), distance.max(), nearness.mean(), nearness.max()]
+            np.testing.assert_allclose(found[b, :, *voxel].numpy(), expected, atol=2e-3)
+    assert unseen

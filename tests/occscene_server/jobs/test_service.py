@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import asyncio
+import uuid
 from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 
 import pytest
-from occscene.v1 import job_pb2
+from google.rpc import code_pb2
+from occscene.v1 import camera_pb2, job_pb2, scene_service_pb2
 
-from occscene_server.jobs.service import JobService, QueueFullError
+from occscene_server.jobs.errors import QueueFullError, ShuttingDownError
+from occscene_server.jobs.service import JobService
 from occscene_server.jobs.store import JobStore
 from tests.occscene_server.requests import generate_request
 
@@ -17,9 +20,16 @@ from tests.occscene_server.requests import generate_request
 class SteeredEngine:
     """Emits what the test puts into `events`."""
 
-    def __init__(self) -> None:
+    state = scene_service_pb2.SERVER_STATE_READY
+    message = device = ""
+    model = None
+    restarts = 0
+
+    def __init__(self, capacity: int = 1) -> None:
+        self.capacity = capacity
         self.events: asyncio.Queue[job_pb2.JobEvent] = asyncio.Queue()
         self.ran: list[str] = []
+        self.started = asyncio.Event()
         self.loaded = True
 
     async def ready(self) -> bool:
@@ -27,6 +37,7 @@ class SteeredEngine:
 
     async def run(self, job_id: str, request: bytes, emit: Callable[[job_pb2.JobEvent], None]) -> None:
         self.ran.append(job_id)
+        self.started.set()
         while True:
             event = await self.events.get()
             emit(event)
@@ -146,6 +157,142 @@ async def test_jobs_wait_where_the_model_cannot_be_loaded(store: JobStore) -> No
     await asyncio.sleep(0.01)
     assert service.get(job.id).state == job_pb2.JOB_STATE_QUEUED
     await service.stop()
+
+
+async def test_jobs_run_side_by_side_where_the_engine_can(store: JobStore) -> None:
+    engine = SteeredEngine(capacity=2)
+    service = JobService(store, engine)
+    service.start()
+    jobs = [service.submit(generate_request()) for _ in range(3)]
+    for job in jobs[:2]:
+        await running(service, job.id)
+    assert (service.running, service.queued) == (2, 1)
+    assert service.get(jobs[2].id).queue_position == 0
+    for _ in jobs:
+        engine.events.put_nowait(done())
+    for job in jobs:
+        assert [event async for event in service.watch(job.id, 0)][-1].HasField("succeeded")
+    assert sorted(engine.ran) == sorted(job.id for job in jobs)
+    await service.stop()
+
+
+async def test_places_in_the_queue_move_up(store: JobStore) -> None:
+    service = JobService(store, SteeredEngine())
+    jobs = [service.submit(generate_request()) for _ in range(3)]
+    watcher = service.watch(jobs[2].id, 0)
+    assert (await anext(watcher)).queued.position == 2
+    service.cancel(jobs[0].id)
+    assert (await anext(watcher)).queued.position == 1
+    assert service.get(jobs[0].id).state == job_pb2.JOB_STATE_CANCELLED
+    assert [event.WhichOneof("kind") async for event in service.watch(jobs[0].id, 0)] == ["cancelled"]
+
+
+async def test_retry_delay_follows_the_jobs(store: JobStore) -> None:
+    engine = SteeredEngine()
+    service = JobService(store, engine, max_queued=1)
+    service.start()
+    first = service.submit(generate_request())
+    await running(service, first.id)
+    service.submit(generate_request())
+    with pytest.raises(QueueFullError) as caught:
+        service.submit(generate_request())
+    assert caught.value.retry_seconds == 10  # nothing is known yet
+    engine.events.put_nowait(done())
+    assert [event async for event in service.watch(first.id, 0)][-1].HasField("succeeded")
+    while service.queued:
+        await asyncio.sleep(0)
+    service.submit(generate_request())
+    with pytest.raises(QueueFullError) as caught:
+        service.submit(generate_request())
+    assert caught.value.retry_seconds == 1
+    await service.stop()
+
+
+async def test_full_disk_fails_the_job_and_the_next_one_runs(store: JobStore) -> None:
+    engine = SteeredEngine()
+    service = JobService(store, engine)
+    service.start()
+    job, following = service.submit(generate_request()), service.submit(generate_request())
+    (store.folder / "blobs" / job.id).write_bytes(b"a file where the job's folder should be")
+    image = camera_pb2.EncodedImage(data=bytes(100_000))
+    engine.events.put_nowait(job_pb2.JobEvent(view=job_pb2.JobView(image=image)))
+    (failed,) = [event async for event in service.watch(job.id, 0) if event.HasField("failed")]
+    assert failed.failed.failure.reason == "STORE_FULL"
+    assert failed.failed.failure.code == code_pb2.RESOURCE_EXHAUSTED
+    engine.events.put_nowait(done())
+    assert [event async for event in service.watch(following.id, 0)][-1].HasField("succeeded")
+    await service.stop()
+
+
+async def test_failing_engine_fails_the_job_and_the_next_one_runs(store: JobStore) -> None:
+    class FailingOnce(SteeredEngine):
+        async def run(self, job_id: str, request: bytes, emit: Callable[[job_pb2.JobEvent], None]) -> None:
+            if not self.ran:
+                self.ran.append(job_id)
+                raise RuntimeError("no such luck")
+            await super().run(job_id, request, emit)
+
+    engine = FailingOnce()
+    service = JobService(store, engine)
+    service.start()
+    job, following = service.submit(generate_request()), service.submit(generate_request())
+    engine.events.put_nowait(done())
+    assert [event async for event in service.watch(following.id, 0)][-1].HasField("succeeded")
+    assert "no such luck" in service.get(job.id).failure.message
+    await service.stop()
+
+
+async def test_observer_sees_every_event_with_the_changed_job(store: JobStore) -> None:
+    seen: list[tuple[int, str | None]] = []
+    engine = SteeredEngine()
+    service = JobService(store, engine, observe=lambda job, event: seen.append((job.state, event.WhichOneof("kind"))))
+    service.start()
+    job = service.submit(generate_request())
+    engine.events.put_nowait(job_pb2.JobEvent(started=job_pb2.JobStarted()))
+    engine.events.put_nowait(done())
+    assert [event async for event in service.watch(job.id, 0)][-1].HasField("succeeded")
+    assert seen == [
+        (job_pb2.JOB_STATE_QUEUED, "queued"),
+        (job_pb2.JOB_STATE_RUNNING, "started"),
+        (job_pb2.JOB_STATE_SUCCEEDED, "succeeded"),
+    ]
+    await service.stop()
+
+
+async def test_nothing_is_taken_while_it_drains(store: JobStore) -> None:
+    service = JobService(store, SteeredEngine())
+    request = generate_request()
+    request.request_id = str(uuid.uuid4())
+    job = service.submit(request)
+    await service.drain()
+    assert service.submit(request).id == job.id
+    with pytest.raises(ShuttingDownError):
+        service.submit(generate_request())
+
+
+async def test_stop_tells_watchers_and_leaves_nothing_behind(store: JobStore) -> None:
+    engine = SteeredEngine()
+    service = JobService(store, engine)
+    service.start()
+    jobs = [service.submit(generate_request()) for _ in range(2)]
+    await engine.started.wait()
+    before = set(asyncio.all_tasks())
+
+    async def watch(job_id: str) -> None:
+        with pytest.raises(ShuttingDownError):
+            assert [event async for event in service.watch(job_id, 0)] == []
+
+    watchers = [asyncio.create_task(watch(job.id)) for job in jobs for _ in range(3)]
+    await asyncio.sleep(0.01)
+    for watcher in watchers[::3]:
+        watcher.cancel()
+    await service.stop()
+    results = await asyncio.gather(*watchers, return_exceptions=True)
+    assert [type(result) for result in results].count(asyncio.CancelledError) == 2
+    assert all(result is None for result in results if not isinstance(result, asyncio.CancelledError))
+    assert {task for task in asyncio.all_tasks() if not task.done()} <= before
+    assert [job.state for job in store.newest(2)] == [job_pb2.JOB_STATE_QUEUED] * 2
+    assert not store.newest(2)[1].HasField("start_time")
 
 
 async def test_drain_finishes_the_running_job_alone(store: JobStore) -> None:

@@ -117,3 +117,15 @@ def test_perceived_probabilities_reach_the_output(
     condition.features.square().sum().backward()
     assert logits.grad is not None
     assert logits.grad.abs().max() > 0
+
+
+def test_what_is_encoded_apart_is_the_whole(model: OccSceneDenoiser, cameras: CameraTensors) -> None:
+    placed = grid((0.9, 0.0, 0.0))
+    whole = model.encode_condition(placed, cameras, (8, 8))
+    parts = model.encode_condition(placed, cameras, (8, 8), guidance=model.draw_guidance(placed, cameras, (8, 8)))
+    torch.testing.assert_close(parts.features, whole.features)
+    torch.testing.assert_close(parts.positions, whole.positions)
+    dropped = model.encode_condition(placed, cameras, (8, 8), dropped=torch.tensor([True]))
+    absent = model.encode_absence(placed, cameras, (8, 8))
+    torch.testing.assert_close(absent.features, dropped.features)
+    torch.testing.assert_close(absent.positions, dropped.positions)

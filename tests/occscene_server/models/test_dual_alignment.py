@@ -16,6 +16,7 @@ from occscene_server.geometry.cameras import CameraTensors
 from occscene_server.geometry.frustum import frustum_taps
 from occscene_server.geometry.grids import VolumeTensors
 from occscene_server.models.dual_alignment import MambaDualAlignment, fourier_features
+from tests.occscene_server.geometry.random_scenes import SIZES, random_scene
 
 CLASSES = 4
 SIZE = (6, 10)
@@ -105,7 +106,7 @@ def test_before_the_sequence_an_object_changes_only_the_cells_it_touches() -> No
     moved = labels.clone()
     moved[:, 5:8, 4:6, 2:5] = (moved[:, 5:8, 4:6, 2:5] + 1) % CLASSES
     before, after = (model.camera_features(m, cameras, VOLUME, SIZE) for m in (labels, moved))
-    changed = (before != after).any(-1).flatten(3)  # (B, V, D, h*w)
+    changed = (before != after).any(-1).flatten(2, 3).transpose(2, 3)  # (B, V, D, h*w)
     voxels = frustum_taps(cameras, VOLUME, SIZE, model.near, model.far, model.num_planes).long()
     touched = functional.pad(labels != moved, (1, 1, 1, 1, 1, 1)).flatten()[voxels].any(-1)
     assert touched.any()
@@ -156,6 +157,14 @@ def test_saved_and_loaded_models_agree(tmp_path: Path) -> None:
     loaded = MambaDualAlignment.from_pretrained(tmp_path)
     expected = model(labels, _cameras(), VOLUME, SIZE)
     torch.testing.assert_close(loaded(labels, _cameras(), VOLUME, SIZE), expected, rtol=0, atol=0)
+
+
+@pytest.mark.parametrize(("shape", "voxel_size"), SIZES)
+def test_any_grid_within_the_limits(shape: tuple[int, int, int], voxel_size: float) -> None:
+    grid, cameras = random_scene(shape, voxel_size, views=2)
+    out = _model(num_classes=5)(grid.labels, cameras, grid.volume, (5, 7))
+    assert out.shape == (1, 2, 8, 5, 7)
+    assert out.isfinite().all()
 
 
 def test_planes_must_fill_patches() -> None:

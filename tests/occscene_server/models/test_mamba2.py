@@ -7,7 +7,14 @@ import torch
 import torch.nn.functional as functional
 from torch import Tensor
 
-from occscene_server.models.mamba2 import BidirectionalMamba2, Mamba2, ssd_chunked, ssd_ref
+from occscene_server.models.mamba2 import (
+    BidirectionalMamba2,
+    CausalConvolution,
+    Mamba2,
+    _triton_scan,
+    ssd_chunked,
+    ssd_ref,
+)
 
 
 def _inputs(length: int, groups: int, heads: int = 4) -> tuple[Tensor, ...]:
@@ -121,3 +128,30 @@ def test_flipping_the_input_and_swapping_directions_flips_the_output() -> None:
     swapped.ahead, swapped.back = swapped.back, swapped.ahead
     u = torch.randn(2, 30, 16, dtype=torch.float64)
     torch.testing.assert_close(swapped(u.flip(1)).flip(1), block(u))
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
+def test_convolution_equals_torchs(dtype: torch.dtype) -> None:
+    torch.manual_seed(0)
+    convolution = torch.nn.Conv1d(24, 24, 4, groups=24, padding=3).to(dtype)
+    x, weight = (torch.randn(2, 19, 24).to(dtype) for _ in range(2))
+    results = []
+    for work in (
+        lambda x: CausalConvolution.apply(x, convolution.weight[:, 0], convolution.bias),
+        lambda x: convolution(x.transpose(1, 2))[..., :19].transpose(1, 2),
+    ):
+        leaf = x.clone().requires_grad_()
+        y = work(leaf)
+        results.append((y, *torch.autograd.grad((y * weight).sum(), (leaf, *convolution.parameters()))))
+    tolerance = 1e-5 if dtype == torch.float32 else 0.05
+    for one, other in zip(*results, strict=True):
+        torch.testing.assert_close(one, other, rtol=tolerance, atol=tolerance)
+
+
+@pytest.mark.skipif(not torch.cuda.is_available() or _triton_scan() is None, reason="needs CUDA and mamba_ssm")
+def test_triton_scan_equals_ours() -> None:
+    torch.manual_seed(0)
+    block = Mamba2(64, d_state=32, headdim=32, ngroups=2)
+    u = torch.randn(2, 300, 64)
+    expected = block(u)
+    torch.testing.assert_close(block.cuda()(u.cuda()).cpu(), expected, rtol=2e-2, atol=2e-2)

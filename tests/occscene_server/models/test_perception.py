@@ -135,7 +135,7 @@ def test_tells_scenes_apart_by_their_images(model: OccupancyPerception) -> None:
     target[0, 2:5, 2:6, :2] = 1
     target[1, 4:7, 1:4, :3] = 2
     optimizer = torch.optim.AdamW(model.parameters(), lr=3e-3)
-    for _ in range(50):
+    for _ in range(80):
         loss, _ = occupancy_loss(model(images, cameras, volume), target)
         optimizer.zero_grad()
         loss.backward()

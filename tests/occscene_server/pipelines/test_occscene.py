@@ -2,20 +2,27 @@
 
 from __future__ import annotations
 
+from contextlib import nullcontext
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 import torch
-from diffusers import FlowMatchEulerDiscreteScheduler
+from diffusers.callbacks import PipelineCallback
 from occscene.camera import PinholeCamera
 from occscene.grid import GridObject, SemanticGrid
 
+from occscene_server.geometry.cameras import CameraTensors
+from occscene_server.geometry.grids import GridTensors
 from occscene_server.models.autoencoder import SceneAutoencoder
 from occscene_server.models.denoiser import OccSceneDenoiser
 from occscene_server.models.perception import OccupancyPerception
 from occscene_server.models.text import load_minilm
+from occscene_server.pipelines import occscene as pipeline_module
 from occscene_server.pipelines.occscene import OccScenePipeline
+from occscene_server.pipelines.prediction import flow_scheduler
+from occscene_server.pipelines.scene_inputs import PlacedScenes
 
 
 @pytest.fixture(scope="module")
@@ -28,7 +35,7 @@ def pipe() -> OccScenePipeline:
         tokenizer=tokenizer,
         denoiser=OccSceneDenoiser(latent_channels=4, block_out_channels=(32, 32, 64), layers_per_block=1),
         perception=OccupancyPerception(12, (8, 8, 16), 4, 8, (16, 16, 16), 8),
-        scheduler=FlowMatchEulerDiscreteScheduler(shift=1.0),
+        scheduler=flow_scheduler(),
     )
     pipeline.set_progress_bar_config(disable=True)
     return pipeline
@@ -43,12 +50,17 @@ def grid() -> SemanticGrid:
     return SemanticGrid(labels, 0.2, np.eye(4), "indoor", instances, (GridObject(1, "sofa", (0.8, 0.1, 0.1)),))
 
 
+@pytest.fixture
+def single_precision(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(pipeline_module, "fast_autocast", lambda device: nullcontext())
+
+
 def cameras(count: int, width: int = 64, height: int = 64) -> list[PinholeCamera]:
     pose = np.eye(4)
     pose[:3, :3] = [[1, 0, 0], [0, 0, 1], [0, -1, 0]]  # looks along +y
     result = []
     for index in range(count):
-        pose[:3, 3] = (0.8 + 0.3 * index, 0.1, 1.0)
+        pose[:3, 3] = (0.8 + 0.1 * index, 0.1, 1.0)
         result.append(PinholeCamera(f"view{index}", width, height, 50.0, 50.0, width / 2, height / 2, pose))
     return result
 
@@ -63,10 +75,14 @@ def test_blockout_to_scene_gives_views_and_occupancy(pipe: OccScenePipeline, gri
     np.testing.assert_array_equal(output.grid.labels, again.grid.labels)
 
 
-def test_seed_and_hints_change_the_views(pipe: OccScenePipeline, grid: SemanticGrid) -> None:
-    first = pipe("a sofa", cameras(1), grid, num_inference_steps=2, seed=1).images
-    assert (first != pipe("a sofa", cameras(1), grid, num_inference_steps=2, seed=2).images).any()
-    assert (first != pipe("a sofa", cameras(1), grid.without_instances(), num_inference_steps=2, seed=1).images).any()
+def test_seed_hints_and_negative_prompt_change_the_views(pipe: OccScenePipeline, grid: SemanticGrid) -> None:
+    def views(seed: int = 1, grid: SemanticGrid = grid, **options: Any) -> np.ndarray:
+        return pipe("a sofa", cameras(1), grid, num_inference_steps=2, seed=seed, **options).images
+
+    first = views()
+    assert (first != views(seed=2)).any()
+    assert (first != views(grid=grid.without_instances())).any()
+    assert (first != views(negative_prompt="blue walls")).any()
 
 
 def test_text_to_scene_needs_only_a_volume(pipe: OccScenePipeline, grid: SemanticGrid) -> None:
@@ -75,27 +91,121 @@ def test_text_to_scene_needs_only_a_volume(pipe: OccScenePipeline, grid: Semanti
     assert output.grid.shape == grid.shape
 
 
-def test_images_to_occupancy(pipe: OccScenePipeline, grid: SemanticGrid) -> None:
-    images = np.zeros((2, 64, 64, 3), np.uint8)
+def test_images_to_occupancy_take_any_size(pipe: OccScenePipeline, grid: SemanticGrid) -> None:
+    images = np.random.default_rng(0).integers(0, 255, (2, 64, 64, 3), np.uint8)
     assert pipe.predict_occupancy(images, cameras(2), volume=grid.volume).shape == grid.shape
     assert pipe.predict_occupancy(images, cameras(2), blockout=grid).shape == grid.shape
+    wide = np.random.default_rng(0).integers(0, 255, (2, 65, 101, 3), np.uint8)
+    assert pipe.predict_occupancy(wide, cameras(2, 101, 65), blockout=grid).shape == grid.shape
     with pytest.raises(ValueError, match="images has shape"):
         pipe.predict_occupancy(images, cameras(1), volume=grid.volume)
 
 
-def test_image_size_may_be_any_multiple(pipe: OccScenePipeline, grid: SemanticGrid) -> None:
-    assert pipe("", cameras(1, 96, 64), grid, num_inference_steps=1).images.shape == (1, 64, 96, 3)
-    with pytest.raises(ValueError, match="width 72; it must be a multiple of 32"):
-        pipe("", cameras(1, 72, 64), grid)
+def test_an_image_is_the_top_left_part_of_a_larger_one(pipe: OccScenePipeline, grid: SemanticGrid) -> None:
+    """Sides need to be multiples of a latent's pixel alone; the denoiser halves them further on a larger sensor."""
+    odd = [PinholeCamera("odd", 72, 104, 50.0, 50.0, 40.0, 50.0, cameras(1)[0].world_from_camera)]
+    large = [PinholeCamera("large", 96, 128, 50.0, 50.0, 40.0, 50.0, cameras(1)[0].world_from_camera)]
+    assert pipe.sensor_size(104, 72) == (128, 96)
+    previews = []
+
+    def callback(pipeline: OccScenePipeline, index: int, timestep: torch.Tensor, tensors: dict) -> dict:
+        previews.append(pipeline.preview(tensors["denoised"]).shape)
+        return {}
+
+    views = pipe("a sofa", odd, grid, num_inference_steps=2, callback_on_step_end=callback).images
+    assert views.shape == (1, 104, 72, 3)
+    assert previews == [(1, 52, 36, 3)] * 2
+    np.testing.assert_array_equal(views, pipe("a sofa", large, grid, num_inference_steps=2).images[:, :104, :72])
 
 
-def test_inputs_are_checked(pipe: OccScenePipeline, grid: SemanticGrid) -> None:
-    with pytest.raises(ValueError, match="at least one camera"):
-        pipe("", [], grid)
-    with pytest.raises(ValueError, match="needs the volume"):
-        pipe("", cameras(1))
-    with pytest.raises(ValueError, match="one size"):
-        pipe("", [*cameras(1), *cameras(1, 96, 64)], grid)
+@pytest.mark.parametrize("count", [1, 5, 16])
+def test_one_to_sixteen_views(pipe: OccScenePipeline, grid: SemanticGrid, count: int) -> None:
+    assert pipe("", cameras(count), grid, num_inference_steps=2).images.shape == (count, 64, 64, 3)
+
+
+@pytest.mark.usefixtures("single_precision")
+def test_a_scene_of_many_is_as_alone(pipe: OccScenePipeline, grid: SemanticGrid) -> None:
+    """Scene i of a list has the seed `seed + i`; cameras and grid may be shared or each scene's own."""
+    other = SemanticGrid(grid.labels[::-1], 0.2, np.eye(4), "indoor")
+    prompts, negative = ["a red sofa", "a green room with brick walls"], ["dark", ""]
+    both = pipe(
+        prompts,
+        [cameras(3)[:2], cameras(3)[1:]],
+        [grid, other],
+        negative_prompt=negative,
+        seed=4,
+        num_inference_steps=4,
+    )
+    assert both.images.shape == (2, 2, 64, 64, 3)
+    for index, (views, placed) in enumerate([(cameras(3)[:2], grid), (cameras(3)[1:], other)]):
+        alone = pipe(
+            prompts[index], views, placed, negative_prompt=negative[index], seed=4 + index, num_inference_steps=4
+        )
+        assert np.abs(both.images[index].astype(int) - alone.images).max() <= 1
+        np.testing.assert_array_equal(both.grids[index].labels, alone.grid.labels)
+    shared = pipe(prompts, cameras(3)[:2], grid, negative_prompt=negative, seed=4, num_inference_steps=4)
+    assert np.abs(shared.images[0].astype(int) - both.images[0]).max() <= 1
+
+
+def test_generators_and_latents_take_the_seeds_place(pipe: OccScenePipeline, grid: SemanticGrid) -> None:
+    def generator(seed: int) -> torch.Generator:
+        return torch.Generator().manual_seed(seed)
+
+    def views(prompt: str | list[str], **options: Any) -> np.ndarray:
+        return pipe(prompt, cameras(2), grid, num_inference_steps=2, **options).images
+
+    by_seed = views("a sofa", seed=7)
+    np.testing.assert_array_equal(by_seed, views("a sofa", generator=generator(7)))
+    noise = torch.randn(1, 2, 4, 8, 8, generator=generator(7))
+    np.testing.assert_array_equal(by_seed, views("a sofa", latents=noise))
+    both = views(["a sofa", "a bed"], generator=[generator(7), generator(8)])
+    np.testing.assert_array_equal(both, views(["a sofa", "a bed"], seed=7))
+
+
+def test_output_types_show_the_same_views(pipe: OccScenePipeline, grid: SemanticGrid) -> None:
+    def views(output_type: str, prompt: str | list[str] = "a sofa") -> Any:
+        return pipe(prompt, cameras(2), grid, num_inference_steps=2, output_type=output_type).images
+
+    reference = views("uint8")
+    pictures = views("pil")
+    np.testing.assert_array_equal(reference, np.stack([np.asarray(picture) for picture in pictures]))
+    np.testing.assert_allclose(views("np"), reference / 255, atol=0.51 / 255)
+    np.testing.assert_allclose(views("pt").permute(0, 2, 3, 1).numpy(), views("np"), atol=1e-6)
+    assert views("latent").shape == (2, 4, 8, 8)
+    assert views("pt", ["a sofa", "a bed"]).shape == (2, 2, 3, 64, 64)
+    assert [len(scene) for scene in views("pil", ["a sofa", "a bed"])] == [2, 2]
+    images, grids = pipe("a sofa", cameras(2), grid, num_inference_steps=2).to_tuple()
+    np.testing.assert_array_equal(images, reference)
+    assert grids[0].shape == grid.shape
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"cameras": []}, "at least one camera"),
+        ({"cameras": cameras(1) * 17}, "17 views; a scene has 1 to 16"),
+        ({"cameras": [*cameras(1), *cameras(1, 96, 64)]}, "one size"),
+        ({"cameras": cameras(1, 76, 64)}, "width 76; it must be a multiple of 8"),
+        ({"cameras": [cameras(1), cameras(2)], "prompt": ["", ""]}, "need as many views"),
+        ({"grid": None}, "without a blockout the volume to predict is needed"),
+        ({"prompt": 3}, "prompt is 3; it must be a string"),
+        ({"prompt": []}, "at least one prompt"),
+        ({"negative_prompt": ["", ""]}, "2 texts for 1 prompts"),
+        ({"num_inference_steps": 0}, "num_inference_steps is 0; it must be 1 to 100"),
+        ({"text_guidance_scale": float("nan")}, "text_guidance_scale is nan"),
+        ({"generator": [torch.Generator()] * 2}, "2 generators for 1 prompts"),
+        ({"latents": torch.zeros(1, 1, 4, 4, 4)}, r"latents has the shape \(1, 1, 4, 4, 4\); this call needs"),
+        ({"output_type": "jpeg"}, "output_type is 'jpeg'; it must be one of uint8, pil"),
+        ({"callback_on_step_end_tensor_inputs": ["noise"]}, "may have latents, denoised, occupancy"),
+    ],
+)
+def test_inputs_are_checked(pipe: OccScenePipeline, grid: SemanticGrid, options: dict[str, Any], message: str) -> None:
+    arguments = {"prompt": "", "cameras": cameras(1), "grid": grid} | options
+    with pytest.raises(ValueError, match=message):
+        pipe(**arguments)
+
+
+def test_another_taxonomy_is_refused(pipe: OccScenePipeline, grid: SemanticGrid) -> None:
     with pytest.raises(ValueError, match="knows 'indoor'"):
         pipe("", cameras(1), volume=grid.volume, taxonomy="outdoor")
 
@@ -105,6 +215,7 @@ def test_callback_sees_every_step_and_can_interrupt(pipe: OccScenePipeline, grid
 
     def callback(pipeline: OccScenePipeline, index: int, timestep: torch.Tensor, tensors: dict) -> dict:
         seen.append((index, tensors["denoised"].shape))
+        assert pipeline.num_timesteps == 5
         assert pipeline.preview(tensors["denoised"]).shape == (2, 32, 32, 3)
         pipeline._interrupt = index == 1
         return tensors
@@ -113,19 +224,35 @@ def test_callback_sees_every_step_and_can_interrupt(pipe: OccScenePipeline, grid
     assert [index for index, _ in seen] == [0, 1]
 
 
-def test_guidance_passes_equal_their_formula(pipe: OccScenePipeline, grid: SemanticGrid) -> None:
-    from occscene_server.geometry.cameras import CameraTensors
-    from occscene_server.geometry.grids import GridTensors
-    from occscene_server.pipelines.occscene import PlacedScene
+def test_callback_objects_choose_their_tensors_and_can_change_the_latents(
+    pipe: OccScenePipeline, grid: SemanticGrid
+) -> None:
+    class Grey(PipelineCallback):
+        tensor_inputs = ["latents"]
 
-    scene = PlacedScene(CameraTensors.from_cameras([cameras(2)]), GridTensors.from_grids([grid]), True)
+        def callback_fn(self, pipeline: Any, step_index: int, timestep: Any, callback_kwargs: dict) -> dict:
+            assert callback_kwargs.keys() == {"latents"}
+            last = step_index == pipeline.num_timesteps - 1
+            return {"latents": callback_kwargs["latents"] * 0} if last else {}
+
+    latents = pipe(
+        "", cameras(1), grid, num_inference_steps=3, callback_on_step_end=Grey(), output_type="latent"
+    ).images
+    assert torch.equal(latents, torch.zeros_like(latents))
+
+
+def test_guidance_passes_equal_their_formula(pipe: OccScenePipeline, grid: SemanticGrid) -> None:
+    scene = PlacedScenes(CameraTensors.from_cameras([cameras(2)]), GridTensors.from_grids([grid]), True)
     with torch.no_grad():
-        condition = pipe.encode_conditions(scene, scene.placed.labels, (8, 8))
+        condition = pipe.encode_condition(scene, scene.placed.labels, (8, 8), None)
+        absent = pipe.denoiser.encode_absence(scene.placed, scene.cameras, (8, 8))
         text, mask = pipe.encode_text(["a sofa", ""])
         latents, time = torch.randn(1, 2, 4, 8, 8), torch.tensor(500.0)
 
         def velocity(text_scale: float, occupancy_scale: float) -> torch.Tensor:
-            return pipe.guided_velocity(latents, time, text, mask, condition, text_scale, occupancy_scale)
+            return pipe.guided_prediction(
+                latents, time, text, mask, condition, absent, text_scale, occupancy_scale
+            )  # fmt: skip
 
         full, no_text = velocity(1, 1), velocity(0, 1)
         neither = velocity(0, 0)
@@ -138,6 +265,20 @@ def test_saved_pipeline_is_the_same(pipe: OccScenePipeline, grid: SemanticGrid, 
     assert not list(tmp_path.rglob("*.bin"))
     loaded = OccScenePipeline.from_pretrained(tmp_path)
     loaded.set_progress_bar_config(disable=True)
+    assert loaded.config.default_steps == pipe.config.default_steps
+    assert type(loaded.scheduler) is type(pipe.scheduler)
     first = pipe("a sofa", cameras(1), grid, num_inference_steps=2).images.astype(int)
     second = loaded("a sofa", cameras(1), grid, num_inference_steps=2).images.astype(int)
     assert np.abs(first - second).max() <= 1
+
+
+def test_half_precision_weights_run(pipe: OccScenePipeline, grid: SemanticGrid, tmp_path: Path) -> None:
+    pipe.save_pretrained(tmp_path)
+    half = OccScenePipeline.from_pretrained(tmp_path, dtype=torch.bfloat16)
+    half.set_progress_bar_config(disable=True)
+    assert half.denoiser.dtype is torch.bfloat16
+    views = half("a sofa", cameras(2), grid, num_inference_steps=4, output_type="np").images
+    assert np.isfinite(views).all()
+    assert (
+        np.abs(views - pipe("a sofa", cameras(2), grid, num_inference_steps=4, output_type="np").images).mean() < 0.02
+    )

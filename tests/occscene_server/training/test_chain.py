@@ -54,7 +54,7 @@ def chain(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
     data = ("--data", str(root / "data"))
     run("autoencoder", *data, "--output", str(root / "a"), "--steps", "3", "--batch", "2", "--crop", "64")
-    run("perception", *data, "--output", str(root / "p"), "--steps", "2", "--batch", "1")
+    run("perception", *data, "--output", str(root / "p"), "--steps", "2", "--pixel-steps", "1", "--batch", "1")
     vae = ("--vae", str(root / "a/vae"))
     run("denoiser", *data, *vae, "--output", str(root / "d"), "--steps", "2", "--batch", "2", "--widths", "32,32,64")
     for source in ("a/vae", "p/perception", "d/denoiser"):

@@ -2,42 +2,68 @@
 
 from __future__ import annotations
 
+import contextlib
+import itertools
 import json
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
+import pytest
 import torch
 from torch import nn
 
 from occscene_server.training.loop import LoopOptions, learning_rate, train
 
 
-def run(folder: Path, steps: int, stop_after: int | None = None) -> nn.Module:
-    torch.manual_seed(0)
-    model = nn.Sequential(nn.Linear(4, 8), nn.Tanh(), nn.Linear(8, 1))
-    options = LoopOptions(folder, steps, 1e-2, warmup_steps=5, ema_decay=0.9, checkpoint_minutes=0.0)
-
-    class CutError(Exception):
-        pass
-
-    def loss_of_step(step: int) -> tuple[torch.Tensor, dict[str, float]]:
-        if step == stop_after:
-            raise CutError
-        x = torch.from_numpy(np.random.default_rng(step).normal(size=(16, 4))).float()
-        return (model(x) - x.sum(1, keepdim=True)).square().mean(), {}
-
-    try:
-        train(model, loss_of_step, options)
-    except CutError:
-        torch.manual_seed(99)
-        return run(folder, steps)
-    return model
+class CutError(Exception):
+    """The end of a run that is killed."""
 
 
-def test_resumed_run_equals_uncut_run(tmp_path: Path) -> None:
-    whole, cut = run(tmp_path / "whole", 60), run(tmp_path / "cut", 60, stop_after=33)
+def run(folder: Path, steps: int, cuts: Sequence[int] = (), checkpoint_every: int = 1) -> tuple[nn.Module, list[float]]:
+    """Trains a small network, killed before each of the steps `cuts` and resumed: the network and its losses."""
+    losses: dict[int, float] = {}
+    kills = iter([*cuts, None])
+    while True:
+        kill = next(kills)
+        torch.manual_seed(0)  # as every stage does
+        model = nn.Sequential(nn.Linear(4, 8), nn.Tanh(), nn.Linear(8, 1))
+        clock = itertools.count()
+        options = LoopOptions(folder, steps, 1e-2, warmup_steps=5, ema_decay=0.9, checkpoint_minutes=checkpoint_every)
+
+        def loss_of_step(step: int, model: nn.Module = model, kill: int | None = kill) -> tuple[torch.Tensor, dict]:
+            if step == kill:
+                raise CutError
+            x = torch.from_numpy(np.random.default_rng(step).normal(size=(16, 4))).float()
+            loss = (model(x) - x.sum(1, keepdim=True)).square().mean()
+            losses[step] = loss.item()
+            return loss, {}
+
+        with pytest.MonkeyPatch.context() as patch, contextlib.suppress(CutError):
+            # each look at the clock is a minute later, so that checkpoints come every so many steps
+            patch.setattr("occscene_server.training.loop.time.monotonic", lambda clock=clock: 60.0 * next(clock))
+            train(model, loss_of_step, options)
+            return model, [losses[step] for step in range(steps)]
+
+
+def curve(folder: Path) -> list[tuple[int, float]]:
+    """Steps and losses of the log."""
+    rows = [json.loads(line) for line in (folder / "log.jsonl").read_text().splitlines()]
+    return [(row["step"], row["loss"]) for row in rows]
+
+
+@pytest.mark.parametrize(
+    ("cuts", "checkpoint_every"),
+    [((1,), 1000), ((50,), 0), ((51,), 9), ((119,), 9), ((7, 60, 61, 104), 9), ((33, 103), 1000)],
+)
+def test_a_killed_run_is_the_run_that_was_not(tmp_path: Path, cuts: tuple[int, ...], checkpoint_every: int) -> None:
+    """Every loss, every row of the log and every averaged weight, bit by bit, wherever the checkpoints lie."""
+    whole, losses = run(tmp_path / "whole", 120)
+    cut, cut_losses = run(tmp_path / "cut", 120, cuts, checkpoint_every)
+    assert cut_losses == losses
+    assert curve(tmp_path / "cut") == curve(tmp_path / "whole")
     for a, b in zip(whole.parameters(), cut.parameters(), strict=True):
-        torch.testing.assert_close(a, b, rtol=0, atol=0)
+        assert torch.equal(a, b)
 
 
 def test_loss_falls_and_is_logged(tmp_path: Path) -> None:

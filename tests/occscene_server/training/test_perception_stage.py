@@ -12,7 +12,8 @@ from occscene.camera import PinholeCamera
 from occscene.grid import GridObject, SemanticGrid
 from typer.testing import CliRunner
 
-from occscene_server.models.perception import OccupancyPerception
+from occscene_server.geometry.guidance import render_guidance
+from occscene_server.models.perception import OccupancyPerception, SeenImages
 from occscene_server.training.cli import train_app
 from occscene_server.training.dataset import RenderedScene, SceneInfo, write_scene
 from occscene_server.training.perception_stage import (
@@ -20,6 +21,7 @@ from occscene_server.training.perception_stage import (
     evaluate_perception,
     flawed_images,
     perception_step,
+    pixel_loss,
     random_batch,
 )
 from occscene_server.training.scenes import SceneSet
@@ -79,10 +81,23 @@ def test_untrained_scores_are_the_blockouts_and_training_raises_them(root: Path,
         loss.backward()
         torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
         optimizer.step()
-    assert set(figures) == {"cross_entropy", "sem_scal", "geo_scal", "recall"}
+    assert set(figures) == {"cross_entropy", "sem_scal", "geo_scal", "pixel_classes", "pixel_depth", "recall"}
     after = evaluate_perception(model, scenes)
     assert after["miou"] > before["miou"] + 0.01
     assert after["miou_blockout"] == before["miou_blockout"]
+
+
+def test_pixel_loss_falls_to_nothing_at_the_truth(root: Path) -> None:
+    """What the true grid shows has no loss; a depth that is wrong everywhere by a tenth has that."""
+    batch = SceneSet(root, "train").batch([0, 1])
+    truth = render_guidance(batch.occupancy, batch.cameras, (16, 16), 12)
+    logits = 100.0 * torch.nn.functional.one_hot(truth.labels, 12).movedim(-1, 2).float()
+    log_depth = truth.depth.clamp(0.05, 100.0).log()
+    nothing = torch.zeros(())
+    right, _ = pixel_loss(SeenImages(nothing, nothing, logits, log_depth), batch)
+    assert float(right) < 1e-6
+    _, figures = pixel_loss(SeenImages(nothing, nothing, logits, log_depth + 0.1), batch)
+    assert abs(figures["pixel_depth"] - 0.1) < 1e-5
 
 
 def test_a_step_is_decided_by_its_seed(root: Path, model: OccupancyPerception) -> None:
@@ -124,7 +139,20 @@ def test_the_command_trains_and_saves(root: Path, tmp_path: Path) -> None:
     """Two steps of the real size; what it leaves can be loaded."""
     output = tmp_path / "out"
     result = CliRunner().invoke(
-        train_app, ["perception", "--data", str(root), "--output", str(output), "--steps", "2", "--batch", "1"]
+        train_app,
+        [
+            "perception",
+            "--data",
+            str(root),
+            "--output",
+            str(output),
+            "--steps",
+            "2",
+            "--pixel-steps",
+            "1",
+            "--batch",
+            "1",
+        ],
     )
     assert result.exit_code == 0, result.output
     rows = [json.loads(line) for line in (output / "log.jsonl").read_text().splitlines()]

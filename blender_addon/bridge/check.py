@@ -1,0 +1,168 @@
+"""The way to a server step by step, so that the step that fails can be named."""
+
+from __future__ import annotations
+
+import socket
+import ssl
+from collections.abc import Iterator
+from pathlib import PurePath
+from typing import Any
+
+import grpc
+import occscene
+from occscene.v1 import scene_service_pb2, scene_service_pb2_grpc
+
+from .address import ServerAddress, parse_address
+from .failures import Failure, failure_of
+from .requests import info_head
+from .server import ServerConnections
+
+STEPS = ("address", "tls", "token", "version", "model")
+"""In the order in which they are taken; before them Blender itself looks whether it may go online."""
+
+CONNECT_TIMEOUT = 5.0
+"""Seconds to wait for the server to take a connection, and for its handshake."""
+
+CALL_TIMEOUT = 10.0
+"""Seconds to wait for its answer."""
+
+
+def check_server(connections: ServerConnections, server: dict[str, Any]) -> Iterator[dict[str, Any]]:
+    """Goes the way to a server and yields a `step` event's fields for each step, up to the first that fails.
+
+    Args:
+        connections: where the channel is opened.
+        server: address, token and CA file.
+    """
+    step = "address"
+    try:
+        address = parse_address(server["address"])
+        _connect(address).close()
+        yield _passed("address", address.target)
+        step = "tls"
+        if address.tls:
+            _shake_hands(address, server.get("ca_file", ""))
+        channel, metadata = connections.open(server)
+        stub = scene_service_pb2_grpc.SceneServiceStub(channel)
+        request = scene_service_pb2.GetServerInfoRequest()
+        try:
+            info = info_head(stub.GetServerInfo(request, timeout=CALL_TIMEOUT, metadata=metadata))
+        except grpc.RpcError as error:
+            step, failure = _judged(error, address)
+            if step != "tls":
+                yield _tls_passed(address)
+            if step == "version":
+                yield _passed("token", "accepted")
+            raise failure from error
+        yield _tls_passed(address)
+        step = "token"
+        yield _passed("token", "accepted" if server.get("token") else "none needed")
+        step = "version"
+        check_version(info["version"])
+        yield _passed("version", info["version"])
+        step = "model"
+        yield _model(info)
+    except ValueError as error:
+        yield _failed(step, str(error), "Correct the server address.")
+    except Failure as failure:
+        yield _failed(step, failure.message, failure.advice)
+
+
+def check_version(theirs: str) -> None:
+    """Compares a server's version with ours; versions of the same major and minor number understand each other.
+
+    Raises:
+        Failure: they differ; the advice says which side to update.
+    """
+    ours = occscene.__version__
+    if _release(ours) == _release(theirs):
+        return
+    side = "extension" if _release(ours) < _release(theirs) else "server"
+    raise Failure("VERSION_MISMATCH", f"the server is version {theirs}, the extension is {ours}", f"Update the {side}.")
+
+
+def _release(version: str) -> tuple[int, ...]:
+    return tuple(int(part) for part in version.split(".")[:2])
+
+
+def _connect(address: ServerAddress) -> socket.socket:
+    try:
+        return socket.create_connection((address.host, address.port), timeout=CONNECT_TIMEOUT)
+    except socket.gaierror as error:
+        raise Failure("UNKNOWN_HOST", f"no machine is called {address.host}", "Correct the server address.") from error
+    except ConnectionRefusedError as error:
+        advice = "Start occscene-server there, or correct the port."
+        raise Failure("REFUSED", f"nothing listens at {address.target}", advice) from error
+    except OSError as error:
+        advice = "Check the address, the network, and firewalls on the way."
+        raise Failure("UNREACHABLE", f"{address.target} does not answer: {error}", advice) from error
+
+
+def _shake_hands(address: ServerAddress, ca_file: str) -> None:
+    """A TLS handshake of our own, because grpc does not say what went wrong in its."""
+    try:
+        context = ssl.create_default_context(cafile=ca_file or None)
+    except (OSError, ssl.SSLError) as error:
+        raise Failure("BAD_CA_FILE", f"the CA file cannot be used: {error}", "Choose another one.") from error
+    context.set_alpn_protocols(["h2"])
+    try:
+        with _connect(address) as plain, context.wrap_socket(plain, server_hostname=address.host):
+            pass
+    except ssl.SSLCertVerificationError as error:
+        advice = "If the server has a certificate of its own, choose its authority as the CA file."
+        raise Failure("NOT_TRUSTED", f"the certificate is not trusted: {error.verify_message}", advice) from error
+    except OSError as error:  # ssl.SSLError is one
+        advice = f"If the server has no TLS, use grpc://{address.target}."
+        why = (error.reason if isinstance(error, ssl.SSLError) else error.strerror) or type(error).__name__
+        why = why.replace("_", " ").lower()
+        raise Failure("NO_TLS", f"no TLS connection to {address.target}: {why}", advice) from error
+
+
+def _speaks_tls(address: ServerAddress) -> bool:
+    context = ssl.create_default_context()
+    context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
+    context.set_alpn_protocols(["h2"])
+    try:
+        with _connect(address) as plain, context.wrap_socket(plain):
+            return True
+    except (Failure, OSError):
+        return False
+
+
+def _judged(error: grpc.RpcError, address: ServerAddress) -> tuple[str, Failure]:
+    """The step at which a call failed, and why."""
+    failure = failure_of(error, address.target)
+    code = error.code()
+    if code in (grpc.StatusCode.UNAUTHENTICATED, grpc.StatusCode.PERMISSION_DENIED):
+        return "token", failure
+    if code is grpc.StatusCode.UNIMPLEMENTED:
+        return "version", failure
+    if not address.tls and code is grpc.StatusCode.UNAVAILABLE and _speaks_tls(address):
+        advice = f"Use grpcs://{address.target}."
+        return "tls", Failure("TLS_NEEDED", f"{address.target} asks for TLS", advice)
+    if address.tls and code is grpc.StatusCode.UNAVAILABLE:
+        return "tls", failure
+    advice = "Check that it is occscene-server that listens there."
+    return "address", Failure(failure.reason, f"{address.target} is no OccScene server: {failure.message}", advice)
+
+
+def _model(info: dict[str, Any]) -> dict[str, Any]:
+    """The last step: what the server says of its model."""
+    if info["state"] == "failed":
+        return _failed("model", f"the server cannot load its model: {info['message']}", "See the server's log.")
+    if info["state"] == "loading":
+        return {**_passed("model", "loading; jobs wait until it is ready"), "is_loading": True, "info": info}
+    names = ", ".join(PurePath(model["name"]).name for model in info["models"])  # some are paths on the server
+    return {**_passed("model", f"{names} on {info['device']}"), "info": info}
+
+
+def _tls_passed(address: ServerAddress) -> dict[str, Any]:
+    return _passed("tls", "encrypted" if address.tls else "not used")
+
+
+def _passed(step: str, message: str) -> dict[str, Any]:
+    return {"event": "step", "step": step, "is_good": True, "message": message, "advice": ""}
+
+
+def _failed(step: str, message: str, advice: str) -> dict[str, Any]:
+    return {"event": "step", "step": step, "is_good": False, "message": message, "advice": advice}

@@ -1,0 +1,110 @@
+"""The server's address and credentials: from the preferences, or from the environment on machines without a window."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import bpy
+
+from .bridge.address import DEFAULT_ADDRESS, parse_address
+
+_TOKEN_FILE = "token"
+_entered: dict[str, str] = {}
+"""The token as it was entered, where there is no folder for it: the bpy module."""
+
+
+@dataclass(frozen=True)
+class ConnectionSettings:
+    """How to reach the server: address, token ("" for none), CA file ("" for the system's authorities)."""
+
+    address: str
+    token: str
+    ca_file: str
+
+    def head(self) -> dict[str, str]:
+        """The `server` field of a bridge command."""
+        return asdict(self)
+
+
+def stored_preferences() -> Any:
+    """The extension's preferences, None in the bpy module, where nothing is installed."""
+    addon = bpy.context.preferences.addons.get(__package__)
+    return addon.preferences if addon else None
+
+
+def server_address(address: str = "") -> str:
+    """The address to use: the argument, else OCCSCENE_SERVER, else the preferences, else the default."""
+    stored = stored_preferences()
+    return address or os.environ.get("OCCSCENE_SERVER", "") or (stored.server if stored else DEFAULT_ADDRESS)
+
+
+def connection_settings(address: str = "") -> ConnectionSettings:
+    """The settings to use, with the address as `server_address` finds it.
+
+    The token and CA files come from OCCSCENE_TOKEN_FILE and OCCSCENE_CA_FILE, else the preferences; without a token
+    file the token that was entered there counts.
+
+    Raises:
+        ValueError: the address is malformed, may not be used while Blender is offline, or the token file is unreadable.
+    """
+    stored = stored_preferences()
+    address = server_address(address)
+    token_file = os.environ.get("OCCSCENE_TOKEN_FILE", "") or (stored.token_file if stored else "")
+    ca_file = os.environ.get("OCCSCENE_CA_FILE", "") or (stored.ca_file if stored else "")
+    _check_online(address)
+    token = _read_token(token_file) if token_file else entered_token()
+    return ConnectionSettings(address, token, bpy.path.abspath(ca_file) if ca_file else "")
+
+
+def entered_token() -> str:
+    """The token that was entered in the preferences, "" if none was."""
+    folder = user_folder()
+    if folder is None:
+        return _entered.get(_TOKEN_FILE, "")
+    try:
+        return (folder / _TOKEN_FILE).read_text(encoding="utf-8")
+    except FileNotFoundError:
+        return ""
+
+
+def enter_token(token: str) -> None:
+    """Keeps a token for this user alone; it never gets into a .blend, the preferences' own one included."""
+    folder = user_folder()
+    if folder is None:
+        _entered[_TOKEN_FILE] = token.strip()
+        return
+    path = folder / _TOKEN_FILE
+    path.unlink(missing_ok=True)
+    if token.strip():
+        with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w", encoding="utf-8") as file:
+            file.write(token.strip())
+
+
+def user_folder() -> Path | None:
+    """The extension's own folder for what it writes, None in the bpy module."""
+    try:
+        return Path(bpy.utils.extension_path_user(__package__, create=True))
+    except ValueError:  # not run as an extension
+        return None
+
+
+def _check_online(address: str) -> None:
+    """Refuses addresses beyond this machine while Blender is set to stay offline."""
+    if parse_address(address).is_loopback or bpy.app.online_access:
+        return
+    way_out = (
+        "restart Blender without --offline-mode"
+        if bpy.app.online_access_override
+        else "enable Preferences > System > Network > Allow Online Access"
+    )
+    raise ValueError(f"Blender is set to stay offline, and {address} is another machine: {way_out}")
+
+
+def _read_token(path: str) -> str:
+    try:
+        return Path(bpy.path.abspath(path)).read_text(encoding="utf-8").strip()
+    except OSError as error:
+        raise ValueError(f"the token file cannot be read: {error}; choose it in the preferences") from error

@@ -1,0 +1,151 @@
+"""Passages: the stretches of voxel-centre lines that lie inside closed groups of triangles."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from .closedness import OPEN, ClosedGroups
+from .crossings import Bools, Floats, Ints, Shape, batches, other_axes, sections
+
+_MOST_FRACTION_BITS = 20
+"""Binary digits of a height below one voxel, as far as the sorting key has room for them."""
+
+
+@dataclass(frozen=True)
+class CrossingKey:
+    """One integer for a crossing, that sorts by group, row, column, height and direction, in this order.
+
+    numpy sorts integers many times as fast as records. From the lowest: a bit for the direction, `height_bits` for the
+    height in units of 2**-fraction_bits voxels from one voxel before the grid, then column, row and group.
+    """
+
+    axis: int
+    shape: Shape
+    column_bits: int
+    height_bits: int
+    fraction_bits: int
+
+    @staticmethod
+    def along(axis: int, shape: Shape, groups: int) -> CrossingKey:
+        """The key for lines along an axis."""
+        u_axis, v_axis = other_axes(axis)
+        voxel_bits, column_bits = (shape[axis] + 2).bit_length(), shape[v_axis].bit_length()
+        spare = 62 - groups.bit_length() - shape[u_axis].bit_length() - column_bits - voxel_bits
+        fraction_bits = min(_MOST_FRACTION_BITS, spare)
+        return CrossingKey(axis, shape, column_bits, voxel_bits + fraction_bits, fraction_bits)
+
+    @property
+    def row_bits(self) -> int:
+        """What a row takes."""
+        return self.shape[other_axes(self.axis)[0]].bit_length()
+
+    def of_section(self, group: Ints, row: Ints, upward: Bools) -> Ints:
+        """The part of a key that the crossings of one section share."""
+        return (((group << self.row_bits) | row) << (self.column_bits + self.height_bits + 1)) | upward
+
+    def of_line(self, column: Ints, height: Floats) -> Ints:
+        """The part of a key that is each crossing's own."""
+        bounded = np.minimum(np.maximum(height, -1.0), self.shape[self.axis] + 1.0)
+        fixed = np.rint((bounded + 1.0) * (1 << self.fraction_bits)).astype(np.int64)
+        return (column << (self.height_bits + 1)) | (fixed << 1)
+
+    def group(self, key: Ints) -> Ints:
+        """The group of crossings."""
+        return key >> (self.row_bits + self.column_bits + self.height_bits + 1)
+
+    def first_center(self, key: Ints) -> Ints:
+        """The first voxel along the axis whose centre is not below a crossing."""
+        return ((self._height(key) + (1 << self.fraction_bits >> 1) - 1) >> self.fraction_bits) - 1
+
+    def middle(self, key: Ints, other: Ints) -> Ints:
+        """The voxel in the middle between two crossings."""
+        return ((self._height(key) + self._height(other)) >> (self.fraction_bits + 1)) - 1
+
+    def line(self, key: Ints) -> tuple[Ints, Ints]:
+        """Row and column of crossings."""
+        line = key >> (self.height_bits + 1)
+        return (line >> self.column_bits) & ((1 << self.row_bits) - 1), line & ((1 << self.column_bits) - 1)
+
+    def _height(self, key: Ints) -> Ints:
+        return (key >> 1) & ((1 << self.height_bits) - 1)
+
+
+@dataclass(frozen=True, eq=False)
+class Passages:
+    """Stretches inside closed groups along lines of one axis, sorted by group.
+
+    Args:
+        key: how crossings are written as integers.
+        enter: (P,) the crossing that leads in.
+        leave: (P,) the crossing that leads out.
+        begin: (P,) the first voxel along the axis whose centre lies inside.
+        end: (P,) the first voxel behind; not above `begin` where the passage meets no centre.
+        upward: (P,) the way in is an upward crossing; over the outside of one surface all ways in are alike.
+    """
+
+    key: CrossingKey
+    enter: Ints
+    leave: Ints
+    begin: Ints
+    end: Ints
+    upward: Bools
+
+    def group(self) -> Ints:
+        """(P,) the groups."""
+        return self.key.group(self.enter)
+
+    def voxels(self, passage: Ints, place: Ints) -> tuple[Ints, Ints]:
+        """Groups and flat voxel indices of passages' places along the axis, as far as these are in the grid."""
+        inside = np.flatnonzero((place >= 0) & (place < self.key.shape[self.key.axis]))
+        crossing = self.enter[passage[inside]]
+        row, column = self.key.line(crossing)
+        return self.key.group(crossing), _flat_voxel(self.key.axis, row, column, place[inside], self.key.shape)
+
+
+def scanned(corners: Floats, groups: ClosedGroups, axis: int, shape: Shape) -> tuple[Passages, Ints, Ints]:
+    """Follows the voxel-centre lines along an axis through triangles (3, 3, T).
+
+    Returns:
+        The passages through closed groups; and the voxels in which lines cross open surfaces: triangle and flat voxel
+        index of each.
+    """
+    key = CrossingKey.along(axis, shape, len(groups.owner))
+    none = np.zeros(0, np.int64)
+    keys, open_triangles, open_voxels = [none], [none], [none]
+    for batch in batches(corners.shape[2]):
+        cut = sections(corners[:, :, batch], axis, shape)
+        group = groups.of_triangle[batch][cut.triangle]
+        closed, bare = np.flatnonzero(group >= 0), np.flatnonzero(group == OPEN)
+        column, height = cut.lines(closed)
+        section = key.of_section(group[closed], cut.row[closed], cut.upward[closed])
+        keys.append(np.repeat(section, cut.count[closed]) + key.of_line(column, height))
+        if len(bare):
+            column, height = cut.lines(bare)
+            triangle, row = (np.repeat(values[bare], cut.count[bare]) for values in (cut.triangle, cut.row))
+            inside = np.flatnonzero((height >= 0) & (height < shape[axis]))
+            place = height[inside].astype(np.int64)
+            open_triangles.append(batch.start + triangle[inside])
+            open_voxels.append(_flat_voxel(axis, row[inside], column[inside], place, shape))
+    passages = _passages(np.sort(np.concatenate(keys)), key, groups)
+    return passages, np.concatenate(open_triangles), np.concatenate(open_voxels)
+
+
+def _passages(keys: Ints, key: CrossingKey, groups: ClosedGroups) -> Passages:
+    """The passages between sorted crossings."""
+    step = 2 * (keys & 1) - 1
+    if groups.alternating.any():
+        flips = np.flatnonzero(groups.alternating[key.group(keys)])
+        step[flips] = 1 - 2 * (flips & 1)  # every line before crossed its group an even number of times
+    (last,) = (np.cumsum(step) == 0).nonzero()  # 0 after each line, for its crossings cancel
+    first = np.concatenate([np.zeros(1, np.int64), last[:-1] + 1])[: len(last)]
+    enter, leave = keys[first], keys[last]
+    return Passages(key, enter, leave, key.first_center(enter), key.first_center(leave), step[first] > 0)
+
+
+def _flat_voxel(axis: int, row: Ints, column: Ints, along: Ints, shape: Shape) -> Ints:
+    """Flat index of voxels on lines of an axis."""
+    strides = (shape[1] * shape[2], shape[2], 1)
+    u_axis, v_axis = other_axes(axis)
+    return row * strides[u_axis] + column * strides[v_axis] + along * strides[axis]

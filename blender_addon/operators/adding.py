@@ -1,0 +1,55 @@
+"""Add tagged boxes at the 3D cursor."""
+
+# mypy: disable-error-code="misc, valid-type"
+# ruff: noqa: N801 - class names are as Blender wants them
+
+from __future__ import annotations
+
+import bpy
+from bpy.props import FloatVectorProperty, StringProperty
+
+from ..scene.primitives import SIZES, add_tagged_box
+from ..scene.tagging import class_label, scene_taxonomy
+from .tinting import tint_again
+
+
+class OCCSCENE_OT_add_box(bpy.types.Operator):
+    """Add a box of this class at the 3D cursor"""
+
+    bl_idname = "occscene.add_box"
+    bl_label = "Add Tagged Box"
+    bl_options = {"REGISTER", "UNDO"}
+
+    class_name: StringProperty(name="Class", description="Name of a class")
+    size: FloatVectorProperty(
+        name="Size",
+        description="Width, depth and height; what is usual for the class if it is not given",
+        subtype="XYZ_LENGTH",
+        unit="LENGTH",
+        min=0.01,
+        soft_max=100.0,
+    )
+
+    @classmethod
+    def poll(cls, context: bpy.types.Context) -> bool:
+        """Objects can be added."""
+        if context.mode != "OBJECT":
+            cls.poll_message_set("Leave the edit mode first")
+            return False
+        return True
+
+    def execute(self, context: bpy.types.Context) -> set[str]:
+        """Adds it."""
+        names = [entry.name for entry in scene_taxonomy(context.scene).classes[1:]]
+        if self.class_name not in names:
+            self.report({"ERROR"}, f"there is no class {self.class_name!r}; this domain has {', '.join(names)}")
+            return {"CANCELLED"}
+        if not self.properties.is_property_set("size"):
+            self.size = SIZES[self.class_name]
+        size = (self.size[0], self.size[1], self.size[2])
+        add_tagged_box(context, self.class_name, class_label(self.class_name), size, context.scene.cursor.matrix)
+        tint_again(context.scene)
+        return {"FINISHED"}
+
+
+CLASSES = (OCCSCENE_OT_add_box,)

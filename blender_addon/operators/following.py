@@ -1,0 +1,136 @@
+"""Follow jobs: wait for one, cancel it, take it up again, find those that were lost from sight."""
+
+# mypy: disable-error-code="misc, valid-type"
+# ruff: noqa: N801 - class names are as Blender wants them
+
+from __future__ import annotations
+
+import time
+from typing import Any
+
+import bpy
+from bpy.props import StringProperty
+
+from ..bridge.link import BridgeError
+from ..properties.results import UNFINISHED
+from ..scene.preview import PREVIEW_IMAGE, show_image
+from . import arrivals, jobs, session
+
+
+def wait_for(operator: bpy.types.Operator, record: arrivals.Record) -> set[str]:
+    """Polls until a job has ended, printing how it goes; reports what went wrong."""
+    printer = _ProgressPrinter(record)
+    session.wait(lambda: record.state not in UNFINISHED, printer.update)
+    if record.state == "SUCCEEDED":
+        made = f"{len(record.views)} views" if record.views else "an occupancy"
+        operator.report({"INFO"}, f"{made} in {record.seconds:.1f} s: {record.request.directory}")
+        return {"FINISHED"}
+    operator.report({"ERROR"}, record.message or f"the job ended as {record.state.lower()}")
+    return {"CANCELLED"}
+
+
+class _ProgressPrinter:
+    """Prints a line whenever a job has come further, at most twice a second."""
+
+    def __init__(self, record: arrivals.Record) -> None:
+        self._record = record
+        self._shown = ""
+        self._next = 0.0
+
+    def update(self) -> None:
+        """Prints if there is news."""
+        if time.monotonic() < self._next:
+            return
+        line = status_line(arrivals.result_of(self._record))
+        if line != self._shown:
+            print(f"OccScene: {line}", flush=True)
+            self._shown, self._next = line, time.monotonic() + 0.5
+
+
+def status_line(result: Any) -> str:
+    """Where a result stands, in a few words."""
+    if result.state == "QUEUED" and result.position:
+        return f"queued, {result.position} job{'s' * (result.position != 1)} before this one"
+    if result.state == "RUNNING" and result.phase == "denoising":
+        return f"denoising, step {result.step} of {result.steps}"
+    if result.state == "RUNNING" and result.phase:
+        return f"{result.phase} ..."
+    return str(result.bl_rna.properties["state"].enum_items[result.state].name).lower()
+
+
+class OCCSCENE_OT_cancel(bpy.types.Operator):
+    """End the job: at once here, within a step on the server"""
+
+    bl_idname = "occscene.cancel"
+    bl_label = "Cancel"
+
+    result: StringProperty(name="Result", description="The result's name (request id)")
+
+    def execute(self, context: bpy.types.Context) -> set[str]:
+        """Ends it."""
+        result = context.scene.occscene.results.get(self.result)
+        if result is None:
+            self.report({"ERROR"}, f"there is no result {self.result!r}")
+            return {"CANCELLED"}
+        jobs.cancel(context.scene, result)
+        return {"FINISHED"}
+
+
+class OCCSCENE_OT_reconnect(bpy.types.Operator):
+    """Follow the job on the server again"""
+
+    bl_idname = "occscene.reconnect"
+    bl_label = "Reconnect"
+
+    result: StringProperty(name="Result", description="The result's name (request id)")
+
+    def execute(self, context: bpy.types.Context) -> set[str]:
+        """Watches it; the server replays what was missed."""
+        result = context.scene.occscene.results.get(self.result)
+        if result is None:
+            self.report({"ERROR"}, f"there is no result {self.result!r}")
+            return {"CANCELLED"}
+        try:
+            record = jobs.watch(context.scene, result)
+        except (ValueError, OSError, BridgeError) as error:
+            self.report({"ERROR"}, str(error))
+            return {"CANCELLED"}
+        return {"FINISHED"} if jobs.is_interactive() else wait_for(self, record)
+
+
+class OCCSCENE_OT_bring_back(bpy.types.Operator):
+    """List results of jobs that no file was saved with: after a crash, or if a file was closed without saving"""
+
+    bl_idname = "occscene.bring_back"
+    bl_label = "Bring Back Lost Results"
+
+    def execute(self, context: bpy.types.Context) -> set[str]:
+        """Lists them all in this file and fetches them."""
+        lost = jobs.lost_jobs()
+        for request_id, entry in lost:
+            jobs.bring_back(request_id, entry)
+        self.report({"INFO"}, f"{len(lost)} results brought back" if lost else "No result is lost")
+        return {"FINISHED"}
+
+
+class OCCSCENE_OT_show_preview(bpy.types.Operator):
+    """Show the views of the running job in an Image Editor while they are made"""
+
+    bl_idname = "occscene.show_preview"
+    bl_label = "Show Preview"
+
+    @classmethod
+    def poll(cls, _context: bpy.types.Context) -> bool:
+        """The first preview must be there."""
+        if PREVIEW_IMAGE not in bpy.data.images:
+            cls.poll_message_set("The first preview has not come yet")
+            return False
+        return True
+
+    def execute(self, _context: bpy.types.Context) -> set[str]:
+        """Uses an open Image Editor, else a new window."""
+        show_image(bpy.data.images[PREVIEW_IMAGE])
+        return {"FINISHED"}
+
+
+CLASSES = (OCCSCENE_OT_cancel, OCCSCENE_OT_reconnect, OCCSCENE_OT_bring_back, OCCSCENE_OT_show_preview)

@@ -1,0 +1,238 @@
+"""Grids in and out: a prediction or a file as a mesh, what it changed, and files for other programs."""
+
+# mypy: disable-error-code="misc, valid-type"
+# ruff: noqa: N801 - class names are as Blender wants them
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import bpy
+from bpy.props import BoolProperty, EnumProperty, StringProperty
+from occscene.grid import SemanticGrid, load_grid
+
+from ..bridge.result_folder import BLOCKOUT_FILE, OCCUPANCY_FILE
+from ..geometry.changes import CHANGES, changes
+from ..geometry.greedy import greedy_quads
+from ..geometry.surface import class_surfaces, occupied
+from ..properties.results import SURFACE_ITEMS
+from ..scene.grid_files import READ_FILTER, SUFFIXES, WRITE_FORMATS, read_grid, write_grid
+from ..scene.materials import change_material
+from ..scene.meshes import grid_object, grid_objects_by_class, surface_object
+from .results import RESULT_DESCRIPTION, chosen_result
+from .voxelizing import voxelized_blockout
+
+CHANGES_NAME = "OccScene Changes"
+
+
+def result_grid(context: bpy.types.Context, name: str, file: str = OCCUPANCY_FILE) -> SemanticGrid:
+    """A grid of a result's folder.
+
+    Raises:
+        ValueError: there is no such result, or it has no such grid.
+    """
+    result = chosen_result(context, name)
+    path = Path(bpy.path.abspath(result.directory)) / file
+    if not path.exists():
+        if file == BLOCKOUT_FILE:
+            raise ValueError("this result was made without a blockout, so there is nothing to compare it with")
+        raise ValueError(f"{path} is not there; if it was deleted, generate again")
+    return load_grid(path)
+
+
+class OCCSCENE_OT_import_occupancy(bpy.types.Operator):
+    """Add an occupancy as a voxel mesh with a material for each class, where it lies in the scene"""
+
+    bl_idname = "occscene.import_occupancy"
+    bl_label = "Import Occupancy"
+    bl_options = {"REGISTER", "UNDO"}
+
+    filepath: StringProperty(
+        name="Grid File",
+        description="A grid file (.npz), MagicaVoxel's .vox or SemanticKITTI's .label",
+        subtype="FILE_PATH",
+        options={"SKIP_SAVE"},
+    )
+    filter_glob: StringProperty(default=READ_FILTER, options={"HIDDEN"})
+    result: StringProperty(
+        name="Result", description="Take the occupancy of this result (request id) instead", options={"SKIP_SAVE"}
+    )
+    name: StringProperty(
+        name="Name",
+        description="What the new object is called",
+        default="OccScene Occupancy",
+        options={"SKIP_SAVE"},
+    )
+    surface: EnumProperty(name="Surface", items=SURFACE_ITEMS)
+    separate: BoolProperty(
+        name="Object per Class", description="Add an object for each class, so that classes can be hidden"
+    )
+
+    def execute(self, context: bpy.types.Context) -> set[str]:
+        """Reads the grid and builds the mesh where the grid lies."""
+        try:
+            if self.filepath:
+                settings = context.scene.occscene
+                grid = read_grid(Path(bpy.path.abspath(self.filepath)), settings.domain, settings.voxel_size)
+            else:
+                grid = result_grid(context, self.result)
+            if not occupied(grid.labels).any():
+                raise ValueError("the grid has no occupied voxel")
+        except FileNotFoundError as error:
+            self.report({"ERROR"}, f"{error.filename} is not there")
+            return {"CANCELLED"}
+        except (ValueError, OSError) as error:
+            self.report({"ERROR"}, str(error))
+            return {"CANCELLED"}
+        things = (
+            grid_objects_by_class(context.scene, grid, self.name, self.surface)
+            if self.separate
+            else [grid_object(context.scene, grid, self.name, self.surface)]
+        )
+        _select(context, things)
+        faces = sum(len(thing.data.polygons) for thing in things)
+        self.report({"INFO"}, f"{len(things)} object{'s' * (len(things) != 1)}, {faces:,} faces")
+        return {"FINISHED"}
+
+
+class OCCSCENE_OT_import_grid(bpy.types.Operator):
+    """Add a grid file as a voxel mesh: .npz, MagicaVoxel's .vox, SemanticKITTI's .label, Occ3D's labels.npz"""
+
+    bl_idname = "occscene.import_grid"
+    bl_label = "Import Grid File"
+    bl_options = {"REGISTER", "UNDO"}
+
+    filepath: StringProperty(name="Grid File", subtype="FILE_PATH")
+    filter_glob: StringProperty(default=READ_FILTER, options={"HIDDEN"})
+    surface: EnumProperty(name="Surface", items=SURFACE_ITEMS)
+    separate: BoolProperty(
+        name="Object per Class", description="Add an object for each class, so that classes can be hidden"
+    )
+
+    def invoke(self, context: bpy.types.Context, _event: bpy.types.Event) -> set[str]:
+        """Asks for the file."""
+        context.window_manager.fileselect_add(self)
+        return {"RUNNING_MODAL"}
+
+    def execute(self, _context: bpy.types.Context) -> set[str]:
+        """Imports it under its own name."""
+        name = Path(self.filepath).stem
+        try:
+            bpy.ops.occscene.import_occupancy(
+                filepath=self.filepath, name=name, surface=self.surface, separate=self.separate
+            )
+        except RuntimeError as error:
+            self.report({"ERROR"}, str(error).removeprefix("Error: ").strip())
+            return {"CANCELLED"}
+        return {"FINISHED"}
+
+
+class OCCSCENE_OT_export_grid(bpy.types.Operator):
+    """Write a grid to a file: the result's occupancy, or the blockout as it is now"""
+
+    bl_idname = "occscene.export_grid"
+    bl_label = "Export Grid"
+
+    filepath: StringProperty(name="Grid File", subtype="FILE_PATH")
+    filter_glob: StringProperty(default=READ_FILTER, options={"HIDDEN"})
+    source: EnumProperty(
+        name="Grid",
+        items=(
+            ("RESULT", "Predicted Occupancy", "Of the active result"),
+            ("BLOCKOUT", "Blockout", "The tagged objects as they are now"),
+        ),
+    )
+    file_format: EnumProperty(name="Format", items=WRITE_FORMATS, description="Used where the file's name has no end")
+    result: StringProperty(name="Result", description=RESULT_DESCRIPTION, options={"SKIP_SAVE"})
+
+    def invoke(self, context: bpy.types.Context, _event: bpy.types.Event) -> set[str]:
+        """Asks for the file."""
+        self.filepath = f"{self.source.lower()}{SUFFIXES[self.file_format]}"
+        context.window_manager.fileselect_add(self)
+        return {"RUNNING_MODAL"}
+
+    def check(self, _context: bpy.types.Context) -> bool:
+        """Keeps the name's end true to the format that is chosen in the file browser."""
+        path = Path(self.filepath)
+        wanted = str(path.with_suffix(SUFFIXES[self.file_format])) if path.name else self.filepath
+        is_new, self.filepath = wanted != self.filepath, wanted
+        return is_new
+
+    def execute(self, context: bpy.types.Context) -> set[str]:
+        """Writes it."""
+        path = Path(bpy.path.abspath(self.filepath))
+        if not path.suffix:
+            path = path.with_suffix(SUFFIXES[self.file_format])
+        try:
+            is_result = self.source == "RESULT"
+            grid = result_grid(context, self.result) if is_result else voxelized_blockout(context)[0]
+            write_grid(path, grid)
+        except (ValueError, OSError) as error:
+            self.report({"ERROR"}, str(error))
+            return {"CANCELLED"}
+        self.report({"INFO"}, f"{path}: {' x '.join(map(str, grid.shape))} voxels")
+        return {"FINISHED"}
+
+
+class OCCSCENE_OT_show_changes(bpy.types.Operator):
+    """Show the voxels that the prediction added to the blockout (green), removed (red) or gave another class (yellow);
+    press again to take them away
+    """
+
+    bl_idname = "occscene.show_changes"
+    bl_label = "Show Changes"
+    bl_options = {"REGISTER", "UNDO"}
+
+    result: StringProperty(name="Result", description=RESULT_DESCRIPTION, options={"SKIP_SAVE"})
+
+    def execute(self, context: bpy.types.Context) -> set[str]:
+        """Adds or removes an object for each kind of change."""
+        if remove_changes(context.scene):
+            return {"FINISHED"}
+        try:
+            before = result_grid(context, self.result, BLOCKOUT_FILE)
+            marks = changes(before, result_grid(context, self.result))
+        except (ValueError, OSError) as error:
+            self.report({"ERROR"}, str(error))
+            return {"CANCELLED"}
+        grid = replace(before.without_instances(), labels=marks)
+        surfaces = class_surfaces(greedy_quads(grid, between_classes=True))
+        for kind, surface in surfaces.items():
+            name = f"{CHANGES_NAME} {CHANGES[kind]}"
+            thing = surface_object(context.scene, grid, name, surface, {kind: change_material(CHANGES[kind])})
+            thing.hide_render = True
+            thing.show_in_front = True  # most of it lies inside the blockout
+        counts = ", ".join(f"{int((marks == kind).sum()):,} {name}" for kind, name in CHANGES.items())
+        self.report({"INFO"}, f"Voxels: {counts}")
+        return {"FINISHED"}
+
+
+def shown_changes(scene: bpy.types.Scene) -> list[bpy.types.Object]:
+    """The objects that show changes."""
+    return [thing for thing in scene.objects if thing.occscene.is_output and thing.name.startswith(CHANGES_NAME)]
+
+
+def remove_changes(scene: bpy.types.Scene) -> bool:
+    """Removes the objects that show changes; says whether there were some."""
+    meshes = [thing.data for thing in shown_changes(scene)]
+    for mesh in meshes:
+        bpy.data.meshes.remove(mesh)
+    return bool(meshes)
+
+
+def _select(context: bpy.types.Context, things: list[Any]) -> None:
+    for other in list(context.view_layer.objects.selected):
+        other.select_set(False)
+    for thing in things:
+        thing.select_set(True)
+    context.view_layer.objects.active = things[0]
+
+
+CLASSES = (
+    OCCSCENE_OT_import_occupancy,
+    OCCSCENE_OT_import_grid,
+    OCCSCENE_OT_export_grid,
+    OCCSCENE_OT_show_changes,
+)

@@ -1,0 +1,90 @@
+"""Jobs whose results no saved file holds yet: one small file each, so that a crash or a quick goodbye loses none.
+
+An entry is written before the request is sent and goes when the .blend has been saved with the ended result in it, or
+when the artist removes the result.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import bpy
+
+from .. import __package__ as base_package
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One job.
+
+    Args:
+        request: JSON of `operators.request.Request`.
+        server: the address it was sent to.
+        job_id: "" until the server has answered.
+        blend: the .blend that it was sent from; "" if that was never saved.
+        scene: the scene's name.
+    """
+
+    request: str
+    server: str
+    job_id: str
+    blend: str
+    scene: str
+
+
+def user_folder(name: str) -> Path:
+    """A folder of the extension for this user; below OCCSCENE_USER_FOLDER if the environment has it."""
+    if "OCCSCENE_USER_FOLDER" in os.environ:
+        root = Path(os.environ["OCCSCENE_USER_FOLDER"])
+    else:
+        try:
+            root = Path(bpy.utils.extension_path_user(base_package))
+        except ValueError:  # not run as an extension: the bpy module
+            root = Path(bpy.utils.user_resource("DATAFILES", path="occscene"))
+    folder = root / name
+    folder.mkdir(parents=True, exist_ok=True)
+    return folder
+
+
+def results_folder() -> Path:
+    """Where results go by default: beside the .blend, so that they move with it, else to the user's own folder."""
+    if bpy.data.filepath:
+        folder = Path(bpy.data.filepath).parent
+        if os.access(folder, os.W_OK):
+            return folder / "occscene_results"
+    return user_folder("results")
+
+
+def stored_path(directory: str) -> str:
+    """A folder as a .blend keeps it: relative to the file if it lies beside or below it."""
+    if not bpy.data.filepath:
+        return directory
+    folder = Path(bpy.data.filepath).parent
+    return str(bpy.path.relpath(directory)) if Path(directory).is_relative_to(folder) else directory
+
+
+def write(request_id: str, entry: Entry) -> None:
+    """Writes or rewrites a job's entry."""
+    path = _path(request_id)
+    part = path.with_suffix(".part")
+    part.write_text(json.dumps(asdict(entry)), encoding="utf-8")
+    part.replace(path)
+
+
+def remove(request_id: str) -> None:
+    """Forgets a job; does nothing if it has no entry."""
+    _path(request_id).unlink(missing_ok=True)
+
+
+def entries() -> Iterator[tuple[str, Entry]]:
+    """Request ids and entries, oldest first."""
+    for path in sorted(user_folder("jobs").glob("*.json"), key=lambda path: path.stat().st_mtime):
+        yield path.stem, Entry(**json.loads(path.read_text(encoding="utf-8")))
+
+
+def _path(request_id: str) -> Path:
+    return user_folder("jobs") / f"{request_id}.json"

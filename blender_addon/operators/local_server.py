@@ -1,0 +1,175 @@
+"""A server on this machine, started from the preferences and ended with Blender."""
+
+# mypy: disable-error-code="misc, valid-type"
+# ruff: noqa: N801 - class names are as Blender wants them
+
+from __future__ import annotations
+
+import contextlib
+import subprocess
+import sys
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+
+import bpy
+from bpy.props import StringProperty
+
+from ..bridge.address import parse_address
+from ..connection import server_address, stored_preferences, user_folder
+from .connecting import ConnectionCheck, redraw_connection, start_check
+
+POLL_PAUSE = 1.0
+"""Seconds between looks at the server while it starts; while it runs nothing is asked of it."""
+
+_BOOTSTRAP = "import sys; sys.path.insert(0, sys.argv[1]); from bridge.keeper import main; main()"
+_LOG_END = 2000
+
+
+@dataclass
+class LocalServer:
+    """The server that this Blender has started.
+
+    Args:
+        keeper: the process that keeps it, None if none was started.
+        log: the file that it writes to.
+        state: "" (never started), "starting", "loading", "ready", "stopped" or "ended" (by itself).
+        message: the last line of the log of a server that ended.
+    """
+
+    keeper: subprocess.Popen[bytes] | None = None
+    log: Path = Path()
+    state: str = ""
+    message: str = ""
+
+    @property
+    def is_running(self) -> bool:
+        """The server's process is there."""
+        return self.keeper is not None
+
+
+local_server = LocalServer()
+_check: ConnectionCheck | None = None
+
+
+def start_local_server(python: str, address: str) -> None:
+    """Starts `occscene-server serve` and follows it until it is ready.
+
+    Args:
+        python: the interpreter, or the folder of an environment.
+        address: on this machine; the server listens on its port.
+
+    Raises:
+        ValueError: no such Python, or the address is another machine's.
+        OSError: the keeper cannot be started.
+    """
+    parsed = parse_address(address)
+    if not parsed.is_loopback:
+        raise ValueError(f"the server address {address} is another machine's; set it to 127.0.0.1:{parsed.port} first")
+    command = [str(_python_of(python)), "-m", "occscene_server.cli", "serve", "--port", str(parsed.port)]
+    local_server.log = (user_folder() or Path(tempfile.mkdtemp(prefix="occscene_"))) / "server.log"
+    addon = str(Path(__file__).resolve().parents[1])
+    local_server.keeper = subprocess.Popen(
+        [sys.executable, *bpy.app.python_args, "-c", _BOOTSTRAP, addon, str(local_server.log), *command],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+        creationflags=getattr(subprocess, "CREATE_NO_WINDOW", 0),  # Windows alone has it
+    )
+    local_server.state, local_server.message = "starting", ""
+    if not bpy.app.timers.is_registered(_tick):
+        bpy.app.timers.register(_tick, first_interval=POLL_PAUSE, persistent=True)
+
+
+def stop_local_server() -> None:
+    """Ends the server, if one was started; its keeper sees to it, so nothing is waited for."""
+    if bpy.app.timers.is_registered(_tick):
+        bpy.app.timers.unregister(_tick)
+    if local_server.keeper is not None and local_server.keeper.stdin is not None:
+        with contextlib.suppress(OSError):
+            local_server.keeper.stdin.close()
+        local_server.state = "stopped"
+    local_server.keeper = None
+
+
+def look_after() -> None:
+    """Brings the state up to date: has the server ended, or is it ready by now?"""
+    global _check
+    if local_server.keeper is None:
+        return
+    if local_server.keeper.poll() is not None:
+        local_server.keeper = None
+        local_server.state, local_server.message = "ended", _last_line(local_server.log)
+    elif local_server.state != "ready":
+        if _check is not None and not _check.is_running:
+            if _check.is_good:
+                local_server.state = "loading" if _check.is_loading else "ready"
+            elif _check.failed and _check.failed["step"] not in ("address", "online"):
+                local_server.state, local_server.message = "ready", _check.line()
+        if _check is None or not _check.is_running:
+            _check = None if local_server.state == "ready" else start_check(server_address(), lambda _check: None)
+    redraw_connection()
+
+
+def _tick() -> float | None:
+    """The timer."""
+    look_after()
+    return POLL_PAUSE if local_server.is_running else None
+
+
+def _python_of(text: str) -> Path:
+    if not text:
+        raise ValueError("choose the Python in which occscene-server is installed, in the preferences")
+    path = Path(bpy.path.abspath(text))
+    if path.is_file():
+        return path
+    found = [path / name for name in ("bin/python", "Scripts/python.exe", "python.exe") if (path / name).is_file()]
+    if not found:
+        raise ValueError(f"{path} is neither a Python nor the folder of an environment; choose it in the preferences")
+    return found[0]
+
+
+def _last_line(log: Path) -> str:
+    try:
+        text = log.read_text(encoding="utf-8", errors="replace")[-_LOG_END:]
+    except OSError as error:
+        return str(error)
+    return next((line.strip() for line in reversed(text.splitlines()) if line.strip()), "it wrote nothing")
+
+
+class OCCSCENE_OT_start_server(bpy.types.Operator):
+    """Run occscene-server on this machine until Blender quits"""
+
+    bl_idname = "occscene.start_server"
+    bl_label = "Start Local Server"
+
+    python: StringProperty(name="Python", description="Empty takes the preferences'")
+
+    def execute(self, _context: bpy.types.Context) -> set[str]:
+        """Starts it."""
+        if local_server.is_running:
+            self.report({"WARNING"}, "the server runs already")
+            return {"CANCELLED"}
+        stored = stored_preferences()
+        try:
+            start_local_server(self.python or (stored.server_python if stored else ""), server_address())
+        except (ValueError, OSError) as error:
+            self.report({"ERROR"}, str(error))
+            return {"CANCELLED"}
+        return {"FINISHED"}
+
+
+class OCCSCENE_OT_stop_server(bpy.types.Operator):
+    """End the server that was started here; jobs that wait go on when it is started again"""
+
+    bl_idname = "occscene.stop_server"
+    bl_label = "Stop Local Server"
+
+    def execute(self, _context: bpy.types.Context) -> set[str]:
+        """Ends it."""
+        stop_local_server()
+        redraw_connection()
+        return {"FINISHED"}
+
+
+CLASSES = (OCCSCENE_OT_start_server, OCCSCENE_OT_stop_server)

@@ -1,0 +1,191 @@
+"""The Generate panel: what is asked for, and how running jobs go."""
+
+# mypy: disable-error-code="misc"
+# ruff: noqa: N801 - class names are as Blender wants them
+
+from __future__ import annotations
+
+from typing import Any
+
+import bpy
+from occscene.limits import MAX_VIEWS
+
+from ..operators.estimate import estimated_seconds, rough_time
+from ..operators.following import status_line
+from ..operators.styles import OCCSCENE_MT_styles
+from ..properties.results import UNFINISHED
+from ..scene.cameras import animation_frames, image_size
+from .counts import drawn_counts
+from .layout import SidebarPanel, wrapped_label
+
+
+class VIEW3D_PT_occscene_generate(SidebarPanel, bpy.types.Panel):
+    """Ask for views."""
+
+    bl_label = "Generate"
+    bl_order = 2
+
+    def draw(self, context: bpy.types.Context) -> None:
+        """Draws the settings, the button, and how the running jobs go."""
+        layout = self.layout
+        settings = context.scene.occscene
+        _words(layout, settings)
+        _cameras(layout, settings)
+        _numbers(layout, settings)
+        _button(layout, context)
+        for result in settings.results:
+            if result.state in UNFINISHED:
+                _progress(layout, result)
+
+
+class VIEW3D_PT_occscene_text(SidebarPanel, bpy.types.Panel):
+    """Text to scene."""
+
+    bl_label = "From Text Alone"
+    bl_parent_id = "VIEW3D_PT_occscene_generate"
+    bl_options = {"DEFAULT_CLOSED"}
+
+    def draw(self, context: bpy.types.Context) -> None:
+        """Draws what it does, its cameras and its button."""
+        layout = self.layout
+        scene = context.scene
+        wrapped_label(layout, context, "Fills the empty volume as the prompt says; no blockout is sent.")
+        layout.operator("occscene.add_rig", icon="OUTLINER_OB_CAMERA")
+        count = view_count(scene)
+        has_cameras = any(thing.type == "CAMERA" for thing in scene.objects)
+        row = layout.row()
+        row.scale_y = 1.3
+        row.enabled = _views_fit(count) or not has_cameras
+        text = f"Generate {_views(count)} from Text" if has_cameras else "Add Cameras and Generate"
+        row.operator("occscene.generate", text=text, icon="OUTLINER_OB_FONT").task = "TEXT"
+
+
+class VIEW3D_PT_occscene_images(SidebarPanel, bpy.types.Panel):
+    """Images to occupancy."""
+
+    bl_label = "From Images"
+    bl_parent_id = "VIEW3D_PT_occscene_generate"
+    bl_options = {"DEFAULT_CLOSED"}
+
+    def draw(self, context: bpy.types.Context) -> None:
+        """Draws what it does, whether the images are there, and its button."""
+        layout = self.layout
+        scene = context.scene
+        wrapped_label(layout, context, "Predicts the occupancy that the cameras' background images show.")
+        layout.prop(scene.occscene, "use_blockout")
+        count = view_count(scene)
+        row = layout.row()
+        row.scale_y = 1.3
+        row.enabled = _views_fit(count)
+        images = f"{count} Image{'s' * (count != 1)}"
+        row.operator("occscene.generate", text=f"Predict from {images}", icon="IMAGE_DATA").task = "IMAGES"
+
+
+def view_count(scene: bpy.types.Scene) -> int:
+    """How many views the scene's choice of cameras makes."""
+    settings = scene.occscene
+    cameras = [thing for thing in scene.objects if thing.type == "CAMERA"]
+    if settings.cameras == "ALL":
+        return len(cameras)
+    if settings.cameras == "SELECTED":
+        return sum(thing.select_get() for thing in cameras)
+    if scene.camera is None:
+        return 0
+    return len(animation_frames(scene, settings.frame_step)) if settings.cameras == "ANIMATION" else 1
+
+
+def _views(count: int) -> str:
+    return f"{count} View{'s' * (count != 1)}"
+
+
+def _views_fit(count: int) -> bool:
+    return 0 < count <= MAX_VIEWS
+
+
+def _words(layout: bpy.types.UILayout, settings: Any) -> None:
+    column = layout.column(align=True)
+    column.label(text="Prompt")
+    column.prop(settings, "prompt", text="")
+    column = layout.column(align=True)
+    row = column.row(align=True)
+    row.label(text="Style")
+    row.menu("OCCSCENE_MT_styles", text=OCCSCENE_MT_styles.bl_label)
+    row.operator("occscene.style_preset", text="", icon="ADD")
+    row.operator("occscene.style_preset", text="", icon="REMOVE").remove_active = True
+    column.prop(settings, "style", text="")
+    column = layout.column(align=True)
+    column.label(text="Avoid")
+    column.prop(settings, "negative_prompt", text="")
+
+
+def _cameras(layout: bpy.types.UILayout, settings: Any) -> None:
+    column = layout.column(align=True)
+    column.label(text="Cameras")
+    column.row(align=True).prop(settings, "cameras", expand=True)
+    if settings.cameras == "ANIMATION":
+        column.prop(settings, "frame_step", text="Every Nth Frame")
+
+
+def _numbers(layout: bpy.types.UILayout, settings: Any) -> None:
+    column = layout.column()
+    column.use_property_split = True
+    column.use_property_decorate = False
+    row = column.row(align=True)
+    part = row.row(align=True)
+    part.enabled = settings.seed_mode != "RANDOM"
+    part.prop(settings, "seed")
+    row.prop(settings, "seed_mode", text="")
+    column.prop(settings, "image_size")
+    column.prop(settings, "steps", text="Quality" if settings.steps else "Quality (model's)")
+    column.prop(settings, "use_guidance")
+    if settings.use_guidance:
+        column.prop(settings, "text_guidance", slider=True)
+        column.prop(settings, "occupancy_guidance", slider=True)
+
+
+def _button(layout: bpy.types.UILayout, context: bpy.types.Context) -> None:
+    """The button, and what it will send or what is still missing."""
+    scene = context.scene
+    settings = scene.occscene
+    count = view_count(scene)
+    tagged = sum(number for name, number in drawn_counts(scene).items() if name)
+    missing = _missing(settings, tagged, count)
+    column = layout.column(align=True)
+    column.scale_y = 1.5
+    column.enabled = not missing
+    column.operator("occscene.generate", text=f"Generate {_views(count)}", icon="RENDER_STILL").task = "BLOCKOUT"
+    if missing:
+        wrapped_label(layout, context, missing, icon="INFO")
+        return
+    width, height = image_size(scene, settings.image_size)
+    sends = (
+        f"Sends {tagged} object{'s' * (tagged != 1)}, {count} camera{'s' * (count != 1)} of {width} x {height} pixels"
+    )
+    seconds = estimated_seconds(scene, count, width, height)
+    wrapped_label(layout, context, sends + (f"; takes {rough_time(seconds)}" if seconds else ""), icon="INFO")
+
+
+def _missing(settings: Any, tagged: int, count: int) -> str:
+    """What keeps the button from working, or ""."""
+    if not tagged:
+        return "Give objects their classes first, in the Scene panel"
+    if settings.volume is None:
+        return "Place the volume first, in the Volume panel"
+    if not count:
+        return "Add or choose a camera first"
+    if count > MAX_VIEWS:
+        way_out = "raise the step" if settings.cameras == "ANIMATION" else "select fewer cameras"
+        return f"{count} views are more than the {MAX_VIEWS} that one request may have: {way_out}"
+    return ""
+
+
+def _progress(layout: bpy.types.UILayout, result: Any) -> None:
+    """A running job: its bar, the preview, and the button that ends it."""
+    row = layout.row(align=True)
+    factor = result.step / result.steps if result.steps else 0.0
+    row.progress(factor=factor, type="BAR", text=status_line(result).capitalize())
+    row.operator("occscene.show_preview", text="", icon="IMAGE_DATA")
+    row.operator("occscene.cancel", text="", icon="CANCEL").result = result.name
+
+
+CLASSES = (VIEW3D_PT_occscene_generate, VIEW3D_PT_occscene_text, VIEW3D_PT_occscene_images)

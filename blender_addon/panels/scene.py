@@ -1,0 +1,151 @@
+"""The Scene panel: the blockout's classes."""
+
+# mypy: disable-error-code="misc"
+# ruff: noqa: N801 - class names are as Blender wants them
+
+from __future__ import annotations
+
+import bpy
+from bpy.app.translations import pgettext_iface, pgettext_rpt
+
+from ..scene.tagging import ClassLookup, class_label, scene_taxonomy
+from .add_menu import VIEW3D_MT_occscene_add
+from .counts import drawn_counts
+from .icons import class_icon
+from .layout import SidebarPanel
+
+
+class VIEW3D_PT_occscene_scene(SidebarPanel, bpy.types.Panel):
+    """Tag the blockout."""
+
+    bl_label = "Scene"
+    bl_order = 0
+
+    def draw(self, context: bpy.types.Context) -> None:
+        """Draws the domain, the target of a click, and the class palette."""
+        layout = self.layout
+        scene = context.scene
+        session = context.window_manager.occscene
+        taxonomy = scene_taxonomy(scene)
+        layout.row().prop(scene.occscene, "domain", expand=True)
+        row = layout.row(align=True)
+        row.operator("occscene.guess_classes", text="Guess by Name", icon="SORTALPHA")
+        row.operator("occscene.tint_viewport", icon="COLOR", depress=scene.occscene.is_tinted)
+
+        column = layout.column(align=True)
+        column.label(text="Assign To")
+        column.row(align=True).prop(session, "assign_target", expand=True)
+        column.label(text=_target_name(context, session.assign_target), icon="FORWARD")
+
+        counts = drawn_counts(scene)
+        palette = layout.box().column(align=True)
+        for entry in taxonomy.classes[1:]:
+            split = palette.split(factor=0.8, align=True)
+            button = split.operator(
+                "occscene.assign_class", text=class_label(entry.name), icon_value=class_icon(taxonomy, entry)
+            )
+            button.class_name, button.target = entry.name, session.assign_target
+            part = split.row(align=True)
+            part.enabled = counts[entry.name] > 0
+            part.operator("occscene.select_class", text=str(counts[entry.name])).class_name = entry.name
+        if counts[""]:
+            row = layout.row()
+            row.alert = True
+            text = pgettext_iface("Select {} Without Class").format(counts[""])
+            row.operator("occscene.select_class", text=text, icon="ERROR").class_name = ""
+
+        row = layout.row(align=True)
+        ground, upright = ("floor", "wall") if taxonomy.name == "indoor" else ("road", "building")
+        for name in (upright, ground):
+            row.operator("occscene.add_box", text=class_label(name), icon="ADD").class_name = name
+        row.menu(VIEW3D_MT_occscene_add.bl_idname, text="More", icon="ADD")
+
+
+def _target_name(context: bpy.types.Context, target: str) -> str:
+    """What a click on a class will change, by name."""
+    if target == "COLLECTION":
+        return str(context.collection.name)
+    active = context.view_layer.objects.active
+    if target == "SLOT":
+        material = active.active_material if active else None
+        return str(material.name if material else pgettext_rpt("No material in the active slot"))
+    return str(pgettext_rpt("{} selected").format(len(context.view_layer.objects.selected)))
+
+
+class VIEW3D_PT_occscene_object(SidebarPanel, bpy.types.Panel):
+    """The active object's tags."""
+
+    bl_label = "Active Object"
+    bl_parent_id = "VIEW3D_PT_occscene_scene"
+
+    @classmethod
+    def poll(cls, context: bpy.types.Context) -> bool:
+        """There is an active object of the artist's."""
+        return context.object is not None and not context.object.occscene.is_output
+
+    def draw(self, context: bpy.types.Context) -> None:
+        """Draws who gives a class, the strongest first; what is beaten is greyed."""
+        layout = self.layout
+        thing = context.object
+        lookup = ClassLookup.of(context.scene)
+        own = lookup.own_class(thing)
+        column = layout.column(align=True)
+        _class_line(column, "OBJECT_DATA", thing.name, own, "OBJECTS", is_beaten=False)
+        slots = lookup.slot_classes(thing)
+        for slot, name in zip(thing.material_slots, slots, strict=False):
+            if name:
+                _class_line(column, "MATERIAL", slot.material.name, name, "", is_beaten=bool(own))
+        from_collection = lookup.collection_class(thing)
+        if from_collection:
+            is_beaten = bool(own) or (bool(slots) and all(slots))
+            text = pgettext_iface("Collection")
+            _class_line(column, "OUTLINER_COLLECTION", text, from_collection, "", is_beaten)
+        if not lookup.class_names(thing):
+            column.label(text="Without a class it is not sent", icon="ERROR")
+        layout.prop(thing.occscene, "shell_only")
+
+
+def _class_line(
+    column: bpy.types.UILayout, icon: str, owner: str, class_name: str, target: str, is_beaten: bool
+) -> None:
+    """One owner of a class, and the button that takes it away."""
+    row = column.row(align=True)
+    row.active = not is_beaten
+    row.label(text=owner, icon=icon)
+    part = row.row(align=True)
+    part.alignment = "RIGHT"
+    part.label(text=class_label(class_name) if class_name else "-")
+    if class_name and target:
+        button = part.operator("occscene.assign_class", text="", icon="X", emboss=False)
+        button.class_name, button.target = "", target
+
+
+class VIEW3D_PT_occscene_hints(SidebarPanel, bpy.types.Panel):
+    """Which colours are sent."""
+
+    bl_label = "Color Hints"
+    bl_parent_id = "VIEW3D_PT_occscene_scene"
+    bl_options = {"DEFAULT_CLOSED"}
+
+    def draw_header(self, context: bpy.types.Context) -> None:
+        """Draws the switch for all."""
+        self.layout.prop(context.scene.occscene, "use_hints", text="")
+
+    def draw(self, context: bpy.types.Context) -> None:
+        """Draws the active object's colour and the switches of the selection."""
+        layout = self.layout
+        layout.active = context.scene.occscene.use_hints
+        thing = context.object
+        if thing is not None and not thing.occscene.is_output:
+            split = layout.split(factor=0.6)
+            split.prop(thing.occscene, "use_hint")
+            if thing.occscene.is_tinted:
+                split.prop(thing.occscene, "untinted_color", text="")
+            else:
+                split.prop(thing, "color", text="")
+        row = layout.row(align=True)
+        row.operator("occscene.set_hint", text="Keep Selected").use_hint = True
+        row.operator("occscene.set_hint", text="Free Selected").use_hint = False
+
+
+CLASSES = (VIEW3D_PT_occscene_scene, VIEW3D_PT_occscene_object, VIEW3D_PT_occscene_hints)

@@ -1,0 +1,101 @@
+"""The Volume panel: where the grid lies, and what is in it."""
+
+# mypy: disable-error-code="misc"
+# ruff: noqa: N801 - class names are as Blender wants them
+
+from __future__ import annotations
+
+import bpy
+from bpy.app.translations import pgettext_rpt
+from occscene.taxonomy import Taxonomy
+
+from ..scene.grid_view import GridFigures, is_stale, shown_figures
+from ..scene.tagging import class_label, scene_taxonomy
+from ..scene.volume import grid_volume
+from .icons import class_icon
+from .layout import SidebarPanel, wrapped_label
+
+
+class VIEW3D_PT_occscene_volume(SidebarPanel, bpy.types.Panel):
+    """Place the volume."""
+
+    bl_label = "Volume"
+    bl_order = 1
+
+    def draw(self, context: bpy.types.Context) -> None:
+        """Draws the volume's settings and size, and the grid that is shown."""
+        layout = self.layout
+        scene = context.scene
+        settings = scene.occscene
+        column = layout.column(align=True)
+        column.operator("occscene.fit_volume", icon="CUBE").mode = "TIGHT"
+        row = column.row(align=True)
+        for domain, text in (("indoor", "Indoor Size"), ("outdoor", "Outdoor Size")):
+            button = row.operator("occscene.fit_volume", text=text)
+            button.mode, button.domain = "PRESET", domain
+        column = layout.column()
+        column.use_property_split = True
+        column.use_property_decorate = False
+        column.prop(settings, "volume")
+        column.prop(settings, "voxel_size")
+        if settings.volume is not None:
+            _volume_size(layout, context)
+        figures = shown_figures(scene)
+        row = layout.row(align=True)
+        row.enabled = settings.volume is not None or figures is not None
+        row.operator(
+            "occscene.show_grid",
+            text="Hide Grid" if figures else "Show Grid",
+            icon="HIDE_OFF" if figures else "HIDE_ON",
+            depress=figures is not None,
+        ).action = "TOGGLE"
+        if figures is None:
+            return
+        if is_stale():
+            row.alert = True
+            row.operator("occscene.show_grid", text="Refresh", icon="FILE_REFRESH").action = "REFRESH"
+            wrapped_label(layout, context, pgettext_rpt("The scene has changed since"), icon="ERROR")
+        _figures(layout, context, figures, scene_taxonomy(scene))
+
+
+def _volume_size(layout: bpy.types.UILayout, context: bpy.types.Context) -> None:
+    try:
+        volume = grid_volume(context.scene)
+    except ValueError as error:
+        wrapped_label(layout, context, str(error), icon="ERROR")
+        return
+    column = layout.column(align=True)
+    x, y, z = volume.shape
+    column.label(text=pgettext_rpt("{} voxels").format(f"{x} x {y} x {z} = {x * y * z:,}"))
+    column.label(text=" x ".join(f"{side * volume.voxel_size:.2f}" for side in volume.shape) + " m")
+
+
+def _figures(layout: bpy.types.UILayout, context: bpy.types.Context, figures: GridFigures, taxonomy: Taxonomy) -> None:
+    """Voxels, memory and classes of the grid that is shown."""
+    column = layout.column(align=True)
+    column.label(
+        text=pgettext_rpt("{} filled by {} objects, {}").format(
+            f"{figures.filled:,}", figures.objects, _bytes_label(figures.nbytes)
+        )
+    )
+    if figures.untagged:
+        wrapped_label(
+            layout, context, pgettext_rpt("{} without a class left out").format(len(figures.untagged)), icon="ERROR"
+        )
+    column = layout.column(align=True)
+    column.scale_y = 0.8
+    known = {entry.name: entry for entry in taxonomy.classes}
+    for name, voxels in figures.class_voxels:
+        if name in known:
+            row = column.row()
+            row.label(text=class_label(name), icon_value=class_icon(taxonomy, known[name]))
+            part = row.row()
+            part.alignment = "RIGHT"
+            part.label(text=f"{voxels:,}", translate=False)
+
+
+def _bytes_label(count: int) -> str:
+    return f"{count / 2**20:.1f} MiB" if count >= 2**20 else f"{count / 2**10:.0f} KiB"
+
+
+CLASSES = (VIEW3D_PT_occscene_volume,)

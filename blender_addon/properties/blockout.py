@@ -1,0 +1,55 @@
+"""Settings of a scene's blockout: domain, colour hints, volume."""
+
+# mypy: disable-error-code="misc, valid-type"
+from __future__ import annotations
+
+import bpy
+from bpy.props import BoolProperty, EnumProperty, FloatProperty, PointerProperty
+from occscene.limits import MAX_VOXEL_SIZE, MIN_VOXEL_SIZE
+
+from ..scene.grid_view import mark_stale
+
+DOMAINS = (
+    ("indoor", "Indoor", "Rooms: the 12 classes of NYUv2"),
+    ("outdoor", "Outdoor", "Streets: the 20 classes of SemanticKITTI"),
+)
+
+
+def _mark_stale(_settings: object, _context: object) -> None:
+    mark_stale()
+
+
+class BlockoutSettings:
+    """What the Scene and Volume panels set."""
+
+    domain: EnumProperty(
+        name="Domain",
+        description="What the scene is, and so which classes it has",
+        items=DOMAINS,
+        update=_mark_stale,
+    )
+    is_tinted: BoolProperty(options={"HIDDEN"})
+    use_hints: BoolProperty(
+        name="Color Hints",
+        description="Send the viewport colors of the objects that keep theirs",
+        default=True,
+        update=_mark_stale,
+    )
+    volume: PointerProperty(
+        name="Volume",
+        description="The empty whose box is filled",
+        type=bpy.types.Object,
+        poll=lambda _self, thing: thing.type == "EMPTY",
+        update=_mark_stale,
+    )
+    voxel_size: FloatProperty(
+        name="Voxel Size",
+        description="Length of a voxel's side",
+        subtype="DISTANCE",
+        default=0.08,
+        min=MIN_VOXEL_SIZE,
+        max=MAX_VOXEL_SIZE,
+        precision=3,
+        step=1,
+        update=_mark_stale,
+    )

@@ -1,0 +1,27 @@
+"""What is shown but not saved."""
+
+# mypy: disable-error-code="misc, valid-type"
+from __future__ import annotations
+
+import bpy
+from bpy.props import EnumProperty, StringProperty
+
+ASSIGN_TARGETS = (
+    ("OBJECTS", "Objects", "Give the class to the selected objects", "OBJECT_DATA", 0),
+    ("SLOT", "Material", "Give the class to the material in the active object's active slot", "MATERIAL", 1),
+    ("COLLECTION", "Collection", "Give the class to the active collection", "OUTLINER_COLLECTION", 2),
+)
+
+
+class OccSceneSession(bpy.types.PropertyGroup):
+    """State of the running Blender, kept at its window manager."""
+
+    assign_target: EnumProperty(
+        name="Assign To",
+        description="What a click on a class gives it to; an object beats its slots, slots beat the collection",
+        items=ASSIGN_TARGETS,
+    )
+    grid_summary: StringProperty()
+
+
+CLASSES = (OccSceneSession,)

@@ -1,0 +1,77 @@
+"""Tags of objects, collections and materials."""
+
+# mypy: disable-error-code="misc, valid-type"
+from __future__ import annotations
+
+import bpy
+from bpy.props import BoolProperty, CollectionProperty, FloatVectorProperty, StringProperty
+
+from ..scene.grid_view import mark_stale
+from .projection import OccSceneSlot
+
+_OVERRIDABLE = {"LIBRARY_OVERRIDABLE"}
+
+
+def _mark_stale(_tags: object, _context: object) -> None:
+    mark_stale()
+
+
+class OccSceneObject(bpy.types.PropertyGroup):
+    """Tags of an object."""
+
+    class_name: StringProperty(
+        name="Class",
+        description="Semantic class; empty takes the material slots' and the collection's",
+        override=_OVERRIDABLE,
+        update=_mark_stale,
+    )
+    use_hint: BoolProperty(
+        name="Keep Color",
+        description="Send the object's viewport color as the color that it should have",
+        override=_OVERRIDABLE,
+        update=_mark_stale,
+    )
+    shell_only: BoolProperty(
+        name="Surface Only",
+        description="Voxelize the surface alone: the inside of a closed mesh stays empty",
+        override=_OVERRIDABLE,
+        update=_mark_stale,
+    )
+    is_output: BoolProperty(options={"HIDDEN"}, description="Made by OccScene: never part of a blockout")
+    slots_before: CollectionProperty(type=OccSceneSlot, options={"HIDDEN"}, description="Under a projection")
+    is_tinted: BoolProperty(options={"HIDDEN"})
+    untinted_color: FloatVectorProperty(
+        name="Color",
+        description="Viewport color, which the tint hides",
+        subtype="COLOR",
+        size=4,
+        min=0.0,
+        max=1.0,
+        options={"HIDDEN"},
+        update=_mark_stale,
+    )
+
+
+class OccSceneCollection(bpy.types.PropertyGroup):
+    """Tags of a collection."""
+
+    class_name: StringProperty(
+        name="Class",
+        description="Semantic class of the objects that have none of their own",
+        override=_OVERRIDABLE,
+        update=_mark_stale,
+    )
+
+
+class OccSceneMaterial(bpy.types.PropertyGroup):
+    """Tags of a material."""
+
+    class_name: StringProperty(
+        name="Class",
+        description="Semantic class of the faces with this material, where their object has none of its own",
+        override=_OVERRIDABLE,
+        update=_mark_stale,
+    )
+
+
+CLASSES = (OccSceneObject, OccSceneCollection, OccSceneMaterial)

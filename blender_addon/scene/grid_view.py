@@ -1,0 +1,203 @@
+"""The voxelised blockout drawn in the viewport: nothing of it is in the scene, so nothing of it is saved or undone."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+import bpy
+import numpy as np
+from numpy.typing import NDArray
+from occscene.grid import EMPTY, SemanticGrid
+from occscene.rigid import transform_points
+from occscene.taxonomy import TAXONOMIES
+
+from ..geometry.surface import culled_quads
+
+_LIGHT = np.array([[0.78, 0.84], [0.70, 0.90], [0.55, 1.0]])
+"""Brightness of faces that look along -x, +x; -y, +y; -z, +z."""
+
+_CHECKER = 0.93
+"""Brightness of every other face, so that voxels can be told apart."""
+
+
+@dataclass(frozen=True)
+class GridFigures:
+    """A grid in numbers.
+
+    Args:
+        shape: voxels along x, y and z.
+        voxel_size: metres.
+        filled: occupied voxels.
+        nbytes: labels and instances in memory, uncompressed.
+        class_voxels: names and voxels of the classes that occur, the most frequent first.
+        objects: voxelised objects.
+        untagged: names of visible geometry that was left out, having no class.
+    """
+
+    shape: tuple[int, int, int]
+    voxel_size: float
+    filled: int
+    nbytes: int
+    class_voxels: tuple[tuple[str, int], ...]
+    objects: int
+    untagged: tuple[str, ...]
+
+    @classmethod
+    def of(cls, grid: SemanticGrid, objects: int, untagged: tuple[str, ...]) -> GridFigures:
+        """Counts a grid."""
+        counts = np.bincount(grid.labels.reshape(-1), minlength=256)
+        counts[EMPTY] = 0
+        classes = TAXONOMIES[grid.taxonomy].classes
+        frequent = [int(label) for label in np.argsort(-counts, kind="stable") if counts[label]]
+        return cls(
+            grid.shape,
+            grid.voxel_size,
+            int(counts.sum()),
+            grid.labels.nbytes + (0 if grid.instances is None else grid.instances.nbytes),
+            tuple((classes[label].name, int(counts[label])) for label in frequent),
+            objects,
+            untagged,
+        )
+
+
+@dataclass
+class _GridView:
+    """What is shown, in which scene, and whether that is still so."""
+
+    handle: Any = None
+    scene_uid: int = 0
+    figures: GridFigures | None = None
+    corners: NDArray[np.float32] | None = None
+    colors: NDArray[np.float32] | None = None
+    batch: Any = None
+    is_stale: bool = False
+    quiet: int = 0
+
+
+_view = _GridView()
+
+
+def show_grid(scene: bpy.types.Scene, grid: SemanticGrid, figures: GridFigures) -> None:
+    """Draws a grid in the viewports of a scene, in place of what was drawn before.
+
+    Args:
+        scene: in whose viewports.
+        grid: what is drawn.
+        figures: what the panel says of it.
+    """
+    _view.scene_uid, _view.figures = scene.session_uid, figures
+    _view.corners, _view.colors = face_arrays(grid)
+    _view.batch, _view.is_stale = None, False
+    if _view.handle is None:
+        _view.handle = bpy.types.SpaceView3D.draw_handler_add(_draw, (), "WINDOW", "POST_VIEW")
+
+
+def hide_grid() -> None:
+    """Draws the grid no longer."""
+    if _view.handle is not None:
+        bpy.types.SpaceView3D.draw_handler_remove(_view.handle, "WINDOW")
+    _view.handle = _view.figures = _view.corners = _view.colors = _view.batch = None
+    _view.is_stale = False
+
+
+def shown_figures(scene: bpy.types.Scene) -> GridFigures | None:
+    """The figures of the grid that the scene's viewports show, None if they show none."""
+    return _view.figures if _view.scene_uid == scene.session_uid else None
+
+
+def is_stale() -> bool:
+    """Whether the scene has changed since the grid was made."""
+    return _view.is_stale
+
+
+def mark_stale() -> None:
+    """Notes that the grid that is shown is no longer what would be sent."""
+    if _view.figures is not None and not _view.quiet:
+        _view.is_stale = True
+
+
+@contextmanager
+def unnoticed() -> Iterator[None]:
+    """Changes within the block, which the extension takes back itself, do not make the grid stale."""
+    _view.quiet += 1
+    try:
+        yield
+    finally:
+        _view.quiet -= 1
+
+
+@bpy.app.handlers.persistent
+def notice_changes(scene: bpy.types.Scene, graph: bpy.types.Depsgraph | None = None) -> None:
+    """After Blender has evaluated a scene: marks the grid stale if what it was made of has changed."""
+    if _view.figures is None or _view.is_stale or _view.quiet or graph is None:
+        return
+    if scene.session_uid != _view.scene_uid:
+        return
+    for update in graph.updates:
+        owner = update.id.original
+        is_moved = update.is_updated_geometry or update.is_updated_transform
+        if isinstance(owner, bpy.types.Collection) or (
+            isinstance(owner, bpy.types.Object)
+            and is_moved
+            and (owner == scene.occscene.volume or _shows_geometry(owner))
+        ):
+            mark_stale()
+
+
+@bpy.app.handlers.persistent
+def notice_undo(*_arguments: object) -> None:
+    """After undo and redo, which may change anything."""
+    mark_stale()
+
+
+@bpy.app.handlers.persistent
+def forget_grid(*_arguments: object) -> None:
+    """After a file was loaded: the grid was the old file's."""
+    hide_grid()
+
+
+def _shows_geometry(thing: bpy.types.Object) -> bool:
+    if thing.occscene.is_output:
+        return False
+    return thing.type not in {"CAMERA", "LIGHT", "LIGHT_PROBE", "SPEAKER", "ARMATURE", "LATTICE"} and (
+        thing.type != "EMPTY" or thing.instance_type == "COLLECTION"
+    )
+
+
+def face_arrays(grid: SemanticGrid) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+    """World positions (F, 4, 3) and sRGB colours (F, 4, 4) of the corners of all visible voxel faces."""
+    surface = culled_quads(grid)
+    local = surface.vertices[surface.quads]  # (F, 4, 3)
+    normal = np.cross(local[:, 1] - local[:, 0], local[:, 2] - local[:, 0])
+    axis = np.abs(normal).argmax(axis=1)
+    is_positive = np.take_along_axis(normal, axis[:, None], axis=1)[:, 0] > 0
+    is_odd = np.floor(local.mean(axis=1) / grid.voxel_size + 0.25).astype(np.int64).sum(axis=1) % 2
+    palette = np.array([(*entry.color, 255) for entry in TAXONOMIES[grid.taxonomy].classes], np.float32) / 255
+    colors = palette[surface.classes]
+    colors[:, :3] *= (_LIGHT[axis, is_positive.astype(int)] * np.where(is_odd, _CHECKER, 1.0))[:, None]
+    world = transform_points(grid.world_from_grid, local.astype(np.float64)).astype(np.float32)
+    return world, np.repeat(colors.astype(np.float32)[:, None], 4, axis=1)
+
+
+def _draw() -> None:
+    """Draws the faces over the scene: their depth is compared with each other, not with the blockout's."""
+    import gpu  # there is none without a window
+    from gpu_extras.batch import batch_for_shader
+
+    if _view.corners is None or _view.colors is None or bpy.context.scene.session_uid != _view.scene_uid:
+        return
+    shader = gpu.shader.from_builtin("FLAT_COLOR")
+    if _view.batch is None:
+        first = np.arange(len(_view.corners), dtype=np.int32)[:, None] * 4
+        triangles = (first[:, None] + np.array([[[0, 1, 2], [0, 2, 3]]], np.int32)).reshape(-1, 3)
+        content = {"pos": _view.corners.reshape(-1, 3), "color": _view.colors.reshape(-1, 4)}
+        _view.batch = batch_for_shader(shader, "TRIS", content, indices=triangles)
+    gpu.state.active_framebuffer_get().clear(depth=1.0)
+    gpu.state.depth_test_set("LESS_EQUAL")
+    gpu.state.depth_mask_set(True)
+    _view.batch.draw(shader)
+    gpu.state.depth_mask_set(False)
+    gpu.state.depth_test_set("NONE")

@@ -1,0 +1,92 @@
+"""Views projected onto surfaces: one material in which every camera is a projector.
+
+No UV maps: the shader computes from the shaded point's place where it lies in each view. A view counts where its camera
+sees the point: inside the frame, not hidden (the point's depth is compared with a depth image drawn from the same
+surfaces), and the more the straighter the camera looks at the surface. All depth images lie on one image, because
+graphics cards give a material few textures.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import bpy
+import numpy as np
+from numpy.typing import NDArray
+from occscene.camera import PinholeCamera
+
+from ..geometry.depth import inverse_depth_image
+from .projection_nodes import ProjectionNodes
+
+MAX_DEPTH_SIDE = 512
+"""Pixels of a depth image, at most; colours keep their own size."""
+
+_MARGIN = 1
+"""Pixels around each depth image that repeat its border, so that a linear lookup does not mix neighbours."""
+
+
+@dataclass(frozen=True)
+class Projector:
+    """A view and the camera that it was made from."""
+
+    camera: PinholeCamera
+    image: bpy.types.Image
+
+
+@dataclass(frozen=True)
+class DepthAtlas:
+    """All depth images on one image.
+
+    Args:
+        image: 1 / depth in metres, the same in red, green and blue.
+        places: for each view (scale x, scale y, offset x, offset y), which takes places in the view (0 .. 1 from the
+            lower left) to places on the image.
+    """
+
+    image: bpy.types.Image
+    places: Sequence[tuple[float, float, float, float]]
+
+
+def projection_material(
+    name: str, projectors: Sequence[Projector], triangles: NDArray[np.float64]
+) -> bpy.types.Material:
+    """Makes the material that shows the views on the surfaces `triangles`, (T, 3, 3) in world coordinates, metres.
+
+    Where no camera sees the surface it shows the object's viewport color.
+    """
+    atlas = depth_atlas(f"{name} depth", [projector.camera for projector in projectors], triangles)
+    material = bpy.data.materials.new(name)
+    if not material.node_tree:
+        material.use_nodes = True
+    nodes = ProjectionNodes(material.node_tree)
+    for projector, place in zip(projectors, atlas.places, strict=True):
+        nodes.add_view(projector.camera, projector.image, atlas.image, place)
+    nodes.finish()
+    return material
+
+
+def depth_atlas(name: str, cameras: Sequence[PinholeCamera], triangles: NDArray[np.float64]) -> DepthAtlas:
+    """Draws the depth images of cameras with images of one size."""
+    first = cameras[0]
+    shrink = min(1.0, MAX_DEPTH_SIDE / max(first.width, first.height))
+    width, height = max(64, round(first.width * shrink)), max(64, round(first.height * shrink))
+    columns = math.ceil(math.sqrt(len(cameras)))
+    rows = math.ceil(len(cameras) / columns)
+    tile = np.array([width + 2 * _MARGIN, height + 2 * _MARGIN])
+    full = tile * (columns, rows)
+    pixels = np.ones((full[1], full[0], 4), np.float32)
+    places = []
+    for number, camera in enumerate(cameras):
+        depth = inverse_depth_image(camera.resized(width, height), triangles)[::-1]  # Blender's rows count from below
+        corner = tile * (number % columns, number // columns)
+        part = pixels[corner[1] : corner[1] + tile[1], corner[0] : corner[0] + tile[0]]
+        part[..., :3] = np.pad(depth, _MARGIN, mode="edge")[..., None]
+        scale, offset = np.array([width, height]) / full, (corner + _MARGIN) / full
+        places.append((float(scale[0]), float(scale[1]), float(offset[0]), float(offset[1])))
+    image = bpy.data.images.new(name, int(full[0]), int(full[1]), alpha=True, float_buffer=True, is_data=True)
+    image.use_half_precision = False
+    image.pixels.foreach_set(pixels.ravel())
+    image.pack()
+    return DepthAtlas(image, places)

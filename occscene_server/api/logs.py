@@ -1,0 +1,29 @@
+"""Log lines, for people or for machines; those about a job carry its id (`extra={"job_id": id}`)."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+from typing import Literal, TypeVar
+
+from pythonjsonlogger.json import JsonFormatter
+
+Loaded = TypeVar("Loaded")
+LogFormat = Literal["text", "json"]
+
+
+def configure_logs(log_format: LogFormat) -> None:
+    """Sends this process's log to standard error: lines, or JSON objects with time, level, logger, message, job_id."""
+    handler = logging.StreamHandler()
+    if log_format == "json":
+        names = {"asctime": "time", "levelname": "level", "name": "logger"}
+        handler.setFormatter(JsonFormatter("%(asctime)s %(levelname)s %(name)s %(message)s", rename_fields=names))
+    else:
+        handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(message)s", "%H:%M:%S"))
+    logging.basicConfig(level=logging.INFO, handlers=[handler], force=True)
+
+
+def load_with_logs(log_format: LogFormat, loader: Callable[[str, str], Loaded], model: str, device: str) -> Loaded:
+    """What `loader` loads, in a worker process whose log shall look like the server's."""
+    configure_logs(log_format)
+    return loader(model, device)

@@ -1,0 +1,186 @@
+"""What the server counts and times, for Prometheus."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from http.server import HTTPServer
+from typing import Any
+
+import grpc
+from google.rpc import error_details_pb2, status_pb2
+from occscene.v1 import job_pb2, scene_service_pb2
+from prometheus_client import (
+    CollectorRegistry,
+    Counter,
+    GCCollector,
+    Histogram,
+    PlatformCollector,
+    ProcessCollector,
+    start_http_server,
+)
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
+from prometheus_client.registry import Collector
+
+from occscene_server.engine.interface import Engine
+from occscene_server.jobs.service import JobService
+
+_WAIT_BUCKETS = (0.1, 1, 5, 15, 60, 300, 900, 3600, 14_400)  # seconds
+_STEP_BUCKETS = (0.01, 0.03, 0.1, 0.3, 1, 3, 10, 30)
+_STATUS = "grpc-status-details-bin"
+
+_SERVICE = scene_service_pb2.DESCRIPTOR.services_by_name["SceneService"]
+_LABELS = {f"/{_SERVICE.full_name}/{method.name}": method.name for method in _SERVICE.methods}
+
+
+class Metrics:
+    """The metrics of one server, in a registry of their own."""
+
+    def __init__(self) -> None:
+        self.registry = CollectorRegistry()
+        for collector in (ProcessCollector, PlatformCollector, GCCollector):
+            collector(registry=self.registry)
+        self._ended = Counter(
+            "occscene_jobs_ended",
+            "Jobs that ended, by final state and reason",
+            ["state", "reason"],
+            registry=self.registry,
+        )
+        self._wait = Histogram(
+            "occscene_queue_wait_seconds",
+            "From a job's submission to its start",
+            buckets=_WAIT_BUCKETS,
+            registry=self.registry,
+        )
+        self._step = Histogram(
+            "occscene_step_seconds", "One denoising step", buckets=_STEP_BUCKETS, registry=self.registry
+        )
+        self._latest_step: dict[str, job_pb2.JobEvent] = {}  # by job
+        self.received = Counter(
+            "occscene_received_bytes", "Bytes of requests, by method", ["method"], registry=self.registry
+        )
+        self.sent = Counter("occscene_sent_bytes", "Bytes of answers, by method", ["method"], registry=self.registry)
+        self.rejections = Counter(
+            "occscene_rejections", "Calls that ended with an error, by reason", ["reason"], registry=self.registry
+        )
+
+    def follow(self, jobs: JobService, engine: Engine) -> None:
+        """Adds what is asked of the server at the moment of a scrape: jobs that wait and run, and worker restarts."""
+        self.registry.register(_Present(jobs, engine))
+
+    def observe(self, job: job_pb2.Job, event: job_pb2.JobEvent) -> None:
+        """Takes note of a job's event."""
+        kind = str(event.WhichOneof("kind"))
+        if kind == "started":
+            if job.id not in self._latest_step:  # else it runs again, and has waited before
+                self._wait.observe(_seconds(event) - job.create_time.ToNanoseconds() / 1e9)
+            self._latest_step[job.id] = event
+        elif kind == "progress" and event.progress.phase == job_pb2.JOB_PHASE_DENOISING:
+            before = self._latest_step.get(job.id)
+            steps = event.progress.step - before.progress.step if before is not None else 0
+            if before is not None and before.progress.step and steps > 0:  # the first step holds the preparation
+                self._step.observe((_seconds(event) - _seconds(before)) / steps)
+            self._latest_step[job.id] = event
+        elif kind in ("succeeded", "failed", "cancelled"):
+            self._latest_step.pop(job.id, None)
+            self._ended.labels(kind, event.failed.failure.reason).inc()
+
+    def serve(self, port: int) -> HTTPServer:
+        """Answers GET /metrics on this machine alone, in threads of its own; port 0 takes a free one.
+
+        Raises:
+            OSError: the port cannot be bound.
+        """
+        try:
+            server, _ = start_http_server(port, "127.0.0.1", self.registry)
+        except OSError as error:
+            raise OSError(f"cannot serve metrics on 127.0.0.1:{port}: {error.strerror}; choose another port") from error
+        return server
+
+
+class _Present(Collector):
+    def __init__(self, jobs: JobService, engine: Engine) -> None:
+        self._jobs = jobs
+        self._engine = engine
+
+    def collect(self) -> Iterator[Metric]:
+        present = GaugeMetricFamily("occscene_jobs", "Jobs that have not ended, by state", labels=["state"])
+        present.add_metric(["queued"], self._jobs.queued)
+        present.add_metric(["running"], self._jobs.running)
+        yield present
+        text = "Workers that died and were replaced"
+        yield CounterMetricFamily("occscene_worker_restarts", text, value=self._engine.restarts)
+
+
+class MeteringInterceptor(grpc.aio.ServerInterceptor):  # type: ignore[type-arg]
+    """Counts the bytes of every message as it is on the wire, and the calls that end with an error."""
+
+    def __init__(self, metrics: Metrics) -> None:
+        self._metrics = metrics
+
+    async def intercept_service(
+        self,
+        continuation: Callable[[grpc.HandlerCallDetails], Awaitable[Any]],
+        handler_call_details: grpc.HandlerCallDetails,
+    ) -> Any:
+        """Wraps the method's own handler."""
+        handler = await continuation(handler_call_details)
+        if handler is None:
+            return None
+        method = _LABELS.get(handler_call_details.method, "other")  # never a name that the caller made up
+        received, sent = self._metrics.received.labels(method), self._metrics.sent.labels(method)
+        changes: dict[str, Any] = {
+            "request_deserializer": _counting_in(handler.request_deserializer, received),
+            "response_serializer": _counting_out(handler.response_serializer, sent),
+        }
+        if not handler.request_streaming:
+            name = "unary_stream" if handler.response_streaming else "unary_unary"
+            changes[name] = self._counting_errors(getattr(handler, name))
+        return handler._replace(**changes)
+
+    def _counting_errors(self, behavior: Callable[..., Any]) -> Callable[..., Any]:
+        async def stream(request: Any, context: grpc.aio.ServicerContext[Any, Any]) -> AsyncIterator[Any]:
+            try:
+                async for response in behavior(request, context):
+                    yield response
+            except grpc.aio.AbortError:
+                self._count_error(context)
+                raise
+
+        async def call(request: Any, context: grpc.aio.ServicerContext[Any, Any]) -> Any:
+            try:
+                return await behavior(request, context)
+            except grpc.aio.AbortError:
+                self._count_error(context)
+                raise
+
+        return stream if inspect.isasyncgenfunction(behavior) else call
+
+    def _count_error(self, context: Any) -> None:
+        """Reads the reason out of the status that the call ends with."""
+        info = error_details_pb2.ErrorInfo()
+        for key, value in context.trailing_metadata() or ():
+            if key == _STATUS:
+                status_pb2.Status.FromString(value).details[0].Unpack(info)
+        self._metrics.rejections.labels(info.reason or "OTHER").inc()
+
+
+def _counting_in(deserialize: Callable[[bytes], Any] | None, counter: Counter) -> Callable[[bytes], Any]:
+    def count(data: bytes) -> Any:
+        counter.inc(len(data))
+        return deserialize(data) if deserialize else data
+
+    return count
+
+
+def _counting_out(serialize: Callable[[Any], bytes] | None, counter: Counter) -> Callable[[Any], bytes]:
+    def count(message: Any) -> bytes:
+        data = serialize(message) if serialize else message
+        counter.inc(len(data))
+        return data
+
+    return count
+
+
+def _seconds(event: job_pb2.JobEvent) -> float:
+    return event.time.ToNanoseconds() / 1e9

@@ -1,0 +1,162 @@
+"""Checks of the parts of a scene: volumes, grids, cameras, images; each limit before the memory that it bounds."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from occscene.camera import PinholeCamera
+from occscene.codec import (
+    camera_from_message,
+    check_labels,
+    object_from_message,
+    taxonomy_named,
+    unpack_block,
+    volume_from_message,
+)
+from occscene.grid import UNKNOWN, GridVolume, SemanticGrid
+from occscene.limits import (
+    MAX_CENTER_SIDES,
+    MAX_COORDINATE,
+    MAX_FOCAL_SIDES,
+    MAX_IMAGE_SIDE,
+    MAX_OBJECTS,
+    MAX_VIEWS,
+    MIN_FOCAL_SIDES,
+)
+from occscene.rigid import Float64Array, rigid_transform
+from occscene.v1 import camera_pb2, grid_pb2
+
+from occscene_server.api.violations import Violations
+from occscene_server.engine.task import decode_image
+
+_MAX_TOLD = 10  # wrong entries of one table
+_SOUND_CAMERA: dict[str, Any] = {
+    "name": "camera", "width": 64, "height": 64, "fx": 64.0, "fy": 64.0, "cx": 32.0, "cy": 32.0,
+    "world_from_camera": np.eye(4),
+}  # fmt: skip
+
+
+def check_volume(message: grid_pb2.GridVolume, at: str, found: Violations) -> GridVolume | None:
+    """The volume, if nothing is wrong with it; each wrong field is found by itself."""
+    count = len(found)
+    sizes = ("size_x", "size_y", "size_z")
+    for field in sizes:
+        path = f"{at}.{field}"
+        found.attempt(path, lambda f=field: GridVolume((getattr(message, f), 1, 1), 1.0, np.eye(4)))  # type: ignore[misc]
+    if len(found) == count:
+        x, y, z = (getattr(message, field) for field in sizes)
+        found.attempt(at, lambda: GridVolume((x, y, z), 1.0, np.eye(4)))  # the product
+    found.attempt(f"{at}.voxel_size", lambda: GridVolume((1, 1, 1), message.voxel_size, np.eye(4)))
+    _check_pose(message.world_from_grid, f"{at}.world_from_grid", found)
+    return volume_from_message(message, at) if len(found) == count else None
+
+
+def check_grid(message: grid_pb2.SemanticGrid, at: str, found: Violations) -> GridVolume | None:
+    """Where a grid lies, if its volume is right; its voxels are unpacked only then."""
+    volume = check_volume(message.volume, f"{at}.volume", found)
+    count = len(found)
+    taxonomy = found.attempt(f"{at}.taxonomy", lambda: taxonomy_named(message.taxonomy, f"{at}.taxonomy"))
+    objects = []
+    if len(message.objects) > MAX_OBJECTS:
+        found.add(f"{at}.objects", f"objects has {len(message.objects)} entries; the limit is {MAX_OBJECTS}")
+    else:
+        for index, item in enumerate(message.objects):
+            path = f"{at}.objects[{index}]"
+            objects.append(found.attempt(path, lambda i=item, p=path: object_from_message(i, p)))  # type: ignore[misc]
+            if objects.count(None) == _MAX_TOLD:
+                break
+    if volume is None:
+        return None
+    labels = found.attempt(f"{at}.labels", lambda: unpack_block(message.labels, volume.shape, np.uint8))
+    if labels is not None and taxonomy is not None:
+        found.attempt(f"{at}.labels", lambda: check_labels(labels, taxonomy, "labels"))
+    if labels is not None and not ((labels != 0) & (labels != UNKNOWN)).any():
+        text = "labels has no voxel with a class; put an object with a class into the volume, or send no grid"
+        found.add(f"{at}.labels", text)
+    instances = None
+    if message.HasField("instances"):
+        instances = found.attempt(f"{at}.instances", lambda: unpack_block(message.instances, volume.shape, np.uint16))
+    if len(found) == count and labels is not None:
+        table = tuple(item for item in objects if item is not None)
+        found.attempt(  # what instances and objects say of each other
+            f"{at}.objects",
+            lambda: SemanticGrid(labels, volume.voxel_size, volume.world_from_grid, message.taxonomy, instances, table),
+        )
+    return volume
+
+
+def check_cameras(
+    messages: Sequence[camera_pb2.PinholeCamera], multiple: int, at: str, found: Violations
+) -> list[PinholeCamera | None]:
+    """The cameras, None where something is wrong with one; of too many, none is looked at.
+
+    Args:
+        multiple: what sides of images must be multiples of, pixels.
+    """
+    if not 1 <= len(messages) <= MAX_VIEWS:
+        found.add(at, f"there are {len(messages)} cameras; there must be 1 to {MAX_VIEWS}")
+        return []
+    cameras = [_check_camera(message, multiple, f"{at}[{i}]", found) for i, message in enumerate(messages)]
+    size = (messages[0].width, messages[0].height)
+    for index, message in enumerate(messages):
+        if (message.width, message.height) != size:
+            sizes = f"{message.width} x {message.height}, the first camera {size[0]} x {size[1]}"
+            found.add(f"{at}[{index}]", f"it has {sizes} pixels; all views of a request have one size")
+    names = [message.name for message in messages]
+    for name in sorted({name for name in names if names.count(name) > 1}):
+        found.add(at, f"the name {name[:50]!r} is used {names.count(name)} times; names must be unique")
+    return cameras
+
+
+def _check_camera(message: camera_pb2.PinholeCamera, multiple: int, at: str, found: Violations) -> PinholeCamera | None:
+    count = len(found)
+    try:
+        camera = camera_from_message(message, at)
+        _check_position(camera.world_from_camera, f"{at}.world_from_camera", found)
+    except ValueError:  # which tells of one field; here each is tried by itself
+        for field in ("name", "width", "height", "fx", "fy", "cx", "cy"):
+            changed = _SOUND_CAMERA | {field: getattr(message, field)}
+            found.attempt(f"{at}.{field}", lambda c=changed: PinholeCamera(**c))  # type: ignore[misc]
+        _check_pose(message.world_from_camera, f"{at}.world_from_camera", found)
+    for field in ("width", "height"):
+        if getattr(message, field) % multiple:
+            text = f"{field} is {getattr(message, field)}; it must be a multiple of {multiple} pixels"
+            found.add(f"{at}.{field}", text)
+    side = max(message.width, message.height)
+    for field in ("fx", "fy"):
+        value, least, most = getattr(message, field), MIN_FOCAL_SIDES * side, MAX_FOCAL_SIDES * side
+        if 0.0 < value < math.inf and not least <= value <= most:
+            found.add(f"{at}.{field}", f"{field} is {value:g}; it must be {least:g} to {most:g} pixels for this image")
+    for field in ("cx", "cy"):
+        value, most = getattr(message, field), MAX_CENTER_SIDES * side
+        if math.isfinite(value) and abs(value) > most:
+            found.add(f"{at}.{field}", f"{field} is {value:g}; it must be -{most:g} to {most:g} pixels for this image")
+    return camera if len(found) == count else None
+
+
+def check_image(image: camera_pb2.EncodedImage, camera: camera_pb2.PinholeCamera, at: str, found: Violations) -> None:
+    """Checks that an image is a whole PNG of its camera's size; it is decoded only if that size is allowed."""
+    if (image.width, image.height) != (camera.width, camera.height):
+        sizes = f"{image.width} x {image.height} pixels; its camera has {camera.width} x {camera.height}"
+        found.add(at, f"the image has {sizes}")
+    elif max(image.width, image.height) <= MAX_IMAGE_SIDE:  # else the camera is a violation already
+        found.attempt(at, lambda: decode_image(image, at))
+
+
+def _check_pose(numbers: Sequence[float], at: str, found: Violations) -> None:
+    if len(numbers) != 16:
+        found.add(at, f"there are {len(numbers)} numbers; there must be 16, a row-major 4x4 matrix")
+        return
+    matrix: Float64Array = np.array(numbers, np.float64).reshape(4, 4)
+    pose = found.attempt(at, lambda: rigid_transform(matrix, "the matrix"))
+    if pose is not None:
+        _check_position(pose, at, found)
+
+
+def _check_position(pose: Float64Array, at: str, found: Violations) -> None:
+    if np.abs(pose[:3, 3]).max() > MAX_COORDINATE:
+        text = f"the position is {pose[:3, 3].tolist()}; each coordinate must be within {MAX_COORDINATE:g} metres"
+        found.add(at, f"{text}: move the scene to the world's origin")

@@ -1,0 +1,40 @@
+"""What is wrong with a request, collected."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TypeVar
+
+Value = TypeVar("Value")
+
+
+@dataclass(frozen=True)
+class FieldViolation:
+    """One thing that is wrong with a request.
+
+    Args:
+        field: path from the request's root, for example `generate_scene.cameras[2].fx`.
+        description: what is wrong, what the limit is, what to do.
+    """
+
+    field: str
+    description: str
+
+
+class Violations(list[FieldViolation]):
+    """Collects violations."""
+
+    def add(self, field: str, description: str) -> None:
+        """Adds one."""
+        self.append(FieldViolation(field, description))
+
+    def attempt(self, field: str, build: Callable[[], Value]) -> Value | None:
+        """Runs `build`; its ValueError becomes a violation at the path that its text begins with, or at `field`."""
+        try:
+            return build()
+        except ValueError as error:
+            path = re.match(r"[\w.\[\]]+", str(error))
+            self.add(path.group() if path and path.group().startswith(field) else field, str(error))
+            return None

@@ -1,0 +1,50 @@
+"""What an engine is to the rest of the server."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Protocol
+
+from occscene.v1 import job_pb2, scene_service_pb2
+
+Emit = Callable[[job_pb2.JobEvent], None]
+
+
+class Engine(Protocol):
+    """What runs jobs: a worker process here, or replicas elsewhere. All methods are called in one event loop."""
+
+    state: scene_service_pb2.ServerState
+    """LOADING, READY, or FAILED for good."""
+
+    message: str
+    """Why the state is FAILED; else empty."""
+
+    device: str
+    """Where jobs run; empty until it is known."""
+
+    model: scene_service_pb2.ModelInfo | None
+    """What runs; None until it is known."""
+
+    restarts: int
+    """Times that a worker died and was replaced."""
+
+    capacity: int
+    """Jobs that run at the same time."""
+
+    def start(self) -> None:
+        """Begins to load the model and returns at once."""
+
+    async def stop(self) -> None:
+        """Ends everything that runs."""
+
+    async def ready(self) -> bool:
+        """Waits until jobs can run (True), or it is known that they cannot."""
+
+    async def run(self, job_id: str, request: bytes, emit: Emit) -> None:
+        """Runs a serialised SubmitJobRequest and emits its events, the last of them a final one.
+
+        Cancelling this coroutine, or an exception out of `emit`, gives the job up.
+        """
+
+    def cancel(self, job_id: str) -> None:
+        """Asks for the end of a job that runs; the job's final event tells when it has ended."""

@@ -1,0 +1,103 @@
+"""Running out of memory: how it shows, and what would have fitted."""
+
+from __future__ import annotations
+
+import gc
+import logging
+import sys
+import time
+from collections.abc import Callable, Iterator
+from typing import TYPE_CHECKING
+
+import numpy as np
+from occscene.codec import camera_from_message, camera_to_message
+from occscene.limits import MIN_IMAGE_SIDE
+from occscene.v1 import camera_pb2, scene_service_pb2
+
+from occscene_server.engine.task import encode_image, run_task
+
+if TYPE_CHECKING:  # it imports torch, which not every user of this module needs
+    from occscene_server.pipelines.occscene import OccScenePipeline
+
+log = logging.getLogger(__name__)
+
+_TRIAL_STEPS = 2  # the fewest in which the pipeline does everything once, the refinement of the occupancy too
+_TRIAL_SECONDS = 30.0  # no further trial after so long: the client waits for its answer
+_SIGNS = ("out of memory", "can't allocate memory", "ALLOC_FAILED")
+
+
+def is_out_of_memory(error: BaseException) -> bool:
+    """Whether an error of Python, numpy, torch, cuBLAS or cuDNN says that memory ran out."""
+    if isinstance(error, MemoryError) or type(error).__name__ == "OutOfMemoryError":
+        return True
+    return isinstance(error, RuntimeError) and any(sign in str(error) for sign in _SIGNS)
+
+
+def release_memory() -> None:
+    """Gives back what a failed run has left. To be called outside of the `except` that holds its frames."""
+    gc.collect()
+    torch = sys.modules.get("torch")
+    if torch is not None and torch.cuda.is_initialized():
+        torch.cuda.empty_cache()
+
+
+def advice_on_memory(
+    pipe: OccScenePipeline, request: scene_service_pb2.SubmitJobRequest, cancelled: Callable[[], bool]
+) -> str:
+    """Says in which sizes a request that ran out of memory would have run, found by trials of two steps."""
+    task = request.generate_scene if request.HasField("generate_scene") else request.predict_occupancy
+    views, width, height = len(task.cameras), task.cameras[0].width, task.cameras[0].height
+    deadline = time.monotonic() + _TRIAL_SECONDS
+
+    def first_that_fits(sizes: Iterator[tuple[int, int, int]]) -> tuple[int, int, int] | None:
+        for size in sizes:
+            if cancelled() or time.monotonic() > deadline:
+                return None
+            if _fits(pipe, request, *size):
+                return size
+        return None
+
+    fitting = []
+    if fewer := first_that_fits((views >> n, width, height) for n in range(1, views.bit_length())):
+        fitting.append(f"{fewer[0]} of the {views} views")
+    if smaller := first_that_fits((views, *side) for side in _smaller_images(width, height, pipe.image_multiple)):
+        fitting.append(f"all views at {smaller[1]} x {smaller[2]} instead of {width} x {height} pixels")
+    if fitting:
+        return f"It would fit with {', or with '.join(fitting)}."
+    return "Use fewer views, smaller images or larger voxels, or a device with more memory."
+
+
+def _smaller_images(width: int, height: int, multiple: int) -> Iterator[tuple[int, int]]:
+    """Halves, thirds ... of an image's sides, as multiples of `multiple`."""
+    seen = {(width, height)}
+    for divisor in (1.5, 2, 3, 4, 6, 8):
+        size = tuple(round(side / divisor / multiple) * multiple for side in (width, height))
+        if min(size) >= MIN_IMAGE_SIDE and size not in seen:
+            seen.add(size)  # type: ignore[arg-type]
+            yield size[0], size[1]
+
+
+def _fits(
+    pipe: OccScenePipeline, request: scene_service_pb2.SubmitJobRequest, views: int, width: int, height: int
+) -> bool:
+    trial = scene_service_pb2.SubmitJobRequest()
+    trial.CopyFrom(request)
+    task = trial.generate_scene if trial.HasField("generate_scene") else trial.predict_occupancy
+    cameras = [camera_from_message(camera).resized(width, height) for camera in task.cameras[:views]]
+    del task.cameras[:]
+    task.cameras.extend(map(camera_to_message, cameras))
+    if trial.HasField("generate_scene"):
+        trial.generate_scene.steps = _TRIAL_STEPS
+    else:
+        black = encode_image(np.zeros((height, width, 3), np.uint8), camera_pb2.IMAGE_FORMAT_PNG)
+        del trial.predict_occupancy.images[:]
+        trial.predict_occupancy.images.extend([black] * views)
+    try:
+        run_task(pipe, trial, lambda event: None)
+    except Exception as error:
+        log.info("%d views of %d x %d pixels do not fit either: %s", views, width, height, error)
+        fits = False
+    else:
+        fits = True
+    release_memory()
+    return fits

@@ -1,0 +1,61 @@
+"""`occscene-server benchmark`: how fast this machine does the main job."""
+
+from __future__ import annotations
+
+import os
+import platform
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from occscene.limits import MAX_STEPS, MAX_VIEWS
+from rich.console import Console
+from rich.progress import track
+from rich.table import Table
+
+
+def benchmark(
+    model: Annotated[str | None, typer.Option(help="Model folder or hub id; the bundled model, if not given.")] = None,
+    scenes: Annotated[int, typer.Option(min=1, help="Scenes to time, after one to warm up.")] = 5,
+    views: Annotated[int, typer.Option(min=1, max=MAX_VIEWS, help="Cameras of the scene.")] = 4,
+    side: Annotated[int, typer.Option(min=64, max=1024, help="Width and height of a view in pixels.")] = 256,
+    steps: Annotated[
+        int | None, typer.Option(min=1, max=MAX_STEPS, help="Denoising steps; if not given, the model's.")
+    ] = None,
+    device: Annotated[str, typer.Option(help="auto, cpu, cuda or cuda:N.")] = "auto",
+) -> None:
+    """Measure seconds a scene on this machine, and where they go."""
+    import torch
+
+    from occscene_server.evaluation.speed import main_job, time_scenes, typical
+    from occscene_server.models.precision import is_fast_in_bfloat16
+    from occscene_server.pipelines.occscene import OccScenePipeline
+    from occscene_server.weights import default_model
+
+    if device == "auto":
+        device = "cuda" if torch.cuda.is_available() else "cpu"
+    folder = model or str(default_model())
+    pipe = OccScenePipeline.from_pretrained(folder).to(device)
+    pipe.set_progress_bar_config(disable=True)
+    job = main_job(pipe.config.taxonomy, views, side)
+    options = {} if steps is None else {"num_inference_steps": steps}
+    runs = time_scenes(pipe, job, scenes, **options)
+    times = list(track(runs, "timing", total=scenes, transient=True))
+    usual = typical(times)
+    precision = "bfloat16" if is_fast_in_bfloat16(pipe.device) else "float32"
+    table = Table(
+        "phase", "seconds", "share", title=f"{Path(folder).name}: {views} views of {side} x {side}, with occupancy"
+    )
+    for phase, seconds in usual.phases.items():
+        table.add_row(phase, f"{seconds:.3f}", f"{seconds / usual.total:.0%}")
+    table.add_section()
+    table.add_row("a scene (median)", f"{usual.total:.3f}", "")
+    table.add_row("a scene (fastest)", f"{min(run.total for run in times):.3f}", "")
+    console = Console()
+    console.print(table)
+    console.print(
+        f"{pipe.num_timesteps} steps of {type(pipe.scheduler).__name__} in {precision} on {device}; "
+        f"{platform.processor() or platform.machine()}, {torch.get_num_threads()} of {os.cpu_count()} cores, "
+        f"torch {torch.__version__}",
+        highlight=False,
+    )

@@ -1,0 +1,36 @@
+"""Why the jobs' room refuses something."""
+
+from __future__ import annotations
+
+
+class JobNotFoundError(LookupError):
+    """There is no such job, or it was deleted."""
+
+
+class JobActiveError(RuntimeError):
+    """The job is queued or runs."""
+
+
+class QueueFullError(RuntimeError):
+    """No further job may wait.
+
+    Args:
+        message: for people.
+        retry_seconds: when another try makes sense.
+    """
+
+    def __init__(self, message: str, retry_seconds: int) -> None:
+        super().__init__(message)
+        self.retry_seconds = retry_seconds
+
+
+class ShuttingDownError(RuntimeError):
+    """The server takes no new jobs, or ends."""
+
+
+class StoreInUseError(RuntimeError):
+    """Another process has opened the store."""
+
+
+class StoreFullError(RuntimeError):
+    """The store's own limit or the disk has no room."""

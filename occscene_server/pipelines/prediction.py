@@ -1,0 +1,80 @@
+"""What a denoiser predicts and a scheduler expects: flow velocity, noise or v."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from diffusers import (
+    FlowMatchEulerDiscreteScheduler,
+    FlowMatchHeunDiscreteScheduler,
+    FlowMatchLCMScheduler,
+    UniPCMultistepScheduler,
+)
+from torch import Tensor
+
+FLOW = "flow_prediction"
+
+
+def flow_scheduler() -> UniPCMultistepScheduler:
+    """The scheduler of `compact`: UniPC, because with 8 steps it is nearer to the exact solution than Euler with 16.
+
+    PSNR of the views to those of 60 steps, two test scenes: UniPC 8 steps 39 and 42 dB, 10 steps 43 and 45; Euler 16
+    steps 34 and 38; DPM-Solver++ 8 steps 34 and 37, 16 steps 41 and 46.
+    """
+    return UniPCMultistepScheduler(prediction_type=FLOW, use_flow_sigmas=True)
+
+
+def prediction_type_of(scheduler: Any) -> str:
+    """What a scheduler takes its model's output for, in diffusers' words."""
+    flow = FlowMatchEulerDiscreteScheduler | FlowMatchHeunDiscreteScheduler | FlowMatchLCMScheduler
+    return FLOW if isinstance(scheduler, flow) else str(scheduler.config.prediction_type)
+
+
+def check_scheduler(scheduler: Any, prediction_type: str) -> None:
+    """Raises a ValueError that says how to make a scheduler that suits the denoiser, if this one does not."""
+    expected = prediction_type_of(scheduler)
+    name = type(scheduler).__name__
+    if expected != prediction_type:
+        flow = ", use_flow_sigmas=True" if prediction_type == FLOW else ""
+        raise ValueError(
+            f"scheduler {name} expects {expected!r}, but the denoiser gives {prediction_type!r}; make it with "
+            f"{name}.from_config(pipe.scheduler.config, prediction_type={prediction_type!r}{flow})"
+        )
+    if prediction_type == FLOW and not scheduler.config.get("use_flow_sigmas", True):
+        raise ValueError(f"scheduler {name} has use_flow_sigmas=False; a flow model needs use_flow_sigmas=True")
+
+
+def model_input(scheduler: Any, latents: Tensor, index: int) -> tuple[Tensor, Tensor]:
+    """What the denoiser is shown at step `index`: the latents at its own scale, and its time.
+
+    The time of a flow is exact, where multistep schedulers round it to a whole number.
+    """
+    timestep = scheduler.timesteps[index]
+    if prediction_type_of(scheduler) == FLOW:
+        return latents, scheduler.sigmas[index] * scheduler.config.num_train_timesteps
+    return scheduler.scale_model_input(latents, timestep), timestep
+
+
+def denoised_estimate(scheduler: Any, prediction: Tensor, shown: Tensor, index: int) -> Tensor:
+    """The clean latents that a prediction implies.
+
+    flow: x - sigma v; epsilon: (x - sqrt(1 - a) e) / sqrt(a); v: sqrt(a) x - sqrt(1 - a) v (Salimans and Ho 2022,
+    appendix D), with a the cumulative product of alphas.
+
+    Args:
+        scheduler: its timesteps set.
+        prediction: of the denoiser, all guidance done.
+        shown: the latents as `model_input` gave them.
+        index: of the step.
+    """
+    kind = prediction_type_of(scheduler)
+    if kind == FLOW:
+        return shown - scheduler.sigmas[index].to(shown.device) * prediction
+    if hasattr(scheduler, "sigmas"):  # of the noise beside an unscaled signal, for times between whole ones too
+        signal = 1 / (1 + scheduler.sigmas[index].square())
+    else:
+        signal = scheduler.alphas_cumprod[scheduler.timesteps[index].cpu()]
+    signal = signal.to(shown.device).clamp_min(1e-4)  # a schedule may start at no signal at all
+    if kind == "epsilon":
+        return (shown - (1 - signal).sqrt() * prediction) / signal.sqrt()
+    return signal.sqrt() * shown - (1 - signal).sqrt() * prediction

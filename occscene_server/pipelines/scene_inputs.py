@@ -1,0 +1,150 @@
+"""What a call of the pipeline is given: checked, and placed in tensors."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+import torch
+from occscene.camera import PinholeCamera
+from occscene.grid import GridVolume, SemanticGrid
+from occscene.limits import MAX_STEPS, MAX_VIEWS
+from torch import Tensor
+
+from occscene_server.geometry.cameras import CameraTensors
+from occscene_server.geometry.grids import GridTensors
+
+OUTPUT_TYPES = ("uint8", "pil", "np", "pt", "latent")
+
+
+@dataclass(frozen=True)
+class PlacedScenes:
+    """What a call places in the world: cameras, the blockouts (or empty grids), and which of the two they are."""
+
+    cameras: CameraTensors
+    placed: GridTensors
+    has_blockout: bool
+
+
+@dataclass(frozen=True)
+class SceneInputs:
+    """The scenes of one call, B of them.
+
+    Args:
+        cameras: B lists of V cameras.
+        grids: B blockouts, or B empty grids of the volume to predict.
+        has_blockout: which of the two.
+
+    Raises:
+        ValueError: the message names the argument, the value and the limit.
+    """
+
+    cameras: list[list[PinholeCamera]]
+    grids: list[SemanticGrid]
+    has_blockout: bool
+
+    @classmethod
+    def gather(
+        cls,
+        scenes: int,
+        cameras: Sequence[PinholeCamera] | Sequence[Sequence[PinholeCamera]],
+        grid: SemanticGrid | Sequence[SemanticGrid] | None,
+        volume: GridVolume | None,
+        taxonomy: str,
+        known_taxonomy: str,
+    ) -> SceneInputs:
+        """Gives every scene its cameras and its grid; those that are given once are shared by all scenes."""
+        camera_sets = _cameras_of_scenes(cameras, scenes)
+        if grid is None:
+            if volume is None:
+                raise ValueError("neither grid nor volume is given; without a blockout the volume to predict is needed")
+            labels = np.zeros(volume.shape, np.uint8)
+            grids = [SemanticGrid(labels, volume.voxel_size, volume.world_from_grid, taxonomy)] * scenes
+        else:
+            grids = [grid] * scenes if isinstance(grid, SemanticGrid) else list(grid)
+            if len(grids) != scenes:
+                raise ValueError(f"grid has {len(grids)} grids for {scenes} prompts; give one, or one a prompt")
+            if len({item.shape for item in grids}) > 1:
+                raise ValueError(f"grid has the shapes {sorted({item.shape for item in grids})}; they must be equal")
+        for item in grids:
+            if item.taxonomy != known_taxonomy:
+                raise ValueError(f"taxonomy is {item.taxonomy!r}; this model knows {known_taxonomy!r}")
+        return cls(camera_sets, grids, grid is not None)
+
+    @property
+    def views(self) -> int:
+        """Views in each scene."""
+        return len(self.cameras[0])
+
+    @property
+    def image_size(self) -> tuple[int, int]:
+        """(height, width) of every view in pixels."""
+        return self.cameras[0][0].height, self.cameras[0][0].width
+
+    def resized(self, height: int, width: int) -> SceneInputs:
+        """The scenes seen by the same cameras with images scaled to another size."""
+        return replace(self, cameras=[[camera.resized(width, height) for camera in each] for each in self.cameras])
+
+    def placed(self, device: torch.device, sensor: tuple[int, int] | None = None) -> PlacedScenes:
+        """The scenes as tensors; `sensor` is a larger (height, width), of which the images are the top left part."""
+        tensors = CameraTensors.from_cameras(self.cameras, device=device)
+        if sensor is not None:
+            tensors = replace(tensors, height=sensor[0], width=sensor[1])
+        return PlacedScenes(tensors, GridTensors.from_grids(self.grids, device=device), self.has_blockout)
+
+    def predicted(self, labels: Tensor) -> list[SemanticGrid]:
+        """Labels (B, X, Y, Z) uint8 as grids in the place of the given ones."""
+        arrays = labels.cpu().numpy()
+        return [
+            SemanticGrid(array, grid.voxel_size, grid.world_from_grid, grid.taxonomy)
+            for array, grid in zip(arrays, self.grids, strict=True)
+        ]
+
+
+def _cameras_of_scenes(
+    cameras: Sequence[PinholeCamera] | Sequence[Sequence[PinholeCamera]], scenes: int
+) -> list[list[PinholeCamera]]:
+    if not cameras:
+        raise ValueError("cameras is empty; at least one camera is needed")
+    shared = [camera for camera in cameras if isinstance(camera, PinholeCamera)]
+    sets = [shared] * scenes if shared else [list(each) for each in cameras if not isinstance(each, PinholeCamera)]
+    if len(sets) != scenes:
+        raise ValueError(f"cameras has {len(sets)} lists for {scenes} prompts; give one list, or one a prompt")
+    counts = {len(each) for each in sets}
+    if len(counts) > 1:
+        raise ValueError(f"cameras has lists of {sorted(counts)} cameras; all scenes of a call need as many views")
+    if not 1 <= len(sets[0]) <= MAX_VIEWS:
+        raise ValueError(f"cameras has {len(sets[0])} views; a scene has 1 to {MAX_VIEWS}")
+    sizes = {(camera.width, camera.height) for each in sets for camera in each}
+    if len(sizes) > 1:
+        raise ValueError(f"cameras have the image sizes {sorted(sizes)}; all views of a scene must have one size")
+    return sets
+
+
+def check_prompts(prompt: str | list[str], negative_prompt: str | list[str]) -> None:
+    """Raises a ValueError if prompts are of another kind, or not as many as negative prompts."""
+    for name, value in (("prompt", prompt), ("negative_prompt", negative_prompt)):
+        if not isinstance(value, str | list) or not all(isinstance(text, str) for text in value):
+            raise ValueError(f"{name} is {value!r}; it must be a string or a list of strings")
+    if prompt == []:
+        raise ValueError("prompt is an empty list; at least one prompt is needed")
+    count = 1 if isinstance(prompt, str) else len(prompt)
+    if isinstance(negative_prompt, list) and len(negative_prompt) != count:
+        raise ValueError(f"negative_prompt has {len(negative_prompt)} texts for {count} prompts; give one, or as many")
+
+
+def check_sampling(
+    num_inference_steps: int, scales: dict[str, float], scenes: int, generator: object, output_type: str
+) -> None:
+    """Raises a ValueError if how to sample is outside the limits."""
+    if not 1 <= num_inference_steps <= MAX_STEPS:
+        raise ValueError(f"num_inference_steps is {num_inference_steps}; it must be 1 to {MAX_STEPS}")
+    for name, scale in scales.items():
+        if not (math.isfinite(scale) and scale >= 0):
+            raise ValueError(f"{name} is {scale}; it must be finite and at least 0 (1 is no guidance)")
+    if isinstance(generator, list) and len(generator) != scenes:
+        raise ValueError(f"generator has {len(generator)} generators for {scenes} prompts; give one, or one a prompt")
+    if output_type not in OUTPUT_TYPES:
+        raise ValueError(f"output_type is {output_type!r}; it must be one of {', '.join(OUTPUT_TYPES)}")

@@ -1,0 +1,142 @@
+"""The voxelised blockout: equal to the geometry module's, shown in figures, stale when the scene has changed."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import bpy
+import numpy as np
+import pytest
+from mathutils import Vector
+from occscene.grid import GridVolume, load_grid
+from occscene.taxonomy import INDOOR
+
+from blender_addon.geometry.surface import culled_quads
+from blender_addon.geometry.voxelize import TriangleObject, voxelize
+from blender_addon.scene import grid_view
+from blender_addon.scene.volume import grid_volume
+from tests.blender.build_scenes import add_box, add_camera
+
+
+@pytest.fixture
+def sofa(scene: bpy.types.Scene) -> bpy.types.Object:
+    """A tagged sofa in a volume, its grid shown."""
+    box = add_box("sofa", (2, 0.9, 0.8), (0.1, 0.2, 0.4))
+    box.occscene.class_name = "sofa"
+    add_camera("camera")
+    bpy.ops.occscene.fit_volume(mode="TIGHT")
+    bpy.ops.occscene.show_grid()
+    bpy.context.view_layer.update()
+    return box
+
+
+def test_equal_to_the_geometry_module_on_the_same_triangles(scene: bpy.types.Scene, tmp_path: Path) -> None:
+    rng = np.random.default_rng(5)
+    triangles = []
+    for number in range(4):
+        box = add_box(f"box {number}", tuple(rng.uniform(0.3, 1.5, 3)), tuple(rng.uniform(-1, 1, 3)))
+        box.rotation_euler = rng.uniform(0, 6, 3)
+        box.occscene.class_name = INDOOR.classes[number + 3].name
+        bpy.context.view_layer.update()
+        box.data.calc_loop_triangles()
+        local = np.array([[box.data.vertices[i].co for i in face.vertices] for face in box.data.loop_triangles])
+        matrix = np.array(box.matrix_world)
+        triangles.append(local @ matrix[:3, :3].T + matrix[:3, 3])
+    bpy.ops.occscene.fit_volume()
+    bpy.ops.occscene.voxelize(filepath=str(tmp_path / "grid.npz"))
+    objects = [TriangleObject(f"box {number}", number + 3, item) for number, item in enumerate(triangles)]
+    expected = voxelize(objects, grid_volume(scene), INDOOR)
+    written = load_grid(tmp_path / "grid.npz")
+    np.testing.assert_array_equal(written.labels, expected.labels)
+    np.testing.assert_array_equal(written.instances, expected.instances)
+    assert [item.name for item in written.objects] == [item.name for item in objects]
+
+
+def test_the_volume_is_an_empty_drawn_as_the_grids_box(scene: bpy.types.Scene, sofa: bpy.types.Object) -> None:
+    volume = scene.occscene.volume
+    assert (volume.type, volume.empty_display_type) == ("EMPTY", "CUBE")
+    corners = np.array([volume.matrix_world @ Vector([sign * volume.empty_display_size] * 3) for sign in (-1, 1)])
+    grid: GridVolume = grid_volume(scene)
+    np.testing.assert_allclose(corners[0], grid.world_from_grid[:3, 3], atol=1e-5)
+    np.testing.assert_allclose(corners[1] - corners[0], np.array(grid.shape) * 0.08, atol=1e-5)
+
+
+def test_presets_need_no_objects(scene: bpy.types.Scene) -> None:
+    bpy.ops.occscene.fit_volume(mode="PRESET", domain="outdoor")
+    assert grid_volume(scene).shape == (256, 256, 32)
+    assert scene.occscene.voxel_size == pytest.approx(0.2)
+    with pytest.raises(RuntimeError, match="no visible object has a class"):
+        bpy.ops.occscene.fit_volume(mode="TIGHT")
+
+
+def test_figures_say_voxels_memory_and_classes(scene: bpy.types.Scene, sofa: bpy.types.Object) -> None:
+    add_box("unknown")
+    bpy.ops.occscene.show_grid(action="REFRESH")
+    figures = grid_view.shown_figures(scene)
+    assert figures is not None
+    assert figures.shape == (25, 12, 10)
+    assert figures.nbytes == 25 * 12 * 10 * 3
+    assert figures.class_voxels == (("sofa", figures.filled),)
+    assert (figures.objects, figures.untagged) == (1, ("unknown",))
+
+
+def test_show_grid_toggles_and_leaves_nothing_in_the_scene(scene: bpy.types.Scene, sofa: bpy.types.Object) -> None:
+    names = {thing.name for thing in scene.objects}
+    assert names == {"sofa", "camera", scene.occscene.volume.name}
+    bpy.ops.occscene.show_grid()
+    assert grid_view.shown_figures(scene) is None
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda scene: setattr(scene.objects["sofa"], "location", (1, 0, 0)),
+        lambda scene: (
+            setattr(scene.objects["sofa"].data.vertices[0], "co", (9, 0, 0)) or scene.objects["sofa"].data.update()
+        ),
+        lambda scene: setattr(scene.objects["sofa"].occscene, "class_name", "bed"),
+        lambda scene: setattr(scene.occscene, "voxel_size", 0.1),
+        lambda scene: setattr(scene.occscene.volume, "location", (1, 0, 0)),
+        lambda scene: setattr(scene.occscene, "domain", "outdoor"),
+        lambda scene: bpy.data.objects.remove(scene.objects["sofa"]),
+        lambda scene: setattr(scene.objects["sofa"], "hide_render", True),
+    ],
+    ids=["moved", "edited", "class", "voxel size", "volume", "domain", "deleted", "hidden"],
+)
+def test_stale_when_the_scene_has_changed(scene: bpy.types.Scene, sofa: bpy.types.Object, change: object) -> None:
+    assert not grid_view.is_stale()
+    change(scene)  # type: ignore[operator]
+    bpy.context.view_layer.update()
+    assert grid_view.is_stale()
+
+
+def test_not_stale_by_what_is_not_in_it(scene: bpy.types.Scene, sofa: bpy.types.Object, tmp_path: Path) -> None:
+    sofa.hide_set(True)
+    bpy.ops.occscene.show_grid(action="REFRESH")
+    scene.objects["camera"].location = (5, 5, 5)
+    scene.occscene.volume.name = "box"
+    bpy.context.view_layer.update()
+    bpy.ops.occscene.voxelize(filepath=str(tmp_path / "grid.npz"))  # shows what is hidden for a moment
+    bpy.context.view_layer.update()
+    assert not grid_view.is_stale()
+
+
+def test_a_loaded_file_shows_no_grid(scene: bpy.types.Scene, sofa: bpy.types.Object, tmp_path: Path) -> None:
+    bpy.ops.wm.save_as_mainfile(filepath=str(tmp_path / "scene.blend"))
+    bpy.ops.wm.open_mainfile(filepath=str(tmp_path / "scene.blend"))
+    assert grid_view.shown_figures(bpy.context.scene) is None
+
+
+def test_what_is_drawn_is_the_surface_in_class_colors(
+    scene: bpy.types.Scene, sofa: bpy.types.Object, tmp_path: Path
+) -> None:
+    bpy.ops.occscene.voxelize(filepath=str(tmp_path / "grid.npz"))
+    grid = load_grid(tmp_path / "grid.npz")
+    positions, colors = grid_view.face_arrays(grid)
+    surface = culled_quads(grid)
+    assert positions.shape == (len(surface.quads), 4, 3)
+    low = positions.reshape(-1, 3).min(axis=0)
+    np.testing.assert_allclose(low, (-0.9, -0.25, 0.0), atol=1e-5)
+    top = positions[..., 2].min(axis=1) > 0.79
+    purest = np.array(INDOOR.classes[7].color) / 255
+    np.testing.assert_allclose(colors[top][..., :3].max(axis=(0, 1)), purest, atol=1e-6)

@@ -1,0 +1,89 @@
+"""A server that Blender starts on this machine, with the stand-in for a model."""
+
+from __future__ import annotations
+
+import socket
+import sys
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import bpy
+import pytest
+
+from blender_addon.operators import local_server
+from blender_addon.operators.local_server import look_after, start_local_server, stop_local_server
+from tests.occscene_server.serve_process import _SERVE, ROOT
+
+PYTHON = """#!/bin/sh
+test "$1 $2 $3" = "-m occscene_server.cli serve" || exit 3
+shift 3
+PYTHONPATH={root}:{root}/protos exec {python} {script} serve --store {store} "$@"
+"""
+
+
+@pytest.fixture
+def environment(tmp_path: Path) -> Iterator[Path]:
+    """The folder of an environment whose Python serves the stand-in."""
+    script = tmp_path / "serve.py"
+    script.write_text(_SERVE)
+    python = tmp_path / "environment" / "bin" / "python"
+    python.parent.mkdir(parents=True)
+    text = PYTHON.format(root=ROOT, python=sys.executable, script=script, store=tmp_path / "store")
+    python.write_text(text)
+    python.chmod(0o755)
+    yield tmp_path / "environment"
+    stop_local_server()
+
+
+@pytest.fixture
+def address(monkeypatch: pytest.MonkeyPatch) -> str:
+    """An address on which nobody listens."""
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        address = f"127.0.0.1:{listener.getsockname()[1]}"
+    monkeypatch.setenv("OCCSCENE_SERVER", address)
+    return address
+
+
+def wait_until(is_done: Callable[[], bool]) -> None:
+    from blender_addon.operators import session
+
+    deadline = time.monotonic() + 60
+    while not is_done():
+        assert time.monotonic() < deadline
+        look_after()
+        session._session.poll()
+        time.sleep(0.1)
+
+
+def test_starts_until_it_is_ready_and_ends(environment: Path, address: str) -> None:
+    assert bpy.ops.occscene.start_server(python=str(environment)) == {"FINISHED"}
+    assert local_server.local_server.state == "starting"
+    wait_until(lambda: local_server.local_server.state == "ready")
+    assert bpy.ops.occscene.test_connection() == {"FINISHED"}
+    keeper = local_server.local_server.keeper
+    assert keeper is not None
+    bpy.ops.occscene.stop_server()
+    assert local_server.local_server.state == "stopped"
+    keeper.wait(30)
+    host, port = address.split(":")
+    with pytest.raises(ConnectionRefusedError):
+        socket.create_connection((host, int(port)))
+
+
+def test_a_server_that_ends_says_why(environment: Path, address: str) -> None:
+    (environment / "bin/python").write_text("#!/bin/sh\necho No module named occscene_server\nexit 1\n")
+    start_local_server(str(environment), address)
+    wait_until(lambda: local_server.local_server.state == "ended")
+    assert local_server.local_server.message == "No module named occscene_server"
+    assert not local_server.local_server.is_running
+
+
+def test_what_cannot_be_started_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with pytest.raises(RuntimeError, match="choose the Python"):
+        bpy.ops.occscene.start_server()
+    with pytest.raises(RuntimeError, match="neither a Python nor the folder of an environment"):
+        bpy.ops.occscene.start_server(python=str(tmp_path))
+    monkeypatch.setenv("OCCSCENE_SERVER", "grpcs://example.org")
+    with pytest.raises(RuntimeError, match="another machine"):
+        bpy.ops.occscene.start_server(python=sys.executable)

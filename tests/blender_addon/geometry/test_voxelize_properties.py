@@ -1,0 +1,140 @@
+"""What holds of the voxeliser for any objects."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+from hypothesis import assume, given, settings
+from hypothesis import strategies as st
+from numpy.typing import NDArray
+from occscene.grid import GridVolume
+from occscene.taxonomy import INDOOR
+
+from blender_addon.geometry.voxelize import TriangleObject, voxelize
+
+SHAPE = (14, 12, 13)
+VOXEL = 0.125  # a power of two, so that multiples of it are exact
+BOX_FACES = np.array(
+    [
+        *([0, 1, 3], [0, 3, 2], [4, 7, 5], [4, 6, 7], [0, 4, 5], [0, 5, 1]),
+        *([2, 3, 7], [2, 7, 6], [0, 2, 6], [0, 6, 4], [1, 5, 7], [1, 7, 3]),
+    ]
+)
+TETRAHEDRON_FACES = np.array([[0, 1, 2], [0, 3, 1], [0, 2, 3], [1, 3, 2]])
+
+# coordinates in sixteenths of a voxel: faces on voxel planes and centres are common
+places = st.integers(-3 * 16, 16 * 16)
+points = st.tuples(places, places, places)
+
+
+def metres(sixteenths: object) -> NDArray[np.float64]:
+    return np.array(sixteenths, np.float64) * (VOXEL / 16)
+
+
+def box(low: tuple[int, ...], size: tuple[int, ...]) -> NDArray[np.float64]:
+    corners = metres(low) + metres(size) * np.indices((2, 2, 2)).reshape(3, 8).T
+    return corners[BOX_FACES]
+
+
+sizes = st.integers(0, 8 * 16)
+boxes = st.builds(box, points, st.tuples(sizes, sizes, sizes))
+tetrahedra = st.lists(points, min_size=4, max_size=4).map(lambda corners: metres(corners)[TETRAHEDRON_FACES])
+loose = st.lists(st.tuples(points, points, points), min_size=1, max_size=4).map(metres)
+meshes = st.lists(st.one_of(boxes, tetrahedra, loose), min_size=1, max_size=3).map(np.concatenate)
+objects = st.builds(
+    TriangleObject, st.just("object"), st.integers(1, 11), meshes, st.integers(0, 3), st.booleans(), st.none()
+)
+scenes = st.lists(objects, min_size=1, max_size=4)
+
+
+def volume(shift: tuple[int, ...] = (0, 0, 0)) -> GridVolume:
+    pose = np.eye(4)
+    pose[:3, 3] = np.array(shift) * VOXEL
+    return GridVolume(SHAPE, VOXEL, pose)
+
+
+def labels(scene: list[TriangleObject], at: tuple[int, ...] = (0, 0, 0)) -> NDArray[np.uint8]:
+    return voxelize(scene, volume(at), INDOOR).labels
+
+
+@given(scenes, st.tuples(*[st.integers(-4, 4)] * 3))
+@settings(max_examples=40, deadline=None)
+def test_a_shifted_volume_shows_the_same_voxels(scene: list[TriangleObject], shift: tuple[int, ...]) -> None:
+    here, there = labels(scene), labels(scene, shift)
+    first = tuple(slice(max(0, k), side + min(0, k)) for k, side in zip(shift, SHAPE, strict=True))
+    second = tuple(slice(max(0, -k), side + min(0, -k)) for k, side in zip(shift, SHAPE, strict=True))
+    np.testing.assert_array_equal(here[first], there[second])
+
+
+@given(scenes, st.randoms(use_true_random=False))
+@settings(max_examples=40, deadline=None)
+def test_order_matters_among_equal_priorities_alone(scene: list[TriangleObject], random: object) -> None:
+    ranked = [replace(item, priority=index) for index, item in enumerate(scene)]
+    shuffled = list(ranked)
+    random.shuffle(shuffled)  # type: ignore[attr-defined]
+    np.testing.assert_array_equal(labels(ranked), labels(shuffled))
+    np.testing.assert_array_equal(labels(ranked), labels([replace(item, priority=0) for item in ranked]))
+
+
+@given(scenes)
+@settings(max_examples=40, deadline=None)
+def test_inverted_normals_change_nothing(scene: list[TriangleObject]) -> None:
+    inverted = [replace(item, triangles=item.triangles[:, ::-1]) for item in scene]
+    np.testing.assert_array_equal(labels(scene), labels(inverted))
+
+
+@given(st.one_of(boxes, tetrahedra), st.data())
+@settings(max_examples=40, deadline=None)
+def test_mixed_normals_change_nothing(mesh: NDArray[np.float64], data: st.DataObject) -> None:
+    flipped = np.array(data.draw(st.lists(st.booleans(), min_size=len(mesh), max_size=len(mesh))))
+    mixed = np.where(flipped[:, None, None], mesh[:, ::-1], mesh)
+    np.testing.assert_array_equal(
+        labels([TriangleObject("object", 1, mesh)]), labels([TriangleObject("object", 1, mixed)])
+    )
+
+
+@given(st.one_of(boxes, tetrahedra), st.data())
+@settings(max_examples=40, deadline=None)
+def test_duplicate_and_degenerate_triangles_change_nothing(mesh: NDArray[np.float64], data: st.DataObject) -> None:
+    index = st.integers(0, len(mesh) - 1)
+    again = mesh[data.draw(st.lists(index, max_size=5))]
+    corner = mesh[data.draw(st.lists(index, max_size=3))]
+    points, segments = corner[:, [0, 0, 0]], corner[:, [0, 1, 1]]
+    messy = np.concatenate([mesh, again.reshape(-1, 3, 3), points.reshape(-1, 3, 3), segments.reshape(-1, 3, 3)])
+    np.testing.assert_array_equal(
+        labels([TriangleObject("object", 1, mesh)]), labels([TriangleObject("object", 1, messy)])
+    )
+
+
+@given(scenes)
+@settings(max_examples=40, deadline=None)
+def test_a_scene_occupies_the_union_of_its_objects(scene: list[TriangleObject]) -> None:
+    union = np.any([labels([item]) > 0 for item in scene], axis=0)
+    np.testing.assert_array_equal(labels(scene) > 0, union)
+
+
+@given(objects)
+@settings(max_examples=40, deadline=None)
+def test_the_filled_object_contains_its_shell(item: TriangleObject) -> None:
+    shell = labels([replace(item, shell_only=True)]) > 0
+    filled = labels([replace(item, shell_only=False)]) > 0
+    assert not (shell & ~filled).any()
+
+
+@given(st.tuples(*[st.integers(-2, 12)] * 3), st.tuples(*[st.integers(1, 8)] * 3))
+@settings(max_examples=40, deadline=None)
+def test_boxes_on_voxel_planes_are_exact(low: tuple[int, ...], size: tuple[int, ...]) -> None:
+    sixteenths = tuple(16 * k for k in low), tuple(16 * k for k in size)
+    expected = np.zeros(SHAPE, bool)
+    expected[tuple(slice(max(0, k), max(0, k + side)) for k, side in zip(low, size, strict=True))] = True
+    np.testing.assert_array_equal(labels([TriangleObject("box", 1, box(*sixteenths))]) > 0, expected)
+
+
+@given(st.one_of(boxes, tetrahedra, loose))
+@settings(max_examples=40, deadline=None)
+def test_every_object_that_is_inside_shows(mesh: NDArray[np.float64]) -> None:
+    assume(np.ptp(mesh, axis=(0, 1)).any())
+    middle = mesh.reshape(-1, 3).mean(axis=0)
+    inner = 0.5 * VOXEL * np.array(SHAPE) + 0.5 * (mesh - middle).clip(-1, 1) * 0.6
+    assert (labels([TriangleObject("object", 1, inner)]) > 0).any()

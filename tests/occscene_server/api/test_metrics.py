@@ -1,0 +1,84 @@
+"""What Prometheus finds after jobs of every kind."""
+
+from __future__ import annotations
+
+import asyncio
+import urllib.request
+from pathlib import Path
+
+import grpc
+import pytest
+from occscene.v1 import scene_service_pb2
+from prometheus_client.parser import text_string_to_metric_families
+
+from occscene_server.api.server import Server
+from tests.occscene_server.requests import generate_request
+from tests.occscene_server.serving import connected, serving, submitted, watched
+
+Samples = dict[tuple[str, str], float]
+
+
+async def scraped(server: Server) -> Samples:
+    """Values by name and the values of their labels, in the order of the labels' names."""
+
+    def get() -> str:
+        with urllib.request.urlopen(f"http://127.0.0.1:{server.metrics_port}/metrics") as answer:
+            return str(answer.read(), "utf-8")
+
+    families = text_string_to_metric_families(await asyncio.to_thread(get))
+    return {
+        (s.name, ",".join(value for _, value in sorted(s.labels.items()))): s.value
+        for family in families
+        for s in family.samples
+    }
+
+
+async def test_jobs_steps_bytes_rejections_and_restarts(tmp_path: Path) -> None:
+    async with serving(tmp_path, metrics_port=0, max_queued=2) as server, connected(server) as stub:
+        request = generate_request("slow", steps=4)
+        done = await submitted(stub, request)
+        events = await watched(stub, done.id)
+        await watched(stub, (await submitted(stub, generate_request("crash"))).id)
+
+        running = await submitted(stub, generate_request("slow", steps=100))
+        async for response in stub.WatchJob(scene_service_pb2.WatchJobRequest(job_id=running.id)):
+            if response.event.progress.step:
+                break
+        waiting = await submitted(stub, generate_request())
+        await submitted(stub, generate_request())
+        for refused in (generate_request(), scene_service_pb2.SubmitJobRequest()):  # the queue is full; no task
+            with pytest.raises(grpc.aio.AioRpcError):
+                await submitted(stub, refused)
+        with pytest.raises(grpc.aio.AioRpcError):
+            await watched(stub, "unknown")
+        await stub.CancelJob(scene_service_pb2.CancelJobRequest(job_id=waiting.id))
+
+        samples = await scraped(server)
+        assert samples["occscene_jobs", "queued"] == 1
+        assert samples["occscene_jobs", "running"] == 1
+        assert samples["occscene_jobs_ended_total", ",succeeded"] == 1
+        assert samples["occscene_jobs_ended_total", "WORKER_DIED,failed"] == 1
+        assert samples["occscene_jobs_ended_total", ",cancelled"] == 1
+        assert samples["occscene_worker_restarts_total", ""] == 1
+        assert samples["occscene_queue_wait_seconds_count", ""] == 3
+        for reason in ("QUEUE_FULL", "INVALID_REQUEST", "JOB_NOT_FOUND"):
+            assert samples["occscene_rejections_total", reason] == 1
+        assert samples["occscene_step_seconds_count", ""] >= 3
+        mean_step = samples["occscene_step_seconds_sum", ""] / samples["occscene_step_seconds_count", ""]
+        assert 0.01 < mean_step < 1.0  # the stand-in sleeps 0.1 s a step where it is slow
+        received = samples["occscene_received_bytes_total", "SubmitJob"]
+        assert received >= 6 * request.ByteSize() - 200
+        views = sum(len(event.view.image.data) for event in events)
+        assert views < samples["occscene_sent_bytes_total", "WatchJob"] < 3 * views
+        assert samples["process_resident_memory_bytes", ""] > 0
+
+
+async def test_refused_tokens_are_counted_and_unknown_methods_are_no_labels(tmp_path: Path) -> None:
+    async with serving(tmp_path, metrics_port=0, token="a-token-of-the-test-0123456789") as server:
+        async with grpc.aio.insecure_channel(f"127.0.0.1:{server.port}") as channel:
+            for method in ("/occscene.v1.SceneService/GetJob", "/occscene.v1.SceneService/Guess"):
+                with pytest.raises(grpc.aio.AioRpcError):
+                    await channel.unary_unary(method)(b"")
+        samples = await scraped(server)
+        assert samples["occscene_rejections_total", "TOKEN_MISSING_OR_WRONG"] >= 1
+        assert ("occscene_received_bytes_total", "Guess") not in samples

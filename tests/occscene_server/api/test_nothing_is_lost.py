@@ -1,0 +1,176 @@
+"""Cut connections, killed workers and killed servers: the result arrives, or the reason why not."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import random
+import signal
+import sys
+import uuid
+from pathlib import Path
+
+import numpy as np
+from occscene.camera import save_cameras
+from occscene.grid import save_grid
+from occscene.v1 import job_pb2
+from PIL import Image
+
+from occscene_server.api.client import SceneClient
+from occscene_server.jobs.store import JobStore
+from tests.occscene_server.proxy import cutting_proxy
+from tests.occscene_server.requests import generate_request, looking_camera, sample_grid
+from tests.occscene_server.serve_process import ENVIRONMENT, ServeProcess
+from tests.occscene_server.serving import connected, kinds, serving, submitted, watched
+from tests.occscene_server.stand_in import StandInPipeline
+from tests.occscene_server.tiny import load_tiny
+
+
+async def port_of(folder: Path, port: int = 0) -> tuple[ServeProcess, int]:
+    """A new server process on the folder's store, and its port."""
+    serve = await asyncio.to_thread(ServeProcess, folder, folder / "store", "--model", "x", port=port)
+    return serve, int(serve.address.split(":")[1])
+
+
+def kill(serve: ServeProcess) -> None:
+    serve.process.kill()
+    serve.process.communicate()
+
+
+async def denoising(client: SceneClient, job_id: str) -> None:
+    """Waits until the job runs and has done a step."""
+
+    def wait() -> None:
+        for event in client.watch(job_id):
+            if event.progress.phase == job_pb2.JOB_PHASE_DENOISING:
+                return
+
+    await asyncio.to_thread(wait)
+
+
+async def test_command_gets_its_result_through_a_cut_connection_and_a_killed_server(tmp_path: Path) -> None:
+    """A job is submitted with the command line, its connection is cut, the server is killed, another one starts."""
+    save_grid(tmp_path / "grid.npz", sample_grid())
+    save_cameras(tmp_path / "cameras.json", [looking_camera("front"), looking_camera("left", 0.1)])
+    first, port = await port_of(tmp_path)
+    async with cutting_proxy(port) as proxy:
+        options = "--grid grid.npz --cameras cameras.json --prompt slow --seed 3 --steps 20 --output out"
+        command = await asyncio.create_subprocess_exec(
+            *(sys.executable, "-m", "occscene_server.cli", "generate", *options.split()),
+            *("--server", f"127.0.0.1:{proxy.port}"),
+            env=ENVIRONMENT,
+            cwd=tmp_path,
+            stdout=asyncio.subprocess.PIPE,
+            stderr=asyncio.subprocess.STDOUT,
+        )
+        with SceneClient(first.address) as client:
+            while not (jobs := await asyncio.to_thread(client.jobs)):
+                await asyncio.sleep(0.05)
+            await denoising(client, jobs[0].id)
+            proxy.cut()
+            await asyncio.sleep(0.3)
+            assert (await asyncio.to_thread(client.get, jobs[0].id)).state == job_pb2.JOB_STATE_RUNNING
+        kill(first)
+        second, proxy.target = await port_of(tmp_path)
+        output, _ = await asyncio.wait_for(command.communicate(), 100)
+    assert command.returncode == 0, output.decode()
+    assert sorted(os.listdir(tmp_path / "out")) == [
+        "cameras.json",
+        "occupancy.npz",
+        "result.json",
+        "view_front.png",
+        "view_left.png",
+    ]
+    await asyncio.to_thread(second.interrupted)
+    store = JobStore(tmp_path / "store")
+    (job,) = store.newest(10)
+    assert job.state == job_pb2.JOB_STATE_SUCCEEDED
+    assert store.attempts(job.id) == 2
+    store.close()
+
+    cameras = [looking_camera("front"), looking_camera("left", 0.1)]
+    expected = StandInPipeline()("slow", cameras, sample_grid(), seed=3, num_inference_steps=1).images
+    for name, view in zip(("front", "left"), expected, strict=True):  # the second run's bytes are the request's own
+        np.testing.assert_array_equal(np.asarray(Image.open(tmp_path / f"out/view_{name}.png")), view)
+
+
+async def test_queued_jobs_survive_a_kill_and_a_job_that_kills_twice_fails(tmp_path: Path) -> None:
+    serve, _ = await port_of(tmp_path)
+    with SceneClient(serve.address) as client:
+        deadly = client.submit(generate_request("slow", steps=100))
+        queued = [client.submit(generate_request(seed=seed)) for seed in range(2)]
+        await denoising(client, deadly.id)
+    kill(serve)
+    serve, _ = await port_of(tmp_path)
+    with SceneClient(serve.address) as client:
+        await denoising(client, deadly.id)
+        assert [client.get(job.id).state for job in queued] == [job_pb2.JOB_STATE_QUEUED] * 2
+    kill(serve)
+    serve, _ = await port_of(tmp_path)
+    with SceneClient(serve.address) as client:
+        for job in queued:
+            assert list(client.watch(job.id))[-1].HasField("succeeded")
+        failure = client.get(deadly.id).failure
+        assert (failure.reason, failure.message) == ("SERVER_RESTARTED", "the server died twice while this job ran")
+        assert list(client.watch(deadly.id))[-1].failed.failure == failure
+    serve.interrupted()
+
+
+async def test_events_are_replayed_where_the_connection_broke(tmp_path: Path) -> None:
+    """The connection is cut again and again while a job is watched; every result comes once and in order."""
+    rng = random.Random(0)
+    async with serving(tmp_path) as server, cutting_proxy(server.port) as proxy:
+        with SceneClient(f"127.0.0.1:{proxy.port}") as client:
+            request = generate_request("slow", steps=12, views=8, previews=True)
+            job = await asyncio.to_thread(client.submit, request)
+            watcher = asyncio.create_task(asyncio.to_thread(lambda: list(client.watch(job.id))))
+            cuts = 0
+            while not watcher.done():
+                await asyncio.sleep(rng.uniform(0.1, 0.4))
+                proxy.cut()
+                cuts += 1
+            events = await watcher
+        assert cuts >= 3
+        sequences = [event.sequence for event in events]
+        assert sequences == sorted(set(sequences))
+        assert kinds(events) == ["started", *["view"] * 8, "occupancy", "succeeded"]
+        async with connected(server) as stub:
+            assert events[-10:] == (await watched(stub, job.id))[-10:]
+
+
+async def test_submission_is_safe_to_repeat(tmp_path: Path) -> None:
+    """The answer to a submission is lost on its way; the client's own repeat finds the job."""
+    request = generate_request()
+    request.request_id = str(uuid.uuid4())
+    async with serving(tmp_path) as server, cutting_proxy(server.port) as proxy:
+        with SceneClient(f"127.0.0.1:{proxy.port}") as client:
+            submission = asyncio.create_task(asyncio.to_thread(client.submit, request))
+            while server.jobs.find(request.request_id) is None:
+                proxy.cut()
+                await asyncio.sleep(0.005)
+            proxy.cut()
+            job = await submission
+        async with connected(server) as stub:
+            assert (await submitted(stub, request)).id == job.id
+            assert kinds(await watched(stub, job.id))[-1] == "succeeded"
+
+
+async def test_killed_worker_costs_one_job(tmp_path: Path) -> None:
+    """Real networks of a tiny size: the worker is killed in the middle of a job, and the next one runs as ever."""
+    async with serving(tmp_path, loader=load_tiny) as server, connected(server) as stub:
+        before = await watched(stub, (await submitted(stub, generate_request(steps=2, seed=5))).id)
+        job = await submitted(stub, generate_request(steps=100))
+        following = await submitted(stub, generate_request(steps=2, seed=5))
+        async for event in server.jobs.watch(job.id, 0):
+            if event.progress.phase == job_pb2.JOB_PHASE_DENOISING:
+                break
+        assert server.engine.worker_pid is not None
+        os.kill(server.engine.worker_pid, signal.SIGKILL)
+        failed = (await watched(stub, job.id))[-1].failed.failure
+        assert failed.reason == "WORKER_DIED"
+        assert "SIGKILL" in failed.message
+        after = await watched(stub, following.id)
+        assert kinds(after) == ["started", "view", "view", "occupancy", "succeeded"]
+        assert [event.view for event in after if event.HasField("view")] == [
+            event.view for event in before if event.HasField("view")
+        ]

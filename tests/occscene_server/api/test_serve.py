@@ -1,0 +1,182 @@
+"""`occscene-server serve`: its options and where they come from, what it says, how it stops."""
+
+from __future__ import annotations
+
+import json
+import urllib.request
+from pathlib import Path
+
+import grpc
+import pytest
+from grpc_health.v1 import health_pb2, health_pb2_grpc
+from occscene.v1 import job_pb2
+from typer.testing import CliRunner
+
+from occscene_server.api.access import read_token
+from occscene_server.api.client import SceneClient, ServerError
+from occscene_server.cli import app
+from occscene_server.jobs.store import JobStore
+from tests.occscene_server.requests import generate_request
+from tests.occscene_server.serve_process import ServeProcess
+
+
+def test_says_in_one_screen_what_it_is(tmp_path: Path) -> None:
+    serve = ServeProcess(tmp_path, tmp_path / "store", "--model", "some/model", "--metrics-port", 0)
+    with SceneClient(serve.address) as client:
+        job = client.submit(generate_request("a secret plan"))
+        assert list(client.watch(job.id))[-1].HasField("succeeded")
+    output = serve.interrupted()
+    assert serve.process.returncode == 0
+    assert len(output.splitlines()) <= 12
+    metrics = next(word for word in output.split() if word.startswith("http://127.0.0.1:"))
+    for fact in (serve.address, "this machine only", "some/model", str(tmp_path / "store"), "ready on cpu", "Ctrl-C"):
+        assert fact in output
+    assert metrics.endswith("/metrics")
+    assert job.id in serve.log
+    assert "secret" not in serve.log
+
+
+def test_command_line_before_environment_before_file(tmp_path: Path) -> None:
+    config = tmp_path / "server.toml"
+    config.write_text(f'model = "of-the-file"\nmax-queued = 3\nstore = "{tmp_path / "jobs"}"\nlog_prompts = false\n')
+    environment = {"OCCSCENE_CONFIG": str(config), "OCCSCENE_MODEL": "of-the-environment", "OCCSCENE_MAX_QUEUED": "4"}
+    serve = ServeProcess(tmp_path, None, "--max-queued", 5, environment=environment)
+    with SceneClient(serve.address) as client:
+        assert client.info().limits.queued_jobs == 5
+    output = serve.interrupted()
+    assert "of-the-environment" in output
+    assert str(tmp_path / "jobs") in output
+
+
+@pytest.mark.parametrize(
+    ("text", "complaint"),
+    [
+        ("prot = 1", "unknown key 'prot'; did you mean 'port'"),
+        ("port = 'abc'", "'port' in"),
+        ("port = 70000", "'port' in"),
+        ("max_queued = true", "'max_queued' in"),
+        ("engine = 'cloud'", "'engine' in"),
+        ("port = [1]", "'port' in"),
+        ("port: 1", "cannot be read"),
+        (None, "cannot be read"),
+    ],
+)
+def test_wrong_file_is_named(tmp_path: Path, text: str | None, complaint: str) -> None:
+    config = tmp_path / "s.toml"
+    if text is not None:
+        config.write_text(text)
+    result = CliRunner().invoke(app, ["serve", "--config", str(config)], env={"COLUMNS": "500"})
+    assert result.exit_code == 2
+    assert complaint in result.output
+    assert str(config) in result.output
+
+
+def test_wrong_variable_is_named() -> None:
+    result = CliRunner().invoke(app, ["serve"], env={"COLUMNS": "500", "OCCSCENE_STORE_DAYS": "many"})
+    assert result.exit_code == 2
+    assert "OCCSCENE_STORE_DAYS" in result.output
+    assert "'many'" in result.output
+
+
+@pytest.mark.parametrize(
+    ("arguments", "complaint"),
+    [
+        (["--host", "0.0.0.0"], "--token-file"),
+        (["--host", "0.0.0.0", "--token-file", "token"], "--tls-key"),
+        (["--tls-key", "key"], "--tls-certificate"),
+        (["--tls-client-ca", "ca"], "--tls-certificate"),
+        (["--tls-key", "absent", "--tls-certificate", "absent"], "No such file"),
+        (["--tls-key", "wide", "--tls-certificate", "wide"], "not a certificate and its private key"),
+        (["--token-file", "wide"], "chmod 600"),
+    ],
+)
+def test_wrong_access_is_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, arguments: list[str], complaint: str
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("wide").write_text("no certificate and no secret")
+    Path("wide").chmod(0o644)
+    result = CliRunner().invoke(app, ["serve", "--port", "0", "--store", "store", *arguments])
+    assert result.exit_code == 1
+    assert complaint in result.output.replace("\n", " ")
+
+
+def test_token_file_is_made_and_its_token_told_to_nobody(tmp_path: Path) -> None:
+    file = tmp_path / "keys/token"
+    serve = ServeProcess(tmp_path, tmp_path / "store", "--token-file", file, "--log-format", "json", "--log-prompts")
+    assert file.stat().st_mode & 0o777 == 0o600
+    token = read_token(file)
+    with SceneClient(serve.address) as client, pytest.raises(ServerError, match="needs a token"):
+        client.info()
+    with SceneClient(serve.address, token) as client:
+        job = client.submit(generate_request("a blue room"))
+        list(client.watch(job.id))
+    output = serve.interrupted()
+    assert token not in output + serve.log
+    lines = [json.loads(line) for line in serve.log.splitlines()]
+    assert all(line.keys() >= {"time", "level", "message"} for line in lines)
+    of_job = [line["message"] for line in lines if line.get("job_id") == job.id]
+    assert any("accepted" in message for message in of_job)
+    assert any("a blue room" in message for message in of_job)
+    assert any("succeeded" in message for message in of_job)
+    assert any(line.get("listens", "").startswith(serve.address) for line in lines)
+
+
+def test_first_interrupt_finishes_the_running_job_alone(tmp_path: Path) -> None:
+    serve = ServeProcess(tmp_path, tmp_path / "store", "--metrics-port", 0)
+    with SceneClient(serve.address) as client, grpc.insecure_channel(serve.address) as channel:
+        running = client.submit(generate_request("slow", steps=20))
+        waiting = client.submit(generate_request("slow", steps=20))
+        events = client.watch(running.id)
+        while not next(events).HasField("started"):
+            pass
+        health = health_pb2_grpc.HealthStub(channel).Watch(health_pb2.HealthCheckRequest())
+        assert next(health).status == health_pb2.HealthCheckResponse.SERVING
+        serve.interrupt()
+        assert next(health).status == health_pb2.HealthCheckResponse.NOT_SERVING
+        with pytest.raises(ServerError, match="shutting down"):
+            client.submit(generate_request())
+        assert list(events)[-1].HasField("succeeded")
+    output, _ = serve.process.communicate(timeout=20)
+    assert serve.process.returncode == 0
+    assert "stopping" in output
+    store = JobStore(tmp_path / "store")
+    assert store.get(waiting.id).state == job_pb2.JOB_STATE_QUEUED
+    store.close()
+
+
+def test_model_that_cannot_be_loaded_ends_it_with_the_reason(tmp_path: Path) -> None:
+    serve = ServeProcess(tmp_path, tmp_path / "store", "--model", "missing")
+    serve.process.communicate(timeout=20)
+    assert serve.process.returncode == 1
+    assert "no such model" in serve.log
+
+
+def test_second_server_on_the_same_port_or_store(tmp_path: Path) -> None:
+    (tmp_path / "first").mkdir()
+    serve = ServeProcess(tmp_path / "first", tmp_path / "store", "--metrics-port", 0)
+    port = serve.address.split(":")[1]
+    same_port = CliRunner().invoke(app, ["serve", "--port", port, "--store", str(tmp_path / "other")])
+    assert same_port.exit_code == 1
+    assert "choose another --port" in same_port.output.replace("\n", " ")
+    same_store = CliRunner().invoke(app, ["serve", "--port", "0", "--store", str(tmp_path / "store")])
+    assert same_store.exit_code == 1
+    assert "in use by another server" in same_store.output.replace("\n", " ")
+    serve.interrupted()
+
+
+def test_metrics_are_served(tmp_path: Path) -> None:
+    serve = ServeProcess(tmp_path, tmp_path / "store", "--metrics-port", 0)
+    assert serve.process.stdout is not None
+    url = next(line.split()[-1] for line in serve.process.stdout if "http://" in line)
+    with urllib.request.urlopen(url) as answer:
+        assert b"occscene_jobs" in answer.read()
+    serve.interrupted()
+
+
+def test_cluster_that_does_not_answer_is_named(tmp_path: Path) -> None:
+    pytest.importorskip("ray", reason="the extra 'ray' is not installed")
+    options = ["--port", "0", "--store", str(tmp_path), "--engine", "ray", "--ray-address", "127.0.0.1:1"]
+    result = CliRunner().invoke(app, ["serve", *options])
+    assert result.exit_code == 1
+    assert "no Ray cluster answers at 127.0.0.1:1" in result.output.replace("\n", " ")

@@ -1,0 +1,84 @@
+"""Schedulers that are exchanged for one another, and the estimates of the clean latents."""
+
+from __future__ import annotations
+
+import itertools
+
+import numpy as np
+import pytest
+import torch
+from diffusers import (
+    DDIMScheduler,
+    DPMSolverMultistepScheduler,
+    EulerDiscreteScheduler,
+    FlowMatchEulerDiscreteScheduler,
+    UniPCMultistepScheduler,
+)
+
+from occscene_server.evaluation.speed import main_job
+from occscene_server.pipelines.occscene import OccScenePipeline
+from occscene_server.pipelines.prediction import check_scheduler, denoised_estimate, flow_scheduler, model_input
+from occscene_server.weights import default_model
+
+FLOW = {"prediction_type": "flow_prediction", "use_flow_sigmas": True}
+
+
+def test_schedulers_give_similar_views_with_the_bundled_weights() -> None:
+    pipe = OccScenePipeline.from_pretrained(str(default_model()))
+    pipe.set_progress_bar_config(disable=True)
+    job = main_job(views=1, side=128)
+    views = []
+    for kind, options, steps in (
+        (FlowMatchEulerDiscreteScheduler, {}, 20),
+        (DPMSolverMultistepScheduler, FLOW, 12),
+        (UniPCMultistepScheduler, FLOW, 8),
+    ):
+        pipe.scheduler = kind.from_config(pipe.scheduler.config, **options)
+        views.append(pipe(job.prompt, job.cameras, job.grid, num_inference_steps=steps, output_type="np").images)
+    for first, second in itertools.combinations(views, 2):
+        assert -10 * np.log10(np.square(first - second).mean()) > 26  # dB; another seed's are below 20
+
+
+def test_a_scheduler_of_another_kind_is_refused_with_the_way_out() -> None:
+    with pytest.raises(ValueError, match=r"make it with DDIMScheduler\.from_config") as error:
+        check_scheduler(DDIMScheduler(), "flow_prediction")
+    assert "use_flow_sigmas=True" in str(error.value)
+    with pytest.raises(ValueError, match="has use_flow_sigmas=False"):
+        check_scheduler(UniPCMultistepScheduler(prediction_type="flow_prediction"), "flow_prediction")
+    with pytest.raises(ValueError, match="expects 'flow_prediction', but the denoiser gives 'epsilon'"):
+        check_scheduler(flow_scheduler(), "epsilon")
+    check_scheduler(flow_scheduler(), "flow_prediction")
+    check_scheduler(DDIMScheduler(prediction_type="v_prediction"), "v_prediction")
+
+
+@pytest.mark.parametrize("index", [0, 3])
+@pytest.mark.parametrize(
+    "kind", [FlowMatchEulerDiscreteScheduler, UniPCMultistepScheduler, DPMSolverMultistepScheduler]
+)
+def test_the_true_velocity_gives_the_clean_latents_and_the_exact_time(kind: type, index: int) -> None:
+    scheduler = kind() if kind is FlowMatchEulerDiscreteScheduler else kind(**FLOW)
+    scheduler.set_timesteps(5)
+    clean, noise = torch.randn(2, 1, 2, 4, 8, 8)
+    sigma = scheduler.sigmas[index]
+    shown, time = model_input(scheduler, (1 - sigma) * clean + sigma * noise, index)
+    assert float(time) == pytest.approx(1000 * float(sigma))
+    torch.testing.assert_close(denoised_estimate(scheduler, noise - clean, shown, index), clean)
+
+
+@pytest.mark.parametrize("prediction_type", ["epsilon", "v_prediction"])
+@pytest.mark.parametrize("kind", [DDIMScheduler, EulerDiscreteScheduler, DPMSolverMultistepScheduler])
+def test_the_true_noise_or_v_gives_the_clean_latents(kind: type, prediction_type: str) -> None:
+    """Whether a scheduler keeps the signal's variance, or scales its noise up beside the signal."""
+    scheduler = kind(prediction_type=prediction_type)
+    scheduler.set_timesteps(5)
+    clean, noise = torch.randn(2, 1, 2, 4, 8, 8)
+    if kind is EulerDiscreteScheduler:  # its times lie between whole ones
+        signal = 1 / (1 + scheduler.sigmas[1].square())
+    else:
+        signal = scheduler.alphas_cumprod[scheduler.timesteps[1]]
+    latents = signal.sqrt() * clean + (1 - signal).sqrt() * noise
+    prediction = noise if prediction_type == "epsilon" else signal.sqrt() * noise - (1 - signal).sqrt() * clean
+    if kind is EulerDiscreteScheduler:
+        latents = latents / signal.sqrt()
+    shown, _ = model_input(scheduler, latents, 1)
+    torch.testing.assert_close(denoised_estimate(scheduler, prediction, shown, 1), clean, rtol=1e-3, atol=1e-3)

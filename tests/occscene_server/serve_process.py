@@ -1,0 +1,80 @@
+"""`occscene-server serve` in a process of its own, with the stand-in for a model."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[2]
+ENVIRONMENT = os.environ | {"PYTHONPATH": f"{ROOT}:{ROOT / 'protos'}"}
+
+_SERVE = """
+import occscene_server.api.serve_cli as serve_cli
+from occscene_server.cli import main
+from tests.occscene_server.stand_in import load_stand_in
+
+if __name__ == "__main__":
+    serve_cli.load_pipeline = load_stand_in
+    main()
+"""
+
+
+class ServeProcess:
+    """Starts it and waits until it listens.
+
+    Args:
+        folder: for its script, its ready file and its log.
+        store: folder for jobs, or None where an argument or the environment says it.
+        arguments: further options.
+        environment: further variables.
+    """
+
+    def __init__(
+        self,
+        folder: Path,
+        store: Path | None,
+        *arguments: object,
+        port: int = 0,
+        environment: dict[str, str] | None = None,
+    ) -> None:
+        script = folder / "serve_stand_in.py"
+        script.write_text(_SERVE)
+        ready = folder / "ready"
+        ready.unlink(missing_ok=True)
+        self._log = folder / "log"
+        command = [sys.executable, script, "serve", "--port", port, "--ready-file", ready, *arguments]
+        if store is not None:
+            command += ["--store", store]
+        with self._log.open("w") as log:
+            self.process = subprocess.Popen(
+                [str(part) for part in command],
+                env=ENVIRONMENT | (environment or {}),
+                stdout=subprocess.PIPE,
+                stderr=log,
+                text=True,
+            )
+        deadline = time.monotonic() + 60
+        while not ready.exists():
+            assert self.process.poll() is None, self.log
+            assert time.monotonic() < deadline
+            time.sleep(0.02)
+        self.address = ready.read_text().strip()
+
+    @property
+    def log(self) -> str:
+        """What it has written to standard error."""
+        return self._log.read_text()
+
+    def interrupt(self) -> None:
+        """What Ctrl-C does."""
+        self.process.send_signal(signal.SIGINT)
+
+    def interrupted(self) -> str:
+        """Ends it as Ctrl-C does, and returns what it printed."""
+        self.interrupt()
+        output, _ = self.process.communicate(timeout=60)
+        return output
