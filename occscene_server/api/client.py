@@ -49,6 +49,7 @@ class SceneClient:
         address: str,
         token: str | None = None,
         ca: Path | None = None,
+        identity: Path | None = None,
         patience: float = 60.0,
         timeout: float = 60.0,
     ) -> None:
@@ -59,7 +60,9 @@ class SceneClient:
         if ca is None:
             self._channel = grpc.insecure_channel(address, options=_OPTIONS)
         else:
-            self._channel = grpc.secure_channel(address, grpc.ssl_channel_credentials(ca.read_bytes()), _OPTIONS)
+            own = None if identity is None else identity.read_bytes()  # a PEM file of both: each reader takes its part
+            credentials = grpc.ssl_channel_credentials(ca.read_bytes(), own, own)
+            self._channel = grpc.secure_channel(address, credentials, _OPTIONS)
         self._stub = scene_service_pb2_grpc.SceneServiceStub(self._channel)
 
     def __enter__(self) -> SceneClient:

@@ -11,6 +11,7 @@ from rich.table import Table
 from occscene_server.api.console import (
     DEFAULT_ADDRESS,
     CaFile,
+    IdentityFile,
     ServerAddress,
     TokenFile,
     connect,
@@ -25,9 +26,14 @@ jobs_app = typer.Typer(
 JobId = Annotated[str, typer.Argument(help="The job's id, or the beginning of it.")]
 
 
-def info(server: ServerAddress = DEFAULT_ADDRESS, token_file: TokenFile = None, tls_ca: CaFile = None) -> None:
+def info(
+    server: ServerAddress = DEFAULT_ADDRESS,
+    token_file: TokenFile = None,
+    tls_ca: CaFile = None,
+    tls_identity: IdentityFile = None,
+) -> None:
     """What a running server runs and accepts."""
-    with user_errors(), connect(server, token_file, tls_ca) as client:
+    with user_errors(), connect(server, token_file, tls_ca, tls_identity) as client:
         answer = client.info()
     state = scene_service_pb2.ServerState.Name(answer.state).removeprefix("SERVER_STATE_").lower()
     console.print(f"OccScene server {answer.version} at {server}: {state} {answer.message}", highlight=False)
@@ -54,9 +60,10 @@ def list_jobs(
     server: ServerAddress = DEFAULT_ADDRESS,
     token_file: TokenFile = None,
     tls_ca: CaFile = None,
+    tls_identity: IdentityFile = None,
 ) -> None:
     """The newest jobs."""
-    with user_errors(), connect(server, token_file, tls_ca) as client:
+    with user_errors(), connect(server, token_file, tls_ca, tls_identity) as client:
         jobs = client.jobs(limit)
     table = Table("job", "state", "task", "submitted", "prompt", box=None)
     for job in jobs:
@@ -67,10 +74,14 @@ def list_jobs(
 
 @jobs_app.command("show")
 def show_job(
-    job: JobId, server: ServerAddress = DEFAULT_ADDRESS, token_file: TokenFile = None, tls_ca: CaFile = None
+    job: JobId,
+    server: ServerAddress = DEFAULT_ADDRESS,
+    token_file: TokenFile = None,
+    tls_ca: CaFile = None,
+    tls_identity: IdentityFile = None,
 ) -> None:
     """One job, and why it failed if it did."""
-    with user_errors(), connect(server, token_file, tls_ca) as client:
+    with user_errors(), connect(server, token_file, tls_ca, tls_identity) as client:
         found = client.find(job)
     console.print(f"{found.id}  {_state(found)}  {_kind(found)}", highlight=False)
     for name in ("create_time", "start_time", "end_time"):
@@ -85,19 +96,27 @@ def show_job(
 
 @jobs_app.command("cancel")
 def cancel_job(
-    job: JobId, server: ServerAddress = DEFAULT_ADDRESS, token_file: TokenFile = None, tls_ca: CaFile = None
+    job: JobId,
+    server: ServerAddress = DEFAULT_ADDRESS,
+    token_file: TokenFile = None,
+    tls_ca: CaFile = None,
+    tls_identity: IdentityFile = None,
 ) -> None:
     """Ask a job to end."""
-    with user_errors(), connect(server, token_file, tls_ca) as client:
+    with user_errors(), connect(server, token_file, tls_ca, tls_identity) as client:
         console.print(_state(client.cancel(client.find(job).id)))
 
 
 @jobs_app.command("delete")
 def delete_job(
-    job: JobId, server: ServerAddress = DEFAULT_ADDRESS, token_file: TokenFile = None, tls_ca: CaFile = None
+    job: JobId,
+    server: ServerAddress = DEFAULT_ADDRESS,
+    token_file: TokenFile = None,
+    tls_ca: CaFile = None,
+    tls_identity: IdentityFile = None,
 ) -> None:
     """Forget a job and its results."""
-    with user_errors(), connect(server, token_file, tls_ca) as client:
+    with user_errors(), connect(server, token_file, tls_ca, tls_identity) as client:
         client.delete(client.find(job).id)
     console.print("deleted")
 

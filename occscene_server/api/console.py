@@ -23,6 +23,14 @@ TokenFile = Annotated[
 CaFile = Annotated[
     Path | None, typer.Option("--tls-ca", envvar="OCCSCENE_TLS_CA", help="Certificates to trust (PEM); turns TLS on.")
 ]
+IdentityFile = Annotated[
+    Path | None,
+    typer.Option(
+        "--tls-identity",
+        envvar="OCCSCENE_TLS_IDENTITY",
+        help="Own key and certificate in one file (PEM), for a server that asks for them; needs --tls-ca.",
+    ),
+]
 
 DEFAULT_ADDRESS = "127.0.0.1:50051"
 
@@ -37,12 +45,14 @@ def user_errors() -> Iterator[None]:
         raise typer.Exit(1) from error
 
 
-def connect(address: str, token_file: Path | None, ca: Path | None) -> SceneClient:
+def connect(address: str, token_file: Path | None, ca: Path | None, identity: Path | None) -> SceneClient:
     """A client with the token of a file.
 
     Raises:
         ValueError, OSError: the token file or the certificates cannot be used.
     """
+    if identity is not None and ca is None:
+        raise ValueError(f"--tls-identity is {identity}, but without --tls-ca there is no TLS; give both")
     if token_file is not None and not token_file.exists():
         raise ValueError(f"{token_file} does not exist; copy the token file of the server")
-    return SceneClient(address, read_token(token_file) if token_file else None, ca)
+    return SceneClient(address, read_token(token_file) if token_file else None, ca, identity)

@@ -19,7 +19,7 @@ from occscene.volumes import default_volume
 from PIL import Image
 
 from occscene_server.api.client import ServerError
-from occscene_server.api.console import CaFile, TokenFile, connect, console, user_errors
+from occscene_server.api.console import CaFile, IdentityFile, TokenFile, connect, console, user_errors
 from occscene_server.api.results import ProgressDisplay, SceneFolder, save_occupancy
 from occscene_server.api.validation import check_request
 from occscene_server.engine.task import encode_image, run_task
@@ -60,6 +60,7 @@ def generate(
     server: Server = None,
     token_file: TokenFile = None,
     tls_ca: CaFile = None,
+    tls_identity: IdentityFile = None,
     model: Model = None,
     device: Device = "auto",
 ) -> None:
@@ -89,7 +90,7 @@ def generate(
         folder = SceneFolder(output, task)
         save_cameras(output / "cameras.json", views)
         with ProgressDisplay(folder.take) as display:
-            _run(request, display, server, token_file, tls_ca, model, device)
+            _run(request, display, server, token_file, tls_ca, tls_identity, model, device)
     console.print(f"{len(views)} views, occupancy.npz and result.json are in {output}", highlight=False, soft_wrap=True)
 
 
@@ -108,6 +109,7 @@ def predict(
     server: Server = None,
     token_file: TokenFile = None,
     tls_ca: CaFile = None,
+    tls_identity: IdentityFile = None,
     model: Model = None,
     device: Device = "auto",
 ) -> None:
@@ -125,7 +127,7 @@ def predict(
             task.volume.CopyFrom(volume_to_message(_volume(taxonomy, volume_corner)))
         request = scene_service_pb2.SubmitJobRequest(predict_occupancy=task)
         with ProgressDisplay(partial(save_occupancy, output)) as display:
-            _run(request, display, server, token_file, tls_ca, model, device)
+            _run(request, display, server, token_file, tls_ca, tls_identity, model, device)
     console.print(f"the occupancy is in {output}", highlight=False, soft_wrap=True)
 
 
@@ -135,6 +137,7 @@ def _run(
     server: str | None,
     token_file: Path | None,
     ca: Path | None,
+    identity: Path | None,
     model: str | None,
     device: str,
 ) -> None:
@@ -144,7 +147,7 @@ def _run(
         ValueError, ServerError: the request is wrong, or the server refused it.
     """
     if server is not None:
-        with connect(server, token_file, ca) as client:
+        with connect(server, token_file, ca, identity) as client:
             job = client.submit(request)
             display.describe(f"job {job.id[:12]}")
             try:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -11,8 +12,10 @@ import trustme
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha import reflection_pb2, reflection_pb2_grpc
 from occscene.v1 import scene_service_pb2, scene_service_pb2_grpc
+from typer.testing import CliRunner
 
 from occscene_server.api.access import TlsFiles, check_exposure, create_token, endpoint, is_loopback, read_token
+from occscene_server.cli import app
 from tests.occscene_server.serving import serving
 
 TOKEN = "a-token-of-the-test-0123456789"
@@ -105,6 +108,20 @@ async def test_client_certificates(tmp_path: Path, identity: Identity) -> None:
             assert await _info(channel) == "UNAUTHENTICATED"
 
 
+async def test_commands_show_their_certificate(tmp_path: Path, identity: Identity) -> None:
+    tls = TlsFiles(identity.tls.key, identity.tls.certificate, identity.client_ca)
+    (tmp_path / "token").write_text(TOKEN)
+    (tmp_path / "token").chmod(0o600)
+    async with serving(tmp_path / "store", tls=tls, token=TOKEN) as server:
+        command = ["info", "--server", f"localhost:{server.port}", "--token-file", str(tmp_path / "token")]
+        trust = ["--tls-ca", str(identity.server_ca)]
+        own = ["--tls-identity", str(identity.client_pem)]
+        for options, code, text in ((trust + own, 0, "OccScene server"), (trust, 1, "error"), (own, 1, "--tls-ca")):
+            result = await asyncio.to_thread(CliRunner().invoke, app, command + options)
+            assert result.exit_code == code, result.output
+            assert text in result.output
+
+
 def test_wrong_tls_files_are_named(tmp_path: Path, identity: Identity) -> None:
     other = trustme.CA().issue_cert("localhost")
     other.private_key_pem.write_to_path(tmp_path / "other.key")
@@ -127,6 +144,8 @@ class Identity:
 
     tls: TlsFiles
     client_ca: Path
+    server_ca: Path
+    client_pem: Path
     trust: grpc.ChannelCredentials
     known_client: grpc.ChannelCredentials
     unknown_client: grpc.ChannelCredentials
@@ -141,6 +160,8 @@ def identity(tmp_path_factory: pytest.TempPathFactory) -> Identity:
     for blob in server.cert_chain_pems:
         blob.write_to_path(folder / "server.pem", append=True)
     clients.cert_pem.write_to_path(folder / "clients.pem")
+    servers.cert_pem.write_to_path(folder / "servers.pem")
+    clients.issue_cert("blender@example.org").private_key_and_cert_chain_pem.write_to_path(folder / "client.pem")
     root = servers.cert_pem.bytes()
 
     def client_of(authority: trustme.CA) -> grpc.ChannelCredentials:
@@ -150,6 +171,8 @@ def identity(tmp_path_factory: pytest.TempPathFactory) -> Identity:
     return Identity(
         TlsFiles(folder / "server.key", folder / "server.pem"),
         folder / "clients.pem",
+        folder / "servers.pem",
+        folder / "client.pem",
         grpc.ssl_channel_credentials(root),
         client_of(clients),
         client_of(strangers),
