@@ -1,4 +1,7 @@
-"""The built extension in a real Blender, whose executable `$BLENDER` names; without it these tests are skipped."""
+"""The built extension in a real Blender, whose executable `$BLENDER` names; without it these tests are skipped.
+
+`$BLENDER_WINDOW` names one that may open a window.
+"""
 
 from __future__ import annotations
 
@@ -71,3 +74,19 @@ def test_generates_and_imports(extension: Path, sample: tuple[Path, str]) -> Non
     arguments = ("import", str(output / "occupancy.npz"), "--save", str(with_mesh))
     assert "added" in blender("-b", str(scene), "--command", "occscene", *arguments)
     assert with_mesh.exists()
+
+
+@pytest.mark.skipif("BLENDER_WINDOW" not in os.environ, reason="$BLENDER_WINDOW names no Blender with a display")
+def test_the_button_generates_in_a_window(extension: Path, sample: tuple[Path, str]) -> None:
+    folder, address = sample
+    picture, state = folder / "sidebar.npy", folder / "state"
+    script = Path(__file__).with_name("in_window.py")
+    subprocess.run(
+        [os.environ["BLENDER_WINDOW"], folder / "living_room.blend", "--python", script, "--", address, picture, state],
+        timeout=300,
+        check=False,  # closing its display can cost Blender its status
+    )
+    assert state.read_text() == "SUCCEEDED"
+    pixels = np.load(picture)[..., :3]
+    assert min(pixels.shape[:2]) > 100
+    assert len(np.unique(pixels.reshape(-1, 3), axis=0)) > 50  # swatches, text and widgets, not an empty region
