@@ -58,6 +58,14 @@ def status_line(result: Any) -> str:
     return str(result.bl_rna.properties["state"].enum_items[result.state].name).lower()
 
 
+def _listed(operator: Any, context: bpy.types.Context) -> Any:
+    """The scene's result that the operator names; None, and an error for the user, if it is gone."""
+    result = context.scene.occscene.results.get(operator.result)
+    if result is None:
+        operator.report({"ERROR"}, f"there is no result {operator.result!r}")
+    return result
+
+
 class OCCSCENE_OT_cancel(bpy.types.Operator):
     """End the job: at once here, within a step on the server"""
 
@@ -68,9 +76,8 @@ class OCCSCENE_OT_cancel(bpy.types.Operator):
 
     def execute(self, context: bpy.types.Context) -> set[str]:
         """Ends it."""
-        result = context.scene.occscene.results.get(self.result)
+        result = _listed(self, context)
         if result is None:
-            self.report({"ERROR"}, f"there is no result {self.result!r}")
             return {"CANCELLED"}
         jobs.cancel(context.scene, result)
         return {"FINISHED"}
@@ -86,9 +93,8 @@ class OCCSCENE_OT_reconnect(bpy.types.Operator):
 
     def execute(self, context: bpy.types.Context) -> set[str]:
         """Watches it; the server replays what was missed."""
-        result = context.scene.occscene.results.get(self.result)
+        result = _listed(self, context)
         if result is None:
-            self.report({"ERROR"}, f"there is no result {self.result!r}")
             return {"CANCELLED"}
         try:
             record = jobs.watch(context.scene, result)

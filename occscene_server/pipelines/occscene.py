@@ -31,7 +31,13 @@ from occscene_server.models.perception import OccupancyPerception
 from occscene_server.models.precision import fast_autocast
 from occscene_server.models.text import encode_prompts, load_minilm
 from occscene_server.pipelines.output import OccSceneOutput, images_of_type, stacked, to_uint8
-from occscene_server.pipelines.prediction import FLOW, check_scheduler, denoised_estimate, model_input
+from occscene_server.pipelines.prediction import (
+    FLOW,
+    check_scheduler,
+    denoised_estimate,
+    guided_prediction,
+    model_input,
+)
 from occscene_server.pipelines.scene_inputs import PlacedScenes, SceneInputs, check_prompts, check_sampling
 
 PERCEIVE_AT = (0.5, 0.75)
@@ -238,9 +244,10 @@ class OccScenePipeline(DiffusionPipeline):
             perceive_after = {round(share * self._num_timesteps) - 1 for share in PERCEIVE_AT}
             for index, timestep in enumerate(self.progress_bar(self.scheduler.timesteps)):
                 shown, time = model_input(self.scheduler, latents, index)
-                prediction = self.guided_prediction(
-                    shown, time, text, text_mask, condition, absent, text_guidance_scale, occupancy_guidance_scale
-                )
+                prediction = guided_prediction(
+                    self.denoiser, shown, time, text, text_mask, condition, absent,
+                    text_guidance_scale, occupancy_guidance_scale,
+                )  # fmt: skip
                 denoised = denoised_estimate(self.scheduler, prediction, shown, index)
                 latents = self.scheduler.step(prediction, timestep, latents, **step_options, return_dict=False)[0]
                 if index in perceive_after and index < self._num_timesteps - 1:
@@ -331,56 +338,6 @@ class OccScenePipeline(DiffusionPipeline):
             return None
         grid = scene.placed if scene.has_blockout else scene.placed.with_labels(occupancy)
         return self.denoiser.encode_condition(grid, scene.cameras, size, occupancy, guidance=guidance)
-
-    def guided_prediction(
-        self,
-        latents: Tensor,
-        timestep: Tensor,
-        text: Tensor,
-        text_mask: Tensor,
-        condition: Condition | None,
-        absent: Condition,
-        text_scale: float,
-        occupancy_scale: float,
-    ) -> Tensor:
-        """The denoiser's prediction with two guidance scales, all passes in one batch.
-
-        v = v(none) + s_occ (v(occ) - v(none)) + s_text (v(text, occ) - v(occ)), after Brooks et al. 2023
-        ("InstructPix2Pix", equation 3); passes that a scale of 1 cancels are left out.
-
-        Args:
-            latents: (B, V, channel, h, w).
-            timestep: scalar.
-            text, text_mask: (2 B, ...), first of the prompts, then of the negative prompts.
-            condition: of the occupancy, or None where nothing is known of it.
-            absent: the condition without occupancy.
-            text_scale, occupancy_scale: of guidance.
-        """
-        prompt, negative = zip(text.chunk(2), text_mask.chunk(2), strict=True)
-        known = absent if condition is None else condition
-        passes = [(prompt, known)]
-        if text_scale != 1.0:
-            passes.append((negative, known))
-        if condition is not None and occupancy_scale != 1.0:
-            passes.append((passes[-1][0], absent))
-        count = len(passes)
-        predictions = self.denoiser(
-            latents.repeat(count, 1, 1, 1, 1),
-            timestep.expand(count * len(latents)),
-            torch.cat([states for (states, _), _ in passes]),
-            torch.cat([mask for (_, mask), _ in passes]),
-            Condition(
-                torch.cat([told.features for _, told in passes]), torch.cat([told.positions for _, told in passes])
-            ),
-        )
-        full, *others = predictions.float().chunk(count)
-        result = full
-        if text_scale != 1.0:
-            full = others[0]
-            result = full + text_scale * (result - full)
-        if condition is not None and occupancy_scale != 1.0:
-            result = result + (occupancy_scale - 1.0) * (full - others[-1])
-        return result
 
     def decode_latents(self, latents: Tensor) -> Tensor:
         """Normalised latents (B, V, channel, h, w) to images (B, V, 3, height, width) in [-1, 1]."""

@@ -21,7 +21,7 @@ from occscene_server.models.perception import OccupancyPerception
 from occscene_server.models.text import load_minilm
 from occscene_server.pipelines import occscene as pipeline_module
 from occscene_server.pipelines.occscene import OccScenePipeline
-from occscene_server.pipelines.prediction import flow_scheduler
+from occscene_server.pipelines.prediction import flow_scheduler, guided_prediction
 from occscene_server.pipelines.scene_inputs import PlacedScenes
 
 
@@ -250,9 +250,9 @@ def test_guidance_passes_equal_their_formula(pipe: OccScenePipeline, grid: Seman
         latents, time = torch.randn(1, 2, 4, 8, 8), torch.tensor(500.0)
 
         def velocity(text_scale: float, occupancy_scale: float) -> torch.Tensor:
-            return pipe.guided_prediction(
-                latents, time, text, mask, condition, absent, text_scale, occupancy_scale
-            )  # fmt: skip
+            return guided_prediction(
+                pipe.denoiser, latents, time, text, mask, condition, absent, text_scale, occupancy_scale
+            )
 
         full, no_text = velocity(1, 1), velocity(0, 1)
         neither = velocity(0, 0)
