@@ -54,6 +54,7 @@ def run(
     steps: Annotated[int | None, typer.Option(min=1, help="Denoising steps; if not given, the model's.")] = None,
     text_scale: Annotated[float | None, typer.Option(help="How strongly the prompt is followed.")] = None,
     occupancy_scale: Annotated[float | None, typer.Option(help="How strongly the blockout is followed.")] = None,
+    noise_scale: Annotated[float | None, typer.Option(help="Noise to start from; 1 is the noise of training.")] = None,
     hints: Annotated[bool, typer.Option(help="Give colour hints, or leave colours to the prompt.")] = True,
     seed: Annotated[int, typer.Option(help="Added to each scene's own.")] = 0,
     device: Annotated[str, typer.Option(help="auto, cpu or cuda.")] = "auto",
@@ -83,7 +84,7 @@ def run(
     pipe.set_progress_bar_config(disable=True)
     judge = Evaluator.load(evaluator, device)
     scenes = list(scenes_of(data, split, limit))
-    how = Generation(seed, steps, text_scale, occupancy_scale, hints)
+    how = Generation(seed, steps, text_scale, occupancy_scale, noise_scale, hints)
     scores = SceneScores(judge, scenes[0].blockout.taxonomy)
     shown: list[GeneratedScene] = []
     for made in track(generate_scenes(pipe, scenes, how), "scenes", total=len(scenes)):

@@ -39,7 +39,7 @@ class Generation:
 
     Args:
         seed: added to the scene's own.
-        steps, text_scale, occupancy_scale: as in `OccScenePipeline.__call__`; None for its defaults.
+        steps, text_scale, occupancy_scale, noise_scale: as in `OccScenePipeline.__call__`; None for its defaults.
         hints: whether the blockout's colour hints are given; without, surfaces follow the prompt alone.
     """
 
@@ -47,6 +47,7 @@ class Generation:
     steps: int | None = None
     text_scale: float | None = None
     occupancy_scale: float | None = None
+    noise_scale: float | None = None
     hints: bool = True
 
     def arguments(self) -> dict[str, float]:
@@ -55,6 +56,7 @@ class Generation:
             "num_inference_steps": self.steps,
             "text_guidance_scale": self.text_scale,
             "occupancy_guidance_scale": self.occupancy_scale,
+            "noise_scale": self.noise_scale,
         }
         return {name: value for name, value in named.items() if value is not None}
 

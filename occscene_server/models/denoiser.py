@@ -1,8 +1,9 @@
 """The denoiser: diffusers' UNet over all views of a scene, told by text and by semantic occupancy.
 
-Dual alignment and rendered guidance are computed once for a scene (`encode_condition`) and enter as extra input
-channels of the UNet's first convolution. The trunk stays diffusers' own: `compact` trains a small one from scratch,
-`sd` takes a Stable Diffusion checkpoint's as it is (see `models/stable_diffusion.py`).
+Dual alignment and rendered guidance are computed once for a scene (`encode_condition`), the prompt's words are painted
+on them, and together they enter as extra input channels of the UNet's first convolution. The trunk stays diffusers'
+own: `compact` trains a small one from scratch, `sd` takes a Stable Diffusion checkpoint's as it is (see
+`models/stable_diffusion.py`).
 """
 
 from __future__ import annotations
@@ -25,6 +26,7 @@ from occscene_server.models.dual_alignment import MambaDualAlignment
 from occscene_server.models.precision import install_fast_group_norm
 from occscene_server.models.stable_diffusion import extend_trunk
 from occscene_server.models.view_attention import fourier_features, install_view_attention
+from occscene_server.models.word_painting import WordPainting
 
 GUIDANCE_CELLS = 4
 """Guidance is drawn so many times finer than the latents, along each side."""
@@ -39,10 +41,21 @@ class Condition:
     Args:
         features: (B, V, channel, h, w), the extra input channels.
         positions: (B, V, 3, h, w), metres from the volume's centre, of what each latent pixel sees.
+        seen: (B, V, classes, h, w), the share of every class in what a latent pixel sees; 0 where nothing is known.
     """
 
     features: Tensor
     positions: Tensor
+    seen: Tensor
+
+    @classmethod
+    def cat(cls, conditions: Sequence[Condition]) -> Condition:
+        """Conditions of several batches as one batch's."""
+        return cls(
+            torch.cat([one.features for one in conditions]),
+            torch.cat([one.positions for one in conditions]),
+            torch.cat([one.seen for one in conditions]),
+        )
 
 
 class GuidanceEncoder(nn.Module):
@@ -132,6 +145,7 @@ class OccSceneDenoiser(ModelMixin, ConfigMixin):
         install_fast_group_norm(self.unet)
         trained = trunk is not None
         self.guidance = GuidanceEncoder(classes, guidance_channels, zero_init=trained)
+        self.painting = WordPainting(classes, text_dim, extra_channels)
         self.alignment = MambaDualAlignment(num_classes=classes, out_channels=alignment_channels, zero_init=trained)
 
     @property
@@ -161,13 +175,13 @@ class OccSceneDenoiser(ModelMixin, ConfigMixin):
             guidance: of `draw_guidance`, if it was drawn before for this grid.
         """
         drawn = guidance or self.draw_guidance(grid, cameras, size)
-        guided, positions = drawn.features, drawn.positions
+        guided, positions, seen = drawn.features, drawn.positions, drawn.seen
         aligned = self.alignment(grid.labels if occupancy is None else occupancy, cameras, grid.volume, size, dropped)
         if dropped is not None:
             unknown = dropped[:, None, None, None, None]
             guided = torch.where(unknown, self.guidance.absent[:, None, None].to(guided.dtype), guided)
-            positions = positions.masked_fill(unknown, 0.0)
-        return Condition(torch.cat([aligned.to(guided.dtype), guided], dim=2), positions)
+            positions, seen = positions.masked_fill(unknown, 0.0), seen.masked_fill(unknown, 0.0)
+        return Condition(torch.cat([aligned.to(guided.dtype), guided], dim=2), positions, seen)
 
     @apply_forward_hook
     def draw_guidance(self, grid: GridTensors, cameras: CameraTensors, size: tuple[int, int]) -> Condition:
@@ -177,8 +191,9 @@ class OccSceneDenoiser(ModelMixin, ConfigMixin):
             drawn = render_guidance(grid, cameras, fine, self.config.classes)
         batch, views = drawn.channels.shape[:2]
         positions = F.avg_pool2d(drawn.points.flatten(0, 1), GUIDANCE_CELLS)  # (B * V, 3, h, w)
-        guided = self.guidance(drawn.channels.flatten(0, 1), positions).unflatten(0, (batch, views))
-        return Condition(guided, positions.unflatten(0, (batch, views)))
+        seen = F.avg_pool2d(drawn.channels[:, :, : self.config.classes].flatten(0, 1), GUIDANCE_CELLS)
+        guided = self.guidance(drawn.channels.flatten(0, 1), positions)
+        return Condition(*(part.unflatten(0, (batch, views)) for part in (guided, positions, seen)))
 
     @apply_forward_hook
     def encode_absence(self, grid: GridTensors, cameras: CameraTensors, size: tuple[int, int]) -> Condition:
@@ -187,7 +202,8 @@ class OccSceneDenoiser(ModelMixin, ConfigMixin):
         nothing = torch.ones(batch, dtype=torch.bool, device=grid.labels.device)
         aligned = self.alignment(grid.labels, cameras, grid.volume, size, nothing)
         absent = self.guidance.absent[:, None, None].to(aligned.dtype).expand(batch, views, -1, *size)
-        return Condition(torch.cat([aligned, absent], dim=2), aligned.new_zeros(batch, views, 3, *size).float())
+        positions, seen = (aligned.new_zeros(batch, views, count, *size).float() for count in (3, self.config.classes))
+        return Condition(torch.cat([aligned, absent], dim=2), positions, seen)
 
     def forward(
         self,
@@ -218,8 +234,9 @@ class OccSceneDenoiser(ModelMixin, ConfigMixin):
         if self.config.trunk is None:
             weights = text_mask[..., None].to(text.dtype)
             pooled = each_view((text * weights).sum(1) / weights.sum(1).clamp_min(1.0))  # (B * V, text_dim)
+        features = condition.features + self.painting(text, text_mask, condition.seen).to(condition.features.dtype)
         prediction = self.unet(
-            torch.cat([latents, condition.features.to(latents.dtype)], dim=2)
+            torch.cat([latents, features.to(latents.dtype)], dim=2)
             .flatten(0, 1)
             .contiguous(memory_format=torch.channels_last),
             each_view(timestep),

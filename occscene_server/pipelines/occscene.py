@@ -62,6 +62,7 @@ class OccScenePipeline(DiffusionPipeline):
             `prediction_type="flow_prediction"` and `use_flow_sigmas=True`.
         taxonomy: name of the classes that the model was trained with.
         default_steps: denoising steps of a call that asks for no other number.
+        default_noise_scale: of a call that asks for no other.
     """
 
     model_cpu_offload_seq = "text_encoder->denoiser"
@@ -78,6 +79,7 @@ class OccScenePipeline(DiffusionPipeline):
         scheduler: SchedulerMixin,
         taxonomy: str = "indoor",
         default_steps: int = 8,
+        default_noise_scale: float = 1.0,
     ) -> None:
         super().__init__()
         self.register_modules(
@@ -88,7 +90,7 @@ class OccScenePipeline(DiffusionPipeline):
             perception=perception,
             scheduler=scheduler,
         )
-        self.register_to_config(taxonomy=taxonomy, default_steps=default_steps)
+        self.register_to_config(taxonomy=taxonomy, default_steps=default_steps, default_noise_scale=default_noise_scale)
         self.vae_scale_factor = vae.spatial_compression_ratio if vae is not None else 8
         self._interrupt = False
         self._num_timesteps = 0
@@ -165,8 +167,9 @@ class OccScenePipeline(DiffusionPipeline):
         volume: GridVolume | None = None,
         taxonomy: str = "indoor",
         num_inference_steps: int | None = None,
-        text_guidance_scale: float = 3.0,
-        occupancy_guidance_scale: float = 2.0,
+        text_guidance_scale: float = 2.0,
+        occupancy_guidance_scale: float = 1.5,
+        noise_scale: float | None = None,
         seed: int = 0,
         generator: torch.Generator | list[torch.Generator] | None = None,
         latents: Tensor | None = None,
@@ -187,10 +190,12 @@ class OccScenePipeline(DiffusionPipeline):
             num_inference_steps: denoising steps, 1 to 100; defaults to the model's `default_steps`.
             text_guidance_scale: how strongly the prompt is followed; 1 is no guidance.
             occupancy_guidance_scale: how strongly the blockout is followed; 1 is no guidance.
+            noise_scale: standard deviation of the noise to start from; below 1 trades detail and variety for calm,
+                likely views (the temperature of Kingma and Dhariwal 2018, "Glow"); defaults to `default_noise_scale`.
             seed: the same request with the same seed on the same device gives the same bytes. Scene i of a list has the
                 seed `seed + i`.
             generator: draws the noise in place of a seed; a list has one for each scene.
-            latents: (B, V, channel, h, w) noise in place of a seed; h and w are `sensor_size` in latents.
+            latents: (B, V, channel, h, w) noise in place of a seed and unscaled; h and w are `sensor_size` in latents.
             output_type: of the images, see `OccSceneOutput`.
             callback_on_step_end: called after each step as in diffusers, plain or a `PipelineCallback`; setting
                 `_interrupt` on the pipeline from it ends the loop.
@@ -209,8 +214,10 @@ class OccScenePipeline(DiffusionPipeline):
         negative = [negative_prompt] * len(prompts) if isinstance(negative_prompt, str) else negative_prompt
         if num_inference_steps is None:
             num_inference_steps = self.config.default_steps
+        if noise_scale is None:
+            noise_scale = self.config.default_noise_scale
         scales = {"text_guidance_scale": text_guidance_scale, "occupancy_guidance_scale": occupancy_guidance_scale}
-        check_sampling(num_inference_steps, scales, len(prompts), generator, output_type)
+        check_sampling(num_inference_steps, scales, noise_scale, len(prompts), generator, output_type)
         inputs = SceneInputs.gather(len(prompts), cameras, grid, volume, taxonomy, self.config.taxonomy)
         sensor = self.sensor_size(*inputs.image_size)
         size = (sensor[0] // self.vae_scale_factor, sensor[1] // self.vae_scale_factor)
@@ -226,7 +233,7 @@ class OccScenePipeline(DiffusionPipeline):
         if generator is None:
             generator = [torch.Generator("cpu").manual_seed(seed + index) for index in range(len(prompts))]
         if latents is None:
-            latents = randn_tensor(shape, generator, device)
+            latents = noise_scale * randn_tensor(shape, generator, device)
         if self.denoiser.config.prediction_type != FLOW:
             latents = latents * self.scheduler.init_noise_sigma
         takes_generator = "generator" in inspect.signature(self.scheduler.step).parameters

@@ -121,7 +121,7 @@ def guided_prediction(
         timestep.expand(count * len(latents)),
         torch.cat([states for (states, _), _ in passes]),
         torch.cat([mask for (_, mask), _ in passes]),
-        Condition(torch.cat([told.features for _, told in passes]), torch.cat([told.positions for _, told in passes])),
+        Condition.cat([told for _, told in passes]),
     )
     full, *others = predictions.float().chunk(count)
     result = full

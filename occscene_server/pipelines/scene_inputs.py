@@ -16,6 +16,7 @@ from torch import Tensor
 from occscene_server.geometry.cameras import CameraTensors
 from occscene_server.geometry.grids import GridTensors
 
+MAX_NOISE_SCALE = 2.0
 OUTPUT_TYPES = ("uint8", "pil", "np", "pt", "latent")
 
 
@@ -136,7 +137,12 @@ def check_prompts(prompt: str | list[str], negative_prompt: str | list[str]) -> 
 
 
 def check_sampling(
-    num_inference_steps: int, scales: dict[str, float], scenes: int, generator: object, output_type: str
+    num_inference_steps: int,
+    scales: dict[str, float],
+    noise_scale: float,
+    scenes: int,
+    generator: object,
+    output_type: str,
 ) -> None:
     """Raises a ValueError if how to sample is outside the limits."""
     if not 1 <= num_inference_steps <= MAX_STEPS:
@@ -144,6 +150,8 @@ def check_sampling(
     for name, scale in scales.items():
         if not (math.isfinite(scale) and scale >= 0):
             raise ValueError(f"{name} is {scale}; it must be finite and at least 0 (1 is no guidance)")
+    if not 0 <= noise_scale <= MAX_NOISE_SCALE:
+        raise ValueError(f"noise_scale is {noise_scale}; it must be 0 to {MAX_NOISE_SCALE:g} (1 is training's noise)")
     if isinstance(generator, list) and len(generator) != scenes:
         raise ValueError(f"generator has {len(generator)} generators for {scenes} prompts; give one, or one a prompt")
     if output_type not in OUTPUT_TYPES:

@@ -109,7 +109,9 @@ def denoiser(
         )
     )
     model.to(device, memory_format=torch.channels_last)
-    options = LoopOptions(output, steps, learning_rate, ema_decay=ema_decay, max_minutes=max_minutes, device=device)
+    options = LoopOptions(
+        output, steps, learning_rate, ema_decay=ema_decay, optimizer="muon", max_minutes=max_minutes, device=device
+    )
 
     def loss_of_step(step: int) -> tuple[Tensor, dict[str, float]]:
         rng = np.random.default_rng((seed, step))
@@ -202,6 +204,7 @@ def bundle(
     model: Annotated[Path, typer.Option(help="Folder with vae, denoiser and perception.")],
     output: Annotated[Path, typer.Option(help="Folder for the finished pipeline.")],
     taxonomy: Annotated[str, typer.Option(help="Classes that the model was trained with.")] = "indoor",
+    noise_scale: Annotated[float, typer.Option(help="Noise to start from where a call gives none.")] = 0.8,
 ) -> None:
     """Write the trained networks as one pipeline, in half precision; the text encoder stays in its package."""
     pipeline = OccScenePipeline(
@@ -212,6 +215,7 @@ def bundle(
         OccupancyPerception.from_pretrained(model / "perception"),
         flow_scheduler(),
         taxonomy=taxonomy,
+        default_noise_scale=noise_scale,
     )
     pipeline.to(torch.float16).save_pretrained(output)
     for path in output.glob("*/config.json"):  # diffusers notes where the parts lay; that is this machine's alone

@@ -60,7 +60,7 @@ def joint_loss(
             logits = _perceive(model, sample.noisy - blend * first.float(), sample.batch, sample.batch.blockout.labels)
         condition = random_condition(model.denoiser, _with_perceived(sample.batch, logits.argmax(1)), size, rng)
     velocity = model.denoiser(sample.noisy, sample.level * 1000, sample.text, sample.text_mask, condition).float()
-    generation = velocity_loss(velocity, sample, data.channel_weights)
+    generation = velocity_loss(velocity, sample.velocity, data.channel_weights)
     withheld = torch.from_numpy(rng.random(len(blend)) < BLOCKOUT_DROPOUT).to(blend.device)
     blockout = sample.batch.blockout.labels.masked_fill(withheld[:, None, None, None], UNKNOWN)
     logits = _perceive(model, sample.noisy - blend * velocity, sample.batch, blockout)

@@ -4,23 +4,31 @@
 default memory layout, one guidance pass after the other, 16 steps of Euler's method; text and condition are encoded
 once there too. Beside each row's time stands how near its views are to those of 40 steps of UniPC in float32: what is
 faster must not be further away.
+
+`python -m tests.benchmarks.pipeline --data DATA` also scores the first and the last row on the test split, as
+`occscene-server evaluate run` does: what is faster must not be worse.
 """
 
 from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from contextlib import nullcontext
+from contextlib import AbstractContextManager, nullcontext
+from pathlib import Path
+from typing import Annotated
 from unittest.mock import patch
 
 import numpy as np
 import torch
+import typer
 from diffusers import FlowMatchEulerDiscreteScheduler, SchedulerMixin
 from numpy.typing import NDArray
 from rich.console import Console
 from rich.table import Table
 from torch import Tensor
 
+from occscene_server.evaluation.evaluator import Evaluator, scenes_of
+from occscene_server.evaluation.scene_scores import Generation, SceneScores, generate_scenes
 from occscene_server.evaluation.speed import MainJob, main_job
 from occscene_server.models.denoiser import Condition
 from occscene_server.pipelines import occscene as pipeline_module
@@ -39,11 +47,11 @@ def one_by_one(pipe: OccScenePipeline) -> OccScenePipeline:
     batched = pipe.denoiser.forward
 
     def forward(latents: Tensor, timestep: Tensor, text: Tensor, text_mask: Tensor, condition: Condition) -> Tensor:
-        def row(i: int) -> Tensor:
-            told = Condition(condition.features[i : i + 1], condition.positions[i : i + 1])
-            return batched(latents[i : i + 1], timestep[i : i + 1], text[i : i + 1], text_mask[i : i + 1], told)
+        def denoise(row: slice) -> Tensor:
+            told = Condition(condition.features[row], condition.positions[row], condition.seen[row])
+            return batched(latents[row], timestep[row], text[row], text_mask[row], told)
 
-        return torch.cat([row(i) for i in range(len(latents))])
+        return torch.cat([denoise(slice(i, i + 1)) for i in range(len(latents))])
 
     pipe.denoiser.forward = forward
     return pipe
@@ -69,23 +77,27 @@ def psnr(first: NDArray[np.float32], second: NDArray[np.float32]) -> float:
     return float(-10 * np.log10(np.square(first - second).mean()))
 
 
-def main() -> None:
+def in_float32() -> AbstractContextManager[object]:
+    """Keeps the pipeline from bfloat16."""
+    return patch.object(pipeline_module, "fast_autocast", lambda device: nullcontext())
+
+
+def time_variants(plain: OccScenePipeline, fast: OccScenePipeline) -> None:
     """Times every variant in turn, `ROUNDS` times, and prints the fastest of each."""
     job = main_job()
-    plain, fast = one_by_one(load(torch.contiguous_format)), load(torch.channels_last)
     euler, unipc = FlowMatchEulerDiscreteScheduler(), flow_scheduler()
 
-    def in_float32(run: Callable[[], NDArray[np.float32]]) -> NDArray[np.float32]:
-        with patch.object(pipeline_module, "fast_autocast", lambda device: nullcontext()):
-            return run()
+    def precisely(pipe: OccScenePipeline, scheduler: SchedulerMixin, steps: int) -> NDArray[np.float32]:
+        with in_float32():
+            return views(pipe, job, scheduler, steps)
 
     variants: dict[str, Callable[[], NDArray[np.float32]]] = {
-        "plain: float32, pass by pass, 16 steps of Euler": lambda: in_float32(lambda: views(plain, job, euler, 16)),
-        "passes batched, channels_last": lambda: in_float32(lambda: views(fast, job, euler, 16)),
+        "plain: float32, pass by pass, 16 steps of Euler": lambda: precisely(plain, euler, 16),
+        "passes batched, channels_last": lambda: precisely(fast, euler, 16),
         "and bfloat16": lambda: views(fast, job, euler, 16),
         "and 8 steps of UniPC: as shipped": lambda: views(fast, job, unipc, 8),
     }
-    reference = in_float32(lambda: views(plain, job, unipc, REFERENCE_STEPS))
+    reference = precisely(plain, unipc, REFERENCE_STEPS)
     nearness = {name: psnr(run(), reference) for name, run in variants.items()}
     seconds = dict.fromkeys(variants, float("inf"))
     for _ in range(ROUNDS):
@@ -108,5 +120,43 @@ def main() -> None:
     console.print(f"aim: {AIMED_RATIO} times as fast and at most {BUDGET_SECONDS:.0f} s: {met}")
 
 
+def score_variants(plain: OccScenePipeline, fast: OccScenePipeline, data: Path) -> None:
+    """Prints the evaluation's figures of the plain pipeline and of the one that is shipped."""
+    scenes = list(scenes_of(data, "test"))
+    judge = Evaluator.load(default_model().parent / "evaluator-indoor")
+    plain.scheduler, fast.scheduler = FlowMatchEulerDiscreteScheduler(), flow_scheduler()
+    variants = {"plain": (plain, 16, in_float32()), "as shipped": (fast, 8, nullcontext())}
+    table = Table(
+        "pipeline", "mIoU", "segmenter", "style, wall, floor", "hint delta E", "warp PSNR", "kernel distance",
+        title=f"{len(scenes)} test scenes",
+    )  # fmt: skip
+    for name, (pipe, steps, precision) in variants.items():
+        scores = SceneScores(judge, scenes[0].blockout.taxonomy)
+        with precision:
+            for made in generate_scenes(pipe, scenes, Generation(steps=steps)):
+                scores.add(made)
+        figures = scores.figures()
+        table.add_row(
+            name,
+            f"{figures['occupancy']['from_generated_views']['miou']:.3f}",
+            f"{figures['segmenter_agreement']['generated']:.3f}",
+            ", ".join(f"{probe['generated']:.3f}" for probe in figures["probes"].values()),
+            f"{figures['hint_delta_e']['generated']:.1f}",
+            f"{figures['warp_psnr']['generated']:.2f}",
+            f"{figures['kernel_distance']['generated']:.2f} +- {figures['kernel_distance']['generated_spread']:.2f}",
+        )
+    Console(width=120).print(table)
+
+
+def main(
+    data: Annotated[Path | None, typer.Option(help="Folder that `occscene-server studio render` filled.")] = None,
+) -> None:
+    """Time the pipeline, and with data score it."""
+    plain, fast = one_by_one(load(torch.contiguous_format)), load(torch.channels_last)
+    time_variants(plain, fast)
+    if data is not None:
+        score_variants(plain, fast, data)
+
+
 if __name__ == "__main__":
-    main()
+    typer.run(main)

@@ -115,7 +115,6 @@ def test_blue_walls_are_blue(job: MainJob) -> None:
     assert blue[2] > blue[0] + 15
 
 
-@pytest.mark.xfail(reason=WEAK, strict=False)
 def test_floor_has_the_color_asked_for(job: MainJob) -> None:
     oak, tiles = (surface_color(job, job.generate(room, 1).views, "floor") for room in (BLUE_ROOM, RED_ROOM))
     assert oak[0] > oak[2] + 15

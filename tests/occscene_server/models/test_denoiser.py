@@ -104,7 +104,7 @@ def test_one_of_many_is_as_alone(model: OccSceneDenoiser, cameras: CameraTensors
             torch.tensor([300.0, 700.0]),
             text.repeat(2, 1, 1),
             mask.repeat(2, 1),
-            Condition(condition.features.repeat(2, 1, 1, 1, 1), condition.positions.repeat(2, 1, 1, 1, 1)),
+            Condition.cat([condition, condition]),
         )
     torch.testing.assert_close(both[:1], alone, rtol=1e-4, atol=1e-5)
 

@@ -162,6 +162,16 @@ def test_generators_and_latents_take_the_seeds_place(pipe: OccScenePipeline, gri
     np.testing.assert_array_equal(both, views(["a sofa", "a bed"], seed=7))
 
 
+def test_noise_scale_is_the_noise_that_the_denoising_starts_from(pipe: OccScenePipeline, grid: SemanticGrid) -> None:
+    def views(**options: Any) -> np.ndarray:
+        return pipe("a sofa", cameras(2), grid, num_inference_steps=2, **options).images
+
+    noise = torch.randn(1, 2, 4, 8, 8, generator=torch.Generator().manual_seed(7))
+    np.testing.assert_array_equal(views(seed=7, noise_scale=0.5), views(latents=0.5 * noise))
+    np.testing.assert_array_equal(views(seed=7, noise_scale=0.0), views(seed=8, noise_scale=0.0))
+    np.testing.assert_array_equal(views(seed=7), views(seed=7, noise_scale=pipe.config.default_noise_scale))
+
+
 def test_output_types_show_the_same_views(pipe: OccScenePipeline, grid: SemanticGrid) -> None:
     def views(output_type: str, prompt: str | list[str] = "a sofa") -> Any:
         return pipe(prompt, cameras(2), grid, num_inference_steps=2, output_type=output_type).images
@@ -193,6 +203,8 @@ def test_output_types_show_the_same_views(pipe: OccScenePipeline, grid: Semantic
         ({"negative_prompt": ["", ""]}, "2 texts for 1 prompts"),
         ({"num_inference_steps": 0}, "num_inference_steps is 0; it must be 1 to 100"),
         ({"text_guidance_scale": float("nan")}, "text_guidance_scale is nan"),
+        ({"noise_scale": -0.5}, "noise_scale is -0.5; it must be 0 to 2"),
+        ({"noise_scale": float("nan")}, "noise_scale is nan"),
         ({"generator": [torch.Generator()] * 2}, "2 generators for 1 prompts"),
         ({"latents": torch.zeros(1, 1, 4, 4, 4)}, r"latents has the shape \(1, 1, 4, 4, 4\); this call needs"),
         ({"output_type": "jpeg"}, "output_type is 'jpeg'; it must be one of uint8, pil"),
