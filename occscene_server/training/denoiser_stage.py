@@ -128,8 +128,9 @@ def velocity_loss(velocity: Tensor, target: Tensor, weights: Tensor) -> Tensor:
     """Squared error of the velocity (B, V, C, h, w) at several scales, each channel counted by `weights` (C,).
 
     Latents are mostly texture that nothing foretells. An error that spans several pixels, as of a wall's colour, would
-    be lost in it, so means over squares of `LOSS_SCALES` count too, each scale by its side (as Hoogeboom et al. 2023,
-    "Simple diffusion", section 3.3). What the loss is least for stays the same; it is learned sooner.
+    be lost in it, so means over squares of `LOSS_SCALES` count too (after Hoogeboom et al. 2023, "Simple diffusion",
+    arXiv 2301.11093), each scale by its side, which is our choice. What the loss is least for stays the same; it is
+    learned sooner.
     """
     error = (velocity.float() - target).flatten(0, 1)
     scales = [scale for scale in LOSS_SCALES if scale <= min(error.shape[-2:])]

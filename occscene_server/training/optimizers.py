@@ -46,7 +46,7 @@ class SplitOptimizer:
             self._parts.append(torch.optim.Muon(matrices, weight_decay=weight_decay, adjust_lr_fn="match_rms_adamw"))
 
     def step(self, learning_rate: float) -> None:
-        """One step along the gradients, which are then gone."""
+        """One step along the parameters' gradients."""
         for parameter, matrix in self._matrices:
             matrix.grad = None if parameter.grad is None else _as_matrix(parameter.grad)
         for part in self._parts:
