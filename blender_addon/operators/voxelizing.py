@@ -107,7 +107,9 @@ class OCCSCENE_OT_fit_volume(bpy.types.Operator):
                 volume = tight_volume(settings.voxel_size, *blockout_bounds(objects))
             else:
                 domain = self.domain if self.properties.is_property_set("domain") else settings.domain
-                volume = preset_volume(domain, *blockout_bounds(objects)) if objects else default_volume(domain)
+                volume = default_volume(domain)
+                if objects:
+                    volume = preset_volume(domain, *blockout_bounds(objects), _floor_top(context.scene, objects))
         except ValueError as error:
             self.report({"ERROR"}, str(error))
             return {"CANCELLED"}
@@ -116,6 +118,13 @@ class OCCSCENE_OT_fit_volume(bpy.types.Operator):
         if beyond:
             self.report({"WARNING"}, f"The scene is larger than the volume along {beyond}; what is outside is cut")
         return {"FINISHED"}
+
+
+def _floor_top(scene: bpy.types.Scene, objects: Sequence[TriangleObject]) -> float | None:
+    """World height of the top of the lowest floor; None where there is none."""
+    names = [name.name for name in scene_taxonomy(scene).classes]
+    tops = [item.triangles[..., 2].max() for item in objects if names[item.class_index] == "floor"]
+    return float(min(tops)) if tops else None
 
 
 def _axes_beyond(objects: Sequence[TriangleObject], volume: GridVolume) -> str:

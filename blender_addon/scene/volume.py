@@ -57,12 +57,24 @@ def set_volume(scene: bpy.types.Scene, volume: GridVolume) -> bpy.types.Object:
     return box
 
 
-def preset_volume(domain: str, low: NDArray[np.float64], high: NDArray[np.float64]) -> GridVolume:
-    """The domain's own volume, its floor under the box `low` .. `high` (metres) and centred over it."""
+def preset_volume(
+    domain: str, low: NDArray[np.float64], high: NDArray[np.float64], ground: float | None = None
+) -> GridVolume:
+    """The domain's own volume, its bottom under the box `low` .. `high` (metres) and centred over it.
+
+    Args:
+        domain: whose volume.
+        low, high: corners of what is to be within.
+        ground: height of the floor's top, if there is one: its voxels then end there, 1/16 of a voxel above.
+    """
     usual = default_volume(domain)
-    origin = (low + high - np.array(usual.shape) * usual.voxel_size) / 2
+    voxel = usual.voxel_size
+    origin = (low + high - np.array(usual.shape) * voxel) / 2
     origin[2] = low[2]
-    return GridVolume(usual.shape, usual.voxel_size, _translation(origin))
+    if ground is not None:
+        above = ground + voxel / 16
+        origin[2] = above - np.ceil((above - low[2]) / voxel - 1e-3) * voxel
+    return GridVolume(usual.shape, voxel, _translation(origin))
 
 
 def tight_volume(voxel: float, low: NDArray[np.float64], high: NDArray[np.float64]) -> GridVolume:

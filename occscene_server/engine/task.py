@@ -69,12 +69,12 @@ def _generate_scene(
     else:
         grid = None
         options |= {"volume": _volume(task), "taxonomy": task.taxonomy}
-    steps = task.steps if task.HasField("steps") else int(pipeline_defaults(pipe)["num_inference_steps"])
-    options["num_inference_steps"] = steps
+    if task.HasField("steps"):
+        options["num_inference_steps"] = task.steps
     for scale in ("text_guidance_scale", "occupancy_guidance_scale"):
         if task.HasField(scale):
             options[scale] = getattr(task, scale)
-    watcher = _StepWatcher(cameras, steps, task.previews, emit, cancelled)
+    watcher = _StepWatcher(cameras, task.previews, emit, cancelled)
     output = pipe(task.prompt, cameras, grid, callback_on_step_end=watcher, **options)
     if cancelled():
         raise CancelledTaskError
@@ -113,13 +113,11 @@ class _StepWatcher:
     def __init__(
         self,
         cameras: Sequence[PinholeCamera],
-        steps: int,
         previews: bool,
         emit: Emit,
         cancelled: Callable[[], bool],
     ) -> None:
         self._cameras = cameras
-        self._steps = steps
         self._previews = previews
         self._emit = emit
         self._cancelled = cancelled
@@ -128,8 +126,8 @@ class _StepWatcher:
     def __call__(self, pipe: Any, step: int, timestep: Any, tensors: dict[str, Any]) -> dict[str, Any]:
         if self._cancelled():
             raise CancelledTaskError
-        self._emit(_progress(job_pb2.JOB_PHASE_DENOISING, step + 1, self._steps))
-        if self._previews and step + 1 < self._steps and time.monotonic() >= self._next_preview:
+        self._emit(_progress(job_pb2.JOB_PHASE_DENOISING, step + 1, pipe.num_timesteps))
+        if self._previews and step + 1 < pipe.num_timesteps and time.monotonic() >= self._next_preview:
             begin = time.monotonic()
             self._send_previews(pipe.preview(tensors["denoised"]))
             cost = time.monotonic() - begin

@@ -128,6 +128,7 @@ def _clocked(pipe: OccScenePipeline) -> Iterator[dict[str, float]]:
     methods = (
         (pipe, "encode_text", "text"), (denoiser, "draw_guidance", "guidance"),
         (denoiser, "encode_absence", "dual alignment"), (denoiser, "encode_condition", "dual alignment"),
+        (denoiser, "guess", "first guess"),
         (denoiser, "forward", "denoising"), (pipe, "decode_latents", "decoding"),
         (pipe, "perceive", "perception"),
     )  # fmt: skip

@@ -25,12 +25,15 @@ class Guidance:
             1 at the edge between two objects; the colour hint as sRGB in [-1, 1] and 1 where there is a hint.
         points: (B, V, 3, h, w) float32, the point seen, in metres along the grid's axes from the volume's centre;
             where nothing is seen, the point where the ray leaves the volume.
+        surface: (B, V, 2, h, w) float32, where on its surface the point lies, by box projection of `points`: metres
+            along a face that stands and up it, along x and y on one that lies.
         labels: (B, V, h, w) int64 class seen, 0 for nothing.
         depth: (B, V, h, w) float32, metres along the camera's z axis, inf where nothing is seen.
     """
 
     channels: Tensor
     points: Tensor
+    surface: Tensor
     labels: Tensor
     depth: Tensor
 
@@ -77,7 +80,14 @@ def render_guidance(grid: GridTensors, cameras: CameraTensors, size: tuple[int, 
     rest[:, :, 1] = seen.view(shape)
     rest[:, :, 2] = _edges(objects * 256 + labels, size).view(shape)
     rest[:, :, 3:] = _hint_colours(grid.hints, objects).view(batch, 4, views, *size).transpose(1, 2)
-    return Guidance(channels, points * grid.voxel_size.float()[:, None, None, None, None], labels.view(shape), depth)
+    points = points * grid.voxel_size.float()[:, None, None, None, None]
+    return Guidance(channels, points, _box_projection(points, hit.face.view(shape)), labels.view(shape), depth)
+
+
+def _box_projection(points: Tensor, face: Tensor) -> Tensor:
+    """Points (B, V, 3, h, w) on faces (B, V, h, w), numbered as the normals, to (B, V, 2, h, w)."""
+    x, y, z = points.unbind(2)
+    return torch.stack([torch.where(face < 2, y, x), torch.where(face < 4, z, y)], dim=2)
 
 
 def _under(volume: Tensor, index: Tensor, seen: Tensor) -> Tensor:

@@ -1,7 +1,8 @@
 """The denoiser: diffusers' UNet over all views of a scene, told by text and by semantic occupancy.
 
 Dual alignment and rendered guidance are computed once for a scene (`encode_condition`), the prompt's words are painted
-on them, and together they enter as extra input channels of the UNet's first convolution. The trunk stays diffusers'
+on them, and together with a first guess of the views (`guess`) they enter as extra input channels of the UNet's first
+convolution. The trunk stays diffusers'
 own: `compact` trains a small one from scratch, `sd` takes a Stable Diffusion checkpoint's as it is (see
 `models/stable_diffusion.py`).
 """
@@ -9,7 +10,7 @@ own: `compact` trains a small one from scratch, `sd` takes a Stable Diffusion ch
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from typing import Any
 
 import torch
@@ -21,8 +22,9 @@ from torch import Tensor, nn
 
 from occscene_server.geometry.cameras import CameraTensors
 from occscene_server.geometry.grids import GridTensors
-from occscene_server.geometry.guidance import guidance_channels, render_guidance
+from occscene_server.geometry.guidance import Guidance, guidance_channels, render_guidance
 from occscene_server.models.dual_alignment import MambaDualAlignment
+from occscene_server.models.first_guess import FirstGuess
 from occscene_server.models.precision import install_fast_group_norm
 from occscene_server.models.stable_diffusion import extend_trunk
 from occscene_server.models.view_attention import fourier_features, install_view_attention
@@ -33,6 +35,9 @@ GUIDANCE_CELLS = 4
 
 POSITION_OCTAVES = 6
 
+GUESS_VARIANCE = 0.7
+"""Of latents about their first guess; theirs alone is 1."""
+
 
 @dataclass(frozen=True)
 class Condition:
@@ -42,20 +47,18 @@ class Condition:
         features: (B, V, channel, h, w), the extra input channels.
         positions: (B, V, 3, h, w), metres from the volume's centre, of what each latent pixel sees.
         seen: (B, V, classes, h, w), the share of every class in what a latent pixel sees; 0 where nothing is known.
+        sight: (B, V, channel, h, w), what the first guess sees; without channels if there is none.
     """
 
     features: Tensor
     positions: Tensor
     seen: Tensor
+    sight: Tensor
 
     @classmethod
     def cat(cls, conditions: Sequence[Condition]) -> Condition:
         """Conditions of several batches as one batch's."""
-        return cls(
-            torch.cat([one.features for one in conditions]),
-            torch.cat([one.positions for one in conditions]),
-            torch.cat([one.seen for one in conditions]),
-        )
+        return cls(*(torch.cat([getattr(one, field.name) for one in conditions]) for field in fields(cls)))
 
 
 class GuidanceEncoder(nn.Module):
@@ -100,6 +103,7 @@ class OccSceneDenoiser(ModelMixin, ConfigMixin):
         layers_per_block: residual blocks at each width.
         text_dim: width of the text's token states.
         alignment_channels, guidance_channels: what dual alignment and guidance add to the UNet's input.
+        guess_widths: of the first guess at h, h/2, h/4; only a compact model that predicts flow has one.
         attention_levels: how many of the coarsest widths attend, to the text and to all views.
         prediction_type: what is predicted, in diffusers' words: "flow_prediction" (noise - latents), "epsilon" or
             "v_prediction". The scheduler must be of the same type.
@@ -117,16 +121,22 @@ class OccSceneDenoiser(ModelMixin, ConfigMixin):
         text_dim: int = 384,
         alignment_channels: int = 32,
         guidance_channels: int = 48,
+        guess_widths: Sequence[int] = (128, 192, 192),
         attention_levels: int = 1,
         prediction_type: str = "flow_prediction",
         trunk: Mapping[str, Any] | None = None,
     ) -> None:
         super().__init__()
-        extra_channels = alignment_channels + guidance_channels
+        told_channels = alignment_channels + guidance_channels
+        self.first_guess = (
+            FirstGuess(classes, latent_channels, text_dim, GUIDANCE_CELLS, guess_widths)
+            if trunk is None and prediction_type == "flow_prediction"
+            else None
+        )
         if trunk is None:
             plain_levels = len(block_out_channels) - attention_levels
             self.unet = UNet2DConditionModel(
-                in_channels=latent_channels + extra_channels,
+                in_channels=latent_channels + told_channels + (0 if self.first_guess is None else latent_channels),
                 out_channels=latent_channels,
                 down_block_types=("DownBlock2D",) * plain_levels + ("CrossAttnDownBlock2D",) * attention_levels,
                 up_block_types=("CrossAttnUpBlock2D",) * attention_levels + ("UpBlock2D",) * plain_levels,
@@ -141,11 +151,11 @@ class OccSceneDenoiser(ModelMixin, ConfigMixin):
             install_view_attention(self.unet)
         else:
             self.unet = UNet2DConditionModel.from_config(dict(trunk))
-            extend_trunk(self.unet, extra_channels)
+            extend_trunk(self.unet, told_channels)
         install_fast_group_norm(self.unet)
         trained = trunk is not None
         self.guidance = GuidanceEncoder(classes, guidance_channels, zero_init=trained)
-        self.painting = WordPainting(classes, text_dim, extra_channels)
+        self.painting = WordPainting(classes, text_dim, told_channels)
         self.alignment = MambaDualAlignment(num_classes=classes, out_channels=alignment_channels, zero_init=trained)
 
     @property
@@ -175,13 +185,13 @@ class OccSceneDenoiser(ModelMixin, ConfigMixin):
             guidance: of `draw_guidance`, if it was drawn before for this grid.
         """
         drawn = guidance or self.draw_guidance(grid, cameras, size)
-        guided, positions, seen = drawn.features, drawn.positions, drawn.seen
+        guided, positions, seen, sight = drawn.features, drawn.positions, drawn.seen, drawn.sight
         aligned = self.alignment(grid.labels if occupancy is None else occupancy, cameras, grid.volume, size, dropped)
         if dropped is not None:
             unknown = dropped[:, None, None, None, None]
             guided = torch.where(unknown, self.guidance.absent[:, None, None].to(guided.dtype), guided)
-            positions, seen = positions.masked_fill(unknown, 0.0), seen.masked_fill(unknown, 0.0)
-        return Condition(torch.cat([aligned.to(guided.dtype), guided], dim=2), positions, seen)
+            positions, seen, sight = (part.masked_fill(unknown, 0.0) for part in (positions, seen, sight))
+        return Condition(torch.cat([aligned.to(guided.dtype), guided], dim=2), positions, seen, sight)
 
     @apply_forward_hook
     def draw_guidance(self, grid: GridTensors, cameras: CameraTensors, size: tuple[int, int]) -> Condition:
@@ -193,7 +203,13 @@ class OccSceneDenoiser(ModelMixin, ConfigMixin):
         positions = F.avg_pool2d(drawn.points.flatten(0, 1), GUIDANCE_CELLS)  # (B * V, 3, h, w)
         seen = F.avg_pool2d(drawn.channels[:, :, : self.config.classes].flatten(0, 1), GUIDANCE_CELLS)
         guided = self.guidance(drawn.channels.flatten(0, 1), positions)
-        return Condition(*(part.unflatten(0, (batch, views)) for part in (guided, positions, seen)))
+        features, positions, seen = (part.unflatten(0, (batch, views)) for part in (guided, positions, seen))
+        return Condition(features, positions, seen, self._sight(drawn, size))
+
+    def _sight(self, drawn: Guidance, size: tuple[int, int]) -> Tensor:
+        if self.first_guess is None:
+            return drawn.depth.new_zeros(*drawn.depth.shape[:2], 0, *size)
+        return self.first_guess.look(drawn)
 
     @apply_forward_hook
     def encode_absence(self, grid: GridTensors, cameras: CameraTensors, size: tuple[int, int]) -> Condition:
@@ -203,7 +219,17 @@ class OccSceneDenoiser(ModelMixin, ConfigMixin):
         aligned = self.alignment(grid.labels, cameras, grid.volume, size, nothing)
         absent = self.guidance.absent[:, None, None].to(aligned.dtype).expand(batch, views, -1, *size)
         positions, seen = (aligned.new_zeros(batch, views, count, *size).float() for count in (3, self.config.classes))
-        return Condition(torch.cat([aligned, absent], dim=2), positions, seen)
+        sight_channels = 0 if self.first_guess is None else self.first_guess.sight_channels
+        sight = aligned.new_zeros(batch, views, sight_channels, *size)
+        return Condition(torch.cat([aligned, absent], dim=2), positions, seen, sight)
+
+    @apply_forward_hook
+    def guess(self, condition: Condition, text: Tensor, text_mask: Tensor) -> Tensor | None:
+        """The first guess of the latents (B, V, channel, h, w), 0 where nothing is known; None if there is none."""
+        if self.first_guess is None:
+            return None
+        guess: Tensor = self.first_guess(condition.sight, condition.seen, text, text_mask)
+        return guess.float() * condition.seen.sum(2, keepdim=True)
 
     def forward(
         self,
@@ -212,6 +238,7 @@ class OccSceneDenoiser(ModelMixin, ConfigMixin):
         text: Tensor,
         text_mask: Tensor,
         condition: Condition,
+        guess: Tensor | None = None,
     ) -> Tensor:
         """Predicts what `prediction_type` says.
 
@@ -221,6 +248,7 @@ class OccSceneDenoiser(ModelMixin, ConfigMixin):
             text: (B, T, text_dim) token states.
             text_mask: (B, T), True where there is a token.
             condition: of `encode_condition`.
+            guess: of `guess`, if it was made before.
 
         Returns:
             (B, V, channel, h, w).
@@ -234,9 +262,12 @@ class OccSceneDenoiser(ModelMixin, ConfigMixin):
         if self.config.trunk is None:
             weights = text_mask[..., None].to(text.dtype)
             pooled = each_view((text * weights).sum(1) / weights.sum(1).clamp_min(1.0))  # (B * V, text_dim)
-        features = condition.features + self.painting(text, text_mask, condition.seen).to(condition.features.dtype)
+        told = condition.features + self.painting(text, text_mask, condition.seen).to(condition.features.dtype)
+        if guess is None:
+            guess = self.guess(condition, text, text_mask)
+        given = [latents, told] if guess is None else [latents, told, guess]
         prediction = self.unet(
-            torch.cat([latents, features.to(latents.dtype)], dim=2)
+            torch.cat([part.to(latents.dtype) for part in given], dim=2)
             .flatten(0, 1)
             .contiguous(memory_format=torch.channels_last),
             each_view(timestep),
@@ -244,5 +275,22 @@ class OccSceneDenoiser(ModelMixin, ConfigMixin):
             encoder_attention_mask=each_view(text_mask),
             class_labels=pooled,
             cross_attention_kwargs={"positions": condition.positions},
-        ).sample
-        return prediction.unflatten(0, (batch, views))
+        ).sample.unflatten(0, (batch, views))
+        return prediction if guess is None else prediction + guessed_velocity(latents, timestep / 1000, guess)
+
+
+def guessed_velocity(noisy: Tensor, level: Tensor, guess: Tensor) -> Tensor:
+    """The best linear estimate of the velocity, which leaves the UNet what is not linear.
+
+    Where the latents are the guess plus something of variance `GUESS_VARIANCE`, x_t - (1 - t) guess tells of noise and
+    latents in proportion to their variances (as the skip connection of Karras et al. 2022, arXiv 2206.00364).
+
+    Args:
+        noisy: (B, V, channel, h, w).
+        level: (B,) in [0, 1].
+        guess: like `noisy`.
+    """
+    t = level[:, None, None, None, None]
+    rest = noisy - (1 - t) * guess
+    share = (t - (1 - t) * GUESS_VARIANCE) / ((1 - t) ** 2 * GUESS_VARIANCE + t**2)
+    return share * rest - guess

@@ -19,19 +19,23 @@ class WordPainting(nn.Module):
         classes: of the taxonomy, empty included.
         text_dim: width of the text's token states.
         channels: of what is painted.
+        spread: standard deviation of the last layer's weights at the start; with 0 nothing is painted until trained.
         width: of the attention.
         heads: of the attention.
     """
 
-    def __init__(self, classes: int, text_dim: int, channels: int, width: int = 192, heads: int = 6) -> None:
+    def __init__(
+        self, classes: int, text_dim: int, channels: int, spread: float = 0.0, width: int = 192, heads: int = 6
+    ) -> None:
         super().__init__()
         self.heads = heads
         self.queries = nn.Parameter(torch.randn(classes, width))
         self.keys = nn.Linear(text_dim, width)
         self.values = nn.Linear(text_dim, width)
-        self.colors = nn.Sequential(nn.Linear(width, width), nn.SiLU(), nn.Linear(width, channels))
-        for parameter in self.colors[-1].parameters():
-            nn.init.zeros_(parameter)
+        last = nn.Linear(width, channels)
+        nn.init.normal_(last.weight, std=spread)
+        nn.init.zeros_(last.bias)
+        self.colors = nn.Sequential(nn.Linear(width, width), nn.SiLU(), last)
 
     def forward(self, text: Tensor, text_mask: Tensor, seen: Tensor) -> Tensor:
         """Paints.

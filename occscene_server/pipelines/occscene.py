@@ -33,6 +33,7 @@ from occscene_server.models.text import encode_prompts, load_minilm
 from occscene_server.pipelines.output import OccSceneOutput, images_of_type, stacked, to_uint8
 from occscene_server.pipelines.prediction import (
     FLOW,
+    GuidancePasses,
     check_scheduler,
     denoised_estimate,
     guided_prediction,
@@ -124,7 +125,7 @@ class OccScenePipeline(DiffusionPipeline):
 
     @property
     def num_timesteps(self) -> int:
-        """Steps of the call that runs, or ran last."""
+        """Steps of the call that runs, or ran last, a draft's included."""
         return self._num_timesteps
 
     @property
@@ -183,11 +184,13 @@ class OccScenePipeline(DiffusionPipeline):
             prompt: what the scene looks like; a list makes as many scenes at once.
             cameras: 1 to 16 views of one image size, a multiple of `image_multiple`; with a list of prompts also one
                 such list a prompt.
-            grid: the blockout, or one a prompt, all of one shape; None for text to scene.
+            grid: the blockout, or one a prompt, all of one shape; None for text to scene, which first makes a draft:
+                what is perceived in it is the blockout of the scene.
             negative_prompt: what the scene should not look like, one or as many as prompts.
             volume: where to predict occupancy if there is no grid.
             taxonomy: of the prediction if there is no grid.
-            num_inference_steps: denoising steps, 1 to 100; defaults to the model's `default_steps`.
+            num_inference_steps: denoising steps, 1 to 100; defaults to the model's `default_steps`. A draft takes
+                as many.
             text_guidance_scale: how strongly the prompt is followed; 1 is no guidance.
             occupancy_guidance_scale: how strongly the blockout is followed; 1 is no guidance.
             noise_scale: standard deviation of the noise to start from; below 1 trades detail and variety for calm,
@@ -229,42 +232,56 @@ class OccScenePipeline(DiffusionPipeline):
 
         # 2. Noise
         self.scheduler.set_timesteps(num_inference_steps, device=device)
-        self._num_timesteps = len(self.scheduler.timesteps)
+        steps, drafts = len(self.scheduler.timesteps), 0 if scene.has_blockout else 1
+        self._num_timesteps = (drafts + 1) * steps
         if generator is None:
             generator = [torch.Generator("cpu").manual_seed(seed + index) for index in range(len(prompts))]
-        if latents is None:
-            latents = noise_scale * randn_tensor(shape, generator, device)
+        noise = noise_scale * randn_tensor(shape, generator, device) if latents is None else latents
         if self.denoiser.config.prediction_type != FLOW:
-            latents = latents * self.scheduler.init_noise_sigma
+            noise = noise * self.scheduler.init_noise_sigma
+        latents = noise
         takes_generator = "generator" in inspect.signature(self.scheduler.step).parameters
         step_options = {"generator": generator} if takes_generator else {}
 
         with fast_autocast(device):
-            # 3. Text and occupancy, encoded once
+            # 3. Text, encoded once
             text, text_mask = self.encode_text([*prompts, *negative])
-            occupancy = scene.placed.labels if scene.has_blockout else None
             absent = self.denoiser.encode_absence(scene.placed, scene.cameras, size)
-            guidance = self.denoiser.draw_guidance(scene.placed, scene.cameras, size) if scene.has_blockout else None
-            condition = self.encode_condition(scene, occupancy, size, guidance)
+
+            def gather_passes() -> GuidancePasses:
+                condition = self.encode_condition(scene, occupancy, size, guidance)
+                return GuidancePasses.gather(
+                    self.denoiser, text, text_mask, condition, absent, text_guidance_scale, occupancy_guidance_scale
+                )
 
             # 4. Denoise, and perceive what is there so far
-            perceive_after = {round(share * self._num_timesteps) - 1 for share in PERCEIVE_AT}
-            for index, timestep in enumerate(self.progress_bar(self.scheduler.timesteps)):
-                shown, time = model_input(self.scheduler, latents, index)
-                prediction = guided_prediction(
-                    self.denoiser, shown, time, text, text_mask, condition, absent,
-                    text_guidance_scale, occupancy_guidance_scale,
-                )  # fmt: skip
-                denoised = denoised_estimate(self.scheduler, prediction, shown, index)
-                latents = self.scheduler.step(prediction, timestep, latents, **step_options, return_dict=False)[0]
-                if index in perceive_after and index < self._num_timesteps - 1:
-                    occupancy = self.refine_occupancy(scene, self.decode_latents(denoised))
-                    condition = self.encode_condition(scene, occupancy, size, guidance)
-                if callback_on_step_end is not None:
-                    arguments = {}
-                    for name in callback_on_step_end_tensor_inputs:
-                        arguments[name] = locals()[name]
-                    latents = callback_on_step_end(self, index, timestep, arguments).pop("latents", latents)
+            perceive_after = {round(share * steps) - 1 for share in PERCEIVE_AT}
+            for draft in range(drafts + 1):
+                if draft:
+                    scene = scene.with_blockout(self.perceive(self.decode_latents(latents), scene))
+                    latents = noise
+                    self.scheduler.set_timesteps(num_inference_steps, device=device)
+                occupancy = scene.placed.labels if scene.has_blockout else None
+                guidance = (
+                    self.denoiser.draw_guidance(scene.placed, scene.cameras, size) if scene.has_blockout else None
+                )
+                passes = gather_passes()
+                for index, timestep in enumerate(self.progress_bar(self.scheduler.timesteps)):
+                    shown, time = model_input(self.scheduler, latents, index)
+                    prediction = guided_prediction(self.denoiser, shown, time, passes)
+                    denoised = denoised_estimate(self.scheduler, prediction, shown, index)
+                    latents = self.scheduler.step(prediction, timestep, latents, **step_options, return_dict=False)[0]
+                    if index in perceive_after and index < steps - 1:
+                        occupancy = self.refine_occupancy(scene, self.decode_latents(denoised))
+                        passes = gather_passes()
+                    if callback_on_step_end is not None:
+                        arguments = {}
+                        for name in callback_on_step_end_tensor_inputs:
+                            arguments[name] = locals()[name]
+                        changed = callback_on_step_end(self, draft * steps + index, timestep, arguments)
+                        latents = changed.pop("latents", latents)
+                    if self.interrupt:
+                        break
                 if self.interrupt:
                     break
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Any
 
 import torch
@@ -83,17 +84,61 @@ def denoised_estimate(scheduler: Any, prediction: Tensor, shown: Tensor, index: 
     return signal.sqrt() * shown - (1 - signal).sqrt() * prediction
 
 
-def guided_prediction(
-    denoiser: OccSceneDenoiser,
-    latents: Tensor,
-    timestep: Tensor,
-    text: Tensor,
-    text_mask: Tensor,
-    condition: Condition | None,
-    absent: Condition,
-    text_scale: float,
-    occupancy_scale: float,
-) -> Tensor:
+@dataclass(frozen=True)
+class GuidancePasses:
+    """What the denoiser is told in the passes of one step, one after the other in a batch.
+
+    First comes the whole, then, where its scale is not 1, the whole without the prompt, then the last of them without
+    the occupancy too.
+
+    Args:
+        text, text_mask: (passes * B, ...).
+        condition, guess: of the same passes.
+        text_scale, occupancy_scale: of guidance; 1 where there is no such pass.
+    """
+
+    text: Tensor
+    text_mask: Tensor
+    condition: Condition
+    guess: Tensor | None
+    text_scale: float
+    occupancy_scale: float
+
+    @classmethod
+    def gather(
+        cls,
+        denoiser: OccSceneDenoiser,
+        text: Tensor,
+        text_mask: Tensor,
+        condition: Condition | None,
+        absent: Condition,
+        text_scale: float,
+        occupancy_scale: float,
+    ) -> GuidancePasses:
+        """Chooses the passes that the scales ask for, and guesses for each.
+
+        Args:
+            denoiser: guesses.
+            text, text_mask: (2 B, ...), first of the prompts, then of the negative prompts.
+            condition: of the occupancy, or None where nothing is known of it.
+            absent: the condition without occupancy.
+            text_scale, occupancy_scale: of guidance.
+        """
+        prompt, negative = zip(text.chunk(2), text_mask.chunk(2), strict=True)
+        known = absent if condition is None else condition
+        passes = [(prompt, known)]
+        if text_scale != 1.0:
+            passes.append((negative, known))
+        if condition is None:
+            occupancy_scale = 1.0
+        if occupancy_scale != 1.0:
+            passes.append((passes[-1][0], absent))
+        states, mask = (torch.cat([words[part] for words, _ in passes]) for part in (0, 1))
+        told = Condition.cat([one for _, one in passes])
+        return cls(states, mask, told, denoiser.guess(told, states, mask), text_scale, occupancy_scale)
+
+
+def guided_prediction(denoiser: OccSceneDenoiser, latents: Tensor, timestep: Tensor, passes: GuidancePasses) -> Tensor:
     """The denoiser's prediction with two guidance scales, all passes in one batch.
 
     v = v(none) + s_occ (v(occ) - v(none)) + s_text (v(text, occ) - v(occ)), after Brooks et al. 2023
@@ -103,31 +148,22 @@ def guided_prediction(
         denoiser: predicts for a batch.
         latents: (B, V, channel, h, w).
         timestep: scalar.
-        text, text_mask: (2 B, ...), first of the prompts, then of the negative prompts.
-        condition: of the occupancy, or None where nothing is known of it.
-        absent: the condition without occupancy.
-        text_scale, occupancy_scale: of guidance.
+        passes: of these B scenes.
     """
-    prompt, negative = zip(text.chunk(2), text_mask.chunk(2), strict=True)
-    known = absent if condition is None else condition
-    passes = [(prompt, known)]
-    if text_scale != 1.0:
-        passes.append((negative, known))
-    if condition is not None and occupancy_scale != 1.0:
-        passes.append((passes[-1][0], absent))
-    count = len(passes)
+    count = len(passes.text) // len(latents)
     predictions = denoiser(
         latents.repeat(count, 1, 1, 1, 1),
         timestep.expand(count * len(latents)),
-        torch.cat([states for (states, _), _ in passes]),
-        torch.cat([mask for (_, mask), _ in passes]),
-        Condition.cat([told for _, told in passes]),
+        passes.text,
+        passes.text_mask,
+        passes.condition,
+        passes.guess,
     )
     full, *others = predictions.float().chunk(count)
     result = full
-    if text_scale != 1.0:
+    if passes.text_scale != 1.0:
         full = others[0]
-        result = full + text_scale * (result - full)
-    if condition is not None and occupancy_scale != 1.0:
-        result = result + (occupancy_scale - 1.0) * (full - others[-1])
+        result = full + passes.text_scale * (result - full)
+    if passes.occupancy_scale != 1.0:
+        result = result + (passes.occupancy_scale - 1.0) * (full - others[-1])
     return result

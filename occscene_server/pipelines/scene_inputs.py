@@ -28,6 +28,10 @@ class PlacedScenes:
     placed: GridTensors
     has_blockout: bool
 
+    def with_blockout(self, labels: Tensor) -> PlacedScenes:
+        """The same places with labels (B, X, Y, Z) uint8 for blockouts."""
+        return PlacedScenes(self.cameras, self.placed.with_labels(labels), True)
+
 
 @dataclass(frozen=True)
 class SceneInputs:

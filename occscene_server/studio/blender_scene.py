@@ -22,10 +22,11 @@ def build_scene(room: Room) -> None:
     bpy.ops.wm.read_factory_settings(use_empty=True)
     glow = LIGHTINGS[room.light].glow
     materials = {name: build_material(name, spec, glow) for name, spec in room.materials.items()}
+    middle = (room.size[0] / 2, room.size[1] / 2, 0.0)
     lamps: list[tuple[float, float, float]] = []
     for index, item in enumerate(room.items):
         lit = emissive_center(room, item)
-        add_item(item, index + 1, materials, casts_shadow=lit is None)
+        add_item(item, index + 1, materials, casts_shadow=lit is None, origin=middle)
         if lit is not None:
             lamps.append(lit)
     light_room(room, lamps)
@@ -42,9 +43,16 @@ def emissive_center(room: Room, item: Item) -> tuple[float, float, float] | None
 
 
 def add_item(
-    item: Item, pass_index: int, materials: dict[str, bpy.types.Material], casts_shadow: bool
+    item: Item,
+    pass_index: int,
+    materials: dict[str, bpy.types.Material],
+    casts_shadow: bool,
+    origin: tuple[float, float, float] = (0.0, 0.0, 0.0),
 ) -> bpy.types.Object:
-    """Adds one item as a mesh object; an item that shines casts no shadow, or its shade would hold back its light."""
+    """Adds one item as a mesh object; an item that shines casts no shadow, or its shade would hold back its light.
+
+    Patterns run on from `origin`, in world metres, which becomes the object's.
+    """
     used = list(dict.fromkeys(part.material for part in item.parts))
     mesh = bpy.data.meshes.new(item.name)
     for name in used:
@@ -59,7 +67,8 @@ def add_item(
     )
     counts = [len(part.faces) for part in item.parts]
     mesh.vertices.add(int(offsets[-1]))
-    mesh.vertices.foreach_set("co", np.concatenate([part.vertices for part in item.parts]).astype(np.float32).ravel())
+    vertices = np.concatenate([part.vertices for part in item.parts]) - origin
+    mesh.vertices.foreach_set("co", vertices.astype(np.float32).ravel())
     mesh.loops.add(len(corners))
     mesh.loops.foreach_set("vertex_index", corners.astype(np.int32))
     mesh.polygons.add(len(sizes))
@@ -71,6 +80,7 @@ def add_item(
     local.data.foreach_set("vector", np.concatenate([part.local for part in item.parts]).astype(np.float32).ravel())
     mesh.update(calc_edges=True)
     thing = bpy.data.objects.new(item.name, mesh)
+    thing.location = origin
     thing.pass_index = pass_index
     thing["occscene_class"] = item.class_name
     thing.visible_shadow = casts_shadow

@@ -13,7 +13,7 @@ from occscene_server.studio.blockout import BlockoutHabit, block_out, draw_habit
 from occscene_server.studio.furnish import ROOM_KINDS, wall_order
 from occscene_server.studio.kit import Kit
 from occscene_server.studio.layout import ANGLES, Floorplan, Placed
-from occscene_server.studio.room import Item, MaterialSpec, Opening, Part, Room
+from occscene_server.studio.room import INDOOR_VOXEL_SIZE, Item, MaterialSpec, Opening, Part, Room
 from occscene_server.studio.shapes import moved, turned
 from occscene_server.studio.styles import STYLES, Color
 
@@ -34,7 +34,7 @@ def build_room(seed: int) -> Room:
     kind = str(rng.choice(list(ROOM_KINDS), p=ROOM_SHARES))
     light = LIGHTS[int(rng.integers(len(LIGHTS)))]
     kit = Kit(style, rng)
-    size = (kit.between(3.3, 4.55), kit.between(3.3, 4.55), kit.between(2.42, 2.66))
+    size = (_on_voxels(kit.between(3.3, 4.55)), _on_voxels(kit.between(3.3, 4.55)), kit.between(2.42, 2.66))
     thickness = kit.between(0.08, 0.12)
     surfaces = shell.draw_surfaces(kit)
     door = kit.pick(shell.WALLS)
@@ -78,6 +78,15 @@ def build_room(seed: int) -> Room:
         surfaces.wall_color,
         surfaces.floor_color,
     )
+
+
+def _on_voxels(length: float) -> float:
+    """About `length` metres, so that both walls stand a centimetre behind a voxel's face.
+
+    What a view shows and what is seen in the grid then agree to a centimetre, and so do the patterns on both.
+    """
+    pair = 2 * INDOOR_VOXEL_SIZE  # the volume is centred on the room
+    return round((length - 0.02) / pair) * pair + 0.02
 
 
 def _told_apart(items: list[Item]) -> list[Item]:

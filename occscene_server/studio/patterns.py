@@ -1,7 +1,9 @@
 """The procedural patterns: one function a kind, from a `MaterialSpec` to what the surface looks like.
 
-Sizes are real: planks 12 cm wide, bricks 22 x 7 cm, so that a pattern still shows in a view of 256 pixels. Here
-`scale` is a factor on those sizes: see `at_natural_scale`.
+Sizes are real and modular, after the octametric bricks of DIN 4172: bricks 25 x 8.3 cm, planks 12.5 cm wide, tiles of
+25 cm. Regular patterns run on `ShaderGraph.surface`, from the middle of the room over all walls, floor and furniture,
+and are even about it, so that a pattern is a function of its kind and of where in the room a surface lies. Here `scale`
+is a factor on those sizes: see `at_natural_scale`.
 """
 
 from __future__ import annotations
@@ -16,20 +18,25 @@ from occscene_server.studio.room import MaterialSpec
 from occscene_server.studio.shader_graph import Color, ShaderGraph, Surface
 
 REPEATS = {
-    "planks": 0.12, "parquet": 0.36, "brick": 0.22, "concrete": 1.2, "tiles": 0.2, "stone": 0.26, "terrazzo": 0.065,
-    "wallpaper_stripes": 0.22, "wallpaper_damask": 0.32, "shoji": 0.24, "tatami": 0.9, "wood": 0.28, "velvet": 0.02,
-    "fabric": 0.02, "leather": 0.05, "knit": 0.04, "stripes": 0.12, "checker": 0.2, "rug_pattern": 0.5,
+    "planks": 0.12, "parquet": 0.36, "brick": 0.22, "concrete": 1.2, "tiles": 0.25, "stone": 0.26, "terrazzo": 0.065,
+    "wallpaper_stripes": 0.18, "wallpaper_damask": 0.32, "shoji": 0.24, "tatami": 0.9, "wood": 0.28, "velvet": 0.02,
+    "fabric": 0.02, "leather": 0.05, "knit": 0.04, "stripes": 0.12, "checker": 0.28, "rug_pattern": 0.4,
     "foliage": 0.07, "picture": 0.3,
 }  # fmt: skip
-"""The natural repeat of each kind that has one, in metres."""
+"""The repeat in metres at which each kind that has one is drawn at its full size."""
 
 
 def at_natural_scale(spec: MaterialSpec) -> MaterialSpec:
-    """The same material with its repeat in metres turned into a factor on the kind's natural one.
+    """The same material with its repeat in metres turned into a factor on the kind's natural one: 1, or 1/2 below 0.7.
 
-    The factor is kept between 0.6 and 1.8: a finer pattern is lost at 256 pixels, a coarser one looks like a toy's.
+    Steps of two keep all patterns on one modular grid; a finer pattern would be lost at 256 pixels.
     """
-    return replace(spec, scale=min(max(spec.scale / REPEATS.get(spec.kind, 1.0), 0.6), 1.8))
+    return replace(spec, scale=1.0 if spec.scale > 0.7 * REPEATS.get(spec.kind, 1.0) else 0.5)
+
+
+def _rows_centered(graph: ShaderGraph, row: float) -> bpy.types.NodeSocket:
+    """Surface coordinates with the middle of a row, not a joint, in the middle of the room: rows' offsets are even."""
+    return graph.stretch(graph.surface, (1.0, 1.0, 1.0), (0.0, row / 2, 0.0))
 
 
 def shade(color: Color, factor: float) -> Color:
@@ -57,23 +64,23 @@ def wood(graph: ShaderGraph, spec: MaterialSpec) -> Surface:
 
 
 def planks(graph: ShaderGraph, spec: MaterialSpec) -> Surface:
-    """Floor boards along local x, each of another shade, with dark gaps."""
-    vector = _moved(graph, spec)
-    board, gap = graph.bricks(vector, 1.5 * spec.scale, 0.12 * spec.scale, 0.007)
-    grain = _grain(graph, graph.stretch(vector, (1.0, 1.0, 1.0), board), spec.scale)
-    color = graph.gain(graph.gain(spec.color, board, 0.68, 1.3), grain, 0.78, 1.14)
+    """Floor boards along x, each of another shade, with dark gaps."""
+    row = 0.125 * spec.scale
+    board, gap = graph.bricks(_rows_centered(graph, row), 2.0 * spec.scale, row, 0.012)
+    grain = _grain(graph, graph.stretch(graph.surface, (1.0, 1.0, 1.0), board), spec.scale)
+    color = graph.gain(graph.gain(spec.color, board, 0.75, 1.22), grain, 0.82, 1.12)
     return Surface(graph.mix(gap, color, shade(spec.color, 0.22)), roughness=0.38)
 
 
 def parquet(graph: ShaderGraph, spec: MaterialSpec) -> Surface:
     """Square blocks of four slats, turned in a chequer."""
-    block = 0.36 * spec.scale
-    x, y, _ = graph.axes(graph.local)
+    block = 0.5 * spec.scale
+    x, y, _ = graph.axes(graph.stretch(graph.surface, (1.0, 1.0, 1.0), (block / 2, block / 2, 0.0)))
     column, row = (graph.math("FLOOR", graph.math("DIVIDE", axis, block)) for axis in (x, y))
     turned = graph.math("FLOORED_MODULO", graph.math("ADD", column, row), 2.0)
     turn = graph.node("ShaderNodeMix", {0: turned, 4: graph.vector(x, y), 5: graph.vector(y, x)}, data_type="VECTOR")
     vector = turn.outputs[1]
-    slat, gap = graph.bricks(vector, block, block / 4, 0.007, offset=0.0)
+    slat, gap = graph.bricks(vector, block, block / 4, 0.012, offset=0.0)
     grain = _grain(graph, graph.stretch(vector, (1.0, 1.0, 1.0), slat), spec.scale)
     shaded = graph.gain(graph.gain(spec.color, slat, 0.75, 1.2), turned, 0.85, 1.12)
     color = graph.gain(shaded, grain, 0.82, 1.12)
@@ -81,11 +88,10 @@ def parquet(graph: ShaderGraph, spec: MaterialSpec) -> Surface:
 
 
 def brick(graph: ShaderGraph, spec: MaterialSpec) -> Surface:
-    """Running bond of 22 x 7 cm bricks with mortar in the accent colour."""
-    vector = _moved(graph, spec)
-    stone, mortar = graph.bricks(vector, 0.22 * spec.scale, 0.075 * spec.scale, 0.014)
-    rough = graph.noise(vector, 9.0, 2.0)
-    color = graph.gain(graph.gain(spec.color, stone, 0.58, 1.4), rough, 0.7, 1.3)
+    """Running bond of 25 x 8.3 cm bricks with mortar in the accent colour."""
+    stone, mortar = graph.bricks(graph.surface, 0.25 * spec.scale, 0.25 / 3 * spec.scale, 0.016)
+    rough = graph.noise(_moved(graph, spec), 9.0, 2.0)
+    color = graph.gain(graph.gain(spec.color, stone, 0.7, 1.3), rough, 0.75, 1.25)
     height = graph.math("SUBTRACT", 1.0, mortar)
     return Surface(graph.mix(mortar, color, spec.accent), roughness=0.9, height=height, height_scale=0.012)
 
@@ -97,17 +103,17 @@ def plaster(graph: ShaderGraph, spec: MaterialSpec) -> Surface:
 
 
 def concrete(graph: ShaderGraph, spec: MaterialSpec) -> Surface:
-    """Blotched concrete cast in panels of 1.2 x 0.8 m."""
+    """Blotched concrete cast in panels of 1 m."""
     vector = _moved(graph, spec)
-    panel, seam = graph.bricks(graph.local, 1.2 * spec.scale, 0.8 * spec.scale, 0.014, offset=0.0)
+    panel, seam = graph.bricks(graph.surface, spec.scale, spec.scale, 0.016, offset=0.0)
     blotches = graph.smoothstep(graph.noise(vector, 2.4, 4.0), 0.3, 0.7)
     color = graph.gain(graph.gain(spec.color, blotches, 0.72, 1.15), panel, 0.92, 1.08)
     return Surface(graph.mix(seam, color, shade(spec.color, 0.45)), roughness=0.8)
 
 
 def tiles(graph: ShaderGraph, spec: MaterialSpec) -> Surface:
-    """Square glazed tiles of 20 cm with grout in the accent colour."""
-    tile, grout = graph.bricks(_moved(graph, spec), 0.2 * spec.scale, 0.2 * spec.scale, 0.01, offset=0.0)
+    """Square glazed tiles of 25 cm with grout in the accent colour."""
+    tile, grout = graph.bricks(graph.surface, 0.25 * spec.scale, 0.25 * spec.scale, 0.014, offset=0.0)
     return Surface(graph.mix(grout, graph.gain(spec.color, tile, 0.86, 1.12), spec.accent), roughness=0.2)
 
 
@@ -146,19 +152,19 @@ def terrazzo(graph: ShaderGraph, spec: MaterialSpec) -> Surface:
 
 
 def wallpaper_stripes(graph: ShaderGraph, spec: MaterialSpec) -> Surface:
-    """Vertical stripes of 10 cm with a thin line beside them."""
-    x, _, _ = graph.axes(graph.local)
-    wide = graph.smoothstep(graph.wave(x, 0.22 * spec.scale), -0.06, 0.06)
+    """Vertical stripes of 12.5 cm."""
+    x, _, _ = graph.axes(graph.surface)
+    wide = graph.smoothstep(graph.wave(x, 0.25 * spec.scale), -0.06, 0.06)
     return Surface(graph.mix(wide, spec.color, spec.accent), roughness=0.85)
 
 
 def wallpaper_damask(graph: ShaderGraph, spec: MaterialSpec) -> Surface:
-    """Staggered ornaments of 30 x 45 cm in the accent colour."""
-    x, y, _ = graph.axes(graph.local)
-    width, height = 0.32 * spec.scale, 0.46 * spec.scale
-    lattice = graph.math("MULTIPLY", graph.wave(x, width), graph.wave(y, height))
-    petals = graph.math("MULTIPLY", graph.wave(x, width / 3), graph.wave(y, height / 4))
-    curl = graph.math("MULTIPLY", graph.wave(x, width / 2), 0.35)
+    """Staggered ornaments of 50 cm in the accent colour."""
+    x, y, _ = graph.axes(graph.surface)
+    repeat = 0.5 * spec.scale
+    lattice = graph.math("MULTIPLY", graph.wave(x, repeat), graph.wave(y, repeat))
+    petals = graph.math("MULTIPLY", graph.wave(x, repeat / 3), graph.wave(y, repeat / 4))
+    curl = graph.math("MULTIPLY", graph.wave(x, repeat / 2), 0.35)
     field = graph.math("ADD", graph.math("MULTIPLY_ADD", petals, 0.38, lattice), curl)
     ring = graph.math("ABSOLUTE", graph.math("SUBTRACT", field, 0.55))
     shape = graph.math("MAXIMUM", graph.smoothstep(field, 0.78, 0.88), graph.smoothstep(ring, 0.12, 0.06))
@@ -166,16 +172,16 @@ def wallpaper_damask(graph: ShaderGraph, spec: MaterialSpec) -> Surface:
 
 
 def shoji(graph: ShaderGraph, spec: MaterialSpec) -> Surface:
-    """Paper panes of 24 x 34 cm in a lattice of the accent colour."""
-    _, bar = graph.bricks(graph.local, 0.24 * spec.scale, 0.34 * spec.scale, 0.035, offset=0.0)
+    """Paper panes of 25 x 50 cm in a lattice of the accent colour."""
+    _, bar = graph.bricks(graph.surface, 0.25 * spec.scale, 0.5 * spec.scale, 0.035, offset=0.0)
     fibre = graph.noise(_moved(graph, spec), 14.0)
     return Surface(graph.mix(bar, graph.gain(spec.color, fibre, 0.94, 1.06), spec.accent), roughness=0.9)
 
 
 def tatami(graph: ShaderGraph, spec: MaterialSpec) -> Surface:
-    """Straw mats of 1.8 x 0.9 m with cloth borders in the accent colour."""
-    mat, border = graph.bricks(graph.local, 1.8 * spec.scale, 0.9 * spec.scale, 0.06)
-    _, y, _ = graph.axes(graph.local)
+    """Straw mats of 2 x 1 m with cloth borders in the accent colour."""
+    mat, border = graph.bricks(_rows_centered(graph, spec.scale), 2.0 * spec.scale, spec.scale, 0.06)
+    _, y, _ = graph.axes(graph.surface)
     weave = graph.math("MULTIPLY_ADD", graph.wave(y, 0.05), 0.5, 0.5)
     straw = graph.noise(graph.stretch(_moved(graph, spec), (4.0, 60.0, 60.0)), 1.0)
     color = graph.gain(graph.gain(graph.gain(spec.color, weave, 0.88, 1.1), straw, 0.8, 1.2), mat, 0.9, 1.1)
@@ -221,27 +227,24 @@ def knit(graph: ShaderGraph, spec: MaterialSpec) -> Surface:
 
 
 def stripes(graph: ShaderGraph, spec: MaterialSpec) -> Surface:
-    """Stripes of 6 cm of both colours across local x."""
-    x, _, _ = graph.axes(graph.local)
-    return Surface(
-        graph.mix(graph.smoothstep(graph.wave(x, 0.12 * spec.scale), -0.1, 0.1), spec.color, spec.accent),
-        roughness=0.9,
-    )
+    """Stripes of 12.5 cm of both colours, upright on whatever stands."""
+    x, _, _ = graph.axes(graph.surface)
+    stripe = graph.smoothstep(graph.wave(x, 0.25 * spec.scale), -0.1, 0.1)
+    return Surface(graph.mix(stripe, spec.color, spec.accent), roughness=0.9)
 
 
 def checker(graph: ShaderGraph, spec: MaterialSpec) -> Surface:
-    """A chequer of 10 cm squares."""
-    x, y, _ = graph.axes(graph.local)
-    sides = graph.math("MULTIPLY", graph.wave(x, 0.2 * spec.scale, 0.7), graph.wave(y, 0.2 * spec.scale, 0.7))
+    """A chequer of 25 cm squares."""
+    x, y, _ = graph.axes(graph.surface)
+    sides = graph.math("MULTIPLY", graph.wave(x, 0.5 * spec.scale), graph.wave(y, 0.5 * spec.scale))
     return Surface(graph.mix(graph.smoothstep(sides, -0.03, 0.03), spec.color, spec.accent), roughness=0.7)
 
 
 def rug_pattern(graph: ShaderGraph, spec: MaterialSpec) -> Surface:
     """A woven carpet: nested diamonds of both colours, a third tone between them."""
-    x, y, _ = graph.axes(graph.local)
-    width, height = 0.5 * spec.scale, 0.36 * spec.scale
-    across = graph.math("DIVIDE", graph.ping_pong(x, width), width)
-    along = graph.math("DIVIDE", graph.ping_pong(y, height), height)
+    x, y, _ = graph.axes(graph.surface)
+    repeat = 0.5 * spec.scale
+    across, along = (graph.math("DIVIDE", graph.ping_pong(axis, repeat), repeat) for axis in (x, y))
     ring = graph.math("ADD", across, along)
     light = shade(spec.accent, 1.5)
     colors = [spec.accent, spec.color, light, spec.color, spec.color, shade(spec.color, 0.5), spec.accent]

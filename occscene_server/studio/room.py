@@ -13,6 +13,9 @@ from numpy.typing import NDArray
 
 FloatArray = NDArray[np.float64]
 
+INDOOR_VOXEL_SIZE = 0.08
+"""Metres; rooms are drawn to suit it."""
+
 
 @dataclass(frozen=True)
 class Part:

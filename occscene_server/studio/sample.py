@@ -37,19 +37,19 @@ SAMPLES: dict[str, Sample] = {
     "living_room": Sample(
         60,
         "an industrial living room with brown brick walls and a grey concrete floor, a red linen sofa, a red coffee "
-        "table, a teal and white checked rug, a walnut bookshelf, a black television, a cream floor lamp, bright day",
+        "table, a teal and white checked rug, a walnut bookshelf, a black television, a beige chest of drawers, "
+        "bright day",
     ),
     "bedroom": Sample(
         20,
         "a mediterranean bedroom with white plaster walls and a white tiled floor, a purple bed with a brown linen "
-        "blanket, a teal linen bench, a teak wardrobe, an oak bookshelf, a terracotta and white patterned rug, two oak "
-        "nightstands, bright day",
+        "blanket, two oak nightstands, a teal linen bench, a teak wardrobe, an oak bookshelf, bright day",
     ),
     "study": Sample(
-        300,
-        "a scandinavian study with cream painted walls and an oak parquet floor, a birch desk, a teal knitted office "
-        "chair, a black computer monitor, a blue bookshelf, an oak chest of drawers, a teal woven rug, warm lamp light "
-        "in the evening",
+        780,
+        "a mediterranean study with white plaster walls and a blue and white checkered floor, an oak desk, a brown "
+        "linen office chair, a black computer monitor, a terracotta linen armchair, a yellow and white striped sofa, "
+        "bright day",
     ),
 }
 

@@ -10,10 +10,9 @@ from occscene.grid import GridVolume, SemanticGrid
 from occscene.taxonomy import INDOOR
 
 from blender_addon.geometry.voxelize import TriangleObject, voxelize
-from occscene_server.studio.room import Box, Item, Part, Room
+from occscene_server.studio.room import INDOOR_VOXEL_SIZE, Box, Item, Part, Room
 
 INDOOR_SHAPE = (60, 60, 36)
-INDOOR_VOXEL_SIZE = 0.08
 
 _BOX_CORNERS = np.array(list(product((-0.5, 0.5), repeat=3)))
 _BOX_SIDES = ((0, 1, 3, 2), (4, 6, 7, 5), (0, 4, 5, 1), (2, 3, 7, 6), (0, 2, 6, 4), (1, 5, 7, 3))

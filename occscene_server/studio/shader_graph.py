@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 from typing import TypeAlias
 
 import bpy
@@ -28,7 +29,9 @@ class Surface:
 class ShaderGraph:
     """Builds the node tree of one material or world, which it empties first.
 
-    `local` is the mesh attribute of the same name: texture coordinates in metres, texture plane local x and y.
+    `local` is the mesh attribute of the same name: texture coordinates in metres in the part's own frame. `surface`
+    are those of box projection along the object's axes, in metres from its origin: x level along an upright surface
+    and y up it, x and y on what lies flat.
     """
 
     def __init__(self, owner: bpy.types.Material | bpy.types.World) -> None:
@@ -36,9 +39,23 @@ class ShaderGraph:
         owner.use_nodes = True
         self.tree = owner.node_tree
         self.tree.nodes.clear()
-        attribute = self.tree.nodes.new("ShaderNodeAttribute")
-        attribute.attribute_name = "local"
-        self.local: bpy.types.NodeSocket = attribute.outputs["Vector"]
+        self.local = self.node("ShaderNodeAttribute", {}, attribute_name="local").outputs["Vector"]
+
+    @cached_property
+    def surface(self) -> bpy.types.NodeSocket:
+        """Box projection: what x and y of a texture are on the faces of a box."""
+        x, y, z = self.axes(self.node("ShaderNodeTexCoord", {}).outputs["Object"])
+        across, along, up = (
+            self.math("ABSOLUTE", axis)
+            for axis in self.axes(self.node("ShaderNodeNewGeometry", {}).outputs["True Normal"])
+        )
+        flat = self.math("GREATER_THAN", up, self.math("MAXIMUM", across, along))
+        faces_x = self.math("MULTIPLY", self.math("GREATER_THAN", across, along), self.math("SUBTRACT", 1.0, flat))
+
+        def choose(condition: Scalar, yes: Scalar, no: Scalar) -> bpy.types.NodeSocket:
+            return self.math("MULTIPLY_ADD", condition, self.math("SUBTRACT", yes, no), no)
+
+        return self.vector(choose(faces_x, y, x), choose(flat, y, z))
 
     def node(self, kind: str, inputs: dict[str | int, object], **properties: object) -> bpy.types.Node:
         """A node of the given type with its properties set and its inputs linked to sockets or set to values."""

@@ -13,7 +13,8 @@ from occscene_server.studio.styles import COLORS, PALE_WALLS, WOODS, Color, line
 
 WALLS = ("south", "north", "west", "east")
 OPPOSITE = {"south": "north", "north": "south", "west": "east", "east": "west"}
-FLOOR_THICKNESS = 0.09
+FLOOR_THICKNESS = 0.075
+"""Half a centimetre less than a voxel, so that the topmost voxels of a floor end where it does."""
 CEILING_THICKNESS = 0.1
 
 Size = tuple[float, float, float]
@@ -145,7 +146,7 @@ def _center_and_size(low: Size, high: Size) -> tuple[Size, Size]:
 def wall_part(
     wall: str, size: Size, along: tuple[float, float], up: tuple[float, float], out: tuple[float, float], material: str
 ) -> Part:
-    """A box in a wall's frame whose pattern runs on across neighbouring boxes: x along the wall, y up."""
+    """A box in a wall's frame: x along the wall, y up."""
     low, high = wall_box(wall, size, along, up, out)
     center, extent = _center_and_size(low, high)
     vertices = CORNERS * (np.asarray(extent) / 2) + np.asarray(center)

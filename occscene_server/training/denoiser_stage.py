@@ -11,6 +11,7 @@ import torch.nn.functional as F
 from torch import Tensor
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
+from occscene_server.geometry.grids import GridTensors
 from occscene_server.models.autoencoder import SceneAutoencoder
 from occscene_server.models.denoiser import Condition, OccSceneDenoiser
 from occscene_server.models.text import encode_prompts
@@ -27,7 +28,7 @@ REFINED_OCCUPANCY = 0.3
 """Share of scenes whose dual alignment sees the blockout filled up with true detail, as after feedback."""
 SCENES_WITHOUT_HINTS = 0.4
 """With a quarter, text hardly decided any colour."""
-HINT_DROPOUT = 0.3
+HINT_DROPOUT = 0.5
 LOSS_SCALES = (1, 2, 4, 8)
 """Sides, in latent pixels, of the squares over which errors are averaged."""
 
@@ -160,31 +161,61 @@ class CorruptedBatch:
     batch: SceneBatch
 
 
+@dataclass(frozen=True)
+class DrawnScenes:
+    """Scenes of a step, turned or mirrored, and one prompt for each.
+
+    Args:
+        latents: (B, V, C, h, w) of the views.
+        text, text_mask: (B, T, D) and (B, T).
+        batch: the scenes.
+    """
+
+    latents: Tensor
+    text: Tensor
+    text_mask: Tensor
+    batch: SceneBatch
+
+    @property
+    def size(self) -> tuple[int, int]:
+        """(h, w)."""
+        return self.latents.shape[-2], self.latents.shape[-1]
+
+
+def draw_scenes(data: LatentScenes, indices: Sequence[int], rng: np.random.Generator) -> DrawnScenes:
+    """Draws symmetry and prompt for some scenes."""
+    mirror, turns = bool(rng.integers(2)), 2 * int(rng.integers(2))  # planks of a floor run along x, turned or not
+    rows = torch.as_tensor(indices)
+    no_text = torch.from_numpy(rng.random(len(rows)) < TEXT_DROPOUT)
+    variant = torch.from_numpy(rng.choice(VARIANTS, len(rows), p=VARIANT_SHARES))
+    text = torch.where(no_text[:, None, None], data.no_text, data.text[rows, variant])
+    mask = torch.where(no_text[:, None], data.no_text_mask, data.text_mask[rows, variant])
+    return DrawnScenes(
+        data.latents[int(mirror), rows].float().to(data.device),
+        text.float().to(data.device),
+        mask.to(data.device),
+        data.scenes.batch(indices, (mirror, turns)).to(data.device),
+    )
+
+
 def corrupted_batch(
     model: OccSceneDenoiser, data: LatentScenes, indices: Sequence[int], rng: np.random.Generator
 ) -> CorruptedBatch:
-    """Draws symmetry, noise, text variant and condition for some scenes."""
-    mirror, turns = bool(rng.integers(2)), int(rng.integers(4))
-    rows = torch.as_tensor(indices)
-    latents = data.latents[int(mirror), rows].float().to(data.device)  # (B, V, C, h, w)
+    """Draws scenes, noise and condition."""
+    drawn = draw_scenes(data, indices, rng)
+    latents = drawn.latents
     noise = torch.from_numpy(rng.standard_normal(latents.shape, np.float32)).to(data.device)
-    level = noise_levels(len(rows), rng).to(data.device)
+    level = noise_levels(len(latents), rng).to(data.device)
     blend = level[:, None, None, None, None]
-    no_text = torch.from_numpy(rng.random(len(rows)) < TEXT_DROPOUT)
-    variant = torch.from_numpy(rng.choice(VARIANTS, len(rows), p=VARIANT_SHARES))
-    text = torch.where(no_text[:, None, None], data.no_text, data.text[rows, variant]).float().to(data.device)
-    mask = torch.where(no_text[:, None], data.no_text_mask, data.text_mask[rows, variant]).to(data.device)
-    batch = data.scenes.batch(indices, (mirror, turns)).to(data.device)
-    condition = random_condition(model, batch, (latents.shape[-2], latents.shape[-1]), rng)
+    condition = random_condition(model, drawn.batch, drawn.size, rng)
     noisy = (1 - blend) * latents + blend * noise
-    return CorruptedBatch(noisy, noise - latents, level, text, mask, condition, batch)
+    return CorruptedBatch(noisy, noise - latents, level, drawn.text, drawn.text_mask, condition, drawn.batch)
 
 
-def noise_levels(count: int, rng: np.random.Generator, mean: float = 1.5, deviation: float = 1.3) -> Tensor:
+def noise_levels(count: int, rng: np.random.Generator, mean: float = 0.8, deviation: float = 1.3) -> Tensor:
     """Noise levels in (0, 1), logit-normal, one from each of `count` equal parts of the distribution.
 
-    Most are high: with so strong a condition little is left to learn at low noise, while what is decided near 1 - light
-    and the colours of large surfaces - is learned last.
+    More than half are high: with so strong a condition little is left to learn at low noise.
     """
     quantile = torch.from_numpy((rng.permutation(count) + rng.random(count)) / count).float().clamp(1e-4, 1 - 1e-4)
     return torch.sigmoid(mean + deviation * torch.special.ndtri(quantile))
@@ -196,18 +227,26 @@ def random_condition(
     """The condition of a training batch: mostly the blockout, sometimes none, refined, or the true grid."""
     kind = torch.from_numpy(rng.random(len(batch.views))).to(batch.views.device)
     dropped = kind < OCCUPANCY_DROPOUT
-    true = (kind > 1 - TRUE_OCCUPANCY)[:, None, None, None]
-    refined = ((kind - OCCUPANCY_DROPOUT) < REFINED_OCCUPANCY)[:, None, None, None] & ~true
-    blockout, occupancy = batch.blockout, batch.occupancy.labels
+    true = kind > 1 - TRUE_OCCUPANCY
+    refined = ((kind - OCCUPANCY_DROPOUT) < REFINED_OCCUPANCY) & ~true
+    grid = placed_grid(batch, true, rng)
+    fill = refined[:, None, None, None] & (batch.blockout.labels == 0)
+    return model.encode_condition(
+        grid, batch.cameras, size, torch.where(fill, batch.occupancy.labels, grid.labels), dropped
+    )
+
+
+def placed_grid(batch: SceneBatch, true: Tensor, rng: np.random.Generator) -> GridTensors:
+    """What guidance shows of a training batch: the blockout, or the true grid where `true` (B,), some hints dropped."""
+    blockout = batch.blockout
     assert blockout.instances is not None
-    grid = replace(
+    true = true[:, None, None, None]
+    return replace(
         blockout,
-        labels=torch.where(true, occupancy, blockout.labels),
+        labels=torch.where(true, batch.occupancy.labels, blockout.labels),
         instances=blockout.instances.masked_fill(true, 0),
         hints=drop_hints(blockout.hints, rng),
     )
-    filled = torch.where(refined & (blockout.labels == 0), occupancy, grid.labels)
-    return model.encode_condition(grid, batch.cameras, size, filled, dropped)
 
 
 def drop_hints(hints: Tensor, rng: np.random.Generator) -> Tensor:

@@ -29,11 +29,13 @@ FEEDBACK_SHARE = 0.5
 
 
 class JointModel(nn.Module):
-    """The networks that train together, and the frozen autoencoder between them."""
+    """The networks that train together; the first guess and the autoencoder between them are frozen."""
 
     def __init__(self, denoiser: OccSceneDenoiser, perception: OccupancyPerception, vae: SceneAutoencoder) -> None:
         super().__init__()
         self.denoiser = denoiser
+        if denoiser.first_guess is not None:
+            denoiser.first_guess.requires_grad_(False)
         self.perception = perception
         self.vae = vae.requires_grad_(False)
 

@@ -14,6 +14,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
+from dataclasses import fields
 from pathlib import Path
 from typing import Annotated
 from unittest.mock import patch
@@ -46,10 +47,12 @@ def one_by_one(pipe: OccScenePipeline) -> OccScenePipeline:
     """The pipeline with the rows of every batch, a guidance pass each, denoised one after the other."""
     batched = pipe.denoiser.forward
 
-    def forward(latents: Tensor, timestep: Tensor, text: Tensor, text_mask: Tensor, condition: Condition) -> Tensor:
+    def forward(
+        latents: Tensor, timestep: Tensor, text: Tensor, text_mask: Tensor, condition: Condition, guess: Tensor
+    ) -> Tensor:
         def denoise(row: slice) -> Tensor:
-            told = Condition(condition.features[row], condition.positions[row], condition.seen[row])
-            return batched(latents[row], timestep[row], text[row], text_mask[row], told)
+            told = Condition(*(getattr(condition, field.name)[row] for field in fields(condition)))
+            return batched(latents[row], timestep[row], text[row], text_mask[row], told, guess[row])
 
         return torch.cat([denoise(slice(i, i + 1)) for i in range(len(latents))])
 

@@ -14,6 +14,7 @@ from occscene.taxonomy import INDOOR
 from blender_addon.geometry.surface import culled_quads
 from blender_addon.geometry.voxelize import TriangleObject, voxelize
 from blender_addon.scene import grid_view
+from blender_addon.scene.collect import collect_blockout
 from blender_addon.scene.volume import grid_volume
 from tests.blender.build_scenes import add_box, add_camera
 
@@ -59,6 +60,20 @@ def test_the_volume_is_an_empty_drawn_as_the_grids_box(scene: bpy.types.Scene, s
     grid: GridVolume = grid_volume(scene)
     np.testing.assert_allclose(corners[0], grid.world_from_grid[:3, 3], atol=1e-5)
     np.testing.assert_allclose(corners[1] - corners[0], np.array(grid.shape) * 0.08, atol=1e-5)
+
+
+@pytest.mark.parametrize("thickness", [0.0, 0.05, 0.3])
+def test_the_floors_voxels_end_where_the_floor_does(scene: bpy.types.Scene, thickness: float) -> None:
+    floor = add_box("floor", (3, 3, thickness), (0, 0, 1.23 - thickness / 2))
+    sofa = add_box("sofa", (2, 0.9, 0.8), (0, 0, 1.63))
+    floor.occscene.class_name, sofa.occscene.class_name = "floor", "sofa"
+    bpy.ops.occscene.fit_volume()
+    volume = grid_volume(scene)
+    labels = voxelize(collect_blockout(bpy.context).objects, volume, INDOOR).labels
+    filled = np.flatnonzero((labels == INDOOR.index_of("floor")).any((0, 1)))
+    bottom = volume.world_from_grid[2, 3]
+    assert bottom + (filled.max() + 1) * volume.voxel_size == pytest.approx(1.235, abs=1e-4)
+    assert bottom <= 1.23 - thickness + 1e-4
 
 
 def test_presets_need_no_objects(scene: bpy.types.Scene) -> None:

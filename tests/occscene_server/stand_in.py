@@ -59,6 +59,7 @@ class StandInPipeline:
         callback_on_step_end: Callable[..., dict[str, Any]] | None = None,
     ) -> Output:
         """Denoises nothing, step by step."""
+        self.num_timesteps = num_inference_steps
         rng = np.random.default_rng(seed)
         latents = rng.integers(0, 256, (len(cameras), 8, 8, 3), np.uint8)
         for step in range(num_inference_steps):

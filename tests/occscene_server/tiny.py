@@ -23,7 +23,9 @@ def load_tiny(model: str, device: str) -> LoadedPipeline:
         vae=SceneAutoencoder((16, 16, 16), 1, 4, (0.0,) * 4, (1.0,) * 4),
         text_encoder=text_encoder,
         tokenizer=tokenizer,
-        denoiser=OccSceneDenoiser(latent_channels=4, block_out_channels=(32, 32, 64), layers_per_block=1),
+        denoiser=OccSceneDenoiser(
+            latent_channels=4, block_out_channels=(32, 32, 64), layers_per_block=1, guess_widths=(16, 16, 16)
+        ),
         perception=OccupancyPerception(12, (8, 8, 16), 4, 8, (16, 16, 16), 8),
         scheduler=FlowMatchEulerDiscreteScheduler(shift=1.0),
     )

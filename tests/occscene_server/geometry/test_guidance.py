@@ -56,6 +56,13 @@ def test_a_wall_is_drawn_as_it_stands() -> None:
     assert torch.isinf(depth[:4]).all()
 
 
+def test_a_wall_is_projected_along_itself_and_upwards() -> None:
+    guidance = render_guidance(*_wall_ahead(), size=(8, 8), classes=CLASSES)
+    _, y, z = guidance.points[0, 0]
+    torch.testing.assert_close(guidance.surface[0, 0, :, 4:], torch.stack([y, z])[:, 4:])
+    assert y[4:].unique().numel() > 4
+
+
 def test_points_lie_on_the_surface_relative_to_the_centre() -> None:
     guidance = render_guidance(*_wall_ahead(), size=(8, 8), classes=CLASSES)
     x, _, z = guidance.points[0, 0]

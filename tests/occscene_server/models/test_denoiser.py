@@ -10,7 +10,7 @@ from occscene.grid import GridObject, SemanticGrid
 
 from occscene_server.geometry.cameras import CameraTensors
 from occscene_server.geometry.grids import GridTensors
-from occscene_server.models.denoiser import Condition, OccSceneDenoiser
+from occscene_server.models.denoiser import GUESS_VARIANCE, Condition, OccSceneDenoiser, guessed_velocity
 
 VIEWS = 3
 
@@ -18,7 +18,9 @@ VIEWS = 3
 @pytest.fixture(scope="module")
 def model() -> OccSceneDenoiser:
     torch.manual_seed(0)
-    tiny = OccSceneDenoiser(latent_channels=4, block_out_channels=(32, 32, 64), layers_per_block=1, text_dim=24).eval()
+    tiny = OccSceneDenoiser(
+        latent_channels=4, block_out_channels=(32, 32, 64), layers_per_block=1, guess_widths=(16, 16, 16), text_dim=24
+    ).eval()
     for parameter in tiny.parameters():
         if not parameter.abs().max() > 0:  # away from zero-initialised paths, so that everything has a say
             torch.nn.init.normal_(parameter, std=0.2)
@@ -129,3 +131,35 @@ def test_what_is_encoded_apart_is_the_whole(model: OccSceneDenoiser, cameras: Ca
     absent = model.encode_absence(placed, cameras, (8, 8))
     torch.testing.assert_close(absent.features, dropped.features)
     torch.testing.assert_close(absent.positions, dropped.positions)
+
+
+def test_the_guess_is_made_once_or_by_the_way_and_of_what_is_known_alone(
+    model: OccSceneDenoiser, cameras: CameraTensors, latents: torch.Tensor
+) -> None:
+    condition = model.encode_condition(grid(), cameras, (8, 8))
+    text, mask = torch.randn(1, 4, 24), torch.ones(1, 4, dtype=torch.bool)
+    with torch.no_grad():
+        guess = model.guess(condition, text, mask)
+        assert guess is not None
+        assert guess.shape == latents.shape
+        assert guess.any()
+        time = torch.tensor([300.0])
+        by_the_way = model(latents, time, text, mask, condition)
+        torch.testing.assert_close(model(latents, time, text, mask, condition, guess), by_the_way)
+        assert not torch.allclose(model(latents, time, text, mask, condition, guess + 1), by_the_way)
+        unknown = model.guess(model.encode_absence(grid(), cameras, (8, 8)), text, mask)
+    assert unknown is not None
+    assert not unknown.any()
+
+
+@pytest.mark.parametrize("level", [0.02, 0.3, 0.7, 0.98])
+def test_the_linear_estimate_is_the_best_one(level: float) -> None:
+    generator = torch.Generator().manual_seed(0)
+    guess, rest, noise = torch.randn(3, 1, 1, 1, 200, 200, generator=generator, dtype=torch.float64)
+    clean = guess + GUESS_VARIANCE**0.5 * rest
+    noisy, velocity = (1 - level) * clean + level * noise, noise - clean
+    estimate = guessed_velocity(noisy, torch.tensor([level]), guess)
+    # least squares of the velocity + guess on what is left of the noisy latents without the guess
+    left = noisy - (1 - level) * guess
+    slope = (left * (velocity + guess)).mean() / left.square().mean()
+    torch.testing.assert_close(estimate, slope * left - guess, rtol=0, atol=0.06)

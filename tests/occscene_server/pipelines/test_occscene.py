@@ -21,7 +21,8 @@ from occscene_server.models.perception import OccupancyPerception
 from occscene_server.models.text import load_minilm
 from occscene_server.pipelines import occscene as pipeline_module
 from occscene_server.pipelines.occscene import OccScenePipeline
-from occscene_server.pipelines.prediction import flow_scheduler, guided_prediction
+from occscene_server.pipelines.output import to_uint8
+from occscene_server.pipelines.prediction import GuidancePasses, flow_scheduler, guided_prediction
 from occscene_server.pipelines.scene_inputs import PlacedScenes
 
 
@@ -33,7 +34,9 @@ def pipe() -> OccScenePipeline:
         vae=SceneAutoencoder((16, 16, 16), 1, 4, (0.0,) * 4, (1.0,) * 4),
         text_encoder=text_encoder,
         tokenizer=tokenizer,
-        denoiser=OccSceneDenoiser(latent_channels=4, block_out_channels=(32, 32, 64), layers_per_block=1),
+        denoiser=OccSceneDenoiser(
+            latent_channels=4, block_out_channels=(32, 32, 64), layers_per_block=1, guess_widths=(16, 16, 16)
+        ),
         perception=OccupancyPerception(12, (8, 8, 16), 4, 8, (16, 16, 16), 8),
         scheduler=flow_scheduler(),
     )
@@ -89,6 +92,21 @@ def test_text_to_scene_needs_only_a_volume(pipe: OccScenePipeline, grid: Semanti
     output = pipe("a red sofa", cameras(3), volume=grid.volume, num_inference_steps=4)
     assert output.images.shape == (3, 64, 64, 3)
     assert output.grid.shape == grid.shape
+
+
+def test_text_to_scene_is_its_drafts_occupancy_as_blockout(pipe: OccScenePipeline, grid: SemanticGrid) -> None:
+    drafts: list[torch.Tensor] = []
+
+    def keep(pipeline: OccScenePipeline, step: int, time: torch.Tensor, tensors: dict[str, Any]) -> dict[str, Any]:
+        drafts.append(tensors["latents"])
+        return {}
+
+    output = pipe("a red sofa", cameras(2), volume=grid.volume, num_inference_steps=2, callback_on_step_end=keep)
+    assert len(drafts) == pipe.num_timesteps == 4
+    draft = pipe.cut(pipe.decode_latents(drafts[1]))[0]
+    seen = pipe.predict_occupancy(to_uint8(draft), cameras(2), volume=grid.volume)
+    again = pipe("a red sofa", cameras(2), seen, num_inference_steps=2)
+    assert np.abs(output.images.astype(int) - again.images).mean() < 1  # the draft was rounded here
 
 
 def test_images_to_occupancy_take_any_size(pipe: OccScenePipeline, grid: SemanticGrid) -> None:
@@ -262,9 +280,8 @@ def test_guidance_passes_equal_their_formula(pipe: OccScenePipeline, grid: Seman
         latents, time = torch.randn(1, 2, 4, 8, 8), torch.tensor(500.0)
 
         def velocity(text_scale: float, occupancy_scale: float) -> torch.Tensor:
-            return guided_prediction(
-                pipe.denoiser, latents, time, text, mask, condition, absent, text_scale, occupancy_scale
-            )
+            passes = GuidancePasses.gather(pipe.denoiser, text, mask, condition, absent, text_scale, occupancy_scale)
+            return guided_prediction(pipe.denoiser, latents, time, passes)
 
         full, no_text = velocity(1, 1), velocity(0, 1)
         neither = velocity(0, 0)

@@ -8,10 +8,12 @@ from itertools import pairwise
 import numpy as np
 import pytest
 import trimesh
+from occscene.taxonomy import INDOOR
 
 from occscene_server.studio.indoor import build_room
 from occscene_server.studio.prompt import compose_prompt, plural
 from occscene_server.studio.room import Box, Item, Part, Room
+from occscene_server.studio.scene_grids import room_grids
 
 SEEDS = range(60)
 SHELL = {"floor", "ceiling", "south wall", "north wall", "west wall", "east wall", "skirting board", "door", "window"}
@@ -95,6 +97,21 @@ def test_everything_lies_within_the_indoor_volume(seed: int) -> None:
             low, high = item_bounds(item)
             assert np.all(low >= -0.04)
             assert np.all(high <= np.asarray(room.size) + 0.04), item.name
+
+
+@pytest.mark.parametrize("seed", SEEDS)
+def test_the_shell_in_the_grid_ends_where_the_room_does(seed: int) -> None:
+    room = room_of(seed)
+    grid, _ = room_grids(room)
+    origin, walls = grid.world_from_grid[:3, 3], grid.labels == INDOOR.index_of("wall")
+    floor = grid.labels == INDOOR.index_of("floor")
+    for axis in (0, 1):
+        counts = walls.sum(axis=tuple({0, 1, 2} - {axis}))
+        full = np.flatnonzero(counts > 0.3 * counts.max())  # and not the skirting boards
+        faces = origin[axis] + grid.voxel_size * np.array([full[full < 30].max() + 1, full[full >= 30].min()])
+        np.testing.assert_allclose(faces, [0.0, room.size[axis]], atol=0.0101)
+    assert not floor[:, :, 1].any()
+    assert abs(origin[2] + grid.voxel_size) < 0.0101
 
 
 @pytest.mark.parametrize("seed", SEEDS)

@@ -7,10 +7,12 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 from occscene.camera import PinholeCamera
 from occscene.grid import GridObject, SemanticGrid
 from typer.testing import CliRunner
 
+from occscene_server.models.denoiser import OccSceneDenoiser
 from occscene_server.pipelines.occscene import OccScenePipeline
 from occscene_server.training.cli import train_app
 from occscene_server.training.dataset import RenderedScene, SceneInfo, read_scene, write_scene
@@ -56,7 +58,9 @@ def chain(tmp_path_factory: pytest.TempPathFactory) -> Path:
     run("autoencoder", *data, "--output", str(root / "a"), "--steps", "3", "--batch", "2", "--crop", "64")
     run("perception", *data, "--output", str(root / "p"), "--steps", "2", "--pixel-steps", "1", "--batch", "1")
     vae = ("--vae", str(root / "a/vae"))
-    run("denoiser", *data, *vae, "--output", str(root / "d"), "--steps", "2", "--batch", "2", "--widths", "32,32,64")
+    run("guess", *data, *vae, "--output", str(root / "g"), "--steps", "2", "--batch", "2", "--widths", "32,32,64")
+    initial = ("--initial", str(root / "g/denoiser"))
+    run("denoiser", *data, *vae, *initial, "--output", str(root / "d"), "--steps", "2", "--batch", "2")
     for source in ("a/vae", "p/perception", "d/denoiser"):
         (root / "model" / source.split("/")[1]).symlink_to(root / source)
     run("joint", *data, "--model", str(root / "model"), "--output", str(root / "j"), "--steps", "2", "--batch", "1")
@@ -74,8 +78,20 @@ def test_the_bundle_generates(chain: Path) -> None:
     assert output.grid.shape == scene.blockout.shape
 
 
+def test_the_first_guess_is_trained_by_its_own_stage_alone(chain: Path) -> None:
+    guess, denoiser, joint = (
+        OccSceneDenoiser.from_pretrained(chain / stage / "denoiser").state_dict() for stage in "gdj"
+    )
+    assert guess["first_guess.outlet.4.bias"].any()
+    for name, value in guess.items():
+        if name.startswith("first_guess."):
+            assert torch.equal(denoiser[name], value), name
+            assert torch.equal(joint[name], value), name
+    assert not torch.equal(denoiser["unet.conv_in.weight"], guess["unet.conv_in.weight"])
+
+
 def test_every_stage_logs_its_loss(chain: Path) -> None:
-    for stage in "apdj":
+    for stage in "apgdj":
         rows = [json.loads(line) for line in (chain / stage / "log.jsonl").read_text().splitlines()]
         assert np.isfinite(rows[0]["loss"])
 
