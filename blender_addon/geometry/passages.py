@@ -138,7 +138,9 @@ def _passages(keys: Ints, key: CrossingKey, groups: ClosedGroups) -> Passages:
     if groups.alternating.any():
         flips = np.flatnonzero(groups.alternating[key.group(keys)])
         step[flips] = 1 - 2 * (flips & 1)  # every line before crossed its group an even number of times
-    (last,) = (np.cumsum(step) == 0).nonzero()  # 0 after each line, for its crossings cancel
+    outside = np.cumsum(step) == 0  # after each line too, for its crossings cancel
+    outside[:-1] &= (keys[1:] ^ keys[:-1]) > 1  # what leaves and enters at one place has not left, in either direction
+    (last,) = outside.nonzero()
     first = np.concatenate([np.zeros(1, np.int64), last[:-1] + 1])[: len(last)]
     enter, leave = keys[first], keys[last]
     return Passages(key, enter, leave, key.first_center(enter), key.first_center(leave), step[first] > 0)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 import numpy as np
-from hypothesis import assume, given, settings
+from hypothesis import assume, example, given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 from occscene.grid import GridVolume
@@ -47,6 +47,10 @@ objects = st.builds(
 )
 scenes = st.lists(objects, min_size=1, max_size=4)
 
+sheet = box((121, 0, 0), (0, 24, 8))
+spike = metres([(0, 0, 0), (0, 0, 181), (1, 59, 0), (238, 6, -13)])[TETRAHEDRON_FACES]
+SPIKE_THROUGH_SHEET = [TriangleObject("object", 1, np.concatenate([sheet, spike]))]
+
 
 def volume(shift: tuple[int, ...] = (0, 0, 0)) -> GridVolume:
     pose = np.eye(4)
@@ -78,6 +82,7 @@ def test_order_matters_among_equal_priorities_alone(scene: list[TriangleObject],
 
 
 @given(scenes)
+@example(SPIKE_THROUGH_SHEET)
 @settings(max_examples=40, deadline=None)
 def test_inverted_normals_change_nothing(scene: list[TriangleObject]) -> None:
     inverted = [replace(item, triangles=item.triangles[:, ::-1]) for item in scene]
