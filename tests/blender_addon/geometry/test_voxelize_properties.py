@@ -104,9 +104,12 @@ def test_mixed_normals_change_nothing(mesh: NDArray[np.float64], data: st.DataOb
 def test_duplicate_and_degenerate_triangles_change_nothing(mesh: NDArray[np.float64], data: st.DataObject) -> None:
     index = st.integers(0, len(mesh) - 1)
     again = mesh[data.draw(st.lists(index, max_size=5))]
-    corner = mesh[data.draw(st.lists(index, max_size=3))]
-    points, segments = corner[:, [0, 0, 0]], corner[:, [0, 1, 1]]
-    messy = np.concatenate([mesh, again.reshape(-1, 3, 3), points.reshape(-1, 3, 3), segments.reshape(-1, 3, 3)])
+    corner = mesh[data.draw(st.lists(index, max_size=3))].reshape(-1, 3, 3)
+    points = corner[:, [0, 0, 0]]
+    start = np.square(np.roll(corner, -1, axis=1) - corner).sum(axis=2).argmax(axis=1)  # slender parts show there too
+    ends = np.stack([start, (start + 1) % 3, (start + 1) % 3], axis=1)
+    segments = np.take_along_axis(corner, ends[:, :, None], axis=1)
+    messy = np.concatenate([mesh, again.reshape(-1, 3, 3), points, segments])
     np.testing.assert_array_equal(
         labels([TriangleObject("object", 1, mesh)]), labels([TriangleObject("object", 1, messy)])
     )
