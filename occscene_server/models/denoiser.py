@@ -2,9 +2,8 @@
 
 Dual alignment and rendered guidance are computed once for a scene (`encode_condition`), the prompt's words are painted
 on them, and together with a first guess of the views (`guess`) they enter as extra input channels of the UNet's first
-convolution. The trunk stays diffusers'
-own: `compact` trains a small one from scratch, `sd` takes a Stable Diffusion checkpoint's as it is (see
-`models/stable_diffusion.py`).
+convolution. The trunk stays diffusers' own: `compact` trains a small one from scratch, `sd` takes a Stable Diffusion
+checkpoint's as it is (see `models/stable_diffusion.py`).
 """
 
 from __future__ import annotations

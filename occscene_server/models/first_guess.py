@@ -1,6 +1,6 @@
 """The first guess: what the views most likely look like, in one pass from occupancy and prompt.
 
-Most of a view is decided by what is placed and said: shapes, edges, colours, the courses of a brick wall. A network
+Most of a view is decided by what is placed and said: shapes, edges, colours, the squares of a checked floor. A network
 that regresses the mean of the latents learns that in a tenth of the denoiser's time, and the denoiser is left with what
 nothing foretells (after Mardani et al. 2023, arXiv 2309.15214, who so refine weather maps).
 """

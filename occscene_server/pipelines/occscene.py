@@ -232,8 +232,8 @@ class OccScenePipeline(DiffusionPipeline):
 
         # 2. Noise
         self.scheduler.set_timesteps(num_inference_steps, device=device)
-        steps, drafts = len(self.scheduler.timesteps), 0 if scene.has_blockout else 1
-        self._num_timesteps = (drafts + 1) * steps
+        steps, rounds = len(self.scheduler.timesteps), 1 if scene.has_blockout else 2
+        self._num_timesteps = rounds * steps
         if generator is None:
             generator = [torch.Generator("cpu").manual_seed(seed + index) for index in range(len(prompts))]
         noise = noise_scale * randn_tensor(shape, generator, device) if latents is None else latents
@@ -256,8 +256,8 @@ class OccScenePipeline(DiffusionPipeline):
 
             # 4. Denoise, and perceive what is there so far
             perceive_after = {round(share * steps) - 1 for share in PERCEIVE_AT}
-            for draft in range(drafts + 1):
-                if draft:
+            for done in range(0, rounds * steps, steps):
+                if done:  # a draft, perceived
                     scene = scene.with_blockout(self.perceive(self.decode_latents(latents), scene))
                     latents = noise
                     self.scheduler.set_timesteps(num_inference_steps, device=device)
@@ -278,7 +278,7 @@ class OccScenePipeline(DiffusionPipeline):
                         arguments = {}
                         for name in callback_on_step_end_tensor_inputs:
                             arguments[name] = locals()[name]
-                        changed = callback_on_step_end(self, draft * steps + index, timestep, arguments)
+                        changed = callback_on_step_end(self, done + index, timestep, arguments)
                         latents = changed.pop("latents", latents)
                     if self.interrupt:
                         break

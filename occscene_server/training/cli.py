@@ -97,7 +97,12 @@ def guess(
     torch.manual_seed(seed)
     model = _denoiser(initial, autoencoder, scenes, widths, attention_levels)
     model.to(device, memory_format=torch.channels_last).requires_grad_(False)
-    assert model.first_guess is not None
+    if model.first_guess is None:
+        raise typer.BadParameter(
+            f"{initial} has no first guess, for only a compact denoiser that predicts flow has one; leave the option "
+            "out to begin anew",
+            param_hint="--initial",
+        )
     model.first_guess.requires_grad_(True)
     options = LoopOptions(
         output, steps, learning_rate, decay_fraction=0.4, ema_decay=0.998, weight_decay=0.05, optimizer="muon",
@@ -242,13 +247,13 @@ def bundle(
     noise_scale: Annotated[float, typer.Option(help="Noise to start from where a call gives none.")] = 0.8,
 ) -> None:
     """Write the trained networks as one pipeline, in half precision; the text encoder stays in its package."""
-    half = torch.bfloat16  # computed with where fast, and float16 of no more digits packs a sixth smaller
+    digits = torch.bfloat16  # all that is computed with where it is fast; float16 of no more packs a sixth smaller
     pipeline = OccScenePipeline(
         SceneAutoencoder.from_pretrained(model / "vae"),
         None,
         None,
-        OccSceneDenoiser.from_pretrained(model / "denoiser").to(half),
-        OccupancyPerception.from_pretrained(model / "perception").to(half),
+        OccSceneDenoiser.from_pretrained(model / "denoiser").to(digits),
+        OccupancyPerception.from_pretrained(model / "perception").to(digits),
         flow_scheduler(),
         taxonomy=taxonomy,
         default_noise_scale=noise_scale,

@@ -90,6 +90,16 @@ def test_the_first_guess_is_trained_by_its_own_stage_alone(chain: Path) -> None:
     assert not torch.equal(denoiser["unet.conv_in.weight"], guess["unet.conv_in.weight"])
 
 
+def test_a_denoiser_without_a_first_guess_is_refused(chain: Path, tmp_path: Path) -> None:
+    OccSceneDenoiser(
+        latent_channels=4, block_out_channels=(32, 32, 64), layers_per_block=1, prediction_type="epsilon"
+    ).save_pretrained(tmp_path)
+    options = ("--data", str(chain / "data"), "--vae", str(chain / "a/vae"), "--output", str(chain / "refused"))
+    result = CliRunner().invoke(train_app, ["guess", *options, "--initial", str(tmp_path)])
+    assert result.exit_code == 2
+    assert "has no first guess" in " ".join(result.output.replace("│", "").split())
+
+
 def test_every_stage_logs_its_loss(chain: Path) -> None:
     for stage in "apgdj":
         rows = [json.loads(line) for line in (chain / stage / "log.jsonl").read_text().splitlines()]
