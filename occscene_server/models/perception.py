@@ -4,7 +4,8 @@ Image features are lifted along the lines of sight (FLoSP) and refined by a 3D U
 de Charette, CVPR 2022, arXiv 2112.00726, sections 3.1 and 3.2). OccScene's own additions: the deviation of a feature
 across views beside its mean (what lies on a surface looks the same from everywhere, what lies before it does not); the
 class and depth that the image encoder gives every pixel, which say where along its line of sight a feature belongs; and
-the blockout, whose classes are both an input and the point from which the prediction departs.
+the blockout, which is both an input and the point from which the prediction departs, for each voxel and for each pixel
+that sees it.
 """
 
 from __future__ import annotations
@@ -20,7 +21,8 @@ from occscene.grid import UNKNOWN
 from torch import Tensor, nn
 
 from occscene_server.geometry.cameras import CameraTensors
-from occscene_server.geometry.grids import VolumeTensors
+from occscene_server.geometry.grids import GridTensors, VolumeTensors
+from occscene_server.geometry.guidance import render_guidance
 from occscene_server.geometry.lifting import lift, lift_surfaces
 
 _CUES = 2
@@ -73,9 +75,10 @@ class OccupancyPerception(ModelMixin, ConfigMixin):
     ) -> None:
         super().__init__()
         self.classes = classes
-        self.image_encoder = ImageEncoder(image_channels, fine_channels, coarse_channels)
+        self.image_encoder = ImageEncoder(classes + 2, image_channels, fine_channels, coarse_channels)
         self.embedding = nn.Embedding(classes + 1, detail_channels)  # the last row says that nothing is known
-        self.pixel_head = nn.Conv2d(fine_channels, classes + 1, 1)  # a pixel's class and depth
+        self.pixel_head = nn.Conv2d(fine_channels, classes + 1, 1)  # class and depth of a pixel that sees no blockout
+        self.pixel_change = nn.Conv2d(fine_channels, classes + 1, 1)  # how far they are from the blockout that it sees
         lifted = 2 * fine_channels + _CUES + _SURFACE_CUES + detail_channels
         low = volume_channels[0]
         self.gather_fine = nn.Conv3d(lifted, low, 2, stride=2)
@@ -103,6 +106,7 @@ class OccupancyPerception(ModelMixin, ConfigMixin):
                 nn.init.zeros_(last.weight)
         # the untrained net gives the blockout back: its own say is small beside the blockout's
         nn.init.normal_(self.head.weight, std=0.01)
+        nn.init.zeros_(self.pixel_change.weight)
 
     def forward(
         self, images: Tensor, cameras: CameraTensors, volume: VolumeTensors, blockout: Tensor | None = None
@@ -121,15 +125,38 @@ class OccupancyPerception(ModelMixin, ConfigMixin):
         Returns:
             Logits (B, classes, X, Y, Z) float32.
         """
-        return self.place(self.look(images), cameras, volume, blockout)
+        return self.place(self.look(images, cameras, volume, blockout), cameras, volume, blockout)
 
-    def look(self, images: Tensor) -> SeenImages:
-        """Encodes images (B, V, 3, height, width) in [-1, 1]."""
-        batch, views = images.shape[:2]
-        fine, coarse = self.image_encoder(images.flatten(0, 1))
-        pixels = self.pixel_head(fine).float()
+    def look(
+        self, images: Tensor, cameras: CameraTensors, volume: VolumeTensors, blockout: Tensor | None = None
+    ) -> SeenImages:
+        """Encodes images beside what their pixels see of the blockout; arguments as of `forward`."""
+        batch, views, _, height, width = images.shape
+        drawn = images.new_zeros(batch, views, self.classes + 2, height // 4, width // 4)
+        if blockout is not None:
+            drawn = self._draw(blockout, cameras, volume, (height // 4, width // 4))
+        drawn = drawn.flatten(0, 1)
+        fine, coarse = self.image_encoder(images.flatten(0, 1), drawn)
+        placed, known = drawn[:, :-1], drawn[:, -1:] > 0
+        trust = torch.cat([self.blockout_scale.expand(self.classes), self.blockout_scale.new_ones(1)])
+        changed = placed * trust[:, None, None] + self.pixel_change(fine).float()
+        pixels = torch.where(known, changed, self.pixel_head(fine).float())
         maps = (fine, coarse, pixels[:, : self.classes], pixels[:, self.classes] + _TYPICAL_LOG_DEPTH)
         return SeenImages(*(m.unflatten(0, (batch, views)) for m in maps))
+
+    @torch.no_grad()
+    def _draw(self, blockout: Tensor, cameras: CameraTensors, volume: VolumeTensors, size: tuple[int, int]) -> Tensor:
+        """What maps of `size` see of a blockout, (B, V, classes + 2, *size): class, log depth above typical, and one.
+
+        A pixel that sees nothing of it holds zeros.
+        """
+        no_hints = torch.zeros(len(blockout), 1, 4, device=blockout.device)
+        grid = GridTensors(blockout, None, no_hints, volume.voxel_size, volume.world_from_grid)
+        seen = render_guidance(grid, cameras, size, self.classes)
+        known = seen.depth.isfinite()
+        log_depth = torch.where(known, seen.depth.clamp_min(0.05).log() - _TYPICAL_LOG_DEPTH, 0.0)
+        classes = seen.channels[:, :, : self.classes] * known[:, :, None]
+        return torch.cat([classes, log_depth[:, :, None], known[:, :, None]], 2)
 
     def place(
         self, seen: SeenImages, cameras: CameraTensors, volume: VolumeTensors, blockout: Tensor | None = None
@@ -160,14 +187,13 @@ class OccupancyPerception(ModelMixin, ConfigMixin):
 
 
 class ImageEncoder(nn.Module):
-    """Images (N, 3, h, w) to features at 1/4 (N, fine, h/4, w/4) and at 1/8 (N, coarse, h/8, w/8)."""
+    """Images (N, 3, h, w) and maps (N, drawn, h/4, w/4) to features (N, fine, h/4, w/4) and (N, coarse, h/8, w/8)."""
 
-    def __init__(self, channels: Sequence[int], fine: int, coarse: int) -> None:
+    def __init__(self, drawn: int, channels: Sequence[int], fine: int, coarse: int) -> None:
         super().__init__()
         low, middle, high = channels
         self.quarter = nn.Sequential(
-            nn.PixelUnshuffle(4),
-            nn.Conv2d(48, low, 3, padding=1),
+            nn.Conv2d(48 + drawn, low, 3, padding=1),
             NormalizedBlock(nn.Conv2d, low),
             NormalizedBlock(nn.Conv2d, low),
         )
@@ -187,9 +213,9 @@ class ImageEncoder(nn.Module):
         self.to_fine = nn.Sequential(nn.GroupNorm(8, low), nn.ReLU(), nn.Conv2d(low, fine, 1))
         self.to_coarse = nn.Sequential(nn.GroupNorm(8, middle), nn.ReLU(), nn.Conv2d(middle, coarse, 1))
 
-    def forward(self, images: Tensor) -> tuple[Tensor, Tensor]:
+    def forward(self, images: Tensor, drawn: Tensor) -> tuple[Tensor, Tensor]:
         """Features with context from the coarser sizes added to the finer."""
-        low = self.quarter(images)
+        low = self.quarter(torch.cat([functional.pixel_unshuffle(images, 4), drawn.to(images.dtype)], 1))
         middle = self.eighth(low)
         high = self.sixteenth(middle)
         middle = middle + functional.interpolate(self.middle_from_high(high), scale_factor=2.0)

@@ -46,8 +46,9 @@ def perception_step(
     withheld = torch.from_numpy(rng.random(len(images)) < BLOCKOUT_DROPOUT).to(images.device)
     blockout = batch.blockout.labels.masked_fill(withheld[:, None, None, None], UNKNOWN)
     target = batch.occupancy.labels
-    seen = model.look(images)
-    logits = model.place(seen, batch.cameras, batch.occupancy.volume, blockout)
+    volume = batch.occupancy.volume
+    seen = model.look(images, batch.cameras, volume, blockout)
+    logits = model.place(seen, batch.cameras, volume, blockout)
     weight = torch.where(withheld, IMAGES_ALONE_WEIGHT, 1.0)
     loss, figures = occupancy_loss(logits, target, weight, classes)
     pixels, pixel_figures = pixel_loss(seen, batch)
@@ -60,7 +61,7 @@ def pixel_step(
     model: OccupancyPerception, batch: SceneBatch, rng: np.random.Generator
 ) -> tuple[Tensor, dict[str, float]]:
     """`pixel_loss` alone, of views with flaws: the image encoder learns to see, some five times faster a view."""
-    return pixel_loss(model.look(flawed_images(batch.views, rng)), batch)
+    return pixel_loss(model.look(flawed_images(batch.views, rng), batch.cameras, batch.occupancy.volume), batch)
 
 
 def pixel_loss(seen: SeenImages, batch: SceneBatch) -> tuple[Tensor, dict[str, float]]:

@@ -106,10 +106,6 @@ def test_walls_follow_the_prompt(job: MainJob) -> None:
     assert red[0] > red[2] + 15
 
 
-WEAK = "the weights follow words too weakly where no hint says the same"
-
-
-@pytest.mark.xfail(reason=WEAK, strict=False)
 def test_blue_walls_are_blue(job: MainJob) -> None:
     blue = surface_color(job, job.generate(BLUE_ROOM, 1).views, "wall")
     assert blue[2] > blue[0] + 15

@@ -12,7 +12,8 @@ from occscene.camera import PinholeCamera
 from torch import Tensor
 
 from occscene_server.geometry.cameras import CameraTensors
-from occscene_server.geometry.grids import VolumeTensors
+from occscene_server.geometry.grids import GridTensors, VolumeTensors
+from occscene_server.geometry.guidance import render_guidance
 from occscene_server.models.perception import OccupancyPerception
 from occscene_server.training.losses import occupancy_loss
 
@@ -75,6 +76,22 @@ def test_untrained_gives_the_blockout_back(
     assert torch.equal(logits.argmax(1), blockout.long())
     assert float(silent.abs().max()) < 2.0
     assert torch.equal(silent, without)
+
+
+def test_untrained_pixels_see_the_blockout(model: OccupancyPerception) -> None:
+    """Its class and depth, exactly; a pixel that looks past it depends on the image alone."""
+    images, cameras, volume = inputs((8, 8, 4))
+    blockout = torch.zeros(1, 8, 8, 4, dtype=torch.uint8)
+    blockout[:, 2:5, 1:6, 1:3] = 2
+    grid = GridTensors(blockout, None, torch.zeros(1, 1, 4), volume.voxel_size, volume.world_from_grid)
+    truth = render_guidance(grid, cameras, (16, 16), CLASSES)
+    known = truth.depth.isfinite()
+    assert 0 < known.float().mean() < 1
+    with torch.no_grad():
+        seen = model.look(images, cameras, volume, blockout)
+    assert torch.equal(seen.class_logits.argmax(2)[known], truth.labels[known])
+    torch.testing.assert_close(seen.log_depth[known], truth.depth[known].log())
+    assert seen.log_depth[~known].std() > 0
 
 
 def test_half_precision_is_close(model: OccupancyPerception) -> None:

@@ -78,6 +78,16 @@ def test_the_bundle_generates(chain: Path) -> None:
     assert output.grid.shape == scene.blockout.shape
 
 
+def test_the_bundle_rounds_matrices_a_little(chain: Path) -> None:
+    trained = OccSceneDenoiser.from_pretrained(chain / "j/denoiser").state_dict()
+    bundled = OccSceneDenoiser.from_pretrained(chain / "bundle/denoiser").state_dict()
+    for name, weight in trained.items():
+        spread = float(weight.std()) if weight.ndim > 1 else 0.0
+        torch.testing.assert_close(bundled[name], weight, rtol=2**-10, atol=spread / 32 + 1e-7, msg=name)
+    name = "unet.conv_in.weight"
+    assert len(bundled[name].unique()) < min(1000, len(trained[name].unique()))
+
+
 def test_the_first_guess_is_trained_by_its_own_stage_alone(chain: Path) -> None:
     guess, denoiser, joint = (
         OccSceneDenoiser.from_pretrained(chain / stage / "denoiser").state_dict() for stage in "gdj"
