@@ -47,7 +47,7 @@ STEPS_HELP = "Optimiser steps in all, those before a resume included."
 InitialOption = Annotated[Path | None, typer.Option(help="Start from these weights instead of random ones.")]
 MaxMinutesOption = Annotated[float | None, typer.Option(help="Stop with a checkpoint after this time.")]
 BUNDLED_STEPS = 32
-"""A bundled matrix holds whole multiples of its spread by this: its file packs to 3/4 and views change by 47 dB."""
+"""A bundled matrix holds whole multiples of its spread by this: it packs to 3/4, and views stay within 47 dB."""
 
 
 @train_app.command()
@@ -273,7 +273,7 @@ def bundle(
 
 @torch.no_grad()
 def _round_weights(network: nn.Module) -> None:
-    """Round each matrix to multiples of a power of two near the 1/`BUNDLED_STEPS` of its standard deviation."""
+    """Round each matrix to multiples of a power of two near 1/`BUNDLED_STEPS` of its standard deviation."""
     for parameter in network.parameters():
         if parameter.ndim > 1 and (spread := float(parameter.std())) > 0:
             step = 2.0 ** round(math.log2(spread / BUNDLED_STEPS))
