@@ -12,6 +12,7 @@ from occscene_server.geometry.grids import GridTensors
 from occscene_server.geometry.raymarch import NO_FACE, first_hit
 
 _BESIDE_CLASSES = 13  # 6 normals, nearness, hit, edge, 3 hint colours, hint mask
+_NEAREST = 0.05  # metres, for a logarithm of the depth
 
 
 @dataclass(frozen=True)
@@ -36,6 +37,11 @@ class Guidance:
     surface: Tensor
     labels: Tensor
     depth: Tensor
+
+    @property
+    def log_depth(self) -> Tensor:
+        """Natural logarithm of `depth`, inf where nothing is seen; nearer than 5 cm counts as 5 cm."""
+        return self.depth.clamp_min(_NEAREST).log()
 
 
 def guidance_channels(classes: int) -> int:

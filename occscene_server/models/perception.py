@@ -154,7 +154,7 @@ class OccupancyPerception(ModelMixin, ConfigMixin):
         grid = GridTensors(blockout, None, no_hints, volume.voxel_size, volume.world_from_grid)
         seen = render_guidance(grid, cameras, size, self.classes)
         known = seen.depth.isfinite()
-        log_depth = torch.where(known, seen.depth.clamp_min(0.05).log() - _TYPICAL_LOG_DEPTH, 0.0)
+        log_depth = torch.where(known, seen.log_depth - _TYPICAL_LOG_DEPTH, 0.0)
         classes = seen.channels[:, :, : self.classes] * known[:, :, None]
         return torch.cat([classes, log_depth[:, :, None], known[:, :, None]], 2)
 

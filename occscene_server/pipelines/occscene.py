@@ -37,6 +37,7 @@ from occscene_server.pipelines.prediction import (
     check_scheduler,
     denoised_estimate,
     guided_prediction,
+    keep_broad_colors,
     model_input,
 )
 from occscene_server.pipelines.scene_inputs import PlacedScenes, SceneInputs, check_prompts, check_sampling
@@ -286,6 +287,7 @@ class OccScenePipeline(DiffusionPipeline):
                     break
 
             # 5. Decode, and perceive the result
+            latents = keep_broad_colors(latents, passes)
             images = self.decode_latents(latents)
             grids = inputs.predicted(self.perceive(images, scene))
         self.maybe_free_model_hooks()

