@@ -8,13 +8,15 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from diffusers import ModelMixin
 from occscene.camera import PinholeCamera
 from occscene.grid import GridObject, SemanticGrid
 from typer.testing import CliRunner
 
 from occscene_server.models.denoiser import OccSceneDenoiser
+from occscene_server.models.perception import OccupancyPerception
 from occscene_server.pipelines.occscene import OccScenePipeline
-from occscene_server.training.cli import train_app
+from occscene_server.training.cli import BUNDLED_STEPS, train_app
 from occscene_server.training.dataset import RenderedScene, SceneInfo, read_scene, write_scene
 from occscene_server.training.prompts import VARIANTS, prompt_variants
 
@@ -78,14 +80,20 @@ def test_the_bundle_generates(chain: Path) -> None:
     assert output.grid.shape == scene.blockout.shape
 
 
-def test_the_bundle_rounds_matrices_a_little(chain: Path) -> None:
-    trained = OccSceneDenoiser.from_pretrained(chain / "j/denoiser").state_dict()
-    bundled = OccSceneDenoiser.from_pretrained(chain / "bundle/denoiser").state_dict()
+@pytest.mark.parametrize(
+    ("part", "kind", "matrix"),
+    [
+        ("denoiser", OccSceneDenoiser, "unet.conv_in.weight"),
+        ("perception", OccupancyPerception, "gather_fine.weight"),
+    ],
+)
+def test_the_bundle_rounds_matrices_a_little(chain: Path, part: str, kind: type[ModelMixin], matrix: str) -> None:
+    trained = kind.from_pretrained(chain / "j" / part).state_dict()
+    bundled = kind.from_pretrained(chain / "bundle" / part).state_dict()
     for name, weight in trained.items():
         spread = float(weight.std()) if weight.ndim > 1 else 0.0
-        torch.testing.assert_close(bundled[name], weight, rtol=2**-10, atol=spread / 32 + 1e-7, msg=name)
-    name = "unet.conv_in.weight"
-    assert len(bundled[name].unique()) < min(1000, len(trained[name].unique()))
+        torch.testing.assert_close(bundled[name], weight, rtol=2**-10, atol=spread / BUNDLED_STEPS[part] + 1e-7)
+    assert len(bundled[matrix].unique()) < min(1000, len(trained[matrix].unique()))
 
 
 def test_the_first_guess_is_trained_by_its_own_stage_alone(chain: Path) -> None:
