@@ -23,6 +23,7 @@ from occscene_server.pipelines.occscene import OccScenePipeline
 from occscene_server.pipelines.prediction import flow_scheduler
 from occscene_server.training.autoencoder_stage import reconstruction_scores, train_autoencoder
 from occscene_server.training.denoiser_stage import LatentScenes, denoiser_loss, validation_loss
+from occscene_server.training.generated_views import generate_views
 from occscene_server.training.guess_stage import explained_variance, guess_loss
 from occscene_server.training.joint_stage import JointModel, joint_loss
 from occscene_server.training.loop import LoopOptions, train
@@ -215,12 +216,21 @@ def perception(
     batch: Annotated[int, typer.Option(min=1, help="Scenes a step.")] = 2,
     learning_rate: Annotated[float, typer.Option(help="After the warm-up.")] = 1e-3,
     initial: InitialOption = None,
+    generator: Annotated[
+        Path | None, typer.Option(help="A finished pipeline; half of the batches show views that it generates.")
+    ] = None,
+    rooms: Annotated[int, typer.Option(min=1, help="So many are generated first, into OUTPUT.")] = 500,
+    keep: Annotated[float, typer.Option(min=0, max=1, help="Share of the initial weights in the finished ones.")] = 0.0,
     max_minutes: MaxMinutesOption = None,
     device: DeviceOption = "cpu",
     seed: SeedOption = 0,
 ) -> None:
     """Train perception: posed images, with or without a blockout, to occupancy."""
     scenes, held_out = SceneSet(data, "train"), SceneSet(data, "validation")
+    shown = [scenes]
+    if generator is not None:
+        pipeline = OccScenePipeline.from_pretrained(str(generator)).to(device)
+        shown.append(scenes.with_views(generate_views(pipeline, data, scenes, rooms, output / "generated")))
     classes = _classes(scenes)
     torch.manual_seed(seed)
     model = OccupancyPerception(classes) if initial is None else OccupancyPerception.from_pretrained(initial)
@@ -229,7 +239,7 @@ def perception(
 
     def loss_of_step(step: int) -> tuple[Tensor, dict[str, float]]:
         rng = np.random.default_rng((seed, step))
-        drawn = random_batch(scenes, batch, rng).to(device)
+        drawn = random_batch(shown[step % len(shown)], batch, rng).to(device)
         if step < pixel_steps:
             return pixel_step(model, drawn, rng)
         return perception_step(model, drawn, rng, weights)
@@ -239,6 +249,9 @@ def perception(
 
     options = LoopOptions(output, steps, learning_rate, max_minutes=max_minutes, device=device)
     finished = train(model, loss_of_step, options, evaluate)
+    if initial is not None and keep > 0:  # better than either, after Wortsman et al. 2022, arXiv 2109.01903
+        start = OccupancyPerception.from_pretrained(initial).to(device).state_dict()
+        model.load_state_dict({name: value.lerp(start[name], keep) for name, value in model.state_dict().items()})
     model.save_pretrained(output / "perception")
     _report(finished, output / "perception", evaluate_perception(model, held_out, device=device))
 

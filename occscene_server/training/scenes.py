@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
+from copy import copy
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -68,6 +69,13 @@ class SceneSet:
 
     def __len__(self) -> int:
         return len(self.infos)
+
+    def with_views(self, views: Tensor) -> SceneSet:
+        """The first scenes, as many as there are views of: (scenes, V, height, width, 3) uint8 in place of theirs."""
+        some = copy(self)
+        some.infos, some.views = self.infos[: len(views)], views
+        some._batch = replace(self.batch(range(len(views))), views=views)
+        return some
 
     def batch(self, indices: Sequence[int], symmetry: tuple[bool, int] = (False, 0)) -> SceneBatch:
         """The scenes at `indices`, mirrored and turned about the vertical by `symmetry` = (mirror, quarter turns)."""

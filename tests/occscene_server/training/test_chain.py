@@ -18,7 +18,9 @@ from occscene_server.models.perception import OccupancyPerception
 from occscene_server.pipelines.occscene import OccScenePipeline
 from occscene_server.training.cli import BUNDLED_STEPS, train_app
 from occscene_server.training.dataset import RenderedScene, SceneInfo, read_scene, write_scene
+from occscene_server.training.generated_views import generate_views
 from occscene_server.training.prompts import VARIANTS, prompt_variants
+from occscene_server.training.scenes import SceneSet
 
 SIDE = 64
 ITEMS = (
@@ -68,6 +70,9 @@ def chain(tmp_path_factory: pytest.TempPathFactory) -> Path:
     run("joint", *data, "--model", str(root / "model"), "--output", str(root / "j"), "--steps", "2", "--batch", "1")
     (root / "j/vae").symlink_to(root / "a/vae")
     run("bundle", "--model", str(root / "j"), "--output", str(root / "bundle"))
+    generator = ("--generator", str(root / "bundle"), "--rooms", "2")
+    options = ("--steps", "2", "--pixel-steps", "0", "--batch", "1")
+    run("perception", *data, *generator, "--output", str(root / "q"), *options)
     return root
 
 
@@ -78,6 +83,35 @@ def test_the_bundle_generates(chain: Path) -> None:
     output = pipe("a red sofa", scene.cameras, scene.blockout, num_inference_steps=2)
     assert output.images.shape == (2, SIDE, SIDE, 3)
     assert output.grid.shape == scene.blockout.shape
+
+
+def test_perception_can_keep_a_share_of_what_it_was(chain: Path, tmp_path: Path) -> None:
+    start = chain / "p/perception"
+    options = ("--data", str(chain / "data"), "--steps", "2", "--pixel-steps", "0", "--batch", "1")
+    results = {}
+    for keep in ("0", "0.5", "1"):
+        whole = ("perception", *options, "--initial", str(start), "--output", str(tmp_path / keep), "--keep", keep)
+        assert CliRunner().invoke(train_app, whole, catch_exceptions=False).exit_code == 0
+        results[keep] = OccupancyPerception.from_pretrained(tmp_path / keep / "perception").state_dict()
+    for name, value in OccupancyPerception.from_pretrained(start).state_dict().items():
+        torch.testing.assert_close(results["1"][name], value)
+        torch.testing.assert_close(results["0.5"][name], (results["0"][name] + value) / 2, atol=1e-4, rtol=0)
+    assert any((results["0"][name] != results["1"][name]).any() for name in results["0"])
+
+
+def test_views_for_perception_are_generated_once(chain: Path) -> None:
+    pipe = OccScenePipeline.from_pretrained(str(chain / "bundle"))
+    scenes, folder = SceneSet(chain / "data", "train"), chain / "q/generated"
+    stamps = {path.name: path.stat().st_mtime_ns for path in folder.iterdir()}
+    assert set(stamps) == {"000002.npy", "000003.npy"}
+    first = [np.load(folder / name) for name in sorted(stamps)]
+    (folder / "000002.npy").unlink()  # as if the run had been killed before
+    again = generate_views(pipe, chain / "data", scenes, 2, folder)
+    np.testing.assert_array_equal(again, first)
+    assert (folder / "000003.npy").stat().st_mtime_ns == stamps["000003.npy"]
+    assert torch.equal(scenes.with_views(again).batch([1]).views[0], again[1])
+    assert not torch.equal(scenes.batch([1]).views[0], again[1])
+    assert torch.equal(scenes.with_views(again).batch([1]).blockout.labels, scenes.batch([1]).blockout.labels)
 
 
 @pytest.mark.parametrize(
@@ -119,7 +153,7 @@ def test_a_denoiser_without_a_first_guess_is_refused(chain: Path, tmp_path: Path
 
 
 def test_every_stage_logs_its_loss(chain: Path) -> None:
-    for stage in "apgdj":
+    for stage in "apgdjq":
         rows = [json.loads(line) for line in (chain / stage / "log.jsonl").read_text().splitlines()]
         assert np.isfinite(rows[0]["loss"])
 

@@ -1,0 +1,52 @@
+"""Views that a pipeline generates of rendered rooms: what perception will look at, to learn from."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import torch
+from occscene.grid import GridObject
+from rich.progress import track
+from torch import Tensor
+
+from occscene_server.pipelines.occscene import OccScenePipeline
+from occscene_server.training.dataset import SceneInfo, read_scene, scene_folder
+from occscene_server.training.denoiser_stage import SCENES_WITHOUT_HINTS, VARIANT_SHARES
+from occscene_server.training.prompts import prompt_variants
+from occscene_server.training.scenes import SceneSet
+
+
+def generate_views(pipeline: OccScenePipeline, data: Path, scenes: SceneSet, rooms: int, folder: Path) -> Tensor:
+    """Generates the views of the first rooms of `scenes`, with the prompts and hints that the denoiser is trained on.
+
+    Args:
+        pipeline: finished.
+        data: folder that the studio rendered `scenes` into.
+        scenes: whose blockouts and cameras are taken.
+        rooms: how many; all of them if there are fewer.
+        folder: keeps each room's views in a `.npy`, so that a killed run goes on.
+
+    Returns:
+        (rooms, V, height, width, 3) uint8.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    pipeline.set_progress_bar_config(disable=True)
+    infos = scenes.infos[:rooms]
+    return torch.stack([_views(pipeline, data, info, folder) for info in track(infos, "generating views")])
+
+
+def _views(pipeline: OccScenePipeline, data: Path, info: SceneInfo, folder: Path) -> Tensor:
+    path = folder / f"{info.seed:06d}.npy"
+    if not path.exists():
+        scene = read_scene(scene_folder(data, info.seed))
+        rng = np.random.default_rng((info.seed, 1))
+        prompt = prompt_variants(info)[int(rng.choice(len(VARIANT_SHARES), p=VARIANT_SHARES))]
+        bare = tuple(GridObject(item.id, item.name) for item in scene.blockout.objects)
+        hinted = rng.random() >= SCENES_WITHOUT_HINTS
+        grid = scene.blockout if hinted else replace(scene.blockout, objects=bare)
+        partial = path.with_suffix(".partial.npy")
+        np.save(partial, pipeline(prompt, scene.cameras, grid, seed=info.seed).images)
+        partial.rename(path)
+    return torch.from_numpy(np.load(path))
