@@ -226,6 +226,10 @@ def perception(
     seed: SeedOption = 0,
 ) -> None:
     """Train perception: posed images, with or without a blockout, to occupancy."""
+    if keep > 0 and initial is None:
+        raise typer.BadParameter(
+            f"{keep:g} of no initial weights; give --initial too, or leave it out", param_hint="--keep"
+        )
     scenes, held_out = SceneSet(data, "train"), SceneSet(data, "validation")
     shown = [scenes]
     if generator is not None:
@@ -249,7 +253,7 @@ def perception(
 
     options = LoopOptions(output, steps, learning_rate, max_minutes=max_minutes, device=device)
     finished = train(model, loss_of_step, options, evaluate)
-    if initial is not None and keep > 0:  # better than either, after Wortsman et al. 2022, arXiv 2109.01903
+    if initial is not None:  # a mixture can be better than either, after Wortsman et al. 2022, arXiv 2109.01903
         start = OccupancyPerception.from_pretrained(initial).to(device).state_dict()
         model.load_state_dict({name: value.lerp(start[name], keep) for name, value in model.state_dict().items()})
     model.save_pretrained(output / "perception")

@@ -99,6 +99,13 @@ def test_perception_can_keep_a_share_of_what_it_was(chain: Path, tmp_path: Path)
     assert any((results["0"][name] != results["1"][name]).any() for name in results["0"])
 
 
+def test_there_must_be_weights_to_keep(chain: Path) -> None:
+    options = ("--data", str(chain / "data"), "--output", str(chain / "refused"), "--keep", "0.3")
+    result = CliRunner().invoke(train_app, ["perception", *options])
+    assert result.exit_code == 2
+    assert "0.3 of no initial weights" in " ".join(result.output.replace("│", "").split())
+
+
 def test_views_for_perception_are_generated_once(chain: Path) -> None:
     pipe = OccScenePipeline.from_pretrained(str(chain / "bundle"))
     scenes, folder = SceneSet(chain / "data", "train"), chain / "q/generated"
