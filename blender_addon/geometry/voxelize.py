@@ -13,7 +13,7 @@ Everything is done for all objects at once: the cost grows with triangles and su
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TypeVar
 
 import numpy as np
@@ -41,6 +41,9 @@ _NARROW = 0.999
 
 _BORDER = MARGIN
 """Voxels worked on around the grid, so that what lies there is judged like what lies inside."""
+
+_FAR = 256
+"""Voxels around the grid in which the normals of what sticks out of it are compared with those inside."""
 
 Label = TypeVar("Label", np.uint8, np.uint16)
 
@@ -127,7 +130,8 @@ def occupy(corners: Floats, owner: Ints, shell_only: Bools, shape: Shape) -> Occ
     corners, vertex = _snapped(corners)
     groups = closed_groups(vertex, owner, np.zeros(len(shell_only), bool))
     scan = scanned(corners, groups, 0, bordered)
-    disagreeing = _disagreeing(scan[0], groups, len(shell_only))
+    outside = _far_passages(corners, owner, groups, bordered)
+    disagreeing = _disagreeing([scan[0], outside], groups, len(shell_only))
     if disagreeing.any():
         groups = closed_groups(vertex, owner, disagreeing)
         scan = scanned(corners, groups, 0, bordered)
@@ -168,15 +172,26 @@ def _snapped(corners: Floats) -> tuple[Floats, NDArray[np.uint64]]:
     return snapped, vertex
 
 
-def _disagreeing(along: Passages, groups: ClosedGroups, objects: int) -> Bools:
+def _far_passages(corners: Floats, owner: Ints, groups: ClosedGroups, bordered: Shape) -> Passages:
+    """The passages along x, inside and far around the grid, through objects of many parts that stick out of it."""
+    far = (bordered[0] + 2 * _FAR, bordered[1] + 2 * _FAR, bordered[2] + 2 * _FAR)
+    outside = ((corners < 0) | (corners > np.array(bordered)[:, None, None])).any(axis=(0, 1))
+    chosen = np.flatnonzero((groups.of_triangle >= 0) & np.isin(owner, owner[outside]))
+    chosen = chosen[groups.whole[groups.of_triangle[chosen]]]
+    there = replace(groups, of_triangle=groups.of_triangle[chosen])
+    return scanned(corners[:, :, chosen] + _FAR, there, 0, far)[0]
+
+
+def _disagreeing(along_x: Sequence[Passages], groups: ClosedGroups, objects: int) -> Bools:
     """Which objects (objects,) have solid parts of both orientations.
 
     Where such parts overlap their crossings would cancel. A cavity is no such part: inside the outer surface nothing
     of it is solid.
     """
     either = np.zeros((2, len(groups.owner)), bool)
-    solid = np.flatnonzero(along.end > along.begin)
-    either[along.upward[solid].astype(np.int64), along.group()[solid]] = True
+    for along in along_x:
+        solid = np.flatnonzero(along.end > along.begin)
+        either[along.upward[solid].astype(np.int64), along.group()[solid]] = True
     result = np.zeros(objects, bool)
     result[groups.owner[either.all(axis=0) & ~groups.alternating]] = True
     return result
