@@ -29,6 +29,7 @@ class Guidance:
         surface: (B, V, 2, h, w) float32, where on its surface the point lies, by box projection of `points`: metres
             along a face that stands and up it, along x and y on one that lies.
         labels: (B, V, h, w) int64 class seen, 0 for nothing.
+        objects: (B, V, h, w) int64 row of the grid's hints seen, 0 for nothing or an object that is not told apart.
         depth: (B, V, h, w) float32, metres along the camera's z axis, inf where nothing is seen.
     """
 
@@ -36,7 +37,17 @@ class Guidance:
     points: Tensor
     surface: Tensor
     labels: Tensor
+    objects: Tensor
     depth: Tensor
+
+    def scene(self, index: int) -> Guidance:
+        """The maps of one scene, still a batch."""
+        return Guidance(*(maps[index : index + 1] for maps in vars(self).values()))
+
+    @property
+    def face(self) -> Tensor:
+        """(B, V, h, w) int64 number of the normal of the face seen; 0 too where nothing is seen."""
+        return self.channels[:, :, -_BESIDE_CLASSES : NO_FACE - _BESIDE_CLASSES].argmax(2)
 
     @property
     def log_depth(self) -> Tensor:
@@ -87,7 +98,8 @@ def render_guidance(grid: GridTensors, cameras: CameraTensors, size: tuple[int, 
     rest[:, :, 2] = _edges(objects * 256 + labels, size).view(shape)
     rest[:, :, 3:] = _hint_colours(grid.hints, objects).view(batch, 4, views, *size).transpose(1, 2)
     points = points * grid.voxel_size.float()[:, None, None, None, None]
-    return Guidance(channels, points, _box_projection(points, hit.face.view(shape)), labels.view(shape), depth)
+    surface = _box_projection(points, hit.face.view(shape))
+    return Guidance(channels, points, surface, labels.view(shape), objects.view(shape), depth)
 
 
 def _box_projection(points: Tensor, face: Tensor) -> Tensor:

@@ -41,20 +41,29 @@ class WordPainting(nn.Module):
         """Paints.
 
         Args:
-            text: (B, T, text_dim) token states.
-            text_mask: (B, T), True where there is a token.
+            text, text_mask: as of `answers`.
             seen: (B, V, classes, h, w), the share of every class in what a latent pixel sees; zero paints nothing.
 
         Returns:
             (B, V, channels, h, w).
+        """
+        answers = self.answers(text, text_mask)
+        return torch.einsum("bvchw,bcd->bvdhw", seen.to(answers.dtype), answers)
+
+    def answers(self, text: Tensor, text_mask: Tensor) -> Tensor:
+        """What the prompt says of each class, (B, classes, channels).
+
+        Args:
+            text: (B, T, text_dim) token states.
+            text_mask: (B, T), True where there is a token.
         """
 
         def split(x: Tensor) -> Tensor:
             return x.unflatten(-1, (self.heads, -1)).transpose(-3, -2)
 
         queries = split(self.queries.to(text.dtype)).expand(len(text), -1, -1, -1)
-        answers = F.scaled_dot_product_attention(
+        heard = F.scaled_dot_product_attention(
             queries, split(self.keys(text)), split(self.values(text)), attn_mask=text_mask[:, None, None]
         )  # (B, heads, classes, width / heads)
-        colors = self.colors(answers.transpose(1, 2).flatten(2) + self.queries.to(text.dtype))  # (B, classes, channels)
-        return torch.einsum("bvchw,bcd->bvdhw", seen.to(colors.dtype), colors)
+        painted: Tensor = self.colors(heard.transpose(1, 2).flatten(2) + self.queries.to(text.dtype))
+        return painted

@@ -25,10 +25,12 @@ from occscene.grid import GridVolume, SemanticGrid
 from torch import Tensor
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
+from occscene_server.geometry.guidance import render_guidance
 from occscene_server.models.autoencoder import SceneAutoencoder, SceneAutoencoderKL
 from occscene_server.models.denoiser import Condition, OccSceneDenoiser
 from occscene_server.models.perception import OccupancyPerception
 from occscene_server.models.precision import fast_autocast
+from occscene_server.models.surface_detail import SurfaceDetail
 from occscene_server.models.text import encode_prompts, load_minilm
 from occscene_server.pipelines.output import OccSceneOutput, images_of_type, stacked, to_uint8
 from occscene_server.pipelines.prediction import (
@@ -59,6 +61,7 @@ class OccScenePipeline(DiffusionPipeline):
         text_encoder, tokenizer: of the prompt; where a saved pipeline has none, MiniLM from its package.
         denoiser: predicts the direction of the noise in all views.
         perception: posed views to occupancy.
+        surface_detail: redraws what is finer than latents on walls, floors and ceilings; None leaves views as decoded.
         scheduler: any of diffusers' whose prediction type is the denoiser's. For `compact` that is
             `FlowMatchEulerDiscreteScheduler`, or `DPMSolverMultistepScheduler` or `UniPCMultistepScheduler` with
             `prediction_type="flow_prediction"` and `use_flow_sigmas=True`.
@@ -68,7 +71,7 @@ class OccScenePipeline(DiffusionPipeline):
     """
 
     model_cpu_offload_seq = "text_encoder->denoiser"
-    _optional_components = ["text_encoder", "tokenizer"]
+    _optional_components = ["text_encoder", "tokenizer", "surface_detail"]
     _callback_tensor_inputs = ["latents", "denoised", "occupancy"]
 
     def __init__(
@@ -82,6 +85,7 @@ class OccScenePipeline(DiffusionPipeline):
         taxonomy: str = "indoor",
         default_steps: int = 8,
         default_noise_scale: float = 1.0,
+        surface_detail: SurfaceDetail | None = None,
     ) -> None:
         super().__init__()
         self.register_modules(
@@ -91,6 +95,7 @@ class OccScenePipeline(DiffusionPipeline):
             denoiser=denoiser,
             perception=perception,
             scheduler=scheduler,
+            surface_detail=surface_detail,
         )
         self.register_to_config(taxonomy=taxonomy, default_steps=default_steps, default_noise_scale=default_noise_scale)
         self.vae_scale_factor = vae.spatial_compression_ratio if vae is not None else 8
@@ -289,6 +294,8 @@ class OccScenePipeline(DiffusionPipeline):
             # 5. Decode, and perceive the result
             latents = keep_broad_colors(latents, passes)
             images = self.decode_latents(latents)
+            if self.surface_detail is not None and scene.has_blockout:
+                images = self.draw_detail(images, scene, self.surface_words(prompts))
             grids = inputs.predicted(self.perceive(images, scene))
         self.maybe_free_model_hooks()
         finished = [
@@ -380,6 +387,18 @@ class OccScenePipeline(DiffusionPipeline):
     def refine_occupancy(self, scene: PlacedScenes, images: Tensor) -> Tensor:
         """The occupancy for the next steps: what the artist placed, and what perception sees where she left space."""
         return torch.where(scene.placed.occupied(), scene.placed.labels, self.perceive(images, scene))
+
+    def surface_words(self, prompts: list[str]) -> Tensor:
+        """What prompts say of every class's pattern, as the first guess understands it, (B, classes, channel)."""
+        if self.denoiser.first_guess is None:
+            raise ValueError("this denoiser has no first guess, which surface_detail learns a prompt's patterns from")
+        return self.denoiser.first_guess.patterns.answers(*self.encode_text(prompts))
+
+    def draw_detail(self, images: Tensor, scene: PlacedScenes, words: Tensor) -> Tensor:
+        """Images (B, V, 3, height, width) with `surface_detail` redrawn; `words` are of `surface_words`."""
+        size = (images.shape[-2], images.shape[-1])
+        guidance = render_guidance(scene.placed, scene.cameras, size, self.perception.classes)
+        return self.surface_detail(images, guidance, words)
 
     def cut(self, images: Tensor) -> Tensor:
         """The part (..., height, width) of the sensor's images that this call was asked for."""

@@ -18,11 +18,13 @@ from occscene_server.models.autoencoder import SceneAutoencoder
 from occscene_server.models.denoiser import OccSceneDenoiser
 from occscene_server.models.perception import OccupancyPerception
 from occscene_server.models.precision import fast_autocast
+from occscene_server.models.surface_detail import SurfaceDetail
 from occscene_server.models.text import load_minilm
 from occscene_server.pipelines.occscene import OccScenePipeline
 from occscene_server.pipelines.prediction import flow_scheduler
 from occscene_server.training.autoencoder_stage import reconstruction_scores, train_autoencoder
 from occscene_server.training.denoiser_stage import LatentScenes, denoiser_loss, validation_loss
+from occscene_server.training.detail_stage import DetailScene, detail_loss, detail_scenes, explained_detail
 from occscene_server.training.generated_views import generate_views
 from occscene_server.training.guess_stage import explained_variance, guess_loss
 from occscene_server.training.joint_stage import JointModel, joint_loss
@@ -47,7 +49,7 @@ SeedOption = Annotated[int, typer.Option(help="Decides the weights at the start 
 STEPS_HELP = "Optimiser steps in all, those before a resume included."
 InitialOption = Annotated[Path | None, typer.Option(help="Start from these weights instead of random ones.")]
 MaxMinutesOption = Annotated[float | None, typer.Option(help="Stop with a checkpoint after this time.")]
-BUNDLED_STEPS = {"denoiser": 32, "perception": 8}
+BUNDLED_STEPS = {"denoiser": 32, "perception": 8, "surface_detail": 32}
 """A bundled matrix holds whole multiples of its spread by this: so the denoiser packs to 3/4 and moves views by 47 dB,
 perception to 1/2 and loses no mIoU."""
 
@@ -261,8 +263,47 @@ def perception(
 
 
 @train_app.command()
+def detail(
+    data: DataOption,
+    output: OutputOption,
+    model: Annotated[Path, typer.Option(help="A finished pipeline, whose views are to get their patterns.")],
+    rooms: Annotated[int, typer.Option(min=1, help="So many are generated first, into OUTPUT.")] = 300,
+    steps: Annotated[int, typer.Option(min=1, help=STEPS_HELP)] = 3000,
+    batch: Annotated[int, typer.Option(min=1, help="Scenes a step.")] = 3,
+    pixels: Annotated[int, typer.Option(min=1, help="Pixels of a scene.")] = 10_000,
+    learning_rate: Annotated[float, typer.Option(help="After the warm-up.")] = 1e-2,
+    max_minutes: MaxMinutesOption = None,
+    device: DeviceOption = "cpu",
+    seed: SeedOption = 0,
+) -> None:
+    """Train what draws patterns on walls, floors and ceilings of generated views."""
+    pipeline = OccScenePipeline.from_pretrained(str(model), surface_detail=None).to(device)
+    torch.manual_seed(seed)
+    network = SurfaceDetail(pipeline.surface_words([""]).shape[-1]).to(device)
+
+    def gathered(split: str, rooms: int) -> list[DetailScene]:
+        scenes = SceneSet(data, split, rooms)
+        return detail_scenes(
+            pipeline, network, scenes, generate_views(pipeline, data, scenes, rooms, output / "generated"), device
+        )
+
+    scenes, held_out = gathered("train", rooms), gathered("validation", max(1, rooms // 10))
+
+    def loss_of_step(step: int) -> tuple[Tensor, dict[str, float]]:
+        return detail_loss(network, scenes, batch, pixels, np.random.default_rng((seed, step)))
+
+    options = LoopOptions(
+        output, steps, learning_rate, warmup_steps=50, decay_fraction=0.8, ema_decay=0.99, weight_decay=0.2,
+        max_minutes=max_minutes, device=device,
+    )  # fmt: skip
+    finished = train(network, loss_of_step, options, lambda: explained_detail(network, held_out))
+    network.save_pretrained(output / "surface_detail")
+    _report(finished, output / "surface_detail", explained_detail(network, held_out))
+
+
+@train_app.command()
 def bundle(
-    model: Annotated[Path, typer.Option(help="Folder with vae, denoiser and perception.")],
+    model: Annotated[Path, typer.Option(help="Folder with vae, denoiser, perception and perhaps surface_detail.")],
     output: Annotated[Path, typer.Option(help="Folder for the finished pipeline.")],
     taxonomy: Annotated[str, typer.Option(help="Classes that the model was trained with.")] = "indoor",
     noise_scale: Annotated[float, typer.Option(help="Noise to start from where a call gives none.")] = 0.8,
@@ -277,9 +318,13 @@ def bundle(
         flow_scheduler(),
         taxonomy=taxonomy,
         default_noise_scale=noise_scale,
+        surface_detail=SurfaceDetail.from_pretrained(drawing)
+        if (drawing := model / "surface_detail").exists()
+        else None,
     )
     for part, steps in BUNDLED_STEPS.items():
-        _round_weights(getattr(pipeline, part), steps)
+        if (network := getattr(pipeline, part)) is not None:
+            _round_weights(network, steps)
     pipeline.to(torch.float16).save_pretrained(output)
     for path in output.glob("*/config.json"):  # diffusers notes where the parts lay; that is this machine's alone
         facts = json.loads(path.read_text(encoding="utf-8"))

@@ -41,12 +41,17 @@ def _views(pipeline: OccScenePipeline, data: Path, info: SceneInfo, folder: Path
     path = folder / f"{info.seed:06d}.npy"
     if not path.exists():
         scene = read_scene(scene_folder(data, info.seed))
-        rng = np.random.default_rng((info.seed, 1))
-        prompt = prompt_variants(info)[int(rng.choice(len(VARIANT_SHARES), p=VARIANT_SHARES))]
+        prompt, hinted = told_of(info)
         bare = tuple(GridObject(item.id, item.name) for item in scene.blockout.objects)
-        hinted = rng.random() >= SCENES_WITHOUT_HINTS
         grid = scene.blockout if hinted else replace(scene.blockout, objects=bare)
         partial = path.with_suffix(".partial.npy")
         np.save(partial, pipeline(prompt, scene.cameras, grid, seed=info.seed).images)
         partial.rename(path)
     return torch.from_numpy(np.load(path))
+
+
+def told_of(info: SceneInfo) -> tuple[str, bool]:
+    """The prompt that a room's views are generated from, and whether its colour hints are given too."""
+    rng = np.random.default_rng((info.seed, 1))
+    variant = int(rng.choice(len(VARIANT_SHARES), p=VARIANT_SHARES))
+    return prompt_variants(info)[variant], rng.random() >= SCENES_WITHOUT_HINTS

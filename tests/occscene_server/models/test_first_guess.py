@@ -35,7 +35,7 @@ def guidance() -> Guidance:
         return torch.rand((*shape[:2], channels, *shape[3:]), generator=generator)
 
     flat = torch.zeros(shape)[:, :, 0]
-    return Guidance(maps(guidance_channels(CLASSES)), maps(3), maps(2), flat.long(), flat)
+    return Guidance(maps(guidance_channels(CLASSES)), maps(3), maps(2), flat.long(), flat.long(), flat)
 
 
 def guessed(network: FirstGuess, guidance: Guidance, text: Tensor, kind: int = 2) -> Tensor:

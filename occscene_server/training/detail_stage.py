@@ -1,0 +1,82 @@
+"""Surface detail, by regression: from generated views to what the rendered ones have on the same surfaces."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from rich.progress import track
+from torch import Tensor
+
+from occscene_server.geometry.guidance import render_guidance
+from occscene_server.models.surface_detail import SurfaceDetail, SurfacePixels
+from occscene_server.pipelines.occscene import OccScenePipeline
+from occscene_server.training.generated_views import told_of
+from occscene_server.training.scenes import SceneSet
+
+PIXELS_KEPT = 2**16
+"""Of each scene, drawn at random."""
+LARGEST = 0.7
+"""Detail beyond it is an object that the blockout does not know, or its shadow."""
+
+
+@dataclass(frozen=True)
+class DetailScene:
+    """What a scene teaches.
+
+    Args:
+        pixels: of its generated views.
+        words: (label, channel), what its prompt says of every class.
+        target: (N, 3), the detail of the rendered views at the same pixels.
+    """
+
+    pixels: SurfacePixels
+    words: Tensor
+    target: Tensor
+
+
+@torch.no_grad()
+def detail_scenes(
+    pipeline: OccScenePipeline, model: SurfaceDetail, scenes: SceneSet, generated: Tensor, device: str
+) -> list[DetailScene]:
+    """Gathers what the first scenes teach, as many as there are views `generate_views` made of them."""
+    rng = np.random.default_rng(0)
+    found = []
+    for index in track(range(len(generated)), "gathering pixels"):
+        batch = scenes.batch([index]).to(device)
+        height, width = batch.views.shape[2:4]
+        guidance = render_guidance(batch.blockout, batch.cameras, (height, width), pipeline.perception.classes)
+        made, real = (
+            SurfacePixels.gather(views.to(device).movedim(-1, 1) / 255, guidance, tuple(model.config.classes))
+            for views in (generated[index], batch.views[0])
+        )
+        kept = torch.from_numpy(np.sort(rng.permutation(len(made.index))[:PIXELS_KEPT])).to(device)
+        words = pipeline.surface_words([told_of(scenes.infos[index])[0]])[0]
+        found.append(DetailScene(made.selected(kept), words, real.detail[kept].sum(2).clamp(-LARGEST, LARGEST)))
+    return found
+
+
+def detail_loss(
+    model: SurfaceDetail, scenes: Sequence[DetailScene], batch: int, pixels: int, rng: np.random.Generator
+) -> tuple[Tensor, dict[str, float]]:
+    """The squared error of the detail of some pixels of some scenes."""
+    errors = []
+    for index in rng.integers(len(scenes), size=batch):
+        scene = scenes[index]
+        rows = torch.from_numpy(np.sort(rng.integers(len(scene.target), size=pixels))).to(scene.target.device)
+        detail = model.detail(scene.pixels.selected(rows), scene.words)
+        errors.append((detail - scene.target[rows]).square().mean())
+    return torch.stack(errors).mean(), {}
+
+
+@torch.no_grad()
+def explained_detail(model: SurfaceDetail, scenes: Sequence[DetailScene]) -> dict[str, float]:
+    """How much of the square of the rendered views' detail is foretold, and how much the generated views' own does."""
+    error, own, total = 0.0, 0.0, 0.0
+    for scene in scenes:
+        error += float((model.detail(scene.pixels, scene.words) - scene.target).square().sum())
+        own += float((scene.pixels.detail.sum(2) - scene.target).square().sum())
+        total += float(scene.target.square().sum())
+    return {"explained": 1 - error / total, "explained_before": 1 - own / total}
