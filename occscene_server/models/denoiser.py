@@ -230,6 +230,20 @@ class OccSceneDenoiser(ModelMixin, ConfigMixin):
         guess: Tensor = self.first_guess(condition.sight, condition.seen, text, text_mask)
         return guess.float() * condition.seen.sum(2, keepdim=True)
 
+    @apply_forward_hook
+    def pattern_words(self, text: Tensor, text_mask: Tensor) -> Tensor:
+        """What prompts (B, T, dim) and (B, T) say of every class's pattern, as the first guess hears them.
+
+        Returns:
+            (B, classes, channel).
+
+        Raises:
+            ValueError: there is no first guess.
+        """
+        if self.first_guess is None:
+            raise ValueError("this denoiser has no first guess, which surface_detail learns a prompt's patterns from")
+        return self.first_guess.patterns.answers(text, text_mask)
+
     def forward(
         self,
         latents: Tensor,

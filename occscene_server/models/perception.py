@@ -63,6 +63,9 @@ class OccupancyPerception(ModelMixin, ConfigMixin):
         detail_channels: width at the grid's own size.
     """
 
+    size_multiple = 16
+    """Sides of images must be multiples of so many pixels."""
+
     @register_to_config
     def __init__(
         self,
@@ -116,7 +119,7 @@ class OccupancyPerception(ModelMixin, ConfigMixin):
         On CPUs that multiply bfloat16 in hardware, run it under autocast: 3D convolutions take half the time there.
 
         Args:
-            images: (B, V, 3, height, width) in [-1, 1], sides divisible by 16.
+            images: (B, V, 3, height, width) in [-1, 1], sides multiples of `size_multiple`.
             cameras: of the images.
             volume: the grid to fill, of any number of voxels.
             blockout: (B, X, Y, Z) uint8 classes that the artist placed, `UNKNOWN` (255) where she said nothing; None

@@ -47,6 +47,9 @@ _RIDGE = 0.002
 """Variance that is taken for none of a texture's, where its strength is read off the views."""
 _FAINT = 0.02
 """Share of a surface's color below which a pattern is none: regression leaves a trace of other rooms' bricks."""
+_GRAIN = 0.75
+"""Share of what regression takes from the views' own detail that stays where there is no pattern: what it leaves is
+smoother than any surface. On 60 validation rooms it brings the kernel distance from .33 to .21."""
 _PIXELS_AT_ONCE = 2**15
 
 
@@ -143,29 +146,34 @@ class SurfaceDetail(ModelMixin, ConfigMixin):
         result = []
         for scene, views in enumerate((images.float() + 1) / 2):
             pixels = SurfacePixels.gather(views, guidance.scene(scene), tuple(self.config.classes))
-            result.append(pixels.painted(self.detail(pixels, words[scene].float()), views))
+            result.append(pixels.painted(self.detail(pixels, words[scene], drawn=True), views))
         return torch.stack(result) * 2 - 1
 
-    def detail(self, pixels: SurfacePixels, words: Tensor) -> Tensor:
-        """The detail (N, 3) of one scene's pixels from the words for every class, (label, word_channels)."""
+    def detail(self, pixels: SurfacePixels, words: Tensor, drawn: bool = False) -> Tensor:
+        """The detail (N, 3) of one scene's pixels from the words for every class, (label, word_channels).
+
+        It is the likeliest; to be `drawn`, faint patterns are left out and more of the views' own detail stays instead.
+        """
         with torch.autocast(words.device.type, enabled=False):
             labels, counts = pixels.label.unique_consecutive(return_counts=True)
             rows = torch.arange(len(pixels.label), device=words.device).split(counts.tolist())
-            mixtures = self.mixture(words)[labels]
-            parts = [self._detail_of_class(pixels.selected(one), mix) for one, mix in zip(rows, mixtures, strict=True)]
-            return torch.cat([words.new_zeros(0, 3), *parts])
+            mixtures = self.mixture(words.to(self.dtype)).float()[labels]
+            classes = zip(rows, mixtures, strict=True)
+            parts = [self._detail_of_class(pixels.selected(one), mixture, drawn) for one, mixture in classes]
+            return torch.cat([mixtures.new_zeros(0, 3), *parts])
 
-    def _detail_of_class(self, pixels: SurfacePixels, mixture: Tensor) -> Tensor:
+    def _detail_of_class(self, pixels: SurfacePixels, mixture: Tensor, drawn: bool) -> Tensor:
         """Of one class: textures as told and as found in the views, and what is kept of the views beside them."""
         count = len(self.waves)
         told, trust, kept = mixture[: 3 * count].view(count, 3), mixture[3 * count : 4 * count], mixture[4 * count :]
         batches = zip(pixels.place.split(_PIXELS_AT_ONCE), pixels.span.split(_PIXELS_AT_ONCE), strict=True)
-        drawn = torch.cat([self._draw(place, span) for place, span in batches])
-        overlap = drawn.T @ drawn / len(drawn) + _RIDGE * torch.eye(count, device=drawn.device)
-        found = torch.linalg.solve(overlap, drawn.T @ pixels.detail.sum(2) / len(drawn))
-        pattern = drawn @ (told + trust[:, None] * found)
-        if not self.training:
-            pattern = pattern * (1 - _FAINT**2 / pattern.square().mean().clamp_min(_FAINT**2))
+        textures = torch.cat([self._draw(place, span) for place, span in batches])
+        overlap = textures.T @ textures / len(textures) + _RIDGE * torch.eye(count, device=textures.device)
+        found = torch.linalg.solve(overlap, textures.T @ pixels.detail.sum(2) / len(textures))
+        pattern = textures @ (told + trust[:, None] * found)
+        if drawn:
+            faint = _FAINT**2 / pattern.square().mean().clamp_min(_FAINT**2)
+            pattern, kept = (1 - faint) * pattern, (1 - faint * _GRAIN) * kept
         return pattern + pixels.detail @ (1 + kept)
 
     def _draw(self, place: Tensor, span: Tensor) -> Tensor:
@@ -174,7 +182,7 @@ class SurfaceDetail(ModelMixin, ConfigMixin):
         for sign, sigma in ((1, _PIXEL_SIGMA), (-1, _BROAD_SIGMA)):
             across = _waves(place[:, 0], sigma * span[:, 0], FREQUENCIES)
             along = _waves(place[:, 1], sigma * span[:, 1], FREQUENCIES, ROWS)
-            result = result + sign * torch.stack([((across @ one) * along).sum(1) for one in self.waves], 1)
+            result = result + sign * torch.stack([((across @ one) * along).sum(1) for one in self.waves.float()], 1)
         return result
 
 

@@ -1,21 +1,20 @@
 """OccScenePipeline: from a blockout, a prompt and cameras to textured views and a predicted occupancy.
 
 The loop of OccScene (arXiv 2412.11183): denoise the views, decode the estimate, perceive its occupancy, and let that
-occupancy condition the next steps through dual alignment. What the artist placed always stays in the condition.
+occupancy condition the next steps through dual alignment. What the artist placed always stays there. The guidance, our
+own, draws it carved to what perception sees in the first guess; that takes no object away nor changes its class.
 """
 
 from __future__ import annotations
 
-import inspect
-import json
 import math
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
-import torch.nn.functional as F
 from diffusers import DiffusionPipeline, SchedulerMixin
 from diffusers.callbacks import MultiPipelineCallbacks, PipelineCallback
 from diffusers.utils.torch_utils import randn_tensor
@@ -23,13 +22,16 @@ from numpy.typing import NDArray
 from occscene.camera import PinholeCamera
 from occscene.grid import GridVolume, SemanticGrid
 from torch import Tensor
+from torch.nn.functional import avg_pool2d
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
+from occscene_server.geometry.carving import carve
 from occscene_server.geometry.guidance import render_guidance
 from occscene_server.models.autoencoder import SceneAutoencoder, SceneAutoencoderKL
 from occscene_server.models.denoiser import Condition, OccSceneDenoiser
 from occscene_server.models.perception import OccupancyPerception
 from occscene_server.models.precision import fast_autocast
+from occscene_server.models.stable_diffusion import refuse_bare_checkpoint
 from occscene_server.models.surface_detail import SurfaceDetail
 from occscene_server.models.text import encode_prompts, load_minilm
 from occscene_server.pipelines.output import OccSceneOutput, images_of_type, stacked, to_uint8
@@ -41,14 +43,12 @@ from occscene_server.pipelines.prediction import (
     guided_prediction,
     keep_broad_colors,
     model_input,
+    step_options,
 )
 from occscene_server.pipelines.scene_inputs import PlacedScenes, SceneInputs, check_prompts, check_sampling
 
 PERCEIVE_AT = (0.5, 0.75)
 """Where in the denoising steps perception looks at the estimate; before that it is a blur. Our choice."""
-
-PERCEPTION_MULTIPLE = 16
-"""Perception's images have sides of such a multiple of pixels."""
 
 StepCallback = Callable[["OccScenePipeline", int, Tensor, dict[str, Any]], dict[str, Any]]
 
@@ -110,12 +110,7 @@ class OccScenePipeline(DiffusionPipeline):
         Raises:
             ValueError: the folder is a bare Stable Diffusion checkpoint.
         """
-        index = Path(path) / "model_index.json"
-        if index.is_file() and str(json.loads(index.read_text())["_class_name"]).startswith("StableDiffusion"):
-            raise ValueError(
-                f"{path} is a Stable Diffusion checkpoint, which knows no occupancy; train what OccScene adds to it "
-                f"with `occscene-server train sd --checkpoint {path}` and give the folder that this writes"
-            )
+        refuse_bare_checkpoint(Path(path))
         pipeline: OccScenePipeline = super().from_pretrained(path, **kwargs)
         if pipeline.text_encoder is None:
             text_encoder, tokenizer = load_minilm()
@@ -152,9 +147,7 @@ class OccScenePipeline(DiffusionPipeline):
         """
         for name, side in zip(("height", "width"), image_size, strict=True):
             if side % self.image_multiple:
-                raise ValueError(
-                    f"cameras have the {name} {side}; it must be a multiple of {self.image_multiple} pixels"
-                )
+                raise ValueError(f"cameras have {name} {side}; it must be a multiple of {self.image_multiple} pixels")
         if latents is not None and latents.shape != latents_shape:
             raise ValueError(f"latents has the shape {tuple(latents.shape)}; this call needs {latents_shape}")
         unknown = [name for name in callback_on_step_end_tensor_inputs if name not in self._callback_tensor_inputs]
@@ -221,12 +214,10 @@ class OccScenePipeline(DiffusionPipeline):
         check_prompts(prompt, negative_prompt)
         prompts = [prompt] if isinstance(prompt, str) else prompt
         negative = [negative_prompt] * len(prompts) if isinstance(negative_prompt, str) else negative_prompt
-        if num_inference_steps is None:
-            num_inference_steps = self.config.default_steps
-        if noise_scale is None:
-            noise_scale = self.config.default_noise_scale
-        scales = {"text_guidance_scale": text_guidance_scale, "occupancy_guidance_scale": occupancy_guidance_scale}
-        check_sampling(num_inference_steps, scales, noise_scale, len(prompts), generator, output_type)
+        num_inference_steps = self.config.default_steps if num_inference_steps is None else num_inference_steps
+        noise_scale = self.config.default_noise_scale if noise_scale is None else noise_scale
+        named = {"text_guidance_scale": text_guidance_scale, "occupancy_guidance_scale": occupancy_guidance_scale}
+        check_sampling(num_inference_steps, named, noise_scale, len(prompts), generator, output_type)
         inputs = SceneInputs.gather(len(prompts), cameras, grid, volume, taxonomy, self.config.taxonomy)
         sensor = self.sensor_size(*inputs.image_size)
         size = (sensor[0] // self.vae_scale_factor, sensor[1] // self.vae_scale_factor)
@@ -246,19 +237,18 @@ class OccScenePipeline(DiffusionPipeline):
         if self.denoiser.config.prediction_type != FLOW:
             noise = noise * self.scheduler.init_noise_sigma
         latents = noise
-        takes_generator = "generator" in inspect.signature(self.scheduler.step).parameters
-        step_options = {"generator": generator} if takes_generator else {}
+        options = step_options(self.scheduler, generator)
 
         with fast_autocast(device):
             # 3. Text, encoded once
             text, text_mask = self.encode_text([*prompts, *negative])
+            words = text[: len(prompts)], text_mask[: len(prompts)]
             absent = self.denoiser.encode_absence(scene.placed, scene.cameras, size)
 
-            def gather_passes() -> GuidancePasses:
+            def gather_passes(guess: Tensor | None = None) -> GuidancePasses:
                 condition = self.encode_condition(scene, occupancy, size, guidance)
-                return GuidancePasses.gather(
-                    self.denoiser, text, text_mask, condition, absent, text_guidance_scale, occupancy_guidance_scale
-                )
+                scales = text_guidance_scale, occupancy_guidance_scale
+                return GuidancePasses.gather(self.denoiser, text, text_mask, condition, absent, *scales, guess)
 
             # 4. Denoise, and perceive what is there so far
             perceive_after = {round(share * steps) - 1 for share in PERCEIVE_AT}
@@ -268,23 +258,20 @@ class OccScenePipeline(DiffusionPipeline):
                     latents = noise
                     self.scheduler.set_timesteps(num_inference_steps, device=device)
                 occupancy = scene.placed.labels if scene.has_blockout else None
-                guidance = (
-                    self.denoiser.draw_guidance(scene.placed, scene.cameras, size) if scene.has_blockout else None
-                )
+                carved, guidance = self.draw_guidance(scene, *words, size)
                 passes = gather_passes()
                 for index, timestep in enumerate(self.progress_bar(self.scheduler.timesteps)):
                     shown, time = model_input(self.scheduler, latents, index)
                     prediction = guided_prediction(self.denoiser, shown, time, passes)
                     denoised = denoised_estimate(self.scheduler, prediction, shown, index)
-                    latents = self.scheduler.step(prediction, timestep, latents, **step_options, return_dict=False)[0]
+                    latents = self.scheduler.step(prediction, timestep, latents, **options, return_dict=False)[0]
                     if index in perceive_after and index < steps - 1:
                         occupancy = self.refine_occupancy(scene, self.decode_latents(denoised))
-                        passes = gather_passes()
+                        passes = gather_passes(passes.guess if scene.has_blockout else None)
                     if callback_on_step_end is not None:
-                        arguments = {}
-                        for name in callback_on_step_end_tensor_inputs:
-                            arguments[name] = locals()[name]
-                        changed = callback_on_step_end(self, done + index, timestep, arguments)
+                        offered = {"latents": latents, "denoised": denoised, "occupancy": occupancy}
+                        tensors = {name: offered[name] for name in callback_on_step_end_tensor_inputs}
+                        changed = callback_on_step_end(self, done + index, timestep, tensors)
                         latents = changed.pop("latents", latents)
                     if self.interrupt:
                         break
@@ -295,15 +282,12 @@ class OccScenePipeline(DiffusionPipeline):
             latents = keep_broad_colors(latents, passes)
             images = self.decode_latents(latents)
             if self.surface_detail is not None and scene.has_blockout:
-                images = self.draw_detail(images, scene, self.surface_words(prompts))
+                images = self.draw_detail(images, carved, *words)
             grids = inputs.predicted(self.perceive(images, scene))
         self.maybe_free_model_hooks()
-        finished = [
-            images_of_type(output_type, pictures, codes)
-            for pictures, codes in zip(self.cut(images), latents, strict=True)
-        ]
-        result = finished[0] if isinstance(prompt, str) else stacked(finished)
-        return OccSceneOutput(images=result, grids=grids)
+        scenes = zip(self.cut(images), latents, strict=True)
+        finished = [images_of_type(output_type, pictures, codes) for pictures, codes in scenes]
+        return OccSceneOutput(images=finished[0] if isinstance(prompt, str) else stacked(finished), grids=grids)
 
     @torch.no_grad()
     def predict_occupancy(
@@ -332,13 +316,9 @@ class OccScenePipeline(DiffusionPipeline):
         if images.shape != expected:
             raise ValueError(f"images has shape {images.shape}; the cameras ask for {expected}")
         device = self._execution_device
-        height, width = (-(-side // PERCEPTION_MULTIPLE) * PERCEPTION_MULTIPLE for side in inputs.image_size)
-        pictures = torch.from_numpy(images).to(device).permute(0, 3, 1, 2).float() / 127.5 - 1.0
-        if (height, width) != inputs.image_size:
-            pictures = F.interpolate(pictures, size=(height, width), mode="bilinear", antialias=True)
-            inputs = inputs.resized(height, width)
+        pictures, inputs = inputs.resized(images, self.perception.size_multiple)
         with fast_autocast(device):
-            labels = self.perceive(pictures[None], inputs.placed(device))
+            labels = self.perceive(pictures.to(device), inputs.placed(device))
         self.maybe_free_model_hooks()
         return inputs.predicted(labels)[0]
 
@@ -347,7 +327,7 @@ class OccScenePipeline(DiffusionPipeline):
 
         The sensor reaches further right and down than the image, which is then cut from it.
         """
-        multiple = math.lcm(self.vae_scale_factor * self.denoiser.size_multiple, PERCEPTION_MULTIPLE)
+        multiple = math.lcm(self.vae_scale_factor * self.denoiser.size_multiple, self.perception.size_multiple)
         return -(-height // multiple) * multiple, -(-width // multiple) * multiple
 
     def encode_text(self, prompts: list[str]) -> tuple[Tensor, Tensor]:
@@ -355,6 +335,19 @@ class OccScenePipeline(DiffusionPipeline):
         states, mask = encode_prompts(self.text_encoder, self.tokenizer, prompts)
         length = int(mask.sum(1).max())
         return states[:, :length], mask[:, :length]
+
+    def draw_guidance(
+        self, scene: PlacedScenes, text: Tensor, text_mask: Tensor, size: tuple[int, int]
+    ) -> tuple[PlacedScenes, Condition | None]:
+        """Blockouts carved to what perception sees in the first guess of them, and the guidance that they give."""
+        if not scene.has_blockout:
+            return scene, None
+        guidance = self.denoiser.draw_guidance(scene.placed, scene.cameras, size)
+        guess = self.denoiser.guess(guidance, text, text_mask)
+        if guess is None:
+            return scene, guidance
+        carved = carve(scene.placed, self.perceive(self.decode_latents(guess), scene))
+        return replace(scene, placed=carved), self.denoiser.draw_guidance(carved, scene.cameras, size)
 
     def encode_condition(
         self, scene: PlacedScenes, occupancy: Tensor | None, size: tuple[int, int], guidance: Condition | None
@@ -388,17 +381,11 @@ class OccScenePipeline(DiffusionPipeline):
         """The occupancy for the next steps: what the artist placed, and what perception sees where she left space."""
         return torch.where(scene.placed.occupied(), scene.placed.labels, self.perceive(images, scene))
 
-    def surface_words(self, prompts: list[str]) -> Tensor:
-        """What prompts say of every class's pattern, as the first guess understands it, (B, classes, channel)."""
-        if self.denoiser.first_guess is None:
-            raise ValueError("this denoiser has no first guess, which surface_detail learns a prompt's patterns from")
-        return self.denoiser.first_guess.patterns.answers(*self.encode_text(prompts))
-
-    def draw_detail(self, images: Tensor, scene: PlacedScenes, words: Tensor) -> Tensor:
-        """Images (B, V, 3, height, width) with `surface_detail` redrawn; `words` are of `surface_words`."""
+    def draw_detail(self, images: Tensor, scene: PlacedScenes, text: Tensor, text_mask: Tensor) -> Tensor:
+        """Images (B, V, 3, height, width) with `surface_detail` redrawn as prompts (B, T, dim) and (B, T) say."""
         size = (images.shape[-2], images.shape[-1])
         guidance = render_guidance(scene.placed, scene.cameras, size, self.perception.classes)
-        return self.surface_detail(images, guidance, words)
+        return self.surface_detail(images, guidance, self.denoiser.pattern_words(text, text_mask))
 
     def cut(self, images: Tensor) -> Tensor:
         """The part (..., height, width) of the sensor's images that this call was asked for."""
@@ -408,5 +395,4 @@ class OccScenePipeline(DiffusionPipeline):
     @torch.no_grad()
     def preview(self, latents: Tensor) -> NDArray[np.uint8]:
         """Latents (1, V, channel, h, w) of a step to small images (V, height / 2, width / 2, 3)."""
-        images = self.cut(self.decode_latents(latents)[0])
-        return to_uint8(F.avg_pool2d(images, 2))
+        return to_uint8(avg_pool2d(self.cut(self.decode_latents(latents)[0]), 2))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 from dataclasses import dataclass
 from typing import Any
 
@@ -50,6 +51,11 @@ def check_scheduler(scheduler: Any, prediction_type: str) -> None:
         )
     if prediction_type == FLOW and not scheduler.config.get("use_flow_sigmas", True):
         raise ValueError(f"scheduler {name} has use_flow_sigmas=False; a flow model needs use_flow_sigmas=True")
+
+
+def step_options(scheduler: Any, generator: Any) -> dict[str, Any]:
+    """What a step of the scheduler takes beside latents and prediction: those that draw noise take the generator."""
+    return {"generator": generator} if "generator" in inspect.signature(scheduler.step).parameters else {}
 
 
 def model_input(scheduler: Any, latents: Tensor, index: int) -> tuple[Tensor, Tensor]:
@@ -118,6 +124,7 @@ class GuidancePasses:
         absent: Condition,
         text_scale: float,
         occupancy_scale: float,
+        guess: Tensor | None = None,
     ) -> GuidancePasses:
         """Chooses the passes that the scales ask for, and guesses for each.
 
@@ -127,19 +134,22 @@ class GuidancePasses:
             condition: of the occupancy, or None where nothing is known of it.
             absent: the condition without occupancy.
             text_scale, occupancy_scale: of guidance.
+            guess: of the same passes, if it is known from before and the guidance is the same.
         """
         prompt, negative = zip(text.chunk(2), text_mask.chunk(2), strict=True)
-        known = absent if condition is None else condition
-        passes = [(prompt, known)]
-        if text_scale != 1.0:
-            passes.append((negative, known))
+        words = [prompt] if text_scale == 1.0 else [prompt, negative]
+        conditions = Condition.cat([absent if condition is None else condition] * len(words))
         if condition is None:
             occupancy_scale = 1.0
+        if guess is None:
+            guess = denoiser.guess(conditions, *(torch.cat(parts) for parts in zip(*words, strict=True)))
         if occupancy_scale != 1.0:
-            passes.append((passes[-1][0], absent))
-        states, mask = (torch.cat([words[part] for words, _ in passes]) for part in (0, 1))
-        told = Condition.cat([one for _, one in passes])
-        return cls(states, mask, told, denoiser.guess(told, states, mask), text_scale, occupancy_scale)
+            words.append(words[-1])
+            conditions = Condition.cat([conditions, absent])
+        states, mask = (torch.cat(parts) for parts in zip(*words, strict=True))
+        if guess is not None:  # without occupancy it is zero
+            guess = F.pad(guess, (0, 0) * 4 + (0, len(states) - len(guess)))
+        return cls(states, mask, conditions, guess, text_scale, occupancy_scale)
 
 
 def guided_prediction(denoiser: OccSceneDenoiser, latents: Tensor, timestep: Tensor, passes: GuidancePasses) -> Tensor:

@@ -8,6 +8,8 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
+import torch.nn.functional as F
+from numpy.typing import NDArray
 from occscene.camera import PinholeCamera
 from occscene.grid import GridVolume, SemanticGrid
 from occscene.limits import MAX_STEPS, MAX_VIEWS
@@ -88,9 +90,19 @@ class SceneInputs:
         """(height, width) of every view in pixels."""
         return self.cameras[0][0].height, self.cameras[0][0].width
 
-    def resized(self, height: int, width: int) -> SceneInputs:
-        """The scenes seen by the same cameras with images scaled to another size."""
-        return replace(self, cameras=[[camera.resized(width, height) for camera in each] for each in self.cameras])
+    def resized(self, images: NDArray[np.uint8], multiple: int) -> tuple[Tensor, SceneInputs]:
+        """One scene's images (V, height, width, 3), and its cameras, with sides rounded up to a multiple.
+
+        Returns:
+            Images (1, V, 3, height, width) in [-1, 1], and the scene.
+        """
+        height, width = (-(-side // multiple) * multiple for side in self.image_size)
+        pictures = torch.from_numpy(images).permute(0, 3, 1, 2).float() / 127.5 - 1.0
+        if (height, width) == self.image_size:
+            return pictures[None], self
+        pictures = F.interpolate(pictures, size=(height, width), mode="bilinear", antialias=True)
+        cameras = [[camera.resized(width, height) for camera in each] for each in self.cameras]
+        return pictures[None], replace(self, cameras=cameras)
 
     def placed(self, device: torch.device, sensor: tuple[int, int] | None = None) -> PlacedScenes:
         """The scenes as tensors; `sensor` is a larger (height, width), of which the images are the top left part."""

@@ -279,7 +279,7 @@ def detail(
     """Train what draws patterns on walls, floors and ceilings of generated views."""
     pipeline = OccScenePipeline.from_pretrained(str(model), surface_detail=None).to(device)
     torch.manual_seed(seed)
-    network = SurfaceDetail(pipeline.surface_words([""]).shape[-1]).to(device)
+    network = SurfaceDetail(pipeline.denoiser.pattern_words(*pipeline.encode_text([""])).shape[-1]).to(device)
 
     def gathered(split: str, rooms: int) -> list[DetailScene]:
         scenes = SceneSet(data, split, rooms)

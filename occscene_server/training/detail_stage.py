@@ -53,7 +53,7 @@ def detail_scenes(
             for views in (generated[index], batch.views[0])
         )
         kept = torch.from_numpy(np.sort(rng.permutation(len(made.index))[:PIXELS_KEPT])).to(device)
-        words = pipeline.surface_words([told_of(scenes.infos[index])[0]])[0]
+        words = pipeline.denoiser.pattern_words(*pipeline.encode_text([told_of(scenes.infos[index])[0]]))[0]
         found.append(DetailScene(made.selected(kept), words, real.detail[kept].sum(2).clamp(-LARGEST, LARGEST)))
     return found
 

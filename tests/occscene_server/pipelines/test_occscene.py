@@ -18,6 +18,7 @@ from occscene_server.geometry.grids import GridTensors
 from occscene_server.models.autoencoder import SceneAutoencoder
 from occscene_server.models.denoiser import OccSceneDenoiser
 from occscene_server.models.perception import OccupancyPerception
+from occscene_server.models.surface_detail import SurfaceDetail
 from occscene_server.models.text import load_minilm
 from occscene_server.pipelines import occscene as pipeline_module
 from occscene_server.pipelines.occscene import OccScenePipeline
@@ -39,6 +40,7 @@ def pipe() -> OccScenePipeline:
         ),
         perception=OccupancyPerception(12, (8, 8, 16), 4, 8, (16, 16, 16), 8),
         scheduler=flow_scheduler(),
+        surface_detail=SurfaceDetail(word_channels=16, textures=3, width=8),
     )
     pipeline.set_progress_bar_config(disable=True)
     return pipeline
@@ -86,6 +88,29 @@ def test_seed_hints_and_negative_prompt_change_the_views(pipe: OccScenePipeline,
     assert (first != views(seed=2)).any()
     assert (first != views(grid=grid.without_instances())).any()
     assert (first != views(negative_prompt="blue walls")).any()
+
+
+def test_text_is_encoded_once(pipe: OccScenePipeline, grid: SemanticGrid) -> None:
+    runs = []
+    with pipe.text_encoder.register_forward_hook(lambda *_: runs.append(1)):
+        pipe("brick walls", cameras(2), grid, negative_prompt="dark", num_inference_steps=4)
+    assert len(runs) == 1
+
+
+def test_guidance_shows_objects_as_perceived_in_the_first_guess(
+    pipe: OccScenePipeline, grid: SemanticGrid, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """And dual alignment, like the last perception, gets them as they were placed."""
+    perceived, drawn, aligned = grid.labels.copy(), [], []
+    perceived[4:8, 4:8, 3:] = 0
+    labels = torch.from_numpy(perceived)[None]
+    draw, align = pipe.denoiser.draw_guidance, pipe.denoiser.alignment.forward
+    monkeypatch.setattr(pipe, "perceive", lambda images, scene: labels)
+    monkeypatch.setattr(pipe.denoiser, "draw_guidance", lambda *a: (drawn.append(a[0].labels), draw(*a))[1])
+    monkeypatch.setattr(pipe.denoiser.alignment, "forward", lambda *a: (aligned.append(a[0]), align(*a))[1])
+    pipe("a sofa", cameras(1), grid, num_inference_steps=1)
+    torch.testing.assert_close(drawn[-1], labels)
+    assert all((given == torch.from_numpy(grid.labels)).all() for given in aligned)
 
 
 def test_text_to_scene_needs_only_a_volume(pipe: OccScenePipeline, grid: SemanticGrid) -> None:
