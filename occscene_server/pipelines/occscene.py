@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -258,7 +257,7 @@ class OccScenePipeline(DiffusionPipeline):
                     latents = noise
                     self.scheduler.set_timesteps(num_inference_steps, device=device)
                 occupancy = scene.placed.labels if scene.has_blockout else None
-                carved, guidance = self.draw_guidance(scene, *words, size)
+                carved, guidance = self.draw_carved_guidance(scene, *words, size)
                 passes = gather_passes()
                 for index, timestep in enumerate(self.progress_bar(self.scheduler.timesteps)):
                     shown, time = model_input(self.scheduler, latents, index)
@@ -336,7 +335,7 @@ class OccScenePipeline(DiffusionPipeline):
         length = int(mask.sum(1).max())
         return states[:, :length], mask[:, :length]
 
-    def draw_guidance(
+    def draw_carved_guidance(
         self, scene: PlacedScenes, text: Tensor, text_mask: Tensor, size: tuple[int, int]
     ) -> tuple[PlacedScenes, Condition | None]:
         """Blockouts carved to what perception sees in the first guess of them, and the guidance that they give."""
@@ -346,8 +345,8 @@ class OccScenePipeline(DiffusionPipeline):
         guess = self.denoiser.guess(guidance, text, text_mask)
         if guess is None:
             return scene, guidance
-        carved = carve(scene.placed, self.perceive(self.decode_latents(guess), scene))
-        return replace(scene, placed=carved), self.denoiser.draw_guidance(carved, scene.cameras, size)
+        carved = scene.with_blockout(carve(scene.placed, self.perceive(self.decode_latents(guess), scene)))
+        return carved, self.denoiser.draw_guidance(carved.placed, scene.cameras, size)
 
     def encode_condition(
         self, scene: PlacedScenes, occupancy: Tensor | None, size: tuple[int, int], guidance: Condition | None

@@ -309,6 +309,7 @@ def bundle(
     noise_scale: Annotated[float, typer.Option(help="Noise to start from where a call gives none.")] = 0.8,
 ) -> None:
     """Write the trained networks as one pipeline, in half precision; the text encoder stays in its package."""
+    drawing = model / "surface_detail"
     pipeline = OccScenePipeline(
         SceneAutoencoder.from_pretrained(model / "vae"),
         None,
@@ -318,9 +319,7 @@ def bundle(
         flow_scheduler(),
         taxonomy=taxonomy,
         default_noise_scale=noise_scale,
-        surface_detail=SurfaceDetail.from_pretrained(drawing)
-        if (drawing := model / "surface_detail").exists()
-        else None,
+        surface_detail=SurfaceDetail.from_pretrained(drawing) if drawing.exists() else None,
     )
     for part, steps in BUNDLED_STEPS.items():
         if (network := getattr(pipeline, part)) is not None:
