@@ -58,7 +58,7 @@ class GenerationSettings:
         name="To Prompt",
         description="How closely the views follow the prompt. 1 is loose; higher is closer, with less variety and at "
         "some point too harsh colors",
-        default=4.0,
+        default=2.0,
         max=MAX_GUIDANCE,
         soft_min=1.0,
         soft_max=10.0,
@@ -68,7 +68,7 @@ class GenerationSettings:
         name="To Blockout",
         description="How closely the views follow the blockout. 1 is loose; higher keeps shapes more exactly where "
         "they stand",
-        default=1.5,
+        default=2.0,
         min=0.0,
         max=MAX_GUIDANCE,
         soft_min=1.0,

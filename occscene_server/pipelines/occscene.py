@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -28,7 +29,7 @@ from occscene_server.geometry.carving import carve
 from occscene_server.geometry.guidance import render_guidance
 from occscene_server.models.autoencoder import SceneAutoencoder, SceneAutoencoderKL
 from occscene_server.models.denoiser import Condition, OccSceneDenoiser
-from occscene_server.models.perception import OccupancyPerception
+from occscene_server.models.perception import OccupancyPerception, classify_voxels
 from occscene_server.models.precision import fast_autocast
 from occscene_server.models.stable_diffusion import refuse_bare_checkpoint
 from occscene_server.models.surface_detail import SurfaceDetail
@@ -167,7 +168,7 @@ class OccScenePipeline(DiffusionPipeline):
         taxonomy: str = "indoor",
         num_inference_steps: int | None = None,
         text_guidance_scale: float = 2.0,
-        occupancy_guidance_scale: float = 1.5,
+        occupancy_guidance_scale: float = 2.0,
         noise_scale: float | None = None,
         seed: int = 0,
         generator: torch.Generator | list[torch.Generator] | None = None,
@@ -345,7 +346,9 @@ class OccScenePipeline(DiffusionPipeline):
         guess = self.denoiser.guess(guidance, text, text_mask)
         if guess is None:
             return scene, guidance
-        carved = scene.with_blockout(carve(scene.placed, self.perceive(self.decode_latents(guess), scene)))
+        images = self.decode_latents(guess)
+        logits = self.perception(images, scene.cameras, scene.placed.volume, scene.placed.labels)
+        carved = replace(scene, placed=carve(scene.placed, logits))
         return carved, self.denoiser.draw_guidance(carved.placed, scene.cameras, size)
 
     def encode_condition(
@@ -373,8 +376,7 @@ class OccScenePipeline(DiffusionPipeline):
     def perceive(self, images: Tensor, scene: PlacedScenes) -> Tensor:
         """Images (B, V, 3, height, width) to predicted labels (B, X, Y, Z) uint8."""
         blockout = scene.placed.labels if scene.has_blockout else None
-        logits = self.perception(images, scene.cameras, scene.placed.volume, blockout)
-        return logits.argmax(dim=1).to(torch.uint8)
+        return classify_voxels(self.perception(images, scene.cameras, scene.placed.volume, blockout))
 
     def refine_occupancy(self, scene: PlacedScenes, images: Tensor) -> Tensor:
         """The occupancy for the next steps: what the artist placed, and what perception sees where she left space."""

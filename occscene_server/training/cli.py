@@ -306,7 +306,7 @@ def bundle(
     model: Annotated[Path, typer.Option(help="Folder with vae, denoiser, perception and perhaps surface_detail.")],
     output: Annotated[Path, typer.Option(help="Folder for the finished pipeline.")],
     taxonomy: Annotated[str, typer.Option(help="Classes that the model was trained with.")] = "indoor",
-    noise_scale: Annotated[float, typer.Option(help="Noise to start from where a call gives none.")] = 0.8,
+    noise_scale: Annotated[float, typer.Option(help="Noise to start from where a call gives none.")] = 0.75,
 ) -> None:
     """Write the trained networks as one pipeline, in half precision; the text encoder stays in its package."""
     drawing = model / "surface_detail"

@@ -16,7 +16,7 @@ from torch import Tensor
 
 from occscene_server.evaluation.occupancy_metrics import OccupancyScores
 from occscene_server.geometry.guidance import render_guidance
-from occscene_server.models.perception import OccupancyPerception, SeenImages
+from occscene_server.models.perception import OccupancyPerception, SeenImages, classify_voxels
 from occscene_server.models.precision import fast_autocast
 from occscene_server.training.losses import class_weights, occupancy_loss
 from occscene_server.training.scenes import SceneBatch, SceneSet
@@ -161,8 +161,8 @@ def evaluate_perception(
         images, target, blockout = _to_images(batch.views), batch.occupancy.labels, batch.blockout.labels
         volume = batch.occupancy.volume
         with fast_autocast(device):
-            scores[""].add(model(images, batch.cameras, volume, blockout).argmax(1), target)
-            scores["_images"].add(model(images, batch.cameras, volume).argmax(1), target)
+            scores[""].add(classify_voxels(model(images, batch.cameras, volume, blockout)), target)
+            scores["_images"].add(classify_voxels(model(images, batch.cameras, volume)), target)
         scores["_blockout"].add(blockout, target)
     figures = {name: score.figures() for name, score in scores.items()}
     return {f"{kind}{name}": getattr(figure, kind) for name, figure in figures.items() for kind in ("miou", "iou")}

@@ -54,7 +54,7 @@ class StandInPipeline:
         taxonomy: str = "indoor",
         num_inference_steps: int = 12,
         text_guidance_scale: float = 2.0,
-        occupancy_guidance_scale: float = 1.5,
+        occupancy_guidance_scale: float = 2.0,
         seed: int = 0,
         callback_on_step_end: Callable[..., dict[str, Any]] | None = None,
     ) -> Output:

@@ -14,7 +14,7 @@ from torch import Tensor
 from occscene_server.geometry.cameras import CameraTensors
 from occscene_server.geometry.grids import GridTensors, VolumeTensors
 from occscene_server.geometry.guidance import render_guidance
-from occscene_server.models.perception import OccupancyPerception
+from occscene_server.models.perception import OccupancyPerception, classify_voxels
 from occscene_server.training.losses import occupancy_loss
 
 CLASSES = 4
@@ -159,3 +159,15 @@ def test_tells_scenes_apart_by_their_images(model: OccupancyPerception) -> None:
         optimizer.step()
     agreement = (model(images, cameras, volume).argmax(1) == target).float().mean()
     assert float(agreement) > 0.97
+
+
+def test_crumbs_are_smoothed_away_and_certain_voxels_stay() -> None:
+    occupied = torch.full((1, 6, 6, 6), 0.02)
+    occupied[0, :, :, :2] = 0.98
+    expected = (occupied > 0.5).to(torch.uint8)
+    expected[0, 4, 4, 4] = 1
+    occupied[0, 4, 4, 4] = 0.98  # alone, and certain
+    occupied[0, 1, 1, 2] = 0.55  # on a floor, and not
+    occupied[0, 3, 3, 1] = 0.45  # a hole in it
+    logits = torch.stack([1 - occupied, occupied], 1).log()
+    torch.testing.assert_close(classify_voxels(logits), expected)
