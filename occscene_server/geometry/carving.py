@@ -7,7 +7,7 @@ from dataclasses import replace
 import torch
 from torch import Tensor
 
-from occscene_server.geometry.grids import GridTensors
+from occscene_server.geometry.grids import LABELS, GridTensors
 
 _LEAST_SEEN = 0.05
 """Share of an object that must be seen; an object of which less is seen stays whole, for perception lost it."""
@@ -15,8 +15,6 @@ _THIN = 3
 """Voxels through an object up to which it stays whole: rugs, pictures and curtains have nothing to carve away."""
 _NEAR_LIKELIEST = 0.8
 """Of the probability of a layer's likeliest voxel: what has more stays in a layer in which nothing is likely."""
-_CLASSES = 256
-"""More than a taxonomy has."""
 
 
 def carve(placed: GridTensors, logits: Tensor) -> GridTensors:
@@ -31,13 +29,16 @@ def carve(placed: GridTensors, logits: Tensor) -> GridTensors:
     Args:
         placed: the blockouts; Z is up. Voxels of a class that belong to no object are one.
         logits: (B, classes, X, Y, Z) as perceived; class 0 is empty.
+
+    Returns:
+        The blockouts, carved: labels and instances.
     """
     occupied = 1.0 - logits.float().softmax(dim=1)[:, 0]
     rows = torch.zeros_like(placed.labels) if placed.instances is None else placed.instances
-    keys = rows.long() * _CLASSES + placed.labels
+    keys = rows.long() * LABELS + placed.labels
     carved = torch.stack([_carved(*scene) for scene in zip(keys, occupied, strict=True)])
-    instances = None if placed.instances is None else (carved // _CLASSES).to(placed.instances.dtype)
-    return replace(placed, labels=(carved % _CLASSES).to(placed.labels.dtype), instances=instances)
+    instances = None if placed.instances is None else (carved // LABELS).to(placed.instances.dtype)
+    return replace(placed, labels=(carved % LABELS).to(placed.labels.dtype), instances=instances)
 
 
 def _carved(key: Tensor, occupied: Tensor) -> Tensor:

@@ -10,6 +10,9 @@ import torch
 from occscene.grid import UNKNOWN, SemanticGrid
 from torch import Tensor
 
+LABELS = 256
+"""Values of a voxel's label: more than a taxonomy has classes."""
+
 
 @dataclass(frozen=True)
 class VolumeTensors:

@@ -199,8 +199,9 @@ def classify_voxels(logits: Tensor) -> Tensor:
     x, y, z = logits.shape[2:]
     own = logits.float().softmax(dim=1)
     padded = functional.pad(own, (1,) * 6, mode="replicate")
-    neighbors = torch.stack([padded[:, :, i : i + x, j : j + y, k : k + z] for i, j, k in _NEIGHBORS])
-    return own.lerp(neighbors.mean(0), _NEIGHBOR_SHARE).argmax(dim=1).to(torch.uint8)
+    parts = (padded[:, :, i : i + x, j : j + y, k : k + z] for i, j, k in _NEIGHBORS)
+    neighbors = sum(parts, start=torch.zeros_like(own)) / len(_NEIGHBORS)  # one by one: a street has many voxels
+    return own.lerp(neighbors, _NEIGHBOR_SHARE).argmax(dim=1).to(torch.uint8)
 
 
 class ImageEncoder(nn.Module):

@@ -19,6 +19,7 @@ from diffusers import ConfigMixin, ModelMixin
 from diffusers.configuration_utils import register_to_config
 from torch import Tensor, nn
 
+from occscene_server.geometry.grids import LABELS
 from occscene_server.geometry.guidance import Guidance
 
 FREQUENCIES = (0, 1, 2, 3, 4, 6, 8, 10, 12, 16, 18, 20, 24, 28, 30, 32, 36, 40, 48)
@@ -37,8 +38,6 @@ _PIXEL_SIGMA = 0.5
 """Pixels that a renderer's filter blurs by."""
 _LEAST_SHARE = 0.5
 """Of the extent of a class's largest object on a side, below which another is no part of the surface."""
-_CLASSES = 256
-"""More than a taxonomy has."""
 _FARTHEST = 0.15
 """Metres from pixel to pixel beyond which a surface is too slanted to draw on."""
 _DARKEST = 0.03
@@ -208,7 +207,7 @@ def _large_surfaces(guidance: Guidance, drawn: Tensor) -> Tensor:
     low, high = (nothing.scatter_reduce(0, rows, place, how, include_self=False) for how in ("amin", "amax"))
     extent = (high - low).prod(1)
     side = torch.zeros_like(surfaces).scatter_(0, row, sides)
-    largest = extent.new_zeros(6 * _CLASSES).scatter_reduce(0, side, extent, "amax")
+    largest = extent.new_zeros(6 * LABELS).scatter_reduce(0, side, extent, "amax")
     large = (extent >= _LEAST_SHARE * largest[side])[row]
     result = torch.full_like(guidance.labels[0], -1)
     result[drawn] = torch.where(large, row, -1)
