@@ -9,7 +9,9 @@ import typer
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
+from occscene_server.data.scene_mesh import MESHES_FILE
 from occscene_server.studio.domains import DOMAINS
+from occscene_server.studio.scene_meshes import add_meshes
 from occscene_server.studio.sheet import contact_sheet
 from occscene_server.studio.workers import SceneTask, render_all
 from occscene_server.training.dataset import list_scenes, read_scene, scene_folder
@@ -22,7 +24,7 @@ studio_app = typer.Typer(help="Render synthetic scenes for training.", no_args_i
 @studio_app.command()
 def render(
     output: Annotated[Path, typer.Option(help="Folder that receives a folder for each scene.")],
-    scenes: Annotated[str, typer.Option(help="Seeds FIRST:END, END not included.")] = "0:8",
+    scenes: Annotated[str, typer.Option(help="Seeds FIRST:END or FIRST:END:STEP, END not included.")] = "0:8",
     domain: Annotated[str, typer.Option(help="What to render: indoor.")] = "indoor",
     workers: Annotated[int, typer.Option(min=1, help="Processes of one thread each.")] = 2,
     semantics: Annotated[bool, typer.Option(help="Also store which item each pixel shows.")] = False,
@@ -61,6 +63,20 @@ def render(
 
 
 @studio_app.command()
+def meshes(
+    folder: Annotated[Path, typer.Argument(exists=True, file_okay=False, help="Folder of rendered indoor scenes.")],
+) -> None:
+    """Store the triangles of scenes that were rendered without them, where the studio still draws the same room."""
+    console = Console(stderr=True)
+    missing = [path for path in list_scenes(folder) if not (path / MESHES_FILE).exists()]
+    changed = [path.name for path in missing if not add_meshes(path, int(path.name.removeprefix("scene_")))]
+    console.print(f"{len(missing) - len(changed)} scenes have their triangles now")
+    if changed:
+        console.print(f"{len(changed)} were rendered by another version of the studio and stay without: {changed}")
+        raise typer.Exit(1)
+
+
+@studio_app.command()
 def sheet(
     folder: Annotated[Path, typer.Argument(exists=True, file_okay=False, help="Folder of rendered scenes.")],
     image: Annotated[Path, typer.Argument(help="Image file to write.")],
@@ -74,10 +90,12 @@ def sheet(
 
 
 def _seed_range(text: str) -> range:
-    first, separator, end = text.partition(":")
-    if not (separator and first.isdigit() and end.isdigit() and int(first) < int(end)):
-        raise typer.BadParameter(f"--scenes is {text!r}; it must be FIRST:END with FIRST below END, for example 0:400")
-    return range(int(first), int(end))
+    numbers = [int(number) if number.isdigit() else -1 for number in text.split(":")]
+    if len(numbers) not in (2, 3) or min(numbers) < 0 or numbers[0] >= numbers[1] or numbers[2:] == [0]:
+        raise typer.BadParameter(
+            f"--scenes is {text!r}; it must be FIRST:END or FIRST:END:STEP with FIRST below END, for example 0:400"
+        )
+    return range(*numbers)
 
 
 if __name__ == "__main__":

@@ -11,6 +11,7 @@ from occscene_server.studio.indoor import build_room
 from occscene_server.studio.lighting import LIGHTINGS
 from occscene_server.studio.prompt import compose_prompt
 from occscene_server.studio.scene_grids import room_grids
+from occscene_server.studio.scene_meshes import room_meshes
 from occscene_server.training.dataset import ItemFacts, RenderedScene, SceneInfo
 
 
@@ -45,4 +46,4 @@ def render_indoor_scene(
     info = SceneInfo(
         seed, "indoor", prompt, room.kind, room.style, room.light, room.wall_color, room.floor_color, facts
     )
-    return RenderedScene(info, occupancy, blockout, cameras, views, items)
+    return RenderedScene(info, occupancy, blockout, cameras, views, items, room_meshes(room))

@@ -48,13 +48,12 @@ def _triangle_object(
 
 def item_triangles(item: Item) -> NDArray[np.float64]:
     """(T, 3, 3) world triangles of an item's meshes."""
-    return np.concatenate([_part_triangles(part) for part in item.parts])
+    return np.concatenate([part.vertices[part_indices(part)] for part in item.parts])
 
 
-def _part_triangles(part: Part) -> NDArray[np.float64]:
-    fans = [(face[0], face[i], face[i + 1]) for face in part.faces for i in range(1, len(face) - 1)]
-    triangles: NDArray[np.float64] = part.vertices[np.array(fans)]
-    return triangles
+def part_indices(part: Part) -> NDArray[np.int64]:
+    """(T, 3) vertex indices of the triangles that a part's polygons fan out into."""
+    return np.array([(face[0], face[i], face[i + 1]) for face in part.faces for i in range(1, len(face) - 1)])
 
 
 def box_triangles(boxes: tuple[Box, ...]) -> NDArray[np.float64]:

@@ -1,7 +1,8 @@
 """What a rendered scene is on disk, how it is written in one piece, and how it is read.
 
 A scene is a folder `scene_000123` with `view_0.webp` to `view_3.webp` (sRGB), `scene.npz` (grids and cameras),
-`scene.json` (prompt and what there is to ask about) and, where asked for, `items.npz` (which item each pixel shows).
+`scene.json` (prompt and what there is to ask about), `meshes.npz` (the triangles of both grids) and, where asked for,
+`items.npz` (which item each pixel shows).
 """
 
 from __future__ import annotations
@@ -18,6 +19,8 @@ from numpy.typing import NDArray
 from occscene.camera import PinholeCamera
 from occscene.grid import GridObject, SemanticGrid
 from PIL import Image
+
+from occscene_server.data.scene_mesh import SceneMeshes, write_meshes
 
 ItemFacts = dict[str, str | int | float]
 WEBP_QUALITY = 90
@@ -59,6 +62,7 @@ class RenderedScene:
         cameras: one a view.
         views: (views, height, width, 3) sRGB.
         items: (views, height, width) id of the item that each pixel's centre shows; None where not rendered.
+        meshes: the triangles of both grids; None where not stored or, by `read_scene`, not read.
     """
 
     info: SceneInfo
@@ -67,6 +71,7 @@ class RenderedScene:
     cameras: tuple[PinholeCamera, ...]
     views: NDArray[np.uint8]
     items: NDArray[np.uint16] | None = None
+    meshes: SceneMeshes | None = None
 
 
 def split_of(seed: int) -> str:
@@ -109,21 +114,19 @@ def write_scene(root: Path, scene: RenderedScene) -> Path:
     )
     if scene.items is not None:
         np.savez_compressed(partial / "items.npz", items=scene.items)
+    if scene.meshes is not None:
+        write_meshes(partial, scene.meshes)
     shutil.rmtree(folder, ignore_errors=True)
     partial.rename(folder)
     return folder
 
 
 def read_scene(folder: Path) -> RenderedScene:
-    """Reads what `write_scene` wrote."""
+    """Reads what `write_scene` wrote, without the meshes, which `read_meshes` reads."""
     facts = json.loads((folder / "scene.json").read_text(encoding="utf-8"))
     info = SceneInfo(**(facts | {"items": tuple(facts["items"])}))
+    occupancy, blockout = read_grids(folder)
     with np.load(folder / "scene.npz", allow_pickle=False) as members:
-        table = list(zip(members["object_ids"], members["object_names"], members["object_hints"], strict=True))
-        taxonomy = str(members["taxonomy"])
-        occupancy = _read_grid(members, "occupancy", taxonomy, tuple(GridObject(int(i), str(n)) for i, n, _ in table))
-        hinted = tuple(GridObject(int(i), str(n), (float(h[0]), float(h[1]), float(h[2]))) for i, n, h in table)
-        blockout = _read_grid(members, "blockout", taxonomy, hinted)
         cameras = tuple(
             PinholeCamera(str(name), int(width), int(height), float(fx), float(fy), float(cx), float(cy), pose)
             for name, (width, height), (fx, fy, cx, cy), pose in zip(
@@ -140,6 +143,17 @@ def read_scene(folder: Path) -> RenderedScene:
         with np.load(folder / "items.npz", allow_pickle=False) as members:
             items = members["items"]
     return RenderedScene(info, occupancy, blockout, cameras, views, items)
+
+
+def read_grids(folder: Path) -> tuple[SemanticGrid, SemanticGrid]:
+    """The true grid and the blockout's of a stored scene."""
+    with np.load(folder / "scene.npz", allow_pickle=False) as members:
+        table = list(zip(members["object_ids"], members["object_names"], members["object_hints"], strict=True))
+        taxonomy = str(members["taxonomy"])
+        plain = tuple(GridObject(int(i), str(n)) for i, n, _ in table)
+        hinted = tuple(GridObject(int(i), str(n), (float(h[0]), float(h[1]), float(h[2]))) for i, n, h in table)
+        occupancy = _read_grid(members, "occupancy", taxonomy, plain)
+        return occupancy, _read_grid(members, "blockout", taxonomy, hinted)
 
 
 def _grid_members(name: str, grid: SemanticGrid) -> dict[str, NDArray[Any]]:

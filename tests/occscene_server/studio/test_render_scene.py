@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
+from occscene.taxonomy import INDOOR
+from typer.testing import CliRunner
 
 pytest.importorskip("bpy")
 
+from blender_addon.geometry.voxelize import TriangleObject, voxelize
+from occscene_server.data.scene_mesh import MESHES_FILE, read_meshes
+from occscene_server.studio.cli import studio_app
 from occscene_server.studio.cycles import RenderSettings
 from occscene_server.studio.indoor import build_room
 from occscene_server.studio.ray_march import semantic_agreement
@@ -67,6 +73,36 @@ def test_disk_keeps_the_scene(scene: RenderedScene, tmp_path: Path) -> None:
     assert loaded.cameras[2].fx == scene.cameras[2].fx
     assert np.abs(loaded.views.astype(int) - scene.views).mean() < 8
     assert contact_sheet([loaded]).width == 4 * 64
+
+
+def test_disk_keeps_the_triangles(scene: RenderedScene, tmp_path: Path) -> None:
+    folder = write_scene(tmp_path, scene)
+    meshes = read_meshes(folder)
+    assert scene.meshes is not None
+    for name, grid in (("true", scene.occupancy), ("blockout", scene.blockout)):
+        mesh = getattr(meshes, name)
+        corners = mesh.vertices[mesh.triangles]
+        objects = [
+            TriangleObject(obj.name, class_id, corners[mesh.object_ids == obj.id])
+            for obj, class_id in zip(grid.objects, classes_of_items(build_room(SEED))[1:], strict=True)
+        ]
+        again = voxelize(objects, grid.volume, INDOOR)
+        assert np.mean((again.labels > 0) == (grid.labels > 0)) > 0.97
+    assert np.abs(meshes.true.vertices - scene.meshes.true.vertices).max() < 1e-4
+    assert np.abs(meshes.true.surface - scene.meshes.true.surface).max() < 1e-3
+    assert (folder / MESHES_FILE).stat().st_size < 200_000
+
+
+def test_triangles_of_older_scenes_are_added(scene: RenderedScene, tmp_path: Path) -> None:
+    folder = write_scene(tmp_path, replace(scene, meshes=None))
+    assert CliRunner().invoke(studio_app, ["meshes", str(tmp_path)]).exit_code == 0
+    assert scene.meshes is not None
+    np.testing.assert_array_equal(read_meshes(folder).true.triangles, scene.meshes.true.triangles)
+    (folder / MESHES_FILE).unlink()
+    folder.rename(tmp_path / "scene_000004")
+    outcome = CliRunner().invoke(studio_app, ["meshes", str(tmp_path)])
+    assert outcome.exit_code == 1
+    assert "scene_000004" in outcome.output
 
 
 def test_split_by_seed() -> None:

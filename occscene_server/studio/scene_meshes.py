@@ -1,0 +1,55 @@
+"""A room's triangles: what was rendered, and the boxes of its blockout."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from occscene_server.data.scene_mesh import SceneMesh, SceneMeshes, write_meshes
+from occscene_server.studio.indoor import build_room
+from occscene_server.studio.room import Part, Room
+from occscene_server.studio.scene_grids import box_triangles, part_indices, room_grids
+from occscene_server.training.dataset import read_grids
+
+
+def room_meshes(room: Room) -> SceneMeshes:
+    """The detailed meshes and the blockout's boxes; `room.items[i]` has the id i + 1, as in the room's grids."""
+    parts = [(id_, part) for id_, item in enumerate(room.items, 1) for part in item.parts]
+    boxes = [(id_, box_triangles(item.blockout)) for id_, item in enumerate(room.items, 1)]
+    return SceneMeshes(_mesh_of_parts(parts), _mesh_of_triangles(boxes))
+
+
+def add_meshes(folder: Path, seed: int) -> bool:
+    """Stores the meshes of an indoor scene rendered before meshes were stored.
+
+    Returns:
+        False if the grammar's room of `seed` is no longer the one that was rendered; nothing is stored then.
+    """
+    room = build_room(seed)
+    stored, drawn = read_grids(folder), room_grids(room)
+    if not all(np.array_equal(old.labels, new.labels) for old, new in zip(stored, drawn, strict=True)):
+        return False
+    write_meshes(folder, room_meshes(room))
+    return True
+
+
+def _mesh_of_parts(parts: Sequence[tuple[int, Part]]) -> SceneMesh:
+    triangles, ids, first = [], [], 0
+    for id_, part in parts:
+        indices = part_indices(part)
+        triangles.append(indices + first)
+        ids.append(np.full(len(indices), id_, np.uint16))
+        first += len(part.vertices)
+    vertices = np.concatenate([part.vertices for _, part in parts])
+    surface = np.concatenate([part.local for _, part in parts])
+    return SceneMesh(vertices, np.concatenate(triangles), np.concatenate(ids), surface)
+
+
+def _mesh_of_triangles(objects: Sequence[tuple[int, NDArray[np.float64]]]) -> SceneMesh:
+    corners = np.concatenate([triangles for _, triangles in objects]).reshape(-1, 3)
+    vertices, indices = np.unique(corners, axis=0, return_inverse=True)
+    ids = np.repeat(np.array([id_ for id_, _ in objects], np.uint16), [len(triangles) for _, triangles in objects])
+    return SceneMesh(vertices, indices.reshape(-1, 3), ids)
