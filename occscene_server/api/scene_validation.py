@@ -89,17 +89,13 @@ def check_grid(message: grid_pb2.SemanticGrid, at: str, found: Violations) -> Gr
 
 
 def check_cameras(
-    messages: Sequence[camera_pb2.PinholeCamera], multiple: int, at: str, found: Violations
+    messages: Sequence[camera_pb2.PinholeCamera], at: str, found: Violations
 ) -> list[PinholeCamera | None]:
-    """The cameras, None where something is wrong with one; of too many, none is looked at.
-
-    Args:
-        multiple: what sides of images must be multiples of, pixels.
-    """
+    """The cameras, None where something is wrong with one; of too many, none is looked at."""
     if not 1 <= len(messages) <= MAX_VIEWS:
         found.add(at, f"there are {len(messages)} cameras; there must be 1 to {MAX_VIEWS}")
         return []
-    cameras = [_check_camera(message, multiple, f"{at}[{i}]", found) for i, message in enumerate(messages)]
+    cameras = [_check_camera(message, f"{at}[{i}]", found) for i, message in enumerate(messages)]
     size = (messages[0].width, messages[0].height)
     for index, message in enumerate(messages):
         if (message.width, message.height) != size:
@@ -111,7 +107,7 @@ def check_cameras(
     return cameras
 
 
-def _check_camera(message: camera_pb2.PinholeCamera, multiple: int, at: str, found: Violations) -> PinholeCamera | None:
+def _check_camera(message: camera_pb2.PinholeCamera, at: str, found: Violations) -> PinholeCamera | None:
     count = len(found)
     try:
         camera = camera_from_message(message, at)
@@ -121,10 +117,6 @@ def _check_camera(message: camera_pb2.PinholeCamera, multiple: int, at: str, fou
             changed = _SOUND_CAMERA | {field: getattr(message, field)}
             found.attempt(f"{at}.{field}", lambda c=changed: PinholeCamera(**c))  # type: ignore[misc]
         _check_pose(message.world_from_camera, f"{at}.world_from_camera", found)
-    for field in ("width", "height"):
-        if getattr(message, field) % multiple:
-            text = f"{field} is {getattr(message, field)}; it must be a multiple of {multiple} pixels"
-            found.add(f"{at}.{field}", text)
     side = max(message.width, message.height)
     for field in ("fx", "fy"):
         value, least, most = getattr(message, field), MIN_FOCAL_SIDES * side, MAX_FOCAL_SIDES * side

@@ -17,8 +17,6 @@ from occscene_server.api.violations import FieldViolation, Violations
 from occscene_server.api.visibility import sees_volume
 
 MAX_GUIDANCE_SCALE = 30.0
-LEAST_IMAGE_MULTIPLE = 8
-"""Sides of images are multiples of so many pixels for any model: the autoencoder's scale."""
 
 
 def check_request(
@@ -56,8 +54,7 @@ def _check_scene(
     found: Violations,
 ) -> None:
     """Checks the cameras, the place, and that each camera sees something of it."""
-    multiple = model.image_multiple if model is not None else LEAST_IMAGE_MULTIPLE
-    cameras = check_cameras(task.cameras, multiple, f"{at}.cameras", found)
+    cameras = check_cameras(task.cameras, f"{at}.cameras", found)
     volume = _check_place(task, model, at, found)
     for index, camera in enumerate(cameras):
         if volume is not None and camera is not None and not sees_volume(camera, volume):

@@ -60,18 +60,18 @@ def advice_on_memory(
     fitting = []
     if fewer := first_that_fits((views >> n, width, height) for n in range(1, views.bit_length())):
         fitting.append(f"{fewer[0]} of the {views} views")
-    if smaller := first_that_fits((views, *side) for side in _smaller_images(width, height, pipe.image_multiple)):
+    if smaller := first_that_fits((views, *side) for side in _smaller_images(width, height)):
         fitting.append(f"all views at {smaller[1]} x {smaller[2]} instead of {width} x {height} pixels")
     if fitting:
         return f"It would fit with {', or with '.join(fitting)}."
     return "Use fewer views, smaller images or larger voxels, or a device with more memory."
 
 
-def _smaller_images(width: int, height: int, multiple: int) -> Iterator[tuple[int, int]]:
-    """Halves, thirds ... of an image's sides, as multiples of `multiple`."""
+def _smaller_images(width: int, height: int) -> Iterator[tuple[int, int]]:
+    """Halves, thirds ... of an image's sides."""
     seen = {(width, height)}
     for divisor in (1.5, 2, 3, 4, 6, 8):
-        size = tuple(round(side / divisor / multiple) * multiple for side in (width, height))
+        size = tuple(round(side / divisor) for side in (width, height))
         if min(size) >= MIN_IMAGE_SIDE and size not in seen:
             seen.add(size)  # type: ignore[arg-type]
             yield size[0], size[1]

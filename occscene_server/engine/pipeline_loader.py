@@ -64,7 +64,7 @@ def describe(name: str, pipe: Any) -> scene_service_pb2.ModelInfo:
         taxonomies=[pipe.config.taxonomy],
         image_width=_TRAINED_SIDE,
         image_height=_TRAINED_SIDE,
-        image_multiple=pipe.image_multiple,
+        image_multiple=1,  # the pipeline pads and cuts
         default_steps=defaults["num_inference_steps"],
         default_text_guidance_scale=defaults["text_guidance_scale"],
         default_occupancy_guidance_scale=defaults["occupancy_guidance_scale"],

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
@@ -21,12 +21,14 @@ class CameraTensors:
         intrinsics: (B, V, 3, 3) float64, pixels of a `height` x `width` image, pixel centres at +0.5.
         world_from_camera: (B, V, 4, 4) float64, rigid, metres; x right, y down, z forward.
         height, width: pixels.
+        picture: (height, width) in pixels of the top left part of the image that shows something; None is all of it.
     """
 
     intrinsics: Tensor
     world_from_camera: Tensor
     height: int
     width: int
+    picture: tuple[int, int] | None = None
 
     @classmethod
     def from_cameras(
@@ -65,10 +67,17 @@ class CameraTensors:
         )
         return self.intrinsics * scale[:, None]
 
+    def scaled_picture(self, size: tuple[int, int]) -> tuple[float, float]:
+        """(height, width) of the part that shows something, in an image of `size` = (height, width)."""
+        height, width = self.picture or (self.height, self.width)
+        return size[0] * height / self.height, size[1] * width / self.width
+
     def selected(self, views: Tensor) -> CameraTensors:
         """The cameras of the given views: `views` (B, V') int64 picks from each scene."""
         rows = torch.arange(len(views), device=views.device)[:, None]
-        return CameraTensors(self.intrinsics[rows, views], self.world_from_camera[rows, views], self.height, self.width)
+        return replace(
+            self, intrinsics=self.intrinsics[rows, views], world_from_camera=self.world_from_camera[rows, views]
+        )
 
 
 def grid_from_camera(cameras: CameraTensors, volume: VolumeTensors) -> Tensor:

@@ -42,6 +42,12 @@ def project_voxels(
     return u / safe, v / safe, depth
 
 
+def _in_picture(cameras: CameraTensors, column: Tensor, row: Tensor, depth: Tensor, size: tuple[int, int]) -> Tensor:
+    """Whether what `project_voxels` gave lies before the camera and in the part of the image that shows something."""
+    height, width = cameras.scaled_picture(size)
+    return (depth > _NEAREST) & (column >= 0) & (column < width) & (row >= 0) & (row < height)
+
+
 def lift(features: Tensor, cameras: CameraTensors, volume: VolumeTensors) -> tuple[Tensor, Tensor]:
     """Lifts feature maps to voxels; differentiable with respect to the features.
 
@@ -51,12 +57,12 @@ def lift(features: Tensor, cameras: CameraTensors, volume: VolumeTensors) -> tup
         volume: the voxels to fill.
 
     Returns:
-        The mean (B, C, X, Y, Z) of bilinear samples over the views whose image holds the voxel's centre, zero where
+        The mean (B, C, X, Y, Z) of bilinear samples over the views whose picture holds the voxel's centre, zero where
         there is none, and how many such views there are, (B, X, Y, Z) int64. Occlusion is not considered.
     """
     batch, views, channels, height, width = features.shape
     column, row, depth = project_voxels(cameras, volume, (height, width))  # (B, V, N)
-    sees = (depth > _NEAREST) & (column >= 0) & (column < width) & (row >= 0) & (row < height)
+    sees = _in_picture(cameras, column, row, depth, (height, width))
     count = sees.sum(1)  # (B, N)
     # Only pairs of a voxel and a view that sees it are sampled, in the order of the voxels.
     batch_index, voxel, view = sees.transpose(1, 2).nonzero(as_tuple=True)  # (M,)
@@ -102,7 +108,7 @@ def lift_surfaces(log_depth: Tensor, cameras: CameraTensors, volume: VolumeTenso
     """
     size = (log_depth.shape[-2], log_depth.shape[-1])
     column, row, depth = project_voxels(cameras, volume, size)  # (B, V, N)
-    sees = (depth > _NEAREST) & (column >= 0) & (column < size[1]) & (row >= 0) & (row < size[0])
+    sees = _in_picture(cameras, column, row, depth, size)
     pixel = row.long().clamp(0, size[0] - 1) * size[1] + column.long().clamp(0, size[1] - 1)
     # the nearest pixel: blending across an edge would make a surface where there is none
     before = log_depth.flatten(2).gather(2, pixel) - depth.clamp_min(_NEAREST).log()
@@ -122,6 +128,7 @@ def lift_ref(features: Tensor, cameras: CameraTensors, volume: VolumeTensors) ->
     total = features.new_zeros(batch, channels, len(index))
     count = torch.zeros(batch, len(index), dtype=torch.int64)
     intrinsics = cameras.scaled_intrinsics((height, width))
+    last_row, last_column = cameras.scaled_picture((height, width))
     for b in range(batch):
         points = torch.ones(4, len(index), dtype=torch.float64)
         points[:3] = (index.T + 0.5) * volume.voxel_size[b]
@@ -130,7 +137,7 @@ def lift_ref(features: Tensor, cameras: CameraTensors, volume: VolumeTensors) ->
             local = (torch.linalg.inv(cameras.world_from_camera[b, v]) @ world)[:3]
             u, t, depth = intrinsics[b, v] @ local
             u, t = u / depth, t / depth
-            sees = (depth > _NEAREST) & (u >= 0) & (u < width) & (t >= 0) & (t < height)
+            sees = (depth > _NEAREST) & (u >= 0) & (u < last_column) & (t >= 0) & (t < last_row)
             where = torch.stack([2 * u / width - 1, 2 * t / height - 1], -1)[None, None].to(features.dtype)
             sampled = functional.grid_sample(features[b, v][None], where, padding_mode="border", align_corners=False)
             total[b] += sampled[0, :, 0] * sees

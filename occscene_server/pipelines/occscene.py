@@ -120,11 +120,6 @@ class OccScenePipeline(DiffusionPipeline):
         return pipeline
 
     @property
-    def image_multiple(self) -> int:
-        """Sides of an image must be multiples of so many pixels: a latent's pixel."""
-        return self.vae_scale_factor
-
-    @property
     def num_timesteps(self) -> int:
         """Steps of the call that runs, or ran last, a draft's included."""
         return self._num_timesteps
@@ -136,7 +131,6 @@ class OccScenePipeline(DiffusionPipeline):
 
     def check_inputs(
         self,
-        image_size: tuple[int, int],
         latents: Tensor | None,
         latents_shape: tuple[int, ...],
         callback_on_step_end_tensor_inputs: Sequence[str],
@@ -145,9 +139,6 @@ class OccScenePipeline(DiffusionPipeline):
 
         What does not is checked by `check_prompts`, `check_sampling` and `SceneInputs`.
         """
-        for name, side in zip(("height", "width"), image_size, strict=True):
-            if side % self.image_multiple:
-                raise ValueError(f"cameras have {name} {side}; it must be a multiple of {self.image_multiple} pixels")
         if latents is not None and latents.shape != latents_shape:
             raise ValueError(f"latents has the shape {tuple(latents.shape)}; this call needs {latents_shape}")
         unknown = [name for name in callback_on_step_end_tensor_inputs if name not in self._callback_tensor_inputs]
@@ -181,8 +172,8 @@ class OccScenePipeline(DiffusionPipeline):
 
         Args:
             prompt: what the scene looks like; a list makes as many scenes at once.
-            cameras: 1 to 16 views of one image size, a multiple of `image_multiple`; with a list of prompts also one
-                such list a prompt.
+            cameras: 1 to 16 views of one image size, which may be any; with a list of prompts also one such list a
+                prompt.
             grid: the blockout, or one a prompt, all of one shape; None for text to scene, which first makes a draft:
                 what is perceived in it is the blockout of the scene.
             negative_prompt: what the scene should not look like, one or as many as prompts.
@@ -222,7 +213,7 @@ class OccScenePipeline(DiffusionPipeline):
         sensor = self.sensor_size(*inputs.image_size)
         size = (sensor[0] // self.vae_scale_factor, sensor[1] // self.vae_scale_factor)
         shape = (len(prompts), inputs.views, self.vae.config.latent_channels, *size)
-        self.check_inputs(inputs.image_size, latents, shape, callback_on_step_end_tensor_inputs)
+        self.check_inputs(latents, shape, callback_on_step_end_tensor_inputs)
         self._interrupt, self._image_size = False, inputs.image_size
         device = self._execution_device
         scene = inputs.placed(device, sensor)
@@ -316,9 +307,9 @@ class OccScenePipeline(DiffusionPipeline):
         if images.shape != expected:
             raise ValueError(f"images has shape {images.shape}; the cameras ask for {expected}")
         device = self._execution_device
-        pictures, inputs = inputs.resized(images, self.perception.size_multiple)
+        pictures, scene = inputs.photographed(images, self.perception.size_multiple, device)
         with fast_autocast(device):
-            labels = self.perceive(pictures.to(device), inputs.placed(device))
+            labels = self.perceive(pictures, scene)
         self.maybe_free_model_hooks()
         return inputs.predicted(labels)[0]
 
@@ -395,5 +386,5 @@ class OccScenePipeline(DiffusionPipeline):
 
     @torch.no_grad()
     def preview(self, latents: Tensor) -> NDArray[np.uint8]:
-        """Latents (1, V, channel, h, w) of a step to small images (V, height / 2, width / 2, 3)."""
-        return to_uint8(avg_pool2d(self.cut(self.decode_latents(latents)[0]), 2))
+        """Latents (1, V, channel, h, w) of a step to images (V, height / 2, width / 2, 3), halves rounded up."""
+        return to_uint8(avg_pool2d(self.cut(self.decode_latents(latents)[0]), 2, ceil_mode=True))

@@ -90,19 +90,21 @@ class SceneInputs:
         """(height, width) of every view in pixels."""
         return self.cameras[0][0].height, self.cameras[0][0].width
 
-    def resized(self, images: NDArray[np.uint8], multiple: int) -> tuple[Tensor, SceneInputs]:
-        """One scene's images (V, height, width, 3), and its cameras, with sides rounded up to a multiple.
+    def photographed(
+        self, images: NDArray[np.uint8], multiple: int, device: torch.device
+    ) -> tuple[Tensor, PlacedScenes]:
+        """One scene's images (V, height, width, 3) on a sensor whose sides are rounded up to a multiple.
 
         Returns:
-            Images (1, V, 3, height, width) in [-1, 1], and the scene.
+            Images (1, V, 3, height, width) in [-1, 1], their last row and column repeated to the sensor's edge, and the
+            scene; its cameras are known to see nothing there.
         """
-        height, width = (-(-side // multiple) * multiple for side in self.image_size)
-        pictures = torch.from_numpy(images).permute(0, 3, 1, 2).float() / 127.5 - 1.0
-        if (height, width) == self.image_size:
-            return pictures[None], self
-        pictures = F.interpolate(pictures, size=(height, width), mode="bilinear", antialias=True)
-        cameras = [[camera.resized(width, height) for camera in each] for each in self.cameras]
-        return pictures[None], replace(self, cameras=cameras)
+        height, width = self.image_size
+        sensor = -(-height // multiple) * multiple, -(-width // multiple) * multiple
+        pictures = torch.from_numpy(images).to(device).permute(0, 3, 1, 2).float() / 127.5 - 1.0
+        pictures = F.pad(pictures, (0, sensor[1] - width, 0, sensor[0] - height), mode="replicate")
+        scene = self.placed(device, sensor)
+        return pictures[None], replace(scene, cameras=replace(scene.cameras, picture=self.image_size))
 
     def placed(self, device: torch.device, sensor: tuple[int, int] | None = None) -> PlacedScenes:
         """The scenes as tensors; `sensor` is a larger (height, width), of which the images are the top left part."""

@@ -41,7 +41,6 @@ class StandInPipeline:
     """Noise of the seed for views, and the blockout itself for occupancy."""
 
     config = SimpleNamespace(taxonomy="indoor", default_steps=12)
-    image_multiple = 32
 
     def __call__(
         self,

@@ -113,13 +113,13 @@ def test_user_errors_are_one_message(inputs: Path) -> None:
     result = CliRunner().invoke(app, ["info", "--server", "127.0.0.1:1"])
     assert result.exit_code == 1
     assert "no server answers" in result.output
-    camera = looking_camera(side=68)
-    save_cameras(inputs / "odd.json", [camera])
+    rows = json.loads((inputs / "cameras.json").read_text())
+    (inputs / "large.json").write_text(json.dumps([row | {"width": 1025} for row in rows]))
     result = CliRunner().invoke(
-        app, ["generate", "--cameras", str(inputs / "odd.json"), "--output", str(inputs / "out")]
+        app, ["generate", "--cameras", str(inputs / "large.json"), "--output", str(inputs / "out")]
     )
     assert result.exit_code == 1
-    assert "multiple of 8" in result.output
+    assert "width is 1025; it must be 64 to 1024 pixels" in " ".join(result.output.split())
     result = CliRunner().invoke(app, ["serve", "--host", "0.0.0.0", "--port", "0"])
     assert result.exit_code == 1
     assert "--token-file" in result.output

@@ -187,7 +187,7 @@ async def test_list_and_delete(stub: Stub) -> None:
 async def test_wrong_request_names_its_fields(stub: Stub) -> None:
     request = generate_request(views=16)
     for camera in request.generate_scene.cameras:
-        camera.fx, camera.fy, camera.cx, camera.cy, camera.width = -1.0, -1.0, math.nan, math.inf, 65
+        camera.fx, camera.fy, camera.cx, camera.cy, camera.width = -1.0, -1.0, math.nan, math.inf, 63
     with pytest.raises(grpc.aio.AioRpcError) as caught:
         await submitted(stub, request)
     assert caught.value.code() == grpc.StatusCode.INVALID_ARGUMENT
@@ -198,14 +198,14 @@ async def test_wrong_request_names_its_fields(stub: Stub) -> None:
     assert status.details[1].Unpack(detail)
     told = [violation.field for violation in detail.field_violations]
     assert len(told) >= 25
-    assert told[:3] == [f"generate_scene.cameras[0].{field}" for field in ("fx", "fy", "cx")]
+    assert told[:3] == [f"generate_scene.cameras[0].{field}" for field in ("width", "fx", "fy")]
     assert f"80 fields are wrong (the first {len(told)} are told)" in status.message
 
 
 async def test_refusal_fits_into_the_trailers_whatever_it_quotes(stub: Stub) -> None:
     request = generate_request(views=16)
     for camera in request.generate_scene.cameras:
-        camera.name, camera.width = "\N{PILE OF POO}" * 200, 65
+        camera.name, camera.width = "\N{PILE OF POO}" * 200, 63
     request.request_id = "\N{PILE OF POO}" * 1000
     with pytest.raises(grpc.aio.AioRpcError) as caught:
         await submitted(stub, request)

@@ -23,13 +23,21 @@ from occscene_server.api.validation import check_request
 from tests.occscene_server.hostile import hostile_submissions
 from tests.occscene_server.requests import generate_request, predict_request, sample_grid, text_request
 
-MODEL = scene_service_pb2.ModelInfo(name="compact-indoor", taxonomies=["indoor"], image_multiple=32)
+MODEL = scene_service_pb2.ModelInfo(name="compact-indoor", taxonomies=["indoor"])
 Request = scene_service_pb2.SubmitJobRequest
 
 
 @pytest.mark.parametrize("request_", [generate_request(), text_request(), predict_request()])
 def test_right_requests_pass(request_: Request) -> None:
     assert check_request(request_, MODEL) == []
+
+
+@pytest.mark.parametrize(("width", "height"), [(256, 107), (65, 1023), (144, 256), (1024, 64)])
+def test_images_may_have_any_sides_within_the_limits(width: int, height: int) -> None:
+    request = generate_request()
+    for camera in request.generate_scene.cameras:
+        camera.width, camera.height = width, height
+    assert check_request(request, MODEL) == []
 
 
 def _own_volume(request: Request) -> None:
@@ -59,8 +67,7 @@ def _turn_away(request: Request) -> None:
         ("generate_scene.cameras", lambda r: setattr(r.generate_scene.cameras[1], "name", "camera 0")),
         ("generate_scene.cameras[1].fx", lambda r: setattr(r.generate_scene.cameras[1], "fx", math.inf)),
         ("generate_scene.cameras[1]", lambda r: setattr(r.generate_scene.cameras[1], "width", 96)),
-        ("generate_scene.cameras[0].width", lambda r: [setattr(c, "width", 68) for c in r.generate_scene.cameras]),
-        ("generate_scene.cameras[0].width", lambda r: [setattr(c, "width", 72) for c in r.generate_scene.cameras]),
+        ("generate_scene.cameras[0].width", lambda r: [setattr(c, "width", 63) for c in r.generate_scene.cameras]),
         ("generate_scene.cameras[0].height", lambda r: [setattr(c, "height", 2048) for c in r.generate_scene.cameras]),
         ("generate_scene.cameras[1].world_from_camera", lambda r: r.generate_scene.cameras[1].world_from_camera.pop()),
         ("generate_scene.cameras[1]", _turn_away),

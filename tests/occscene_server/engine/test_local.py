@@ -105,7 +105,7 @@ async def test_out_of_memory_tells_what_would_fit(engine: LocalEngine) -> None:
     assert (failure.reason, failure.code) == ("OUT_OF_MEMORY", code_pb2.RESOURCE_EXHAUSTED)
     assert failure.message == "the model ran out of memory: no room for the views"
     assert failure.advice == (
-        "It would fit with 4 of the 8 views, or with all views at 64 x 64 instead of 128 x 128 pixels."
+        "It would fit with 4 of the 8 views, or with all views at 85 x 85 instead of 128 x 128 pixels."
     )
     assert (await run(engine, "hungry", views=4, side=128))[-1].HasField("succeeded")
     assert (await run(engine, "hungry", views=8, side=64))[-1].HasField("succeeded")

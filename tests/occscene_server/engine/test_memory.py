@@ -56,8 +56,8 @@ class SmallPipeline(StandInPipeline):
 @pytest.mark.parametrize(
     ("pixels", "advice"),
     [
-        (3 * 256**2, "It would fit with 2 of the 5 views, or with all views at 160 x 160 instead of 256 x 256 pixels."),
-        (256**2, "It would fit with 1 of the 5 views, or with all views at 96 x 96 instead of 256 x 256 pixels."),
+        (3 * 256**2, "It would fit with 2 of the 5 views, or with all views at 171 x 171 instead of 256 x 256 pixels."),
+        (256**2, "It would fit with 1 of the 5 views, or with all views at 85 x 85 instead of 256 x 256 pixels."),
         (5 * 64**2, "It would fit with all views at 64 x 64 instead of 256 x 256 pixels."),
         (64**2, "Use fewer views, smaller images or larger voxels, or a device with more memory."),
     ],
@@ -76,7 +76,7 @@ def test_advice_for_predictions() -> None:
     task.cameras.add().CopyFrom(task.cameras[0])
     task.images.add().CopyFrom(task.images[0])
     advice = advice_on_memory(SmallPipeline(128**2), request, lambda: False)
-    assert advice == "It would fit with 1 of the 2 views, or with all views at 64 x 64 instead of 128 x 128 pixels."
+    assert advice == "It would fit with 1 of the 2 views, or with all views at 85 x 85 instead of 128 x 128 pixels."
 
 
 def test_no_trial_once_the_client_has_cancelled() -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
@@ -29,9 +31,14 @@ def test_projection_equals_the_value_types(
             np.testing.assert_allclose(row[b, v].numpy()[ahead], pixels[ahead, 1], atol=1e-2)
 
 
-@pytest.mark.parametrize("size", [(8, 12), (1, 1), (5, 1)])
-def test_equals_reference(size: tuple[int, int], grid_tensors: GridTensors, camera_tensors: CameraTensors) -> None:
+@pytest.mark.parametrize(
+    ("size", "picture"), [((8, 12), None), ((1, 1), None), ((5, 1), None), ((8, 12), (43, 90)), ((5, 7), (64, 33))]
+)
+def test_equals_reference(
+    size: tuple[int, int], picture: tuple[int, int] | None, grid_tensors: GridTensors, camera_tensors: CameraTensors
+) -> None:
     cameras = camera_tensors.selected(torch.tensor([[2, 0], [2, 2]]))  # leaves some voxels unseen
+    cameras = replace(cameras, picture=picture)
     features = torch.randn(2, 2, 4, *size, generator=torch.Generator().manual_seed(0))
     lifted, count = lift(features, cameras, grid_tensors.volume)
     expected, expected_count = lift_ref(features, cameras, grid_tensors.volume)

@@ -130,7 +130,7 @@ def test_training_changes_what_was_added_and_adapters_what_they_adapt(trained: P
 def test_the_trained_model_follows_the_occupancy_and_is_served(trained: Path) -> None:
     loaded = load_pipeline(str(trained / "plain/model"), "cpu")
     assert loaded.model.taxonomies == ["indoor"]
-    assert loaded.model.image_multiple == 8
+    assert loaded.model.image_multiple == 1
     scene = read_scene(trained / "data/scene_000001")
     task = job_pb2.GenerateScene(
         grid=grid_to_message(scene.blockout),
