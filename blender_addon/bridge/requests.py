@@ -106,6 +106,7 @@ def info_head(answer: scene_service_pb2.GetServerInfoResponse) -> dict[str, Any]
                 "name": model.name,
                 "taxonomies": list(model.taxonomies),
                 "image_size": [model.image_width, model.image_height],
+                "image_multiple": max(1, model.image_multiple),
                 "default_steps": model.default_steps,
             }
             for model in answer.models

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
@@ -54,6 +55,12 @@ class ConnectionCheck:
     def is_loading(self) -> bool:
         """The server is there, but its model is not yet."""
         return self.is_good and self.steps[-1].get("is_loading", False)
+
+    @property
+    def image_multiple(self) -> int:
+        """What the sides of images must be multiples of for the server; 1 while that is not known."""
+        models = self.steps[-1]["info"]["models"] if self.is_good else []
+        return math.lcm(*(model["image_multiple"] for model in models))
 
     def line(self) -> str:
         """The outcome in one line."""

@@ -19,10 +19,10 @@ from occscene.volumes import default_volume
 from ..bridge.link import BridgeError
 from ..properties.generation import CAMERA_CHOICES, MAX_GUIDANCE, MAX_SEED
 from ..scene.cameras import SceneView, chosen_views
-from ..scene.images import background_png
+from ..scene.photos import photo_png, photo_window
 from ..scene.rig import add_rig
 from ..scene.volume import grid_volume, set_volume
-from . import jobs, journal
+from . import connecting, jobs, journal
 from .following import wait_for
 from .request import Request, Settings
 from .voxelizing import summary, voxelized_blockout
@@ -125,7 +125,14 @@ class OCCSCENE_OT_generate(bpy.types.Operator):
     def _request(self, context: bpy.types.Context) -> Request:
         names = ("prompt", "style", "negative_prompt", "cameras", "frame_step", "image_size")
         given = {name: self._setting(context, name) for name in names}
-        views = chosen_views(context, given["cameras"], given["image_size"], given["frame_step"])
+        views = chosen_views(
+            context,
+            given["cameras"],
+            given["image_size"],
+            given["frame_step"],
+            photo_window if self.task == "IMAGES" else None,
+            connecting.last_check.image_multiple,
+        )
         if self.task == "IMAGES":
             given["prompt"] = given["style"] = given["negative_prompt"] = ""
         settings = Settings(
@@ -149,9 +156,16 @@ class OCCSCENE_OT_generate(bpy.types.Operator):
 
 
 def _background_images(context: bpy.types.Context, views: tuple[SceneView, ...]) -> list[bytes]:
-    things = [context.scene.objects[view.object_name] for view in views]
     sizes = [(view.camera.width, view.camera.height) for view in views]
-    return [background_png(thing, *size) for thing, size in zip(things, sizes, strict=True)]
+    for view, (width, height) in zip(views, sizes, strict=True):
+        if (width, height) != sizes[0]:
+            raise ValueError(
+                f"the photo of camera {view.object_name!r} fills {width} x {height} pixels, that of "
+                f"{views[0].object_name!r} {sizes[0][0]} x {sizes[0][1]}; all photos of a prediction have one shape: "
+                "set the backgrounds' frame method to Crop, or select cameras whose photos are alike"
+            )
+    scene = context.scene
+    return [photo_png(scene.objects[view.object_name], scene, size) for view, size in zip(views, sizes, strict=True)]
 
 
 def empty_volume(context: bpy.types.Context) -> GridVolume:

@@ -10,11 +10,13 @@ from typing import Any
 import bpy
 from occscene.limits import MAX_VIEWS
 
+from ..operators import connecting
 from ..operators.estimate import estimated_seconds, rough_time
 from ..operators.following import status_line
 from ..operators.styles import OCCSCENE_MT_styles
 from ..properties.results import UNFINISHED
-from ..scene.cameras import animation_frames, image_size
+from ..scene.cameras import animation_frames
+from ..scene.frame import frame_window, picture_size
 from .counts import drawn_counts
 from .layout import SidebarPanel, wrapped_label
 
@@ -149,7 +151,8 @@ def _button(layout: bpy.types.UILayout, context: bpy.types.Context) -> None:
     settings = scene.occscene
     count = view_count(scene)
     tagged = sum(number for name, number in drawn_counts(scene).items() if name)
-    missing = _missing(settings, tagged, count)
+    size, too_narrow = _picture_size(scene)
+    missing = _missing(settings, tagged, count) or too_narrow
     column = layout.column(align=True)
     column.scale_y = 1.5
     column.enabled = not missing
@@ -157,12 +160,21 @@ def _button(layout: bpy.types.UILayout, context: bpy.types.Context) -> None:
     if missing:
         wrapped_label(layout, context, missing, icon="INFO")
         return
-    width, height = image_size(scene, settings.image_size)
     sends = (
-        f"Sends {tagged} object{'s' * (tagged != 1)}, {count} camera{'s' * (count != 1)} of {width} x {height} pixels"
+        f"Sends {tagged} object{'s' * (tagged != 1)}, {count} camera{'s' * (count != 1)} of {size[0]} x {size[1]} "
+        "pixels"
     )
-    seconds = estimated_seconds(scene, count, width, height)
+    seconds = estimated_seconds(scene, count, *size)
     wrapped_label(layout, context, sends + (f"; takes {rough_time(seconds)}" if seconds else ""), icon="INFO")
+
+
+def _picture_size(scene: bpy.types.Scene) -> tuple[tuple[int, int], str]:
+    """Width and height of the views in pixels, and "" or why there are none."""
+    try:
+        multiple = connecting.last_check.image_multiple
+        return picture_size(frame_window(scene), scene.occscene.image_size, multiple), ""
+    except ValueError as error:
+        return (0, 0), str(error)
 
 
 def _missing(settings: Any, tagged: int, count: int) -> str:

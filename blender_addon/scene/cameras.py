@@ -5,7 +5,7 @@ The formulas are those of `BKE_camera_params_compute_viewplane` in Blender's `ca
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
 import bpy
@@ -15,68 +15,47 @@ from occscene.camera import PinholeCamera
 from occscene.limits import MAX_VIEWS
 
 from ..bridge.result_folder import view_file
+from .frame import Window, frame_window, picture_size
 
 _BLENDER_FROM_OPENCV = np.diag([1.0, -1.0, -1.0, 1.0])
 
-SIDE_MULTIPLE = 64
-"""Image sides are multiples of this many pixels, which every model takes."""
 
-
-def image_size(scene: bpy.types.Scene, longest: int) -> tuple[int, int]:
-    """Width and height in pixels with the render's shape, `longest` on the longer side, multiples of 64."""
-    render = scene.render
-    width, height = render.resolution_x, render.resolution_y
-    scale = longest / max(width, height)
-    sides = [max(64, round(side * scale / SIDE_MULTIPLE) * SIDE_MULTIPLE) for side in (width, height)]
-    return sides[0], sides[1]
-
-
-def pinhole_camera(thing: bpy.types.Object, scene: bpy.types.Scene) -> PinholeCamera:
-    """The camera object at the render's resolution, with its sensor fit, shift and the pixels' aspect.
-
-    Raises:
-        ValueError: the camera is not a perspective one, the render is larger than a request may be (see
-            `pinhole_camera_sized`), or the object is sheared.
-    """
-    render = scene.render
-    width = render.resolution_x * render.resolution_percentage // 100
-    height = render.resolution_y * render.resolution_percentage // 100
-    return _camera(thing, scene, width, height, width, height)
-
-
-def pinhole_camera_sized(thing: bpy.types.Object, scene: bpy.types.Scene, width: int, height: int) -> PinholeCamera:
-    """The camera object with the render's whole frame in an image of `width` x `height` pixels.
-
-    Raises:
-        ValueError: as `pinhole_camera`.
-    """
-    return _camera(thing, scene, scene.render.resolution_x, scene.render.resolution_y, width, height)
-
-
-def _camera(
-    thing: bpy.types.Object, scene: bpy.types.Scene, frame_x: int, frame_y: int, width: int, height: int
+def pinhole_camera(
+    thing: bpy.types.Object, scene: bpy.types.Scene, longest: int, window: Window | None = None, multiple: int = 1
 ) -> PinholeCamera:
+    """The camera object with a picture of square pixels.
+
+    Args:
+        thing: its sensor fit, shift and lens count.
+        scene: its render's frame counts; the resolution's percentage and the border do not.
+        longest: pixels along the picture's longer side.
+        window: the part of the frame that the picture shows; None is all of it.
+        multiple: see `picture_size`.
+
+    Raises:
+        ValueError: the camera is not a perspective one, the frame is too long and narrow, or the object is sheared.
+    """
     data = thing.data
     if data.type != "PERSP":
         raise ValueError(
             f"camera {thing.name!r} is of type {data.type}; only perspective cameras can be used: change its type"
         )
-    aspect_x, aspect_y = scene.render.pixel_aspect_x, scene.render.pixel_aspect_y
+    frame = frame_window(scene)
     fit = data.sensor_fit
     if fit == "AUTO":
-        fit = "HORIZONTAL" if frame_x * aspect_x >= frame_y * aspect_y else "VERTICAL"
+        fit = "HORIZONTAL" if frame.width >= frame.height else "VERTICAL"
     sensor = data.sensor_height if data.sensor_fit == "VERTICAL" else data.sensor_width
-    pixel_ratio = aspect_y / aspect_x
-    view_factor = frame_x if fit == "HORIZONTAL" else pixel_ratio * frame_y
-    fx = data.lens / sensor * view_factor
-    fy = fx / pixel_ratio
-    cx = 0.5 * frame_x - data.shift_x * view_factor
-    cy = 0.5 * frame_y + data.shift_y * view_factor / pixel_ratio
+    fitted = frame.width if fit == "HORIZONTAL" else frame.height
+    axis = frame.middle[0] - data.shift_x * fitted, frame.middle[1] + data.shift_y * fitted
+
+    window = window or frame
+    width, height = picture_size(window, longest, multiple)
+    scale = window.pixels_per_unit((width, height))
+    focal = data.lens / sensor * fitted * scale
+    cx = (axis[0] - window.middle[0]) * scale + width / 2
+    cy = (axis[1] - window.middle[1]) * scale + height / 2
     pose = np.array(thing.matrix_world.normalized(), np.float64) @ _BLENDER_FROM_OPENCV
-    scale_x, scale_y = width / frame_x, height / frame_y
-    return PinholeCamera(
-        thing.name, width, height, fx * scale_x, fy * scale_y, cx * scale_x, cy * scale_y, _orthonormal(pose)
-    )
+    return PinholeCamera(thing.name, width, height, focal, focal, cx, cy, _orthonormal(pose))
 
 
 def _orthonormal(pose: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -103,7 +82,14 @@ class SceneView:
     frame: int
 
 
-def chosen_views(context: bpy.types.Context, choice: str, longest: int, frame_step: int) -> tuple[SceneView, ...]:
+def chosen_views(
+    context: bpy.types.Context,
+    choice: str,
+    longest: int,
+    frame_step: int,
+    window_of: Callable[[bpy.types.Object, bpy.types.Scene], Window] | None = None,
+    multiple: int = 1,
+) -> tuple[SceneView, ...]:
     """The views of a choice of `CAMERA_CHOICES`, with images of `longest` pixels along the longer side.
 
     Args:
@@ -111,26 +97,31 @@ def chosen_views(context: bpy.types.Context, choice: str, longest: int, frame_st
         choice: 'ACTIVE', 'SELECTED', 'ALL', or 'ANIMATION' for the active camera at every `frame_step`-th frame.
         longest: pixels.
         frame_step: frames.
+        window_of: the part of the frame that a camera's picture shows; None shows all of it.
+        multiple: see `picture_size`.
 
     Raises:
         ValueError: the choice holds no camera or too many, or a camera cannot be used.
     """
     scene = context.scene
-    width, height = image_size(scene, longest)
     things = chosen_cameras(context, choice)
     frames = animation_frames(scene, frame_step) if choice == "ANIMATION" else (scene.frame_current,)
     if len(things) * len(frames) > MAX_VIEWS:
         way_out = "raise the step" if choice == "ANIMATION" else "select fewer cameras"
         raise ValueError(f"{len(things) * len(frames)} views were chosen; the limit is {MAX_VIEWS}: {way_out}")
+
+    def camera_of(thing: bpy.types.Object) -> PinholeCamera:
+        return pinhole_camera(thing, scene, longest, window_of(thing, scene) if window_of else None, multiple)
+
     if choice != "ANIMATION":
-        cameras = [pinhole_camera_sized(thing, scene, width, height) for thing in things]
+        cameras = [camera_of(thing) for thing in things]
         return _views(cameras, [thing.name for thing in things], [scene.frame_current] * len(things))
     before = scene.frame_current
     cameras = []
     try:
         for frame in frames:
             scene.frame_set(frame)
-            camera = pinhole_camera_sized(things[0], scene, width, height)
+            camera = camera_of(things[0])
             cameras.append(replace(camera, name=f"{camera.name}_{frame:04d}"))
     finally:
         scene.frame_set(before)

@@ -74,52 +74,15 @@ def is_view_image(image: bpy.types.Image) -> bool:
     )
 
 
-def background_png(camera: bpy.types.Object, width: int, height: int) -> bytes:
-    """The camera's first background image that is shown, as PNG of `width` x `height` pixels, as the camera frames it.
-
-    Raises:
-        ValueError: there is none, it has no pixels, or it does not fill the frame.
-    """
-    shown = [item for item in camera.data.background_images if item.show_background_image and item.image]
-    if not shown:
-        raise ValueError(
-            f"camera {camera.name!r} has no background image: add the photo in the camera's properties, under "
-            "Background Images"
-        )
-    background = shown[0]
-    image = background.image
-    if not image.has_data and not image.size[0]:
-        raise ValueError(f"image {image.name!r} of camera {camera.name!r} has no pixels; reload or replace it")
-    if background.scale != 1.0 or any(background.offset) or background.rotation:
-        raise ValueError(
-            f"the background image of camera {camera.name!r} is moved, turned or scaled: the camera must see what the "
-            "photo shows, so set offset and rotation to 0 and scale to 1"
-        )
-    left, bottom, right, top = _framed(image, background.frame_method, camera.name, width / height)
-    cut = np.ascontiguousarray(image_pixels(image)[bottom:top, left:right])
-    copy = bpy.data.images.new("OccScene encoding", right - left, top - bottom, float_buffer=image.is_float)
-    copy.colorspace_settings.name = image.colorspace_settings.name
+def png_of(pixels: Pixels, like: bpy.types.Image) -> bytes:
+    """Pixels in the color space of an image as PNG."""
+    copy = bpy.data.images.new("OccScene encoding", pixels.shape[1], pixels.shape[0], float_buffer=like.is_float)
+    copy.colorspace_settings.name = like.colorspace_settings.name
     try:
-        copy.pixels.foreach_set(cut.ravel())
-        copy.scale(width, height)
+        copy.pixels.foreach_set(np.ascontiguousarray(pixels).ravel())
         return _png(copy)
     finally:
         bpy.data.images.remove(copy)
-
-
-def _framed(image: bpy.types.Image, method: str, camera: str, aspect: float) -> tuple[int, int, int, int]:
-    """The part of an image that a frame of `aspect` shows: left, bottom, right and top in pixels."""
-    width, height = image.size
-    if method == "STRETCH" or abs(width / height / aspect - 1) < 0.01:
-        return 0, 0, width, height
-    if method == "FIT":
-        raise ValueError(
-            f"image {image.name!r} of camera {camera!r} is {width} x {height} pixels and leaves parts of the frame "
-            "empty: give the render its shape, or set the background's frame method to Stretch or Crop"
-        )
-    kept_width, kept_height = min(width, round(height * aspect)), min(height, round(width / aspect))
-    left, bottom = (width - kept_width) // 2, (height - kept_height) // 2
-    return left, bottom, left + kept_width, bottom + kept_height
 
 
 def _png(image: bpy.types.Image) -> bytes:

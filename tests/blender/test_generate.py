@@ -9,13 +9,14 @@ from pathlib import Path
 import bpy
 import numpy as np
 import pytest
+from occscene.camera import load_cameras
 from occscene.grid import load_grid
 
-from blender_addon.operators import command, session
+from blender_addon.operators import command, connecting, session
 from blender_addon.operators.estimate import estimated_seconds, rough_time
 from blender_addon.operators.request import Request, Settings
 from blender_addon.properties.results import UNFINISHED
-from blender_addon.scene.images import background_png, encoded_pixels, image_pixels
+from blender_addon.scene.images import encoded_pixels, image_pixels
 from blender_addon.scene.preview import PREVIEW_IMAGE
 from tests.blender.build_scenes import add_box, add_camera
 
@@ -180,27 +181,61 @@ def test_images_show_their_occupancy(blockout: bpy.types.Scene, server: str, tmp
     assert load_grid(tmp_path / "known/blockout.npz").labels.any()
 
 
-def test_background_images_are_cut_as_the_camera_shows_them(scene: bpy.types.Scene) -> None:
-    camera = add_camera("camera")
-    image = bpy.data.images.new("photo", 200, 100)
-    pixels = np.zeros((100, 200, 4), np.float32)
-    pixels[..., 3], pixels[:, 50:150, 0], pixels[:50, :, 1] = 1, 1, 1  # red in the middle, green below
-    image.pixels.foreach_set(pixels.ravel())
-    background = camera.data.background_images.new()
-    background.image, background.frame_method = image, "CROP"
-    cut = encoded_pixels(background_png(camera, 64, 64))
-    assert cut.shape == (64, 64, 4)
-    assert (cut[..., 0] > 0.98).all()
-    assert (cut[:30, :, 1] > 0.98).all()
-    assert (cut[34:, :, 1] < 0.02).all()
-    background.frame_method = "STRETCH"
-    assert encoded_pixels(background_png(camera, 64, 64))[..., 0].mean() == pytest.approx(0.5, abs=0.02)
-    background.frame_method = "FIT"
-    with pytest.raises(ValueError, match="leaves parts of the frame empty"):
-        background_png(camera, 64, 64)
-    background.offset[0] = 0.1
-    with pytest.raises(ValueError, match="moved, turned or scaled"):
-        background_png(camera, 64, 64)
+def test_a_photo_of_the_renders_shape_is_sent_whole(blockout: bpy.types.Scene, server: str, tmp_path: Path) -> None:
+    """With the method of backgrounds that are added by the button, Fit; a narrower one has a narrower camera."""
+    blockout.render.resolution_x, blockout.render.resolution_y = 1920, 1080
+    blockout.occscene.image_size = 256
+    for name in ("left", "right"):
+        background = blockout.objects[name].data.background_images.new()
+        background.image = bpy.data.images.new(f"photo {name}", 1920, 1080)
+        background.frame_method = "FIT"
+    bpy.ops.occscene.generate(task="IMAGES", directory=str(tmp_path / "whole"), server=server)
+    request = Request.from_json(blockout.occscene.results[-1].request)
+    assert [(view.camera.width, view.camera.height) for view in request.views] == [(256, 144)] * 2
+    blockout.objects["left"].data.background_images[0].image.scale(800, 1000)
+    with pytest.raises(RuntimeError, match=r"'right' fills 256 x 144 pixels, that of 'left' 205 x 256; .* to Crop"):
+        bpy.ops.occscene.generate(task="IMAGES", server=server)
+    blockout.camera = blockout.objects["left"]
+    bpy.ops.occscene.generate(task="IMAGES", cameras="ACTIVE", directory=str(tmp_path / "part"), server=server)
+    camera = Request.from_json(blockout.occscene.results[-1].request).views[0].camera
+    assert (camera.width, camera.height) == (205, 256)
+    assert camera.fx == camera.fy
+
+
+def test_what_is_asked_for_is_what_is_written(blockout: bpy.types.Scene, server: str, tmp_path: Path) -> None:
+    """Cameras and views of a shape whose sides are multiples of nothing: in the request, in files and in Blender."""
+    blockout.render.resolution_x, blockout.render.resolution_y = 2048, 858
+    blockout.occscene.image_size = 256
+    bpy.ops.occscene.generate(directory=str(tmp_path), server=server)
+    bpy.ops.occscene.voxelize(filepath=str(tmp_path / "grid.npz"), cameras_filepath=str(tmp_path / "cameras.json"))
+    written = load_cameras(tmp_path / "cameras.json")
+    request = Request.from_json(blockout.occscene.results[0].request)
+    rows = json.loads((tmp_path / "result.json").read_text())["cameras"]
+    for view, camera, row in zip(request.views, written, rows, strict=True):
+        assert (camera.width, camera.height) == (view.camera.width, view.camera.height) == (256, 107)
+        assert camera.fx == camera.fy == view.camera.fx == row["fx"] == row["fy"]
+        image = blockout.occscene.results[0].views[camera.name].image
+        assert tuple(image.size) == (256, 107)
+        assert len(encoded_pixels((tmp_path / f"view_{camera.name}.png").read_bytes())) == 107
+    blockout.render.resolution_y = 300
+    with pytest.raises(RuntimeError, match="256 x 38 pixels is too narrow"):
+        bpy.ops.occscene.generate(directory=str(tmp_path), server=server)
+
+
+def test_an_older_server_gets_the_multiples_that_it_asks_for(
+    blockout: bpy.types.Scene, server: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The nearest size that has the render's shape; the frame is not squeezed."""
+    blockout.render.resolution_x, blockout.render.resolution_y = 2048, 858
+    blockout.occscene.image_size = 256
+    bpy.ops.occscene.test_connection(server=server)
+    while connecting.last_check.is_loading:
+        bpy.ops.occscene.test_connection(server=server)
+    assert connecting.last_check.image_multiple == 1
+    monkeypatch.setitem(connecting.last_check.steps[-1]["info"]["models"][0], "image_multiple", 8)
+    bpy.ops.occscene.generate(directory=str(tmp_path), server=server)
+    camera = Request.from_json(blockout.occscene.results[0].request).views[0].camera
+    assert (camera.width, camera.height, camera.fx) == (248, 104, camera.fy)
 
 
 def test_previews_fill_a_sheet_while_the_job_runs(blockout: bpy.types.Scene, start: Callable[..., str]) -> None:
