@@ -174,7 +174,8 @@ def _picture_size(scene: bpy.types.Scene) -> tuple[tuple[int, int], str]:
         multiple = connecting.last_check.image_multiple
         return picture_size(frame_window(scene), scene.occscene.image_size, multiple), ""
     except ValueError as error:
-        return (0, 0), str(error)
+        text = str(error)
+        return (0, 0), text[0].upper() + text[1:]
 
 
 def _missing(settings: Any, tagged: int, count: int) -> str:

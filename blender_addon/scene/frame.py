@@ -73,10 +73,12 @@ def picture_size(window: Window, longest: int, multiple: int = 1) -> tuple[int, 
     width, height = _sides(window, longest)
     if min(width, height) < MIN_IMAGE_SIDE:
         needed = math.ceil((MIN_IMAGE_SIDE - 0.5) * max(window.width, window.height) / min(window.width, window.height))
-        way_out = f"set Image Size to {needed} or more" if needed <= MAX_IMAGE_SIDE else "give the render another shape"
+        way_out = (
+            f"set Image Size to {needed} or more" if needed <= MAX_IMAGE_SIDE else "choose a shape nearer to a square"
+        )
         raise ValueError(
-            f"an image of {width} x {height} pixels is too narrow; a side must have at least {MIN_IMAGE_SIDE}, and the "
-            f"shape is {shape}: {way_out}"
+            f"images of the shape {shape} would have {width} x {height} pixels; both sides must have at least "
+            f"{MIN_IMAGE_SIDE}: {way_out}"
         )
     return width, height
 

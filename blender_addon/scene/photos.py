@@ -1,6 +1,6 @@
 """The photos in cameras' backgrounds, cut to what the cameras see of them.
 
-Where a photo lies in the frame is as `overlay_camera.hh` in Blender draws it.
+Where a photo lies in the frame is as Blender's `image_camera_background_matrix_get` draws it.
 """
 
 from __future__ import annotations

@@ -218,7 +218,7 @@ def test_what_is_asked_for_is_what_is_written(blockout: bpy.types.Scene, server:
         assert tuple(image.size) == (256, 107)
         assert len(encoded_pixels((tmp_path / f"view_{camera.name}.png").read_bytes())) == 107
     blockout.render.resolution_y = 300
-    with pytest.raises(RuntimeError, match="256 x 38 pixels is too narrow"):
+    with pytest.raises(RuntimeError, match="shape 2048 x 300 would have 256 x 38 pixels"):
         bpy.ops.occscene.generate(directory=str(tmp_path), server=server)
 
 
