@@ -19,7 +19,6 @@ from .operators import (
     local_server,
     projecting,
     results,
-    session,
     styles,
     tagging,
     tinting,
@@ -76,7 +75,7 @@ def _handlers() -> tuple[tuple[list[Any], Callable[..., None]], ...]:
 
 
 def register() -> None:
-    """Registers classes, properties, the command line verb and the handler of file loads."""
+    """Registers classes, properties, the command line verb and handlers, and takes up the open file's jobs."""
     for cls in _CLASSES:
         bpy.utils.register_class(cls)
     properties.add_pointers()
@@ -87,6 +86,7 @@ def register() -> None:
     styles.add_bundled_styles()
     for handlers, handler in _handlers():
         handlers.append(handler)
+    bpy.app.timers.register(jobs.begin_following, first_interval=0.0, persistent=True)  # no data yet while registering
 
 
 def unregister() -> None:
@@ -98,7 +98,9 @@ def unregister() -> None:
     translations.unregister()
     grid_view.hide_grid()
     local_server.stop_local_server()
-    session.shut_down()
+    if bpy.app.timers.is_registered(jobs.begin_following):
+        bpy.app.timers.unregister(jobs.begin_following)
+    jobs.stop_following()
     bpy.utils.unregister_cli_command(_commands.pop())
     icons.remove_icons()
     properties.remove_pointers()

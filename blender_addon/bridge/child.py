@@ -17,8 +17,11 @@ Commands (fields beside `id`, `command`, `server`) and the events that answer th
                                                  succeeded(seconds) | failed(reason, message, advice) | cancelled
     cancel    job_id                          -> cancelling
 The blockout that is sent, finished views and the occupancy are written to `directory`, where a `file` is a name in it.
-Every event of a job carries its `sequence`. A command that fails sends error(reason, message, advice) instead. Each
-command runs in a thread of its own, so that a job is watched while another is cancelled.
+Every event of a job carries its `sequence`. While nobody answers, generate, predict, watch and cancel send
+reconnecting(message) before each pause, and watching sends reconnected(is_queued) when it goes on. `is_repeat` says
+that a child which died had the same command. A command that fails sends error(reason, message, advice, is_lost)
+instead, where `is_lost` says that the server may have the job all the same. Each command runs in a thread of its own,
+so that a job is watched while another is cancelled.
 """
 
 from __future__ import annotations
@@ -26,25 +29,18 @@ from __future__ import annotations
 import os
 import sys
 import threading
-import time
 from collections.abc import Callable
+from functools import partial
 from typing import IO, Any
 
-import grpc
 from occscene.v1 import scene_service_pb2, scene_service_pb2_grpc
 
 from .check import check_server
 from .failures import Failure, failure_of
 from .messages import Message, MessageDecoder, encode_message
-from .requests import blockout_grid, event_messages, generate_request, info_head, occupancy_grid, predict_request
-from .result_folder import BLOCKOUT_FILE, OCCUPANCY_FILE, ResultFolder
-from .server import Metadata, ServerConnections
-
-RPC_TIMEOUT = 20.0
-"""Seconds that a call other than watching may take; sending a large grid included."""
-
-RECONNECT_PAUSES = (0.5, 1.0, 2.0, 4.0, 8.0)
-"""Seconds between attempts to watch a job again after the connection broke."""
+from .remote_job import RPC_TIMEOUT, RemoteJob
+from .requests import blockout_grid, generate_request, info_head, predict_request
+from .server import ServerConnections
 
 
 class Child:
@@ -59,6 +55,7 @@ class Child:
         self._output = output
         self._lock = threading.Lock()
         self._connections = ServerConnections()
+        self._followers: dict[str, int] = {}
         self._commands: dict[str, Callable[[Message], None]] = {
             "info": self._info,
             "check": self._check,
@@ -84,12 +81,9 @@ class Child:
             self._output.write(message)
             self._output.flush()
 
-    def _stub(self, request: Message) -> tuple[scene_service_pb2_grpc.SceneServiceStub, Metadata]:
-        channel, metadata = self._connections.open(request.head["server"])
-        return scene_service_pb2_grpc.SceneServiceStub(channel), metadata
-
     def _info(self, request: Message) -> None:
-        stub, metadata = self._stub(request)
+        channel, metadata = self._connections.open(request.head["server"])
+        stub = scene_service_pb2_grpc.SceneServiceStub(channel)
         answer = stub.GetServerInfo(scene_service_pb2.GetServerInfoRequest(), timeout=RPC_TIMEOUT, metadata=metadata)
         self._send(request, {"event": "info", **info_head(answer)})
 
@@ -99,68 +93,28 @@ class Child:
         self._send(request, {"event": "checked"})
 
     def _generate(self, request: Message) -> None:
-        self._submit(request, generate_request(request.head, request.body))
+        submission = generate_request(request.head, request.body)
+        self._job(request).submit(submission, blockout_grid(request.head, request.body))
 
     def _predict(self, request: Message) -> None:
-        self._submit(request, predict_request(request.head, request.body))
-
-    def _submit(self, request: Message, submission: scene_service_pb2.SubmitJobRequest) -> None:
-        stub, metadata = self._stub(request)
-        answer = stub.SubmitJob(submission, timeout=RPC_TIMEOUT, metadata=metadata)
-        self._send(request, {"event": "accepted", "job_id": answer.job.id})
-        grid = blockout_grid(request.head, request.body)
-        if grid is not None:
-            ResultFolder(request.head["directory"]).write_grid(BLOCKOUT_FILE, grid)
-        self._follow(request, answer.job.id, request.head.get("after_sequence", 0))
+        submission = predict_request(request.head, request.body)
+        self._job(request).submit(submission, blockout_grid(request.head, request.body))
 
     def _watch(self, request: Message) -> None:
-        job_id = request.head["job_id"]
-        if not job_id:
-            job_id = self._find(request)
-            self._send(request, {"event": "accepted", "job_id": job_id})
-        self._follow(request, job_id, request.head["after_sequence"])
-
-    def _find(self, request: Message) -> str:
-        """The job that was made for a request id whose answer was never heard."""
-        stub, metadata = self._stub(request)
-        answer = stub.ListJobs(scene_service_pb2.ListJobsRequest(limit=1000), timeout=RPC_TIMEOUT, metadata=metadata)
-        for job in answer.jobs:
-            if job.request_id == request.head["request_id"]:
-                return str(job.id)
-        raise Failure("NEVER_ARRIVED", "The request never reached the server.", "Generate again.")
+        self._job(request).watch()
 
     def _cancel(self, request: Message) -> None:
-        stub, metadata = self._stub(request)
-        stub.CancelJob(
-            scene_service_pb2.CancelJobRequest(job_id=request.head["job_id"]), timeout=RPC_TIMEOUT, metadata=metadata
-        )
-        self._send(request, {"event": "cancelling"})
+        RemoteJob(self._connections, request.head, partial(self._send, request)).cancel()
 
-    def _follow(self, request: Message, job_id: str, after_sequence: int) -> None:
-        """Watches a job to its end; a broken connection is taken up again where it broke."""
-        attempt = 0
-        folder = ResultFolder(request.head["directory"])
-        while True:
-            stub, metadata = self._stub(request)
-            try:
-                for response in stub.WatchJob(
-                    scene_service_pb2.WatchJobRequest(job_id=job_id, after_sequence=after_sequence), metadata=metadata
-                ):
-                    attempt = 0
-                    after_sequence = response.event.sequence
-                    head, body = event_messages(response.event)
-                    if head["event"] == "view":
-                        head["file"] = folder.write_view(head["name"], body)
-                    elif head["event"] == "occupancy":
-                        folder.write_grid(OCCUPANCY_FILE, occupancy_grid(response.event))
-                        head["file"] = OCCUPANCY_FILE
-                    self._send(request, head, body)
-                return
-            except grpc.RpcError as error:
-                if error.code() != grpc.StatusCode.UNAVAILABLE or attempt == len(RECONNECT_PAUSES):
-                    raise
-                time.sleep(RECONNECT_PAUSES[attempt])
-                attempt += 1
+    def _job(self, request: Message) -> RemoteJob:
+        """The job that a command follows from now on, in place of an earlier command for the same request."""
+        request_id, number = request.head["request_id"], request.head["id"]
+        self._followers[request_id] = number
+
+        def is_replaced() -> bool:
+            return self._followers[request_id] != number
+
+        return RemoteJob(self._connections, request.head, partial(self._send, request), is_replaced)
 
 
 def main() -> None:

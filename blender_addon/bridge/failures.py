@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import grpc
 from google.rpc import error_details_pb2
 from grpc_status import rpc_status
@@ -19,16 +21,16 @@ _ADVICE = {
 
 
 class Failure(Exception):  # noqa: N818 - it travels as data
-    """A failed command: a fixed word, what happened, and what to do next."""
+    """A failed command: a fixed word, what happened, what to do next, and whether the server may have the job."""
 
-    def __init__(self, reason: str, message: str, advice: str = "") -> None:
+    def __init__(self, reason: str, message: str, advice: str = "", is_lost: bool = False) -> None:
         """Keeps what the event will say."""
         super().__init__(message)
-        self.reason, self.message, self.advice = reason, message, advice
+        self.reason, self.message, self.advice, self.is_lost = reason, message, advice, is_lost
 
-    def head(self) -> dict[str, str]:
+    def head(self) -> dict[str, Any]:
         """The fields of an error event."""
-        return {"reason": self.reason, "message": self.message, "advice": self.advice}
+        return {"reason": self.reason, "message": self.message, "advice": self.advice, "is_lost": self.is_lost}
 
 
 def failure_of(error: Exception, address: str) -> Failure:

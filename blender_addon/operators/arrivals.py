@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -11,7 +12,7 @@ import bpy
 
 from ..bridge.cameras_head import cameras_head
 from ..bridge.messages import Message
-from ..bridge.result_folder import OCCUPANCY_FILE
+from ..bridge.result_folder import OCCUPANCY_FILE, ResultFolder
 from ..scene.images import Pixels, draw_thumbnail, encoded_pixels, image_pixels, packed_image
 from ..scene.preview import PreviewSheet, offer_preview
 from . import journal
@@ -43,7 +44,6 @@ class Record:
     steps: int = 0
     denoising_steps: int = 0
     position: int = 0
-    sequence: int = 0
     seconds: float = 0.0
     views: dict[str, str] = field(default_factory=dict)
     sheet: PreviewSheet | None = None
@@ -68,7 +68,6 @@ _SHOWN = (
     "steps",
     "denoising_steps",
     "position",
-    "sequence",
     "seconds",
 )
 """Fields that a record and a result share."""
@@ -77,10 +76,9 @@ _SHOWN = (
 def result_of(record: Record) -> Any:
     """The record's result, made anew if undo or a deleted scene took it away."""
     request = record.request
-    for scene in bpy.data.scenes:
-        result = scene.occscene.results.get(request.request_id)
-        if result is not None:
-            return result
+    listed = _listed(record)
+    if listed:
+        return listed[0]
     scenes = [scene for scene in bpy.data.scenes if scene.session_uid == record.scene_uid]
     settings = (scenes[0] if scenes else bpy.context.scene).occscene
     result = settings.results.add()
@@ -91,20 +89,35 @@ def result_of(record: Record) -> Any:
     return result
 
 
+def _listed(record: Record) -> list[Any]:
+    """The record's results: one, or more where its scene was copied meanwhile."""
+    listed = [scene.occscene.results.get(record.request.request_id) for scene in bpy.data.scenes]
+    return [result for result in listed if result is not None]
+
+
 def show(record: Record) -> None:
     """Writes a record into its result, with the images of the views that are there."""
-    result = result_of(record)
-    for name in _SHOWN:
-        setattr(result, name, getattr(record, name))
-    folder = Path(record.request.directory)
+    first = result_of(record)
+    for result in _listed(record):
+        for name in _SHOWN:
+            setattr(result, name, getattr(record, name))
     for name, file in record.views.items():
-        view = result.views.get(name)
-        if view is None:
-            view = result.views.add()
-            view.name = name
+        view = _view(first, name)
         if view.image is None:
-            _fill_view(view, result.name, (folder / file).read_bytes())
+            with contextlib.suppress(OSError):  # the artist moved the folder; what undo took away stays away
+                _fill_view(view, first.name, (Path(record.request.directory) / file).read_bytes())
+        for copy in _listed(record)[1:]:
+            _view(copy, name).image = view.image
     redraw()
+
+
+def _view(result: Any, name: str) -> Any:
+    """A result's view, added if it is not there."""
+    view = result.views.get(name)
+    if view is None:
+        view = result.views.add()
+        view.name = name
+    return view
 
 
 def apply(record: Record, message: Message) -> bool:
@@ -114,7 +127,6 @@ def apply(record: Record, message: Message) -> bool:
     """
     head = message.head
     event = head["event"]
-    record.sequence = max(record.sequence, head.get("sequence", 0))
     if event == "accepted":
         record.job_id = head["job_id"]
     if record.state != "CANCELLED":
@@ -125,8 +137,12 @@ def apply(record: Record, message: Message) -> bool:
 
 def _take(record: Record, event: str, message: Message) -> None:
     head = message.head
-    if event == "accepted":
+    if record.state == "RECONNECTING":  # it says something: there it is again
+        record.state, record.message = "RUNNING", ""
+    if event == "accepted" or (event == "reconnected" and head["is_queued"]):
         record.state = "QUEUED"
+    elif event == "reconnecting":
+        record.state, record.message = "RECONNECTING", f"{head['message']}. It is asked again until it answers."
     elif event == "queued":
         record.state, record.position = "QUEUED", head["position"]
     elif event == "started":
@@ -148,7 +164,7 @@ def _take(record: Record, event: str, message: Message) -> None:
     elif event == "cancelled":
         record.state = "CANCELLED"
     elif event in ("failed", "error"):
-        is_lost = event == "error" and bool(record.job_id)
+        is_lost = event == "error" and (head["is_lost"] or bool(record.job_id))
         record.state = "DISCONNECTED" if is_lost else "FAILED"
         record.message = " ".join(part for part in (head["message"], head["advice"]) if part)
 
@@ -163,11 +179,7 @@ def _preview(record: Record, view: int, pixels: Pixels) -> None:
 def _take_view(record: Record, number: int, name: str, data: bytes) -> None:
     """Puts a finished view into its image, also one that comes a second time, and onto the sheet."""
     result = result_of(record)
-    view = result.views.get(name)
-    if view is None:
-        view = result.views.add()
-        view.name = name
-    pixels = _fill_view(view, result.name, data)
+    pixels = _fill_view(_view(result, name), result.name, data)
     if record.sheet is not None:
         _preview(record, number, pixels)
 
@@ -201,7 +213,7 @@ def _write_result(record: Record) -> None:
         "occupancy": OCCUPANCY_FILE,
         "cameras": cameras_head([view.camera for view in request.views]),
     }
-    (Path(request.directory) / "result.json").write_text(json.dumps(text, indent=1) + "\n", encoding="utf-8")
+    ResultFolder(request.directory).write_text("result.json", json.dumps(text, indent=1) + "\n")
 
 
 def redraw() -> None:

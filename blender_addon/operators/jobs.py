@@ -2,10 +2,16 @@
 
 The records here outlive what undo, file loads and the deletion of scenes do to Blender's own data; `arrivals.show`
 writes them into results. See `journal` for what outlives Blender itself.
+
+What is followed is state of this session: the bridge's commands and the records. What is to be followed stands in the
+results and the journal. The two are compared whenever a session begins (the extension is registered, a file is loaded)
+and after undo and redo: whatever is listed as unfinished and has no record here is followed again.
 """
 
 from __future__ import annotations
 
+import contextlib
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
@@ -17,6 +23,7 @@ from ..bridge.cameras_head import cameras_head
 from ..bridge.grid_body import grid_body, grid_head, volume_head
 from ..bridge.link import BridgeError
 from ..bridge.messages import Message
+from ..bridge.result_folder import check_room, not_written
 from ..connection import connection_settings
 from ..properties.results import UNFINISHED
 from . import arrivals, journal, session
@@ -53,10 +60,11 @@ def submit(scene: bpy.types.Scene, request: Request, task: Task, server: str) ->
     """Sends a request to the server and lists it in the scene's results.
 
     Raises:
-        ValueError: the server's address cannot be used.
+        ValueError: the server's address or the results' folder cannot be used.
         OSError: the journal cannot be written.
         BridgeError: the bridge cannot be started.
     """
+    check_room(request.directory, _size_of_results(request, task))
     connection = connection_settings(server)
     record = arrivals.Record(request, connection.address, scene.session_uid)
     record.denoising_steps = request.settings.steps or 0
@@ -85,7 +93,11 @@ def submit(scene: bpy.types.Scene, request: Request, task: Task, server: str) ->
             "occupancy_guidance_scale": settings.occupancy_guidance,
             "previews": is_interactive(),
         }
-    _follow(record, head, body)
+    try:
+        _follow(record, head, body)
+    except BridgeError:
+        journal.remove(request.request_id)
+        raise
     return record
 
 
@@ -96,7 +108,7 @@ def watch(scene: bpy.types.Scene, result: Any) -> arrivals.Record:
         ValueError, OSError, BridgeError: as `submit`.
     """
     record = arrivals.Record.of_result(result, scene)
-    record.state, record.message, record.sequence = "QUEUED", "", 0
+    record.state, record.message = "RECONNECTING", ""
     head = {
         "command": "watch",
         "server": connection_settings(record.server).head(),
@@ -109,10 +121,17 @@ def watch(scene: bpy.types.Scene, result: Any) -> arrivals.Record:
     return record
 
 
+def _size_of_results(request: Request, task: Task) -> int:
+    """Bytes that a request's folder may come to hold: views that do not compress, and the grids."""
+    pixels = sum(view.camera.width * view.camera.height for view in request.views)
+    volume = task.volume if task.grid is None else task.grid.volume
+    voxels = 0 if volume is None else math.prod(volume.shape)
+    return 3 * pixels + 4 * voxels + 2**20
+
+
 def _follow(record: arrivals.Record, head: dict[str, Any], body: bytes) -> None:
     """Sends the command whose events are the record's."""
     request_id = record.request.request_id
-    before = _records.get(request_id)
     _records[request_id] = record
     _note(record)
 
@@ -120,18 +139,28 @@ def _follow(record: arrivals.Record, head: dict[str, Any], body: bytes) -> None:
         if _records.get(request_id) is not record:  # another file is open, or the artist took the result away
             return True
         had_job = bool(record.job_id)
-        is_last = arrivals.apply(record, message)
+        try:
+            is_last = arrivals.apply(record, message)
+        except (OSError, ValueError, RuntimeError) as error:  # a full disk, an image that Blender cannot take
+            why = not_written(record.request.directory, error) if isinstance(error, OSError) else f"{error}."
+            record.state = "DISCONNECTED"
+            record.views.clear()  # they come again
+            record.message = f"{why} The server keeps the result: mend that, then press Reconnect."
+            arrivals.show(record)
+            return True
         if record.job_id and not had_job:
-            _note(record)
+            with contextlib.suppress(OSError):  # the entry from before the submission finds the job as well
+                _note(record)
             if record.state == "CANCELLED":
                 _tell_cancelled(record)
+        if is_last and record.state == "FAILED" and not record.job_id:
+            journal.remove(request_id)  # no server has it
         return is_last
 
     try:
         session.command(head, body, receive)
     except BridgeError:
-        if before is None:
-            forget(request_id)
+        del _records[request_id]
         raise
     arrivals.show(record)
 
@@ -141,7 +170,7 @@ def cancel(scene: bpy.types.Scene, result: Any) -> None:
 
     A server that cannot be told is named in the result's message.
     """
-    record = _records.get(result.name) or arrivals.Record.of_result(result, scene)
+    record = _records.setdefault(result.name, arrivals.Record.of_result(result, scene))
     record.state, record.message = "CANCELLED", ""
     arrivals.show(record)
     if record.job_id:
@@ -150,19 +179,25 @@ def cancel(scene: bpy.types.Scene, result: Any) -> None:
 
 def _tell_cancelled(record: arrivals.Record) -> None:
     def complain(why: str) -> None:
-        record.message = f"The server could not be told, and may still work on it: {why}"
-        arrivals.show(record)
+        if _records.get(record.request.request_id) is record:
+            record.message = f"The server could not be told, and may still work on it: {why}" if why else ""
+            arrivals.show(record)
 
     def receive(message: Message) -> bool:
-        if message.head["event"] == "error":
-            complain(message.head["message"])
-        return True
+        complain(message.head.get("message", ""))
+        return message.head["event"] != "reconnecting"
 
     try:
         head = {"command": "cancel", "server": connection_settings(record.server).head(), "job_id": record.job_id}
         session.command(head, b"", receive)
     except (ValueError, BridgeError) as error:
         complain(str(error))
+
+
+def stop_following() -> None:
+    """Ends the session's following; the server's jobs go on."""
+    _records.clear()
+    session.shut_down()
 
 
 def forget(request_id: str) -> None:
@@ -183,9 +218,10 @@ def _note(record: arrivals.Record) -> None:
 
 @bpy.app.handlers.persistent
 def restore_after_undo(*_arguments: object) -> None:
-    """After undo and redo: what this session's jobs have brought stays."""
+    """After undo and redo: what this session's jobs have brought stays, and a state of before is looked into."""
     for record in _records.values():
         arrivals.show(record)
+    _follow_unfinished()
 
 
 @bpy.app.handlers.persistent
@@ -204,13 +240,23 @@ def note_saved(*_arguments: object) -> None:
 def find_jobs_again(*_arguments: object) -> None:
     """After a file was loaded: follows its unfinished jobs again, and those that it was not saved with."""
     _records.clear()
+    begin_following()
+
+
+def begin_following() -> None:
+    """Follows the open file's unfinished jobs, and those of the journal that it was not saved with."""
     if is_interactive() and bpy.data.filepath:
         for request_id, entry in journal.entries():
             if entry.blend == bpy.data.filepath:
                 _list_again(request_id, entry)
+    _follow_unfinished()
+
+
+def _follow_unfinished() -> None:
+    """Follows whatever is listed as unfinished and has no record in this session."""
     for scene in bpy.data.scenes:
         for result in scene.occscene.results:
-            if result.state in UNFINISHED:
+            if result.state in UNFINISHED and result.name not in _records:
                 _watch_again(scene, result)
 
 

@@ -70,7 +70,7 @@ def stored_path(directory: str) -> str:
 def write(request_id: str, entry: Entry) -> None:
     """Writes or rewrites a job's entry."""
     path = _path(request_id)
-    part = path.with_suffix(".part")
+    part = path.with_suffix(f".{os.getpid()}.part")  # two Blenders may have the same file open
     part.write_text(json.dumps(asdict(entry)), encoding="utf-8")
     part.replace(path)
 
@@ -81,9 +81,15 @@ def remove(request_id: str) -> None:
 
 
 def entries() -> Iterator[tuple[str, Entry]]:
-    """Request ids and entries, oldest first."""
-    for path in sorted(user_folder("jobs").glob("*.json"), key=lambda path: path.stat().st_mtime):
-        yield path.stem, Entry(**json.loads(path.read_text(encoding="utf-8")))
+    """Request ids and entries, oldest first; those that cannot be read are named on the console and left."""
+    found = []
+    for path in user_folder("jobs").glob("*.json"):
+        try:
+            found.append((path.stat().st_mtime, path.stem, Entry(**json.loads(path.read_text(encoding="utf-8")))))
+        except (OSError, ValueError, TypeError) as error:  # another Blender's by now gone, cut off, of another version
+            print(f"OccScene: {path} is left out: {error}")
+    for _, request_id, entry in sorted(found, key=lambda item: item[:2]):
+        yield request_id, entry
 
 
 def _path(request_id: str) -> Path:

@@ -89,7 +89,8 @@ class _Session:
         try:
             if self.restarts > MAX_RESTARTS:
                 raise BridgeError(obituary)
-            for number in self.waiting:
+            for number, command in self.waiting.items():
+                command.head["is_repeat"] = True
                 self.send(number)
         except BridgeError as error:
             self.close_bridge()
@@ -97,7 +98,7 @@ class _Session:
             lost, self.waiting = self.waiting, {}
             head = {"event": "error", "reason": "BRIDGE_DIED", "message": str(error), "advice": "Press Reconnect."}
             for number, command in lost.items():
-                command.answer(Message({"id": number, **head}))
+                command.answer(Message({"id": number, **head, "is_lost": True}))
 
     def close_bridge(self) -> None:
         if self.bridge is not None:

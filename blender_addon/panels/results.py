@@ -125,7 +125,7 @@ def _active(layout: bpy.types.UILayout, context: bpy.types.Context, result: Any)
     wrapped_label(layout, context, _facts(result, request), icon=_STATE_ICONS.get(result.state, "TIME"))
     if result.message:
         wrapped_label(layout, context, result.message, icon="ERROR")
-    if result.state == "DISCONNECTED":
+    if result.state in ("DISCONNECTED", "RECONNECTING"):
         layout.operator("occscene.reconnect", icon="FILE_REFRESH").result = result.name
     _views(layout, result)
     if any(view.image for view in result.views):

@@ -22,8 +22,9 @@ RESULT_STATES = (
     ("FAILED", "Failed", "See the message"),
     ("CANCELLED", "Cancelled", "The job was cancelled"),
     ("DISCONNECTED", "Disconnected", "The connection broke; the job may still run on the server"),
-)
-UNFINISHED = frozenset({"SENDING", "QUEUED", "RUNNING"})
+    ("RECONNECTING", "Reconnecting", "The server does not answer yet; it is asked again until it does"),
+)  # files hold their places: new ones go to the end
+UNFINISHED = frozenset({"SENDING", "QUEUED", "RUNNING", "RECONNECTING"})
 
 
 class OccSceneView(bpy.types.PropertyGroup):
@@ -47,7 +48,6 @@ class OccSceneResult(bpy.types.PropertyGroup):
     steps: IntProperty()
     denoising_steps: IntProperty()
     position: IntProperty()
-    sequence: IntProperty()
     seconds: FloatProperty()
     directory: StringProperty(description="Its files; relative to the .blend if they lie beside it")
     views: CollectionProperty(type=OccSceneView)
