@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable
+from time import sleep
 from typing import Any, Protocol, TypeVar
 
 import grpc
@@ -182,7 +182,7 @@ class RemoteJob:
         pause = min(FIRST_PAUSE * 2**self._attempt, LONGEST_PAUSE)
         self._attempt += 1
         self._paused += pause
-        time.sleep(pause)
+        sleep(pause)
 
 
 def _replaced() -> Failure:
