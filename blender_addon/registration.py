@@ -75,7 +75,7 @@ def _handlers() -> tuple[tuple[list[Any], Callable[..., None]], ...]:
 
 
 def register() -> None:
-    """Registers classes, properties, the command line verb and handlers, and takes up the open file's jobs."""
+    """Registers classes, properties, the command line verb and handlers, and takes up what was going on."""
     for cls in _CLASSES:
         bpy.utils.register_class(cls)
     properties.add_pointers()
@@ -86,18 +86,19 @@ def register() -> None:
     styles.add_bundled_styles()
     for handlers, handler in _handlers():
         handlers.append(handler)
+    local_server.take_over()
     bpy.app.timers.register(jobs.begin_following, first_interval=0.0, persistent=True)  # no data yet while registering
 
 
 def unregister() -> None:
-    """Undoes `register` in reverse, and ends the bridge."""
+    """Undoes `register` in reverse, ends the bridge, and leaves the local server to the next registration."""
     for handlers, handler in _handlers():
         handlers.remove(handler)
     styles.remove_bundled_styles()
     bpy.types.VIEW3D_MT_add.remove(add_menu.draw_in_add_menu)
     translations.unregister()
     grid_view.hide_grid()
-    local_server.stop_local_server()
+    local_server.hand_over()
     if bpy.app.timers.is_registered(jobs.begin_following):
         bpy.app.timers.unregister(jobs.begin_following)
     jobs.stop_following()

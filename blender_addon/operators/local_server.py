@@ -10,7 +10,9 @@ import subprocess
 import sys
 import tempfile
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
+from typing import Any
 
 import bpy
 from bpy.props import StringProperty
@@ -22,8 +24,12 @@ from .connecting import ConnectionCheck, redraw_connection, start_check
 POLL_PAUSE = 1.0
 """Seconds between looks at the server while it starts; while it runs nothing is asked of it."""
 
+HAND_OVER_TIME = 60.0
+"""Seconds that an update of the extension may take."""
+
 _BOOTSTRAP = "import sys; sys.path.insert(0, sys.argv[1]); from bridge.keeper import main; main()"
 _LOG_END = 2000
+_LEFT = "occscene_local_server"
 
 
 @dataclass
@@ -85,11 +91,46 @@ def stop_local_server() -> None:
     """Ends the server, if one was started; its keeper sees to it, so nothing is waited for."""
     if bpy.app.timers.is_registered(_tick):
         bpy.app.timers.unregister(_tick)
-    if local_server.keeper is not None and local_server.keeper.stdin is not None:
-        with contextlib.suppress(OSError):
-            local_server.keeper.stdin.close()
+    if local_server.keeper is not None:
+        _end(local_server.keeper)
         local_server.state = "stopped"
     local_server.keeper = None
+
+
+def _end(keeper: subprocess.Popen[bytes]) -> None:
+    if keeper.stdin is not None:
+        with contextlib.suppress(OSError):
+            keeper.stdin.close()
+
+
+def hand_over() -> None:
+    """Leaves the server to the extension's next registration: an update or a reload cuts no job short.
+
+    What comes next may be other modules, so it waits in a place of Blender's. Without them it ends after a minute.
+    """
+    if bpy.app.timers.is_registered(_tick):
+        bpy.app.timers.unregister(_tick)
+    if local_server.keeper is None:
+        return
+    left = dict(vars(local_server))
+    bpy.app.driver_namespace[_LEFT] = left
+    bpy.app.timers.register(partial(end_unclaimed, left), first_interval=HAND_OVER_TIME, persistent=True)
+    local_server.keeper = None
+
+
+def end_unclaimed(left: dict[str, Any]) -> None:
+    """Ends a server that was left to nobody."""
+    if bpy.app.driver_namespace.get(_LEFT) is left:
+        del bpy.app.driver_namespace[_LEFT]
+        _end(left["keeper"])
+
+
+def take_over() -> None:
+    """Takes the server that an earlier registration has left."""
+    left = bpy.app.driver_namespace.pop(_LEFT, None)
+    if left is not None:
+        vars(local_server).update(left)
+        bpy.app.timers.register(_tick, first_interval=POLL_PAUSE, persistent=True)
 
 
 def look_after() -> None:

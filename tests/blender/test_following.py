@@ -76,8 +76,8 @@ def test_reenabled_in_a_job(blockout: bpy.types.Scene, start: Callable[..., str]
 def test_reenabled_when_the_job_has_ended(blockout: bpy.types.Scene, start: Callable[..., str], server: str) -> None:
     name = start(prompt="slow")
     wait_for(name, "RUNNING")
+    job_id = results()[name].job_id
     blender_addon.unregister()
-    job_id = bpy.context.scene["occscene"]["results"][0]["job_id"]
     while state_on(server, job_id) != job_pb2.JOB_STATE_SUCCEEDED:
         time.sleep(0.1)
     enable()

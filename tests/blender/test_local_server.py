@@ -11,6 +11,7 @@ from pathlib import Path
 import bpy
 import pytest
 
+import blender_addon
 from blender_addon.operators import local_server
 from blender_addon.operators.local_server import look_after, start_local_server, stop_local_server
 from tests.occscene_server.serve_process import _SERVE, ROOT
@@ -69,6 +70,34 @@ def test_starts_until_it_is_ready_and_ends(environment: Path, address: str) -> N
     host, port = address.split(":")
     with pytest.raises(ConnectionRefusedError):
         socket.create_connection((host, int(port)))
+
+
+def test_an_update_of_the_extension_leaves_it_running(environment: Path, address: str) -> None:
+    start_local_server(str(environment), address)
+    wait_until(lambda: local_server.local_server.state == "ready")
+    keeper = local_server.local_server.keeper
+    assert keeper is not None
+    blender_addon.unregister()
+    left = bpy.app.driver_namespace["occscene_local_server"]
+    assert not local_server.local_server.is_running
+    blender_addon.register()
+    assert (local_server.local_server.keeper, local_server.local_server.state) == (keeper, "ready")
+    local_server.end_unclaimed(left)  # the minute is over: somebody has it
+    assert bpy.ops.occscene.test_connection() == {"FINISHED"}
+
+
+def test_it_ends_with_an_extension_that_does_not_come_back(environment: Path, address: str) -> None:
+    start_local_server(str(environment), address)
+    wait_until(lambda: local_server.local_server.state == "ready")
+    keeper = local_server.local_server.keeper
+    assert keeper is not None
+    blender_addon.unregister()
+    try:
+        local_server.end_unclaimed(bpy.app.driver_namespace["occscene_local_server"])
+        keeper.wait(30)
+    finally:
+        blender_addon.register()
+    assert not local_server.local_server.is_running
 
 
 def test_a_server_that_ends_says_why(environment: Path, address: str) -> None:
