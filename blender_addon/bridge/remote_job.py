@@ -146,6 +146,8 @@ class RemoteJob:
             elif head["event"] == "occupancy":
                 folder.write_grid(OCCUPANCY_FILE, occupancy_grid(response.event))
                 head["file"] = OCCUPANCY_FILE
+            elif head["event"] == "succeeded":
+                folder.remove_parts()
             self._send(head, body)
             self._after = response.event.sequence
             if head["event"] in _FINAL:

@@ -86,11 +86,18 @@ class ResultFolder:
         """Writes a text file."""
         self._write(file, lambda part: part.write_text(text, encoding="utf-8"))
 
+    def remove_parts(self) -> None:
+        """Removes what a process that was killed has left half written."""
+        for part in self._folder.glob("*.part"):
+            part.unlink(missing_ok=True)
+
     def _write(self, file: str, write: Callable[[Path], object]) -> None:
         part = self._folder / f"{file}.{os.getpid()}.part"
         try:
             write(part)
             part.replace(self._folder / file)
-        except OSError:
+        except OSError as error:
+            if isinstance(error, FileNotFoundError) and (self._folder / file).exists():
+                return  # another process has the whole job, and has removed all parts
             part.unlink(missing_ok=True)
             raise

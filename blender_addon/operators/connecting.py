@@ -15,7 +15,7 @@ from bpy.props import StringProperty
 
 from ..bridge.link import BridgeError
 from ..bridge.messages import Message
-from ..connection import connection_settings
+from ..connection import connection_settings, server_address
 from . import session
 
 STEP_LABELS = {
@@ -34,10 +34,12 @@ class ConnectionCheck:
     """What the last test found.
 
     Args:
+        address: the server's.
         is_running: the test is under way.
         steps: fields of `step` events, up to the one that failed.
     """
 
+    address: str = ""
     is_running: bool = False
     steps: list[dict[str, Any]] = field(default_factory=list)
 
@@ -85,7 +87,7 @@ def start_check(address: str, receive: Callable[[ConnectionCheck], None]) -> Con
         address: the server's; "" takes the preferences'.
         receive: called once at least, and last when the check no longer runs.
     """
-    check = ConnectionCheck(is_running=True)
+    check = ConnectionCheck(server_address(address), is_running=True)
 
     def end(step: str, message: str, advice: str) -> None:
         check.steps.append({"step": step, "is_good": False, "message": message, "advice": advice})
@@ -114,6 +116,19 @@ def start_check(address: str, receive: Callable[[ConnectionCheck], None]) -> Con
     return check
 
 
+def keep_check(check: ConnectionCheck) -> None:
+    """Shows a test as the last one."""
+    global last_check
+    last_check = check
+    redraw_connection()
+
+
+def forget_check(address: str) -> None:
+    """What was found of a server is no longer so: it went away."""
+    if last_check.address == address:
+        keep_check(ConnectionCheck())
+
+
 class OCCSCENE_OT_test_connection(bpy.types.Operator):
     """Go the way to the server step by step, and name the step that fails"""
 
@@ -124,8 +139,7 @@ class OCCSCENE_OT_test_connection(bpy.types.Operator):
 
     def execute(self, context: bpy.types.Context) -> set[str]:
         """Tests; without a window it waits for the end."""
-        global last_check
-        last_check = start_check(self.server, lambda _check: redraw_connection())
+        keep_check(start_check(self.server, lambda _check: redraw_connection()))
         if bpy.app.background:
             session.wait(lambda: not last_check.is_running)
         if last_check.failed:

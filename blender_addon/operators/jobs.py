@@ -27,6 +27,7 @@ from ..bridge.result_folder import check_room, not_written
 from ..connection import connection_settings
 from ..properties.results import UNFINISHED
 from . import arrivals, journal, session
+from .connecting import forget_check
 from .request import Request
 
 
@@ -139,6 +140,8 @@ def _follow(record: arrivals.Record, head: dict[str, Any], body: bytes) -> None:
         if _records.get(request_id) is not record:  # another file is open, or the artist took the result away
             return True
         had_job = bool(record.job_id)
+        if message.head["event"] == "reconnecting":
+            forget_check(record.server)
         try:
             is_last = arrivals.apply(record, message)
         except (OSError, ValueError, RuntimeError) as error:  # a full disk, an image that Blender cannot take

@@ -19,7 +19,7 @@ from bpy.props import StringProperty
 
 from ..bridge.address import parse_address
 from ..connection import server_address, stored_preferences, user_folder
-from .connecting import ConnectionCheck, redraw_connection, start_check
+from .connecting import ConnectionCheck, forget_check, keep_check, redraw_connection, start_check
 
 POLL_PAUSE = 1.0
 """Seconds between looks at the server while it starts; while it runs nothing is asked of it."""
@@ -94,6 +94,7 @@ def stop_local_server() -> None:
     if local_server.keeper is not None:
         _end(local_server.keeper)
         local_server.state = "stopped"
+        forget_check(server_address())
     local_server.keeper = None
 
 
@@ -141,11 +142,13 @@ def look_after() -> None:
     if local_server.keeper.poll() is not None:
         local_server.keeper = None
         local_server.state, local_server.message = "ended", _last_line(local_server.log)
+        forget_check(server_address())
     elif local_server.state != "ready":
         if _check is not None and not _check.is_running:
             if _check.is_good:
                 local_server.state = "loading" if _check.is_loading else "ready"
-            elif _check.failed and _check.failed["step"] not in ("address", "online"):
+                keep_check(_check)
+            elif _check.failed and _check.failed["step"] not in ("bridge", "online", "address"):
                 local_server.state, local_server.message = "ready", _check.line()
         if _check is None or not _check.is_running:
             _check = None if local_server.state == "ready" else start_check(server_address(), lambda _check: None)

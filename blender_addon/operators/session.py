@@ -93,12 +93,16 @@ class _Session:
                 command.head["is_repeat"] = True
                 self.send(number)
         except BridgeError as error:
-            self.close_bridge()
-            self.restarts = 0
-            lost, self.waiting = self.waiting, {}
-            head = {"event": "error", "reason": "BRIDGE_DIED", "message": str(error), "advice": "Press Reconnect."}
-            for number, command in lost.items():
-                command.answer(Message({"id": number, **head, "is_lost": True}))
+            self.abandon(str(error))
+
+    def abandon(self, message: str) -> None:
+        """Ends the child and tells those who wait; the server's jobs go on."""
+        self.close_bridge()
+        self.restarts = 0
+        lost, self.waiting = self.waiting, {}
+        head = {"event": "error", "reason": "BRIDGE_DIED", "message": message, "advice": "Press Reconnect."}
+        for number, command in lost.items():
+            command.answer(Message({"id": number, **head, "is_lost": True}))
 
     def close_bridge(self) -> None:
         if self.bridge is not None:
@@ -161,8 +165,7 @@ def bridge_pid() -> int | None:
 
 
 def shut_down() -> None:
-    """Ends the bridge and the timer; the server's jobs go on."""
+    """Ends the bridge and the timer, and tells those who wait; the server's jobs go on."""
     if bpy.app.timers.is_registered(_tick):
         bpy.app.timers.unregister(_tick)
-    _session.close_bridge()
-    _session.waiting.clear()
+    _session.abandon("the extension was disabled")

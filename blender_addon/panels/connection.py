@@ -104,11 +104,12 @@ def _draw_local_server(layout: bpy.types.UILayout, context: bpy.types.Context, s
 
 
 def _header_icon(check: ConnectionCheck, server: LocalServer) -> str:
-    if check.is_running or check.is_loading or server.state in ("starting", "loading"):
+    is_of_another = check.address != server_address()  # the address was changed since
+    if server.state in ("starting", "loading") or (not is_of_another and (check.is_running or check.is_loading)):
         return "TIME"
-    if check.failed:
-        return "ERROR"
-    return "CHECKMARK" if check.is_good else "UNLINKED"
+    if is_of_another or not check.steps:
+        return "UNLINKED"
+    return "CHECKMARK" if check.is_good else "ERROR"
 
 
 CLASSES = (VIEW3D_PT_occscene_connection,)

@@ -15,7 +15,7 @@ from occscene.grid import load_grid
 from occscene.v1 import job_pb2
 
 import blender_addon
-from blender_addon.operators import jobs, journal, session
+from blender_addon.operators import connecting, jobs, journal, session
 from tests.blender.test_jobs import pump, quit_blender, results, state_on, wait_for
 from tests.occscene_server.serve_process import ServeProcess
 
@@ -106,6 +106,7 @@ def test_reenabled_while_the_server_is_away(
 ) -> None:
     name = start(prompt="slow", server=mortal.address)
     wait_for(name, "RUNNING")
+    connecting.keep_check(connecting.ConnectionCheck(mortal.address))
     mortal.process.kill()
     mortal.process.wait()
     begun = time.process_time()
@@ -113,6 +114,7 @@ def test_reenabled_while_the_server_is_away(
     assert time.process_time() - begun < 2.0
     wait_for(name, "RECONNECTING")
     session.wait(lambda: "no server answers" in results()[name].message)
+    assert connecting.last_check.address == ""  # the server's panel no longer says that all is well
     assert bpy.ops.occscene.reconnect.poll()
     jobs.watch(blockout, results()[name])  # the button, pressed by an impatient artist
     session.wait(lambda: "no server answers" in results()[name].message)

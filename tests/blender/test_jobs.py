@@ -47,8 +47,7 @@ def state_on(server: str, job_id: str) -> int:
 
 def quit_blender() -> None:
     """What is left of the session when Blender quits: nothing."""
-    session.shut_down()
-    jobs._records.clear()
+    jobs.stop_following()
 
 
 def test_cancel_works_at_once_and_reaches_the_server(

@@ -12,8 +12,9 @@ import bpy
 import pytest
 
 import blender_addon
-from blender_addon.operators import local_server
+from blender_addon.operators import connecting, local_server
 from blender_addon.operators.local_server import look_after, start_local_server, stop_local_server
+from blender_addon.panels.connection import _header_icon
 from tests.occscene_server.serve_process import _SERVE, ROOT
 
 PYTHON = """#!/bin/sh
@@ -116,3 +117,24 @@ def test_what_cannot_be_started_is_named(tmp_path: Path, monkeypatch: pytest.Mon
     monkeypatch.setenv("OCCSCENE_SERVER", "grpcs://example.org")
     with pytest.raises(RuntimeError, match="another machine"):
         bpy.ops.occscene.start_server(python=sys.executable)
+
+
+def test_the_panels_icon_follows_the_server(environment: Path, address: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    def icon() -> str:
+        return _header_icon(connecting.last_check, local_server.local_server)
+
+    connecting.keep_check(connecting.ConnectionCheck())
+    assert icon() == "UNLINKED"
+    start_local_server(str(environment), address)
+    assert icon() == "TIME"
+    wait_until(lambda: local_server.local_server.state == "ready")
+    assert icon() == "CHECKMARK"
+    monkeypatch.setenv("OCCSCENE_SERVER", "127.0.0.1:9")
+    assert icon() == "UNLINKED"
+    monkeypatch.setenv("OCCSCENE_SERVER", address)
+    stop_local_server()
+    assert icon() == "UNLINKED"
+    with pytest.raises(RuntimeError):
+        bpy.ops.occscene.test_connection(server="ftp://nowhere")
+    monkeypatch.setenv("OCCSCENE_SERVER", "ftp://nowhere")
+    assert icon() == "ERROR"

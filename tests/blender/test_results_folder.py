@@ -99,3 +99,13 @@ def test_a_file_is_there_whole_or_not_at_all(tmp_path: Path) -> None:
     with pytest.raises(OSError, match="directory"):
         folder.write_view("left", b"png")
     assert sorted(path.name for path in tmp_path.iterdir()) == ["result.json", "view_left.png"]
+
+
+def test_what_a_killed_process_left_half_written_is_removed(
+    blockout: bpy.types.Scene, start: Callable[..., str], tmp_path: Path
+) -> None:
+    (tmp_path / "out").mkdir()
+    (tmp_path / "out" / "occupancy.npz.123.part").write_bytes(b"PK")
+    name = start(directory=str(tmp_path / "out"))
+    wait_for(name, "SUCCEEDED")
+    assert is_whole(name)

@@ -42,7 +42,7 @@ def is_alive(pid: int) -> bool:
 
 def test_a_dead_bridge_is_restarted_and_asked_again(silent_server: str) -> None:
     steps: list[str] = []
-    ask(silent_server, lambda message: steps.append(message.head["step"]) is not None)
+    ask(silent_server, lambda message: steps.append(message.head.get("step", "")) is not None)
     session.wait(lambda: bool(steps))
     first = session.bridge_pid()
     assert first is not None
@@ -72,6 +72,18 @@ def test_the_bridge_ends_with_the_extension(silent_server: str) -> None:
         blender_addon.register()
 
 
+def test_who_waits_is_told_when_the_extension_is_disabled(silent_server: str) -> None:
+    """Else a test of the connection that was under way says for ever that it asks."""
+    heads: list[dict[str, object]] = []
+    ask(silent_server, lambda message: heads.append(message.head) is None and message.head["event"] == "error")
+    session.wait(lambda: bool(heads))
+    blender_addon.unregister()
+    try:
+        assert [head["event"] for head in heads] == ["step", "error"]
+    finally:
+        blender_addon.register()
+
+
 def test_the_bridge_ends_when_blender_is_gone() -> None:
     """Blender crashes: the pipe closes and the child sees it."""
     script = (
@@ -92,10 +104,10 @@ def test_the_bridge_ends_when_blender_is_gone() -> None:
 
 
 def test_a_tick_hands_on_what_it_has_time_for() -> None:
-    got: list[int] = []
+    got: list[int | None] = []
 
     def answer(message: Message) -> bool:
-        got.append(message.head["number"])
+        got.append(message.head.get("number"))
         time.sleep(session.TICK_BUDGET)
         return False
 
