@@ -133,8 +133,8 @@ def _size_of_results(request: Request, task: Task) -> int:
 def _follow(record: arrivals.Record, head: dict[str, Any], body: bytes) -> None:
     """Sends the command whose events are the record's."""
     request_id = record.request.request_id
-    _records[request_id] = record
     _note(record)
+    _records[request_id] = record
 
     def receive(message: Message) -> bool:
         if _records.get(request_id) is not record:  # another file is open, or the artist took the result away
