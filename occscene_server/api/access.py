@@ -118,7 +118,8 @@ class TokenInterceptor(grpc.aio.ServerInterceptor):  # type: ignore[type-arg]
 
     def __init__(self, token: str) -> None:
         self._expected = f"Bearer {token}".encode()
-        self._refusal = grpc.unary_unary_rpc_method_handler(_refuse)
+        # A handler of streams is called before any message is read, so none is.
+        self._refusal = grpc.stream_stream_rpc_method_handler(_refuse)
 
     async def intercept_service(
         self,
@@ -134,6 +135,6 @@ class TokenInterceptor(grpc.aio.ServerInterceptor):  # type: ignore[type-arg]
         return await continuation(handler_call_details)
 
 
-async def _refuse(request: bytes, context: grpc.aio.ServicerContext[Any, Any]) -> None:
+async def _refuse(requests: object, context: grpc.aio.ServicerContext[Any, Any]) -> None:
     text = "this server needs a token: send the metadata 'authorization: Bearer TOKEN' with the token of its file"
     await abort(context, grpc.StatusCode.UNAUTHENTICATED, "TOKEN_MISSING_OR_WRONG", text)

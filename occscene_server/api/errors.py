@@ -34,6 +34,15 @@ async def abort(
     await context.abort(code, answer.details, answer.trailing_metadata)
 
 
+async def abort_invalid(context: grpc.aio.ServicerContext[Any, Any], violations: Sequence[FieldViolation]) -> NoReturn:
+    """Ends a call whose request is wrong, and names each wrong field."""
+    detail = bad_request(violations)
+    told, all_ = len(detail.field_violations), len(violations)
+    count = f"{all_} fields are wrong" + (f" (the first {told} are told)" if told < all_ else "")
+    text = violations[0].description if all_ == 1 else f"{count}; first: {violations[0].description}"
+    await abort(context, grpc.StatusCode.INVALID_ARGUMENT, "INVALID_REQUEST", text, detail)
+
+
 def bad_request(violations: Sequence[FieldViolation]) -> error_details_pb2.BadRequest:
     """The detail that names each wrong field, as many as fit into the trailers of a call."""
     detail = error_details_pb2.BadRequest()

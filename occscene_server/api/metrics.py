@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import inspect
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+import traceback
+from collections.abc import Awaitable, Callable, Iterator
 from http.server import HTTPServer
 from typing import Any
 
@@ -113,7 +113,10 @@ class _Present(Collector):
 
 
 class MeteringInterceptor(grpc.aio.ServerInterceptor):  # type: ignore[type-arg]
-    """Counts the bytes of every message as it is on the wire, and the calls that end with an error."""
+    """Counts the bytes of every message as it is on the wire, and the calls that end with an error.
+
+    What it wraps are the handlers of AdmissionInterceptor and TokenInterceptor, which take bytes.
+    """
 
     def __init__(self, metrics: Metrics) -> None:
         self._metrics = metrics
@@ -129,32 +132,27 @@ class MeteringInterceptor(grpc.aio.ServerInterceptor):  # type: ignore[type-arg]
             return None
         method = _LABELS.get(handler_call_details.method, "other")  # never a name that the caller made up
         received, sent = self._metrics.received.labels(method), self._metrics.sent.labels(method)
-        changes: dict[str, Any] = {
-            "request_deserializer": _counting_in(handler.request_deserializer, received),
-            "response_serializer": _counting_out(handler.response_serializer, sent),
-        }
-        if not handler.request_streaming:
-            name = "unary_stream" if handler.response_streaming else "unary_unary"
-            changes[name] = self._counting_errors(getattr(handler, name))
-        return handler._replace(**changes)
+        name = "stream_stream" if handler.response_streaming else "stream_unary"
+        return handler._replace(
+            request_deserializer=_counting_in(received),
+            response_serializer=_counting_out(handler.response_serializer, sent),
+            **{name: self._counting_errors(getattr(handler, name))},
+        )
 
     def _counting_errors(self, behavior: Callable[..., Any]) -> Callable[..., Any]:
-        async def stream(request: Any, context: grpc.aio.ServicerContext[Any, Any]) -> AsyncIterator[Any]:
+        async def call(requests: Any, context: grpc.aio.ServicerContext[Any, Any]) -> Any:
             try:
-                async for response in behavior(request, context):
-                    yield response
-            except grpc.aio.AbortError:
+                return await behavior(requests, context)
+            except grpc.aio.AbortError as error:
                 self._count_error(context)
-                raise
+                # gRPC keeps the error in the call, and its trace would keep the call and the request with it: such a
+                # cycle stays until Python happens to look for one.
+                traceback.clear_frames(error.__traceback__)
+                raise error.with_traceback(None) from None
+            finally:
+                del requests, context
 
-        async def call(request: Any, context: grpc.aio.ServicerContext[Any, Any]) -> Any:
-            try:
-                return await behavior(request, context)
-            except grpc.aio.AbortError:
-                self._count_error(context)
-                raise
-
-        return stream if inspect.isasyncgenfunction(behavior) else call
+        return call
 
     def _count_error(self, context: Any) -> None:
         """Reads the reason out of the status that the call ends with."""
@@ -165,10 +163,10 @@ class MeteringInterceptor(grpc.aio.ServerInterceptor):  # type: ignore[type-arg]
         self._metrics.rejections.labels(info.reason or "OTHER").inc()
 
 
-def _counting_in(deserialize: Callable[[bytes], Any] | None, counter: Counter) -> Callable[[bytes], Any]:
-    def count(data: bytes) -> Any:
+def _counting_in(counter: Counter) -> Callable[[bytes], bytes]:
+    def count(data: bytes) -> bytes:
         counter.inc(len(data))
-        return deserialize(data) if deserialize else data
+        return data
 
     return count
 

@@ -16,12 +16,13 @@ from occscene.codec import (
     unpack_block,
     volume_from_message,
 )
-from occscene.grid import UNKNOWN, GridVolume, SemanticGrid
+from occscene.grid import UNKNOWN, GridVolume, check_instances
 from occscene.limits import (
     MAX_CENTER_SIDES,
     MAX_COORDINATE,
     MAX_FOCAL_SIDES,
     MAX_IMAGE_SIDE,
+    MAX_NAME_LENGTH,
     MAX_OBJECTS,
     MAX_VIEWS,
     MIN_FOCAL_SIDES,
@@ -33,6 +34,7 @@ from occscene_server.api.violations import Violations
 from occscene_server.engine.task import decode_image
 
 _MAX_TOLD = 10  # wrong entries of one table
+_ROWS = 1024  # of a table between two looks at whether anybody waits for the outcome
 _SOUND_CAMERA: dict[str, Any] = {
     "name": "camera", "width": 64, "height": 64, "fx": 64.0, "fy": 64.0, "cx": 32.0, "cy": 32.0,
     "world_from_camera": np.eye(4),
@@ -59,15 +61,7 @@ def check_grid(message: grid_pb2.SemanticGrid, at: str, found: Violations) -> Gr
     volume = check_volume(message.volume, f"{at}.volume", found)
     count = len(found)
     taxonomy = found.attempt(f"{at}.taxonomy", lambda: taxonomy_named(message.taxonomy, f"{at}.taxonomy"))
-    objects = []
-    if len(message.objects) > MAX_OBJECTS:
-        found.add(f"{at}.objects", f"objects has {len(message.objects)} entries; the limit is {MAX_OBJECTS}")
-    else:
-        for index, item in enumerate(message.objects):
-            path = f"{at}.objects[{index}]"
-            objects.append(found.attempt(path, lambda i=item, p=path: object_from_message(i, p)))  # type: ignore[misc]
-            if objects.count(None) == _MAX_TOLD:
-                break
+    ids = _check_objects(message.objects, f"{at}.objects", found)
     if volume is None:
         return None
     labels = found.attempt(f"{at}.labels", lambda: unpack_block(message.labels, volume.shape, np.uint8))
@@ -80,12 +74,29 @@ def check_grid(message: grid_pb2.SemanticGrid, at: str, found: Violations) -> Gr
     if message.HasField("instances"):
         instances = found.attempt(f"{at}.instances", lambda: unpack_block(message.instances, volume.shape, np.uint16))
     if len(found) == count and labels is not None:
-        table = tuple(item for item in objects if item is not None)
-        found.attempt(  # what instances and objects say of each other
-            f"{at}.objects",
-            lambda: SemanticGrid(labels, volume.voxel_size, volume.world_from_grid, message.taxonomy, instances, table),
-        )
+        found.attempt(f"{at}.objects", lambda: check_instances(instances, ids))
     return volume
+
+
+def _check_objects(messages: Sequence[grid_pb2.GridObject], at: str, found: Violations) -> list[int]:
+    """The ids of an object table; looks at each row once, and at no more after `_MAX_TOLD` wrong ones."""
+    if len(messages) > MAX_OBJECTS:
+        found.add(at, f"objects has {len(messages)} entries; the limit is {MAX_OBJECTS}")
+        return []
+    ids, wrong = [], 0
+    for index, message in enumerate(messages):
+        if index % _ROWS == 0:
+            found.go_on()
+        ids.append(message.id)
+        plain = 1 <= message.id <= MAX_OBJECTS and len(message.name) <= MAX_NAME_LENGTH
+        if plain and not message.HasField("hint"):
+            continue  # most rows are, and a table may have many
+        path = f"{at}[{index}]"
+        row = found.attempt(path, lambda m=message, p=path: object_from_message(m, p))  # type: ignore[misc]
+        wrong += row is None
+        if wrong == _MAX_TOLD:
+            break
+    return ids
 
 
 def check_cameras(

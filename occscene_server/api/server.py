@@ -17,7 +17,9 @@ from occscene.limits import MAX_MESSAGE_BYTES
 from occscene.v1 import job_pb2, scene_service_pb2, scene_service_pb2_grpc
 
 from occscene_server.api.access import TlsFiles, TokenInterceptor, check_exposure, endpoint, is_loopback
+from occscene_server.api.admission import AdmissionInterceptor
 from occscene_server.api.metrics import MeteringInterceptor, Metrics
+from occscene_server.api.process import allowed_connections, raise_file_limit, return_large_blocks
 from occscene_server.api.servicer import SceneServicer
 from occscene_server.engine.interface import Engine
 from occscene_server.engine.local import LocalEngine
@@ -38,8 +40,11 @@ _OPTIONS = [
     ("grpc.http2.min_recv_ping_interval_without_data_ms", 30_000),
     ("grpc.keepalive_time_ms", 60_000),  # a watcher whose machine is gone without a word is let go
     ("grpc.keepalive_timeout_ms", 20_000),
+    ("grpc.server_handshake_timeout_ms", 5_000),  # a connection that says nothing is closed
+    ("grpc.max_connection_idle_ms", 30_000),  # so is one without a call; clients connect again by themselves
+    ("grpc.max_concurrent_streams", 128),  # calls of one connection, more than all its streams together
+    ("grpc.http2.bdp_probe", 0),  # else a client may send megabytes of a message that nobody reads yet
 ]
-_MAX_CONCURRENT_RPCS = 128
 
 OnState = Callable[[scene_service_pb2.ServerState], None]
 
@@ -110,12 +115,14 @@ class Server:
             OSError: the address cannot be bound.
         """
         options = self._options
+        raise_file_limit()
+        return_large_blocks()
         interceptors: list[grpc.aio.ServerInterceptor[Any, Any]] = [MeteringInterceptor(self.metrics)]
         if options.token:
             interceptors.append(TokenInterceptor(options.token))
-        self._grpc = grpc.aio.server(
-            interceptors=interceptors, options=_OPTIONS, maximum_concurrent_rpcs=_MAX_CONCURRENT_RPCS
-        )
+        interceptors.append(AdmissionInterceptor(self._servicer.checks))
+        connections = ("grpc.max_allowed_incoming_connections", allowed_connections())
+        self._grpc = grpc.aio.server(interceptors=interceptors, options=[*_OPTIONS, connections])
         scene_service_pb2_grpc.add_SceneServiceServicer_to_server(self._servicer, self._grpc)
         health_pb2_grpc.add_HealthServicer_to_server(self._health, self._grpc)
         if is_loopback(options.host):
@@ -150,6 +157,7 @@ class Server:
         await self.jobs.stop()
         assert self._grpc is not None
         await self._grpc.stop(grace=1.0)
+        self._servicer.checks.shutdown(wait=False, cancel_futures=True)
         await self.engine.stop()
         if self._metrics_server is not None:
             await asyncio.to_thread(self._metrics_server.shutdown)

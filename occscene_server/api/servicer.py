@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import threading
 from collections.abc import AsyncIterator
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any, NoReturn
@@ -12,7 +13,7 @@ import grpc
 from occscene import __version__, limits
 from occscene.v1 import scene_service_pb2, scene_service_pb2_grpc
 
-from occscene_server.api.errors import abort, bad_request, retry_after
+from occscene_server.api.errors import abort, abort_invalid, retry_after
 from occscene_server.api.validation import check_request
 from occscene_server.engine.interface import Engine
 from occscene_server.jobs.errors import (
@@ -85,13 +86,16 @@ class SceneServicer(scene_service_pb2_grpc.SceneServiceServicer):
         if self._engine.state == scene_service_pb2.SERVER_STATE_FAILED:
             await abort(context, grpc.StatusCode.UNAVAILABLE, "MODEL_NOT_LOADED", self._engine.message)
         loop = asyncio.get_running_loop()
-        violations = await loop.run_in_executor(self.checks, check_request, request, self._engine.model)
+        given_up = threading.Event()
+        try:
+            violations = await loop.run_in_executor(
+                self.checks, check_request, request, self._engine.model, given_up.is_set
+            )
+        finally:
+            given_up.set()  # the client may have hung up, or the server stops
         if violations:
-            detail = bad_request(violations)
-            told, all_ = len(detail.field_violations), len(violations)
-            count = f"{all_} fields are wrong" + (f" (the first {told} are told)" if told < all_ else "")
-            text = violations[0].description if all_ == 1 else f"{count}; first: {violations[0].description}"
-            await abort(context, grpc.StatusCode.INVALID_ARGUMENT, "INVALID_REQUEST", text, detail)
+            del request  # the next one is on its way as soon as the client hears of this
+            await abort_invalid(context, violations)
         try:
             job = self._jobs.submit(request)
         except _REFUSALS as error:

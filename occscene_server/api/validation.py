@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import uuid
+from collections.abc import Callable
 
 from occscene.codec import taxonomy_named
 from occscene.grid import GridVolume
@@ -20,15 +21,21 @@ MAX_GUIDANCE_SCALE = 30.0
 
 
 def check_request(
-    request: scene_service_pb2.SubmitJobRequest, model: scene_service_pb2.ModelInfo | None = None
+    request: scene_service_pb2.SubmitJobRequest,
+    model: scene_service_pb2.ModelInfo | None = None,
+    given_up: Callable[[], bool] = lambda: False,
 ) -> list[FieldViolation]:
     """All that is wrong with a request; an empty list if it can run.
 
     Args:
         request: untrusted.
         model: what is to run it, if that is known yet.
+        given_up: asked now and then; the check ends once it says so.
+
+    Raises:
+        GivenUpError: the check was given up.
     """
-    found = Violations()
+    found = Violations(given_up)
     if request.request_id:
         try:
             uuid.UUID(request.request_id)

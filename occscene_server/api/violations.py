@@ -23,8 +23,29 @@ class FieldViolation:
     description: str
 
 
+class GivenUpError(Exception):
+    """Nobody waits for the outcome of the check any more."""
+
+
 class Violations(list[FieldViolation]):
-    """Collects violations."""
+    """Collects violations.
+
+    Args:
+        given_up: whether nobody waits for them any more.
+    """
+
+    def __init__(self, given_up: Callable[[], bool] = lambda: False) -> None:
+        super().__init__()
+        self._given_up = given_up
+
+    def go_on(self) -> None:
+        """To be called now and then.
+
+        Raises:
+            GivenUpError: the check is to end.
+        """
+        if self._given_up():
+            raise GivenUpError
 
     def add(self, field: str, description: str) -> None:
         """Adds one."""
@@ -32,6 +53,7 @@ class Violations(list[FieldViolation]):
 
     def attempt(self, field: str, build: Callable[[], Value]) -> Value | None:
         """Runs `build`; its ValueError becomes a violation at the path that its text begins with, or at `field`."""
+        self.go_on()
         try:
             return build()
         except ValueError as error:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -22,6 +23,7 @@ from occscene.rigid import Float64Array, rigid_transform, transform_points
 
 EMPTY = 0
 UNKNOWN = 255
+_PART = 2**20  # voxels looked at together
 
 
 @dataclass(frozen=True)
@@ -101,9 +103,9 @@ class SemanticGrid:
             raise ValueError(f"labels has dtype {self.labels.dtype}; it must be uint8")
         object.__setattr__(self, "labels", np.ascontiguousarray(self.labels))
         object.__setattr__(self, "world_from_grid", rigid_transform(self.world_from_grid, "world_from_grid"))
+        ids = [item.id for item in self.objects]
         if self.instances is None:
-            if self.objects:
-                raise ValueError(f"objects has {len(self.objects)} entries but there are no instances to use them")
+            check_instances(None, ids)
             return
         if self.instances.dtype != np.uint16 or self.instances.shape != self.labels.shape:
             raise ValueError(
@@ -111,12 +113,7 @@ class SemanticGrid:
                 f"it must be uint16 of the labels' shape {self.labels.shape}"
             )
         object.__setattr__(self, "instances", np.ascontiguousarray(self.instances))
-        ids = {item.id for item in self.objects}
-        if len(ids) < len(self.objects):
-            raise ValueError("objects has an id twice; ids must be unique")
-        unnamed = set(np.flatnonzero(np.bincount(self.instances.reshape(-1))).tolist()) - ids - {0}
-        if unnamed:
-            raise ValueError(f"instances uses id {min(unnamed)}, which objects does not list")
+        check_instances(self.instances, ids)
 
     @property
     def shape(self) -> tuple[int, int, int]:
@@ -148,6 +145,23 @@ def check_grid_shape(shape: tuple[int, ...], field: str) -> None:
     voxels = shape[0] * shape[1] * shape[2]
     if voxels > MAX_GRID_VOXELS:
         raise ValueError(f"{field} has {voxels:,} voxels; the limit is {MAX_GRID_VOXELS:,}: use a larger voxel size")
+
+
+def check_instances(instances: NDArray[np.uint16] | None, ids: Sequence[int]) -> None:
+    """Raises a ValueError unless a table with these ids names every object of `instances` once."""
+    if instances is None:
+        if ids:
+            raise ValueError(f"objects has {len(ids)} entries but there are no instances to use them")
+        return
+    if len(set(ids)) < len(ids):
+        raise ValueError("objects has an id twice; ids must be unique")
+    used = np.zeros(MAX_OBJECTS + 1, np.bool_)
+    flat = instances.reshape(-1)
+    for start in range(0, flat.size, _PART):  # counting all at once would take eight bytes a voxel
+        used[flat[start : start + _PART]] = True
+    used[[0, *ids]] = False
+    if used.any():
+        raise ValueError(f"instances uses id {used.argmax()}, which objects does not list")
 
 
 def check_voxel_size(voxel_size: float, field: str) -> None:
