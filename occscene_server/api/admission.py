@@ -36,6 +36,7 @@ _SUBMIT, _WATCH = f"/{_SCENE}/SubmitJob", f"/{_SCENE}/WatchJob"
 MAX_SMALL_BYTES = 2**20
 """Bytes of a request that carries no scene."""
 
+_END: Any = grpc.aio.EOF  # type: ignore[attr-defined]  # its stubs lack it
 _AT_ONCE_BYTES = 64 * 1024  # parsed in the event loop: a thread would take longer to wake up
 _SUBMIT_SECONDS, _SMALL_SECONDS = 60.0, 5.0  # for a request to arrive once it is its turn
 _RETRY_SECONDS = 10
@@ -148,9 +149,7 @@ class AdmissionInterceptor(grpc.aio.ServerInterceptor):  # type: ignore[type-arg
             "": Places(2, 16, "end one"),
         }
 
-    async def intercept_service(
-        self, continuation: Continuation, handler_call_details: grpc.HandlerCallDetails
-    ) -> grpc.RpcMethodHandler[Any, Any] | None:
+    async def intercept_service(self, continuation: Continuation, handler_call_details: grpc.HandlerCallDetails) -> Any:
         """Puts a handler that gets no message before it asks for it in the place of the method's own."""
         handler: Any = await continuation(handler_call_details)
         if handler is None:
@@ -197,8 +196,11 @@ class AdmissionInterceptor(grpc.aio.ServerInterceptor):  # type: ignore[type-arg
 
         return call
 
+    def _tidy_up(self, *_: object) -> None:
+        self._threads.submit(return_freed_memory)
+
     async def _requests(self, method: str, handler: Any, context: Context) -> AsyncIterator[Any]:
-        while (data := await context.read()) is not grpc.aio.EOF:
+        while (data := await context.read()) is not _END:
             yield await self._parsed(method, handler, data, context)
 
     async def _request(self, method: str, handler: Any, context: Context) -> Any:
@@ -210,14 +212,14 @@ class AdmissionInterceptor(grpc.aio.ServerInterceptor):  # type: ignore[type-arg
         except TimeoutError:
             text = f"the request has not arrived within {seconds:g} seconds; send it again"
             await abort(context, grpc.StatusCode.DEADLINE_EXCEEDED, "REQUEST_TOO_SLOW", text)
-        if data is grpc.aio.EOF:
+        if data is _END:
             text = "the call ended without a request; send one"
             await abort(context, grpc.StatusCode.INVALID_ARGUMENT, "MALFORMED_REQUEST", text)
         return await self._parsed(method, handler, data, context)
 
     async def _parsed(self, method: str, handler: Any, data: bytes, context: Context) -> Any:
         if len(data) > MAX_SMALL_BYTES:
-            context.add_done_callback(lambda _: self._threads.submit(return_freed_memory))
+            context.add_done_callback(self._tidy_up)
         # Nothing is refused within `except`: the refusal would keep the error, and with it the bytes, in a cycle.
         try:
             if method != _SUBMIT:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import threading
 import traceback
 from collections.abc import Awaitable, Callable, Iterator
-from http.server import HTTPServer
+from socketserver import ThreadingMixIn
 from typing import Any
+from wsgiref.simple_server import WSGIRequestHandler, WSGIServer, make_server
 
 import grpc
 from google.rpc import error_details_pb2, status_pb2
@@ -17,7 +19,7 @@ from prometheus_client import (
     Histogram,
     PlatformCollector,
     ProcessCollector,
-    start_http_server,
+    make_wsgi_app,
 )
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
@@ -27,6 +29,7 @@ from occscene_server.jobs.service import JobService
 
 _WAIT_BUCKETS = (0.1, 1, 5, 15, 60, 300, 900, 3600, 14_400)  # seconds
 _STEP_BUCKETS = (0.01, 0.03, 0.1, 0.3, 1, 3, 10, 30)
+_MAX_SCRAPES = 8  # at a time
 _STATUS = "grpc-status-details-bin"
 
 _SERVICE = scene_service_pb2.DESCRIPTOR.services_by_name["SceneService"]
@@ -85,17 +88,49 @@ class Metrics:
             self._latest_step.pop(job.id, None)
             self._ended.labels(kind, event.failed.failure.reason).inc()
 
-    def serve(self, port: int) -> HTTPServer:
+    def serve(self, port: int) -> WSGIServer:
         """Answers GET /metrics on this machine alone, in threads of its own; port 0 takes a free one.
 
         Raises:
             OSError: the port cannot be bound.
         """
         try:
-            server, _ = start_http_server(port, "127.0.0.1", self.registry)
+            server = make_server("127.0.0.1", port, make_wsgi_app(self.registry), _MetricsServer, _MetricsHandler)
         except OSError as error:
             raise OSError(f"cannot serve metrics on 127.0.0.1:{port}: {error.strerror}; choose another port") from error
+        threading.Thread(target=server.serve_forever, name="metrics", daemon=True).start()
         return server
+
+
+class _MetricsServer(ThreadingMixIn, WSGIServer):
+    """Answers a few connections at a time and closes further ones, so that the files stay for the store."""
+
+    daemon_threads = True
+
+    def __init__(self, *arguments: Any) -> None:
+        super().__init__(*arguments)
+        self._places = threading.BoundedSemaphore(_MAX_SCRAPES)
+
+    def process_request(self, request: Any, client_address: Any) -> None:
+        """Begins to answer, or hangs up."""
+        if self._places.acquire(blocking=False):
+            super().process_request(request, client_address)
+        else:
+            self.shutdown_request(request)
+
+    def process_request_thread(self, request: Any, client_address: Any) -> None:
+        """Answers."""
+        try:
+            super().process_request_thread(request, client_address)
+        finally:
+            self._places.release()
+
+
+class _MetricsHandler(WSGIRequestHandler):
+    timeout = 2.0  # seconds for a request to arrive
+
+    def log_message(self, format: str, *arguments: Any) -> None:
+        """Scrapes are no news."""
 
 
 class _Present(Collector):

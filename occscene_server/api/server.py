@@ -6,9 +6,9 @@ import asyncio
 import logging
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from http.server import HTTPServer
 from pathlib import Path
 from typing import Any
+from wsgiref.simple_server import WSGIServer
 
 import grpc
 from grpc_health.v1 import health, health_pb2, health_pb2_grpc
@@ -42,7 +42,7 @@ _OPTIONS = [
     ("grpc.keepalive_timeout_ms", 20_000),
     ("grpc.server_handshake_timeout_ms", 5_000),  # a connection that says nothing is closed
     ("grpc.max_connection_idle_ms", 30_000),  # so is one without a call; clients connect again by themselves
-    ("grpc.max_concurrent_streams", 128),  # calls of one connection, more than all its streams together
+    ("grpc.max_concurrent_streams", 1024),  # calls of one connection: beyond them gRPC refuses without a reason
     ("grpc.http2.bdp_probe", 0),  # else a client may send megabytes of a message that nobody reads yet
 ]
 
@@ -104,7 +104,7 @@ class Server:
         self._servicer = SceneServicer(self.jobs, self.engine)
         self._health_tasks: set[asyncio.Task[None]] = set()
         self._grpc: grpc.aio.Server | None = None
-        self._metrics_server: HTTPServer | None = None
+        self._metrics_server: WSGIServer | None = None
         self.port = 0
         self.metrics_port = 0
 

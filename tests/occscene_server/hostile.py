@@ -1,4 +1,4 @@
-"""Hypothesis strategies over the descriptors of the contract: messages that parse, whatever they mean."""
+"""Messages that parse, whatever they mean: Hypothesis strategies over the contract's descriptors, and bytes by hand."""
 
 from __future__ import annotations
 
@@ -46,6 +46,24 @@ def _spoil(draw: st.DrawFn, message: Message, depth: int = 0) -> None:
                 values[draw(st.integers(0, len(values) - 1))] = draw(_VALUES[field.type])
             else:
                 values.append(draw(_VALUES[field.type]))
+
+
+def varint(number: int) -> bytes:
+    """A number as the wire format has it."""
+    data = b""
+    while number > 0x7F:
+        data, number = data + bytes([number & 0x7F | 0x80]), number >> 7
+    return data + bytes([number])
+
+
+def field(number: int, data: bytes) -> bytes:
+    """A field of bytes, text or a message."""
+    return varint(number << 3 | 2) + varint(len(data)) + data
+
+
+def scene(data: bytes) -> bytes:
+    """A request whose `generate_scene` is `data`."""
+    return field(2, data)
 
 
 @st.composite

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import os
+import resource
 import signal
 import subprocess
 import sys
 import time
+from functools import partial
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -31,6 +33,7 @@ class ServeProcess:
         store: folder for jobs, or None where an argument or the environment says it.
         arguments: further options.
         environment: further variables.
+        files: how many it may have open; None for as many as this process.
     """
 
     def __init__(
@@ -40,6 +43,7 @@ class ServeProcess:
         *arguments: object,
         port: int = 0,
         environment: dict[str, str] | None = None,
+        files: int | None = None,
     ) -> None:
         script = folder / "serve_stand_in.py"
         script.write_text(_SERVE)
@@ -56,6 +60,7 @@ class ServeProcess:
                 stdout=subprocess.PIPE,
                 stderr=log,
                 text=True,
+                preexec_fn=None if files is None else partial(resource.setrlimit, resource.RLIMIT_NOFILE, (64, files)),
             )
         deadline = time.monotonic() + 60
         while not ready.exists():
@@ -68,6 +73,15 @@ class ServeProcess:
     def log(self) -> str:
         """What it has written to standard error."""
         return self._log.read_text()
+
+    def resident_bytes(self) -> int:
+        """Memory that it takes now."""
+        pages = int(Path(f"/proc/{self.process.pid}/statm").read_text().split()[1])
+        return pages * os.sysconf("SC_PAGE_SIZE")
+
+    def open_files(self) -> int:
+        """Files that it has open now."""
+        return len(os.listdir(f"/proc/{self.process.pid}/fd"))
 
     def interrupt(self) -> None:
         """What Ctrl-C does."""

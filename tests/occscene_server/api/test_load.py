@@ -48,11 +48,6 @@ def channel(served: ServeProcess) -> Iterator[grpc.Channel]:
         yield channel
 
 
-def resident_bytes(pid: int) -> int:
-    pages = int(Path(f"/proc/{pid}/statm").read_text().split()[1])
-    return pages * os.sysconf("SC_PAGE_SIZE")
-
-
 def assert_serves(channel: grpc.Channel) -> None:
     """A small job runs to its end."""
     stub = scene_service_pb2_grpc.SceneServiceStub(channel)
@@ -119,15 +114,15 @@ def test_two_thousand_requests_take_no_memory(served: ServeProcess, channel: grp
                     stub.SubmitJob(wrong, timeout=20)
 
     requests(300)
-    before = resident_bytes(served.process.pid)
+    before = served.resident_bytes()
     requests(2000)
-    assert resident_bytes(served.process.pid) - before < 20 * MEBIBYTE
+    assert served.resident_bytes() - before < 20 * MEBIBYTE
 
 
 def test_small_request_works_after_large_ones_were_refused(served: ServeProcess, channel: grpc.Channel) -> None:
     stub = scene_service_pb2_grpc.SceneServiceStub(channel)
     assert_serves(channel)
-    before = resident_bytes(served.process.pid)
+    before = served.resident_bytes()
     for size in (17 * MEBIBYTE, 100 * MEBIBYTE):
         request = generate_request()
         request.generate_scene.grid.labels.data = bytes(size)
@@ -135,14 +130,14 @@ def test_small_request_works_after_large_ones_were_refused(served: ServeProcess,
             stub.SubmitJob(request, timeout=60)
         assert caught.value.code() == grpc.StatusCode.RESOURCE_EXHAUSTED
         assert_serves(channel)
-    assert resident_bytes(served.process.pid) - before < 20 * MEBIBYTE
+    assert served.resident_bytes() - before < 20 * MEBIBYTE
 
 
 def test_bombs_over_the_wire_take_no_memory(served: ServeProcess, channel: grpc.Channel) -> None:
     """Small messages that would unpack to a gibibyte of prompt: gRPC's own compression is not spoken at all."""
     submit = channel.unary_unary(f"{SERVICE}/SubmitJob")
     assert_serves(channel)
-    before = resident_bytes(served.process.pid)
+    before = served.resident_bytes()
     bomb = gzip.compress(gzip.compress(bytes(256 * MEBIBYTE), 1), 1)
     with pytest.raises(grpc.RpcError) as caught:
         submit(bytes(15 * MEBIBYTE), timeout=60, compression=grpc.Compression.Gzip)
@@ -157,13 +152,13 @@ def test_bombs_over_the_wire_take_no_memory(served: ServeProcess, channel: grpc.
                 stub.SubmitJob(request, timeout=60)
             assert caught.value.code() == grpc.StatusCode.INVALID_ARGUMENT
     assert_serves(channel)
-    assert resident_bytes(served.process.pid) - before < 20 * MEBIBYTE
+    assert served.resident_bytes() - before < 20 * MEBIBYTE
 
 
 def test_random_bytes_are_no_requests(served: ServeProcess, channel: grpc.Channel) -> None:
     rng = random.Random(0)
     whole = generate_request().SerializeToString()
-    before = resident_bytes(served.process.pid)
+    before = served.resident_bytes()
     for number in range(300):
         data = rng.randbytes(rng.randrange(200)) if number % 2 else whole[: rng.randrange(1, len(whole))]
         method = rng.choice(["SubmitJob", "GetJob", "ListJobs", "CancelJob", "DeleteJob", "NoSuchMethod"])
@@ -172,7 +167,7 @@ def test_random_bytes_are_no_requests(served: ServeProcess, channel: grpc.Channe
         with contextlib.suppress(grpc.RpcError):
             list(channel.unary_stream(f"{SERVICE}/WatchJob")(data, timeout=20))
     assert_serves(channel)
-    assert resident_bytes(served.process.pid) - before < 20 * MEBIBYTE
+    assert served.resident_bytes() - before < 20 * MEBIBYTE
 
 
 def test_other_protocols_on_the_port_are_hung_up_on(served: ServeProcess, channel: grpc.Channel) -> None:
@@ -237,13 +232,13 @@ def test_large_grids_whose_senders_hang_up_take_no_memory(served: ServeProcess, 
     request = generate_request(steps=0)
     request.generate_scene.grid.CopyFrom(grid_to_message(SemanticGrid(labels, 0.08, np.eye(4), "indoor")))
     assert_serves(channel)
-    before = resident_bytes(served.process.pid)
+    before = served.resident_bytes()
     for _ in range(20):
         call = stub.SubmitJob.future(request, timeout=20)
         time.sleep(0.01)
         call.cancel()
     deadline = time.monotonic() + 20
-    while resident_bytes(served.process.pid) - before > 20 * MEBIBYTE:
+    while served.resident_bytes() - before > 20 * MEBIBYTE:
         assert time.monotonic() < deadline
         time.sleep(0.1)
     assert_serves(channel)

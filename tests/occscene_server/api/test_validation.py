@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import math
 import struct
+import sys
 import tracemalloc
 import zlib
 from collections.abc import Callable, MutableSequence
@@ -20,6 +21,7 @@ from occscene.v1 import grid_pb2, scene_service_pb2
 from PIL import Image
 
 from occscene_server.api.validation import check_request
+from occscene_server.api.violations import GivenUpError
 from tests.occscene_server.hostile import hostile_submissions
 from tests.occscene_server.requests import generate_request, predict_request, sample_grid, text_request
 
@@ -245,6 +247,66 @@ def test_damaged_pictures_are_violations(data: st.DataObject) -> None:
     place = data.draw(st.sampled_from([8, 33]))  # before and after the header
     image.data = image.data[:place] + extra + image.data[place:]
     assert all(v.field.startswith("predict_occupancy.images[0]") for v in check_request(request))
+
+
+def _python_calls(work: Callable[[], object]) -> int:
+    """How many functions a piece of work calls."""
+    calls = 0
+
+    def count(frame: object, event: str, argument: object) -> None:
+        nonlocal calls
+        calls += event in ("call", "c_call")
+
+    sys.setprofile(count)
+    try:
+        work()
+    finally:
+        sys.setprofile(None)
+    return calls
+
+
+@pytest.mark.parametrize("hint", [False, True])
+@pytest.mark.parametrize("name", ["o", "x" * 201])
+def test_each_object_is_looked_at_once(hint: bool, name: str) -> None:
+    """Eight times the objects are eight times the work at most, right and wrong ones."""
+
+    def work(count: int) -> int:
+        request = generate_request()
+        for number in range(count):
+            item = request.generate_scene.grid.objects.add(id=number + 1, name=name)
+            if hint:
+                item.hint.SetInParent()
+        return _python_calls(lambda: check_request(request))
+
+    few, many = work(1_000), work(8_000)
+    assert many < 8.5 * few
+
+
+@pytest.mark.parametrize("ids", [[1, 2, 2], [1, 2], [1, 2, 3, 4]])
+def test_instances_and_table_are_held_against_each_other(ids: list[int]) -> None:
+    request = generate_request()
+    grid = request.generate_scene.grid
+    grid.instances.CopyFrom(pack_block(np.arange(120, dtype=np.uint16).reshape(6, 5, 4) % 4))
+    for number in ids:
+        grid.objects.add(id=number, name="o")
+    told = [violation.description for violation in check_request(request)]
+    assert (
+        told
+        == {
+            3: ["objects has an id twice; ids must be unique"],
+            2: ["instances uses id 3, which objects does not list"],
+            4: [],
+        }[len(ids)]
+    )
+
+
+def test_check_that_nobody_waits_for_ends() -> None:
+    request = generate_request()
+    for number in range(5_000):
+        request.generate_scene.grid.objects.add(id=number + 1, name="o")
+    asked = iter([False] * 3)
+    with pytest.raises(GivenUpError):
+        check_request(request, given_up=lambda: next(asked, True))
 
 
 @settings(max_examples=150, deadline=None)
