@@ -196,7 +196,7 @@ class AdmissionInterceptor(grpc.aio.ServerInterceptor):  # type: ignore[type-arg
 
         return call
 
-    def _tidy_up(self, *_: object) -> None:
+    def _tidy_up(self, _: object) -> None:
         self._threads.submit(return_freed_memory)
 
     async def _requests(self, method: str, handler: Any, context: Context) -> AsyncIterator[Any]:
@@ -219,7 +219,7 @@ class AdmissionInterceptor(grpc.aio.ServerInterceptor):  # type: ignore[type-arg
 
     async def _parsed(self, method: str, handler: Any, data: bytes, context: Context) -> Any:
         if len(data) > MAX_SMALL_BYTES:
-            context.add_done_callback(self._tidy_up)
+            context.add_done_callback(self._tidy_up)  # type: ignore[arg-type]  # the stubs take no function
         # Nothing is refused within `except`: the refusal would keep the error, and with it the bytes, in a cycle.
         try:
             if method != _SUBMIT:

@@ -6,7 +6,6 @@ from typing import Annotated
 
 import typer
 from occscene.v1 import job_pb2, scene_service_pb2
-from rich.table import Table
 
 from occscene_server.api.console import (
     DEFAULT_ADDRESS,
@@ -18,6 +17,7 @@ from occscene_server.api.console import (
     console,
     user_errors,
 )
+from occscene_server.terminal import PlainTable
 
 jobs_app = typer.Typer(
     help="List, show, cancel and delete jobs of a running server.", no_args_is_help=True, pretty_exceptions_enable=False
@@ -65,7 +65,7 @@ def list_jobs(
     """The newest jobs."""
     with user_errors(), connect(server, token_file, tls_ca, tls_identity) as client:
         jobs = client.jobs(limit)
-    table = Table("job", "state", "task", "submitted", "prompt", box=None)
+    table = PlainTable("job", "state", "task", "submitted", "prompt", box=None)
     for job in jobs:
         submitted = job.create_time.ToDatetime().strftime("%Y-%m-%d %H:%M:%S")
         table.add_row(job.id[:12], _state(job), _kind(job), submitted, job.prompt[:60])
@@ -88,10 +88,10 @@ def show_job(
         if found.HasField(name):
             console.print(f"  {name.replace('_time', ''):<7} {getattr(found, name).ToDatetime():%Y-%m-%d %H:%M:%S} UTC")
     if found.prompt:
-        console.print(f"  prompt  {found.prompt}", highlight=False, markup=False)
+        console.print(f"  prompt  {found.prompt}", highlight=False)
     if found.HasField("failure"):
         failure = found.failure
-        console.print(f"  failed  {failure.reason}: {failure.message} {failure.advice}", highlight=False, markup=False)
+        console.print(f"  failed  {failure.reason}: {failure.message} {failure.advice}", highlight=False)
 
 
 @jobs_app.command("cancel")

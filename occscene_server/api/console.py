@@ -1,4 +1,4 @@
-"""What the commands share: where output goes, how user errors look, and how to reach a server."""
+"""What the commands share: how user errors look, and how to reach a server."""
 
 from __future__ import annotations
 
@@ -8,13 +8,11 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.console import Console
 
 from occscene_server.api.access import read_token
 from occscene_server.api.client import SceneClient, ServerError
-
-console = Console()
-errors = Console(stderr=True)
+from occscene_server.terminal import complain
+from occscene_server.terminal import console as console
 
 ServerAddress = Annotated[str, typer.Option(envvar="OCCSCENE_SERVER", help="host:port of the server.")]
 TokenFile = Annotated[
@@ -41,7 +39,7 @@ def user_errors() -> Iterator[None]:
     try:
         yield
     except (ValueError, OSError, ServerError) as error:
-        errors.print(f"[red]error:[/] {error}", highlight=False, soft_wrap=True)
+        complain(str(error))
         raise typer.Exit(1) from error
 
 

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable
-from typing import Literal, TypeVar
+from typing import Any, Literal, TypeVar
 
 from pythonjsonlogger.json import JsonFormatter
+
+from occscene_server.terminal import one_line, printable
 
 Loaded = TypeVar("Loaded")
 LogFormat = Literal["text", "json"]
@@ -19,8 +21,20 @@ def configure_logs(log_format: LogFormat) -> None:
         names = {"asctime": "time", "levelname": "level", "name": "logger"}
         handler.setFormatter(JsonFormatter("%(asctime)s %(levelname)s %(name)s %(message)s", rename_fields=names))
     else:
-        handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(message)s", "%H:%M:%S"))
+        handler.setFormatter(_PlainFormatter("%(asctime)s %(levelname)s %(message)s", "%H:%M:%S"))
     logging.basicConfig(level=logging.INFO, handlers=[handler], force=True)
+
+
+class _PlainFormatter(logging.Formatter):
+    """Each record on a line of its own, whatever stands in it; traces of errors have theirs."""
+
+    def formatMessage(self, record: logging.LogRecord) -> str:  # noqa: N802
+        """The record without its error."""
+        return one_line(super().formatMessage(record))
+
+    def formatException(self, ei: Any) -> str:  # noqa: N802
+        """The error's trace."""
+        return printable(super().formatException(ei))
 
 
 def load_with_logs(log_format: LogFormat, loader: Callable[[str, str], Loaded], model: str, device: str) -> Loaded:

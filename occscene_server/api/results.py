@@ -13,9 +13,10 @@ from occscene.codec import grid_from_message
 from occscene.grid import SemanticGrid, save_grid
 from occscene.taxonomy import TAXONOMIES
 from occscene.v1 import job_pb2
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+from rich.progress import BarColumn, MofNCompleteColumn, TimeElapsedColumn
 
 from occscene_server.api.client import ServerError
+from occscene_server.terminal import PlainTextColumn, progress_bar
 
 _PHASES = {
     job_pb2.JOB_PHASE_PREPARING: "preparing",
@@ -34,8 +35,8 @@ class ProgressDisplay:
 
     def __init__(self, take: Callable[[job_pb2.JobEvent], object]) -> None:
         self._take = take
-        self._progress = Progress(
-            TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn(), transient=True
+        self._progress = progress_bar(
+            PlainTextColumn(), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn(), transient=True
         )
         self._bar = self._progress.add_task("starting", total=None)
 

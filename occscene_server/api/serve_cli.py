@@ -17,12 +17,13 @@ from occscene.v1 import scene_service_pb2
 
 from occscene_server.api.access import TlsFiles, create_token, endpoint, read_token
 from occscene_server.api.config import FROM_ENVIRONMENT, ConfigFile, ConfigurableCommand
-from occscene_server.api.console import console, user_errors
+from occscene_server.api.console import user_errors
 from occscene_server.api.logs import LogFormat, configure_logs, load_with_logs
 from occscene_server.api.server import Server, ServerOptions
 from occscene_server.engine.pipeline_loader import load_pipeline
 from occscene_server.jobs.errors import StoreInUseError
 from occscene_server.jobs.store import StoreLimits
+from occscene_server.terminal import say
 from occscene_server.weights import default_model
 
 log = logging.getLogger(__name__)
@@ -187,7 +188,7 @@ def _say(log_format: LogFormat, text: str) -> None:
     if log_format == "json":
         log.info(text)
     else:
-        console.print(text, highlight=False, soft_wrap=True)
+        say(text)
 
 
 def _introduce(options: ServerOptions, server: Server, log_format: LogFormat) -> None:
@@ -203,6 +204,6 @@ def _introduce(options: ServerOptions, server: Server, log_format: LogFormat) ->
     if log_format == "json":
         log.info("OccScene server %s", __version__, extra=rows)
         return
-    console.print(f"[bold]OccScene server {__version__}[/]")
+    say(f"OccScene server {__version__}", "bold")
     for name, text in (rows | {"stop": "Ctrl-C"}).items():
-        console.print(f"  {name:<8} {text}", highlight=False, soft_wrap=True)
+        say(f"  {name:<8} {text}")

@@ -6,8 +6,8 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich import print as rich_print
-from rich.progress import track
+
+from occscene_server.terminal import say, track
 
 evaluate_app = typer.Typer(help="Score a model on rendered scenes.", no_args_is_help=True)
 
@@ -38,9 +38,9 @@ def train(
         output, steps, learning_rate, warmup_steps=min(100, steps), ema_decay=0.998,
         max_minutes=max_minutes, device=device,
     )  # fmt: skip
-    evaluator = train_evaluator(data, options, batch, seed, rich_print)
-    rich_print({name: round(value, 4) for name, value in evaluator.figures.items()})
-    rich_print(f"The evaluator is in {output}")
+    evaluator = train_evaluator(data, options, batch, seed, say)
+    say({name: round(value, 4) for name, value in evaluator.figures.items()})
+    say(f"The evaluator is in {output}")
 
 
 @evaluate_app.command()
@@ -103,5 +103,5 @@ def run(
         "text_to_scene": text_scores.figures(),
     }  # fmt: skip
     write_report(output, figures, shown, imagined)
-    rich_print({name: figures[name] for name in ("segmenter_agreement", "probes", "warp_psnr", "autoencoder")})
-    rich_print(f"The report is {output / 'report.html'}, its pictures {output / 'sheet.png'}")
+    say({name: figures[name] for name in ("segmenter_agreement", "probes", "warp_psnr", "autoencoder")})
+    say(f"The report is {output / 'report.html'}, its pictures {output / 'sheet.png'}")

@@ -9,9 +9,8 @@ from typing import Annotated
 
 import typer
 from occscene.limits import MAX_STEPS, MAX_VIEWS
-from rich.console import Console
-from rich.progress import track
-from rich.table import Table
+
+from occscene_server.terminal import PlainTable, console, say, track
 
 
 def benchmark(
@@ -43,7 +42,7 @@ def benchmark(
     times = list(track(runs, "timing", total=scenes, transient=True))
     usual = typical(times)
     precision = "bfloat16" if is_fast_in_bfloat16(pipe.device) else "float32"
-    table = Table(
+    table = PlainTable(
         "phase", "seconds", "share", title=f"{Path(folder).name}: {views} views of {side} x {side}, with occupancy"
     )
     for phase, seconds in usual.phases.items():
@@ -51,11 +50,9 @@ def benchmark(
     table.add_section()
     table.add_row("a scene (median)", f"{usual.total:.3f}", "")
     table.add_row("a scene (fastest)", f"{min(run.total for run in times):.3f}", "")
-    console = Console()
     console.print(table)
-    console.print(
+    say(
         f"{pipe.num_timesteps} steps of {type(pipe.scheduler).__name__} in {precision} on {device}; "
         f"{platform.processor() or platform.machine()}, {torch.get_num_threads()} of {os.cpu_count()} cores, "
-        f"torch {torch.__version__}",
-        highlight=False,
+        f"torch {torch.__version__}"
     )

@@ -6,14 +6,14 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+from rich.progress import BarColumn, MofNCompleteColumn, TimeElapsedColumn, TimeRemainingColumn
 
 from occscene_server.data.scene_mesh import MESHES_FILE
 from occscene_server.studio.domains import DOMAINS
 from occscene_server.studio.scene_meshes import add_meshes
 from occscene_server.studio.sheet import contact_sheet
 from occscene_server.studio.workers import SceneTask, render_all
+from occscene_server.terminal import PlainTextColumn, errors, progress_bar
 from occscene_server.training.dataset import list_scenes, read_scene, scene_folder
 
 VIEWS_PER_SCENE = 4
@@ -33,32 +33,34 @@ def render(
     if domain not in DOMAINS:
         raise typer.BadParameter(f"--domain is {domain!r}; it must be one of {', '.join(DOMAINS)}")
     seeds = [seed for seed in _seed_range(scenes) if not scene_folder(output, seed).exists()]
-    console = Console(stderr=True)
     if not seeds:
-        console.print(f"all scenes of {scenes} are in {output} already")
+        errors.say(f"all scenes of {scenes} are in {output} already")
         return
     output.mkdir(parents=True, exist_ok=True)
     tasks = [SceneTask(domain, seed, output, semantics) for seed in seeds]
-    columns = (BarColumn(), MofNCompleteColumn(), TextColumn("{task.fields[speed]}"))
+    columns = (
+        *(PlainTextColumn(), BarColumn(), MofNCompleteColumn()),
+        PlainTextColumn("{task.fields[speed]}"),
+    )
     failed: list[int] = []
     finished = 0
-    with Progress("scenes", *columns, TimeElapsedColumn(), TimeRemainingColumn(), console=console) as progress:
+    with progress_bar(*columns, TimeElapsedColumn(), TimeRemainingColumn(), console=errors) as progress:
         bar = progress.add_task("scenes", total=len(tasks), speed="")
         for outcome in render_all(tasks, workers):
             seed = outcome.task.seed
             if outcome.error is None:
                 finished += 1
             elif outcome.will_retry:
-                console.print(f"scene {seed}: {outcome.error}; trying it once more")
+                errors.say(f"scene {seed}: {outcome.error}; trying it once more")
                 continue
             else:
-                console.print(f"scene {seed}: {outcome.error}; left out")
+                errors.say(f"scene {seed}: {outcome.error}; left out")
                 failed.append(seed)
             elapsed = progress.tasks[bar].elapsed or 0.0
             speed = VIEWS_PER_SCENE * finished / max(elapsed, 1e-6)
             progress.update(bar, advance=1, speed=f"{speed:.2f} views/s")
     if failed:
-        console.print(f"{len(failed)} of {len(tasks)} scenes could not be rendered: {failed}")
+        errors.say(f"{len(failed)} of {len(tasks)} scenes could not be rendered: {failed}")
         raise typer.Exit(1)
 
 

@@ -28,6 +28,7 @@ from blender_addon.scene.meshes import grid_object
 from occscene_server.studio.cycles import RenderSettings, develop, render_views
 from occscene_server.studio.ray_march import looked_up, march
 from occscene_server.studio.sample import SAMPLES, VIEW_SIDE, build_sample
+from occscene_server.terminal import say
 
 SERVER_START_SECONDS = 60
 _CAPTION_HEIGHT = 18
@@ -60,13 +61,12 @@ def demo(
     bpy.ops.occscene.import_occupancy(filepath=str(output / "occupancy.npz"), name="Predicted Occupancy")
     bpy.ops.wm.save_as_mainfile(filepath=str(output / f"{sample}.blend"))
     draw_results(output, result.prompt)
-    print(f"\nDone in {time.monotonic() - begin:.0f} s. In {output}:")
-    print("  sheet.png         the blockout, the four views, and both occupancies: look at this first")
-    print("  view_*.png        the views; occupancy.npz and blockout.npz are the grids, voxels.png their meshes")
-    print(f"  {sample}.blend  everything in one file: views as camera backgrounds, the occupancy as a mesh")
-    print(
-        'Next: make demo SAMPLE=bedroom PROMPT="a japanese bedroom with green walls, a blue bed, overcast"', flush=True
-    )
+    say(f"\nDone in {time.monotonic() - begin:.0f} s. In {output}:")
+    say("  sheet.png         the blockout, the four views, and both occupancies: look at this first")
+    say("  view_*.png        the views; occupancy.npz and blockout.npz are the grids, voxels.png their meshes")
+    say(f"  {sample}.blend  everything in one file: views as camera backgrounds, the occupancy as a mesh")
+    say('Next: make demo SAMPLE=bedroom PROMPT="a japanese bedroom with green walls, a blue bed, overcast"')
+    sys.stdout.flush()  # for the process ends at once
     blender_addon.unregister()
     os._exit(0)  # Blender as a module now and then crashes while the interpreter unloads it
 
@@ -103,7 +103,7 @@ def open_blockout(sample: str, prompt: str, output: Path) -> None:
     build_sample(sample)
     if prompt:
         bpy.context.scene.occscene.prompt = prompt
-    print(f"Blender {bpy.app.version_string}, {sample}: {bpy.context.scene.occscene.prompt}", flush=True)
+    say(f"Blender {bpy.app.version_string}, {sample}: {bpy.context.scene.occscene.prompt}")
     bpy.ops.occscene.guess_classes()
     bpy.ops.occscene.fit_volume()
     bpy.ops.occscene.voxelize(filepath=str(output / "blockout.npz"), cameras_filepath=str(output / "cameras.json"))

@@ -11,7 +11,6 @@ import numpy as np
 import torch
 import typer
 from occscene.taxonomy import TAXONOMIES
-from rich import print as rich_print
 from torch import Tensor, nn
 
 from occscene_server.models.autoencoder import SceneAutoencoder
@@ -22,6 +21,7 @@ from occscene_server.models.surface_detail import SurfaceDetail
 from occscene_server.models.text import load_minilm
 from occscene_server.pipelines.occscene import OccScenePipeline
 from occscene_server.pipelines.prediction import flow_scheduler
+from occscene_server.terminal import say
 from occscene_server.training.autoencoder_stage import reconstruction_scores, train_autoencoder
 from occscene_server.training.denoiser_stage import LatentScenes, denoiser_loss, validation_loss
 from occscene_server.training.detail_stage import DetailScene, detail_loss, detail_scenes, explained_detail
@@ -330,7 +330,7 @@ def bundle(
         facts.pop("_name_or_path", None)
         path.write_text(json.dumps(facts, indent=2) + "\n", encoding="utf-8")
     size = sum(path.stat().st_size for path in output.rglob("*.safetensors"))
-    rich_print(f"{size / 1e6:.1f} MB of weights in {output}")
+    say(f"{size / 1e6:.1f} MB of weights in {output}")
 
 
 @torch.no_grad()
@@ -367,5 +367,5 @@ def _classes(scenes: SceneSet) -> int:
 
 
 def _report(finished: bool, weights: Path, figures: dict[str, float]) -> None:
-    rich_print({name: round(value, 4) for name, value in figures.items()})
-    rich_print(f"{'Finished' if finished else 'Stopped at the time limit'}; weights in {weights}")
+    say({name: round(value, 4) for name, value in figures.items()})
+    say(f"{'Finished' if finished else 'Stopped at the time limit'}; weights in {weights}")

@@ -7,12 +7,12 @@ from dataclasses import dataclass
 
 import numpy as np
 import torch
-from rich.progress import track
 from torch import Tensor
 
 from occscene_server.geometry.guidance import render_guidance
 from occscene_server.models.surface_detail import SurfaceDetail, SurfacePixels
 from occscene_server.pipelines.occscene import OccScenePipeline
+from occscene_server.terminal import track
 from occscene_server.training.generated_views import told_of
 from occscene_server.training.scenes import SceneSet
 

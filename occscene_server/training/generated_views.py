@@ -8,10 +8,10 @@ from pathlib import Path
 import numpy as np
 import torch
 from occscene.grid import GridObject
-from rich.progress import track
 from torch import Tensor
 
 from occscene_server.pipelines.occscene import OccScenePipeline
+from occscene_server.terminal import track
 from occscene_server.training.dataset import SceneInfo, read_scene, scene_folder
 from occscene_server.training.denoiser_stage import SCENES_WITHOUT_HINTS, VARIANT_SHARES
 from occscene_server.training.prompts import prompt_variants

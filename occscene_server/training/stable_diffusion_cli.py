@@ -8,11 +8,11 @@ from typing import Annotated
 import numpy as np
 import torch
 import typer
-from rich import print as rich_print
 from torch import Tensor
 
 from occscene_server.models.perception import OccupancyPerception
 from occscene_server.pipelines.stable_diffusion import pipeline_from_stable_diffusion
+from occscene_server.terminal import say
 from occscene_server.training.denoiser_stage import LatentScenes
 from occscene_server.training.loop import LoopOptions, train
 from occscene_server.training.scenes import SceneSet
@@ -60,4 +60,4 @@ def sd(
     if lora_rank:
         merge_adapters(model)
     pipeline.save_pretrained(output / "model")
-    rich_print(f"{'Finished' if finished else 'Stopped at the time limit'}; serve it with --model {output / 'model'}")
+    say(f"{'Finished' if finished else 'Stopped at the time limit'}; serve it with --model {output / 'model'}")
