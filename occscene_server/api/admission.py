@@ -37,7 +37,7 @@ MAX_SMALL_BYTES = 2**20
 """Bytes of a request that carries no scene."""
 
 _END: Any = grpc.aio.EOF  # type: ignore[attr-defined]  # its stubs lack it
-_AT_ONCE_BYTES = 64 * 1024  # parsed in the event loop: a thread would take longer to wake up
+_AT_ONCE_BYTES = 16 * 1024  # parsed in the event loop: a thread would take longer to wake up
 _SUBMIT_SECONDS, _SMALL_SECONDS = 60.0, 5.0  # for a request to arrive once it is its turn
 _RETRY_SECONDS = 10
 

@@ -11,13 +11,16 @@ except ImportError:  # Windows has no such limit
     resource = None  # type: ignore[assignment]
 
 _MAX_CONNECTIONS = 1024
+_ENOUGH_FILES = 2**16
 
 
 def raise_file_limit() -> None:
-    """Lets this process open as many files as the system allows it to."""
+    """Lets this process open as many files as the system allows it to, where that is more than now."""
     if resource is not None:
-        _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
-        resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
+        now, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+        enough = _ENOUGH_FILES if most == resource.RLIM_INFINITY else min(most, _ENOUGH_FILES)
+        if now != resource.RLIM_INFINITY and now < enough:
+            resource.setrlimit(resource.RLIMIT_NOFILE, (enough, most))
 
 
 def allowed_connections() -> int:

@@ -45,9 +45,10 @@ def check_volume(message: grid_pb2.GridVolume, at: str, found: Violations) -> Gr
     """The volume, if nothing is wrong with it; each wrong field is found by itself."""
     count = len(found)
     sizes = ("size_x", "size_y", "size_z")
-    for field in sizes:
-        path = f"{at}.{field}"
-        found.attempt(path, lambda f=field: GridVolume((getattr(message, f), 1, 1), 1.0, np.eye(4)))  # type: ignore[misc]
+    for axis, field in enumerate(sizes):
+        shape = [1, 1, 1]
+        shape[axis] = getattr(message, field)
+        found.attempt(f"{at}.{field}", lambda s=shape: GridVolume((s[0], s[1], s[2]), 1.0, np.eye(4)))  # type: ignore[misc]
     if len(found) == count:
         x, y, z = (getattr(message, field) for field in sizes)
         found.attempt(at, lambda: GridVolume((x, y, z), 1.0, np.eye(4)))  # the product

@@ -58,5 +58,6 @@ class Violations(list[FieldViolation]):
             return build()
         except ValueError as error:
             path = re.match(r"[\w.\[\]]+", str(error))
-            self.add(path.group() if path and path.group().startswith(field) else field, str(error))
+            at = path.group() if path and path.group().startswith(field) else field
+            self.add(at, str(error).removeprefix(f"{at}: "))
             return None

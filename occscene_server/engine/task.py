@@ -15,7 +15,7 @@ from occscene.codec import camera_from_message, grid_from_message, grid_to_messa
 from occscene.grid import GridVolume, SemanticGrid
 from occscene.v1 import camera_pb2, job_pb2, scene_service_pb2
 from occscene.volumes import default_volume
-from PIL import Image
+from PIL import Image, UnidentifiedImageError
 
 from occscene_server.engine.interface import Emit
 
@@ -170,6 +170,8 @@ def decode_image(message: camera_pb2.EncodedImage, field: str = "image") -> NDAr
         image = Image.open(io.BytesIO(message.data), formats=["PNG"])
         if image.size == (message.width, message.height):
             return np.asarray(image.convert("RGB"))
+    except UnidentifiedImageError:  # whose text is an address in memory
+        raise ValueError(f"{field}.data is not a PNG file") from None
     except Exception as error:  # Pillow's readers of chunks raise anything, IndexError too, on hostile files
         raise ValueError(f"{field}.data is not a whole PNG file: {error}") from error
     raise ValueError(

@@ -66,7 +66,7 @@ def unpack_block(block: grid_pb2.VoxelBlock, shape: tuple[int, int, int], dtype:
     raw = array.reshape(-1).view(np.uint8).data
     size = _UNPACK.get(block.compression, _unpack_unknown)(block, raw)
     if size != len(raw):
-        more = "more" if size > len(raw) else "only"
+        more = "more than" if size > len(raw) else "only"
         raise ValueError(f"data unpacks to {more} {min(size, len(raw))} bytes; raw_size says {len(raw)}")
     crc32 = zlib.crc32(raw)
     if crc32 != block.crc32:

@@ -29,7 +29,14 @@ GRPC_VERSION: str
 class SceneServiceStub:
     """Runs jobs that turn blockouts, text and images into views and occupancies. A job outlives the connection that
     submitted it. Errors carry google.rpc.ErrorInfo (domain "occscene") and, for input, google.rpc.BadRequest with one
-    violation for each field that is wrong.
+    violation for each field that is wrong. INVALID_ARGUMENT (MALFORMED_REQUEST) means bytes that are no request.
+
+    A request has at most 16 MiB, one that carries no scene 1 MiB. It names a field once, unless the field is a list, and
+    at most 1000 fields that the server does not know. A SubmitJobRequest arrives within 60 seconds of its turn, two of
+    one connection at a time; any other request within 5 (DEADLINE_EXCEEDED, REQUEST_TOO_SLOW). A connection has at most
+    64 WatchJob streams and 4 of the health service; a further one is refused (RESOURCE_EXHAUSTED, TOO_MANY_STREAMS, with
+    RetryInfo), other calls are not. A connection that says nothing for 5 seconds, or has no call for 30, is closed:
+    clients connect again by themselves.
     """
 
     @_typing.overload
@@ -62,7 +69,14 @@ class SceneServiceStub:
 class SceneServiceAsyncStub(SceneServiceStub):
     """Runs jobs that turn blockouts, text and images into views and occupancies. A job outlives the connection that
     submitted it. Errors carry google.rpc.ErrorInfo (domain "occscene") and, for input, google.rpc.BadRequest with one
-    violation for each field that is wrong.
+    violation for each field that is wrong. INVALID_ARGUMENT (MALFORMED_REQUEST) means bytes that are no request.
+
+    A request has at most 16 MiB, one that carries no scene 1 MiB. It names a field once, unless the field is a list, and
+    at most 1000 fields that the server does not know. A SubmitJobRequest arrives within 60 seconds of its turn, two of
+    one connection at a time; any other request within 5 (DEADLINE_EXCEEDED, REQUEST_TOO_SLOW). A connection has at most
+    64 WatchJob streams and 4 of the health service; a further one is refused (RESOURCE_EXHAUSTED, TOO_MANY_STREAMS, with
+    RetryInfo), other calls are not. A connection that says nothing for 5 seconds, or has no call for 30, is closed:
+    clients connect again by themselves.
     """
 
     def __init__(self, channel: _aio.Channel) -> None: ...
@@ -91,7 +105,14 @@ class SceneServiceAsyncStub(SceneServiceStub):
 class SceneServiceServicer(metaclass=_abc_1.ABCMeta):
     """Runs jobs that turn blockouts, text and images into views and occupancies. A job outlives the connection that
     submitted it. Errors carry google.rpc.ErrorInfo (domain "occscene") and, for input, google.rpc.BadRequest with one
-    violation for each field that is wrong.
+    violation for each field that is wrong. INVALID_ARGUMENT (MALFORMED_REQUEST) means bytes that are no request.
+
+    A request has at most 16 MiB, one that carries no scene 1 MiB. It names a field once, unless the field is a list, and
+    at most 1000 fields that the server does not know. A SubmitJobRequest arrives within 60 seconds of its turn, two of
+    one connection at a time; any other request within 5 (DEADLINE_EXCEEDED, REQUEST_TOO_SLOW). A connection has at most
+    64 WatchJob streams and 4 of the health service; a further one is refused (RESOURCE_EXHAUSTED, TOO_MANY_STREAMS, with
+    RetryInfo), other calls are not. A connection that says nothing for 5 seconds, or has no call for 30, is closed:
+    clients connect again by themselves.
     """
 
     @_abc_1.abstractmethod

@@ -121,6 +121,21 @@ def test_all_violations_are_told_at_once() -> None:
     }
 
 
+def test_path_is_told_once() -> None:
+    request = generate_request()
+    request.generate_scene.grid.objects.add(id=1, name="x" * 201)
+    (violation,) = check_request(request)
+    assert violation.field == "generate_scene.grid.objects[0]"
+    assert violation.description == "object 1: name has 201 characters; the limit is 200"
+
+
+def test_data_that_is_no_picture_is_told_so() -> None:
+    request = predict_request()
+    request.predict_occupancy.images[0].data = b"no picture"
+    (violation,) = check_request(request)
+    assert violation.description == "predict_occupancy.images[0].data is not a PNG file"
+
+
 def test_labels_and_instances_are_told_at_once() -> None:
     request = predict_request()
     task = request.predict_occupancy
@@ -154,7 +169,7 @@ def _unlisted_instance(request: Request) -> None:
         ("grid.labels", "class 12", lambda r: _fill(r, 12)),
         ("grid.objects", "id 9", _unlisted_instance),
         ("grid.volume", "33,554,432", lambda r: _resize(r, 512, 512, 129)),
-        ("grid.volume.size_y", "1 to 512", lambda r: _resize(r, 6, 2**32 - 1, 4)),
+        ("grid.volume.size_y", "voxels along y; it must have 1 to 512", lambda r: _resize(r, 6, 2**32 - 1, 4)),
         ("grid.volume.voxel_size", "0.01 to 10", lambda r: setattr(r.generate_scene.grid.volume, "voxel_size", 0.0)),
         ("grid.volume.world_from_grid", "1e+06 metres", lambda r: _set(_grid(r), 3, 1e7)),
         ("cameras[0].world_from_camera", "1e+06 metres", lambda r: _set(_camera(r), 3, 1e7)),
