@@ -297,21 +297,23 @@ async def test_silent_connections_to_the_metrics_take_no_files(tmp_path: Path) -
         assert b"occscene_jobs" in answer
 
 
-async def test_small_calls_are_answered_while_large_requests_wait(tmp_path: Path) -> None:
+async def test_large_requests_wait_for_their_threads_and_nobody_else_does(tmp_path: Path) -> None:
     """The threads that parse and check are busy: what is asked of the server otherwise does not need them."""
     release = threading.Event()
     async with serving(tmp_path) as server, own_connection(server, 1) as large, own_connection(server, 2) as other:
         for _ in range(2):
             server._servicer.checks.submit(release.wait)
-        request = predict_request()
-        request.predict_occupancy.images[0].data = bytes(2 * MIB)
-        calls = [large.unary_unary(f"{SERVICE}/SubmitJob")(request.SerializeToString(), timeout=60) for _ in range(4)]
+        data = scene(field(4, b"") * MIB)
+        calls = [large.unary_unary(f"{SERVICE}/SubmitJob")(data, timeout=60) for _ in range(4)]
         for channel in (other, large):
             stub = scene_service_pb2_grpc.SceneServiceStub(channel)
-            assert (await stub.GetServerInfo(scene_service_pb2.GetServerInfoRequest(), timeout=20)).limits.views == 16
+            for _ in range(20):
+                info = await stub.GetServerInfo(scene_service_pb2.GetServerInfoRequest(), timeout=20)
+                assert info.limits.views == 16
+        assert not any(call.done() for call in calls)
         calls[3].cancel()
         release.set()
-        for call in calls[:3]:
-            assert await call.code() == grpc.StatusCode.INVALID_ARGUMENT
-        job = await submitted(scene_service_pb2_grpc.SceneServiceStub(other), generate_request(steps=1, views=1))
-        assert kinds(await watched(scene_service_pb2_grpc.SceneServiceStub(other), job.id))[-1] == "succeeded"
+        assert [await call.code() for call in calls[:3]] == [grpc.StatusCode.INVALID_ARGUMENT] * 3
+        stub = scene_service_pb2_grpc.SceneServiceStub(other)
+        job = await submitted(stub, generate_request(steps=1, views=1))
+        assert kinds(await watched(stub, job.id))[-1] == "succeeded"
