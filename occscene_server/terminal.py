@@ -66,9 +66,9 @@ def say(text: object, style: str = "") -> None:
 
 
 def complain(text: str) -> None:
-    """Prints an error of the user's to standard error."""
+    """Prints an error of the user's to standard error; its further lines are indented, as none of the command is."""
     errors.print(Text("error: ", style="red", end=""), end="")
-    errors.say(text)
+    errors.say(text.replace("\n", "\n  "))
 
 
 class PlainTable(Table):

@@ -17,7 +17,7 @@ from occscene_server.api.console import (
     console,
     user_errors,
 )
-from occscene_server.terminal import PlainTable
+from occscene_server.terminal import PlainTable, one_line, say
 
 jobs_app = typer.Typer(
     help="List, show, cancel and delete jobs of a running server.", no_args_is_help=True, pretty_exceptions_enable=False
@@ -36,16 +36,15 @@ def info(
     with user_errors(), connect(server, token_file, tls_ca, tls_identity) as client:
         answer = client.info()
     state = scene_service_pb2.ServerState.Name(answer.state).removeprefix("SERVER_STATE_").lower()
-    console.print(f"OccScene server {answer.version} at {server}: {state} {answer.message}", highlight=False)
-    console.print(f"  device  {answer.device or '-'}", highlight=False)
+    say(one_line(f"OccScene server {answer.version} at {server}: {state} {answer.message}"))
+    say(one_line(f"  device  {answer.device or '-'}"))
     for model in answer.models:
-        console.print(
+        text = (
             f"  model   {model.name}: {', '.join(model.taxonomies)}; {model.image_width} x {model.image_height} px, "
             f"{model.default_steps} steps, guidance {model.default_text_guidance_scale:g} (text) "
-            f"{model.default_occupancy_guidance_scale:g} (occupancy)",
-            highlight=False,
-            soft_wrap=True,
+            f"{model.default_occupancy_guidance_scale:g} (occupancy)"
         )
+        say(one_line(text))
     limits = answer.limits
     console.print(f"  jobs    {answer.running} running, {answer.queue_length} of {limits.queued_jobs} waiting")
     console.print(
@@ -83,15 +82,15 @@ def show_job(
     """One job, and why it failed if it did."""
     with user_errors(), connect(server, token_file, tls_ca, tls_identity) as client:
         found = client.find(job)
-    console.print(f"{found.id}  {_state(found)}  {_kind(found)}", highlight=False)
+    say(one_line(f"{found.id}  {_state(found)}  {_kind(found)}"))
     for name in ("create_time", "start_time", "end_time"):
         if found.HasField(name):
             console.print(f"  {name.replace('_time', ''):<7} {getattr(found, name).ToDatetime():%Y-%m-%d %H:%M:%S} UTC")
     if found.prompt:
-        console.print(f"  prompt  {found.prompt}", highlight=False)
+        say(one_line(f"  prompt  {found.prompt}"))
     if found.HasField("failure"):
         failure = found.failure
-        console.print(f"  failed  {failure.reason}: {failure.message} {failure.advice}", highlight=False)
+        say(one_line(f"  failed  {failure.reason}: {failure.message} {failure.advice}"))
 
 
 @jobs_app.command("cancel")

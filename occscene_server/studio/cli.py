@@ -38,10 +38,7 @@ def render(
         return
     output.mkdir(parents=True, exist_ok=True)
     tasks = [SceneTask(domain, seed, output, semantics) for seed in seeds]
-    columns = (
-        *(PlainTextColumn(), BarColumn(), MofNCompleteColumn()),
-        PlainTextColumn("{task.fields[speed]}"),
-    )
+    columns = (PlainTextColumn(), BarColumn(), MofNCompleteColumn(), PlainTextColumn("{task.fields[speed]}"))
     failed: list[int] = []
     finished = 0
     with progress_bar(*columns, TimeElapsedColumn(), TimeRemainingColumn(), console=errors) as progress:
@@ -69,12 +66,11 @@ def meshes(
     folder: Annotated[Path, typer.Argument(exists=True, file_okay=False, help="Folder of rendered indoor scenes.")],
 ) -> None:
     """Store the triangles of scenes that were rendered without them, where the studio still draws the same room."""
-    console = Console(stderr=True)
     missing = [path for path in list_scenes(folder) if not (path / MESHES_FILE).exists()]
     changed = [path.name for path in missing if not add_meshes(path, int(path.name.removeprefix("scene_")))]
-    console.print(f"{len(missing) - len(changed)} scenes have their triangles now")
+    errors.say(f"{len(missing) - len(changed)} scenes have their triangles now")
     if changed:
-        console.print(f"{len(changed)} were rendered by another version of the studio and stay without: {changed}")
+        errors.say(f"{len(changed)} were rendered by another version of the studio and stay without: {changed}")
         raise typer.Exit(1)
 
 

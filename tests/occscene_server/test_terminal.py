@@ -156,6 +156,10 @@ def test_hostile_server_is_shown_not_obeyed(
     assert result.exit_code == code, result.output + str(result.exception)
     assert result.exception is None or isinstance(result.exception, SystemExit)
     assert not STEERING.search(result.output)
+    if command[-1] == "[/foo]" and code == 0:  # id, prompt and failure, a line each
+        assert len(result.output.splitlines()) == 3
+    if code == 1:  # further lines are told from those of the command
+        assert all(line.startswith(("error: ", "  ")) for line in result.output.splitlines() if line)
     if command == ["jobs", "list"]:
         assert len(result.output.splitlines()) == 3
         assert "an honest one" in result.output
