@@ -39,6 +39,7 @@ MAX_SMALL_BYTES = 2**20
 _END: Any = grpc.aio.EOF  # type: ignore[attr-defined]  # its stubs lack it
 _AT_ONCE_BYTES = 16 * 1024  # parsed in the event loop: a thread would take longer to wake up
 _SUBMIT_SECONDS, _SMALL_SECONDS = 60.0, 5.0  # for a request to arrive once it is its turn
+_ALONE_SECONDS = 0.2
 _RETRY_SECONDS = 10
 
 
@@ -141,6 +142,7 @@ class AdmissionInterceptor(grpc.aio.ServerInterceptor):  # type: ignore[type-arg
 
     def __init__(self, threads: Executor) -> None:
         self._threads = threads
+        self._alone = asyncio.Lock()
         # Health is open to all, so what is asked of it holds up nothing else.
         self._turns = {_SUBMIT: Turns(2, 8), _HEALTH: Turns(2, 16), "": Turns(2, 64)}
         self._places = {
@@ -208,7 +210,7 @@ class AdmissionInterceptor(grpc.aio.ServerInterceptor):  # type: ignore[type-arg
         seconds = _SUBMIT_SECONDS if method == _SUBMIT else _SMALL_SECONDS
         try:
             async with asyncio.timeout(seconds):
-                data = await context.read()
+                data = await (self._submission(context) if method == _SUBMIT else context.read())
         except TimeoutError:
             text = f"the request has not arrived within {seconds:g} seconds; send it again"
             await abort(context, grpc.StatusCode.DEADLINE_EXCEEDED, "REQUEST_TOO_SLOW", text)
@@ -216,6 +218,20 @@ class AdmissionInterceptor(grpc.aio.ServerInterceptor):  # type: ignore[type-arg
             text = "the call ended without a request; send one"
             await abort(context, grpc.StatusCode.INVALID_ARGUMENT, "MALFORMED_REQUEST", text)
         return await self._parsed(method, handler, data, context)
+
+    async def _submission(self, context: Context) -> Any:
+        """The bytes of a submission; the event loop stands still while gRPC copies them, so one is taken at a time.
+
+        A sender that is slow has that for a moment only, and is then read beside the others.
+        """
+        await self._alone.acquire()
+        with contextlib.ExitStack() as alone:
+            alone.callback(self._alone.release)
+            later = asyncio.get_running_loop().call_later(_ALONE_SECONDS, alone.close)  # once, whoever comes first
+            try:
+                return await context.read()
+            finally:
+                later.cancel()
 
     async def _parsed(self, method: str, handler: Any, data: bytes, context: Context) -> Any:
         if len(data) > MAX_SMALL_BYTES:
