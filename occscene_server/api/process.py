@@ -34,10 +34,12 @@ def allowed_connections() -> int:
 def return_large_blocks() -> None:
     """Lets every block of memory above `_LARGE_BYTES` go back to the system as soon as it is freed.
 
-    By itself the C library keeps blocks of a size that was freed before, up to 32 MiB each.
+    By itself the C library keeps blocks of a size that was freed before, up to 32 MiB each. Smaller ones, such as views
+    on their way out, are kept: fresh memory costs more time than what is written to it.
     """
     if _libc is not None:
         _libc.mallopt(_M_MMAP_THRESHOLD, _LARGE_BYTES)
+        _libc.mallopt(_M_TRIM_THRESHOLD, _LARGE_BYTES)
 
 
 def return_freed_memory() -> None:
@@ -46,8 +48,8 @@ def return_freed_memory() -> None:
         _libc.malloc_trim(0)
 
 
-_M_MMAP_THRESHOLD = -3  # of <malloc.h>
-_LARGE_BYTES = 256 * 1024
+_M_TRIM_THRESHOLD, _M_MMAP_THRESHOLD = -1, -3  # of <malloc.h>
+_LARGE_BYTES = 4 * 2**20
 
 
 def _glibc() -> ctypes.CDLL | None:
