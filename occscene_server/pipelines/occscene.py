@@ -25,7 +25,7 @@ from torch import Tensor
 from torch.nn.functional import avg_pool2d
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
-from occscene_server.geometry.carving import carve
+from occscene_server.geometry.carving import carve, keep_modelled
 from occscene_server.geometry.guidance import render_guidance
 from occscene_server.models.autoencoder import SceneAutoencoder, SceneAutoencoderKL
 from occscene_server.models.denoiser import Condition, OccSceneDenoiser
@@ -309,7 +309,7 @@ class OccScenePipeline(DiffusionPipeline):
         device = self._execution_device
         pictures, scene = inputs.photographed(images, self.perception.size_multiple, device)
         with fast_autocast(device):
-            labels = self.perceive(pictures, scene)
+            labels = self.perceive(pictures, scene, real=True)
         self.maybe_free_model_hooks()
         return inputs.predicted(labels)[0]
 
@@ -364,10 +364,17 @@ class OccScenePipeline(DiffusionPipeline):
         images = self.vae.decode(flat.contiguous(memory_format=torch.channels_last)).sample
         return images.float().clamp(-1.0, 1.0).unflatten(0, latents.shape[:2])
 
-    def perceive(self, images: Tensor, scene: PlacedScenes) -> Tensor:
-        """Images (B, V, 3, height, width) to predicted labels (B, X, Y, Z) uint8."""
+    def perceive(self, images: Tensor, scene: PlacedScenes, real: bool = False) -> Tensor:
+        """Images (B, V, 3, height, width) to predicted labels (B, X, Y, Z) uint8.
+
+        Args:
+            images: real ones, or generated from the blockouts.
+            scene: cameras and blockouts.
+            real: whether images may show that something in the blockouts is gone.
+        """
         blockout = scene.placed.labels if scene.has_blockout else None
-        return classify_voxels(self.perception(images, scene.cameras, scene.placed.volume, blockout))
+        logits = self.perception(images, scene.cameras, scene.placed.volume, blockout)
+        return keep_modelled(scene.placed, classify_voxels(logits), logits.softmax(1)[:, 0] if real else None)
 
     def refine_occupancy(self, scene: PlacedScenes, images: Tensor) -> Tensor:
         """The occupancy for the next steps: what the artist placed, and what perception sees where she left space."""

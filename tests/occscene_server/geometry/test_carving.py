@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
+import pytest
 import torch
 from occscene.grid import GridObject, SemanticGrid
 from torch import Tensor
 
-from occscene_server.geometry.carving import carve
+from occscene_server.geometry.carving import carve, keep_modelled
 from occscene_server.geometry.grids import GridTensors
+from occscene_server.geometry.placed_objects import PlacedObjects
 
 SOFA, CHAIR, WALL, RUG = 7, 5, 3, 11
 
@@ -103,3 +107,109 @@ def test_scenes_of_a_batch_are_carved_apart() -> None:
     labels = carved(both, occupied)
     torch.testing.assert_close(labels[0], both.labels[0])
     torch.testing.assert_close(labels[1], carved(grids, occupied[1:])[0])
+
+
+PANE, PICTURE = 4, 11
+
+
+def modelled_room() -> GridTensors:
+    """A chair with legs, a pane of 1 x 12 x 10, a picture of 5 x 1 x 5 before a wall, and a box."""
+    labels, numbers = np.zeros((24, 24, 16), np.uint8), np.zeros((24, 24, 16), np.uint16)
+
+    def place(number: int, kind: int, *low_high: int) -> None:
+        box = tuple(slice(*ends) for ends in zip(low_high[:3], low_high[3:], strict=True))
+        labels[box], numbers[box] = kind, number
+
+    for x, y in ((2, 2), (2, 6), (6, 2), (6, 6)):
+        place(1, CHAIR, x, y, 0, x + 1, y + 1, 6)
+    place(1, CHAIR, 2, 2, 5, 7, 7, 6)
+    place(1, CHAIR, 2, 2, 6, 7, 3, 11)
+    place(2, PANE, 12, 4, 2, 13, 16, 12)
+    place(3, WALL, 0, 20, 0, 24, 22, 16)
+    place(4, PICTURE, 4, 19, 6, 9, 20, 11)
+    place(5, SOFA, 15, 4, 0, 22, 12, 7)
+    objects = tuple(GridObject(number, f"object {number}") for number in range(1, 6))
+    return GridTensors.from_grids([SemanticGrid(labels, 0.08, np.eye(4), "indoor", numbers, objects)])
+
+
+def without_legs(placed: GridTensors) -> Tensor:
+    """A prediction in which the chair floats and the sofa has lost its front."""
+    predicted = placed.labels.clone()
+    predicted[0, 2:7, 2:7, :5] = 0
+    predicted[0, 15:22, 4:8, 4:] = 0
+    return predicted
+
+
+def test_modelled_objects_are_not_carved() -> None:
+    placed = modelled_room()
+    occupied = seen(placed)
+    occupied[0, 2:7, 2:7, :5] = 0.01
+    occupied[0, 15:22, 4:8, 4:] = 0.01
+    expected = placed.labels.clone()
+    expected[0, 15:22, 4:8, 4:] = 0
+    torch.testing.assert_close(carved(placed, occupied), expected)
+
+
+def test_modelled_objects_stay_and_boxes_become_what_is_seen() -> None:
+    placed = modelled_room()
+    expected = without_legs(placed)
+    expected[0, 2:7, 2:7] = placed.labels[0, 2:7, 2:7]
+    torch.testing.assert_close(keep_modelled(placed, without_legs(placed)), expected)
+
+
+def test_real_views_can_show_a_modelled_object_gone_and_no_leg_alone() -> None:
+    placed, predicted = modelled_room(), without_legs(modelled_room())
+    chair = placed.labels == CHAIR
+    empty = 1 - seen(placed)
+    empty[0, 2:7, 2:7, :5] = 1.0  # its legs
+    assert (keep_modelled(placed, predicted, empty)[chair] == CHAIR).all()
+    empty[chair] = 0.97
+    predicted[chair] = 0
+    torch.testing.assert_close(keep_modelled(placed, predicted, empty), predicted)
+
+
+def test_flat_objects_are_moved_and_trimmed_but_get_no_slits() -> None:
+    placed = modelled_room()
+    predicted = placed.labels.clone()
+    predicted[0, 4:9, 19, 6:11], predicted[0, 4:9, 20, 6:11] = 0, PICTURE  # into the wall
+    predicted[0, 12, 4:6] = 0  # rim
+    expected = predicted.clone()
+    predicted[0, 12, 9:12] = 0  # a slit
+    predicted[0, 12, 12:16, 6] = 0
+    expected[0, 12, 14:16, 6] = 0  # a notch in the rim, as far as it is wider than it is deep
+    result = keep_modelled(placed, predicted)
+    assert (result[0, 12, 6:14, 2:12] == PANE).all()
+    torch.testing.assert_close(result[0, :12], expected[0, :12])
+    torch.testing.assert_close(result[0, 12, 4:6], expected[0, 12, 4:6])
+
+
+def test_flat_objects_of_which_little_is_left_stay_as_placed() -> None:
+    placed = modelled_room()
+    predicted = placed.labels.clone()
+    predicted[0, 4:9, 19, 6:10] = 0
+    predicted[0, 12, 4:16, 2:12] = 0
+    torch.testing.assert_close(keep_modelled(placed, predicted, torch.ones_like(seen(placed))), placed.labels)
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_only_placed_voxels_of_objects_are_put_back_as_what_they_were(seed: int) -> None:
+    """In any scene: lines, sheets, boxes and crumbs over one another, and any prediction."""
+    rng = np.random.default_rng(seed)
+    labels, numbers = np.zeros((18, 20, 14), np.uint8), np.zeros((18, 20, 14), np.uint16)
+    for number in range(1, 12):
+        low = rng.integers(0, 14, 3)
+        size = rng.choice([1, 1, 2, 3, 5, 9], 3)
+        box = tuple(slice(a, a + s) for a, s in zip(low, size, strict=True))
+        labels[box], numbers[box] = rng.integers(1, 12), number * rng.integers(0, 2)
+    objects = tuple(GridObject(number, f"{number}") for number in range(1, 12))
+    placed = GridTensors.from_grids([SemanticGrid(labels, 0.08, np.eye(4), "indoor", numbers, objects)])
+    predicted = torch.from_numpy(rng.integers(0, 12, (1, 18, 20, 14)) * (rng.random((1, 18, 20, 14)) < 0.6)).byte()
+    result = keep_modelled(placed, predicted)
+    changed = result != predicted
+    torch.testing.assert_close(result[changed], placed.labels[changed])
+    assert placed.instances is not None
+    assert (placed.instances[changed] > 0).all()
+    found = PlacedObjects.find(placed.labels[0], placed.instances[0])
+    stays = found.modelled[found.number]
+    torch.testing.assert_close(result[0][stays], placed.labels[0][stays])
+    torch.testing.assert_close(keep_modelled(replace(placed, instances=None), predicted), predicted)

@@ -132,8 +132,8 @@ def test_text_to_scene_is_its_drafts_occupancy_as_blockout(
         drafts.append(tensors["latents"])
         return {}
 
-    def watch(images: torch.Tensor, scene: PlacedScenes) -> torch.Tensor:
-        labels = perceive(images, scene)
+    def watch(images: torch.Tensor, scene: PlacedScenes, real: bool = False) -> torch.Tensor:
+        labels = perceive(images, scene, real)
         if not scene.has_blockout:
             perceived.append(labels)
         return labels
