@@ -27,9 +27,9 @@ _SLIT = 2
 def carve(placed: GridTensors, logits: Tensor) -> GridTensors:
     """Takes from every box what is perceived as empty; the rest keeps its class.
 
-    An object that was modelled stays whole. Any other keeps its height: of a layer in which no voxel is likely, such as
-    that of a chair's thin legs, or of its back that may be on any side, the likeliest stay. A floor or a rug goes on
-    below what was carved.
+    An object that was modelled stays whole, and so do lines, such as the legs of a box. A box keeps its height: of a
+    layer in which no voxel is likely, such as that of the legs of the chair that it stands for, or of the chair's back
+    that may be on any side, the likeliest stay. A floor or a rug goes on below what was carved.
 
     Args:
         placed: the blockouts; Z is up. Voxels of a class that belong to no object are one.
@@ -47,9 +47,10 @@ def carve(placed: GridTensors, logits: Tensor) -> GridTensors:
 def keep_modelled(placed: GridTensors, predicted: Tensor, empty: Tensor | None = None) -> Tensor:
     """Puts back into a prediction what perception lost of things that are finer than boxes.
 
-    An object that was modelled stays as it was placed, unless real views, over all of it, show it gone: of a leg alone
-    perception knows too little. A flat object may be moved by a voxel, thinned, and trimmed at its rim; it gets no
-    slits, and if less than half of it is left, it stays as it was placed. Boxes become what perception sees in them.
+    An object that was modelled stays as it was placed, and so do lines, such as the legs of a box, unless real views,
+    over all of the object, show it gone: of a leg alone perception knows too little. A flat object may be moved by a
+    voxel, thinned, and trimmed at its rim; it gets no slits, and if less than half of it is left, it stays as it was
+    placed. Boxes become what perception sees in them.
 
     Args:
         placed: the blockouts. What belongs to no object is not kept.
@@ -64,11 +65,10 @@ def keep_modelled(placed: GridTensors, predicted: Tensor, empty: Tensor | None =
         return predicted
     result = predicted.clone()
     for scene, objects in enumerate(_objects(placed)):
-        stays = objects.modelled
-        if empty is not None:
-            stays = stays & (objects.mean(empty[scene]) < _GONE)
-        result[scene] = torch.where(stays[objects.number], placed.labels[scene], result[scene])
-        for index in (objects.flat & ~stays).nonzero()[:, 0]:
+        there = objects.named if empty is None else objects.named & (objects.mean(empty[scene]) < _GONE)
+        stays = there[objects.number] & (objects.modelled[objects.number] | objects.lines)
+        result[scene] = torch.where(stays, placed.labels[scene], result[scene])
+        for index in objects.flat.nonzero()[:, 0]:
             _keep_flat(objects, int(index), result[scene])
     return result
 
@@ -86,7 +86,7 @@ def _carved(objects: PlacedObjects, occupied: Tensor) -> Tensor:
     likeliest = objects.highest_of_layers(occupied)[2]
     lowest = (_NEAR_LIKELIEST * likeliest).clamp_max(0.5)[torch.arange(number.shape[2], device=keys.device), number]
     key = keys[number]
-    carved = torch.where(whole[number] | (occupied >= lowest), key, 0)
+    carved = torch.where(whole[number] | objects.lines | (occupied >= lowest), key, 0)
     lying = objects.thin[2].nonzero()[:, 0]
     for index in lying[size[lying].argsort(descending=True)]:  # a rug is above its floor
         box = objects.box(int(index))

@@ -66,15 +66,18 @@ class PlacedObjects:
         return self.named & (self.thin.sum(0) == 1)
 
     @cached_property
+    def lines(self) -> Tensor:
+        """What is one voxel thick in two directions: legs, poles, bars, the strokes of letters; (X, Y, Z) bool."""
+        plates = [self._within((2, 2, 1)), self._within((2, 1, 2)), self._within((1, 2, 2))]
+        return self.named[self.number] & ~(plates[0] | plates[1] | plates[2])
+
+    @cached_property
     def modelled(self) -> Tensor:
         """Objects that were modelled instead of blocked out, (N,) bool.
 
-        A box, and what a few boxes make, has nothing that is one voxel thick in two directions, such as legs, poles,
-        bars and the strokes of letters, and little that is thinner than three voxels.
+        A box, and what a few boxes make, has no lines and little that is thinner than three voxels.
         """
-        plates = [self._within((2, 2, 1)), self._within((2, 1, 2)), self._within((1, 2, 2))]
-        lines = self._count(~(plates[0] | plates[1] | plates[2]))
-        fine = self._count(~self._within((3, 3, 3)))
+        lines, fine = self._count(self.lines), self._count(~self._within((3, 3, 3)))
         slender = (lines > 1) & (lines >= torch.where(self.flat, _STROKES, _LINES) * self.size)
         return self.named & (slender | (fine >= _FINE * self.size) & ~self.flat)
 

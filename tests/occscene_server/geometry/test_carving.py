@@ -157,6 +157,20 @@ def test_modelled_objects_stay_and_boxes_become_what_is_seen() -> None:
     torch.testing.assert_close(keep_modelled(placed, without_legs(placed)), expected)
 
 
+def test_the_foot_of_a_box_stays_in_guidance_and_prediction() -> None:
+    placed = room()
+    assert placed.instances is not None
+    placed.labels[0, 10:14, 4:8, 0], placed.instances[0, 10:14, 4:8, 0] = 0, 0
+    placed.labels[0, 11, 5, 0], placed.instances[0, 11, 5, 0] = CHAIR, 3
+    predicted = placed.labels.clone()
+    predicted[0, 10:14, 4:8, 0] = predicted[0, 10:12, 4:8, 2:] = 0
+    occupied = torch.where(predicted == 0, 0.05, 0.95)
+    expected = predicted.clone()
+    expected[0, 10:14, 4:8, 0] = placed.labels[0, 10:14, 4:8, 0]
+    torch.testing.assert_close(carved(placed, occupied), expected)
+    torch.testing.assert_close(keep_modelled(placed, predicted), expected)
+
+
 def test_real_views_can_show_a_modelled_object_gone_and_no_leg_alone() -> None:
     placed, predicted = modelled_room(), without_legs(modelled_room())
     chair = placed.labels == CHAIR
