@@ -14,7 +14,10 @@ _COMMANDS = {
     "generate": ("occscene_server.api.task_cli:generate", "Blockout or text to views and an occupancy."),
     "predict": ("occscene_server.api.task_cli:predict", "Posed images to an occupancy."),
     "info": ("occscene_server.api.client_cli:info", "What a running server runs and accepts."),
-    "jobs": ("occscene_server.api.client_cli:jobs_app", "List, show, cancel and delete jobs of a running server."),
+    "jobs": (
+        "occscene_server.api.client_cli:jobs_app",
+        "List, show, fetch, cancel and delete jobs of a running server.",
+    ),
     "studio": ("occscene_server.studio.cli:studio_app", "Render synthetic scenes for training."),
     "train": ("occscene_server.training.cli:train_app", "Train the networks."),
     "evaluate": ("occscene_server.evaluation.cli:evaluate_app", "Score a model."),

@@ -102,16 +102,34 @@ class SceneClient:
         """One job."""
         return self._call(self._stub.GetJob, scene_service_pb2.GetJobRequest(job_id=job_id)).job
 
-    def find(self, beginning: str) -> job_pb2.Job:
-        """The one job whose id begins so.
+    def find(self, reference: str) -> job_pb2.Job:
+        """The one job that was submitted under that request id, or whose id begins so.
 
         Raises:
-            ValueError: there is none, or several.
+            ValueError: there are several.
+            ServerError: there is none.
         """
-        found = [job for job in self.jobs(1000) if job.id.startswith(beginning)]
-        if len(found) != 1:
-            raise ValueError(f"{len(found)} jobs have an id that begins with {beginning!r}; give one whole id")
-        return found[0]
+        if not reference:
+            raise ValueError("the job's id is empty; `occscene-server jobs list` shows the ids")
+        found = [job for job in self.jobs(1000) if job.id.startswith(reference) or job.request_id == reference]
+        if len(found) > 1:
+            raise ValueError(f"{len(found)} jobs have an id that begins with {reference!r}; give more of it")
+        if found:
+            return found[0]
+        request = scene_service_pb2.GetJobRequest(job_id=reference, request_id=reference)  # may be older than these
+        return self._call(self._stub.GetJob, request).job
+
+    def request(self, job_id: str) -> scene_service_pb2.SubmitJobRequest:
+        """What was asked of a job.
+
+        Raises:
+            ServerError: the server is older than this question, or its copy is damaged.
+        """
+        request = scene_service_pb2.GetJobRequest(job_id=job_id, with_request=True)
+        answer = self._call(self._stub.GetJob, request, self._patience)
+        if not answer.HasField("request"):
+            raise ServerError("the server is too old to say what was asked of a job; update it")
+        return answer.request
 
     def jobs(self, limit: int = 100) -> list[job_pb2.Job]:
         """The newest jobs."""

@@ -17,13 +17,16 @@ from occscene_server.api.console import (
     console,
     user_errors,
 )
+from occscene_server.api.fetch_cli import fetch_job
 from occscene_server.terminal import PlainTable, one_line, say
 
 jobs_app = typer.Typer(
-    help="List, show, cancel and delete jobs of a running server.", no_args_is_help=True, pretty_exceptions_enable=False
+    help="List, show, fetch, cancel and delete jobs of a running server.",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
 )
 
-JobId = Annotated[str, typer.Argument(help="The job's id, or the beginning of it.")]
+JobId = Annotated[str, typer.Argument(help="The job's id, the beginning of it, or its request id.")]
 
 
 def info(
@@ -118,6 +121,9 @@ def delete_job(
     with user_errors(), connect(server, token_file, tls_ca, tls_identity) as client:
         client.delete(client.find(job).id)
     console.print("deleted")
+
+
+jobs_app.command("fetch")(fetch_job)
 
 
 def _state(job: job_pb2.Job) -> str:

@@ -9,7 +9,8 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from occscene.codec import grid_from_message
+from occscene.camera import save_cameras
+from occscene.codec import camera_from_message, grid_from_message
 from occscene.grid import SemanticGrid, save_grid
 from occscene.taxonomy import TAXONOMIES
 from occscene.v1 import job_pb2
@@ -47,6 +48,10 @@ class ProgressDisplay:
     def __exit__(self, *exception: object) -> None:
         self._progress.stop()
 
+    def say(self, text: str) -> None:
+        """Prints a line that stays."""
+        self._progress.console.print(text, highlight=False, markup=False, soft_wrap=True)
+
     def describe(self, text: str) -> None:
         """Says what goes on."""
         self._progress.update(self._bar, description=text)
@@ -65,31 +70,40 @@ class ProgressDisplay:
             text = _PHASES.get(event.progress.phase, "working")
             self._progress.update(self._bar, description=text, completed=step, total=steps)
         elif kind == "failed":
-            failure = event.failed.failure
-            raise ServerError(f"the job failed: {failure.message} {failure.advice}".rstrip())
+            raise ended_badly(event.failed.failure)
         elif kind == "cancelled":
-            raise ServerError("the job was cancelled")
+            raise ended_badly(None)
         self._take(event)
 
 
-class SceneFolder:
-    """The folder that `generate` leaves: views, occupancy and `result.json`.
+def ended_badly(failure: job_pb2.JobFailure | None) -> ServerError:
+    """Why there is no result: what failed, or None where the job was cancelled."""
+    if failure is None:
+        return ServerError("the job was cancelled")
+    return ServerError(f"the job failed: {failure.message} {failure.advice}".rstrip())
+
+
+class ResultFolder:
+    """The folder that `generate` and `jobs fetch` leave: views, occupancy, the cameras, and last `result.json`.
 
     Args:
         folder: made where it is missing.
         task: what was asked.
     """
 
-    def __init__(self, folder: Path, task: job_pb2.GenerateScene) -> None:
+    def __init__(self, folder: Path, task: job_pb2.GenerateScene | job_pb2.PredictOccupancy) -> None:
         self._folder = folder
         folder.mkdir(parents=True, exist_ok=True)
+        save_cameras(folder / "cameras.json", [camera_from_message(camera) for camera in task.cameras])
         self._names = view_file_names([camera.name for camera in task.cameras])
-        self._result: dict[str, Any] = {
-            "prompt": task.prompt,
-            "negative_prompt": task.negative_prompt,
-            "seed": task.seed,
-            "steps": task.steps if task.HasField("steps") else None,
-        }
+        self._result: dict[str, Any] = {}
+        if isinstance(task, job_pb2.GenerateScene):
+            self._result = {
+                "prompt": task.prompt,
+                "negative_prompt": task.negative_prompt,
+                "seed": task.seed,
+                "steps": task.steps if task.HasField("steps") else None,
+            }
         self._views: dict[int, dict[str, str]] = {}  # by number: after a restart of the server they come again
 
     def take(self, event: job_pb2.JobEvent) -> None:

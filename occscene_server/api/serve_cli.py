@@ -20,8 +20,9 @@ from occscene_server.api.config import FROM_ENVIRONMENT, ConfigFile, Configurabl
 from occscene_server.api.console import user_errors
 from occscene_server.api.logs import LogFormat, configure_logs, load_with_logs
 from occscene_server.api.server import Server, ServerOptions
+from occscene_server.engine.local import LocalEngine, Patience
 from occscene_server.engine.pipeline_loader import load_pipeline
-from occscene_server.jobs.errors import StoreInUseError
+from occscene_server.jobs.errors import StoreError
 from occscene_server.jobs.store import StoreLimits
 from occscene_server.terminal import say
 from occscene_server.weights import default_model
@@ -69,6 +70,16 @@ def serve(
     ] = 10.0,
     store_days: Annotated[
         float, typer.Option(min=0.01, help="Days for which ended jobs are kept.", rich_help_panel=_LIMITS)
+    ] = 30.0,
+    step_minutes: Annotated[
+        float,
+        typer.Option(
+            min=0.01,
+            max=10_080,
+            help="Minutes for one step of a job, or for loading the model, after which the worker counts as hung and "
+            "is replaced; the job runs once more.",
+            rich_help_panel=_LIMITS,
+        ),
     ] = 30.0,
     metrics_port: Annotated[
         int | None,
@@ -125,11 +136,13 @@ def serve(
             metrics_port=metrics_port,
             log_prompts=log_prompts,
             loader=partial(load_with_logs, log_format, load_pipeline),
-            **_ray_engine(ray_address, ray_replicas) if engine == "ray" else {},
+            engine=_ray_engine(ray_address, ray_replicas)
+            if engine == "ray"
+            else partial(LocalEngine, patience=Patience(step=60.0 * step_minutes)),
         )
         try:
             failure = asyncio.run(_serve(options, log_format, ready_file))
-        except StoreInUseError as error:
+        except StoreError as error:
             raise ValueError(str(error)) from error
         if failure:
             raise ValueError(failure)
@@ -142,12 +155,12 @@ def _token(path: Path) -> str:
     return read_token(path)
 
 
-def _ray_engine(address: str, replicas: int) -> dict[str, Any]:
+def _ray_engine(address: str, replicas: int) -> Any:
     try:
         from occscene_server.engine.ray_engine import RayEngine
     except ModuleNotFoundError as error:
         raise ValueError(f"--engine ray needs Ray ({error}); run: pip install 'occscene[server,ray]'") from error
-    return {"engine": partial(RayEngine, address, replicas)}
+    return partial(RayEngine, address, replicas)
 
 
 async def _serve(options: ServerOptions, log_format: LogFormat, ready_file: Path | None) -> str:

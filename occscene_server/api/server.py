@@ -88,7 +88,7 @@ class Server:
 
     Raises:
         ValueError: the address needs TLS and a token, or the TLS files cannot be used.
-        StoreInUseError: another server has the store.
+        StoreError: the store cannot be used, or another server has it.
     """
 
     def __init__(self, options: ServerOptions) -> None:
@@ -170,6 +170,7 @@ class Server:
             log.info("job %s: prompt %r", job.id, job.prompt, extra={"job_id": job.id})
 
     def _on_engine_state(self, state: scene_service_pb2.ServerState) -> None:
+        self.jobs.engine_changed()
         known = health_pb2.HealthCheckResponse
         ready = state == scene_service_pb2.SERVER_STATE_READY
         task = asyncio.get_running_loop().create_task(self._set_health(known.SERVING if ready else known.NOT_SERVING))

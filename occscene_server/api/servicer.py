@@ -19,8 +19,11 @@ from occscene_server.engine.interface import Engine
 from occscene_server.jobs.errors import (
     JobActiveError,
     JobNotFoundError,
+    ModelNotLoadedError,
     QueueFullError,
     ShuttingDownError,
+    StoreDamagedError,
+    StoreError,
     StoreFullError,
 )
 from occscene_server.jobs.service import JobService
@@ -36,6 +39,9 @@ _REFUSALS_AS_STATUS: dict[type[Exception], tuple[grpc.StatusCode, str, int]] = {
     JobActiveError: (grpc.StatusCode.FAILED_PRECONDITION, "JOB_ACTIVE", 0),
     QueueFullError: (grpc.StatusCode.RESOURCE_EXHAUSTED, "QUEUE_FULL", 0),  # the error says when to try again
     StoreFullError: (grpc.StatusCode.RESOURCE_EXHAUSTED, "STORE_FULL", 60),
+    StoreDamagedError: (grpc.StatusCode.DATA_LOSS, "DATA_LOSS", 0),
+    StoreError: (grpc.StatusCode.UNAVAILABLE, "STORE_FAILED", 60),
+    ModelNotLoadedError: (grpc.StatusCode.UNAVAILABLE, "MODEL_NOT_LOADED", 30),
     ShuttingDownError: (grpc.StatusCode.UNAVAILABLE, "SHUTTING_DOWN", 30),
 }
 """What clients are told: code, reason, and the seconds after which another try makes sense."""
@@ -59,7 +65,7 @@ class SceneServicer(scene_service_pb2_grpc.SceneServiceServicer):
         return scene_service_pb2.GetServerInfoResponse(
             version=__version__,
             state=self._engine.state,
-            message=self._engine.message,
+            message=self._engine.message or self._jobs.message,
             device=self._engine.device,
             models=[self._engine.model] if self._engine.model else [],
             limits=scene_service_pb2.ServerLimits(
@@ -80,7 +86,10 @@ class SceneServicer(scene_service_pb2_grpc.SceneServiceServicer):
         self, request: scene_service_pb2.SubmitJobRequest, context: Context
     ) -> scene_service_pb2.SubmitJobResponse:
         """Checks, stores and queues a request."""
-        known = self._jobs.find(request.request_id)
+        try:
+            known = self._jobs.find(request.request_id)
+        except _REFUSALS as error:
+            await _refuse(context, error)
         if known is not None:
             return scene_service_pb2.SubmitJobResponse(job=known)
         if self._engine.state == scene_service_pb2.SERVER_STATE_FAILED:
@@ -116,9 +125,14 @@ class SceneServicer(scene_service_pb2_grpc.SceneServiceServicer):
     async def GetJob(  # noqa: N802
         self, request: scene_service_pb2.GetJobRequest, context: Context
     ) -> scene_service_pb2.GetJobResponse:
-        """One job."""
+        """One job, and its request if it is asked for."""
         try:
-            return scene_service_pb2.GetJobResponse(job=self._jobs.get(request.job_id))
+            job = self._jobs.find(request.request_id) if request.request_id else None
+            job = job or self._jobs.get(request.job_id or request.request_id)
+            response = scene_service_pb2.GetJobResponse(job=job)
+            if request.with_request:
+                response.request.MergeFromString(self._jobs.request(job.id))
+            return response
         except _REFUSALS as error:
             await _refuse(context, error)
 
@@ -126,9 +140,11 @@ class SceneServicer(scene_service_pb2_grpc.SceneServiceServicer):
         self, request: scene_service_pb2.ListJobsRequest, context: Context
     ) -> scene_service_pb2.ListJobsResponse:
         """The jobs, newest first."""
-        return scene_service_pb2.ListJobsResponse(
-            jobs=self._jobs.newest(min(request.limit or _DEFAULT_LIST, _MAX_LIST))
-        )
+        try:
+            jobs = self._jobs.newest(min(request.limit or _DEFAULT_LIST, _MAX_LIST))
+        except _REFUSALS as error:
+            await _refuse(context, error)
+        return scene_service_pb2.ListJobsResponse(jobs=jobs)
 
     async def CancelJob(  # noqa: N802
         self, request: scene_service_pb2.CancelJobRequest, context: Context

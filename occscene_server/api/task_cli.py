@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import dataclasses
+import uuid
 from functools import partial
 from pathlib import Path
 from typing import Annotated
 
 import numpy as np
 import typer
-from occscene.camera import PinholeCamera, load_cameras, save_cameras
+from occscene.camera import PinholeCamera, load_cameras
 from occscene.codec import camera_to_message, grid_to_message, taxonomy_named, volume_to_message
 from occscene.grid import GridVolume, load_grid
 from occscene.limits import MAX_STEPS
@@ -20,7 +21,7 @@ from PIL import Image
 
 from occscene_server.api.client import ServerError
 from occscene_server.api.console import CaFile, IdentityFile, TokenFile, connect, console, user_errors
-from occscene_server.api.results import ProgressDisplay, SceneFolder, save_occupancy
+from occscene_server.api.results import ProgressDisplay, ResultFolder, save_occupancy
 from occscene_server.api.validation import check_request
 from occscene_server.engine.task import encode_image, run_task
 from occscene_server.weights import default_model
@@ -35,6 +36,14 @@ Server = Annotated[
     str | None, typer.Option(envvar="OCCSCENE_SERVER", help="host:port; runs in this process if absent.")
 ]
 Model = Annotated[str | None, typer.Option(help="Model folder or hub id, without --server.")]
+RequestId = Annotated[
+    str | None,
+    typer.Option(
+        help="UUID of the job on a server; given again, it takes up that job instead of running another. Printed "
+        "before it is sent.",
+        show_default="a new one",
+    ),
+]
 Device = Annotated[str, typer.Option(help="auto, cpu, cuda or cuda:N, without --server.")]
 
 
@@ -58,6 +67,7 @@ def generate(
     taxonomy: TaxonomyName = "indoor",
     volume_corner: Corner = None,
     server: Server = None,
+    request_id: RequestId = None,
     token_file: TokenFile = None,
     tls_ca: CaFile = None,
     tls_identity: IdentityFile = None,
@@ -87,10 +97,9 @@ def generate(
             task.taxonomy = taxonomy
             task.volume.CopyFrom(volume_to_message(volume))
         request = scene_service_pb2.SubmitJobRequest(generate_scene=task)
-        folder = SceneFolder(output, task)
-        save_cameras(output / "cameras.json", views)
+        folder = ResultFolder(output, task)
         with ProgressDisplay(folder.take) as display:
-            _run(request, display, server, token_file, tls_ca, tls_identity, model, device)
+            _run(request, display, output, server, request_id, token_file, tls_ca, tls_identity, model, device)
     console.print(f"{len(views)} views, occupancy.npz and result.json are in {output}", highlight=False, soft_wrap=True)
 
 
@@ -107,6 +116,7 @@ def predict(
     taxonomy: TaxonomyName = "indoor",
     volume_corner: Corner = None,
     server: Server = None,
+    request_id: RequestId = None,
     token_file: TokenFile = None,
     tls_ca: CaFile = None,
     tls_identity: IdentityFile = None,
@@ -127,14 +137,16 @@ def predict(
             task.volume.CopyFrom(volume_to_message(_volume(taxonomy, volume_corner)))
         request = scene_service_pb2.SubmitJobRequest(predict_occupancy=task)
         with ProgressDisplay(partial(save_occupancy, output)) as display:
-            _run(request, display, server, token_file, tls_ca, tls_identity, model, device)
+            _run(request, display, output, server, request_id, token_file, tls_ca, tls_identity, model, device)
     console.print(f"the occupancy is in {output}", highlight=False, soft_wrap=True)
 
 
 def _run(
     request: scene_service_pb2.SubmitJobRequest,
     display: ProgressDisplay,
+    output: Path,
     server: str | None,
+    request_id: str | None,
     token_file: Path | None,
     ca: Path | None,
     identity: Path | None,
@@ -147,9 +159,15 @@ def _run(
         ValueError, ServerError: the request is wrong, or the server refused it.
     """
     if server is not None:
+        request.request_id = _canonical(request_id) if request_id else str(uuid.uuid4())
+        display.say(f"request {request.request_id}")  # with it the result can be had even if this process is killed now
         with connect(server, token_file, ca, identity) as client:
             job = client.submit(request)
-            display.describe(f"job {job.id[:12]}")
+            if request_id and client.request(job.id) != request:
+                raise ValueError(
+                    f"--request-id {request_id} is that of job {job.id}, of which something else was asked"
+                )
+            display.say(f"job {job.id}; should this be interrupted: occscene-server jobs fetch {job.id} --output DIR")
             try:
                 for event in client.watch(job.id):
                     display.show(event)
@@ -166,6 +184,14 @@ def _run(
     loaded = load_pipeline(model or str(default_model()), device)
     display.show(job_pb2.JobEvent(started=job_pb2.JobStarted(device=loaded.device)))
     run_task(loaded.pipe, request, display.show)
+
+
+def _canonical(request_id: str) -> str:
+    try:
+        return str(uuid.UUID(request_id))
+    except ValueError as error:
+        text = "must be a UUID, for example 123e4567-e89b-12d3-a456-426614174000"
+        raise ValueError(f"--request-id is {request_id!r}; it {text}") from error
 
 
 def _volume(taxonomy: str, corner: tuple[float, float, float] | None) -> GridVolume:

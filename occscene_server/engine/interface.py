@@ -14,10 +14,10 @@ class Engine(Protocol):
     """What runs jobs: a worker process here, or replicas elsewhere. All methods are called in one event loop."""
 
     state: scene_service_pb2.ServerState
-    """LOADING, READY, or FAILED for good."""
+    """LOADING, READY, or FAILED: the model cannot be loaded for now."""
 
     message: str
-    """Why the state is FAILED; else empty."""
+    """Why the state is not READY, where there is more to say than that the model is being loaded."""
 
     device: str
     """Where jobs run; empty until it is known."""
@@ -31,6 +31,10 @@ class Engine(Protocol):
     capacity: int
     """Jobs that run at the same time."""
 
+    @property
+    def stalled(self) -> bool:
+        """Whether what runs has not moved for so long that a server which is to end leaves it."""
+
     def start(self) -> None:
         """Begins to load the model and returns at once."""
 
@@ -38,12 +42,15 @@ class Engine(Protocol):
         """Ends everything that runs."""
 
     async def ready(self) -> bool:
-        """Waits until jobs can run (True), or it is known that they cannot."""
+        """Waits until jobs can run (True), or it is known that they cannot for now."""
 
     async def run(self, job_id: str, request: bytes, emit: Emit) -> None:
         """Runs a serialised SubmitJobRequest and emits its events, the last of them a final one.
 
         Cancelling this coroutine, or an exception out of `emit`, gives the job up.
+
+        Raises:
+            JobInterruptedError: what ran the job died or hung before its final event; it may run again.
         """
 
     def cancel(self, job_id: str) -> None:

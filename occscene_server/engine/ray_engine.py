@@ -15,6 +15,7 @@ from ray import serve
 from ray.exceptions import ObjectLostError, RayActorError, TaskCancelledError, WorkerCrashedError
 from ray.serve.schema import ApplicationStatus
 
+from occscene_server.engine.deaths import DeviceLostError, JobInterruptedError, device_lost
 from occscene_server.engine.events import FINAL_EVENTS, failed_event
 from occscene_server.engine.interface import Emit
 from occscene_server.engine.ray_replica import SceneReplica
@@ -25,7 +26,6 @@ log = logging.getLogger(__name__)
 APPLICATION = "occscene"
 """The name in Ray Serve; one server has a cluster."""
 
-_MAX_RUNS = 2  # a job whose replica died runs once more
 _POLL_SECONDS = 0.25
 _ANSWER_SECONDS = 10.0
 _DEATHS = (RayActorError, WorkerCrashedError, ObjectLostError)  # of the replica, or of its node
@@ -58,6 +58,7 @@ class RayEngine:
         self.model: scene_service_pb2.ModelInfo | None = None
         self.restarts = 0
         self.capacity = max(1, replicas)
+        self.stalled = False
         self._address = address
         self._replicas = replicas
         self._device = device
@@ -86,23 +87,26 @@ class RayEngine:
         return self.state == scene_service_pb2.SERVER_STATE_READY
 
     async def run(self, job_id: str, request: bytes, emit: Emit) -> None:
-        """Runs a job to its final event; where its replica dies, once more on another."""
+        """Runs a job to its final event.
+
+        Raises:
+            JobInterruptedError: its replica died, or lost its device.
+        """
         try:
-            for _ in range(_MAX_RUNS):
-                if job_id in self._cancelled:
-                    emit(job_pb2.JobEvent(cancelled=job_pb2.JobCancelled()))
-                    return
-                try:
-                    await self._follow(job_id, request, emit)
-                    return
-                except _DEATHS as error:
-                    self.restarts += 1
-                    reason = str(error).partition("\n")[0]
-                    log.error("job %s: its replica died: %s", job_id, reason, extra={"job_id": job_id})
+            await self._follow(job_id, request, emit)
+        except (*_DEATHS, DeviceLostError) as error:
+            self.restarts += 1
+            if job_id in self._cancelled:
+                emit(job_pb2.JobEvent(cancelled=job_pb2.JobCancelled()))
+                return
+            if isinstance(error, DeviceLostError):
+                raise JobInterruptedError(device_lost(str(error))) from error
+            reason = str(error).partition("\n")[0]
+            text = f"the replica died while it ran this job: {reason}"
+            advice = "See the log of the replica, and send the job again."
+            raise JobInterruptedError(failed_event("WORKER_DIED", text, advice)) from error
         finally:
             self._cancelled.discard(job_id)
-        advice = "Send it again; if it fails again, use fewer cameras, smaller images or a smaller grid."
-        emit(failed_event("WORKER_DIED", f"{_MAX_RUNS} replicas died while they ran this job", advice))
 
     def cancel(self, job_id: str) -> None:
         """Asks a replica to end a job after the present step."""
@@ -114,6 +118,7 @@ class RayEngine:
 
         Raises:
             RayActorError, WorkerCrashedError, ObjectLostError: the replica died.
+            DeviceLostError: it is about to.
         """
         ended = False
         stream = self._streams[job_id] = self._handle.run.remote(job_id, request)

@@ -9,9 +9,10 @@ from collections.abc import AsyncIterator
 
 from occscene.v1 import job_pb2
 
+from occscene_server.engine.deaths import DeviceLostError
 from occscene_server.engine.worker import Loader, execute
 
-_LAST_WORDS = 1.0  # seconds in which the last event leaves a process that ends itself
+_LAST_WORDS = 1.0  # seconds in which the last event or error leaves a process that ends itself
 
 
 class SceneReplica:
@@ -42,8 +43,9 @@ class SceneReplica:
         def work() -> None:
             try:
                 execute(self._loaded, job_id, request, emit, given_up.is_set)
-            except SystemExit:  # the device is broken: Ray makes a new replica
+            except DeviceLostError:  # Ray makes a new replica
                 loop.call_soon_threadsafe(loop.call_later, _LAST_WORDS, os._exit, 1)
+                raise
 
         working = loop.run_in_executor(None, work)
         working.add_done_callback(lambda _: events.put_nowait(None))

@@ -1,23 +1,28 @@
 """The process that holds the model: it loads once, runs one job at a time, and listens for a cancel between steps.
 
 Both directions of the pipe carry pickled tuples between two processes of the same installation; what clients sent
-stays inside them as serialised protobuf. To the worker: ("run", job_id, request), ("cancel", job_id). From it:
-("ready", device, model info), ("broken", text), ("event", job_id, event).
+stays inside them as serialised protobuf. A run has a number, for a job may run twice. To the worker:
+("run", number, job_id, request), ("cancel", number). From it: ("ready", device, model info), ("broken", text),
+("event", number, event), ("ended", number) after a run's last event, ("lost", number, text) where the device is lost
+amidst it, and ("alive",) once a second.
 """
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import multiprocessing
 import os
 import signal
 import threading
+import time
 from collections.abc import Callable
 from multiprocessing.connection import Connection
 
 from google.rpc import code_pb2
 from occscene.v1 import job_pb2, scene_service_pb2
 
+from occscene_server.engine.deaths import DeviceLostError, is_device_lost
 from occscene_server.engine.events import failed_event
 from occscene_server.engine.interface import Emit
 from occscene_server.engine.memory import advice_on_memory, is_out_of_memory, release_memory
@@ -28,28 +33,38 @@ log = logging.getLogger(__name__)
 
 Loader = Callable[[str, str], LoadedPipeline]
 
+_ALIVE_SECONDS = 1.0
+
 
 def work(pipe_end: Connection, loader: Loader, model: str, device: str) -> None:
     """Runs the worker until the other end of the pipe is closed."""
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, signal.SIG_IGN)  # they go to the whole group; the server decides what they mean
+    server = _ServerEnd(pipe_end)
     threading.Thread(target=_end_with_server, name="end-with-server", daemon=True).start()
+    threading.Thread(target=server.tell_of_life, name="tell-of-life", daemon=True).start()
     try:
         loaded = loader(model, device)
     except (OSError, ValueError) as error:
-        pipe_end.send(("broken", str(error)))
+        server.send(("broken", str(error)))
         return
     except Exception as error:
         log.exception("the model %s could not be loaded", model)
-        pipe_end.send(("broken", f"{type(error).__name__}: {error}"))
+        server.send(("broken", f"{type(error).__name__}: {error}"))
         return
-    pipe_end.send(("ready", loaded.device, loaded.model.SerializeToString()))
+    server.send(("ready", loaded.device, loaded.model.SerializeToString()))
     try:
         while True:
             message = pipe_end.recv()
             if message[0] == "run":  # a cancel that arrives here came too late for its job
-                run = _Run(pipe_end, message[1])
-                execute(loaded, message[1], message[2], run.emit, run.cancelled)
+                _, number, job_id, request = message
+                run = _Run(server, number)
+                try:
+                    execute(loaded, job_id, request, run.emit, run.cancelled)
+                    server.send(("ended", number))
+                except DeviceLostError as error:
+                    server.send(("lost", number, str(error)))
+                    return
     except (EOFError, BrokenPipeError):
         return
 
@@ -62,12 +77,36 @@ def _end_with_server() -> None:
     os._exit(1)
 
 
-class _Run:
-    """One job: its events go to the server, and a cancel may come from there."""
+class _ServerEnd:
+    """The server's end of the pipe, to which two threads write."""
 
-    def __init__(self, pipe_end: Connection, job_id: str) -> None:
-        self._pipe_end = pipe_end
-        self._job_id = job_id
+    def __init__(self, pipe_end: Connection) -> None:
+        self.pipe_end = pipe_end
+        self._lock = threading.Lock()
+
+    def send(self, message: tuple[object, ...]) -> None:
+        """Sends a message.
+
+        Raises:
+            BrokenPipeError: the server has gone.
+        """
+        with self._lock:
+            self.pipe_end.send(message)
+
+    def tell_of_life(self) -> None:
+        """Tells the server once a second that this process is not stopped; a hang of one step is not seen here."""
+        with contextlib.suppress(OSError):
+            while True:
+                time.sleep(_ALIVE_SECONDS)
+                self.send(("alive",))
+
+
+class _Run:
+    """One run of a job: its events go to the server, and a cancel may come from there."""
+
+    def __init__(self, server: _ServerEnd, number: int) -> None:
+        self._server = server
+        self._number = number
         self._cancel_asked = False
 
     def emit(self, event: job_pb2.JobEvent) -> None:
@@ -76,12 +115,13 @@ class _Run:
         Raises:
             BrokenPipeError: the server has gone.
         """
-        self._pipe_end.send(("event", self._job_id, event.SerializeToString()))
+        self._server.send(("event", self._number, event.SerializeToString()))
 
     def cancelled(self) -> bool:
-        """Whether the server has asked for the job's end."""
-        while not self._cancel_asked and self._pipe_end.poll():
-            self._cancel_asked = self._pipe_end.recv() == ("cancel", self._job_id)
+        """Whether the server has asked for the run's end."""
+        pipe_end = self._server.pipe_end
+        while not self._cancel_asked and pipe_end.poll():
+            self._cancel_asked = pipe_end.recv() == ("cancel", self._number)
         return self._cancel_asked
 
 
@@ -90,7 +130,7 @@ def execute(loaded: LoadedPipeline, job_id: str, data: bytes, emit: Emit, cancel
 
     Raises:
         EOFError, BrokenPipeError: out of `emit` or `cancelled`: the server has gone.
-        SystemExit: the device is broken for this process.
+        DeviceLostError: the device is of no use to this process any more, and the job has not ended.
     """
     emit(job_pb2.JobEvent(started=job_pb2.JobStarted(device=loaded.device)))
     request = scene_service_pb2.SubmitJobRequest.FromString(data)
@@ -103,10 +143,10 @@ def execute(loaded: LoadedPipeline, job_id: str, data: bytes, emit: Emit, cancel
         log.exception("job %s failed", job_id, extra={"job_id": job_id})
         if is_out_of_memory(error):
             memory_error = str(error) or type(error).__name__
+        elif is_device_lost(error):
+            raise DeviceLostError(f"{type(error).__name__}: {error}") from error
         else:
             emit(_failure(error))
-            if type(error).__name__ == "AcceleratorError":  # a CUDA error: every later call would fail as well
-                raise SystemExit(1) from error
     if memory_error:  # outside of `except`, whose frames hold the memory
         release_memory()
         advice = advice_on_memory(loaded.pipe, request, cancelled)

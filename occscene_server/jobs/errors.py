@@ -28,9 +28,21 @@ class ShuttingDownError(RuntimeError):
     """The server takes no new jobs, or ends."""
 
 
-class StoreInUseError(RuntimeError):
+class ModelNotLoadedError(RuntimeError):
+    """The model cannot be loaded for now; what waits is kept."""
+
+
+class StoreError(RuntimeError):
+    """The store cannot be read or written for another reason than the ones below."""
+
+
+class StoreInUseError(StoreError):
     """Another process has opened the store."""
 
 
-class StoreFullError(RuntimeError):
+class StoreFullError(StoreError):
     """The store's own limit or the disk has no room."""
+
+
+class StoreDamagedError(StoreError):
+    """What lies in the store is not what was written there."""

@@ -11,13 +11,17 @@ from collections.abc import AsyncIterator, Callable
 from google.rpc import code_pb2
 from occscene.v1 import job_pb2, scene_service_pb2
 
+from occscene_server.engine.deaths import JobInterruptedError
 from occscene_server.engine.events import failed_event
 from occscene_server.engine.interface import Engine
 from occscene_server.jobs.errors import (
     JobActiveError,
     JobNotFoundError,
+    ModelNotLoadedError,
     QueueFullError,
     ShuttingDownError,
+    StoreDamagedError,
+    StoreError,
     StoreFullError,
 )
 from occscene_server.jobs.feed import PASSING, EventFeed
@@ -27,12 +31,14 @@ from occscene_server.jobs.store import FINAL_STATES, JobStore
 log = logging.getLogger(__name__)
 
 MAX_ATTEMPTS = 2
-"""A job that runs when the server dies runs once more and then fails."""
+"""A job that runs when its worker or the server dies or hangs runs once more and then fails."""
 
 _SEQUENCE_GAP = 2**16
 """More events than a job has in memory: after a restart, a watcher must find larger numbers than it has seen."""
 
 _PRUNE_SECONDS = 600.0
+_ROOM_SECONDS = 5.0  # between two looks at a full disk
+_STALL_SECONDS = 0.5  # between two looks at what is drained
 Observer = Callable[[job_pb2.Job, job_pb2.JobEvent], None]
 
 
@@ -71,6 +77,8 @@ class JobService:
         self._idle.set()
         self._tasks: list[asyncio.Task[None]] = []
         self._stopped = False
+        self._room = True  # in the store, as far as is known
+        self._held_until = 0.0  # by the loop's clock: nothing is begun before
         self.draining = False
         """No further job is accepted or begun."""
 
@@ -80,13 +88,15 @@ class JobService:
         for job in self._store.unfinished():
             self._active[job.id] = job
             job.last_sequence += _SEQUENCE_GAP
-            if job.state == job_pb2.JOB_STATE_RUNNING and self._store.attempts(job.id) >= MAX_ATTEMPTS:
-                reason = "the server died twice while this job ran"
-                self._emit(job, failed_event("SERVER_RESTARTED", reason, "Try a smaller request, or see the log."))
-                continue
-            self._requeue(job)
+            try:
+                if self._settle(job):
+                    continue
+                self._requeue(job)
+            except StoreError as error:  # the same at its turn
+                log.error("job %s: %s", job.id, error, extra={"job_id": job.id})
+                job.state = job_pb2.JOB_STATE_QUEUED
             self._queue.append(job.id)
-            self._emit(job, job_pb2.JobEvent(queued=job_pb2.JobQueued(position=len(self._queue) - 1)))
+            self._tell_positions()
         self._work.set()
         self._tasks = [
             asyncio.create_task(self._hand_out(), name="jobs"),
@@ -94,9 +104,11 @@ class JobService:
         ]
 
     async def drain(self) -> None:
-        """Accepts and begins no further job, and waits until those that run have ended."""
+        """Accepts and begins no further job, and waits until those that run have ended, or do not move any more."""
         self.draining = True
-        await self._idle.wait()
+        while not self._idle.is_set() and not self._engine.stalled:
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(self._idle.wait(), _STALL_SECONDS)
 
     async def stop(self) -> None:
         """Stops at once; jobs that run are put back into the queue, and all that wait are kept for the next start.
@@ -110,10 +122,20 @@ class JobService:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
         for job in interrupted:
-            with contextlib.suppress(StoreFullError):  # it then counts as interrupted, and runs once more
+            with contextlib.suppress(StoreError):  # it then counts as interrupted, and runs once more
                 self._requeue(job, attempts=-1)
         self._stopped = True
         self.feed.notify_all()
+
+    def engine_changed(self) -> None:
+        """To be called whenever the engine's state has changed: jobs may run now, or watchers must be told that not."""
+        self._work.set()
+        self.feed.notify_all()
+
+    @property
+    def message(self) -> str:
+        """Why jobs wait although the engine is ready, if they do."""
+        return "" if self._room else "the disk of the server's store is full; jobs wait until there is room on it"
 
     @property
     def queued(self) -> int:
@@ -136,7 +158,7 @@ class JobService:
         Raises:
             ShuttingDownError: no new jobs are taken.
             QueueFullError: too many jobs wait.
-            StoreFullError: there is no room for it.
+            StoreError: it cannot be stored, for want of room or otherwise.
         """
         known = self.find(request.request_id)
         if known is not None:
@@ -170,21 +192,32 @@ class JobService:
             copy.queue_position = self._queue.index(job_id)
         return copy
 
+    def request(self, job_id: str) -> bytes:
+        """The serialised SubmitJobRequest of a job that there is.
+
+        Raises:
+            StoreDamagedError: it is not what was stored.
+        """
+        return self._store.request(job_id)
+
     def newest(self, limit: int) -> list[job_pb2.Job]:
         """At most `limit` jobs, newest first."""
         return [self.get(job.id) for job in self._store.newest(limit)]
 
     def cancel(self, job_id: str) -> job_pb2.Job:
-        """Ends a queued job now, or asks the engine to end a running one; a finished one stays as it is.
+        """Ends a queued job now, or asks the engine to end a running one, which will not run again whatever happens;
+        a finished one stays as it is.
 
         Raises:
             JobNotFoundError: there is none.
+            StoreError: that cannot be stored, and is not done.
         """
         if job_id in self._queue:
             self._emit(self._active[job_id], job_pb2.JobEvent(cancelled=job_pb2.JobCancelled()))
             self._queue.remove(job_id)
             self._tell_positions()
         elif job_id in self._running:
+            self._store.mark_cancelled(job_id)
             self._engine.cancel(job_id)
         return self.get(job_id)
 
@@ -199,7 +232,7 @@ class JobService:
         if job.state not in FINAL_STATES:
             raise JobActiveError(f"job {job_id} has not ended; cancel it first")
         self._store.delete(job_id)
-        self._active.pop(job_id, None)  # a failure that could not be stored
+        self._work.set()  # there may be room now
         self.feed.forget(job_id)
         self.feed.notify(job_id)
 
@@ -208,7 +241,9 @@ class JobService:
 
         Raises:
             JobNotFoundError: there is none, or it is deleted meanwhile.
+            ModelNotLoadedError: the job waits for a model that cannot be loaded.
             ShuttingDownError: the server ends before the job does.
+            StoreDamagedError: a result is not what was stored.
         """
         while True:
             job = self.get(job_id)
@@ -228,6 +263,8 @@ class JobService:
                 return
             if self._stopped:
                 raise ShuttingDownError("the server is shutting down; the job is kept, watch it again after a restart")
+            if job.state == job_pb2.JOB_STATE_QUEUED and self._engine.state == scene_service_pb2.SERVER_STATE_FAILED:
+                raise ModelNotLoadedError(f"{self._engine.message}; the job is kept, watch it again later")
             await news.wait()
 
     async def _hand_out(self) -> None:
@@ -237,7 +274,11 @@ class JobService:
             self._work.clear()
             while self._queue and not self.draining and len(self._running) < self._engine.capacity:
                 if not await self._engine.ready():
-                    return  # what waits is kept for a start with a model that works
+                    break  # `engine_changed` tells when to look again
+                self._room = asyncio.get_running_loop().time() >= self._held_until and self._store.has_room()
+                if not self._room:
+                    asyncio.get_running_loop().call_later(_ROOM_SECONDS, self._work.set)
+                    break
                 if not self._queue or self.draining:
                     break
                 job_id = self._queue.popleft()
@@ -253,34 +294,79 @@ class JobService:
         self._work.set()
 
     async def _run(self, job: job_pb2.Job) -> None:
+        """Runs a job to its end, or back into the queue."""
         start = asyncio.get_running_loop().time()
         try:
+            if self._settle(job):
+                return
             job.state = job_pb2.JOB_STATE_RUNNING
             job.start_time.CopyFrom(now())
             self._store.save(job, attempts=1)
+        except StoreError as error:
+            self._wait_for_room(job, error)
+            return
+        try:
             await self._engine.run(job.id, self._store.request(job.id), lambda event: self._emit(job, event))
+            self._seconds.append(asyncio.get_running_loop().time() - start)
+        except JobInterruptedError as error:
+            self._interrupted(job, error)
         except StoreFullError as error:
             advice = "Free space on the server's disk, or delete jobs, and send it again."
-            self._give_up(job, failed_event("STORE_FULL", str(error), advice, code_pb2.RESOURCE_EXHAUSTED))
+            self._fail(job, failed_event("STORE_FULL", str(error), advice, code_pb2.RESOURCE_EXHAUSTED))
+        except StoreDamagedError as error:
+            self._fail(job, failed_event("DATA_LOSS", str(error), code=code_pb2.DATA_LOSS))
+        except StoreError as error:
+            advice = "See the server's log, and send it again."
+            self._interrupted(job, JobInterruptedError(failed_event("STORE_FAILED", str(error), advice)))
         except Exception as error:
             log.exception("job %s: the engine failed", job.id, extra={"job_id": job.id})
-            self._give_up(job, failed_event("INTERNAL", f"{type(error).__name__}: {error}", "See the server's log."))
-        self._seconds.append(asyncio.get_running_loop().time() - start)
+            self._fail(job, failed_event("INTERNAL", f"{type(error).__name__}: {error}", "See the server's log."))
         self._prune()
 
-    def _give_up(self, job: job_pb2.Job, event: job_pb2.JobEvent) -> None:
-        """Fails a job though its engine or the store does not work; at the worst in memory alone."""
+    def _settle(self, job: job_pb2.Job) -> bool:
+        """Ends a job that is not to run any more: it was cancelled, or ran too often without coming to an end."""
+        if self._store.is_cancelled(job.id):
+            self._emit(job, job_pb2.JobEvent(cancelled=job_pb2.JobCancelled()))
+        elif self._store.attempts(job.id) >= MAX_ATTEMPTS:
+            text = f"the server or its worker died or hung {MAX_ATTEMPTS} times while this job ran"
+            advice = "See the server's log, or send a smaller request."
+            self._emit(job, failed_event("SERVER_RESTARTED", text, advice, code_pb2.ABORTED))
+        return job.state in FINAL_STATES
+
+    def _interrupted(self, job: job_pb2.Job, error: JobInterruptedError) -> None:
+        """Puts a job before all that wait, or fails it where it has had its runs."""
+        log.warning("job %s: interrupted: %s", job.id, error, extra={"job_id": job.id})
+        try:
+            if error.begun and self._store.attempts(job.id) >= MAX_ATTEMPTS and not self._store.is_cancelled(job.id):
+                error.failure.failed.failure.message += f"; it has run {MAX_ATTEMPTS} times"
+                self._emit(job, error.failure)
+                return
+            self._requeue(job, attempts=0 if error.begun else -1)
+        except StoreError as unstored:
+            self._wait_for_room(job, unstored)
+            return
+        self._queue.appendleft(job.id)
+        self._tell_positions()
+
+    def _fail(self, job: job_pb2.Job, event: job_pb2.JobEvent) -> None:
+        """Fails a job, unless that cannot be stored: then nobody is told, and it waits."""
         if job.state in FINAL_STATES:
             return
         try:
             self._emit(job, event)
-        except StoreFullError:
-            log.exception(
-                "job %s: its failure is not stored; a restart runs it again", job.id, extra={"job_id": job.id}
-            )
-            apply_event(job, event)
-            self.feed.keep(job.id, event)
-            self.feed.notify(job.id)
+        except StoreError as error:
+            self._wait_for_room(job, error)
+
+    def _wait_for_room(self, job: job_pb2.Job, error: StoreError) -> None:
+        """Puts a job back in memory alone; what is to become of it is decided at its turn."""
+        log.error(
+            "job %s: it waits, for what becomes of it cannot be stored: %s", job.id, error, extra={"job_id": job.id}
+        )
+        self._held_until = asyncio.get_running_loop().time() + _ROOM_SECONDS
+        job.state = job_pb2.JOB_STATE_QUEUED
+        job.ClearField("start_time")
+        self._queue.appendleft(job.id)
+        self._tell_positions()
 
     async def _prune_regularly(self) -> None:
         while True:
@@ -290,8 +376,8 @@ class JobService:
     def _prune(self) -> None:
         try:
             self._store.prune()
-        except StoreFullError:
-            log.exception("old jobs cannot be deleted")
+        except StoreError as error:
+            log.error("old jobs cannot be deleted: %s", error)
 
     def _requeue(self, job: job_pb2.Job, attempts: int = 0) -> None:
         job.state = job_pb2.JOB_STATE_QUEUED
@@ -310,7 +396,7 @@ class JobService:
         """Numbers an event, stores it or keeps it in memory, and wakes the watchers.
 
         Raises:
-            StoreFullError: it could not be stored; nothing has changed.
+            StoreError: it could not be stored; nothing has changed.
         """
         kind = event.WhichOneof("kind")
         if kind in PASSING:

@@ -1,4 +1,4 @@
-"""Jobs on disk: records in SQLite, large requests and results in files beside it.
+"""Jobs on disk: records in SQLite, large requests and results in files beside it, each with its checksum.
 
 Everything is on the disk before the call that writes it returns (WAL with synchronous=FULL; files are written, synced
 and then renamed), so what was acknowledged survives the death of the process and of the machine.
@@ -6,43 +6,31 @@ and then renamed), so what was acknowledged survives the death of the process an
 
 from __future__ import annotations
 
-import os
+import contextlib
+import logging
 import shutil
 import sqlite3
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any, TypeVar
 
+from google.protobuf.message import DecodeError
 from occscene.v1 import job_pb2
 
-from occscene_server.jobs.errors import StoreFullError, StoreInUseError
+from occscene_server.jobs.database import open_database, opening
+from occscene_server.jobs.disk import LEAST_FREE_BYTES, Reserve, checksum, store_error, write_whole
+from occscene_server.jobs.errors import StoreDamagedError, StoreFullError
+
+log = logging.getLogger(__name__)
 
 FINAL_STATES = (job_pb2.JOB_STATE_SUCCEEDED, job_pb2.JOB_STATE_FAILED, job_pb2.JOB_STATE_CANCELLED)
 _INLINE_BYTES = 16 * 1024  # up to this size a request or an event lies in the database, a larger one in a file
-_VERSION = 2  # of the schema
 
-_SCHEMA = """
-CREATE TABLE IF NOT EXISTS jobs (
-    number INTEGER PRIMARY KEY AUTOINCREMENT,
-    id TEXT NOT NULL UNIQUE,
-    request_id TEXT NOT NULL UNIQUE,
-    state INTEGER NOT NULL,
-    attempts INTEGER NOT NULL DEFAULT 0,
-    ended REAL,
-    bytes INTEGER NOT NULL,
-    record BLOB NOT NULL,
-    request BLOB
-);
-CREATE INDEX IF NOT EXISTS jobs_ended ON jobs (ended) WHERE ended IS NOT NULL;
-CREATE TABLE IF NOT EXISTS events (
-    job_id TEXT NOT NULL REFERENCES jobs (id) ON DELETE CASCADE,
-    sequence INTEGER NOT NULL,
-    payload BLOB,
-    PRIMARY KEY (job_id, sequence)
-) WITHOUT ROWID;
-"""
+_WAY_OUT = "delete the job and send its request again"
+Written = TypeVar("Written")
 
 
 @dataclass(frozen=True)
@@ -61,35 +49,30 @@ class StoreLimits:
 class JobStore:
     """The jobs in one folder. Not thread-safe: the server's event loop is the only user.
 
+    Every method raises StoreDamagedError where what it reads is not what was written, StoreFullError where it writes
+    and the disk has no room, and StoreError where the disk refuses otherwise; a write that fails has changed nothing.
+
     Args:
-        folder: made where it is missing; holds `jobs.sqlite`, and in `blobs` a folder per job.
+        folder: made where it is missing; holds `jobs.sqlite`, `reserve`, and in `blobs` a folder per job.
         limits: how much is kept.
 
     Raises:
         StoreInUseError: another process has opened the folder.
-        ValueError: the folder was written by another version of this program.
+        StoreError: the folder cannot be used; the message names it and says what to do.
     """
 
     def __init__(self, folder: Path, limits: StoreLimits | None = None) -> None:
         self.folder = folder
         self.limits = limits or StoreLimits()
         self._blobs = folder / "blobs"
-        self._blobs.mkdir(parents=True, exist_ok=True, mode=0o700)
-        self._db = sqlite3.connect(folder / "jobs.sqlite", timeout=0.5, isolation_level=None)
-        try:
-            self._open()
-        except sqlite3.OperationalError as error:
-            self._db.close()
-            if "locked" not in str(error):
-                raise
-            raise StoreInUseError(
-                f"the store {folder} is in use by another server; stop that one or choose another folder"
-            ) from error
-        except ValueError:
-            self._db.close()
-            raise
-        self._size = int(self._db.execute("SELECT coalesce(sum(bytes), 0) FROM jobs").fetchone()[0])
-        self._sweep()
+        self._needed = 0  # bytes that the latest job without room would have taken
+        with opening(folder):
+            self._blobs.mkdir(parents=True, exist_ok=True, mode=0o700)
+            self._reserve = Reserve(folder / "reserve")
+            self._db = open_database(folder / "jobs.sqlite")
+            self._size = int(self._db.execute("SELECT coalesce(sum(bytes), 0) FROM jobs").fetchone()[0])
+            self._sweep()
+        self._reserve.take()
 
     def close(self) -> None:
         """Releases the folder."""
@@ -100,134 +83,131 @@ class JobStore:
         """Bytes that the requests and results of all jobs take."""
         return self._size
 
-    def create(self, job: job_pb2.Job, request: bytes) -> None:
-        """Stores a new job and its serialised SubmitJobRequest, at the cost of old jobs where there is no room.
+    def has_room(self) -> bool:
+        """Whether a job's results can be expected to find room; looks at the disk again where they did not."""
+        if not self._reserve.take() or shutil.disk_usage(self.folder).free < max(self._needed, LEAST_FREE_BYTES):
+            return False
+        self._needed = 0
+        return True
 
-        Raises:
-            StoreFullError: jobs that have not ended take all the room, or the disk is full.
-        """
+    def create(self, job: job_pb2.Job, request: bytes) -> None:
+        """Stores a new job and its serialised SubmitJobRequest, at the cost of old jobs where there is no room."""
         self.prune(len(request))
         if self._size + len(request) > self.limits.size:
             raise StoreFullError(
                 f"the jobs that have not ended take {self._size:,} of the {self.limits.size:,} bytes of the store"
             )
-        with self._writing():
-            inline = self._inline(job.id, "request", request)
+        if not self._reserve.take():
+            raise StoreFullError("the disk of the server's store is full")
+        record = job.SerializeToString()
+        with self._writing(job.id, "request", request) as inline:
             self._db.execute(
-                "INSERT INTO jobs (id, request_id, state, bytes, record, request) VALUES (?, ?, ?, ?, ?, ?)",
-                (job.id, job.request_id, job.state, len(request), job.SerializeToString(), inline),
+                "INSERT INTO jobs (id, request_id, state, bytes, record, request, record_sum, request_sum)"
+                " VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
+                (job.id, job.request_id, job.state, len(request), record, inline, checksum(record), checksum(request)),
             )
         self._size += len(request)
 
     def save(self, job: job_pb2.Job, attempts: int = 0) -> None:
-        """Stores a job's changed record, and adds to the number of times that it began to run.
-
-        Raises:
-            StoreFullError: the disk is full.
-        """
+        """Stores a job's changed record, and adds to the number of times that it began to run."""
         with self._writing():
             self._save(job, attempts)
 
     def attempts(self, job_id: str) -> int:
         """How often a job began to run."""
-        return int(self._db.execute("SELECT attempts FROM jobs WHERE id = ?", (job_id,)).fetchone()[0])
+        return int(self._rows("SELECT attempts FROM jobs WHERE id = ?", job_id)[0][0])
+
+    def mark_cancelled(self, job_id: str) -> None:
+        """Stores that a job shall not run again."""
+        self._surely(lambda: self._execute("UPDATE jobs SET cancelled = 1 WHERE id = ?", job_id))
+
+    def is_cancelled(self, job_id: str) -> bool:
+        """Whether a job shall not run again."""
+        return bool(self._rows("SELECT cancelled FROM jobs WHERE id = ?", job_id)[0][0])
 
     def append(self, job: job_pb2.Job, event: job_pb2.JobEvent) -> None:
-        """Stores an event together with the job's record that it changed.
-
-        Raises:
-            StoreFullError: the disk is full; nothing has changed.
-        """
+        """Stores an event together with the job's record that it changed; a final event may take the reserve."""
         data = event.SerializeToString()
-        with self._writing():
-            inline = self._inline(job.id, str(event.sequence), data)
-            self._db.execute("INSERT INTO events VALUES (?, ?, ?)", (job.id, event.sequence, inline))
-            self._db.execute("UPDATE jobs SET bytes = bytes + ? WHERE id = ?", (len(data), job.id))
-            self._save(job)
+        try:
+            if job.state in FINAL_STATES:
+                self._surely(lambda: self._append(job, event.sequence, data))
+            else:
+                self._append(job, event.sequence, data)
+        except StoreFullError:
+            self._needed = self._rows("SELECT bytes FROM jobs WHERE id = ?", job.id)[0][0] + len(data)
+            raise
         self._size += len(data)
 
     def get(self, job_id: str) -> job_pb2.Job | None:
         """The job with that id."""
-        row = self._db.execute("SELECT record FROM jobs WHERE id = ?", (job_id,)).fetchone()
-        return job_pb2.Job.FromString(row[0]) if row else None
+        return next(iter(self._jobs("WHERE id = ?", job_id)), None)
 
     def find(self, request_id: str) -> job_pb2.Job | None:
         """The job that was submitted under that request id."""
-        row = self._db.execute("SELECT record FROM jobs WHERE request_id = ?", (request_id,)).fetchone()
-        return job_pb2.Job.FromString(row[0]) if row else None
+        return next(iter(self._jobs("WHERE request_id = ?", request_id)), None)
 
     def newest(self, limit: int) -> list[job_pb2.Job]:
         """At most `limit` jobs, newest first."""
-        rows = self._db.execute("SELECT record FROM jobs ORDER BY number DESC LIMIT ?", (limit,))
-        return [job_pb2.Job.FromString(row[0]) for row in rows]
+        return self._jobs("ORDER BY number DESC LIMIT ?", limit)
 
     def unfinished(self) -> list[job_pb2.Job]:
         """Jobs that are queued or run, oldest first."""
-        rows = self._db.execute(
-            "SELECT record FROM jobs WHERE state IN (?, ?) ORDER BY number",
-            (job_pb2.JOB_STATE_QUEUED, job_pb2.JOB_STATE_RUNNING),
-        )
-        return [job_pb2.Job.FromString(row[0]) for row in rows]
+        states = (job_pb2.JOB_STATE_QUEUED, job_pb2.JOB_STATE_RUNNING)
+        return self._jobs("WHERE state IN (?, ?) ORDER BY number", *states)
 
     def request(self, job_id: str) -> bytes:
         """The serialised SubmitJobRequest of a job."""
-        (data,) = self._db.execute("SELECT request FROM jobs WHERE id = ?", (job_id,)).fetchone()
-        return data if data is not None else (self._blobs / job_id / "request").read_bytes()
+        ((data, kept_sum),) = self._rows("SELECT request, request_sum FROM jobs WHERE id = ?", job_id)
+        return self._checked(data, kept_sum, job_id, "request")
 
     def sequences(self, job_id: str, after: int) -> list[int]:
         """The sequence numbers of a job's stored events that are greater than `after`, rising."""
-        rows = self._db.execute(
+        rows = self._rows(
             "SELECT sequence FROM events WHERE job_id = ? AND sequence > ? ORDER BY sequence",
-            (job_id, min(after, 2**63 - 1)),
+            *(job_id, min(after, 2**63 - 1)),
         )
         return [row[0] for row in rows]
 
     def event(self, job_id: str, sequence: int) -> job_pb2.JobEvent | None:
         """One stored event; None where the job has been deleted."""
-        row = self._db.execute(
-            "SELECT payload FROM events WHERE job_id = ? AND sequence = ?", (job_id, sequence)
-        ).fetchone()
-        if row is None:
+        rows = self._rows("SELECT payload, sum FROM events WHERE job_id = ? AND sequence = ?", job_id, sequence)
+        if not rows:
             return None
-        data = row[0] if row[0] is not None else (self._blobs / job_id / str(sequence)).read_bytes()
-        return job_pb2.JobEvent.FromString(data)
+        payload, kept_sum = rows[0]
+        data = self._checked(payload, kept_sum, job_id, str(sequence))
+        try:
+            return job_pb2.JobEvent.FromString(data)
+        except DecodeError as error:  # a job of the version without checksums
+            raise StoreDamagedError(
+                f"event {sequence} of job {job_id} is damaged on the server's disk; {_WAY_OUT}"
+            ) from error
 
     def delete(self, job_id: str) -> None:
-        """Forgets a job, its request and its results."""
-        with self._writing():
-            row = self._db.execute("DELETE FROM jobs WHERE id = ? RETURNING bytes", (job_id,)).fetchone()
-        if row is not None:
-            self._size -= row[0]
-        shutil.rmtree(self._blobs / job_id, ignore_errors=True)
+        """Forgets a job, its request and its results; on a full disk too."""
+        folder = self._blobs / job_id
+        try:
+            freed = self._surely(lambda: self._delete(job_id))
+        except StoreFullError:
+            shutil.rmtree(folder, ignore_errors=True)  # its own files make the room
+            freed = self._delete(job_id)
+        self._size -= freed
+        shutil.rmtree(folder, ignore_errors=True)
+        if not self._reserve.held:
+            self._rows("PRAGMA wal_checkpoint(TRUNCATE)")
+            self._reserve.take()
 
     def prune(self, room: int = 0) -> None:
         """Deletes what ended too long ago, then the jobs that ended first until `room` more bytes fit.
 
         The job that ended last stays whatever its size, for someone is about to fetch it.
         """
-        first_two = "SELECT id, ended FROM jobs WHERE ended IS NOT NULL ORDER BY ended, number LIMIT 2"
         oldest = time.time() - self.limits.age
-        while rows := self._db.execute(first_two).fetchall():
+        while rows := self._rows("SELECT id, ended FROM jobs WHERE ended IS NOT NULL ORDER BY ended, number LIMIT 2"):
             job_id, ended = rows[0]
             too_much = self._size + room > self.limits.size and len(rows) == 2
             if ended >= oldest and not too_much:
                 return
             self.delete(job_id)
-
-    def _open(self) -> None:
-        # An exclusive lock, held until `close` or death, keeps a second server away from the same queue.
-        self._db.execute("PRAGMA locking_mode=EXCLUSIVE")
-        self._db.execute("PRAGMA journal_mode=WAL")
-        self._db.execute("PRAGMA synchronous=FULL")
-        self._db.execute("PRAGMA foreign_keys=ON")
-        version = self._db.execute("PRAGMA user_version").fetchone()[0]
-        tables = self._db.execute("SELECT count(*) FROM sqlite_master").fetchone()[0]
-        if tables and version != _VERSION:
-            raise ValueError(
-                f"the store {self.folder} was written by another version of this program; choose another folder"
-            )
-        self._db.executescript(_SCHEMA)
-        self._db.execute(f"PRAGMA user_version={_VERSION}")
 
     def _sweep(self) -> None:
         """Removes the files of writes that a dying process left half done."""
@@ -235,50 +215,90 @@ class JobStore:
         for path in self._blobs.iterdir():
             if path.name not in known:
                 shutil.rmtree(path, ignore_errors=True)
-        for path in self._blobs.glob("*/*.part"):
+        for path in (*self.folder.glob("*.part"), *self._blobs.glob("*/*.part")):
             path.unlink()
 
-    @contextmanager
-    def _writing(self) -> Iterator[None]:
-        """A transaction that is undone when the disk refuses any part of it."""
+    def _surely(self, write: Callable[[], Written]) -> Written:
+        """Writes, and where the disk is full once more in the room of the reserve."""
         try:
+            return write()
+        except StoreFullError:
+            if not self._reserve.release():
+                raise
+            return write()
+
+    @contextmanager
+    def _writing(self, job_id: str = "", name: str = "", data: bytes = b"") -> Iterator[bytes | None]:
+        """A transaction that is undone when the disk refuses any part of it.
+
+        Yields `data` where it is to lie in the database; a large one is written to a file of the job's first.
+        """
+        path = self._blobs / job_id / name if len(data) > _INLINE_BYTES else None
+        try:
+            if path is not None:
+                write_whole(path, data)
             with self._db:
                 self._db.execute("BEGIN")
-                yield
-        except (OSError, sqlite3.OperationalError) as error:
-            raise StoreFullError(f"the server cannot write to its store: {error}") from error
+                yield data if path is None else None
+        except (OSError, sqlite3.Error) as error:
+            if path is not None:
+                with contextlib.suppress(OSError):
+                    path.unlink()
+            raise store_error(error, self.folder) from error
+
+    def _execute(self, statement: str, *values: Any) -> None:
+        with self._writing():
+            self._db.execute(statement, values)
+
+    def _append(self, job: job_pb2.Job, sequence: int, data: bytes) -> None:
+        with self._writing(job.id, str(sequence), data) as inline:
+            self._db.execute("INSERT INTO events VALUES (?, ?, ?, ?)", (job.id, sequence, inline, checksum(data)))
+            self._db.execute("UPDATE jobs SET bytes = bytes + ? WHERE id = ?", (len(data), job.id))
+            self._save(job)
 
     def _save(self, job: job_pb2.Job, attempts: int = 0) -> None:
         ended = job.end_time.ToMicroseconds() / 1e6 if job.HasField("end_time") else None
+        record = job.SerializeToString()
         self._db.execute(
-            "UPDATE jobs SET state = ?, attempts = attempts + ?, ended = ?, record = ? WHERE id = ?",
-            (job.state, attempts, ended, job.SerializeToString(), job.id),
+            "UPDATE jobs SET state = ?, attempts = attempts + ?, ended = ?, record = ?, record_sum = ? WHERE id = ?",
+            (job.state, attempts, ended, record, checksum(record), job.id),
         )
 
-    def _inline(self, job_id: str, name: str, data: bytes) -> bytes | None:
-        """The data where it is to lie in the database; a large one is written to a file, whole or not at all."""
-        if len(data) <= _INLINE_BYTES:
-            return data
-        folder = self._blobs / job_id
-        if not folder.is_dir():
-            folder.mkdir()
-            _sync_folder(self._blobs)
-        part = folder / f"{name}.part"
-        with part.open("wb") as file:
-            file.write(data)
-            file.flush()
-            os.fsync(file.fileno())
-        part.replace(folder / name)
-        _sync_folder(folder)
-        return None
+    def _delete(self, job_id: str) -> int:
+        """Deletes a job's rows and returns the bytes that it took."""
+        with self._writing():
+            row = self._db.execute("DELETE FROM jobs WHERE id = ? RETURNING bytes", (job_id,)).fetchone()
+        return 0 if row is None else int(row[0])
 
+    def _rows(self, query: str, *values: Any) -> list[Any]:
+        try:
+            return self._db.execute(query, values).fetchall()
+        except sqlite3.Error as error:
+            raise store_error(error, self.folder) from error
 
-def _sync_folder(folder: Path) -> None:
-    """Puts the folder's entries themselves onto the disk."""
-    if os.name == "nt":
-        return  # Windows cannot open a folder, and journals its entries itself
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
+    def _jobs(self, which: str, *values: Any) -> list[job_pb2.Job]:
+        rows = self._rows(f"SELECT id, request_id, state, record, record_sum FROM jobs {which}", *values)
+        return [self._job(*row) for row in rows]
+
+    def _job(self, job_id: str, request_id: str, state: int, record: bytes, kept_sum: bytes | None) -> job_pb2.Job:
+        """A job's record; where it is damaged, what else the database has of it."""
+        if kept_sum is None or checksum(record) == kept_sum:
+            with contextlib.suppress(DecodeError):
+                return job_pb2.Job.FromString(record)
+        log.error("job %s: its record is damaged; its prompt and times are lost", job_id, extra={"job_id": job_id})
+        last = max(self.sequences(job_id, 0), default=0)
+        return job_pb2.Job(id=job_id, request_id=request_id, state=state, last_sequence=last)  # type: ignore[arg-type]
+
+    def _checked(self, data: bytes | None, kept_sum: bytes | None, job_id: str, name: str) -> bytes:
+        """What was stored, from the database or its file."""
+        what = f"{'the request' if name == 'request' else f'event {name}'} of job {job_id}"
+        if data is None:
+            try:
+                data = (self._blobs / job_id / name).read_bytes()
+            except FileNotFoundError as error:
+                raise StoreDamagedError(f"{what} is missing on the server's disk; {_WAY_OUT}") from error
+            except OSError as error:
+                raise store_error(error, self.folder) from error
+        if kept_sum is not None and checksum(data) != kept_sum:
+            raise StoreDamagedError(f"{what} is damaged on the server's disk; {_WAY_OUT}")
+        return data

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import resource
 import signal
@@ -10,6 +11,8 @@ import sys
 import time
 from functools import partial
 from pathlib import Path
+
+import psutil
 
 ROOT = Path(__file__).resolve().parents[2]
 ENVIRONMENT = os.environ | {"PYTHONPATH": f"{ROOT}:{ROOT / 'protos'}"}
@@ -92,3 +95,14 @@ class ServeProcess:
         self.interrupt()
         output, _ = self.process.communicate(timeout=60)
         return output
+
+
+def worker_of(server_pid: int) -> psutil.Process:
+    """The process in which a server runs its jobs; waits until there is one."""
+    server = psutil.Process(server_pid)
+    while True:
+        for child in server.children():
+            with contextlib.suppress(psutil.Error):
+                if "spawn_main" in " ".join(child.cmdline()) and child.status() != psutil.STATUS_ZOMBIE:
+                    return child
+        time.sleep(0.01)

@@ -105,11 +105,17 @@ class StandInPipeline:
 
 
 def load_stand_in(model: str, device: str) -> LoadedPipeline:
-    """Loads at once, or as the model's name says: "missing" raises, "dies" kills the process, "late" takes a second."""
+    """Loads at once, or as the model's name says.
+
+    "missing" raises; "dies" kills the process unless a folder of that name is there; "hangs" does not come to an end;
+    "late" takes a second.
+    """
     if model == "missing":
         raise OSError("no such model")
-    if model == "dies":
+    if model.endswith("dies") and not os.path.isdir(model):
         os._exit(7)
+    if model == "hangs":
+        time.sleep(60.0)
     if model == "late":
         time.sleep(1.0)
     pipe = StandInPipeline()

@@ -104,7 +104,7 @@ class SceneServiceServicer(object):
     def SubmitJob(self, request, context):
         """Checks and stores a request, and answers before it runs. INVALID_ARGUMENT names every field that is wrong;
         RESOURCE_EXHAUSTED means that the queue or the store is full (RetryInfo says when to try again); UNAVAILABLE that
-        the model could not be loaded, or that the server is shutting down.
+        the model could not be loaded, that the store cannot be written, or that the server is shutting down.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -112,7 +112,9 @@ class SceneServiceServicer(object):
 
     def WatchJob(self, request, context):
         """Replays a job's events after a sequence number and then follows the job until its final event. UNAVAILABLE where
-        the server ends before that: watch again, after the last number seen, once it runs again.
+        the server ends before that (SHUTTING_DOWN) or where the job waits for a model that cannot be loaded
+        (MODEL_NOT_LOADED): watch again, after the last number seen, once it runs again. DATA_LOSS where a stored result is
+        damaged or missing: delete the job and send its request again.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -133,8 +135,8 @@ class SceneServiceServicer(object):
         raise NotImplementedError('Method not implemented!')
 
     def CancelJob(self, request, context):
-        """Asks a job to end: a queued one ends at once, a running one within a denoising step. Does nothing to a job that
-        has ended.
+        """Asks a job to end: a queued one ends at once, a running one within a denoising step, or some seconds later where
+        its worker hangs; neither runs again, whatever happens to the server. Does nothing to a job that has ended.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

@@ -48,19 +48,21 @@ class SceneServiceStub:
     SubmitJob: _grpc.UnaryUnaryMultiCallable[_scene_service_pb2.SubmitJobRequest, _scene_service_pb2.SubmitJobResponse]
     """Checks and stores a request, and answers before it runs. INVALID_ARGUMENT names every field that is wrong;
     RESOURCE_EXHAUSTED means that the queue or the store is full (RetryInfo says when to try again); UNAVAILABLE that
-    the model could not be loaded, or that the server is shutting down.
+    the model could not be loaded, that the store cannot be written, or that the server is shutting down.
     """
     WatchJob: _grpc.UnaryStreamMultiCallable[_scene_service_pb2.WatchJobRequest, _scene_service_pb2.WatchJobResponse]
     """Replays a job's events after a sequence number and then follows the job until its final event. UNAVAILABLE where
-    the server ends before that: watch again, after the last number seen, once it runs again.
+    the server ends before that (SHUTTING_DOWN) or where the job waits for a model that cannot be loaded
+    (MODEL_NOT_LOADED): watch again, after the last number seen, once it runs again. DATA_LOSS where a stored result is
+    damaged or missing: delete the job and send its request again.
     """
     GetJob: _grpc.UnaryUnaryMultiCallable[_scene_service_pb2.GetJobRequest, _scene_service_pb2.GetJobResponse]
     """Says where one job stands. NOT_FOUND if it is unknown or was deleted."""
     ListJobs: _grpc.UnaryUnaryMultiCallable[_scene_service_pb2.ListJobsRequest, _scene_service_pb2.ListJobsResponse]
     """Lists the jobs that the server keeps, newest first."""
     CancelJob: _grpc.UnaryUnaryMultiCallable[_scene_service_pb2.CancelJobRequest, _scene_service_pb2.CancelJobResponse]
-    """Asks a job to end: a queued one ends at once, a running one within a denoising step. Does nothing to a job that
-    has ended.
+    """Asks a job to end: a queued one ends at once, a running one within a denoising step, or some seconds later where
+    its worker hangs; neither runs again, whatever happens to the server. Does nothing to a job that has ended.
     """
     DeleteJob: _grpc.UnaryUnaryMultiCallable[_scene_service_pb2.DeleteJobRequest, _scene_service_pb2.DeleteJobResponse]
     """Forgets a job and its results. FAILED_PRECONDITION while it is queued or runs: cancel it first."""
@@ -85,19 +87,21 @@ class SceneServiceAsyncStub(SceneServiceStub):
     SubmitJob: _aio.UnaryUnaryMultiCallable[_scene_service_pb2.SubmitJobRequest, _scene_service_pb2.SubmitJobResponse]  # type: ignore[assignment]
     """Checks and stores a request, and answers before it runs. INVALID_ARGUMENT names every field that is wrong;
     RESOURCE_EXHAUSTED means that the queue or the store is full (RetryInfo says when to try again); UNAVAILABLE that
-    the model could not be loaded, or that the server is shutting down.
+    the model could not be loaded, that the store cannot be written, or that the server is shutting down.
     """
     WatchJob: _aio.UnaryStreamMultiCallable[_scene_service_pb2.WatchJobRequest, _scene_service_pb2.WatchJobResponse]  # type: ignore[assignment]
     """Replays a job's events after a sequence number and then follows the job until its final event. UNAVAILABLE where
-    the server ends before that: watch again, after the last number seen, once it runs again.
+    the server ends before that (SHUTTING_DOWN) or where the job waits for a model that cannot be loaded
+    (MODEL_NOT_LOADED): watch again, after the last number seen, once it runs again. DATA_LOSS where a stored result is
+    damaged or missing: delete the job and send its request again.
     """
     GetJob: _aio.UnaryUnaryMultiCallable[_scene_service_pb2.GetJobRequest, _scene_service_pb2.GetJobResponse]  # type: ignore[assignment]
     """Says where one job stands. NOT_FOUND if it is unknown or was deleted."""
     ListJobs: _aio.UnaryUnaryMultiCallable[_scene_service_pb2.ListJobsRequest, _scene_service_pb2.ListJobsResponse]  # type: ignore[assignment]
     """Lists the jobs that the server keeps, newest first."""
     CancelJob: _aio.UnaryUnaryMultiCallable[_scene_service_pb2.CancelJobRequest, _scene_service_pb2.CancelJobResponse]  # type: ignore[assignment]
-    """Asks a job to end: a queued one ends at once, a running one within a denoising step. Does nothing to a job that
-    has ended.
+    """Asks a job to end: a queued one ends at once, a running one within a denoising step, or some seconds later where
+    its worker hangs; neither runs again, whatever happens to the server. Does nothing to a job that has ended.
     """
     DeleteJob: _aio.UnaryUnaryMultiCallable[_scene_service_pb2.DeleteJobRequest, _scene_service_pb2.DeleteJobResponse]  # type: ignore[assignment]
     """Forgets a job and its results. FAILED_PRECONDITION while it is queued or runs: cancel it first."""
@@ -131,7 +135,7 @@ class SceneServiceServicer(metaclass=_abc_1.ABCMeta):
     ) -> _typing.Union[_scene_service_pb2.SubmitJobResponse, _abc.Awaitable[_scene_service_pb2.SubmitJobResponse]]:
         """Checks and stores a request, and answers before it runs. INVALID_ARGUMENT names every field that is wrong;
         RESOURCE_EXHAUSTED means that the queue or the store is full (RetryInfo says when to try again); UNAVAILABLE that
-        the model could not be loaded, or that the server is shutting down.
+        the model could not be loaded, that the store cannot be written, or that the server is shutting down.
         """
 
     @_abc_1.abstractmethod
@@ -141,7 +145,9 @@ class SceneServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_abc.Iterator[_scene_service_pb2.WatchJobResponse], _abc.AsyncIterator[_scene_service_pb2.WatchJobResponse]]:
         """Replays a job's events after a sequence number and then follows the job until its final event. UNAVAILABLE where
-        the server ends before that: watch again, after the last number seen, once it runs again.
+        the server ends before that (SHUTTING_DOWN) or where the job waits for a model that cannot be loaded
+        (MODEL_NOT_LOADED): watch again, after the last number seen, once it runs again. DATA_LOSS where a stored result is
+        damaged or missing: delete the job and send its request again.
         """
 
     @_abc_1.abstractmethod
@@ -166,8 +172,8 @@ class SceneServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _scene_service_pb2.CancelJobRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_scene_service_pb2.CancelJobResponse, _abc.Awaitable[_scene_service_pb2.CancelJobResponse]]:
-        """Asks a job to end: a queued one ends at once, a running one within a denoising step. Does nothing to a job that
-        has ended.
+        """Asks a job to end: a queued one ends at once, a running one within a denoising step, or some seconds later where
+        its worker hangs; neither runs again, whatever happens to the server. Does nothing to a job that has ended.
         """
 
     @_abc_1.abstractmethod

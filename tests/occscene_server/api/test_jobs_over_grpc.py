@@ -152,15 +152,15 @@ async def test_pipeline_error_fails_the_job_alone(stub: Stub) -> None:
     assert kinds(events)[-1] == "succeeded"
 
 
-async def test_worker_crash_fails_the_job_and_the_next_one_runs(stub: Stub, server: Server) -> None:
+async def test_job_that_crashes_its_worker_twice_fails_and_the_next_one_runs(stub: Stub, server: Server) -> None:
     restarts = server.engine.restarts
     events = await watched(stub, (await submitted(stub, generate_request("crash"))).id)
-    assert kinds(events) == ["started", "failed"]
+    assert kinds(events) == ["started", "started", "failed"]
     assert events[-1].failed.failure.reason == "WORKER_DIED"
     assert "exit code 9" in events[-1].failed.failure.message
     events = await watched(stub, (await submitted(stub, generate_request())).id)
     assert kinds(events)[-1] == "succeeded"
-    assert server.engine.restarts == restarts + 1
+    assert server.engine.restarts == restarts + 2
 
 
 async def test_list_and_delete(stub: Stub) -> None:

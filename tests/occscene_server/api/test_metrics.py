@@ -59,7 +59,7 @@ async def test_jobs_steps_bytes_rejections_and_restarts(tmp_path: Path) -> None:
         assert samples["occscene_jobs_ended_total", ",succeeded"] == 1
         assert samples["occscene_jobs_ended_total", "WORKER_DIED,failed"] == 1
         assert samples["occscene_jobs_ended_total", ",cancelled"] == 1
-        assert samples["occscene_worker_restarts_total", ""] == 1
+        assert samples["occscene_worker_restarts_total", ""] == 2
         assert samples["occscene_queue_wait_seconds_count", ""] == 3
         for reason in ("QUEUE_FULL", "INVALID_REQUEST", "JOB_NOT_FOUND"):
             assert samples["occscene_rejections_total", reason] == 1

@@ -9,7 +9,7 @@ import pytest
 from occscene.v1 import job_pb2
 
 from occscene_server.api.client import ServerError
-from occscene_server.api.results import ProgressDisplay, SceneFolder, view_file_names
+from occscene_server.api.results import ProgressDisplay, ResultFolder, view_file_names
 from occscene_server.engine.events import failed_event
 from occscene_server.engine.task import run_task
 from tests.occscene_server.requests import generate_request
@@ -21,13 +21,14 @@ def test_job_that_ran_twice_leaves_each_view_once(tmp_path: Path) -> None:
     request = generate_request(views=3)
     events: list[job_pb2.JobEvent] = []
     run_task(StandInPipeline(), request, events.append)
-    folder = SceneFolder(tmp_path, request.generate_scene)
+    folder = ResultFolder(tmp_path, request.generate_scene)
     first_run = [event for event in events if event.HasField("view")][:2]
     for event in [*first_run, *events]:
         folder.take(event)
     result = json.loads((tmp_path / "result.json").read_text())
     assert [view["camera"] for view in result["views"]] == ["camera 0", "camera 1", "camera 2"]
     assert sorted(path.name for path in tmp_path.iterdir()) == [
+        "cameras.json",
         "occupancy.npz",
         "result.json",
         *(f"view_camera {number}.png" for number in range(3)),

@@ -9,25 +9,28 @@ from pathlib import Path
 
 import pytest
 from google.rpc import code_pb2
-from occscene.v1 import camera_pb2, job_pb2, scene_service_pb2
+from occscene.v1 import job_pb2, scene_service_pb2
 
-from occscene_server.jobs.errors import QueueFullError, ShuttingDownError
+from occscene_server.engine.deaths import JobInterruptedError
+from occscene_server.engine.events import failed_event
+from occscene_server.jobs.errors import ModelNotLoadedError, QueueFullError, ShuttingDownError
 from occscene_server.jobs.service import JobService
 from occscene_server.jobs.store import JobStore
 from tests.occscene_server.requests import generate_request
 
 
 class SteeredEngine:
-    """Emits what the test puts into `events`."""
+    """Emits, or raises, what the test puts into `events`."""
 
     state = scene_service_pb2.SERVER_STATE_READY
     message = device = ""
+    stalled = False
     model = None
     restarts = 0
 
     def __init__(self, capacity: int = 1) -> None:
         self.capacity = capacity
-        self.events: asyncio.Queue[job_pb2.JobEvent] = asyncio.Queue()
+        self.events: asyncio.Queue[job_pb2.JobEvent | JobInterruptedError] = asyncio.Queue()
         self.ran: list[str] = []
         self.started = asyncio.Event()
         self.loaded = True
@@ -40,6 +43,8 @@ class SteeredEngine:
         self.started.set()
         while True:
             event = await self.events.get()
+            if isinstance(event, JobInterruptedError):
+                raise event
             emit(event)
             if event.WhichOneof("kind") in ("succeeded", "failed", "cancelled"):
                 return
@@ -208,17 +213,99 @@ async def test_retry_delay_follows_the_jobs(store: JobStore) -> None:
     await service.stop()
 
 
-async def test_full_disk_fails_the_job_and_the_next_one_runs(store: JobStore) -> None:
+def interrupted(begun: bool = True) -> JobInterruptedError:
+    return JobInterruptedError(failed_event("WORKER_DIED", "the worker died", "Send it again."), begun)
+
+
+async def test_interrupted_job_runs_before_the_others_once_more_and_then_fails(store: JobStore) -> None:
     engine = SteeredEngine()
     service = JobService(store, engine)
     service.start()
     job, following = service.submit(generate_request()), service.submit(generate_request())
-    (store.folder / "blobs" / job.id).write_bytes(b"a file where the job's folder should be")
-    image = camera_pb2.EncodedImage(data=bytes(100_000))
-    engine.events.put_nowait(job_pb2.JobEvent(view=job_pb2.JobView(image=image)))
-    (failed,) = [event async for event in service.watch(job.id, 0) if event.HasField("failed")]
-    assert failed.failed.failure.reason == "STORE_FULL"
-    assert failed.failed.failure.code == code_pb2.RESOURCE_EXHAUSTED
+    for error in (interrupted(begun=False), interrupted(), interrupted(begun=False), interrupted()):
+        engine.events.put_nowait(error)
+    failure = [event async for event in service.watch(job.id, 0)][-1].failed.failure
+    assert (failure.reason, failure.message) == ("WORKER_DIED", "the worker died; it has run 2 times")
+    engine.events.put_nowait(done())
+    assert [event async for event in service.watch(following.id, 0)][-1].HasField("succeeded")
+    assert engine.ran == [*[job.id] * 4, following.id]
+    await service.stop()
+
+
+@pytest.mark.parametrize("stopped", [True, False])
+async def test_cancelled_job_never_runs_again(store: JobStore, stopped: bool) -> None:
+    """The engine does not answer the cancel; the server is stopped, or dies."""
+    engine = SteeredEngine()
+    engine.cancel = lambda job_id: None  # type: ignore[method-assign]
+    service = JobService(store, engine)
+    service.start()
+    job = service.submit(generate_request())
+    await running(service, job.id)
+    service.cancel(job.id)
+    if stopped:
+        await service.stop()
+    engine = SteeredEngine()
+    service = JobService(store, engine)
+    service.start()
+    assert [event async for event in service.watch(job.id, 0)][-1].HasField("cancelled")
+    assert engine.ran == []
+    await service.stop()
+
+
+async def test_cancelled_job_of_a_dead_worker_does_not_run_again(store: JobStore) -> None:
+    engine = SteeredEngine()
+    engine.cancel = lambda job_id: engine.events.put_nowait(interrupted())  # type: ignore[method-assign]
+    service = JobService(store, engine)
+    service.start()
+    job = service.submit(generate_request())
+    await running(service, job.id)
+    service.cancel(job.id)
+    assert [event async for event in service.watch(job.id, 0)][-1].HasField("cancelled")
+    assert engine.ran == [job.id]
+    await service.stop()
+
+
+async def test_watchers_of_waiting_jobs_hear_that_the_model_cannot_be_loaded(store: JobStore) -> None:
+    engine = SteeredEngine()
+    engine.loaded = False
+    service = JobService(store, engine)
+    service.start()
+    job = service.submit(generate_request())
+    watcher = service.watch(job.id, 0)
+    assert (await anext(watcher)).HasField("queued")
+    engine.state, engine.message = scene_service_pb2.SERVER_STATE_FAILED, "no such model"
+    service.engine_changed()
+    with pytest.raises(ModelNotLoadedError, match="no such model; the job is kept"):
+        await anext(watcher)
+    engine.state, engine.loaded = scene_service_pb2.SERVER_STATE_READY, True
+    service.engine_changed()
+    engine.events.put_nowait(done())
+    assert [event async for event in service.watch(job.id, 0)][-1].HasField("succeeded")
+    await service.stop()
+
+
+async def test_drain_does_not_wait_for_a_job_that_does_not_move(store: JobStore) -> None:
+    engine = SteeredEngine()
+    service = JobService(store, engine)
+    service.start()
+    job = service.submit(generate_request())
+    await running(service, job.id)
+    engine.stalled = True
+    await service.drain()
+    await service.stop()
+    assert store.get(job.id).state == job_pb2.JOB_STATE_QUEUED
+
+
+async def test_damaged_request_fails_the_job_and_the_next_one_runs(store: JobStore) -> None:
+    engine = SteeredEngine()
+    service = JobService(store, engine)
+    request = generate_request("x" * 2000)
+    request.generate_scene.negative_prompt = "y" * 20_000  # too large for the database
+    job, following = service.submit(request), service.submit(generate_request())
+    (store.folder / "blobs" / job.id / "request").write_bytes(b"something else")
+    service.start()
+    failure = [event async for event in service.watch(job.id, 0)][-1].failed.failure
+    assert (failure.reason, failure.code) == ("DATA_LOSS", code_pb2.DATA_LOSS)
     engine.events.put_nowait(done())
     assert [event async for event in service.watch(following.id, 0)][-1].HasField("succeeded")
     await service.stop()

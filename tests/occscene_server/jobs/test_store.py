@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 from occscene.v1 import camera_pb2, job_pb2
 
-from occscene_server.jobs.errors import StoreFullError, StoreInUseError
+from occscene_server.jobs.errors import StoreError, StoreFullError, StoreInUseError
 from occscene_server.jobs.store import JobStore, StoreLimits
 
 LARGE = job_pb2.JobView(view=0, image=camera_pb2.EncodedImage(data=bytes(100_000)))
@@ -155,7 +155,7 @@ def test_refused_write_changes_nothing(tmp_path: Path) -> None:
     job = make_job(store, 1)
     (tmp_path / "blobs/job1").write_bytes(b"a file where the job's folder should be")
     size = store.size
-    with pytest.raises(StoreFullError, match="cannot write"):
+    with pytest.raises(StoreError, match="File exists"):
         append(store, job, job_pb2.JobEvent(view=LARGE))
     assert store.get("job1").last_sequence == 0
     assert store.sequences("job1", 0) == []
@@ -177,5 +177,5 @@ def test_store_of_another_version_is_refused(tmp_path: Path) -> None:
     with sqlite3.connect(tmp_path / "jobs.sqlite") as other:
         other.execute("CREATE TABLE jobs (id TEXT)")
     other.close()
-    with pytest.raises(ValueError, match="another version"):
+    with pytest.raises(StoreError, match="another version"):
         JobStore(tmp_path)

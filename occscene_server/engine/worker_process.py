@@ -1,0 +1,104 @@
+"""One life of the worker as the server sees it: what is said to it and by it, and how it ended."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import multiprocessing
+import threading
+import time
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+from occscene.v1 import job_pb2
+
+from occscene_server.engine.deaths import kills_for_memory, worker_died
+from occscene_server.engine.worker import Loader, work
+
+log = logging.getLogger(__name__)
+
+_JOIN_SECONDS = 5.0  # an exit code is worth a little patience with what libraries do at the end
+
+
+class WorkerProcess:
+    """Starts the worker.
+
+    Args:
+        loader, model, device: what it loads.
+        on_message: called in the event loop with each message of the worker but its signs of life.
+        on_death: called in the event loop once it has ended, with the failure of the job that it ran.
+    """
+
+    def __init__(
+        self,
+        arguments: tuple[Loader, str, str],
+        on_message: Callable[[tuple[Any, ...]], None],
+        on_death: Callable[[job_pb2.JobEvent], None],
+    ) -> None:
+        self._on_message = on_message
+        self._on_death = on_death
+        self._reason: job_pb2.JobEvent | None = None  # why it was killed from here
+        self._kills = kills_for_memory()
+        self.heard = self.moved = time.monotonic()
+        """When it last gave a sign of life, and when its work last moved on."""
+        context = multiprocessing.get_context("spawn")
+        self._pipe, child_end = context.Pipe()
+        self._process = context.Process(target=work, args=(child_end, *arguments), name="occscene-worker", daemon=True)
+        self._process.start()
+        child_end.close()  # so that the worker's death closes the pipe
+        self.pid = self._process.pid
+        self._joined = threading.Event()  # the listener alone joins: of two threads, one would not learn the exit code
+        self._sender = ThreadPoolExecutor(1, "worker-send")  # one thread: messages keep their order and never mix
+        loop = asyncio.get_running_loop()
+        threading.Thread(target=self._listen, args=(loop,), name="worker-pipe", daemon=True).start()
+
+    def send(self, message: tuple[Any, ...]) -> None:
+        """Sends a message; one that comes too late is dropped."""
+
+        def send() -> None:
+            with contextlib.suppress(OSError):  # the worker is dead, which the listener tells
+                self._pipe.send(message)
+
+        self._sender.submit(send)
+
+    def kill(self, reason: job_pb2.JobEvent | None = None) -> None:
+        """Ends it, in the middle of a step or of a hang: it has nothing to save.
+
+        Args:
+            reason: what its job fails with; the signal itself if absent.
+        """
+        self._reason = self._reason or reason
+        self._process.kill()
+
+    async def ended(self) -> None:
+        """Waits for its end, but not for ever: a process may hang in a driver beyond the reach of signals."""
+        await asyncio.to_thread(self._joined.wait, 2 * _JOIN_SECONDS)
+
+    def _listen(self, loop: asyncio.AbstractEventLoop) -> None:
+        """Passes the worker's messages to the event loop, until the pipe closes (in a thread of its own)."""
+        with contextlib.suppress(RuntimeError):  # the loop was closed
+            while True:
+                try:
+                    message = self._pipe.recv()
+                except (EOFError, OSError):
+                    break
+                loop.call_soon_threadsafe(self._take, message)
+            self._process.join(_JOIN_SECONDS)
+            if self._process.is_alive():
+                self._process.kill()
+                self._process.join(_JOIN_SECONDS)
+            self._joined.set()
+            self._sender.shutdown(wait=False)
+            exit_code = self._process.exitcode
+            if exit_code is None:
+                log.error("the worker process %d does not end; a new one is started beside it", self.pid)
+            failure = self._reason or worker_died(exit_code, kills_for_memory() - self._kills)
+            loop.call_soon_threadsafe(self._on_death, failure)
+
+    def _take(self, message: tuple[Any, ...]) -> None:
+        self.heard = time.monotonic()
+        if message[0] != "alive":
+            self.moved = self.heard
+            self._on_message(message)
