@@ -15,7 +15,7 @@ import blender_addon
 from blender_addon.operators import connecting, local_server
 from blender_addon.operators.local_server import look_after, start_local_server, stop_local_server
 from blender_addon.panels.connection import _header_icon
-from tests.occscene_server.serve_process import _SERVE, ROOT
+from tests.occscene_server.serve_process import ROOT, STAND_IN
 
 PYTHON = """#!/bin/sh
 test "$1 $2 $3" = "-m occscene_server.cli serve" || exit 3
@@ -28,7 +28,7 @@ PYTHONPATH={root}:{root}/protos exec {python} {script} serve --store {store} "$@
 def environment(tmp_path: Path) -> Iterator[Path]:
     """The folder of an environment whose Python serves the stand-in."""
     script = tmp_path / "serve.py"
-    script.write_text(_SERVE)
+    script.write_text(STAND_IN)
     python = tmp_path / "environment" / "bin" / "python"
     python.parent.mkdir(parents=True)
     text = PYTHON.format(root=ROOT, python=sys.executable, script=script, store=tmp_path / "store")

@@ -1,4 +1,4 @@
-"""`occscene-server serve` in a process of its own, with the stand-in for a model."""
+"""`occscene-server serve` in a process of its own, with the stand-in for a model unless told otherwise."""
 
 from __future__ import annotations
 
@@ -17,13 +17,19 @@ import psutil
 ROOT = Path(__file__).resolve().parents[2]
 ENVIRONMENT = os.environ | {"PYTHONPATH": f"{ROOT}:{ROOT / 'protos'}"}
 
-_SERVE = """
+STAND_IN = """
 import occscene_server.api.serve_cli as serve_cli
 from occscene_server.cli import main
 from tests.occscene_server.stand_in import load_stand_in
 
 if __name__ == "__main__":
     serve_cli.load_pipeline = load_stand_in
+    main()
+"""
+BUNDLED = """
+from occscene_server.cli import main
+
+if __name__ == "__main__":
     main()
 """
 
@@ -37,6 +43,7 @@ class ServeProcess:
         arguments: further options.
         environment: further variables.
         files: how many it may have open; None for as many as this process.
+        script: `STAND_IN`, or `BUNDLED` for a real model.
     """
 
     def __init__(
@@ -47,13 +54,14 @@ class ServeProcess:
         port: int = 0,
         environment: dict[str, str] | None = None,
         files: int | None = None,
+        script: str = STAND_IN,
     ) -> None:
-        script = folder / "serve_stand_in.py"
-        script.write_text(_SERVE)
+        path = folder / "serve.py"
+        path.write_text(script)
         ready = folder / "ready"
         ready.unlink(missing_ok=True)
         self._log = folder / "log"
-        command = [sys.executable, script, "serve", "--port", port, "--ready-file", ready, *arguments]
+        command = [sys.executable, path, "serve", "--port", port, "--ready-file", ready, *arguments]
         if store is not None:
             command += ["--store", store]
         with self._log.open("w") as log:

@@ -1,15 +1,15 @@
 """A pipeline with the interface of OccScenePipeline and no model: what the server's own tests run.
 
 Prompts steer it: "crash" kills the process in the middle, "slow" sleeps at each step, "asleep" a minute at the second,
-"error" raises, "hungry" runs out of memory above `MEMORY_PIXELS`, "broken" fails as a CUDA device does that is lost for
-the process.
+"lingers" takes its time before the first step and for each finished view, "error" raises, "hungry" runs out of memory
+above `MEMORY_PIXELS`, "broken" fails as a CUDA device does that is lost for the process.
 """
 
 from __future__ import annotations
 
 import os
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from types import SimpleNamespace
 from typing import Any
@@ -29,11 +29,23 @@ class AcceleratorError(RuntimeError):
     """Named as torch's."""
 
 
+class SlowViews:
+    """Views that come one after the other."""
+
+    def __init__(self, images: NDArray[np.uint8]) -> None:
+        self._images = images
+
+    def __iter__(self) -> Iterator[NDArray[np.uint8]]:
+        for image in self._images:
+            time.sleep(0.2)
+            yield image
+
+
 @dataclass
 class Output:
     """Views (V, H, W, 3) and occupancy."""
 
-    images: NDArray[np.uint8]
+    images: NDArray[np.uint8] | SlowViews
     grid: SemanticGrid
 
 
@@ -61,6 +73,8 @@ class StandInPipeline:
         self.num_timesteps = num_inference_steps
         rng = np.random.default_rng(seed)
         latents = rng.integers(0, 256, (len(cameras), 8, 8, 3), np.uint8)
+        if "lingers" in prompt:
+            time.sleep(0.3)
         for step in range(num_inference_steps):
             if "asleep" in prompt and step == 1:
                 time.sleep(60.0)
@@ -80,7 +94,8 @@ class StandInPipeline:
         if grid is None:
             assert volume is not None
             grid = SemanticGrid(np.ones(volume.shape, np.uint8), volume.voxel_size, volume.world_from_grid, taxonomy)
-        return Output(rng.integers(0, 256, shape, np.uint8), grid)
+        images = rng.integers(0, 256, shape, np.uint8)
+        return Output(SlowViews(images) if "lingers" in prompt else images, grid)
 
     def preview(self, latents: NDArray[np.uint8]) -> NDArray[np.uint8]:
         """The latents themselves."""
