@@ -1,18 +1,11 @@
-"""The life of jobs: accepted, queued, run by an engine, watched, cancelled."""
+"""What clients ask of jobs: to be taken, watched, cancelled, deleted."""
 
 from __future__ import annotations
 
-import asyncio
-import contextlib
-import logging
-from collections import deque
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 
-from google.rpc import code_pb2
 from occscene.v1 import job_pb2, scene_service_pb2
 
-from occscene_server.engine.deaths import JobInterruptedError
-from occscene_server.engine.events import failed_event
 from occscene_server.engine.interface import Engine
 from occscene_server.jobs.errors import (
     JobActiveError,
@@ -20,33 +13,14 @@ from occscene_server.jobs.errors import (
     ModelNotLoadedError,
     QueueFullError,
     ShuttingDownError,
-    StoreDamagedError,
-    StoreError,
-    StoreFullError,
 )
-from occscene_server.jobs.feed import PASSING, EventFeed
-from occscene_server.jobs.records import apply_event, new_job, now
+from occscene_server.jobs.records import new_job
+from occscene_server.jobs.runner import JobRunner, Observer
 from occscene_server.jobs.store import FINAL_STATES, JobStore
 
-log = logging.getLogger(__name__)
 
-MAX_ATTEMPTS = 2
-"""A job that runs when its worker or the server dies or hangs runs once more and then fails."""
-
-_SEQUENCE_GAP = 2**16
-"""More events than a job has in memory: after a restart, a watcher must find larger numbers than it has seen."""
-
-_PRUNE_SECONDS = 600.0
-_ROOM_SECONDS = 5.0  # between two looks at a full disk
-_STALL_SECONDS = 0.5  # between two looks at what is drained
-Observer = Callable[[job_pb2.Job, job_pb2.JobEvent], None]
-
-
-class JobService:
-    """Takes jobs, hands them to an engine in turn, and tells watchers what happens.
-
-    Everything happens in one event loop. Results and states are stored before anyone hears of them; previews, progress
-    and places in the queue are kept in memory, the newest of each kind alone, so a slow watcher misses some of these.
+class JobService(JobRunner):
+    """Takes jobs, has them run in turn, and tells watchers what happens.
 
     Args:
         store: where jobs are kept.
@@ -62,90 +36,8 @@ class JobService:
         max_queued: int = 32,
         observe: Observer = lambda job, event: None,
     ) -> None:
-        self._store = store
-        self._engine = engine
+        super().__init__(store, engine, observe)
         self.max_queued = max_queued
-        self._observe = observe
-        self._active: dict[str, job_pb2.Job] = {}  # queued and running jobs, by id
-        self._queue: deque[str] = deque()
-        self._running: dict[str, asyncio.Task[None]] = {}
-        self.feed = EventFeed()
-        """What watchers wait for."""
-        self._seconds: deque[float] = deque(maxlen=8)  # that the latest jobs ran
-        self._work = asyncio.Event()
-        self._idle = asyncio.Event()
-        self._idle.set()
-        self._tasks: list[asyncio.Task[None]] = []
-        self._stopped = False
-        self._room = True  # in the store, as far as is known
-        self._held_until = 0.0  # by the loop's clock: nothing is begun before
-        self.draining = False
-        """No further job is accepted or begun."""
-
-    def start(self) -> None:
-        """Takes up the jobs that an earlier process left behind, and begins to run."""
-        self._prune()
-        for job in self._store.unfinished():
-            self._active[job.id] = job
-            job.last_sequence += _SEQUENCE_GAP
-            try:
-                if self._settle(job):
-                    continue
-                self._requeue(job)
-            except StoreError as error:  # the same at its turn
-                log.error("job %s: %s", job.id, error, extra={"job_id": job.id})
-                job.state = job_pb2.JOB_STATE_QUEUED
-            self._queue.append(job.id)
-            self._tell_positions()
-        self._work.set()
-        self._tasks = [
-            asyncio.create_task(self._hand_out(), name="jobs"),
-            asyncio.create_task(self._prune_regularly(), name="prune"),
-        ]
-
-    async def drain(self) -> None:
-        """Accepts and begins no further job, and waits until those that run have ended, or do not move any more."""
-        self.draining = True
-        while not self._idle.is_set() and not self._engine.stalled:
-            with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(self._idle.wait(), _STALL_SECONDS)
-
-    async def stop(self) -> None:
-        """Stops at once; jobs that run are put back into the queue, and all that wait are kept for the next start.
-
-        Watchers get the events that are there, and then a ShuttingDownError.
-        """
-        self.draining = True
-        interrupted = [self._active[job_id] for job_id in self._running if job_id in self._active]
-        tasks = [*self._tasks, *self._running.values()]
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
-        for job in interrupted:
-            with contextlib.suppress(StoreError):  # it then counts as interrupted, and runs once more
-                self._requeue(job, attempts=-1)
-        self._stopped = True
-        self.feed.notify_all()
-
-    def engine_changed(self) -> None:
-        """To be called whenever the engine's state has changed: jobs may run now, or watchers must be told that not."""
-        self._work.set()
-        self.feed.notify_all()
-
-    @property
-    def message(self) -> str:
-        """Why jobs wait although the engine is ready, if they do."""
-        return "" if self._room else "the disk of the server's store is full; jobs wait until there is room on it"
-
-    @property
-    def queued(self) -> int:
-        """Jobs that wait."""
-        return len(self._queue)
-
-    @property
-    def running(self) -> int:
-        """Jobs that run."""
-        return len(self._running)
 
     def find(self, request_id: str) -> job_pb2.Job | None:
         """The job that was submitted under a request id."""
@@ -172,8 +64,7 @@ class JobService:
         job = new_job(request)
         self._store.create(job, request.SerializeToString())
         self._active[job.id] = job
-        self._queue.append(job.id)
-        self._emit(job, job_pb2.JobEvent(queued=job_pb2.JobQueued(position=len(self._queue) - 1)))
+        self._append(job)
         self._work.set()
         return self.get(job.id)
 
@@ -267,150 +158,6 @@ class JobService:
                 raise ModelNotLoadedError(f"{self._engine.message}; the job is kept, watch it again later")
             await news.wait()
 
-    async def _hand_out(self) -> None:
-        """Begins jobs, as many at a time as the engine takes."""
-        while True:
-            await self._work.wait()
-            self._work.clear()
-            while self._queue and not self.draining and len(self._running) < self._engine.capacity:
-                if not await self._engine.ready():
-                    break  # `engine_changed` tells when to look again
-                self._room = asyncio.get_running_loop().time() >= self._held_until and self._store.has_room()
-                if not self._room:
-                    asyncio.get_running_loop().call_later(_ROOM_SECONDS, self._work.set)
-                    break
-                if not self._queue or self.draining:
-                    break
-                job_id = self._queue.popleft()
-                self._idle.clear()
-                self._running[job_id] = asyncio.create_task(self._run(self._active[job_id]), name=f"job {job_id}")
-                self._running[job_id].add_done_callback(lambda _, job_id=job_id: self._ended(job_id))  # type: ignore[misc]
-                self._tell_positions()
-
-    def _ended(self, job_id: str) -> None:
-        del self._running[job_id]
-        if not self._running:
-            self._idle.set()
-        self._work.set()
-
-    async def _run(self, job: job_pb2.Job) -> None:
-        """Runs a job to its end, or back into the queue."""
-        start = asyncio.get_running_loop().time()
-        try:
-            if self._settle(job):
-                return
-            job.state = job_pb2.JOB_STATE_RUNNING
-            job.start_time.CopyFrom(now())
-            self._store.save(job, attempts=1)
-        except StoreError as error:
-            self._wait_for_room(job, error)
-            return
-        try:
-            await self._engine.run(job.id, self._store.request(job.id), lambda event: self._emit(job, event))
-            self._seconds.append(asyncio.get_running_loop().time() - start)
-        except JobInterruptedError as error:
-            self._interrupted(job, error)
-        except StoreFullError as error:
-            advice = "Free space on the server's disk, or delete jobs, and send it again."
-            self._fail(job, failed_event("STORE_FULL", str(error), advice, code_pb2.RESOURCE_EXHAUSTED))
-        except StoreDamagedError as error:
-            self._fail(job, failed_event("DATA_LOSS", str(error), code=code_pb2.DATA_LOSS))
-        except StoreError as error:
-            advice = "See the server's log, and send it again."
-            self._interrupted(job, JobInterruptedError(failed_event("STORE_FAILED", str(error), advice)))
-        except Exception as error:
-            log.exception("job %s: the engine failed", job.id, extra={"job_id": job.id})
-            self._fail(job, failed_event("INTERNAL", f"{type(error).__name__}: {error}", "See the server's log."))
-        self._prune()
-
-    def _settle(self, job: job_pb2.Job) -> bool:
-        """Ends a job that is not to run any more: it was cancelled, or ran too often without coming to an end."""
-        if self._store.is_cancelled(job.id):
-            self._emit(job, job_pb2.JobEvent(cancelled=job_pb2.JobCancelled()))
-        elif self._store.attempts(job.id) >= MAX_ATTEMPTS:
-            text = f"the server or its worker died or hung {MAX_ATTEMPTS} times while this job ran"
-            advice = "See the server's log, or send a smaller request."
-            self._emit(job, failed_event("SERVER_RESTARTED", text, advice, code_pb2.ABORTED))
-        return job.state in FINAL_STATES
-
-    def _interrupted(self, job: job_pb2.Job, error: JobInterruptedError) -> None:
-        """Puts a job before all that wait, or fails it where it has had its runs."""
-        log.warning("job %s: interrupted: %s", job.id, error, extra={"job_id": job.id})
-        try:
-            if error.begun and self._store.attempts(job.id) >= MAX_ATTEMPTS and not self._store.is_cancelled(job.id):
-                error.failure.failed.failure.message += f"; it has run {MAX_ATTEMPTS} times"
-                self._emit(job, error.failure)
-                return
-            self._requeue(job, attempts=0 if error.begun else -1)
-        except StoreError as unstored:
-            self._wait_for_room(job, unstored)
-            return
-        self._queue.appendleft(job.id)
-        self._tell_positions()
-
-    def _fail(self, job: job_pb2.Job, event: job_pb2.JobEvent) -> None:
-        """Fails a job, unless that cannot be stored: then nobody is told, and it waits."""
-        if job.state in FINAL_STATES:
-            return
-        try:
-            self._emit(job, event)
-        except StoreError as error:
-            self._wait_for_room(job, error)
-
-    def _wait_for_room(self, job: job_pb2.Job, error: StoreError) -> None:
-        """Puts a job back in memory alone; what is to become of it is decided at its turn."""
-        log.error(
-            "job %s: it waits, for what becomes of it cannot be stored: %s", job.id, error, extra={"job_id": job.id}
-        )
-        self._held_until = asyncio.get_running_loop().time() + _ROOM_SECONDS
-        job.state = job_pb2.JOB_STATE_QUEUED
-        job.ClearField("start_time")
-        self._queue.appendleft(job.id)
-        self._tell_positions()
-
-    async def _prune_regularly(self) -> None:
-        while True:
-            await asyncio.sleep(_PRUNE_SECONDS)
-            self._prune()
-
-    def _prune(self) -> None:
-        try:
-            self._store.prune()
-        except StoreError as error:
-            log.error("old jobs cannot be deleted: %s", error)
-
-    def _requeue(self, job: job_pb2.Job, attempts: int = 0) -> None:
-        job.state = job_pb2.JOB_STATE_QUEUED
-        job.ClearField("start_time")
-        self._store.save(job, attempts)
-
     def _seconds_to_a_free_place(self) -> int:
         mean = sum(self._seconds) / len(self._seconds) if self._seconds else 10.0
         return round(min(max(mean / self._engine.capacity, 1.0), 60.0))
-
-    def _tell_positions(self) -> None:
-        for position, job_id in enumerate(self._queue):
-            self._emit(self._active[job_id], job_pb2.JobEvent(queued=job_pb2.JobQueued(position=position)))
-
-    def _emit(self, job: job_pb2.Job, event: job_pb2.JobEvent) -> None:
-        """Numbers an event, stores it or keeps it in memory, and wakes the watchers.
-
-        Raises:
-            StoreError: it could not be stored; nothing has changed.
-        """
-        kind = event.WhichOneof("kind")
-        if kind in PASSING:
-            apply_event(job, event)
-            self.feed.keep(job.id, event)
-        else:
-            changed = job_pb2.Job()
-            changed.CopyFrom(job)
-            apply_event(changed, event)
-            self._store.append(changed, event)
-            job.CopyFrom(changed)
-        if job.state in FINAL_STATES:
-            self._active.pop(job.id, None)
-            self.feed.forget(job.id)
-            log.info("job %s: %s", job.id, kind, extra={"job_id": job.id})
-        self._observe(job, event)
-        self.feed.notify(job.id)

@@ -66,8 +66,9 @@ async def test_cancel_on_a_full_disk_is_kept(disk: Path) -> None:
     async with serving(disk / "store") as server, connected(server) as stub:
         running = await submitted(stub, generate_request("slow", steps=100))
         waiting = await submitted(stub, generate_request())
-        while server.jobs.get(running.id).state != job_pb2.JOB_STATE_RUNNING:
-            await asyncio.sleep(0.01)
+        async for event in server.jobs.watch(running.id, 0):
+            if event.progress.phase == job_pb2.JOB_PHASE_DENOISING:
+                break
         fill(disk)
         for job in (waiting, running):
             await stub.CancelJob(scene_service_pb2.CancelJobRequest(job_id=job.id))
