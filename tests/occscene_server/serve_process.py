@@ -60,6 +60,7 @@ class ServeProcess:
         path.write_text(script)
         ready = folder / "ready"
         ready.unlink(missing_ok=True)
+        self.store = store
         self._log = folder / "log"
         command = [sys.executable, path, "serve", "--port", port, "--ready-file", ready, *arguments]
         if store is not None:

@@ -1,0 +1,164 @@
+"""`jobs fetch`, and the request id with which `generate` takes up its job again."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+import time
+import uuid
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from occscene.camera import load_cameras, save_cameras
+from occscene.grid import load_grid, save_grid
+from occscene.v1 import job_pb2
+from typer.testing import CliRunner
+
+from occscene_server.api.client import SceneClient, ServerError
+from occscene_server.cli import app
+from tests.occscene_server.requests import generate_request, looking_camera, predict_request, sample_grid
+from tests.occscene_server.serve_process import ENVIRONMENT, ServeProcess
+
+
+@pytest.fixture(scope="module")
+def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ServeProcess]:
+    folder = tmp_path_factory.mktemp("serve")
+    serve = ServeProcess(folder, folder / "store")
+    yield serve
+    serve.interrupted()
+
+
+@pytest.fixture
+def client(served: ServeProcess) -> Iterator[SceneClient]:
+    with SceneClient(served.address) as connected:
+        yield connected
+
+
+@pytest.fixture
+def inputs(tmp_path: Path) -> Path:
+    save_grid(tmp_path / "grid.npz", sample_grid())
+    save_cameras(tmp_path / "cameras.json", [looking_camera("front"), looking_camera("a/b", 0.1)])
+    return tmp_path
+
+
+def run(served: ServeProcess, *arguments: object, code: int = 0) -> str:
+    result = CliRunner().invoke(app, [*map(str, arguments), "--server", served.address])
+    assert result.exit_code == code, result.output + str(result.exception)
+    return " ".join(result.output.split())
+
+
+def generate(served: ServeProcess, inputs: Path, *options: object, code: int = 0) -> str:
+    files = ("--grid", inputs / "grid.npz", "--cameras", inputs / "cameras.json")
+    return run(served, "generate", *files, "--seed", 3, "--output", inputs / "out", *options, code=code)
+
+
+def contents(folder: Path) -> dict[str, bytes]:
+    return {path.name: path.read_bytes() for path in folder.iterdir()}
+
+
+def test_fetch_leaves_the_folder_that_generate_leaves(served: ServeProcess, client: SceneClient, inputs: Path) -> None:
+    output = generate(served, inputs, "--prompt", "a room", "--negative-prompt", "fog", "--steps", 2)
+    request_id, job_id = output.split()[1], output.split()[3].rstrip(";")
+    job = client.find(request_id)
+    assert (job.id, len(job_id)) == (job_id, 32)
+    for name in (job_id, job_id[:10], request_id, job_id):
+        run(served, "jobs", "fetch", name, "--output", inputs / "fetched")
+        assert contents(inputs / "fetched") == contents(inputs / "out")
+    assert load_cameras(inputs / "fetched/cameras.json")[1].name == "a/b"
+    assert json.loads((inputs / "fetched/result.json").read_text())["negative_prompt"] == "fog"
+
+
+def test_result_of_a_killed_generate_is_fetched(served: ServeProcess, inputs: Path) -> None:
+    """What it printed until then is enough, and fetching waits for the job's end."""
+    command = [sys.executable, "-m", "occscene_server.cli", "generate", "--prompt", "slow", "--steps", "20"]
+    process = subprocess.Popen(
+        [*command, "--output", str(inputs / "out"), "--server", served.address],
+        env=ENVIRONMENT,
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+    assert process.stdout is not None
+    request_id = process.stdout.readline().split()[1]
+    process.stdout.readline()  # the job's id: it is accepted
+    process.kill()
+    process.communicate()
+    run(served, "jobs", "fetch", request_id, "--output", inputs / "fetched")
+    assert load_grid(inputs / "fetched/occupancy.npz").shape == (60, 60, 36)
+    assert len(list((inputs / "fetched").glob("view_*.png"))) == 4
+
+
+def test_predicted_occupancy_is_fetched(served: ServeProcess, client: SceneClient, inputs: Path) -> None:
+    job = client.submit(predict_request(red=5))
+    run(served, "jobs", "fetch", job.id, "--output", inputs / "fetched")
+    assert sorted(contents(inputs / "fetched")) == ["cameras.json", "occupancy.npz", "result.json"]
+    assert load_grid(inputs / "fetched/occupancy.npz").labels.max() == 5
+
+
+def test_given_request_id_takes_up_the_same_job(served: ServeProcess, client: SceneClient, inputs: Path) -> None:
+    request_id = uuid.uuid4()
+    first = generate(served, inputs, "--request-id", request_id)
+    again = generate(served, inputs, "--request-id", f"{{{str(request_id).upper()}}}")
+    assert first == again
+    assert sum(job.request_id == str(request_id) for job in client.jobs(1000)) == 1
+    other = generate(served, inputs, "--request-id", request_id, "--prompt", "something else", code=1)
+    assert "of which something else was asked" in other
+    assert "must be a UUID" in generate(served, inputs, "--request-id", "mine", code=1)
+
+
+def test_without_a_result_there_is_one_clear_error(served: ServeProcess, client: SceneClient, inputs: Path) -> None:
+    failing, long = client.submit(generate_request("error")), client.submit(generate_request("slow", steps=100))
+    client.cancel(long.id)
+    for job in (failing, long):
+        list(client.watch(job.id))
+    output = ("--output", inputs / "fetched")
+    assert "the job failed: the stand-in was asked for an error" in run(
+        served, "jobs", "fetch", failing.id, *output, code=1
+    )
+    assert "the job was cancelled" in run(served, "jobs", "fetch", long.id, *output, code=1)
+    assert "there is no job 'ffff'" in run(served, "jobs", "fetch", "ffff", *output, code=1)
+    assert "id is empty" in run(served, "jobs", "fetch", "", *output, code=1)
+    ids = [client.submit(generate_request(steps=1)).id for _ in range(17)]  # of 16 digits, one begins two of them
+    digit = next(digit for digit in "0123456789abcdef" if sum(job_id.startswith(digit) for job_id in ids) > 1)
+    assert f"begins with '{digit}'" in run(served, "jobs", "fetch", digit, *output, code=1)
+    assert not (inputs / "fetched").exists()
+
+
+def test_damaged_and_missing_results_are_told_without_the_servers_paths(
+    served: ServeProcess, client: SceneClient, inputs: Path
+) -> None:
+    job = client.submit(generate_request(side=128))
+    assert list(client.watch(job.id))[-1].HasField("succeeded")
+    assert served.store is not None
+    views = [path for path in (served.store / "blobs" / job.id).iterdir() if path.stat().st_size > 30_000]
+    data = bytearray(views[0].read_bytes())
+    data[20_000] ^= 1
+    views[0].write_bytes(data)
+    output = run(served, "jobs", "fetch", job.id, "--output", inputs / "fetched", code=1)
+    assert f"of job {job.id} is damaged on the server's disk; delete the job and send its request again" in output
+    views[0].unlink()
+    output = run(served, "jobs", "fetch", job.id, "--output", inputs / "fetched", code=1)
+    assert f"of job {job.id} is missing on the server's disk" in output
+    assert str(served.store) not in output
+    assert not (inputs / "fetched/result.json").exists()
+    run(served, "jobs", "delete", job.id)
+    with pytest.raises(ServerError, match="there is no job"):
+        client.get(job.id)
+
+
+def test_fetch_waits_and_is_no_cancel(served: ServeProcess, client: SceneClient, inputs: Path) -> None:
+    job = client.submit(generate_request("slow", steps=30))
+    command = [sys.executable, "-m", "occscene_server.cli", "jobs", "fetch", job.id, "--output", str(inputs / "f")]
+    process = subprocess.Popen(
+        [*command, "--server", served.address], env=ENVIRONMENT, stderr=subprocess.PIPE, text=True
+    )
+    while not (inputs / "f/cameras.json").exists():
+        time.sleep(0.02)
+    time.sleep(0.3)
+    process.send_signal(2)
+    _, errors = process.communicate(timeout=20)
+    assert process.returncode == 1
+    assert f"job {job.id} goes on" in " ".join(errors.split())
+    assert list(client.watch(job.id))[-1].HasField("succeeded")
+    assert client.get(job.id).state == job_pb2.JOB_STATE_SUCCEEDED
