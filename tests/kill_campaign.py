@@ -27,6 +27,7 @@ from occscene.grid import save_grid
 from occscene.v1 import job_pb2, scene_service_pb2
 
 from occscene_server.api.client import SceneClient
+from occscene_server.api.fetch_cli import fetch_job
 from occscene_server.api.results import ResultFolder
 from tests.occscene_server.requests import looking_camera, sample_grid
 from tests.occscene_server.serve_process import BUNDLED, ENVIRONMENT, STAND_IN, ServeProcess, worker_of
@@ -118,9 +119,8 @@ class Campaign:
         kinds = [str(event.WhichOneof("kind")) for event in self._client.watch(job.id)]
         assert [kind for kind in kinds if kind in _FINAL] == ["succeeded"], kinds
         for folder in (output, output.with_suffix(".again")):  # into what is there, half or whole, and into nothing
-            fetched = self._command("jobs", "fetch", request.request_id, "--output", folder)
-            assert fetched.wait(_PATIENCE) == 0, fetched.stdout.read()
-            assert contents(folder) == self._expected
+            fetch_job(request.request_id, folder, self._address)
+            assert contents(folder) == self._expected, sorted(contents(folder))
 
     def _hit_server(self, request: scene_service_pb2.SubmitJobRequest, output: Path, target: str, phase: str) -> None:
         if phase == "loading":
@@ -214,12 +214,14 @@ def main() -> None:
     """Prints the counts; ends with 1 unless all arrived."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--jobs", type=int, default=100, help="for each of worker, server and client")
+    parser.add_argument("--target", choices=tuple(PHASES), action="append", help="of these alone")
     parser.add_argument("--model", choices=("stand-in", "bundled"), default="stand-in")
     options = parser.parse_args()
     lost = 0
     with tempfile.TemporaryDirectory() as folder:
         campaign = Campaign(Path(folder), STAND_IN if options.model == "stand-in" else BUNDLED)
-        for target, phases in PHASES.items():
+        for target in options.target or PHASES:
+            phases = PHASES[target]
             hit, arrived = Counter[str](), Counter[str]()
             begin = time.monotonic()
             for phase in itertools.islice(itertools.cycle(phases), options.jobs):
@@ -232,7 +234,7 @@ def main() -> None:
             lost += hit.total() - arrived.total()
             each = ", ".join(f"{phase} {arrived[phase]} of {hit[phase]}" for phase in phases)
             print(
-                f"{target}: {arrived.total()} of {hit.total()} arrived ({each}) in {time.monotonic() - begin:.0f} s",
+                f"\n{target}: {arrived.total()} of {hit.total()} arrived ({each}) in {time.monotonic() - begin:.0f} s",
                 flush=True,
             )
         campaign.close()
