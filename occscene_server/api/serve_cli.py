@@ -77,7 +77,7 @@ def serve(
             min=0.01,
             max=10_080,
             help="Minutes for one step of a job, or for loading the model, after which the worker counts as hung and "
-            "is replaced; the job runs once more.",
+            "is replaced; the job runs once more. Not on a Ray cluster.",
             rich_help_panel=_LIMITS,
         ),
     ] = 30.0,

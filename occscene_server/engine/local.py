@@ -213,7 +213,8 @@ class LocalEngine:
             text = f"the model could not be loaded: {self._broken}"
         else:
             text = f"the worker died {self._failures} times before it began a job; the last time: {reason}"
-        self._set_state(scene_service_pb2.SERVER_STATE_FAILED, f"{text} (tried again every {pause:g} s)")
+        log.error("%s; the next try is in %g s", text, pause)
+        self._set_state(scene_service_pb2.SERVER_STATE_FAILED, text)
         self._restarting = asyncio.get_running_loop().call_later(pause, self._start_worker)
 
     async def _watch(self) -> None:

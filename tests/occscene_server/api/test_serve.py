@@ -152,6 +152,19 @@ def test_model_that_cannot_be_loaded_ends_it_with_the_reason(tmp_path: Path) -> 
     assert "no such model" in serve.log
 
 
+def test_step_that_does_not_end_fails_the_job_after_its_second_run(tmp_path: Path) -> None:
+    serve = ServeProcess(tmp_path, tmp_path / "store", "--step-minutes", 0.1)
+    with SceneClient(serve.address) as client:
+        job, following = client.submit(generate_request("asleep")), client.submit(generate_request())
+        failure = list(client.watch(job.id))[-1].failed.failure
+        assert failure.reason == "STEP_TIMEOUT"
+        assert failure.message == (
+            "the job made no progress for 6 seconds, and its worker was replaced; it has run 2 times"
+        )
+        assert list(client.watch(following.id))[-1].HasField("succeeded")
+    serve.interrupted()
+
+
 def test_second_server_on_the_same_port_or_store(tmp_path: Path) -> None:
     (tmp_path / "first").mkdir()
     serve = ServeProcess(tmp_path / "first", tmp_path / "store", "--metrics-port", 0)
