@@ -17,6 +17,8 @@ RESERVE_BYTES = 2**20
 LEAST_FREE_BYTES = 128 * 1024
 """With less a disk counts as full: SQLite calls an fsync that finds no room an I/O error."""
 
+DISK_FULL = "the disk of the server's store is full; free space on it, or delete jobs"
+_REFUSED = "the server's store cannot be used ({}); try again, or see the server's log"
 _FULL_ERRNOS = (errno.ENOSPC, errno.EDQUOT)
 
 
@@ -34,15 +36,17 @@ def store_error(error: OSError | sqlite3.Error, folder: Path) -> StoreError:
     """
     if isinstance(error, OSError):
         if error.errno in _FULL_ERRNOS:
-            return StoreFullError("the disk of the server's store is full")
-        return StoreError(f"the server's store cannot be used: {error.strerror or type(error).__name__}")
+            return StoreFullError(DISK_FULL)
+        return StoreError(_REFUSED.format(error.strerror or type(error).__name__))
     code = getattr(error, "sqlite_errorcode", sqlite3.SQLITE_ERROR) & 0xFF
     full_disk = code == sqlite3.SQLITE_IOERR and shutil.disk_usage(folder).free < LEAST_FREE_BYTES
     if code == sqlite3.SQLITE_FULL or full_disk:
-        return StoreFullError("the disk of the server's store is full")
+        return StoreFullError(DISK_FULL)
     if code in (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB) or not isinstance(error, sqlite3.OperationalError):
-        return StoreDamagedError(f"the server's list of jobs is damaged: {error}")
-    return StoreError(f"the server's store cannot be used: {error}")
+        return StoreDamagedError(
+            f"the server's list of jobs is damaged ({error}); start it with a copy of its store, or an empty one"
+        )
+    return StoreError(_REFUSED.format(error))
 
 
 def write_whole(path: Path, data: bytes) -> None:

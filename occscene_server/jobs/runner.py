@@ -14,6 +14,7 @@ from occscene.v1 import job_pb2
 from occscene_server.engine.deaths import JobInterruptedError
 from occscene_server.engine.events import failed_event
 from occscene_server.engine.interface import Engine
+from occscene_server.jobs.disk import DISK_FULL
 from occscene_server.jobs.errors import StoreDamagedError, StoreError, StoreFullError
 from occscene_server.jobs.feed import PASSING, EventFeed
 from occscene_server.jobs.records import apply_event, now
@@ -117,11 +118,7 @@ class JobRunner:
     @property
     def message(self) -> str:
         """Why jobs wait although the engine is ready, if they do."""
-        return (
-            ""
-            if self._room or not self._queue
-            else "the disk of the server's store is full; jobs wait until there is room on it"
-        )
+        return "" if self._room or not self._queue else f"{DISK_FULL}; jobs wait"
 
     @property
     def queued(self) -> int:
@@ -177,12 +174,12 @@ class JobRunner:
         except JobInterruptedError as error:
             self._interrupted(job, error)
         except StoreFullError as error:
-            advice = "Free space on the server's disk, or delete jobs, and send it again."
+            advice = "Send it again once there is room."
             self._fail(job, failed_event("STORE_FULL", str(error), advice, code_pb2.RESOURCE_EXHAUSTED))
         except StoreDamagedError as error:
             self._fail(job, failed_event("DATA_LOSS", str(error), code=code_pb2.DATA_LOSS))
         except StoreError as error:
-            advice = "See the server's log, and send it again."
+            advice = "Send it again."
             self._held_until = asyncio.get_running_loop().time() + _ROOM_SECONDS
             self._interrupted(job, JobInterruptedError(failed_event("STORE_FAILED", str(error), advice)))
         except Exception as error:

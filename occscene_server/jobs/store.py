@@ -21,7 +21,7 @@ from google.protobuf.message import DecodeError
 from occscene.v1 import job_pb2
 
 from occscene_server.jobs.database import open_database, opening
-from occscene_server.jobs.disk import LEAST_FREE_BYTES, Reserve, checksum, store_error, write_whole
+from occscene_server.jobs.disk import DISK_FULL, LEAST_FREE_BYTES, Reserve, checksum, store_error, write_whole
 from occscene_server.jobs.errors import StoreDamagedError, StoreFullError
 
 log = logging.getLogger(__name__)
@@ -98,7 +98,7 @@ class JobStore:
                 f"the jobs that have not ended take {self._size:,} of the {self.limits.size:,} bytes of the store"
             )
         if not self._reserve.take():
-            raise StoreFullError("the disk of the server's store is full")
+            raise StoreFullError(DISK_FULL)
         record = job.SerializeToString()
         with self._writing(job.id, "request", request) as inline:
             self._db.execute(
