@@ -111,7 +111,8 @@ class SceneClient:
         """
         if not reference:
             raise ValueError("the job's id is empty; `occscene-server jobs list` shows the ids")
-        found = [job for job in self.jobs(1000) if job.id.startswith(reference) or job.request_id == reference]
+        reference = reference.lower()
+        found = [j for j in self.jobs(1000) if j.id.startswith(reference) or j.request_id.lower() == reference]
         if len(found) > 1:
             raise ValueError(f"{len(found)} jobs have an id that begins with {reference!r}; give more of it")
         if found:

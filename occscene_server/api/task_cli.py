@@ -99,7 +99,7 @@ def generate(
         request = scene_service_pb2.SubmitJobRequest(generate_scene=task)
         folder = ResultFolder(output, task)
         with ProgressDisplay(folder.take) as display:
-            _run(request, display, output, server, request_id, token_file, tls_ca, tls_identity, model, device)
+            _run(request, display, server, request_id, token_file, tls_ca, tls_identity, model, device)
     console.print(f"{len(views)} views, occupancy.npz and result.json are in {output}", highlight=False, soft_wrap=True)
 
 
@@ -137,14 +137,13 @@ def predict(
             task.volume.CopyFrom(volume_to_message(_volume(taxonomy, volume_corner)))
         request = scene_service_pb2.SubmitJobRequest(predict_occupancy=task)
         with ProgressDisplay(partial(save_occupancy, output)) as display:
-            _run(request, display, output, server, request_id, token_file, tls_ca, tls_identity, model, device)
+            _run(request, display, server, request_id, token_file, tls_ca, tls_identity, model, device)
     console.print(f"the occupancy is in {output}", highlight=False, soft_wrap=True)
 
 
 def _run(
     request: scene_service_pb2.SubmitJobRequest,
     display: ProgressDisplay,
-    output: Path,
     server: str | None,
     request_id: str | None,
     token_file: Path | None,
@@ -167,7 +166,7 @@ def _run(
                 raise ValueError(
                     f"--request-id {request_id} is that of job {job.id}, of which something else was asked"
                 )
-            display.say(f"job {job.id}; should this be interrupted: occscene-server jobs fetch {job.id} --output DIR")
+            display.say(f"job {job.id}; should this process die: occscene-server jobs fetch {job.id} --output DIR")
             try:
                 for event in client.watch(job.id):
                     display.show(event)
@@ -175,6 +174,8 @@ def _run(
                 client.cancel(job.id)
                 raise ServerError("interrupted; the job on the server was cancelled") from error
         return
+    if request_id:
+        raise ValueError("--request-id is that of a job on a server, but there is no --server; give both or neither")
     violations = check_request(request)
     if violations:
         raise ValueError("\n".join(violation.description for violation in violations))

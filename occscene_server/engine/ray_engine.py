@@ -100,7 +100,7 @@ class RayEngine:
                 emit(job_pb2.JobEvent(cancelled=job_pb2.JobCancelled()))
                 return
             if isinstance(error, DeviceLostError):
-                raise JobInterruptedError(device_lost(str(error))) from error
+                raise JobInterruptedError(device_lost(str(getattr(error, "cause", error)))) from error
             reason = str(error).partition("\n")[0]
             text = f"the replica died while it ran this job: {reason}"
             advice = "See the log of the replica, and send the job again."

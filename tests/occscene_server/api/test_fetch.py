@@ -63,7 +63,7 @@ def test_fetch_leaves_the_folder_that_generate_leaves(served: ServeProcess, clie
     request_id, job_id = output.split()[1], output.split()[3].rstrip(";")
     job = client.find(request_id)
     assert (job.id, len(job_id)) == (job_id, 32)
-    for name in (job_id, job_id[:10], request_id, job_id):
+    for name in (job_id, job_id[:10].upper(), request_id, request_id.upper()):
         run(served, "jobs", "fetch", name, "--output", inputs / "fetched")
         assert contents(inputs / "fetched") == contents(inputs / "out")
     assert load_cameras(inputs / "fetched/cameras.json")[1].name == "a/b"
@@ -104,6 +104,8 @@ def test_given_request_id_takes_up_the_same_job(served: ServeProcess, client: Sc
     assert sum(job.request_id == str(request_id) for job in client.jobs(1000)) == 1
     other = generate(served, inputs, "--request-id", request_id, "--prompt", "something else", code=1)
     assert "of which something else was asked" in other
+    here = ["generate", "--output", str(inputs / "out"), "--request-id", str(request_id)]
+    assert "there is no --server" in " ".join(CliRunner().invoke(app, here).output.split())
     assert "must be a UUID" in generate(served, inputs, "--request-id", "mine", code=1)
 
 
