@@ -61,7 +61,8 @@ class WorkerProcess:
             with contextlib.suppress(OSError):  # the worker is dead, which the listener tells
                 self._pipe.send(message)
 
-        self._sender.submit(send)
+        with contextlib.suppress(RuntimeError):  # so is the thread that sends
+            self._sender.submit(send)
 
     def kill(self, reason: job_pb2.JobEvent | None = None) -> None:
         """Ends it, in the middle of a step or of a hang: it has nothing to save.
@@ -89,13 +90,19 @@ class WorkerProcess:
             if self._process.is_alive():
                 self._process.kill()
                 self._process.join(_JOIN_SECONDS)
-            self._joined.set()
-            self._sender.shutdown(wait=False)
             exit_code = self._process.exitcode
             if exit_code is None:
                 log.error("the worker process %d does not end; a new one is started beside it", self.pid)
+            self._sender.shutdown(wait=exit_code is not None)  # nothing holds up what is sent to the dead
             failure = self._reason or worker_died(exit_code, kills_for_memory() - self._kills)
-            loop.call_soon_threadsafe(self._on_death, failure)
+            loop.call_soon_threadsafe(self._end, exit_code, failure)
+            self._joined.set()
+
+    def _end(self, exit_code: int | None, failure: job_pb2.JobEvent) -> None:
+        self._pipe.close()
+        if exit_code is not None:
+            self._process.close()
+        self._on_death(failure)
 
     def _take(self, message: tuple[Any, ...]) -> None:
         self.heard = time.monotonic()
