@@ -45,7 +45,7 @@ async def watched(
 ) -> list[job_pb2.JobEvent]:
     """All events of a job to its final one."""
     request = scene_service_pb2.WatchJobRequest(job_id=job_id, after_sequence=after)
-    return [response.event async for response in stub.WatchJob(request, timeout=30)]
+    return [response.event async for response in stub.WatchJob(request, timeout=120)]
 
 
 def kinds(events: list[job_pb2.JobEvent]) -> list[str]:
