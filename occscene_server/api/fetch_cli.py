@@ -16,10 +16,10 @@ from occscene_server.api.console import (
     ServerAddress,
     TokenFile,
     connect,
-    console,
     user_errors,
 )
 from occscene_server.api.results import ProgressDisplay, ResultFolder, ended_badly
+from occscene_server.terminal import say
 
 
 def fetch_job(
@@ -47,4 +47,4 @@ def fetch_job(
                     display.show(event)
         except KeyboardInterrupt as error:
             raise ServerError(f"interrupted; job {found.id} goes on, fetch it later") from error
-    console.print(f"the results of job {found.id} are in {output}", highlight=False, markup=False, soft_wrap=True)
+    say(f"the results of job {found.id} are in {output}")

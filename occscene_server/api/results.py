@@ -50,7 +50,7 @@ class ProgressDisplay:
 
     def say(self, text: str) -> None:
         """Prints a line that stays."""
-        self._progress.console.print(text, highlight=False, markup=False, soft_wrap=True)
+        self._progress.console.print(text, soft_wrap=True)
 
     def describe(self, text: str) -> None:
         """Says what goes on."""
