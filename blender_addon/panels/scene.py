@@ -102,7 +102,7 @@ class VIEW3D_PT_occscene_object(SidebarPanel, bpy.types.Panel):
             _class_line(column, "OUTLINER_COLLECTION", text, from_collection, "", is_beaten)
         if not lookup.class_names(thing):
             column.label(text="Without a class it is not sent", icon="ERROR")
-        layout.prop(thing.occscene, "shell_only")
+        layout.prop(thing.occscene, "fill")
 
 
 def _class_line(

@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 import bpy
-from bpy.props import BoolProperty, CollectionProperty, FloatVectorProperty, StringProperty
+from bpy.props import BoolProperty, CollectionProperty, EnumProperty, FloatVectorProperty, StringProperty
 
 from ..scene.grid_view import mark_stale
 from .projection import OccSceneSlot
@@ -31,9 +31,14 @@ class OccSceneObject(bpy.types.PropertyGroup):
         override=_OVERRIDABLE,
         update=_mark_stale,
     )
-    shell_only: BoolProperty(
-        name="Surface Only",
-        description="Voxelize the surface alone: the inside of a closed mesh stays empty",
+    fill: EnumProperty(
+        name="Inside",
+        description="What is voxelized of the inside of a mesh",
+        items=(
+            ("AUTOMATIC", "Automatic", "Fill what a mesh encloses, unless it is a room"),
+            ("SOLID", "Solid", "Fill the mesh, even if it looks like a room"),
+            ("SURFACE", "Surface", "Voxelize the surface alone: the inside stays empty"),
+        ),
         override=_OVERRIDABLE,
         update=_mark_stale,
     )

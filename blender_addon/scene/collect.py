@@ -16,7 +16,7 @@ from mathutils import Matrix
 from numpy.typing import NDArray
 from occscene.limits import MAX_NAME_LENGTH
 
-from ..geometry.voxelize import TriangleObject
+from ..geometry.voxelize import Fill, TriangleObject
 from .projected import artist_material
 from .slots import parts_by_class
 from .tagging import ClassLookup
@@ -119,15 +119,15 @@ def _blockout(
     sources: list[str] = []
     for item, parts in zip(found, parts_by_class(gathered, scene.occscene.voxel_size), strict=True):
         hint = color_hint(scene, item.thing)
-        is_shell = bool(item.thing.occscene.shell_only)
+        chosen = Fill[item.thing.occscene.fill]
         for part in parts:
             name = item.label if len(parts) == 1 else f"{item.label} ({classes[part.class_index].name})"
             priority = None
             if part.body_class:
                 priority = max(classes[part.class_index].priority, classes[part.body_class].priority)
-            shell_only = is_shell or bool(part.body_class)
+            fill = Fill.SURFACE if part.body_class else chosen  # a skin's body is filled
             objects.append(
-                TriangleObject(name[:MAX_NAME_LENGTH], part.class_index, part.triangles, priority, shell_only, hint)
+                TriangleObject(name[:MAX_NAME_LENGTH], part.class_index, part.triangles, priority, fill, hint)
             )
             sources.append(item.source)
     return Blockout(tuple(objects), tuple(sources), untagged)

@@ -6,6 +6,7 @@ import math
 
 import numpy as np
 
+from blender_addon.geometry.voxelize import Fill
 from occscene_server.studio.kit import Finish, Kit, Piece, with_article
 from occscene_server.studio.room import Part
 from occscene_server.studio.shapes import blade, board, box, curtain, cylinder, ellipsoid, lathe, moved, rod, turned
@@ -132,7 +133,7 @@ def rug(kit: Kit, width: float, depth: float) -> Piece:
         parts = [box((0, 0, (0.012 - SUNK) / 2), (width, depth, 0.012 + SUNK), key, 0.004, centered=True)]
         shape, size = "", (width, depth, 0.02)
     phrase = with_article(f"{shape}{colors} {word} rug")
-    return Piece("rug", "floor", phrase, tuple(parts), (((0.0, 0.0, 0.01), size),), shell_only=True, priority=30)
+    return Piece("rug", "floor", phrase, tuple(parts), (((0.0, 0.0, 0.01), size),), fill=Fill.SURFACE, priority=30)
 
 
 def picture(kit: Kit) -> Piece:
@@ -166,7 +167,7 @@ def picture(kit: Kit) -> Piece:
         tuple(parts),
         blocks,
         decor=True,
-        shell_only=True,
+        fill=Fill.SURFACE,
         priority=75,
     )
 

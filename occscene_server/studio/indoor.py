@@ -106,7 +106,7 @@ def _item(placed: Placed, habit: BlockoutHabit, rng: np.random.Generator) -> Ite
     piece = placed.piece
     parts = tuple(moved(turned(part, placed.angle), (placed.x, placed.y, placed.z)) for part in piece.parts)
     boxes = block_out(placed, habit, rng)
-    return Item(piece.name, piece.class_name, parts, boxes, (0, 0, 0), piece.phrase, piece.shell_only, piece.priority)
+    return Item(piece.name, piece.class_name, parts, boxes, (0, 0, 0), piece.phrase, piece.fill, piece.priority)
 
 
 def _hang_curtains(plan: Floorplan, kit: Kit, openings: tuple[Opening, ...]) -> None:

@@ -7,6 +7,7 @@ from functools import cached_property
 
 import numpy as np
 
+from blender_addon.geometry.voxelize import Fill
 from occscene_server.studio.room import FloatArray, MaterialSpec, Part
 from occscene_server.studio.shapes import bounds
 from occscene_server.studio.styles import COLORS, FABRIC_WORDS, METALS, PLAIN_COLORS, WOODS, Color, Style
@@ -29,7 +30,7 @@ class Piece:
     """A thing in its own frame: standing on z = 0, its back toward -y, its front toward +y.
 
     Args:
-        name, class_name, phrase, shell_only, priority: as in `Item`.
+        name, class_name, phrase, fill, priority: as in `Item`.
         parts: meshes in the piece's frame.
         blocks: the boxes of a careful blockout, in the piece's frame.
         decor: small enough that an artist often leaves it out of a blockout.
@@ -43,7 +44,7 @@ class Piece:
     blocks: tuple[Block, ...] = ()
     decor: bool = False
     top: float = 0.0
-    shell_only: bool = False
+    fill: Fill = Fill.AUTOMATIC
     priority: int | None = None
 
     @cached_property

@@ -11,6 +11,8 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
+from blender_addon.geometry.voxelize import Fill
+
 FloatArray = NDArray[np.float64]
 
 INDOOR_VOXEL_SIZE = 0.08
@@ -58,7 +60,7 @@ class Item:
         blockout: coarse boxes in world coordinates; empty when an artist would leave the item out of a blockout.
         color: mean albedo, linear RGB in [0, 1].
         phrase: how a prompt names it with colour and material: "a mustard velvet sofa".
-        shell_only: voxelise as a surface only (walls, floor, ceiling, rugs, pictures).
+        fill: what of its inside is voxelised (of walls, floor, ceiling, rugs and pictures the surface only).
         priority: paint priority over other items where voxels overlap; None takes the class's own.
     """
 
@@ -68,7 +70,7 @@ class Item:
     blockout: tuple[Box, ...]
     color: tuple[float, float, float]
     phrase: str
-    shell_only: bool = False
+    fill: Fill = Fill.AUTOMATIC
     priority: int | None = None
 
 

@@ -112,7 +112,7 @@ def _box_object(item: Item) -> bpy.types.Object:
     thing.location = middle.tolist()
     thing.color = (*item.color, 1.0)
     thing.occscene.use_hint = item.class_name in _HINTED
-    thing.occscene.shell_only = item.shell_only
+    thing.occscene.fill = item.fill.name
     return thing
 
 

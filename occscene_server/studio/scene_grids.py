@@ -43,7 +43,7 @@ def classes_of_items(room: Room) -> NDArray[np.uint8]:
 def _triangle_object(
     item: Item, triangles: NDArray[np.float64], hint: tuple[float, float, float] | None = None
 ) -> TriangleObject:
-    return TriangleObject(item.name, INDOOR.index_of(item.class_name), triangles, item.priority, item.shell_only, hint)
+    return TriangleObject(item.name, INDOOR.index_of(item.class_name), triangles, item.priority, item.fill, hint)
 
 
 def item_triangles(item: Item) -> NDArray[np.float64]:

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from blender_addon.geometry.voxelize import Fill
 from occscene_server.studio.kit import Finish, Kit, with_article
 from occscene_server.studio.room import Box, Item, Opening, Part
 from occscene_server.studio.shapes import BOX_FACES, CORNERS, box
@@ -191,7 +192,9 @@ def wall_item(wall: str, size: Size, thickness: float, openings: tuple[Opening, 
         ]
     parts = tuple(wall_part(wall, size, along, up, out, surfaces.wall) for along, up in spans)
     center, extent = _center_and_size(*wall_box(wall, size, (-reach, length + reach), full, out))
-    return Item(f"{wall} wall", "wall", parts, (Box(center, extent),), (0, 0, 0), surfaces.wall_phrase, True, 15)
+    return Item(
+        f"{wall} wall", "wall", parts, (Box(center, extent),), (0, 0, 0), surfaces.wall_phrase, Fill.SURFACE, 15
+    )
 
 
 def window_item(kit: Kit, frame: Finish, opening: Opening, size: Size, thickness: float) -> Item:
@@ -224,7 +227,7 @@ def window_item(kit: Kit, frame: Finish, opening: Opening, size: Size, thickness
     sill = wall_part(opening.wall, size, (left - 0.03, right + 0.03), (low - 0.025, low), (-0.05, 0.02), frame.key)
     center, extent = _center_and_size(*wall_box(opening.wall, size, (left, right), (low, high), (0.0, thickness)))
     phrase = f"a window with {with_article(frame.words)} frame"
-    return Item("window", "window", (*parts, pane, sill), (Box(center, extent),), (0, 0, 0), phrase, True, 50)
+    return Item("window", "window", (*parts, pane, sill), (Box(center, extent),), (0, 0, 0), phrase, Fill.SURFACE, 50)
 
 
 def door_item(kit: Kit, wall: str, size: Size, start: float) -> Item:
@@ -248,7 +251,7 @@ def door_item(kit: Kit, wall: str, size: Size, start: float) -> Item:
         parts.append(bar((start + 0.13, start + width - 0.19), (low, high), 0.028, leaf.key))
     center, extent = _center_and_size(*wall_box(wall, size, (start, start + width), (0.0, height), (-0.03, 0.03)))
     phrase = with_article(f"{leaf.words} door")
-    return Item("door", "wall", tuple(parts), (Box(center, extent),), (0, 0, 0), phrase, True, 25)
+    return Item("door", "wall", tuple(parts), (Box(center, extent),), (0, 0, 0), phrase, Fill.SURFACE, 25)
 
 
 def skirting_item(kit: Kit, size: Size, door: str, start: float) -> Item:
@@ -265,7 +268,9 @@ def skirting_item(kit: Kit, size: Size, door: str, start: float) -> Item:
             for span in spans
             if span[1] - span[0] > 0.02
         ]
-    return Item("skirting board", "wall", tuple(parts), (), (0, 0, 0), f"{paint.words} skirting boards", True, 16)
+    return Item(
+        "skirting board", "wall", tuple(parts), (), (0, 0, 0), f"{paint.words} skirting boards", Fill.SURFACE, 16
+    )
 
 
 def floor_item(size: Size, thickness: float, surfaces: Surfaces) -> Item:
@@ -279,7 +284,7 @@ def floor_item(size: Size, thickness: float, surfaces: Surfaces) -> Item:
         (Box(center, extent),),
         (0, 0, 0),
         surfaces.floor_phrase,
-        True,
+        Fill.SURFACE,
         10,
     )
 
@@ -298,4 +303,4 @@ def ceiling_item(kit: Kit, size: Size, thickness: float, surfaces: Surfaces) -> 
             for x in np.linspace(0.5, size[0] - 0.5, 4)
         ]
         phrase = f"a ceiling with {beam.words} beams"
-    return Item("ceiling", "ceiling", tuple(parts), (Box(center, extent),), (0, 0, 0), phrase, True, 10)
+    return Item("ceiling", "ceiling", tuple(parts), (Box(center, extent),), (0, 0, 0), phrase, Fill.SURFACE, 10)

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from occscene.taxonomy import INDOOR
 
-from blender_addon.geometry.voxelize import voxelize
+from blender_addon.geometry.voxelize import Fill, voxelize
 from blender_addon.scene.collect import Blockout, blockout_bounds, collect_blockout
 from blender_addon.scene.slots import parts_by_class
 from blender_addon.scene.volume import grid_volume
@@ -198,7 +198,7 @@ def test_joined_closed_meshes_keep_a_class_each(scene: bpy.types.Scene) -> None:
         bpy.ops.object.join()
     blockout = collected()
     assert blockout.sources == ("table", "table")
-    assert [(item.class_index, item.shell_only) for item in blockout.objects] == [(8, False), (11, False)]
+    assert [(item.class_index, item.fill) for item in blockout.objects] == [(8, Fill.AUTOMATIC), (11, Fill.AUTOMATIC)]
     assert [len(item.triangles) for item in blockout.objects] == [12, 12]
 
 

@@ -9,7 +9,7 @@ import trimesh
 from occscene.grid import GridVolume, SemanticGrid
 from occscene.taxonomy import INDOOR
 
-from blender_addon.geometry.voxelize import TriangleObject, voxelize
+from blender_addon.geometry.voxelize import Fill, TriangleObject, voxelize
 
 VOLUME = GridVolume((32, 30, 28), 0.1, np.eye(4))
 
@@ -112,9 +112,9 @@ def test_closed_and_open_parts_of_one_object_are_told_apart() -> None:
     assert not found[16:22, 16:22, 6:].any()
 
 
-def test_shell_only_is_hollow() -> None:
+def test_a_surface_is_hollow() -> None:
     item = box((0.5, 0.5, 0.5), (1.5, 1.5, 1.5))
-    found = occupied(solid(item, shell_only=True))
+    found = occupied(solid(item, fill=Fill.SURFACE))
     expected = occupied(solid(item))
     expected[6:14, 6:14, 6:14] = False
     np.testing.assert_array_equal(found, expected)

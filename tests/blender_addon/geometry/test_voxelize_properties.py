@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from occscene.grid import GridVolume
 from occscene.taxonomy import INDOOR
 
-from blender_addon.geometry.voxelize import TriangleObject, voxelize
+from blender_addon.geometry.voxelize import Fill, TriangleObject, voxelize
 
 SHAPE = (14, 12, 13)
 VOXEL = 0.125  # a power of two, so that multiples of it are exact
@@ -43,7 +43,7 @@ tetrahedra = st.lists(points, min_size=4, max_size=4).map(lambda corners: metres
 loose = st.lists(st.tuples(points, points, points), min_size=1, max_size=4).map(metres)
 meshes = st.lists(st.one_of(boxes, tetrahedra, loose), min_size=1, max_size=3).map(np.concatenate)
 objects = st.builds(
-    TriangleObject, st.just("object"), st.integers(1, 11), meshes, st.integers(0, 3), st.booleans(), st.none()
+    TriangleObject, st.just("object"), st.integers(1, 11), meshes, st.integers(0, 3), st.sampled_from(Fill), st.none()
 )
 scenes = st.lists(objects, min_size=1, max_size=4)
 
@@ -131,8 +131,8 @@ def test_a_scene_occupies_the_union_of_its_objects(scene: list[TriangleObject]) 
 @given(objects)
 @settings(max_examples=40, deadline=None)
 def test_the_filled_object_contains_its_shell(item: TriangleObject) -> None:
-    shell = labels([replace(item, shell_only=True)]) > 0
-    filled = labels([replace(item, shell_only=False)]) > 0
+    shell = labels([replace(item, fill=Fill.SURFACE)]) > 0
+    filled = labels([replace(item, fill=Fill.AUTOMATIC)]) > 0
     assert not (shell & ~filled).any()
 
 
