@@ -23,6 +23,10 @@ _LATTICE = 2**16
 _NUDGE = np.array([5, 7, 11]) / _LATTICE
 """Voxels by which everything is moved: a face on voxel planes or centres then lies on one side throughout."""
 
+_ON_BORDER = 2.0**-9
+"""Voxels from the grid's border up to which a plane lies on it, and so in the outermost voxels, on either side: volumes
+are fitted to single precision, and may be smaller than what they hold by a thousandth of a voxel."""
+
 _NARROW = 0.999
 """Voxels below which an object counts as less than a voxel thick."""
 
@@ -86,7 +90,7 @@ def occupy(corners: Floats, owner: Ints, rules: FillRules, shape: Shape) -> Occu
     """
     bordered = (shape[0] + 2 * _BORDER, shape[1] + 2 * _BORDER, shape[2] + 2 * _BORDER)
     objects = len(rules.surface)
-    corners, vertex = _snapped(corners)
+    corners, vertex = _snapped(corners, bordered)
     groups, rooms, has_room, scan = _watertight(corners, vertex, owner, rules, bordered)
     hollow = rules.surface[groups.owner] | rooms
     runs = _filling_runs(scan[0], groups, hollow)
@@ -125,14 +129,32 @@ def _watertight(
     return groups, rooms, has_room, scan
 
 
-def _snapped(corners: Floats) -> tuple[Floats, NDArray[np.uint64]]:
-    """Corners at places of the bordered grid that are equal where they touch, and hashes of these places."""
+def _snapped(corners: Floats, bordered: Shape) -> tuple[Floats, NDArray[np.uint64]]:
+    """Corners at places of the bordered grid that are equal where they touch, and hashes of these places.
+
+    Triangles in the plane of the grid's border are moved off it, inwards. Of what is closed that moves nothing: no
+    voxel's centre is so near.
+    """
     snapped, vertex = np.empty_like(corners), np.empty(corners.shape[1:], np.uint64)
     for batch in batches(corners.shape[2]):
         lattice = np.rint(corners[:, :, batch] * _LATTICE)
         vertex[:, batch] = vertex_hashes(lattice.astype(np.int64))
-        snapped[:, :, batch] = lattice / _LATTICE + (_NUDGE + _BORDER)[:, None, None]
+        places = lattice / _LATTICE + (_NUDGE + _BORDER)[:, None, None]
+        for axis, side in enumerate(bordered):
+            first, second, third = places[axis]
+            level = np.flatnonzero((np.abs(first - second) < _ON_BORDER) & (np.abs(first - third) < _ON_BORDER))
+            kept = places[axis][:, level]
+            inside = _off_border(kept, side)
+            places[axis][:, level] = np.where((inside != kept).all(axis=0), inside, kept)
+        snapped[:, :, batch] = places
     return snapped, vertex
+
+
+def _off_border(place: Floats, side: int) -> Floats:
+    """Places along an axis of the bordered grid, those on the border of the grid moved into its outermost voxels."""
+    low, high = _BORDER + _ON_BORDER, side - _BORDER - _ON_BORDER
+    on_low, on_high = np.abs(place - _BORDER) < _ON_BORDER, np.abs(place - (side - _BORDER)) < _ON_BORDER
+    return np.where(on_low, low, np.where(on_high, high, place))
 
 
 def _far_passages(corners: Floats, owner: Ints, groups: ClosedGroups, bordered: Shape) -> Passages:
@@ -175,7 +197,8 @@ def _surface_voxels(along: Passages, groups: ClosedGroups, hollow: Bools) -> lis
     # one axis may see a centre a hair inside that another sees outside, so a single voxel is shown too
     single, none = np.flatnonzero(centers == 1), np.flatnonzero(centers < 1)
     middle = along.key.middle(along.enter[none], along.leave[none])
-    found = [along.voxels(single, along.begin[single]), along.voxels(none, middle)]
+    voxel = np.floor(_off_border(middle, along.key.shape[along.key.axis])).astype(np.int64)
+    found = [along.voxels(single, along.begin[single]), along.voxels(none, voxel)]
     if hollow.any():
         thick = np.flatnonzero(hollow[along.group()] & (centers > 1))
         found += [along.voxels(thick, along.begin[thick]), along.voxels(thick, along.end[thick] - 1)]
@@ -189,6 +212,8 @@ def _slender(corners: Floats, vertex: NDArray[np.uint64], owner: Ints, occupied:
     show twice where it straddles two voxels.
     """
     middle, narrow = _narrow_middles(corners, owner)
+    for axis, side in enumerate(occupied.ranks.shape):
+        middle[axis] = _off_border(middle[axis], side)
     found = []
     for batch in batches(len(owner)):
         flat, places = narrow[:, batch], corners[:, :, batch]

@@ -59,9 +59,9 @@ class CrossingKey:
         """The first voxel along the axis whose centre is not below a crossing."""
         return ((self._height(key) + (1 << self.fraction_bits >> 1) - 1) >> self.fraction_bits) - 1
 
-    def middle(self, key: Ints, other: Ints) -> Ints:
-        """The voxel in the middle between two crossings."""
-        return ((self._height(key) + self._height(other)) >> (self.fraction_bits + 1)) - 1
+    def middle(self, key: Ints, other: Ints) -> Floats:
+        """The place along the axis in the middle between two crossings."""
+        return (self._height(key) + self._height(other)) / (2 << self.fraction_bits) - 1
 
     def line(self, key: Ints) -> tuple[Ints, Ints]:
         """Row and column of crossings."""
