@@ -84,7 +84,7 @@ def _closed_parts(vertex: Hashes, owner: Ints) -> tuple[Ints, Ints, Bools]:
 
     A part that does not close as it stands is judged without the triangles that it holds twice.
     """
-    part = _connected_parts(vertex + scrambled(owner))
+    part = connected_parts(vertex + scrambled(owner))
     state = np.where(_sum_of_part(_boundary(vertex), part) == 0, 0, REPEATED)
     alternating = np.zeros(len(part), bool)
     left = np.flatnonzero(state == REPEATED)
@@ -99,7 +99,7 @@ def _closed_parts(vertex: Hashes, owner: Ints) -> tuple[Ints, Ints, Bools]:
     return part, state, alternating
 
 
-def _connected_parts(vertex: Hashes) -> Ints:
+def connected_parts(vertex: Hashes) -> Ints:
     """A number for each triangle that it shares with the triangles joined to it by vertices."""
     distinct, index = np.unique(vertex, return_inverse=True)
     corners = index.reshape(vertex.shape)
@@ -118,6 +118,29 @@ def _connected_parts(vertex: Hashes) -> Ints:
             if np.array_equal(shortened, label):
                 break
             label = shortened
+
+
+def shared_edges(vertex: Hashes, part: Ints) -> tuple[Ints, Bools]:
+    """Of each part 0, 1, 2 ... how many edges only one triangle has, and whether two pass an edge in one direction.
+
+    Where more than two triangles of a part meet at an edge, nothing is said of their directions.
+
+    Args:
+        vertex: (3, T) hashes of the corners.
+        part: (T,) the part of each triangle.
+    """
+    starts, ends = vertex.reshape(-1), np.roll(vertex, -1, axis=0).reshape(-1)
+    (real,) = (starts != ends).nonzero()
+    starts, ends, owner = starts[real], ends[real], np.tile(part, 3)[real]
+    edge = _mixed(starts + ends) + scrambled(owner)
+    order = np.argsort(edge)
+    first = np.flatnonzero(np.diff(edge[order].view(np.int64), prepend=~edge[order[:1]].view(np.int64)))
+    count = np.diff(first, append=len(order))
+    border = order[first[count == 1]]
+    twice = first[count == 2]
+    alike = order[twice[starts[order[twice]] == starts[order[twice + 1]]]]
+    parts = int(part.max(initial=-1)) + 1
+    return np.bincount(owner[border], minlength=parts), np.bincount(owner[alike], minlength=parts) > 0
 
 
 def _boundary(vertex: Hashes) -> Hashes:

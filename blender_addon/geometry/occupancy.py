@@ -9,9 +9,11 @@ from typing import TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
-from .closedness import ClosedGroups, closed_groups, scrambled, vertex_hashes
+from .closedness import OPEN, REPEATED, ClosedGroups, closed_groups, scrambled, vertex_hashes
 from .crossings import Bools, Floats, Ints, Shape, batches
 from .marks import Marks
+from .open_filling import open_fillings
+from .openings import nearly_closed
 from .painting import Changes, Runs, visible_changes
 from .passages import Passages, scanned
 from .rooms import WorldCorners, room_groups, with_walls_between
@@ -46,11 +48,15 @@ class FillRules:
     Args:
         surface: (objects,) nothing: its inside stays empty.
         may_be_room: (objects,) its closed bodies, unless they are rooms.
+        small_openings: (objects,) bodies with small openings too.
+        any_opening: (objects,) bodies with any openings.
         metres_from_voxels: (3, 3) directions in voxel units to directions in the world.
     """
 
     surface: Bools
     may_be_room: Bools
+    small_openings: Bools
+    any_opening: Bools
     metres_from_voxels: Floats
 
 
@@ -92,11 +98,14 @@ def occupy(corners: Floats, owner: Ints, rules: FillRules, shape: Shape) -> Occu
     objects = len(rules.surface)
     corners, vertex = _snapped(corners, bordered)
     groups, rooms, has_room, scan = _watertight(corners, vertex, owner, rules, bordered)
+    groups, open_runs, found = _open_bodies(corners, vertex, owner, groups, rules, bordered)
     hollow = rules.surface[groups.owner] | rooms
-    runs = _filling_runs(scan[0], groups, hollow)
-    found = []
+    runs = Runs.joined([_filling_runs(scan[0], groups, hollow), *open_runs])
     for axis in range(3):
         along, triangle, voxel = scan if axis == 0 else scanned(corners, groups, axis, bordered)
+        if axis == 0:
+            still_open = np.flatnonzero(groups.of_triangle[triangle] == OPEN)
+            triangle, voxel = triangle[still_open], voxel[still_open]
         found += [(owner[triangle] + 1, voxel), *_surface_voxels(along, groups, hollow)]
     changes, marks = visible_changes(runs, bordered), Marks.joined(found)
     ranks = changes.painted(np.arange(objects + 1, dtype=np.min_scalar_type(objects)))
@@ -127,6 +136,23 @@ def _watertight(
         groups, rooms = with_walls_between(world, groups, rooms)
         scan = scanned(corners, groups, 0, bordered)
     return groups, rooms, has_room, scan
+
+
+def _open_bodies(
+    corners: Floats, vertex: NDArray[np.uint64], owner: Ints, groups: ClosedGroups, rules: FillRules, bordered: Shape
+) -> tuple[ClosedGroups, list[Runs], list[tuple[Ints, Ints]]]:
+    """Fills what nearly closes: the groups without its triangles, its runs, and ranks and flat indices of voxels."""
+    world = WorldCorners(corners, rules.metres_from_voxels)
+    bodies = nearly_closed(world, vertex, owner, groups, rules.small_openings, rules.any_opening)
+    item = np.array([owner[body.triangles[0]] for body in bodies], np.int64)
+    runs, voxels, of_triangle = [], [], groups.of_triangle.copy()
+    for filling in open_fillings(corners, bodies, rules.surface[item], bordered):
+        rank = item[filling.body] + 1
+        runs.append(Runs(np.full(len(filling.column), rank), filling.column, filling.begin, filling.end))
+        voxels.append((np.full(len(filling.voxel), rank), filling.voxel))
+    for body in bodies:
+        of_triangle[body.triangles] = REPEATED
+    return replace(groups, of_triangle=of_triangle), runs, voxels
 
 
 def _snapped(corners: Floats, bordered: Shape) -> tuple[Floats, NDArray[np.uint64]]:

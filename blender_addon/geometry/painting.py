@@ -27,6 +27,13 @@ class Runs:
     begin: Ints
     end: Ints
 
+    @staticmethod
+    def joined(parts: list[Runs]) -> Runs:
+        """All runs of several sets."""
+        if len(parts) == 1:
+            return parts[0]
+        return Runs(*(np.concatenate(values) for values in zip(*(vars(part).values() for part in parts), strict=True)))
+
 
 @dataclass(frozen=True, eq=False)
 class Changes:

@@ -24,14 +24,15 @@ from occscene.taxonomy import Taxonomy
 
 from .crossings import Floats, Ints, batches
 from .occupancy import FillRules, Occupancy, occupy
+from .openings import SHEET_CLASSES
 from .rooms import ROOM_CLASSES
 
 
 class Fill(Enum):
     """What of an object's inside is voxelised.
 
-    AUTOMATIC: what closed surfaces enclose, but for rooms (`rooms`).
-    SOLID: what closed surfaces enclose, rooms too.
+    AUTOMATIC: what closed surfaces enclose, but for rooms (`rooms`), and what nearly closes (`openings`).
+    SOLID: what surfaces enclose, be they rooms or open.
     SURFACE: nothing.
     """
 
@@ -106,6 +107,8 @@ def _occupancy(ranked: Sequence[TriangleObject], volume: GridVolume, taxonomy: T
     rules = FillRules(
         np.array([choice is Fill.SURFACE for choice in fill], bool),
         np.array([f is Fill.AUTOMATIC and name in ROOM_CLASSES for f, name in zip(fill, names, strict=True)], bool),
+        np.array([name not in SHEET_CLASSES for name in names], bool),
+        np.array([choice is Fill.SOLID for choice in fill], bool),
         volume.world_from_grid[:3, :3] * volume.voxel_size,
     )
     return occupy(corners, owner, rules, volume.shape)
