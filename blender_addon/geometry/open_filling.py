@@ -91,12 +91,20 @@ def _layer(hits: Sequence[Hits], alternating: bool, first: Ints, last: Ints, sha
 
 
 def _bare_hits(hits: Hits, within: Bools) -> Ints:
-    """Voxels (3, N) of those hits that have no filled voxel's centre next to them on their line."""
+    """Voxels (3, N) of those hits that have no filled voxel's centre next to them on their line.
+
+    Hits between the same two centres show the voxel in their middle, as a thin wall does.
+    """
     axis = hits.axis
     along = np.pad(np.moveaxis(within, axis, 0), ((1, 1), (0, 0), (0, 0)))
     center = hits.next_center(within.shape[axis])
-    bare = hits.at(~(along[center, hits.row, hits.column] | along[center + 1, hits.row, hits.column]))
-    return np.insert(np.stack([bare.row, bare.column]), axis, np.floor(bare.height).astype(np.int64), axis=0)
+    (bare,) = (~(along[center, hits.row, hits.column] | along[center + 1, hits.row, hits.column])).nonzero()
+    bare = bare[np.lexsort([hits.height[bare], center[bare], hits.column[bare], hits.row[bare]])]
+    place = np.stack([hits.row[bare], hits.column[bare], center[bare]])
+    (first,) = (np.diff(place, axis=1, prepend=-1) != 0).any(axis=0).nonzero()
+    last = np.append(first[1:], len(bare)) - 1
+    middle = np.floor((hits.height[bare[first]] + hits.height[bare[last[: len(first)]]]) / 2).astype(np.int64)
+    return np.insert(place[:2, first], axis, middle, axis=0)
 
 
 def _core(within: Bools) -> Bools:

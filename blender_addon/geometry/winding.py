@@ -3,7 +3,9 @@
 The winding number of a surface around a point is the average, over all directions, of the crossings that a ray from
 the point meets, counted by their direction (Jacobson et al. 2013, "Robust inside-outside segmentation using
 generalized winding numbers"). Rays along the axes from voxel centres are on the lines that the voxeliser scans anyway,
-so six directions cost one scan for each axis. A point is inside where more than half of the rays say so.
+so six directions cost one scan for each axis. A point is inside where more than half of the rays say so, or
+half of them and nearly all meet the surface. Behind a hole that faces between the axes a dent may stay, no deeper than
+the hole is wide.
 """
 
 from __future__ import annotations
@@ -109,4 +111,13 @@ def inside(hits: Sequence[Hits], body: Sequence[Ints], alternating: Bools, shape
         if alternating.any():
             both[:, alternating] = (below[:, alternating] & 1) + (above[:, alternating] & 1)
         votes += np.moveaxis(both, 0, 1 + along.axis)
-    return np.abs(votes) > 3
+    votes = np.abs(votes)
+    if not (votes == 3).any():
+        return votes > 3
+    # half of the rays: next to a face that was left inside, where all are stopped, or next to a large hole
+    stopped = np.zeros(votes.shape, np.int8)
+    for along, of_hit in zip(hits, body, strict=True):
+        below = along.below(of_hit, len(alternating), shape, 1)
+        ends = (below[:-1] > 0).astype(np.int8) + (below[:-1] < below[-1])
+        stopped += np.moveaxis(ends, 0, 1 + along.axis)
+    return (votes > 3) | ((votes == 3) & (stopped >= 5))
