@@ -28,12 +28,13 @@ SHEET_CLASSES = ROOM_CLASSES | {"road", "parking", "sidewalk", "other-ground", "
 """The names of classes that are modelled as planes."""
 
 _LARGEST_SHARE = 0.08
-"""Of the surface, that openings may have: measured 0.8 to 5 % on scans and sculpts that are meant to be solid, and
-11 % and more on bins, shelves and crates."""
+"""Of the surface, that openings may have: scans and sculpts that are meant to be solid have 1 to 5 %, a cubic
+crate without a lid 17 %, a waste bin a third higher than wide 11 %. A bin three times as high as wide, 7 %, is filled."""
 
 _LINES = 24
 
 _BODIES_AT_ONCE = 64
+"""Bodies whose openings are measured together: as many as the processor's cache holds."""
 
 _MOST_ASTRAY = 0.16
 """Of its area, that the normals of a body may add up to sideways: twice the share, for the axes measure more area."""

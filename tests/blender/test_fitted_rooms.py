@@ -96,3 +96,28 @@ def test_a_cube_with_slots_for_walls_floor_and_ceiling_is_a_room(scene: bpy.type
     assert not grid.labels[10:50, 10:50, 5:28].any()
     room.occscene.fill = "SOLID"
     assert labels()[10:50, 10:50, 5:28].all()
+
+
+def test_suzanne_and_a_pipe_without_caps_are_solid(scene: bpy.types.Scene) -> None:
+    bpy.ops.mesh.primitive_monkey_add(size=1.9, location=(0, 0, 1))
+    monkey = bpy.context.object
+    curve = bpy.data.curves.new("pipe", "CURVE")
+    curve.dimensions, curve.bevel_depth = "3D", 0.1
+    spline = curve.splines.new("BEZIER")
+    spline.bezier_points.add(1)
+    for point, place in zip(spline.bezier_points, ((-1.5, -1.6, 0.3), (1.5, -1.6, 0.3)), strict=True):
+        point.co, point.handle_left_type, point.handle_right_type = place, "AUTO", "AUTO"
+    pipe = bpy.data.objects.new("pipe", curve)
+    scene.collection.objects.link(pipe)
+    for obj in (monkey, pipe):
+        obj.occscene.class_name = "objs"
+    scene.occscene.voxel_size = 0.04
+    bpy.ops.occscene.fit_volume(mode="TIGHT")
+    grid = labels() > 0
+    filled = grid.sum() * 0.04**3
+    monkey.occscene.fill = pipe.occscene.fill = "SURFACE"
+    hollow = labels() > 0
+    assert not (hollow & ~grid).any()
+    assert hollow.sum() < 0.6 * grid.sum()
+    pipe_volume, monkey_volume = 3.0 * np.pi * 0.1**2, 1.86  # what libigl's winding numbers hold for Suzanne's inside
+    assert abs(filled - pipe_volume - monkey_volume) < 0.03
