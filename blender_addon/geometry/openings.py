@@ -28,8 +28,8 @@ SHEET_CLASSES = ROOM_CLASSES | {"road", "parking", "sidewalk", "other-ground", "
 """The names of classes that are modelled as planes."""
 
 _LARGEST_SHARE = 0.08
-"""Of the surface, that openings may have: scans and sculpts that are meant to be solid have 1 to 5 %, a cubic
-crate without a lid 17 %, a waste bin a third higher than wide 11 %. A bin three times as high as wide, 7 %, is filled."""
+"""Of the surface, that openings may have. Scans and sculpts that are meant to be solid have 1 to 5 %, a cubic crate
+without a lid 17 %, a waste bin a third higher than wide 11 %; a bin three times as high as wide, 7 %, is filled."""
 
 _LINES = 24
 

@@ -6,7 +6,8 @@ What becomes a voxel of an object:
 - inside surfaces that nearly close, the voxels whose centre is (`openings`);
 - where a line along x, y or z passes through a closed surface without meeting a centre inside - a thin wall - the
   voxel at the middle of the passage;
-- of rooms the surface, and of open surfaces the voxels in which such lines cross them (6-separating: nothing leaks through, and one voxel thin);
+- of rooms the outermost of the voxels inside, and of open surfaces those in which such lines cross them (6-separating:
+  nothing leaks through, and one voxel thin);
 - what all lines miss - poles, spikes, specks - along the triangles' edges (`slender`).
 What lies on the border of the grid is in its outermost voxels. Everything is done for all objects at once: the cost
 grows with triangles and surface, not with objects times grid; what nearly closes pays for its volume too.

@@ -45,7 +45,8 @@ def torus_rows(side: int, budget_ms: float | None) -> list[Row]:
     corners = np.ascontiguousarray(np.asarray(mesh.triangles).transpose(2, 1, 0))
     owner, shape = np.zeros(corners.shape[2], np.int64), (side, side, side)
     case = f"{sides(shape)}, one torus, {len(mesh.faces):,} triangles"
-    rules = FillRules(np.zeros(1, bool), np.zeros(1, bool), np.eye(3))
+    no = np.zeros(1, bool)
+    rules = FillRules(no, no, no, no, np.eye(3))
     ours = best_ms(lambda: occupy(corners, owner, rules, shape).painted(np.array([0, 1], np.uint8)))
     stencil = best_ms(lambda: painted_by_pyvista([mesh], shape, 1.0), 3)
     rows = [Row(case, ours, "pyvista voxelize_binary_mask, solid", stencil, budget_ms)]
