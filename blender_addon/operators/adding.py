@@ -8,7 +8,7 @@ from __future__ import annotations
 import bpy
 from bpy.props import FloatVectorProperty, StringProperty
 
-from ..scene.primitives import SIZES, add_tagged_box
+from ..scene.primitives import add_tagged_box, usual_size
 from ..scene.tagging import class_label, scene_taxonomy
 from .tinting import tint_again
 
@@ -26,7 +26,7 @@ class OCCSCENE_OT_add_box(bpy.types.Operator):
         description="Width, depth and height; what is usual for the class if it is not given",
         subtype="XYZ_LENGTH",
         unit="LENGTH",
-        min=0.01,
+        min=0.0001,
         soft_max=100.0,
     )
 
@@ -45,7 +45,7 @@ class OCCSCENE_OT_add_box(bpy.types.Operator):
             self.report({"ERROR"}, f"there is no class {self.class_name!r}; this domain has {', '.join(names)}")
             return {"CANCELLED"}
         if not self.properties.is_property_set("size"):
-            self.size = SIZES[self.class_name]
+            self.size = usual_size(context.scene, self.class_name)
         size = (self.size[0], self.size[1], self.size[2])
         add_tagged_box(context, self.class_name, class_label(self.class_name), size, context.scene.cursor.matrix)
         tint_again(context.scene)

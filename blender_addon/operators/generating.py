@@ -18,6 +18,7 @@ from occscene.volumes import default_volume
 
 from ..bridge.link import BridgeError
 from ..properties.generation import CAMERA_CHOICES, MAX_GUIDANCE, MAX_SEED
+from ..scene.camera_objects import cameras_of
 from ..scene.cameras import SceneView, chosen_views
 from ..scene.photos import photo_png, photo_window
 from ..scene.rig import add_rig
@@ -175,7 +176,7 @@ def empty_volume(context: bpy.types.Context) -> GridVolume:
 
 
 def prepare_empty_volume(context: bpy.types.Context) -> None:
-    """Gives the scene a volume and cameras if it has none.
+    """Gives the scene a volume and cameras if it has none that can be used.
 
     Raises:
         ValueError: the scene's volume is outside the limits.
@@ -184,7 +185,7 @@ def prepare_empty_volume(context: bpy.types.Context) -> None:
     volume = empty_volume(context)
     if scene.occscene.volume is None:
         set_volume(scene, volume)
-    if not any(thing.type == "CAMERA" for thing in scene.objects):
+    if not cameras_of(scene, context.view_layer, "ALL"):
         add_rig(scene, volume)
     context.view_layer.update()
 

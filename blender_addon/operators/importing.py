@@ -21,6 +21,7 @@ from ..properties.results import SURFACE_ITEMS
 from ..scene.grid_files import READ_FILTER, SUFFIXES, WRITE_FORMATS, read_grid, write_grid
 from ..scene.materials import change_material
 from ..scene.meshes import grid_object, grid_objects_by_class, surface_object
+from ..scene.volume import voxel_meters
 from .results import RESULT_DESCRIPTION, chosen_result
 from .voxelizing import voxelized_blockout
 
@@ -75,7 +76,7 @@ class OCCSCENE_OT_import_occupancy(bpy.types.Operator):
         try:
             if self.filepath:
                 settings = context.scene.occscene
-                grid = read_grid(Path(bpy.path.abspath(self.filepath)), settings.domain, settings.voxel_size)
+                grid = read_grid(Path(bpy.path.abspath(self.filepath)), settings.domain, voxel_meters(context.scene))
             else:
                 grid = result_grid(context, self.result)
             if not occupied(grid.labels).any():

@@ -10,10 +10,12 @@ import numpy as np
 from bpy.props import EnumProperty, StringProperty
 from numpy.typing import NDArray
 
-from ..scene.collect import collect_blockout
+from ..scene.collect import collect_blockout, transformed
+from ..scene.mesh_reading import MeshTriangles, read_mesh, sculpted_meshes
 from ..scene.projected import can_be_projected, is_projected, projections, put_projection, take_projection
 from ..scene.projection import Projector, projection_material
 from ..scene.tagging import ClassLookup, taggable_objects
+from ..scene.units import to_meters
 from .results import RESULT_DESCRIPTION, chosen_result, seen_views
 
 PROJECTION_NAME = "OccScene Projection"
@@ -49,7 +51,8 @@ class OCCSCENE_OT_project_views(bpy.types.Operator):
             self.report({"ERROR"}, str(error))
             return {"CANCELLED"}
         old = projections(things)
-        material = projection_material(f"{PROJECTION_NAME} {result.name[:4]}", projectors, triangles)
+        name = f"{PROJECTION_NAME} {result.name[:4]}"
+        material = projection_material(context.scene, name, projectors, triangles)
         for thing in things:
             put_projection(thing, material)
         _remove_unused(old)
@@ -66,7 +69,8 @@ class OCCSCENE_OT_project_views(bpy.types.Operator):
         context.view_layer.update()
         if self.target == "SELECTED":
             things = [thing for thing in context.selected_objects if thing.type == "MESH"]
-            triangles = [evaluated_triangles(context, thing) for thing in things]
+            sculpted = sculpted_meshes(context)
+            triangles = [evaluated_triangles(context, thing, sculpted.get(thing)) for thing in things]
             way_out = "select meshes first"
         else:
             lookup = ClassLookup.of(context.scene)
@@ -80,19 +84,12 @@ class OCCSCENE_OT_project_views(bpy.types.Operator):
         return things, np.concatenate(triangles)
 
 
-def evaluated_triangles(context: bpy.types.Context, thing: bpy.types.Object) -> NDArray[np.float64]:
+def evaluated_triangles(
+    context: bpy.types.Context, thing: bpy.types.Object, sculpted: MeshTriangles | None = None
+) -> NDArray[np.float64]:
     """The (T, 3, 3) world triangles of a mesh object with its modifiers, metres."""
     evaluated = thing.evaluated_get(context.evaluated_depsgraph_get())
-    mesh = evaluated.to_mesh()
-    mesh.calc_loop_triangles()
-    positions = np.empty(len(mesh.vertices) * 3, np.float32)
-    mesh.vertices.foreach_get("co", positions)
-    corners = np.empty(len(mesh.loop_triangles) * 3, np.int32)
-    mesh.loop_triangles.foreach_get("vertices", corners)
-    evaluated.to_mesh_clear()
-    world = np.array(thing.matrix_world, np.float64)
-    places = positions.reshape(-1, 3) @ world[:3, :3].T + world[:3, 3]
-    return places[corners].reshape(-1, 3, 3)
+    return transformed((sculpted or read_mesh(evaluated)).triangles, to_meters(context.scene, evaluated.matrix_world))
 
 
 def _with_instances(thing: bpy.types.Object) -> list[bpy.types.Object]:

@@ -24,7 +24,7 @@ from ..scene.collect import Blockout, blockout_bounds, collect_blockout
 from ..scene.grid_files import write_grid
 from ..scene.grid_view import GridFigures, hide_grid, show_grid, shown_figures
 from ..scene.tagging import scene_taxonomy
-from ..scene.volume import grid_volume, preset_volume, set_volume, tight_volume
+from ..scene.volume import grid_volume, preset_volume, set_volume, tight_volume, voxel_meters
 
 
 def voxelized_blockout(context: bpy.types.Context) -> tuple[SemanticGrid, Blockout]:
@@ -104,7 +104,7 @@ class OCCSCENE_OT_fit_volume(bpy.types.Operator):
             if self.mode == "TIGHT":
                 if not objects:
                     raise ValueError("no visible object has a class: press Guess from Names, or assign classes")
-                volume = tight_volume(settings.voxel_size, *blockout_bounds(objects))
+                volume = tight_volume(voxel_meters(context.scene), *blockout_bounds(objects))
             else:
                 domain = self.domain if self.properties.is_property_set("domain") else settings.domain
                 volume = default_volume(domain)

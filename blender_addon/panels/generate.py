@@ -15,6 +15,7 @@ from ..operators.estimate import estimated_seconds, rough_time
 from ..operators.following import status_line
 from ..operators.styles import OCCSCENE_MT_styles
 from ..properties.results import UNFINISHED
+from ..scene.camera_objects import cameras_of
 from ..scene.cameras import animation_frames
 from ..scene.frame import frame_window, picture_size
 from .counts import drawn_counts
@@ -53,8 +54,8 @@ class VIEW3D_PT_occscene_text(SidebarPanel, bpy.types.Panel):
         scene = context.scene
         wrapped_label(layout, context, "Fills the empty volume as the prompt says; no blockout is sent.")
         layout.operator("occscene.add_rig", icon="OUTLINER_OB_CAMERA")
-        count = view_count(scene)
-        has_cameras = any(thing.type == "CAMERA" for thing in scene.objects)
+        count = view_count(context)
+        has_cameras = bool(cameras_of(scene, context.view_layer, "ALL"))
         row = layout.row()
         row.scale_y = 1.3
         row.enabled = _views_fit(count) or not has_cameras
@@ -75,7 +76,7 @@ class VIEW3D_PT_occscene_images(SidebarPanel, bpy.types.Panel):
         scene = context.scene
         wrapped_label(layout, context, "Predicts the occupancy that the cameras' background images show.")
         layout.prop(scene.occscene, "use_blockout")
-        count = view_count(scene)
+        count = view_count(context)
         row = layout.row()
         row.scale_y = 1.3
         row.enabled = _views_fit(count)
@@ -83,17 +84,12 @@ class VIEW3D_PT_occscene_images(SidebarPanel, bpy.types.Panel):
         row.operator("occscene.generate", text=f"Predict from {images}", icon="IMAGE_DATA").task = "IMAGES"
 
 
-def view_count(scene: bpy.types.Scene) -> int:
+def view_count(context: bpy.types.Context) -> int:
     """How many views the scene's choice of cameras makes."""
+    scene = context.scene
     settings = scene.occscene
-    cameras = [thing for thing in scene.objects if thing.type == "CAMERA"]
-    if settings.cameras == "ALL":
-        return len(cameras)
-    if settings.cameras == "SELECTED":
-        return sum(thing.select_get() for thing in cameras)
-    if scene.camera is None:
-        return 0
-    return len(animation_frames(scene, settings.frame_step)) if settings.cameras == "ANIMATION" else 1
+    cameras = len(cameras_of(scene, context.view_layer, settings.cameras))
+    return cameras * (len(animation_frames(scene, settings.frame_step)) if settings.cameras == "ANIMATION" else 1)
 
 
 def _views(count: int) -> str:
@@ -149,7 +145,7 @@ def _button(layout: bpy.types.UILayout, context: bpy.types.Context) -> None:
     """The button, and what it will send or what is still missing."""
     scene = context.scene
     settings = scene.occscene
-    count = view_count(scene)
+    count = view_count(context)
     tagged = sum(number for name, number in drawn_counts(scene).items() if name)
     size, too_narrow = _picture_size(scene)
     missing = _missing(settings, tagged, count) or too_narrow

@@ -11,6 +11,7 @@ from occscene.taxonomy import Taxonomy
 
 from ..scene.grid_view import GridFigures, is_stale, shown_figures
 from ..scene.tagging import class_label, scene_taxonomy
+from ..scene.units import length_text
 from ..scene.volume import grid_volume
 from .icons import class_icon
 from .layout import SidebarPanel, wrapped_label
@@ -51,7 +52,7 @@ class VIEW3D_PT_occscene_volume(SidebarPanel, bpy.types.Panel):
         ).action = "TOGGLE"
         if figures is None:
             return
-        if is_stale():
+        if is_stale(scene):
             row.alert = True
             row.operator("occscene.show_grid", text="Refresh", icon="FILE_REFRESH").action = "REFRESH"
             wrapped_label(layout, context, pgettext_rpt("The scene has changed since"), icon="ERROR")
@@ -67,7 +68,8 @@ def _volume_size(layout: bpy.types.UILayout, context: bpy.types.Context) -> None
     column = layout.column(align=True)
     x, y, z = volume.shape
     column.label(text=pgettext_rpt("{} voxels").format(f"{x} x {y} x {z} = {x * y * z:,}"))
-    column.label(text=" x ".join(f"{side * volume.voxel_size:.2f}" for side in volume.shape) + " m")
+    scene = context.scene
+    column.label(text=" x ".join(length_text(scene, side * volume.voxel_size) for side in volume.shape))
 
 
 def _figures(layout: bpy.types.UILayout, context: bpy.types.Context, figures: GridFigures, taxonomy: Taxonomy) -> None:

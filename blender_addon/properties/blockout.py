@@ -3,11 +3,15 @@
 # mypy: disable-error-code="misc, valid-type"
 from __future__ import annotations
 
+from typing import Any
+
 import bpy
 from bpy.props import BoolProperty, EnumProperty, FloatProperty, PointerProperty
 from occscene.limits import MAX_VOXEL_SIZE, MIN_VOXEL_SIZE
 
 from ..scene.grid_view import mark_stale
+from ..scene.units import from_units, to_units
+from ..scene.volume import set_voxel_meters, voxel_meters
 
 DOMAINS = (
     ("indoor", "Indoor", "Rooms: the 12 classes of NYUv2"),
@@ -17,6 +21,14 @@ DOMAINS = (
 
 def _mark_stale(_settings: object, _context: object) -> None:
     mark_stale()
+
+
+def _voxel_units(settings: Any) -> float:
+    return to_units(settings.id_data, voxel_meters(settings.id_data))
+
+
+def _set_voxel_units(settings: Any, units: float) -> None:
+    set_voxel_meters(settings.id_data, from_units(settings.id_data, units))
 
 
 class BlockoutSettings:
@@ -42,14 +54,20 @@ class BlockoutSettings:
         poll=lambda _self, thing: thing.type == "EMPTY",
         update=_mark_stale,
     )
-    voxel_size: FloatProperty(
-        name="Voxel Size",
-        description="Length of a voxel's side",
-        subtype="DISTANCE",
+    voxel_meters: FloatProperty(
+        options={"HIDDEN"},
+        description="Length of a voxel's side in metres; not set in files of before there was `voxel_size` in units",
         default=0.08,
         min=MIN_VOXEL_SIZE,
         max=MAX_VOXEL_SIZE,
+        update=_mark_stale,
+    )
+    voxel_size: FloatProperty(
+        name="Voxel Size",
+        description=f"Length of a voxel's side, {MIN_VOXEL_SIZE:g} to {MAX_VOXEL_SIZE:g} metres",
+        subtype="DISTANCE",
+        get=_voxel_units,
+        set=_set_voxel_units,
         precision=3,
         step=1,
-        update=_mark_stale,
     )

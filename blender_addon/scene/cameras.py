@@ -15,7 +15,9 @@ from occscene.camera import PinholeCamera
 from occscene.limits import MAX_VIEWS
 
 from ..bridge.result_folder import view_file
+from .camera_objects import chosen_cameras, evaluated_camera
 from .frame import Window, frame_window, picture_size
+from .units import pose_to_meters
 
 _BLENDER_FROM_OPENCV = np.diag([1.0, -1.0, -1.0, 1.0])
 
@@ -54,7 +56,7 @@ def pinhole_camera(
     focal = data.lens / sensor * fitted * scale
     cx = (axis[0] - window.middle[0]) * scale + width / 2
     cy = (axis[1] - window.middle[1]) * scale + height / 2
-    pose = np.array(thing.matrix_world.normalized(), np.float64) @ _BLENDER_FROM_OPENCV
+    pose = pose_to_meters(scene, np.array(thing.matrix_world.normalized(), np.float64)) @ _BLENDER_FROM_OPENCV
     return PinholeCamera(thing.name, width, height, focal, focal, cx, cy, _orthonormal(pose))
 
 
@@ -111,7 +113,9 @@ def chosen_views(
         raise ValueError(f"{len(things) * len(frames)} views were chosen; the limit is {MAX_VIEWS}: {way_out}")
 
     def camera_of(thing: bpy.types.Object) -> PinholeCamera:
-        return pinhole_camera(thing, scene, longest, window_of(thing, scene) if window_of else None, multiple)
+        window = window_of(thing, scene) if window_of else None
+        with evaluated_camera(context, thing) as evaluated:
+            return pinhole_camera(evaluated, scene, longest, window, multiple)
 
     if choice != "ANIMATION":
         cameras = [camera_of(thing) for thing in things]
@@ -145,21 +149,3 @@ def _views(cameras: Sequence[PinholeCamera], names: Sequence[str], frames: Seque
         taken[view_file(unique).lower()] = None
         views.append(SceneView(replace(camera, name=unique), name, frame))
     return tuple(views)
-
-
-def chosen_cameras(context: bpy.types.Context, choice: str) -> Sequence[bpy.types.Object]:
-    """The camera objects of a choice, in order of their names; see `chosen_views`.
-
-    Raises:
-        ValueError: the choice holds no camera.
-    """
-    scene = context.scene
-    if choice in ("ACTIVE", "ANIMATION"):
-        cameras = [scene.camera] if scene.camera else []
-    else:
-        cameras = [thing for thing in scene.objects if thing.type == "CAMERA"]
-        if choice == "SELECTED":
-            cameras = [thing for thing in cameras if thing.select_get()]
-    if not cameras:
-        raise ValueError(f"there is no camera to generate from ({choice.lower()}): add one with Add > Camera")
-    return sorted(cameras, key=lambda thing: thing.name)

@@ -17,10 +17,14 @@ from numpy.typing import NDArray
 from occscene.limits import MAX_NAME_LENGTH
 
 from ..geometry.voxelize import Fill, TriangleObject
+from .grid_view import unnoticed
+from .mesh_reading import MeshTriangles, read_mesh, sculpted_meshes
 from .projected import artist_material
 from .slots import parts_by_class
 from .tagging import ClassLookup
+from .units import to_meters
 from .visibility import shown_as_rendered
+from .volume import voxel_meters
 
 Floats = NDArray[np.float64]
 Labels = NDArray[np.int64]
@@ -39,15 +43,6 @@ class Blockout:
     objects: tuple[TriangleObject, ...]
     sources: tuple[str, ...]
     untagged: tuple[str, ...]
-
-
-@dataclass
-class _Mesh:
-    """An evaluated mesh: (T, 3, 3) local triangles, and the material slot of each (T,)."""
-
-    triangles: Floats
-    slots: NDArray[np.int32]
-    materials: list[bpy.types.Material | None]
 
 
 @dataclass
@@ -70,14 +65,18 @@ def collect_blockout(context: bpy.types.Context) -> Blockout:
     nodes, text) belong to it; those of a collection are objects of their own, with the class of the instanced object,
     else that of the instancing one.
     """
+    with unnoticed():
+        sculpted = sculpted_meshes(context)
     with shown_as_rendered(context.view_layer):
-        return _collect(context.scene, context.evaluated_depsgraph_get())
+        return _collect(context.scene, context.evaluated_depsgraph_get(), sculpted)
 
 
-def _collect(scene: bpy.types.Scene, graph: bpy.types.Depsgraph) -> Blockout:
+def _collect(
+    scene: bpy.types.Scene, graph: bpy.types.Depsgraph, sculpted: dict[bpy.types.Object, MeshTriangles]
+) -> Blockout:
     lookup = ClassLookup.of(scene)
     rendered = _rendered_objects(scene)
-    meshes: dict[int, _Mesh] = {}
+    meshes: dict[int, MeshTriangles] = {}
     found: dict[object, _Found] = {}
     untagged: dict[str, None] = {}
     for instance in graph.object_instances:
@@ -91,7 +90,10 @@ def _collect(scene: bpy.types.Scene, graph: bpy.types.Depsgraph) -> Blockout:
         matrix = instance.matrix_world
         if _is_flat(matrix):
             continue
-        mesh = _read_mesh(evaluated.data, meshes)
+        pointer = evaluated.data.as_pointer()  # instances of the same mesh are read once
+        if pointer not in meshes:
+            meshes[pointer] = read_mesh(evaluated)
+        mesh = meshes[pointer] if parent == thing else sculpted.get(thing, meshes[pointer])
         if len(mesh.triangles) == 0:
             continue
         classes = _triangle_classes(lookup, evaluated, parent, mesh)
@@ -104,7 +106,7 @@ def _collect(scene: bpy.types.Scene, graph: bpy.types.Depsgraph) -> Blockout:
             key = (tuple(instance.persistent_id), parent.name_full, thing.name_full)
             label = f"{parent.name}/{thing.name}"
         item = found.setdefault(key, _Found(label, thing, (parent or thing).name))
-        item.triangles.append(_transformed(mesh.triangles, matrix))
+        item.triangles.append(transformed(mesh.triangles, to_meters(scene, matrix)))
         item.classes.append(classes)
     return _blockout(scene, lookup, found.values(), tuple(untagged))
 
@@ -117,7 +119,7 @@ def _blockout(
     gathered = [(np.concatenate(item.triangles), np.concatenate(item.classes)) for item in found]
     objects: list[TriangleObject] = []
     sources: list[str] = []
-    for item, parts in zip(found, parts_by_class(gathered, scene.occscene.voxel_size), strict=True):
+    for item, parts in zip(found, parts_by_class(gathered, voxel_meters(scene)), strict=True):
         hint = color_hint(scene, item.thing)
         chosen = Fill[item.thing.occscene.fill]
         for part in parts:
@@ -134,7 +136,7 @@ def _blockout(
 
 
 def _triangle_classes(
-    lookup: ClassLookup, evaluated: bpy.types.Object, parent: bpy.types.Object | None, mesh: _Mesh
+    lookup: ClassLookup, evaluated: bpy.types.Object, parent: bpy.types.Object | None, mesh: MeshTriangles
 ) -> Labels:
     """The label of each triangle: the object's, else its material's, else the collection's, else the instancer's."""
     thing = evaluated.original
@@ -185,10 +187,8 @@ def _rendered_objects(scene: bpy.types.Scene) -> frozenset[bpy.types.Object]:
 
 def _skipped(thing: bpy.types.Object, parent: bpy.types.Object | None, rendered: frozenset[bpy.types.Object]) -> bool:
     """Whether an object, or an instance of it that `parent` makes, is none of the blockout's."""
-    if thing.hide_render or thing.occscene.is_output:
-        return True
     owner = parent or thing
-    return owner not in rendered or owner.occscene.is_output
+    return owner not in rendered or owner.occscene.is_output or thing.occscene.is_output
 
 
 def _is_flat(world_from_local: Matrix) -> bool:
@@ -197,23 +197,7 @@ def _is_flat(world_from_local: Matrix) -> bool:
     return abs(linear.determinant()) < 1e-12 and bool(np.linalg.matrix_rank(np.array(linear), tol=1e-6) < 2)
 
 
-def _transformed(triangles: Floats, world_from_local: Matrix) -> Floats:
-    rows = np.array([row[:] for row in world_from_local])  # much faster than from the matrix itself
-    result: Floats = (triangles.reshape(-1, 3) @ rows[:3, :3].T + rows[:3, 3]).reshape(-1, 3, 3)
-    return result
-
-
-def _read_mesh(mesh: bpy.types.Mesh, known: dict[int, _Mesh]) -> _Mesh:
-    """The triangles of an evaluated mesh; instances of the same mesh are read once."""
-    key = mesh.as_pointer()
-    if key not in known:
-        mesh.calc_loop_triangles()
-        positions = np.empty(len(mesh.vertices) * 3, np.float32)
-        mesh.vertices.foreach_get("co", positions)
-        corners = np.empty(len(mesh.loop_triangles) * 3, np.int32)
-        mesh.loop_triangles.foreach_get("vertices", corners)
-        slots = np.empty(len(mesh.loop_triangles), np.int32)
-        mesh.loop_triangles.foreach_get("material_index", slots)
-        triangles = positions.reshape(-1, 3).astype(np.float64)[corners].reshape(-1, 3, 3)
-        known[key] = _Mesh(triangles, slots, list(mesh.materials))
-    return known[key]
+def transformed(triangles: Floats, meters_from_local: Floats) -> Floats:
+    """Triangles (T, 3, 3) under an affine transform (4, 4)."""
+    moved = triangles.reshape(-1, 3) @ meters_from_local[:3, :3].T + meters_from_local[:3, 3]
+    return moved.reshape(-1, 3, 3)

@@ -15,6 +15,7 @@ from occscene.rigid import transform_points
 from occscene.taxonomy import TAXONOMIES
 
 from ..geometry.surface import culled_quads
+from .units import meters_per_unit, to_units
 
 _LIGHT = np.array([[0.78, 0.84], [0.70, 0.90], [0.55, 1.0]])
 """Brightness of faces that look along -x, +x; -y, +y; -z, +z."""
@@ -69,6 +70,7 @@ class _GridView:
 
     handle: Any = None
     scene_uid: int = 0
+    meters_per_unit: float = 1.0
     figures: GridFigures | None = None
     corners: NDArray[np.float32] | None = None
     colors: NDArray[np.float32] | None = None
@@ -89,7 +91,9 @@ def show_grid(scene: bpy.types.Scene, grid: SemanticGrid, figures: GridFigures) 
         figures: what the panel says of it.
     """
     _view.scene_uid, _view.figures = scene.session_uid, figures
-    _view.corners, _view.colors = face_arrays(grid)
+    corners, _view.colors = face_arrays(grid)
+    _view.corners = corners * np.float32(to_units(scene, 1.0))
+    _view.meters_per_unit = meters_per_unit(scene)
     _view.batch, _view.is_stale = None, False
     if _view.handle is None:
         _view.handle = bpy.types.SpaceView3D.draw_handler_add(_draw, (), "WINDOW", "POST_VIEW")
@@ -108,9 +112,9 @@ def shown_figures(scene: bpy.types.Scene) -> GridFigures | None:
     return _view.figures if _view.scene_uid == scene.session_uid else None
 
 
-def is_stale() -> bool:
-    """Whether the scene has changed since the grid was made."""
-    return _view.is_stale
+def is_stale(scene: bpy.types.Scene) -> bool:
+    """Whether the scene, or the length of its unit, has changed since the grid was made."""
+    return _view.is_stale or _view.meters_per_unit != meters_per_unit(scene)
 
 
 def mark_stale() -> None:
@@ -168,7 +172,7 @@ def _shows_geometry(thing: bpy.types.Object) -> bool:
 
 
 def face_arrays(grid: SemanticGrid) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-    """World positions (F, 4, 3) and sRGB colours (F, 4, 4) of the corners of all visible voxel faces."""
+    """World positions in metres (F, 4, 3) and sRGB colours (F, 4, 4) of the corners of all visible voxel faces."""
     surface = culled_quads(grid)
     local = surface.vertices[surface.quads]  # (F, 4, 3)
     normal = np.cross(local[:, 1] - local[:, 0], local[:, 2] - local[:, 0])

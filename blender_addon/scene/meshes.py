@@ -14,6 +14,7 @@ from ..geometry.greedy import greedy_quads
 from ..geometry.surface import QuadSurface, class_surfaces, culled_quads
 from ..geometry.surface_nets import surface_nets
 from .materials import class_material
+from .units import pose_to_units, to_units
 
 CLASS_ATTRIBUTE = "occscene_class"
 
@@ -65,21 +66,23 @@ def surface_object(
     materials: Mapping[int, bpy.types.Material],
 ) -> bpy.types.Object:
     """Adds a surface of `grid` as a mesh object with the material of each label, which must be in `materials`."""
-    thing = bpy.data.objects.new(name, _mesh(name, surface, materials))
+    thing = bpy.data.objects.new(name, _mesh(name, surface, materials, to_units(scene, 1.0)))
     thing.occscene.is_output = True
-    thing.matrix_world = Matrix(grid.world_from_grid.tolist())
+    thing.matrix_world = Matrix(pose_to_units(scene, grid.world_from_grid).tolist())
     output_collection(scene).objects.link(thing)
     return thing
 
 
-def _mesh(name: str, surface: QuadSurface, materials: Mapping[int, bpy.types.Material]) -> bpy.types.Mesh:
+def _mesh(
+    name: str, surface: QuadSurface, materials: Mapping[int, bpy.types.Material], units_per_meter: float
+) -> bpy.types.Mesh:
     mesh = bpy.data.meshes.new(name)
     present = np.array(sorted(materials), np.uint8)
     for label in present:
         mesh.materials.append(materials[int(label)])
     faces = len(surface.quads)
     mesh.vertices.add(len(surface.vertices))
-    mesh.vertices.foreach_set("co", surface.vertices.ravel())
+    mesh.vertices.foreach_set("co", surface.vertices.ravel() * np.float32(units_per_meter))
     mesh.loops.add(faces * 4)
     mesh.loops.foreach_set("vertex_index", surface.quads.ravel())
     mesh.polygons.add(faces)

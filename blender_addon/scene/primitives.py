@@ -5,6 +5,8 @@ from __future__ import annotations
 import bpy
 from mathutils import Matrix, Vector
 
+from .units import to_units
+
 Size = tuple[float, float, float]
 
 SIZES: dict[str, Size] = {
@@ -46,6 +48,12 @@ _HEIGHTS = {"ceiling": 2.6, "window": 0.9, "tvs": 0.9, "vegetation": 2.5, "traff
 """Metres above the cursor at which the underside lies."""
 
 
+def usual_size(scene: bpy.types.Scene, class_name: str) -> Size:
+    """The usual size of a thing of a class, Blender units."""
+    width, depth, height = SIZES[class_name]
+    return to_units(scene, width), to_units(scene, depth), to_units(scene, height)
+
+
 def add_tagged_box(
     context: bpy.types.Context, class_name: str, name: str, size: Size, cursor: Matrix
 ) -> bpy.types.Object:
@@ -55,11 +63,11 @@ def add_tagged_box(
         context: whose scene and collection.
         class_name: the box's class.
         name: the object's.
-        size: metres.
+        size: Blender units.
         cursor: where it stands, turned as this is about z; what is walked on lies below, a ceiling above.
     """
     width, depth, height = size
-    bottom = -height if class_name in _LAID_UNDER else _HEIGHTS.get(class_name, 0.0)
+    bottom = -height if class_name in _LAID_UNDER else to_units(context.scene, _HEIGHTS.get(class_name, 0.0))
     corners = [
         (x * width, y * depth, bottom + z * height) for x in (-0.5, 0.5) for y in (-0.5, 0.5) for z in (0.0, 1.0)
     ]

@@ -50,7 +50,7 @@ class DepthAtlas:
 
 
 def projection_material(
-    name: str, projectors: Sequence[Projector], triangles: NDArray[np.float64]
+    scene: bpy.types.Scene, name: str, projectors: Sequence[Projector], triangles: NDArray[np.float64]
 ) -> bpy.types.Material:
     """Makes the material that shows the views on the surfaces `triangles`, (T, 3, 3) in world coordinates, metres.
 
@@ -60,7 +60,7 @@ def projection_material(
     material = bpy.data.materials.new(name)
     if not material.node_tree:
         material.use_nodes = True
-    nodes = ProjectionNodes(material.node_tree)
+    nodes = ProjectionNodes(material.node_tree, scene)
     for projector, place in zip(projectors, atlas.places, strict=True):
         nodes.add_view(projector.camera, projector.image, atlas.image, place)
     nodes.finish()

@@ -7,6 +7,8 @@ from typing import Any
 import bpy
 from occscene.camera import PinholeCamera
 
+from .units import meters_per_unit, pose_to_units
+
 VIEW_GROUP = "OccScene View"
 """The node group that says where a point lies in a view, and how well the view's camera sees it."""
 
@@ -27,11 +29,13 @@ class ProjectionNodes:
 
     Args:
         tree: of a new material; what is in it is removed.
+        scene: whose units the shaded points are in.
     """
 
-    def __init__(self, tree: bpy.types.NodeTree) -> None:
+    def __init__(self, tree: bpy.types.NodeTree, scene: bpy.types.Scene) -> None:
         tree.nodes.clear()
         self._tree = tree
+        self._scene = scene
         self._views = 0
         self._color: Any = None
         self._weight: Any = None
@@ -59,7 +63,7 @@ class ProjectionNodes:
         view = self._node("ShaderNodeGroup", 0, row)
         view.node_tree = _view_group()
         view.label = camera.name
-        for name, vector in projector_rows(camera).items():
+        for name, vector in projector_rows(camera, self._scene).items():
             view.inputs[name].default_value = vector
         self._link(self._sharpness.outputs[0], view.inputs["Sharpness"])
         color = self._image(image, view.outputs["Place"], 1, row)
@@ -139,17 +143,19 @@ class ProjectionNodes:
         self._tree.links.new(source, target)
 
 
-def projector_rows(camera: PinholeCamera) -> dict[str, tuple[float, float, float]]:
-    """The vectors that a view's node needs, in world coordinates.
+def projector_rows(camera: PinholeCamera, scene: bpy.types.Scene) -> dict[str, tuple[float, float, float]]:
+    """The vectors that a view's node needs, in the scene's world coordinates.
 
-    For a point at d from `Origin` the depth is d . Forward, and the place in the view, 0 .. 1 from its lower left, is
-    (d . Right, d . Up) / depth. Right and Up hold focal lengths and principal point too, so that shift and pixels of
-    any shape need nothing more.
+    For a point at d Blender units from `Origin` the depth in metres is d . Forward, and the place in the view, 0 .. 1
+    from its lower left, is (d . Right, d . Up) / depth. Right and Up hold focal lengths and principal point too, so
+    that shift and pixels of any shape need nothing more.
     """
     x_axis, y_axis, z_axis = camera.world_from_camera[:3, :3].T
     right = (camera.fx * x_axis + camera.cx * z_axis) / camera.width
     down = (camera.fy * y_axis + camera.cy * z_axis) / camera.height
-    rows = {"Origin": camera.world_from_camera[:3, 3], "Right": right, "Up": z_axis - down, "Forward": z_axis}
+    rows = {"Right": right, "Up": z_axis - down, "Forward": z_axis}
+    rows = {name: row * meters_per_unit(scene) for name, row in rows.items()}
+    rows["Origin"] = pose_to_units(scene, camera.world_from_camera)[:3, 3]
     return {name: (float(row[0]), float(row[1]), float(row[2])) for name, row in rows.items()}
 
 

@@ -1,4 +1,4 @@
-"""The volume to fill: an empty drawn as a box, one metre a unit of its scale."""
+"""The volume to fill: an empty drawn as a box, one Blender unit a unit of its scale."""
 
 from __future__ import annotations
 
@@ -7,14 +7,41 @@ import numpy as np
 from mathutils import Matrix, Vector
 from numpy.typing import NDArray
 from occscene.grid import GridVolume
-from occscene.limits import MAX_GRID_SIDE
+from occscene.limits import MAX_GRID_SIDE, MAX_VOXEL_SIZE, MIN_VOXEL_SIZE
 from occscene.volumes import default_volume
+
+from .units import from_units, length_text, pose_to_units, to_meters, to_units
 
 VOLUME_NAME = "OccScene Volume"
 
+_NOISE = 1e-4
+"""Voxels by which a scene may exceed a volume: single precision's share at 50 m, in voxels of 0.08 m."""
+
+
+def voxel_meters(scene: bpy.types.Scene) -> float:
+    """The length of a voxel's side, metres.
+
+    Files of the extension's first versions hold it in Blender units, under the name that is a view of the metres now.
+    """
+    settings = scene.occscene
+    units = settings.get("voxel_size")
+    if units is None or settings.is_property_set("voxel_meters"):
+        return float(settings.voxel_meters)
+    return min(max(_rounded(from_units(scene, units)), MIN_VOXEL_SIZE), MAX_VOXEL_SIZE)
+
+
+def set_voxel_meters(scene: bpy.types.Scene, meters: float) -> None:
+    """Sets the length of a voxel's side, metres, as near as the limits allow."""
+    scene.occscene.voxel_meters = _rounded(meters)
+
+
+def _rounded(meters: float) -> float:
+    """Without the noise of single precision, which differs between units."""
+    return float(f"{meters:.6g}")
+
 
 def grid_volume(scene: bpy.types.Scene) -> GridVolume:
-    """The grid of the scene's volume: its box in voxels, rounded up, from the box's lowest corner on.
+    """The grid of the scene's volume, in metres: its box in voxels, rounded up, from the box's lowest corner on.
 
     Raises:
         ValueError: the scene has no volume, or the grid is outside the limits.
@@ -22,23 +49,24 @@ def grid_volume(scene: bpy.types.Scene) -> GridVolume:
     box = scene.occscene.volume
     if box is None:
         raise ValueError("the scene has no volume: press Fit to Scene in the Volume panel")
-    position, rotation, scale = box.matrix_world.decompose()
-    sides = np.array([abs(side) for side in scale]) * 2.0 * box.empty_display_size
-    voxel = scene.occscene.voxel_size
+    rotation = np.array(box.matrix_world.to_quaternion().to_matrix(), np.float64)
+    meters = to_meters(scene, box.matrix_world)
+    sides = np.linalg.norm(meters[:3, :3], axis=0) * 2.0 * box.empty_display_size
+    voxel = voxel_meters(scene)
     counts = np.maximum(np.ceil(sides / voxel - 1e-3), 1)
     if counts.max() > MAX_GRID_SIDE:
         raise ValueError(
-            f"the volume is {sides.max():.2f} m long, {int(counts.max())} voxels of {voxel:g} m; the limit is "
-            f"{MAX_GRID_SIDE}: use a larger voxel size or a smaller volume"
+            f"the volume is {length_text(scene, sides.max())} long, {int(counts.max())} voxels of "
+            f"{length_text(scene, voxel)}; the limit is {MAX_GRID_SIDE}: use a larger voxel size or a smaller volume"
         )
     world_from_grid = np.eye(4)
-    world_from_grid[:3, :3] = _orthonormal(np.array(rotation.to_matrix(), np.float64))
-    world_from_grid[:3, 3] = np.array(position) - world_from_grid[:3, :3] @ sides / 2
+    world_from_grid[:3, :3] = _orthonormal(rotation)
+    world_from_grid[:3, 3] = meters[:3, 3] - world_from_grid[:3, :3] @ sides / 2
     return GridVolume((int(counts[0]), int(counts[1]), int(counts[2])), voxel, world_from_grid)
 
 
 def set_volume(scene: bpy.types.Scene, volume: GridVolume) -> bpy.types.Object:
-    """Makes the scene's volume, or moves the one that it has, to be `volume`."""
+    """Makes the scene's volume, or moves the one that it has, to be `volume` (metres)."""
     box = scene.occscene.volume
     if box is None:
         box = bpy.data.objects.new(VOLUME_NAME, None)
@@ -49,11 +77,12 @@ def set_volume(scene: bpy.types.Scene, volume: GridVolume) -> bpy.types.Object:
         scene.collection.objects.link(box)
     box.empty_display_size = 0.5
     box.occscene.is_output = True
-    sides = np.array(volume.shape) * volume.voxel_size
-    rotation = Matrix(volume.world_from_grid[:3, :3].tolist()).to_4x4()
-    center = volume.world_from_grid[:3, :3] @ (sides / 2) + volume.world_from_grid[:3, 3]
+    pose = pose_to_units(scene, volume.world_from_grid)
+    sides = np.array([to_units(scene, side * volume.voxel_size) for side in volume.shape])
+    rotation = Matrix(pose[:3, :3].tolist()).to_4x4()
+    center = pose[:3, :3] @ (sides / 2) + pose[:3, 3]
     box.matrix_world = Matrix.Translation(Vector(center)) @ rotation @ Matrix.Diagonal((*sides, 1.0))
-    scene.occscene.voxel_size = volume.voxel_size
+    set_voxel_meters(scene, volume.voxel_size)
     return box
 
 
@@ -83,7 +112,7 @@ def tight_volume(voxel: float, low: NDArray[np.float64], high: NDArray[np.float6
     Raises:
         ValueError: the box has too many voxels of this size.
     """
-    counts = np.maximum(np.ceil((high - low) / voxel - 1e-6), 1).astype(int)
+    counts = np.maximum(np.ceil((high - low) / voxel - _NOISE), 1).astype(int)
     return GridVolume((int(counts[0]), int(counts[1]), int(counts[2])), voxel, _translation(low))
 
 

@@ -38,3 +38,16 @@ def add_material(thing: bpy.types.Object, name: str, class_name: str = "") -> bp
     material.occscene.class_name = class_name
     thing.data.materials.append(material)
     return material
+
+
+def add_collection(name: str = "collection", *, linked: bool = False) -> bpy.types.Collection:
+    """A collection, linked to the scene or not."""
+    collection = bpy.data.collections.new(name)
+    if linked:
+        bpy.context.scene.collection.children.link(collection)
+    return collection
+
+
+def exclude(collection: bpy.types.Collection) -> None:
+    """Takes a collection of the scene out of the view layer."""
+    bpy.context.view_layer.layer_collection.children[collection.name].exclude = True

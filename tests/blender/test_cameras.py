@@ -10,7 +10,8 @@ import pytest
 from bpy_extras.object_utils import world_to_camera_view
 from mathutils import Vector
 
-from blender_addon.scene.cameras import chosen_cameras, pinhole_camera
+from blender_addon.scene.camera_objects import chosen_cameras
+from blender_addon.scene.cameras import pinhole_camera
 from blender_addon.scene.frame import Window, frame_window, picture_size
 from tests.blender.build_scenes import add_camera
 

@@ -119,10 +119,10 @@ def test_show_grid_toggles_and_leaves_nothing_in_the_scene(scene: bpy.types.Scen
     ids=["moved", "edited", "class", "voxel size", "volume", "domain", "deleted", "hidden"],
 )
 def test_stale_when_the_scene_has_changed(scene: bpy.types.Scene, sofa: bpy.types.Object, change: object) -> None:
-    assert not grid_view.is_stale()
+    assert not grid_view.is_stale(scene)
     change(scene)  # type: ignore[operator]
     bpy.context.view_layer.update()
-    assert grid_view.is_stale()
+    assert grid_view.is_stale(scene)
 
 
 def test_not_stale_by_what_is_not_in_it(scene: bpy.types.Scene, sofa: bpy.types.Object, tmp_path: Path) -> None:
@@ -133,7 +133,7 @@ def test_not_stale_by_what_is_not_in_it(scene: bpy.types.Scene, sofa: bpy.types.
     bpy.context.view_layer.update()
     bpy.ops.occscene.voxelize(filepath=str(tmp_path / "grid.npz"))  # shows what is hidden for a moment
     bpy.context.view_layer.update()
-    assert not grid_view.is_stale()
+    assert not grid_view.is_stale(scene)
 
 
 def test_a_loaded_file_shows_no_grid(scene: bpy.types.Scene, sofa: bpy.types.Object, tmp_path: Path) -> None:
