@@ -13,10 +13,11 @@ from typing import Any
 
 import bpy
 from bpy.props import BoolProperty, EnumProperty, FloatProperty, IntProperty, StringProperty
-from occscene.grid import GridVolume
+from occscene.grid import GridVolume, SemanticGrid
 from occscene.volumes import default_volume
 
 from ..bridge.link import BridgeError
+from ..geometry.standing import standing_cameras
 from ..properties.generation import CAMERA_CHOICES, MAX_GUIDANCE, MAX_SEED
 from ..scene.camera_objects import cameras_of
 from ..scene.cameras import SceneView, chosen_views
@@ -26,7 +27,7 @@ from ..scene.volume import grid_volume, set_volume
 from . import connecting, jobs, journal
 from .following import wait_for
 from .request import Request, Settings
-from .voxelizing import summary, voxelized_blockout
+from .voxelizing import figures_of, standing_text, summary, voxelized_blockout
 
 TASKS = (
     ("BLOCKOUT", "Blockout to Scene", "Views of the blockout, and its occupancy with the views' detail"),
@@ -95,6 +96,8 @@ class OCCSCENE_OT_generate(bpy.types.Operator):
                 prepare_empty_volume(context)
             task = self._task(context)
             request = self._request(context)
+            if self.task == "BLOCKOUT" and task.grid:
+                self._check_places(task.grid, request.views)
             if self.task == "IMAGES":
                 task = replace(task, images=_background_images(context, request.views))
             record = jobs.submit(context.scene, request, task, self.server)
@@ -151,9 +154,18 @@ class OCCSCENE_OT_generate(bpy.types.Operator):
     def _task(self, context: bpy.types.Context) -> jobs.Task:
         if self.task == "TEXT" or (self.task == "IMAGES" and not self._setting(context, "use_blockout")):
             return jobs.Task(None, empty_volume(context), context.scene.occscene.domain)
-        grid, blockout = voxelized_blockout(context)
-        context.window_manager.occscene.grid_summary = summary(grid, blockout)
-        return jobs.Task(grid)
+        voxelized = voxelized_blockout(context)
+        context.window_manager.occscene.grid_summary = summary(figures_of(context, voxelized))
+        return jobs.Task(voxelized.grid)
+
+    def _check_places(self, grid: SemanticGrid, views: tuple[SceneView, ...]) -> None:
+        """Refuses cameras that see nothing; those in something thin see it from within, and are named."""
+        standing = standing_cameras(grid, [view.camera for view in views])
+        buried = [item for item in standing if item.is_buried]
+        if buried:
+            raise ValueError(standing_text(buried))
+        if standing:
+            self.report({"WARNING"}, standing_text(standing))
 
 
 def _background_images(context: bpy.types.Context, views: tuple[SceneView, ...]) -> list[bytes]:

@@ -168,7 +168,7 @@ class OCCSCENE_OT_export_grid(bpy.types.Operator):
             path = path.with_suffix(SUFFIXES[self.file_format])
         try:
             is_result = self.source == "RESULT"
-            grid = result_grid(context, self.result) if is_result else voxelized_blockout(context)[0]
+            grid = result_grid(context, self.result) if is_result else voxelized_blockout(context).grid
             write_grid(path, grid)
         except (ValueError, OSError) as error:
             self.report({"ERROR"}, str(error))

@@ -6,18 +6,19 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import dataclass
 from pathlib import Path
 
 import bpy
 import numpy as np
 from bpy.props import EnumProperty, StringProperty
 from occscene.camera import save_cameras
-from occscene.grid import EMPTY, GridVolume, SemanticGrid
+from occscene.grid import GridVolume, SemanticGrid
 from occscene.volumes import default_volume
 
+from ..geometry.standing import Standing, standing_cameras
 from ..geometry.surface import occupied
-from ..geometry.voxelize import TriangleObject, voxelize
+from ..geometry.voxelize import TriangleObject, voxelize_with_rooms
 from ..properties.blockout import DOMAINS
 from ..scene.cameras import chosen_views
 from ..scene.collect import Blockout, blockout_bounds, collect_blockout
@@ -27,7 +28,22 @@ from ..scene.tagging import scene_taxonomy
 from ..scene.volume import grid_volume, preset_volume, set_volume, tight_volume, voxel_meters
 
 
-def voxelized_blockout(context: bpy.types.Context) -> tuple[SemanticGrid, Blockout]:
+@dataclass(frozen=True, eq=False)
+class Voxelized:
+    """A blockout and its grid.
+
+    Args:
+        grid: its instance ids are the positions of `blockout.objects` counted from 1.
+        blockout: what was voxelised.
+        rooms: the names of the Blender objects that were taken for rooms.
+    """
+
+    grid: SemanticGrid
+    blockout: Blockout
+    rooms: tuple[str, ...]
+
+
+def voxelized_blockout(context: bpy.types.Context) -> Voxelized:
     """The scene's blockout in the scene's volume.
 
     Raises:
@@ -37,15 +53,15 @@ def voxelized_blockout(context: bpy.types.Context) -> tuple[SemanticGrid, Blocko
     blockout = collect_blockout(context)
     if not blockout.objects:
         raise ValueError("no visible object has a class: press Guess from Names, or assign classes to the selection")
-    grid = voxelize(blockout.objects, grid_volume(context.scene), scene_taxonomy(context.scene))
+    volume, taxonomy = grid_volume(context.scene), scene_taxonomy(context.scene)
+    grid, rooms = voxelize_with_rooms(blockout.objects, volume, taxonomy)
     if not occupied(grid.labels).any():
         raise ValueError("the volume holds nothing of the tagged objects: press Fit to Scene in the Volume panel")
-    return grid, blockout
+    return Voxelized(grid, blockout, tuple(dict.fromkeys(blockout.sources[index] for index in rooms)))
 
 
-def summary(grid: SemanticGrid, blockout: Blockout) -> str:
+def summary(figures: GridFigures) -> str:
     """A grid in one line."""
-    figures = figures_of(grid, blockout)
     size = "x".join(map(str, figures.shape))
     left_out = f" ({len(figures.untagged)} without a class left out)" if figures.untagged else ""
     return (
@@ -54,17 +70,35 @@ def summary(grid: SemanticGrid, blockout: Blockout) -> str:
     )
 
 
-def figures_of(grid: SemanticGrid, blockout: Blockout) -> GridFigures:
+def figures_of(context: bpy.types.Context, voxelized: Voxelized, standing: tuple[Standing, ...] = ()) -> GridFigures:
     """A grid in numbers."""
-    return GridFigures.of(grid, len(set(blockout.sources)), blockout.untagged)
+    sources = tuple(dict.fromkeys(voxelized.blockout.sources))
+    unseen = _unseen(context.view_layer)
+    hidden = tuple(name for name in sources if name in unseen)
+    untagged = voxelized.blockout.untagged
+    return GridFigures.of(voxelized.grid, len(sources), untagged, hidden, voxelized.rooms, standing)
 
 
-def _without_hidden(grid: SemanticGrid, blockout: Blockout, view_layer: bpy.types.ViewLayer) -> SemanticGrid:
-    """The grid without the objects that the viewport hides: who hid the ceiling wants to look inside."""
-    assert grid.instances is not None
-    hidden = {thing.name for thing in view_layer.objects if not thing.visible_get(view_layer=view_layer)}
-    ids = [number + 1 for number, source in enumerate(blockout.sources) if source in hidden]
-    return replace(grid, labels=np.where(np.isin(grid.instances, ids), np.uint8(EMPTY), grid.labels))
+def _unseen(view_layer: bpy.types.ViewLayer) -> set[str]:
+    """The names of the objects that the viewport hides."""
+    return {obj.name for obj in view_layer.objects if not obj.visible_get(view_layer=view_layer)}
+
+
+def _standing(context: bpy.types.Context, grid: SemanticGrid) -> tuple[Standing, ...]:
+    """The chosen cameras that stand in something filled; of an animation, the one of the present frame."""
+    settings = context.scene.occscene
+    choice = "ACTIVE" if settings.cameras == "ANIMATION" else settings.cameras
+    try:
+        views = chosen_views(context, choice, settings.image_size, 1)
+    except ValueError:  # said when they are to be sent
+        return ()
+    return standing_cameras(grid, [view.camera for view in views])
+
+
+def standing_text(standing: Sequence[Standing]) -> str:
+    """Where cameras stand and what to do about it, in one sentence."""
+    places = [f"camera {item.camera!r} stands in {item.object_name!r} ({item.class_name})" for item in standing]
+    return f"{'; '.join(places)}: move it out, or set the object's Fill to Surface"
 
 
 class OCCSCENE_OT_fit_volume(bpy.types.Operator):
@@ -158,9 +192,9 @@ class OCCSCENE_OT_voxelize(bpy.types.Operator):
         """Voxelises and writes."""
         scene = context.scene
         try:
-            grid, blockout = voxelized_blockout(context)
+            voxelized = voxelized_blockout(context)
             path = Path(bpy.path.abspath(self.filepath))
-            write_grid(path, grid)
+            write_grid(path, voxelized.grid)
             if self.cameras_filepath:
                 settings = scene.occscene
                 views = chosen_views(context, settings.cameras, settings.image_size, settings.frame_step)
@@ -168,13 +202,14 @@ class OCCSCENE_OT_voxelize(bpy.types.Operator):
         except (ValueError, OSError) as error:
             self.report({"ERROR"}, str(error))
             return {"CANCELLED"}
-        context.window_manager.occscene.grid_summary = summary(grid, blockout)
-        self.report({"INFO"}, f"{path}: {summary(grid, blockout)}")
+        text = summary(figures_of(context, voxelized))
+        context.window_manager.occscene.grid_summary = text
+        self.report({"INFO"}, f"{path}: {text}")
         return {"FINISHED"}
 
 
 class OCCSCENE_OT_show_grid(bpy.types.Operator):
-    """Show the voxels that will be sent, but for those of objects that the viewport hides"""
+    """Show the voxels that will be sent: translucent where the viewport hides their objects, dark from inside"""
 
     bl_idname = "occscene.show_grid"
     bl_label = "Show Grid"
@@ -194,13 +229,17 @@ class OCCSCENE_OT_show_grid(bpy.types.Operator):
             hide_grid()
             return {"FINISHED"}
         try:
-            grid, blockout = voxelized_blockout(context)
+            voxelized = voxelized_blockout(context)
         except ValueError as error:
             self.report({"ERROR"}, str(error))
             return {"CANCELLED"}
-        visible = _without_hidden(grid, blockout, context.view_layer)
-        show_grid(context.scene, visible, figures_of(grid, blockout))
-        self.report({"INFO"}, summary(grid, blockout))
+        figures = figures_of(context, voxelized, _standing(context, voxelized.grid))
+        unseen = _unseen(context.view_layer)
+        hidden = [number + 1 for number, source in enumerate(voxelized.blockout.sources) if source in unseen]
+        show_grid(context.scene, voxelized.grid, figures, hidden)
+        self.report({"INFO"}, summary(figures))
+        if figures.standing:
+            self.report({"WARNING"}, standing_text(figures.standing))
         return {"FINISHED"}
 
 

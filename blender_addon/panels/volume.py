@@ -16,6 +16,9 @@ from ..scene.volume import grid_volume
 from .icons import class_icon
 from .layout import SidebarPanel, wrapped_label
 
+_MOST_NAMES = 3
+"""Objects that are called by their names."""
+
 
 class VIEW3D_PT_occscene_volume(SidebarPanel, bpy.types.Panel):
     """Place the volume."""
@@ -84,6 +87,15 @@ def _figures(layout: bpy.types.UILayout, context: bpy.types.Context, figures: Gr
         wrapped_label(
             layout, context, pgettext_rpt("{} without a class left out").format(len(figures.untagged)), icon="ERROR"
         )
+    for item in figures.standing:
+        text = pgettext_rpt("Camera {} stands in {} and sees nothing else").format(item.camera, item.object_name)
+        wrapped_label(layout, context, text, icon="ERROR")
+    if figures.rooms:
+        text = pgettext_rpt("{} taken for a room, so hollow; Fill in Active Object says otherwise")
+        wrapped_label(layout, context, text.format(_names(figures.rooms)), icon="INFO")
+    if figures.hidden:
+        text = pgettext_rpt("{} hidden from view, but sent (translucent); disable in renders what is to be left out")
+        wrapped_label(layout, context, text.format(_names(figures.hidden)), icon="HIDE_ON")
     column = layout.column(align=True)
     column.scale_y = 0.8
     known = {entry.name: entry for entry in taxonomy.classes}
@@ -94,6 +106,11 @@ def _figures(layout: bpy.types.UILayout, context: bpy.types.Context, figures: Gr
             part = row.row()
             part.alignment = "RIGHT"
             part.label(text=f"{voxels:,}", translate=False)
+
+
+def _names(names: tuple[str, ...]) -> str:
+    """A few objects by name, many by number."""
+    return ", ".join(names) if len(names) <= _MOST_NAMES else pgettext_rpt("{} objects").format(len(names))
 
 
 def _bytes_label(count: int) -> str:

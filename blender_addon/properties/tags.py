@@ -3,6 +3,8 @@
 # mypy: disable-error-code="misc, valid-type"
 from __future__ import annotations
 
+from typing import Any
+
 import bpy
 from bpy.props import BoolProperty, CollectionProperty, EnumProperty, FloatVectorProperty, StringProperty
 
@@ -14,6 +16,26 @@ _OVERRIDABLE = {"LIBRARY_OVERRIDABLE"}
 
 def _mark_stale(_tags: object, _context: object) -> None:
     mark_stale()
+
+
+FILLS = (
+    ("AUTOMATIC", "Automatic", "Fill what a mesh encloses, unless it is a room"),
+    ("SOLID", "Solid", "Fill the mesh, even if it looks like a room"),
+    ("SURFACE", "Surface", "Voxelize only the surface: the inside stays empty"),
+)
+
+_FILL_NAMES = [name for name, _, _ in FILLS]
+
+
+def _fill(tags: Any) -> int:
+    """The choice, or that of a file of before there was one: *Surface Only*, ticked or not."""
+    if not tags.is_property_set("fill_choice") and tags.get("shell_only"):
+        return _FILL_NAMES.index("SURFACE")
+    return _FILL_NAMES.index(tags.fill_choice)
+
+
+def _set_fill(tags: Any, number: int) -> None:
+    tags.fill_choice = _FILL_NAMES[number]
 
 
 class OccSceneObject(bpy.types.PropertyGroup):
@@ -31,16 +53,20 @@ class OccSceneObject(bpy.types.PropertyGroup):
         override=_OVERRIDABLE,
         update=_mark_stale,
     )
-    fill: EnumProperty(
-        name="Inside",
-        description="What is voxelized of the inside of a mesh",
-        items=(
-            ("AUTOMATIC", "Automatic", "Fill what a mesh encloses, unless it is a room"),
-            ("SOLID", "Solid", "Fill the mesh, even if it looks like a room"),
-            ("SURFACE", "Surface", "Voxelize the surface alone: the inside stays empty"),
-        ),
+    fill_choice: EnumProperty(
+        options={"HIDDEN"},
+        description="What `fill` was set to; not set in files that hold `shell_only` instead",
+        items=FILLS,
         override=_OVERRIDABLE,
         update=_mark_stale,
+    )
+    fill: EnumProperty(
+        name="Fill",
+        description="What is voxelized of the inside of a mesh",
+        items=FILLS,
+        get=_fill,
+        set=_set_fill,
+        override=_OVERRIDABLE,
     )
     is_output: BoolProperty(options={"HIDDEN"}, description="Made by OccScene: never part of a blockout")
     slots_before: CollectionProperty(type=OccSceneSlot, options={"HIDDEN"}, description="Under a projection")

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import bpy
@@ -14,6 +14,7 @@ from occscene.grid import EMPTY, SemanticGrid
 from occscene.rigid import transform_points
 from occscene.taxonomy import TAXONOMIES
 
+from ..geometry.standing import Standing
 from ..geometry.surface import culled_quads
 from .units import meters_per_unit, to_units
 
@@ -22,6 +23,12 @@ _LIGHT = np.array([[0.78, 0.84], [0.70, 0.90], [0.55, 1.0]])
 
 _CHECKER = 0.93
 """Brightness of every other face, so that voxels can be told apart."""
+
+_VEIL = 0.3
+"""Opacity of what the viewport hides: it is sent, but who hid the ceiling wants to look inside."""
+
+_INSIDE = (0.16, 0.0, 0.03, 1.0)
+"""The colour of faces seen from behind: who sees it stands in something filled."""
 
 
 @dataclass(frozen=True)
@@ -36,6 +43,9 @@ class GridFigures:
         class_voxels: names and voxels of the classes that occur, the most frequent first.
         objects: voxelised objects.
         untagged: names of visible geometry that was left out, having no class.
+        hidden: names of voxelised objects that the viewport hides.
+        rooms: names of the objects that were taken for rooms, and so are hollow.
+        standing: the chosen cameras that stand in something filled.
     """
 
     shape: tuple[int, int, int]
@@ -45,9 +55,20 @@ class GridFigures:
     class_voxels: tuple[tuple[str, int], ...]
     objects: int
     untagged: tuple[str, ...]
+    hidden: tuple[str, ...] = ()
+    rooms: tuple[str, ...] = ()
+    standing: tuple[Standing, ...] = ()
 
     @classmethod
-    def of(cls, grid: SemanticGrid, objects: int, untagged: tuple[str, ...]) -> GridFigures:
+    def of(
+        cls,
+        grid: SemanticGrid,
+        objects: int,
+        untagged: tuple[str, ...],
+        hidden: tuple[str, ...],
+        rooms: tuple[str, ...],
+        standing: tuple[Standing, ...],
+    ) -> GridFigures:
         """Counts a grid."""
         counts = np.bincount(grid.labels.reshape(-1), minlength=256)
         counts[EMPTY] = 0
@@ -61,7 +82,18 @@ class GridFigures:
             tuple((classes[label].name, int(counts[label])) for label in frequent),
             objects,
             untagged,
+            hidden,
+            rooms,
+            standing,
         )
+
+
+@dataclass
+class _Faces:
+    """World corners (F, 4, 3) in Blender units, and sRGB colours (F, 4, 4), of faces that look outwards."""
+
+    corners: NDArray[np.float32]
+    colors: NDArray[np.float32]
 
 
 @dataclass
@@ -72,9 +104,9 @@ class _GridView:
     scene_uid: int = 0
     meters_per_unit: float = 1.0
     figures: GridFigures | None = None
-    corners: NDArray[np.float32] | None = None
-    colors: NDArray[np.float32] | None = None
-    batch: Any = None
+    shown: _Faces | None = None
+    veiled: _Faces | None = None
+    batches: dict[str, Any] = field(default_factory=dict)
     is_stale: bool = False
     quiet: int = 0
 
@@ -82,19 +114,20 @@ class _GridView:
 _view = _GridView()
 
 
-def show_grid(scene: bpy.types.Scene, grid: SemanticGrid, figures: GridFigures) -> None:
+def show_grid(scene: bpy.types.Scene, grid: SemanticGrid, figures: GridFigures, hidden: Sequence[int] = ()) -> None:
     """Draws a grid in the viewports of a scene, in place of what was drawn before.
 
     Args:
         scene: in whose viewports.
         grid: what is drawn.
         figures: what the panel says of it.
+        hidden: ids of the grid's objects that are drawn translucent.
     """
+    is_hidden = np.zeros(grid.shape, bool) if grid.instances is None else np.isin(grid.instances, hidden)
     _view.scene_uid, _view.figures = scene.session_uid, figures
-    corners, _view.colors = face_arrays(grid)
-    _view.corners = corners * np.float32(to_units(scene, 1.0))
+    _view.shown, _view.veiled = _faces(scene, grid, ~is_hidden), _faces(scene, grid, is_hidden)
     _view.meters_per_unit = meters_per_unit(scene)
-    _view.batch, _view.is_stale = None, False
+    _view.batches, _view.is_stale = {}, False
     if _view.handle is None:
         _view.handle = bpy.types.SpaceView3D.draw_handler_add(_draw, (), "WINDOW", "POST_VIEW")
 
@@ -103,8 +136,8 @@ def hide_grid() -> None:
     """Draws the grid no longer."""
     if _view.handle is not None:
         bpy.types.SpaceView3D.draw_handler_remove(_view.handle, "WINDOW")
-    _view.handle = _view.figures = _view.corners = _view.colors = _view.batch = None
-    _view.is_stale = False
+    _view.handle = _view.figures = _view.shown = _view.veiled = None
+    _view.batches, _view.is_stale = {}, False
 
 
 def shown_figures(scene: bpy.types.Scene) -> GridFigures | None:
@@ -171,6 +204,12 @@ def _shows_geometry(thing: bpy.types.Object) -> bool:
     )
 
 
+def _faces(scene: bpy.types.Scene, grid: SemanticGrid, chosen: NDArray[np.bool_]) -> _Faces:
+    """The faces around the chosen voxels of a grid."""
+    corners, colors = face_arrays(replace(grid, labels=np.where(chosen, grid.labels, np.uint8(EMPTY))))
+    return _Faces(corners * np.float32(to_units(scene, 1.0)), colors)
+
+
 def face_arrays(grid: SemanticGrid) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
     """World positions in metres (F, 4, 3) and sRGB colours (F, 4, 4) of the corners of all visible voxel faces."""
     surface = culled_quads(grid)
@@ -189,19 +228,43 @@ def face_arrays(grid: SemanticGrid) -> tuple[NDArray[np.float32], NDArray[np.flo
 def _draw() -> None:
     """Draws the faces over the scene: their depth is compared with each other, not with the blockout's."""
     import gpu  # there is none without a window
-    from gpu_extras.batch import batch_for_shader
 
-    if _view.corners is None or _view.colors is None or bpy.context.scene.session_uid != _view.scene_uid:
+    if _view.shown is None or _view.veiled is None or bpy.context.scene.session_uid != _view.scene_uid:
         return
-    shader = gpu.shader.from_builtin("FLAT_COLOR")
-    if _view.batch is None:
-        first = np.arange(len(_view.corners), dtype=np.int32)[:, None] * 4
-        triangles = (first[:, None] + np.array([[[0, 1, 2], [0, 2, 3]]], np.int32)).reshape(-1, 3)
-        content = {"pos": _view.corners.reshape(-1, 3), "color": _view.colors.reshape(-1, 4)}
-        _view.batch = batch_for_shader(shader, "TRIS", content, indices=triangles)
+    if not _view.batches:
+        _view.batches = _batches(_view.shown, _view.veiled)
+    flat, uniform = gpu.shader.from_builtin("FLAT_COLOR"), gpu.shader.from_builtin("UNIFORM_COLOR")
     gpu.state.active_framebuffer_get().clear(depth=1.0)
     gpu.state.depth_test_set("LESS_EQUAL")
     gpu.state.depth_mask_set(True)
-    _view.batch.draw(shader)
+    gpu.state.face_culling_set("BACK")
+    _view.batches["shown"].draw(flat)
+    gpu.state.face_culling_set("FRONT")
+    uniform.uniform_float("color", _INSIDE)
+    _view.batches["inside"].draw(uniform)
+    gpu.state.face_culling_set("NONE")
     gpu.state.depth_mask_set(False)
+    gpu.state.blend_set("ALPHA")
+    _view.batches["veiled"].draw(flat)
+    gpu.state.blend_set("NONE")
     gpu.state.depth_test_set("NONE")
+
+
+def _batches(shown: _Faces, veiled: _Faces) -> dict[str, Any]:
+    """What the graphics card draws."""
+    import gpu
+    from gpu_extras.batch import batch_for_shader
+
+    def batch(shader: str, faces: _Faces, **colors: NDArray[np.float32]) -> Any:
+        first = np.arange(len(faces.corners), dtype=np.int32)[:, None] * 4
+        triangles = (first[:, None] + np.array([[[0, 1, 2], [0, 2, 3]]], np.int32)).reshape(-1, 3)
+        content = {"pos": faces.corners.reshape(-1, 3), **colors}
+        return batch_for_shader(gpu.shader.from_builtin(shader), "TRIS", content, indices=triangles)
+
+    return {
+        "shown": batch("FLAT_COLOR", shown, color=shown.colors.reshape(-1, 4)),
+        "inside": batch("UNIFORM_COLOR", shown),
+        "veiled": batch(
+            "FLAT_COLOR", veiled, color=veiled.colors.reshape(-1, 4) * np.array((1, 1, 1, _VEIL), np.float32)
+        ),
+    }

@@ -17,7 +17,7 @@ GERMAN = {
     "Select {} Without Class": "{} ohne Klasse auswählen",
     "Active Object": "Aktives Objekt",
     "Without a class it is not sent": "Ohne Klasse wird es nicht gesendet",
-    "Inside": "Inneres",
+    "Fill": "Füllung",
     "Automatic": "Automatisch",
     "Solid": "Massiv",
     "Surface": "Oberfläche",

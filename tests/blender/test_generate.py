@@ -73,6 +73,26 @@ def test_what_is_missing_is_named(scene: bpy.types.Scene, tmp_path: Path) -> Non
         bpy.ops.occscene.generate(directory=str(tmp_path))
 
 
+def test_a_camera_that_sees_nothing_is_refused_by_name(blockout: bpy.types.Scene, server: str, tmp_path: Path) -> None:
+    generate = {"directory": str(tmp_path), "server": server}
+    blockout.objects["left"].location = (0, 1, 0.4)
+    with pytest.raises(RuntimeError, match=r"camera 'left' stands in 'sofa' \(sofa\): move it out, or set") as caught:
+        bpy.ops.occscene.generate(**generate)
+    assert "right" not in str(caught.value)
+    assert not blockout.occscene.results
+    blockout.objects["sofa"].occscene.fill = "SURFACE"
+    assert bpy.ops.occscene.generate(**generate) == {"FINISHED"}
+
+
+def test_a_camera_in_something_thin_is_named_and_sent(
+    blockout: bpy.types.Scene, server: str, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    curtain = add_box("curtain", (2, 0.02, 2), (-1, -1.8, 1.2))
+    curtain.occscene.class_name = "objs"
+    assert bpy.ops.occscene.generate(directory=str(tmp_path), server=server) == {"FINISHED"}
+    assert "camera 'left' stands in 'curtain' (objs)" in capfd.readouterr().out
+
+
 def test_seeds_are_fixed_drawn_or_counted(blockout: bpy.types.Scene, server: str, tmp_path: Path) -> None:
     settings = blockout.occscene
     settings.seed, settings.seed_mode = 5, "NEXT"

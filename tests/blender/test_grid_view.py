@@ -155,3 +155,57 @@ def test_what_is_drawn_is_the_surface_in_class_colors(
     top = positions[..., 2].min(axis=1) > 0.79
     purest = np.array(INDOOR.classes[7].color) / 255
     np.testing.assert_allclose(colors[top][..., :3].max(axis=(0, 1)), purest, atol=1e-6)
+
+
+def test_what_the_viewport_hides_is_drawn_translucent_and_named(
+    scene: bpy.types.Scene, sofa: bpy.types.Object, tmp_path: Path
+) -> None:
+    table = add_box("table", (0.4, 0.4, 0.8), (-0.5, 0.2, 0.4))
+    table.occscene.class_name = "table"
+    bpy.ops.occscene.show_grid(action="REFRESH")
+    bpy.ops.occscene.voxelize(filepath=str(tmp_path / "grid.npz"))
+    everything = load_grid(tmp_path / "grid.npz")
+    table.hide_set(True)
+    bpy.ops.occscene.show_grid(action="REFRESH")
+    figures, view = grid_view.shown_figures(scene), grid_view._view
+    assert figures is not None
+    assert view.shown is not None
+    assert view.veiled is not None
+    assert figures.hidden == ("table",)
+    assert figures.filled == np.count_nonzero(everything.labels)
+    table_color = np.array(INDOOR.classes[INDOOR.index_of("table")].color) / 255
+    np.testing.assert_allclose(view.veiled.colors[..., :3].max(axis=(0, 1)), table_color, atol=1e-6)
+    volumes = [_enclosed(faces.corners) / everything.voxel_size**3 for faces in (view.shown, view.veiled)]
+    tables = np.count_nonzero(everything.labels == INDOOR.index_of("table"))
+    assert volumes == pytest.approx([figures.filled - tables, tables], rel=1e-3)
+
+
+def _enclosed(corners: np.ndarray) -> float:
+    """The volume that faces enclose, positive if they look outwards."""
+    a, b, c, d = (corners[:, number].astype(np.float64) for number in range(4))
+    return float((np.einsum("ij,ij->", a, np.cross(b, c)) + np.einsum("ij,ij->", a, np.cross(c, d))) / 6)
+
+
+def test_a_body_taken_for_a_room_is_named(scene: bpy.types.Scene) -> None:
+    room = add_box("room", (4, 4, 2.5), (0, 0, 1.25))
+    room.occscene.class_name = "wall"
+    bpy.ops.occscene.fit_volume(mode="TIGHT")
+    for fill, rooms in (("AUTOMATIC", ("room",)), ("SOLID", ()), ("SURFACE", ())):
+        room.occscene.fill = fill
+        bpy.ops.occscene.show_grid(action="REFRESH")
+        figures = grid_view.shown_figures(scene)
+        assert figures is not None
+        assert figures.rooms == rooms
+
+
+def test_a_camera_in_something_filled_is_named(scene: bpy.types.Scene) -> None:
+    room = add_box("room", (4, 4, 2.5), (0, 0, 1.25))
+    room.occscene.class_name, room.occscene.fill = "wall", "SOLID"
+    add_camera("inside", (0, 0, 1.2))
+    add_camera("outside", (0, -4, 1.2))
+    bpy.ops.occscene.fit_volume(mode="TIGHT")
+    bpy.ops.occscene.show_grid()
+    figures = grid_view.shown_figures(scene)
+    assert figures is not None
+    (found,) = figures.standing
+    assert (found.camera, found.class_name, found.object_name, found.is_buried) == ("inside", "wall", "room", True)

@@ -136,3 +136,18 @@ def test_the_tint_follows_the_classes(scene: bpy.types.Scene) -> None:
     bpy.ops.occscene.tint_viewport()
     assert tuple(box.color) == pytest.approx((0.1, 0.2, 0.3, 1.0))
     assert tuple(bpy.context.object.color) == (1.0, 1.0, 1.0, 1.0)
+
+
+def test_surface_only_of_a_file_of_before_is_the_fill(tmp_path: Path) -> None:
+    for name, stored in (("old", True), ("unticked", False), ("new", None)):
+        box = add_box(name)
+        if stored is not None:
+            box.occscene["shell_only"] = stored
+    bpy.ops.wm.save_as_mainfile(filepath=str(tmp_path / "old.blend"))
+    bpy.ops.wm.open_mainfile(filepath=str(tmp_path / "old.blend"))
+    fills = {thing.name: thing.occscene.fill for thing in bpy.context.scene.objects}
+    assert fills == {"old": "SURFACE", "unticked": "AUTOMATIC", "new": "AUTOMATIC"}
+    for choice in ("AUTOMATIC", "SOLID", "SURFACE"):
+        for thing in bpy.context.scene.objects:
+            thing.occscene.fill = choice
+            assert thing.occscene.fill == choice

@@ -185,9 +185,9 @@ def test_the_shown_grid_lies_on_the_room(scene: bpy.types.Scene, unit: str) -> N
     build_room(meters)
     bpy.ops.occscene.fit_volume(mode="TIGHT")
     bpy.ops.occscene.show_grid()
-    drawn = grid_view._view.corners
+    drawn = grid_view._view.shown
     assert drawn is not None
-    np.testing.assert_allclose(drawn.min(axis=(0, 1)) * meters, (-3, -2.5, -0.25), atol=1e-4)
+    np.testing.assert_allclose(drawn.corners.min(axis=(0, 1)) * meters, (-3, -2.5, -0.25), atol=1e-4)
     assert not grid_view.is_stale(scene)
     scene.unit_settings.system, scene.unit_settings.scale_length = "METRIC", 0.5
     assert grid_view.is_stale(scene)
