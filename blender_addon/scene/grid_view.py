@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from typing import Any
 
 import bpy
@@ -88,12 +88,15 @@ class GridFigures:
         )
 
 
-@dataclass
+@dataclass(frozen=True, eq=False)
 class _Faces:
     """World corners (F, 4, 3) in Blender units, and sRGB colours (F, 4, 4), of faces that look outwards."""
 
     corners: NDArray[np.float32]
     colors: NDArray[np.float32]
+
+
+_NO_FACES = _Faces(np.zeros((0, 4, 3), np.float32), np.zeros((0, 4, 4), np.float32))
 
 
 @dataclass
@@ -104,9 +107,9 @@ class _GridView:
     scene_uid: int = 0
     meters_per_unit: float = 1.0
     figures: GridFigures | None = None
-    shown: _Faces | None = None
-    veiled: _Faces | None = None
-    batches: dict[str, Any] = field(default_factory=dict)
+    shown: _Faces = _NO_FACES
+    veiled: _Faces = _NO_FACES
+    batches: list[_Batch] | None = None
     is_stale: bool = False
     quiet: int = 0
 
@@ -127,7 +130,7 @@ def show_grid(scene: bpy.types.Scene, grid: SemanticGrid, figures: GridFigures, 
     _view.scene_uid, _view.figures = scene.session_uid, figures
     _view.shown, _view.veiled = _faces(scene, grid, ~is_hidden), _faces(scene, grid, is_hidden)
     _view.meters_per_unit = meters_per_unit(scene)
-    _view.batches, _view.is_stale = {}, False
+    _view.batches, _view.is_stale = None, False
     if _view.handle is None:
         _view.handle = bpy.types.SpaceView3D.draw_handler_add(_draw, (), "WINDOW", "POST_VIEW")
 
@@ -136,8 +139,9 @@ def hide_grid() -> None:
     """Draws the grid no longer."""
     if _view.handle is not None:
         bpy.types.SpaceView3D.draw_handler_remove(_view.handle, "WINDOW")
-    _view.handle = _view.figures = _view.shown = _view.veiled = None
-    _view.batches, _view.is_stale = {}, False
+    _view.handle = _view.figures = _view.batches = None
+    _view.shown = _view.veiled = _NO_FACES
+    _view.is_stale = False
 
 
 def shown_figures(scene: bpy.types.Scene) -> GridFigures | None:
@@ -229,42 +233,55 @@ def _draw() -> None:
     """Draws the faces over the scene: their depth is compared with each other, not with the blockout's."""
     import gpu  # there is none without a window
 
-    if _view.shown is None or _view.veiled is None or bpy.context.scene.session_uid != _view.scene_uid:
+    if _view.figures is None or bpy.context.scene.session_uid != _view.scene_uid:
         return
-    if not _view.batches:
+    if _view.batches is None:
         _view.batches = _batches(_view.shown, _view.veiled)
-    flat, uniform = gpu.shader.from_builtin("FLAT_COLOR"), gpu.shader.from_builtin("UNIFORM_COLOR")
     gpu.state.active_framebuffer_get().clear(depth=1.0)
     gpu.state.depth_test_set("LESS_EQUAL")
-    gpu.state.depth_mask_set(True)
-    gpu.state.face_culling_set("BACK")
-    _view.batches["shown"].draw(flat)
-    gpu.state.face_culling_set("FRONT")
-    uniform.uniform_float("color", _INSIDE)
-    _view.batches["inside"].draw(uniform)
+    for batch in _view.batches:
+        gpu.state.face_culling_set(batch.culled)
+        gpu.state.depth_mask_set(not batch.is_translucent)
+        gpu.state.blend_set("ALPHA" if batch.is_translucent else "NONE")
+        batch.shader.bind()
+        if batch.color:
+            batch.shader.uniform_float("color", batch.color)
+        batch.drawn.draw(batch.shader)
+    gpu.state.blend_set("NONE")
     gpu.state.face_culling_set("NONE")
     gpu.state.depth_mask_set(False)
-    gpu.state.blend_set("ALPHA")
-    _view.batches["veiled"].draw(flat)
-    gpu.state.blend_set("NONE")
     gpu.state.depth_test_set("NONE")
 
 
-def _batches(shown: _Faces, veiled: _Faces) -> dict[str, Any]:
-    """What the graphics card draws."""
+@dataclass(frozen=True)
+class _Batch:
+    """Faces on the graphics card; those that look away from the viewer ("BACK") or towards it ("FRONT") are culled."""
+
+    shader: Any
+    drawn: Any
+    culled: str
+    color: tuple[float, float, float, float] | None = None
+    is_translucent: bool = False
+
+
+def _batches(shown: _Faces, veiled: _Faces) -> list[_Batch]:
+    """What is drawn, in this order."""
     import gpu
     from gpu_extras.batch import batch_for_shader
 
-    def batch(shader: str, faces: _Faces, **colors: NDArray[np.float32]) -> Any:
+    flat, uniform = gpu.shader.from_builtin("FLAT_COLOR"), gpu.shader.from_builtin("UNIFORM_COLOR")
+
+    def sent_to(shader: Any, faces: _Faces, **colors: NDArray[np.float32]) -> Any:
         first = np.arange(len(faces.corners), dtype=np.int32)[:, None] * 4
         triangles = (first[:, None] + np.array([[[0, 1, 2], [0, 2, 3]]], np.int32)).reshape(-1, 3)
         content = {"pos": faces.corners.reshape(-1, 3), **colors}
-        return batch_for_shader(gpu.shader.from_builtin(shader), "TRIS", content, indices=triangles)
+        return batch_for_shader(shader, "TRIS", content, indices=triangles)
 
-    return {
-        "shown": batch("FLAT_COLOR", shown, color=shown.colors.reshape(-1, 4)),
-        "inside": batch("UNIFORM_COLOR", shown),
-        "veiled": batch(
-            "FLAT_COLOR", veiled, color=veiled.colors.reshape(-1, 4) * np.array((1, 1, 1, _VEIL), np.float32)
-        ),
-    }
+    batches = []
+    if len(shown.corners):
+        batches.append(_Batch(flat, sent_to(flat, shown, color=shown.colors.reshape(-1, 4)), "BACK"))
+        batches.append(_Batch(uniform, sent_to(uniform, shown), "FRONT", _INSIDE))
+    if len(veiled.corners):
+        colors = veiled.colors.reshape(-1, 4) * np.array((1, 1, 1, _VEIL), np.float32)
+        batches.append(_Batch(flat, sent_to(flat, veiled, color=colors), "NONE", is_translucent=True))
+    return batches

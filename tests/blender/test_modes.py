@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import ctypes
 from collections.abc import Callable
+from functools import partial
 
 import bmesh
 import bpy
@@ -194,10 +196,13 @@ def test_sculpting_with_dynamic_topology() -> None:
 @pytest.mark.parametrize("mode", ["EDIT", "SCULPT"])
 def test_the_undo_stack_stays(mode: str, capfd: pytest.CaptureFixture[str]) -> None:
     def steps() -> str:
+        flush()
         capfd.readouterr()
         bpy.context.window_manager.print_undo_steps()
+        flush()
         return capfd.readouterr().out
 
+    flush = partial(ctypes.CDLL(None).fflush, None)  # Blender's own standard output
     box = tagged("a")
     bpy.ops.ed.undo_push(message="box")
     enter(mode, box)

@@ -186,7 +186,6 @@ def test_the_shown_grid_lies_on_the_room(scene: bpy.types.Scene, unit: str) -> N
     bpy.ops.occscene.fit_volume(mode="TIGHT")
     bpy.ops.occscene.show_grid()
     drawn = grid_view._view.shown
-    assert drawn is not None
     np.testing.assert_allclose(drawn.corners.min(axis=(0, 1)) * meters, (-3, -2.5, -0.25), atol=1e-4)
     assert not grid_view.is_stale(scene)
     scene.unit_settings.system, scene.unit_settings.scale_length = "METRIC", 0.5
