@@ -88,13 +88,13 @@ def _figures(layout: bpy.types.UILayout, context: bpy.types.Context, figures: Gr
             layout, context, pgettext_rpt("{} without a class left out").format(len(figures.untagged)), icon="ERROR"
         )
     for item in figures.standing:
-        text = pgettext_rpt("Camera {} stands in {} and sees nothing else").format(item.camera, item.object_name)
+        text = pgettext_rpt("Camera {} stands inside {}").format(item.camera, item.object_name)
         wrapped_label(layout, context, text, icon="ERROR")
     if figures.rooms:
-        text = pgettext_rpt("{} taken for a room, so hollow; Fill in Active Object says otherwise")
+        text = pgettext_rpt("Taken for a room and kept hollow: {}. If that is wrong, change the Fill")
         wrapped_label(layout, context, text.format(_names(figures.rooms)), icon="INFO")
     if figures.hidden:
-        text = pgettext_rpt("{} hidden from view, but sent (translucent); disable in renders what is to be left out")
+        text = pgettext_rpt("Hidden from view but sent (translucent): {}. To leave out, disable in renders")
         wrapped_label(layout, context, text.format(_names(figures.hidden)), icon="HIDE_ON")
     column = layout.column(align=True)
     column.scale_y = 0.8

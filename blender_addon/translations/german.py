@@ -69,6 +69,14 @@ GERMAN = {
     "{} voxels": "{} Voxel",
     "{} filled by {} objects, {}": "{} gefüllt durch {} Objekte, {}",
     "{} without a class left out": "{} ohne Klasse ausgelassen",
+    "Camera {} stands inside {}": "Kamera {} steht in {}",
+    "Taken for a room and kept hollow: {}. If that is wrong, change the Fill": (
+        "Für einen Raum gehalten und hohl gelassen: {}. Wenn das falsch ist, die Füllung ändern"
+    ),
+    "Hidden from view but sent (translucent): {}. To leave out, disable in renders": (
+        "In der Ansicht verborgen, aber gesendet (durchscheinend): {}. Zum Weglassen im Rendering deaktivieren"
+    ),
+    "{} objects": "{} Objekte",
     # Server
     "Server": "Server",
     "Token": "Token",

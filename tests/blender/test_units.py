@@ -12,6 +12,8 @@ from occscene.camera import PinholeCamera
 from occscene.grid import SemanticGrid, load_grid
 from occscene.volumes import default_volume
 
+from blender_addon.operators import command
+from blender_addon.operators.request import Request
 from blender_addon.scene import grid_view
 from blender_addon.scene.cameras import chosen_views
 from blender_addon.scene.grid_files import read_grid
@@ -208,3 +210,26 @@ def test_too_large_a_volume_says_its_size(scene: bpy.types.Scene, unit: str) -> 
     scene.occscene.voxel_size = 0.01 / UNITS[unit][2]
     with pytest.raises(ValueError, match=r"the volume is (6(\.\d+)? m|6\.00 m|19\.\d+') long, 60\d voxels of"):
         grid_volume(scene)
+
+
+def test_the_command_line_sends_and_imports_metres(unit: str, server: str, tmp_path: Path) -> None:
+    meters = UNITS[unit][2]
+    build_room(meters)
+    settings = bpy.context.scene.occscene
+    settings.image_size, settings.voxel_meters = 64, 0.125
+    results = str(tmp_path / "results")
+    arguments = ["generate", "--output", results, "--server", server, "--prompt", "a room", "--steps", "2"]
+    assert command.main([*arguments, "--fit", "tight", "--project"]) == 0
+    sent_grid = load_grid(tmp_path / "results" / "blockout.npz")
+    assert sent_grid.shape == (48, 40, 22)
+    low = sent_grid.world_from_grid[:3, 3]
+    np.testing.assert_allclose(low, (-3, -2.5, -0.25), atol=1e-5)
+    request = Request.from_json(bpy.context.scene.occscene.results[-1].request)
+    places = [view.camera.world_from_camera[:3, 3] for view in request.views]
+    np.testing.assert_allclose(places, [(-2, -1.5, 1.5), (2, -1.5, 1.5)], atol=1e-5)
+    saved = str(tmp_path / "saved.blend")
+    assert command.main(["import", str(tmp_path / "results" / "blockout.npz"), "--save", saved]) == 0
+    bpy.context.view_layer.update()
+    imported = bpy.context.object
+    corners = np.array([imported.matrix_world @ Vector(corner) for corner in imported.bound_box]) * meters
+    np.testing.assert_allclose(corners.min(axis=0), low, atol=1e-4)

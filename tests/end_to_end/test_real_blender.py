@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import subprocess
 import sys
@@ -90,3 +91,17 @@ def test_the_button_generates_in_a_window(extension: Path, sample: tuple[Path, s
     pixels = np.load(picture)[..., :3]
     assert min(pixels.shape[:2]) > 100
     assert len(np.unique(pixels.reshape(-1, 3), axis=0)) > 50  # swatches, text and widgets, not an empty region
+
+
+@pytest.mark.skipif("BLENDER_WINDOW" not in os.environ, reason="$BLENDER_WINDOW names no Blender with a display")
+def test_strokes_are_collected_and_the_grid_is_drawn_in_a_window(extension: Path, tmp_path: Path) -> None:
+    script, output = Path(__file__).with_name("in_window_sculpting.py"), tmp_path / "found.json"
+    subprocess.run([os.environ["BLENDER_WINDOW"], "--python", script, "--", output], timeout=300, check=False)
+    found = json.loads(output.read_text())
+    outside, inside = found.pop("grid")
+    for kind, (before, sculpted, left) in found.items():
+        assert before[1] == 0.0, kind
+        assert sculpted[1] > 0.1, kind
+        assert sculpted == left, kind
+    assert max(outside) > 90  # the class's colour
+    assert max(inside) < 60  # the dark of what is filled
