@@ -14,7 +14,7 @@ from tests.blender.build_scenes import add_box, add_camera, add_collection, excl
 def views(choice: str = "ALL") -> dict[str, SceneView]:
     """The views of a choice by their names, whose number the panel knows; nothing is updated first."""
     bpy.context.scene.occscene.cameras = choice
-    found = chosen_views(bpy.context, choice, 64, 10)
+    found = chosen_views(bpy.context, choice, 256, 10)
     assert view_count(bpy.context) == len(found)
     return {view.camera.name: view for view in found}
 
@@ -101,7 +101,7 @@ def test_nothing_usable_is_said(scene: bpy.types.Scene) -> None:
     put_away(add_camera("gone"), "excluded")
     assert view_count(bpy.context) == 0
     with pytest.raises(ValueError, match="there is no camera"):
-        chosen_views(bpy.context, "ALL", 64, 1)
+        chosen_views(bpy.context, "ALL", 256, 1)
 
 
 def test_drivers_and_constraints_count(scene: bpy.types.Scene) -> None:
@@ -117,7 +117,8 @@ def test_drivers_and_constraints_count(scene: bpy.types.Scene) -> None:
     scene.frame_set(15)
     found = views()
     assert place(found["driven"]) == (30, -5, 1.5)
-    assert found["driven"].camera.fx == pytest.approx(35 / driven.data.sensor_width * 64)
+    driven_camera = found["driven"].camera
+    assert driven_camera.fx == pytest.approx(35 / driven.data.sensor_width * driven_camera.width)
     assert place(found["bound"]) == (4, 5, 6)
 
 
