@@ -216,7 +216,7 @@ def test_the_command_line_sends_and_imports_metres(unit: str, server: str, tmp_p
     meters = UNITS[unit][2]
     build_room(meters)
     settings = bpy.context.scene.occscene
-    settings.image_size, settings.voxel_meters = 64, 0.125
+    settings.image_size, settings.voxel_meters = 128, 0.125
     results = str(tmp_path / "results")
     arguments = ["generate", "--output", results, "--server", server, "--prompt", "a room", "--steps", "2"]
     assert command.main([*arguments, "--fit", "tight", "--project"]) == 0
