@@ -18,6 +18,7 @@ from occscene.volumes import default_volume
 from PIL import Image, UnidentifiedImageError
 
 from occscene_server.engine.interface import Emit
+from occscene_server.geometry.connected_objects import with_connected_objects
 
 if TYPE_CHECKING:  # it imports torch, which not every user of this module needs
     from occscene_server.pipelines.occscene import OccScenePipeline
@@ -65,7 +66,7 @@ def _generate_scene(
     cameras = [camera_from_message(message) for message in task.cameras]
     options: dict[str, Any] = {"negative_prompt": task.negative_prompt, "seed": task.seed}
     if task.HasField("grid"):
-        grid = grid_from_message(task.grid)
+        grid = with_connected_objects(grid_from_message(task.grid))
     else:
         grid = None
         options |= {"volume": _volume(task), "taxonomy": task.taxonomy}
@@ -92,7 +93,8 @@ def _predict_occupancy(
     images = np.stack([decode_image(message) for message in task.images])
     options: dict[str, Any] = {}
     if task.HasField("blockout"):
-        options |= {"blockout": grid_from_message(task.blockout), "taxonomy": task.blockout.taxonomy}
+        blockout = with_connected_objects(grid_from_message(task.blockout))
+        options |= {"blockout": blockout, "taxonomy": blockout.taxonomy}
     else:
         options |= {"volume": _volume(task), "taxonomy": task.taxonomy}
     emit(_progress(job_pb2.JOB_PHASE_PREDICTING, 0, 1))
