@@ -31,6 +31,7 @@ from .panels import results as results_panel
 from .panels import scene as scene_panel
 from .panels import volume as volume_panel
 from .scene import grid_view
+from .timers import start_timer, stop_timer
 
 _CLASSES = (
     *properties.CLASSES,
@@ -87,7 +88,7 @@ def register() -> None:
     for handlers, handler in _handlers():
         handlers.append(handler)
     local_server.take_over()
-    bpy.app.timers.register(jobs.begin_following, first_interval=0.0, persistent=True)  # no data yet while registering
+    start_timer(jobs.begin_following)  # while registering there are no data yet
 
 
 def unregister() -> None:
@@ -99,8 +100,7 @@ def unregister() -> None:
     translations.unregister()
     grid_view.hide_grid()
     local_server.hand_over()
-    if bpy.app.timers.is_registered(jobs.begin_following):
-        bpy.app.timers.unregister(jobs.begin_following)
+    stop_timer(jobs.begin_following)
     jobs.stop_following()
     bpy.utils.unregister_cli_command(_commands.pop())
     icons.remove_icons()

@@ -19,6 +19,7 @@ from bpy.props import StringProperty
 
 from ..bridge.address import parse_address
 from ..connection import server_address, stored_preferences, user_folder
+from ..timers import start_timer, stop_timer
 from .connecting import ConnectionCheck, forget_check, keep_check, redraw_connection, start_check
 
 POLL_PAUSE = 1.0
@@ -83,14 +84,12 @@ def start_local_server(python: str, address: str) -> None:
         creationflags=getattr(subprocess, "CREATE_NO_WINDOW", 0),  # Windows alone has it
     )
     local_server.state, local_server.message = "starting", ""
-    if not bpy.app.timers.is_registered(_tick):
-        bpy.app.timers.register(_tick, first_interval=POLL_PAUSE, persistent=True)
+    start_timer(_tick, POLL_PAUSE)
 
 
 def stop_local_server() -> None:
     """Ends the server, if one was started; its keeper sees to it, so nothing is waited for."""
-    if bpy.app.timers.is_registered(_tick):
-        bpy.app.timers.unregister(_tick)
+    stop_timer(_tick)
     if local_server.keeper is not None:
         _end(local_server.keeper)
         local_server.state = "stopped"
@@ -107,31 +106,31 @@ def _end(keeper: subprocess.Popen[bytes]) -> None:
 def hand_over() -> None:
     """Leaves the server to the extension's next registration: an update or a reload cuts no job short.
 
-    What comes next may be other modules, so it waits in a place of Blender's. Without them it ends after a minute.
+    What comes next may be other modules, so it waits in Blender's. Without them it ends after a minute.
     """
-    if bpy.app.timers.is_registered(_tick):
-        bpy.app.timers.unregister(_tick)
+    stop_timer(_tick)
     if local_server.keeper is None:
         return
     left = dict(vars(local_server))
-    bpy.app.driver_namespace[_LEFT] = left
-    bpy.app.timers.register(partial(end_unclaimed, left), first_interval=HAND_OVER_TIME, persistent=True)
+    setattr(bpy, _LEFT, left)
+    start_timer(partial(end_unclaimed, left), HAND_OVER_TIME)
     local_server.keeper = None
 
 
 def end_unclaimed(left: dict[str, Any]) -> None:
     """Ends a server that was left to nobody."""
-    if bpy.app.driver_namespace.get(_LEFT) is left:
-        del bpy.app.driver_namespace[_LEFT]
+    if getattr(bpy, _LEFT, None) is left:
+        delattr(bpy, _LEFT)
         _end(left["keeper"])
 
 
 def take_over() -> None:
     """Takes the server that an earlier registration has left."""
-    left = bpy.app.driver_namespace.pop(_LEFT, None)
+    left = getattr(bpy, _LEFT, None)
     if left is not None:
+        delattr(bpy, _LEFT)
         vars(local_server).update(left)
-        bpy.app.timers.register(_tick, first_interval=POLL_PAUSE, persistent=True)
+        start_timer(_tick, POLL_PAUSE)
 
 
 def look_after() -> None:

@@ -15,6 +15,7 @@ import bpy
 
 from ..bridge.link import Bridge, BridgeError
 from ..bridge.messages import Message
+from ..timers import start_timer, stop_timer
 
 TICK_BUDGET = 0.008
 """Seconds that one tick of the timer may take."""
@@ -139,8 +140,7 @@ def command(head: dict[str, Any], body: bytes, answer: Callable[[Message], bool]
     except BridgeError:
         del _session.waiting[_session.number]
         raise
-    if not bpy.app.background and not bpy.app.timers.is_registered(_tick):
-        bpy.app.timers.register(_tick, persistent=True)
+    start_timer(_tick)
 
 
 def _tick() -> float | None:
@@ -166,6 +166,5 @@ def bridge_pid() -> int | None:
 
 def shut_down() -> None:
     """Ends the bridge and the timer, and tells those who wait; the server's jobs go on."""
-    if bpy.app.timers.is_registered(_tick):
-        bpy.app.timers.unregister(_tick)
+    stop_timer(_tick)
     _session.abandon("the extension was disabled")

@@ -40,14 +40,12 @@ def reborn(server: ServeProcess, tmp_path: Path) -> ServeProcess:
 def enable() -> None:
     """Registers, and runs the timer that Blender runs as soon as its data are there."""
     blender_addon.register()
-    assert bpy.app.timers.is_registered(jobs.begin_following)
     jobs.begin_following()
 
 
 def reenable() -> None:
     """Unticks and ticks the extension in the preferences."""
     blender_addon.unregister()
-    assert not bpy.app.timers.is_registered(jobs.begin_following)
     enable()
 
 

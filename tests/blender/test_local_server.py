@@ -79,7 +79,7 @@ def test_an_update_of_the_extension_leaves_it_running(environment: Path, address
     keeper = local_server.local_server.keeper
     assert keeper is not None
     blender_addon.unregister()
-    left = bpy.app.driver_namespace["occscene_local_server"]
+    left = bpy.occscene_local_server
     assert not local_server.local_server.is_running
     blender_addon.register()
     assert (local_server.local_server.keeper, local_server.local_server.state) == (keeper, "ready")
@@ -94,7 +94,7 @@ def test_it_ends_with_an_extension_that_does_not_come_back(environment: Path, ad
     assert keeper is not None
     blender_addon.unregister()
     try:
-        local_server.end_unclaimed(bpy.app.driver_namespace["occscene_local_server"])
+        local_server.end_unclaimed(bpy.occscene_local_server)
         keeper.wait(30)
     finally:
         blender_addon.register()

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
+
 import bpy
 
 import blender_addon
@@ -16,6 +19,13 @@ def test_ten_times_without_a_leftover() -> None:
         blender_addon.unregister()
     assert snapshot() == before
     blender_addon.register()
+
+
+def test_a_script_that_used_the_module_ends() -> None:
+    """What the extension leaves in Blender must not be waited for when Python has ended."""
+    script = "import blender_addon, bpy; blender_addon.register(); blender_addon.unregister()"
+    ended = subprocess.run([sys.executable, "-c", script], timeout=60, capture_output=True, text=True)
+    assert ended.returncode == 0, ended.stderr
 
 
 def snapshot() -> tuple[object, ...]:
