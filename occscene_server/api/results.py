@@ -17,7 +17,7 @@ from occscene.v1 import job_pb2
 from rich.progress import BarColumn, MofNCompleteColumn, TimeElapsedColumn
 
 from occscene_server.api.client import ServerError
-from occscene_server.terminal import PlainTextColumn, progress_bar
+from occscene_server.terminal import PlainTextColumn, one_line, progress_bar
 
 _PHASES = {
     job_pb2.JOB_PHASE_PREPARING: "preparing",
@@ -50,7 +50,7 @@ class ProgressDisplay:
 
     def say(self, text: str) -> None:
         """Prints a line that stays."""
-        self._progress.console.print(text, soft_wrap=True)
+        self._progress.console.print(one_line(text), soft_wrap=True)
 
     def describe(self, text: str) -> None:
         """Says what goes on."""

@@ -112,6 +112,9 @@ class Hostile(scene_service_pb2_grpc.SceneServiceServicer):
     def ListJobs(self, request: Any, context: Any) -> Any:  # noqa: N802
         return scene_service_pb2.ListJobsResponse(jobs=[self.job, job_pb2.Job(id="b", prompt="an honest one")])
 
+    def GetJob(self, request: Any, context: Any) -> Any:  # noqa: N802
+        context.abort(grpc.StatusCode.NOT_FOUND, HOSTILE)
+
     def CancelJob(self, request: Any, context: Any) -> Any:  # noqa: N802
         context.abort(grpc.StatusCode.NOT_FOUND, HOSTILE)
 
@@ -159,7 +162,9 @@ def test_hostile_server_is_shown_not_obeyed(
     if command[-1] == "[/foo]" and code == 0:  # id, prompt and failure, a line each
         assert len(result.output.splitlines()) == 3
     if code == 1:  # further lines are told from those of the command
-        assert all(line.startswith(("error: ", "  ")) for line in result.output.splitlines() if line)
+        assert all(
+            line.startswith(("error: ", "request ", "job ", "  ")) for line in result.output.splitlines() if line
+        )
     if command == ["jobs", "list"]:
         assert len(result.output.splitlines()) == 3
         assert "an honest one" in result.output
