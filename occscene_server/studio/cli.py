@@ -1,4 +1,4 @@
-"""`occscene-server studio`: renders synthetic scenes for training and shows them."""
+"""`occscene-server studio`: makes synthetic scenes for training and shows them."""
 
 from __future__ import annotations
 
@@ -8,8 +8,10 @@ from typing import Annotated
 import typer
 from rich.progress import BarColumn, MofNCompleteColumn, TimeElapsedColumn, TimeRemainingColumn
 
+from occscene_server.data.layouts import ROOMS_PER_FILE, layouts_file
 from occscene_server.data.scene_mesh import MESHES_FILE
 from occscene_server.studio.domains import DOMAINS
+from occscene_server.studio.layouts import write_rooms
 from occscene_server.studio.scene_meshes import add_meshes
 from occscene_server.studio.sheet import contact_sheet
 from occscene_server.studio.workers import SceneTask, render_all
@@ -18,7 +20,7 @@ from occscene_server.training.dataset import list_scenes, read_scene, scene_fold
 
 VIEWS_PER_SCENE = 4
 
-studio_app = typer.Typer(help="Render synthetic scenes for training.", no_args_is_help=True)
+studio_app = typer.Typer(help="Make synthetic scenes for training.", no_args_is_help=True)
 
 
 @studio_app.command()
@@ -72,6 +74,28 @@ def meshes(
     if changed:
         errors.say(f"{len(changed)} were rendered by another version of the studio and stay without: {changed}")
         raise typer.Exit(1)
+
+
+@studio_app.command()
+def layouts(
+    output: Annotated[Path, typer.Option(help="Folder that receives files of 1,000 rooms each.")],
+    scenes: Annotated[str, typer.Option(help="Seeds FIRST:END, END not included; whole thousands.")] = "0:5000",
+    workers: Annotated[int, typer.Option(min=1, help="Processes of one thread each.")] = 1,
+) -> None:
+    """Write rooms as boxes, parts and prompts, without rendering; files that are there are kept."""
+    seeds = _seed_range(scenes)
+    if seeds.start % ROOMS_PER_FILE or seeds.stop % ROOMS_PER_FILE:
+        raise typer.BadParameter(
+            f"--scenes is {scenes!r}; both ends must be multiples of {ROOMS_PER_FILE}, for example 0:5000"
+        )
+    output.mkdir(parents=True, exist_ok=True)
+    files = len(seeds) // ROOMS_PER_FILE
+    there = sum(layouts_file(output, first).exists() for first in seeds[::ROOMS_PER_FILE])
+    columns = (BarColumn(), MofNCompleteColumn(), TimeElapsedColumn(), TimeRemainingColumn())
+    with Progress("files", *columns, console=Console(stderr=True)) as progress:
+        bar = progress.add_task("files", total=files, completed=there)
+        for _ in write_rooms(output, seeds, workers):
+            progress.advance(bar)
 
 
 @studio_app.command()

@@ -7,8 +7,8 @@ from collections.abc import Callable
 
 from occscene_server.studio import decor, seating, storage, tables
 from occscene_server.studio.kit import Kit, Piece
-from occscene_server.studio.layout import ANGLES, Floorplan, Placed
-from occscene_server.studio.shell import OPPOSITE, WALLS, wall_length
+from occscene_server.studio.layout import Floorplan, Placed
+from occscene_server.studio.shell import ANGLES, OPPOSITE, WALLS, wall_length
 
 Builder = Callable[[Kit], Piece]
 

@@ -12,7 +12,7 @@ from occscene_server.studio import decor, shell
 from occscene_server.studio.blockout import BlockoutHabit, block_out, draw_habit
 from occscene_server.studio.furnish import ROOM_KINDS, wall_order
 from occscene_server.studio.kit import Kit
-from occscene_server.studio.layout import ANGLES, Floorplan, Placed
+from occscene_server.studio.layout import Floorplan, Placed
 from occscene_server.studio.room import INDOOR_VOXEL_SIZE, Item, MaterialSpec, Opening, Part, Room
 from occscene_server.studio.shapes import moved, turned
 from occscene_server.studio.styles import STYLES, Color
@@ -106,7 +106,10 @@ def _item(placed: Placed, habit: BlockoutHabit, rng: np.random.Generator) -> Ite
     piece = placed.piece
     parts = tuple(moved(turned(part, placed.angle), (placed.x, placed.y, placed.z)) for part in piece.parts)
     boxes = block_out(placed, habit, rng)
-    return Item(piece.name, piece.class_name, parts, boxes, (0, 0, 0), piece.phrase, piece.fill, piece.priority)
+    return Item(
+        piece.name, piece.class_name, parts, boxes, (0, 0, 0), piece.phrase, piece.fill, piece.priority,
+        placed.box,
+    )  # fmt: skip
 
 
 def _hang_curtains(plan: Floorplan, kit: Kit, openings: tuple[Opening, ...]) -> None:
@@ -121,7 +124,7 @@ def _hang_curtains(plan: Floorplan, kit: Kit, openings: tuple[Opening, ...]) -> 
         spans = [(-half - wide * 0.8, -half + wide * 0.2), (half - wide * 0.2, half + wide * 0.8)]
         x, y = plan.pose(opening.wall, (opening.start + opening.end) / 2, 0.0)
         for panel in decor.curtains(cloth, metal, spans, bottom, top):
-            candidate = Placed(panel, x, y, 0.0, ANGLES[opening.wall])
+            candidate = Placed(panel, x, y, 0.0, shell.ANGLES[opening.wall])
             if plan.fits(candidate):
                 plan.add(candidate)
 

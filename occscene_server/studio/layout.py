@@ -8,11 +8,8 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from occscene_server.studio.kit import Piece
-from occscene_server.studio.room import FloatArray, Opening
-from occscene_server.studio.shell import Size, wall_box, wall_length
-
-ANGLES = {"south": 0.0, "north": math.pi, "west": -math.pi / 2, "east": math.pi / 2}
-"""The turn about +Z that puts a piece's back to a wall."""
+from occscene_server.studio.room import Box, FloatArray, Opening
+from occscene_server.studio.shell import ANGLES, Size, wall_box, wall_length
 
 
 @dataclass(frozen=True)
@@ -29,6 +26,14 @@ class Placed:
         """World x, y of a point in the piece's frame."""
         cosine, sine = math.cos(self.angle), math.sin(self.angle)
         return self.x + cosine * across - sine * forward, self.y + sine * across + cosine * forward
+
+    @property
+    def box(self) -> Box:
+        """The piece's own extent where it stands."""
+        low, high = self.piece.extent
+        x, y = self.at(float(low[0] + high[0]) / 2, float(low[1] + high[1]) / 2)
+        width, depth, height = (float(length) for length in high - low)
+        return Box((x, y, self.z + float(low[2] + high[2]) / 2), (width, depth, height), self.angle)
 
     @property
     def extent(self) -> tuple[FloatArray, FloatArray]:

@@ -11,7 +11,7 @@ from occscene_server.studio.room import Room
 _NUMBERS = {2: "two", 3: "three", 4: "four", 5: "five", 6: "six"}
 _UNNAMED = ("floor", "ceiling", "skirting board", "south wall", "north wall", "west wall", "east wall")
 _MINOR = ("door", "window", "curtain", "vase", "books", "fruit bowl", "ceiling lamp", "picture")
-_LIGHTS = {
+LIGHT_WORDS = {
     "morning sun": ("morning sun", "soft morning sunlight", "early morning light"),
     "bright day": ("bright day", "bright daylight", "clear daylight"),
     "overcast": ("overcast light", "soft grey daylight", "overcast day"),
@@ -60,7 +60,7 @@ def compose_prompt(room: Room, visible_item_names: Sequence[str], rng: np.random
     """
     phrases = visible_phrases(room, visible_item_names, rng)
     kept = [phrase for i, phrase in enumerate(phrases) if i < 3 or rng.random() < 0.88]
-    light = str(rng.choice(_LIGHTS[room.light]))
+    light = str(rng.choice(LIGHT_WORDS[room.light]))
     article = "an" if room.style[0] in "aeiou" else "a"
     head = f"{article} {room.style} {room.kind}"
     if rng.random() < 0.92:

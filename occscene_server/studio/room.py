@@ -20,6 +20,23 @@ INDOOR_VOXEL_SIZE = 0.08
 
 
 @dataclass(frozen=True)
+class Solid:
+    """The primitive that a part's mesh was made from.
+
+    Args:
+        kind: "box", "rounded box", "cushion", "ellipsoid", "cylinder", "lathe", "rod", "blade" or "curtain".
+        size: extent along the primitive's own axes in metres; cylinders, lathes and rods stand along z.
+        pose: (3, 4), from the primitive's axes to where the part is: rotation, and its middle in metres.
+        taper: width of the last end over that of the first; 1 where both are alike.
+    """
+
+    kind: str
+    size: tuple[float, float, float]
+    pose: FloatArray
+    taper: float = 1.0
+
+
+@dataclass(frozen=True)
 class Part:
     """One mesh of one material.
 
@@ -31,6 +48,7 @@ class Part:
             Wood's grain runs along local x, flat patterns lie in local xy; a wall has x along it and y up, a floor x
             and y as the world; pictures and rugs have their origin in the middle.
         smooth: shade smooth.
+        solid: what the mesh is in short; None for walls, floor and ceiling.
     """
 
     vertices: FloatArray
@@ -38,6 +56,7 @@ class Part:
     material: str
     local: FloatArray
     smooth: bool = False
+    solid: Solid | None = None
 
 
 @dataclass(frozen=True)
@@ -62,6 +81,7 @@ class Item:
         phrase: how a prompt names it with colour and material: "a mustard velvet sofa".
         fill: what of its inside is voxelised (of walls, floor, ceiling, rugs and pictures the surface only).
         priority: paint priority over other items where voxels overlap; None takes the class's own.
+        extent: the item's own oriented box, its front along +y of the box; None for walls, floor, ceiling and skirting.
     """
 
     name: str
@@ -72,6 +92,7 @@ class Item:
     phrase: str
     fill: Fill = Fill.AUTOMATIC
     priority: int | None = None
+    extent: Box | None = None
 
 
 @dataclass(frozen=True)

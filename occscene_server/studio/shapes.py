@@ -14,13 +14,21 @@ from itertools import product
 
 import numpy as np
 
-from occscene_server.studio.room import FloatArray, Part
+from occscene_server.studio.room import FloatArray, Part, Solid
 
 Vector = Sequence[float]
 Faces = tuple[tuple[int, ...], ...]
 
 BOX_FACES: Faces = ((0, 1, 3, 2), (4, 6, 7, 5), (0, 4, 5, 1), (2, 3, 7, 6), (0, 2, 6, 4), (1, 5, 7, 3))
 CORNERS: FloatArray = np.array(list(product((-1.0, 1.0), repeat=3)))
+
+
+def solid(kind: str, center: Vector, size: Vector, taper: float = 1.0, axes: FloatArray | None = None) -> Solid:
+    """A primitive in its place; `axes` (3, 3) holds its own axes as columns, the world's where None."""
+    pose = np.empty((3, 4))
+    pose[:, :3] = np.eye(3) if axes is None else axes
+    pose[:, 3] = center
+    return Solid(kind, (float(size[0]), float(size[1]), float(size[2])), pose, taper)
 
 
 def pattern_coordinates(vertices: FloatArray, center: Vector, size: Vector, centered: bool = False) -> FloatArray:
@@ -90,7 +98,8 @@ def box(center: Vector, size: Vector, material: str, bevel: float = 0.0, centere
         corners[rows, rows % 3] = (np.repeat(CORNERS, 3, axis=0) * half)[rows, rows % 3]
         vertices = corners + np.asarray(center)
         faces = _bevel_faces()
-    return Part(vertices, faces, material, pattern_coordinates(vertices, center, size, centered))
+    local = pattern_coordinates(vertices, center, size, centered)
+    return Part(vertices, faces, material, local, solid=solid("box", center, size))
 
 
 def board(low: Vector, high: Vector, material: str, bevel: float = 0.004) -> Part:
@@ -112,7 +121,8 @@ def rounded_box(center: Vector, size: Vector, radius: float, material: str) -> P
     core = np.clip(on_box, -inner, inner)
     direction = on_box - core
     vertices = core + radius * direction / np.linalg.norm(direction, axis=1, keepdims=True) + np.asarray(center)
-    return Part(vertices, faces, material, pattern_coordinates(vertices, center, size), smooth=True)
+    local = pattern_coordinates(vertices, center, size)
+    return Part(vertices, faces, material, local, smooth=True, solid=solid("rounded box", center, size))
 
 
 def cushion(center: Vector, size: Vector, material: str) -> Part:
@@ -123,7 +133,8 @@ def cushion(center: Vector, size: Vector, material: str) -> Part:
     flat = [axis for axis in range(3) if axis != thin]
     level = np.sqrt((np.abs(direction[:, flat]) ** 4).sum(axis=1)) + direction[:, thin] ** 2
     vertices = direction / np.sqrt(level)[:, None] * (np.asarray(size) / 2) + np.asarray(center)
-    return Part(vertices, faces, material, pattern_coordinates(vertices, center, size), smooth=True)
+    local = pattern_coordinates(vertices, center, size)
+    return Part(vertices, faces, material, local, smooth=True, solid=solid("cushion", center, size))
 
 
 def ellipsoid(center: Vector, radii: Vector, material: str) -> Part:
@@ -132,7 +143,9 @@ def ellipsoid(center: Vector, radii: Vector, material: str) -> Part:
     direction = np.tan((grid - 3.0) / 3.0 * np.pi / 4)
     direction /= np.linalg.norm(direction, axis=1, keepdims=True)
     vertices = direction * np.asarray(radii) + np.asarray(center)
-    return Part(vertices, faces, material, pattern_coordinates(vertices, center, [2 * r for r in radii]), smooth=True)
+    size = [2 * r for r in radii]
+    local = pattern_coordinates(vertices, center, size)
+    return Part(vertices, faces, material, local, smooth=True, solid=solid("ellipsoid", center, size))
 
 
 @lru_cache(maxsize=64)
@@ -155,14 +168,18 @@ def lathe(center: Vector, profile: Sequence[tuple[float, float]], material: str,
     width = 2 * max(radius for radius, _ in profile)
     size = (width, width, profile[-1][1] - profile[0][1])
     local = pattern_coordinates(vertices, center, size)
-    return Part(vertices, _tube_faces(len(profile), sides), material, local, smooth=True)
+    middle = (center[0], center[1], center[2] + (profile[0][1] + profile[-1][1]) / 2)
+    shape = solid("lathe", middle, size, profile[-1][0] / profile[0][0])
+    return Part(vertices, _tube_faces(len(profile), sides), material, local, smooth=True, solid=shape)
 
 
 def cylinder(center: Vector, bottom: float, top: float, height: float, material: str, sides: int = 14) -> Part:
     """An upright, tapered cylinder standing on `center` with its rims slightly broken."""
     rim = min(0.006, bottom / 4, top / 4, height / 4)
     profile = [(bottom - rim, 0.0), (bottom, rim), (top, height - rim), (top - rim, height)]
-    return lathe(center, profile, material, sides)
+    part = lathe(center, profile, material, sides)
+    assert part.solid is not None
+    return replace(part, solid=replace(part.solid, kind="cylinder", taper=top / bottom))
 
 
 def rod(start: Vector, end: Vector, start_radius: float, end_radius: float, material: str, sides: int = 8) -> Part:
@@ -179,7 +196,10 @@ def rod(start: Vector, end: Vector, start_radius: float, end_radius: float, mate
     vertices = np.concatenate([first + circle * start_radius, last + circle * end_radius])
     along = (vertices - first) @ axis
     local = np.stack([along + 9.0 * first[0], (vertices - first) @ side, (vertices - first) @ other], axis=1)
-    return Part(vertices, _tube_faces(2, sides), material, local, smooth=True)
+    width = 2 * max(start_radius, end_radius)
+    axes = np.stack([side, np.cross(axis, side), axis], axis=1)
+    shape = solid("rod", (first + last) / 2, (width, width, length), end_radius / start_radius, axes)
+    return Part(vertices, _tube_faces(2, sides), material, local, smooth=True, solid=shape)
 
 
 def blade(path: FloatArray, widths: Sequence[float], side: Vector, thickness: float, material: str) -> Part:
@@ -194,7 +214,11 @@ def blade(path: FloatArray, widths: Sequence[float], side: Vector, thickness: fl
     thick = np.minimum(thickness / 2, half)
     rings = np.stack([path + across * half, path + normal * thick, path - across * half, path - normal * thick], axis=1)
     vertices = rings.reshape(-1, 3)
-    return Part(vertices, _tube_faces(len(path), 4), material, vertices - path[0], smooth=True)
+    middle = len(path) // 2
+    axes = np.stack([tangent[middle], across[middle], normal[middle]], axis=1)
+    size = (float(np.linalg.norm(path[-1] - path[0])), float(max(widths)), thickness)
+    shape = solid("blade", (path[0] + path[-1]) / 2, size, 1.0, axes)
+    return Part(vertices, _tube_faces(len(path), 4), material, vertices - path[0], smooth=True, solid=shape)
 
 
 @lru_cache(maxsize=16)
@@ -218,12 +242,19 @@ def curtain(start: Vector, width: float, height: float, depth: float, folds: int
     z = np.broadcast_to([0.0, 0.0, height, height], y.shape)
     flat = np.stack([np.broadcast_to(x[:, None], y.shape), y, z], axis=2).reshape(-1, 3)
     vertices = flat + np.asarray(start)
-    return Part(vertices, _sheet_faces(columns), material, flat[:, [0, 2, 1]], smooth=True)
+    middle = (start[0] + width / 2, start[1], start[2] + height / 2)
+    shape = solid("curtain", middle, (width, depth, height))
+    return Part(vertices, _sheet_faces(columns), material, flat[:, [0, 2, 1]], smooth=True, solid=shape)
 
 
 def moved(part: Part, offset: Vector) -> Part:
     """The part shifted; its texture moves with it."""
-    return replace(part, vertices=part.vertices + np.asarray(offset))
+    shape = part.solid
+    if shape is not None:
+        pose = shape.pose.copy()
+        pose[:, 3] += offset
+        shape = Solid(shape.kind, shape.size, pose, shape.taper)
+    return replace(part, vertices=part.vertices + np.asarray(offset), solid=shape)
 
 
 def turned(part: Part, angle: float, axis: str = "z", pivot: Vector = (0.0, 0.0, 0.0)) -> Part:
@@ -232,7 +263,13 @@ def turned(part: Part, angle: float, axis: str = "z", pivot: Vector = (0.0, 0.0,
     rotation = np.eye(3)
     rotation[i, i] = rotation[j, j] = math.cos(angle)
     rotation[i, j], rotation[j, i] = -math.sin(angle), math.sin(angle)
-    return replace(part, vertices=(part.vertices - np.asarray(pivot)) @ rotation.T + np.asarray(pivot))
+    shape = part.solid
+    if shape is not None:
+        pose = rotation @ shape.pose
+        pose[:, 3] += np.asarray(pivot) - rotation @ np.asarray(pivot)
+        shape = Solid(shape.kind, shape.size, pose, shape.taper)
+    vertices = (part.vertices - np.asarray(pivot)) @ rotation.T + np.asarray(pivot)
+    return replace(part, vertices=vertices, solid=shape)
 
 
 def bounds(parts: Sequence[Part]) -> tuple[FloatArray, FloatArray]:

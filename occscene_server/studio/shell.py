@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
@@ -9,10 +10,12 @@ import numpy as np
 from blender_addon.geometry.voxelize import Fill
 from occscene_server.studio.kit import Finish, Kit, with_article
 from occscene_server.studio.room import Box, Item, Opening, Part
-from occscene_server.studio.shapes import BOX_FACES, CORNERS, box
+from occscene_server.studio.shapes import BOX_FACES, CORNERS, box, solid
 from occscene_server.studio.styles import COLORS, PALE_WALLS, WOODS, Color, linear_rgb
 
 WALLS = ("south", "north", "west", "east")
+ANGLES = {"south": 0.0, "north": math.pi, "west": -math.pi / 2, "east": math.pi / 2}
+"""The turn about +Z that puts a piece's back to a wall."""
 OPPOSITE = {"south": "north", "north": "south", "west": "east", "east": "west"}
 FLOOR_THICKNESS = 0.075
 """Half a centimetre less than a voxel, so that the topmost voxels of a floor end where it does."""
@@ -144,6 +147,14 @@ def _center_and_size(low: Size, high: Size) -> tuple[Size, Size]:
     return (middle[0], middle[1], middle[2]), (extent[0], extent[1], extent[2])
 
 
+def extent_at_wall(
+    wall: str, size: Size, along: tuple[float, float], up: tuple[float, float], out: tuple[float, float]
+) -> Box:
+    """The box of `wall_box` as that of a thing with its back to the wall."""
+    center, _ = _center_and_size(*wall_box(wall, size, along, up, out))
+    return Box(center, (along[1] - along[0], out[1] - out[0], up[1] - up[0]), ANGLES[wall])
+
+
 def wall_part(
     wall: str, size: Size, along: tuple[float, float], up: tuple[float, float], out: tuple[float, float], material: str
 ) -> Part:
@@ -152,7 +163,7 @@ def wall_part(
     center, extent = _center_and_size(low, high)
     vertices = CORNERS * (np.asarray(extent) / 2) + np.asarray(center)
     order = [0, 2, 1] if wall in ("south", "north") else [1, 2, 0]
-    return Part(vertices, BOX_FACES, material, vertices[:, order])
+    return Part(vertices, BOX_FACES, material, vertices[:, order], solid=solid("box", center, extent))
 
 
 def slab(low: Size, high: Size, material: str) -> Part:
@@ -227,7 +238,8 @@ def window_item(kit: Kit, frame: Finish, opening: Opening, size: Size, thickness
     sill = wall_part(opening.wall, size, (left - 0.03, right + 0.03), (low - 0.025, low), (-0.05, 0.02), frame.key)
     center, extent = _center_and_size(*wall_box(opening.wall, size, (left, right), (low, high), (0.0, thickness)))
     phrase = f"a window with {with_article(frame.words)} frame"
-    return Item("window", "window", (*parts, pane, sill), (Box(center, extent),), (0, 0, 0), phrase, Fill.SURFACE, 50)
+    own = extent_at_wall(opening.wall, size, (left, right), (low, high), (0.0, thickness))
+    return Item("window", "window", (*parts, pane, sill), (Box(center, extent),), (0, 0, 0), phrase, Fill.SURFACE, 50, own)
 
 
 def door_item(kit: Kit, wall: str, size: Size, start: float) -> Item:
@@ -251,7 +263,8 @@ def door_item(kit: Kit, wall: str, size: Size, start: float) -> Item:
         parts.append(bar((start + 0.13, start + width - 0.19), (low, high), 0.028, leaf.key))
     center, extent = _center_and_size(*wall_box(wall, size, (start, start + width), (0.0, height), (-0.03, 0.03)))
     phrase = with_article(f"{leaf.words} door")
-    return Item("door", "wall", tuple(parts), (Box(center, extent),), (0, 0, 0), phrase, Fill.SURFACE, 25)
+    own = extent_at_wall(wall, size, (start, start + width), (0.0, height), (-0.03, 0.03))
+    return Item("door", "wall", tuple(parts), (Box(center, extent),), (0, 0, 0), phrase, Fill.SURFACE, 25, own)
 
 
 def skirting_item(kit: Kit, size: Size, door: str, start: float) -> Item:

@@ -1,0 +1,131 @@
+"""What stands where, in words: relations between the boxes of a layout that hold by geometry alone.
+
+None of them knows left from right, so a layout mirrored or turned by quarters keeps its relations.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+from occscene.layout import Layout, LayoutObject
+
+CORNER = -1
+"""The anchor of "in the corner"."""
+
+RELATIONS = ("on", "under", "above", "in front of", "at the foot of", "at", "opposite", "beside", "in the corner")
+
+_LEVEL, _TOUCH, _NEAR, _REACH = 0.06, 0.12, 0.4, 0.9
+"""Metres: same height; as good as touching; near a wall or neighbour; within a step."""
+
+_SURFACES = ("table", "furn")
+_FLAT = ("rug", "picture", "curtain", "door", "window", "ceiling lamp")
+_SEATS = ("dining chair", "office chair", "stool")
+_LOOSE = ("coffee table", "rug", "pouf", "floor cushion", "bench", "armchair", "side table", "stool")
+_FRONTED = ("sofa", "armchair", "bookshelf", "wardrobe", "desk", "tv cabinet", "sideboard", "chest of drawers")
+_FACED = ("sofa", "bed", "armchair")
+_COMPANIONS = ("bed", "sofa", "armchair", "desk", "bookshelf", "wardrobe", "chest of drawers", "sideboard", "tv cabinet")
+
+
+class Relation(NamedTuple):
+    """`subject` is `name` `anchor`: indices into a layout's objects, the anchor `CORNER` for the room's corner."""
+
+    subject: int
+    name: str
+    anchor: int
+
+
+def relations_of(layout: Layout) -> tuple[Relation, ...]:
+    """Every relation that holds in a layout, by subject."""
+    objects = layout.objects
+    seen = _Boxes(objects)
+    found = []
+    for i in range(len(objects)):
+        for j in range(len(objects)):
+            name = _between(objects[i], objects[j], seen, i, j) if i != j else None
+            if name is not None:
+                found.append(Relation(i, name, j))
+        if layout.room is not None and _in_corner(objects[i], layout.room.size):
+            found.append(Relation(i, "in the corner", CORNER))
+    return tuple(found)
+
+
+class _Boxes:
+    """For all pairs of objects: where i lies in the axes of j.
+
+    `across`, `forward` (N, N) are the middle of i; `half` (N, N, 2) half of what i takes along j's axes; metres.
+    """
+
+    def __init__(self, objects: tuple[LayoutObject, ...]) -> None:
+        center = np.array([obj.center[:2] for obj in objects]).reshape(-1, 2)
+        size = np.array([obj.size[:2] for obj in objects]).reshape(-1, 2)
+        turn = np.array([obj.turn for obj in objects])
+        offset = center[:, None] - center[None]
+        cosine, sine = np.cos(turn), np.sin(turn)
+        self.across: NDArray[np.float64] = offset[..., 0] * cosine + offset[..., 1] * sine
+        self.forward: NDArray[np.float64] = offset[..., 1] * cosine - offset[..., 0] * sine
+        between = turn[:, None] - turn[None]
+        c, s = np.abs(np.cos(between)), np.abs(np.sin(between))
+        self.half: NDArray[np.float64] = (
+            np.stack([c * size[:, None, 0] + s * size[:, None, 1], s * size[:, None, 0] + c * size[:, None, 1]], -1) / 2
+        )
+        self.facing: NDArray[np.float64] = np.cos(between)
+
+
+def _between(a: LayoutObject, b: LayoutObject, boxes: _Boxes, i: int, j: int) -> str | None:
+    """The relation of a to b, the most telling one."""
+    across, forward = abs(float(boxes.across[i, j])), float(boxes.forward[i, j])
+    half_across, half_forward = (float(value) for value in boxes.half[i, j])
+    width, depth = b.size[0] / 2, b.size[1] / 2
+    inside = across < width and abs(forward) < depth
+    gap_across, gap_front = across - width - half_across, forward - depth - half_forward
+    standing = a.name not in _FLAT and a.bottom < _LEVEL
+    if b.name == "window":
+        under = standing and a.size[0] > 0.35 and across < width and a.top < b.bottom + _TOUCH
+        return "under" if under and forward > 0 and gap_front < _NEAR else None
+    if b.name == "door":
+        beside = standing and gap_across < _NEAR and across > width and -depth < forward and gap_front < _NEAR
+        return "beside" if beside else None
+    if b.name in _FLAT or b.bottom > _LEVEL:
+        return None
+    if inside and a.bottom > 0.2 and abs(a.bottom - b.top) < _LEVEL and b.class_name in _SURFACES:
+        return "on"
+    if a.name == "rug":
+        # the middle of b on the rug: seen from the rug
+        on_rug = abs(boxes.across[j, i]) < a.size[0] / 2 and abs(boxes.forward[j, i]) < a.size[1] / 2
+        if on_rug and b.name in ("coffee table", "dining table", "bed"):
+            return "under"
+        ahead = b.name == "sofa" and across < width and depth < forward < depth + 1.6
+        return "in front of" if ahead else None
+    if a.name == "ceiling lamp":
+        return "above" if inside and b.class_name == "table" else None
+    if a.name == "picture":
+        over = abs(boxes.across[j, i]) < boxes.half[j, i, 0] and boxes.forward[j, i] > 0
+        near = boxes.forward[j, i] - boxes.half[j, i, 1] < _NEAR
+        return "above" if over and near and a.bottom > b.top - _LEVEL and b.size[0] > 0.6 else None
+    if not standing:
+        return None
+    if a.name in _SEATS and b.name in ("desk", "dining table"):
+        toward = boxes.forward[j, i] > 0 and abs(boxes.across[j, i]) < boxes.half[j, i, 0]
+        close = max(gap_across, abs(forward) - depth - half_forward) < 0.3
+        return "at" if toward and close else None
+    if b.name == "bed" and across < width and -_TOUCH < gap_front < _REACH:
+        return "at the foot of" if a.name in ("bench", "pouf", "stool", "toy box") else None
+    if a.name in _LOOSE and b.name in _FRONTED and across < width and -_TOUCH < gap_front < _REACH:
+        return "in front of"
+    opposite = boxes.facing[i, j] < -0.9 and gap_front > 0.8 and across < max(width, 0.5)
+    if b.name in _FACED and a.name in ("tv cabinet", "bookshelf", "sideboard", "armchair", "sofa") and opposite:
+        return "opposite"
+    level = abs(forward) < depth + _TOUCH
+    if b.name in _COMPANIONS and level and -_TOUCH < gap_across < _NEAR and across > width:
+        return "beside"
+    return None
+
+
+def _in_corner(obj: LayoutObject, room: tuple[float, float, float]) -> bool:
+    if obj.name in _FLAT or obj.bottom > _LEVEL:
+        return False
+    corners = obj.corners[:, :2]
+    gaps = np.minimum(corners.min(0) + np.array(room[:2]) / 2, np.array(room[:2]) / 2 - corners.max(0))
+    return bool((gaps < _NEAR).all())

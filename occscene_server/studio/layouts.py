@@ -1,0 +1,132 @@
+"""Rooms as layouts: boxes, parts, relations and prompts, without rendering."""
+
+from __future__ import annotations
+
+import math
+import multiprocessing
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+from occscene.layout import Layout, LayoutObject, LayoutRoom
+
+from occscene_server.data.layouts import ROOMS_PER_FILE, LayoutRecord, Parts, layouts_file, write_layouts
+from occscene_server.geometry.relations import relations_of
+from occscene_server.studio.indoor import build_room
+from occscene_server.studio.layout_prompt import color_word, kind_of, layout_prompts
+from occscene_server.studio.room import Item, Room
+
+PROMPT_VERSION = 1
+"""Seeds the prompts; a new number where their wording changes. Prompts of rendered scenes have their own seed."""
+
+
+def room_record(seed: int) -> LayoutRecord:
+    """The room of a seed as a layout data set holds it."""
+    room = build_room(seed)
+    items = layout_items(room)
+    layout = room_layout(room)
+    relations = relations_of(layout)
+    prompts = layout_prompts(room, items, relations, np.random.default_rng([seed, 13, PROMPT_VERSION]))
+    return LayoutRecord(
+        seed,
+        layout,
+        (room.kind, room.style, room.light, room.wall_phrase, room.floor_phrase),
+        tuple(item.phrase for item in items),
+        relations,
+        prompts,
+        tuple(_parts(room, item) for item in items),
+    )
+
+
+def layout_items(room: Room) -> list[Item]:
+    """The items that are objects of the room's layout, in its order: door, windows, then the others as placed."""
+    items = [item for item in room.items if item.extent is not None]
+    return sorted(items, key=lambda item: {"door": 0, "window": 1}.get(kind_of(item), 2))
+
+
+def room_layout(room: Room) -> Layout:
+    """A room's boxes, the room's middle moved to the origin."""
+    width, depth, _ = room.size
+    objects = []
+    for item in layout_items(room):
+        box = item.extent
+        assert box is not None
+        center = (box.center[0] - width / 2, box.center[1] - depth / 2, box.center[2])
+        objects.append(
+            LayoutObject(
+                kind_of(item), item.class_name, center, box.size, box.angle, color_word(item.phrase), item.color
+            )
+        )
+    return Layout("indoor", LayoutRoom(room.size, room.wall_color, room.floor_color), tuple(objects))
+
+
+def _parts(room: Room, item: Item) -> Parts:
+    """The primitives of an item along the axes of its box."""
+    box = item.extent
+    assert box is not None
+    cosine, sine = math.cos(box.angle), math.sin(box.angle)
+    local = np.array([[cosine, sine, 0.0], [-sine, cosine, 0.0], [0.0, 0.0, 1.0]])
+    solids = [part.solid for part in item.parts if part.solid is not None]
+    poses = np.stack([solid.pose for solid in solids])
+    centers = (poses[:, :, 3] - box.center) @ local.T
+    sizes = np.array([solid.size for solid in solids])
+    order: dict[str, int] = {}
+    roles = [order.setdefault(part.material, len(order)) for part in item.parts]
+    specs = [room.materials[part.material] for part in item.parts]
+    return Parts(
+        tuple(solid.kind for solid in solids),
+        tuple(spec.kind for spec in specs),
+        np.rint(np.concatenate([centers, sizes], 1) * 1000).astype(np.int16),
+        quaternions(local @ poses[:, :, :3]).astype(np.float16),
+        np.array([solid.taper for solid in solids], np.float16),
+        np.array(roles, np.uint8),
+        np.rint(np.sqrt([spec.color for spec in specs]) * 255).astype(np.uint8),
+    )
+
+
+def quaternions(rotations: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Unit quaternions w, x, y, z (N, 4), w not below 0, of rotations (N, 3, 3)."""
+    r = rotations
+    # four times the products of the components (Bar-Itzhack 2000): the largest row is the quaternion, up to its length
+    products = np.empty((len(r), 4, 4))
+    trace = r[:, 0, 0] + r[:, 1, 1] + r[:, 2, 2]
+    products[:, 0, 0] = 1 + trace
+    for i in range(3):
+        j, k = (i + 1) % 3, (i + 2) % 3
+        products[:, i + 1, i + 1] = 1 + 2 * r[:, i, i] - trace
+        products[:, 0, i + 1] = products[:, i + 1, 0] = r[:, k, j] - r[:, j, k]
+        products[:, j + 1, k + 1] = products[:, k + 1, j + 1] = r[:, j, k] + r[:, k, j]
+    best = np.argmax(np.einsum("nii->ni", products), axis=1)
+    found = products[np.arange(len(r)), best]
+    found *= np.where(found[:, :1] < 0, -1.0, 1.0)
+    quaternion: NDArray[np.float64] = found / np.linalg.norm(found, axis=1, keepdims=True)
+    return quaternion
+
+
+def write_rooms(root: Path, seeds: range, workers: int) -> Iterator[Path]:
+    """Writes the rooms of `seeds` below `root`, `ROOMS_PER_FILE` a file, and yields each file as it is finished.
+
+    Files that are there are kept.
+
+    Args:
+        root: folder.
+        seeds: their first and end are multiples of `ROOMS_PER_FILE`, or a file would lack rooms.
+        workers: processes.
+    """
+    tasks = [
+        (path, range(first, min(first + ROOMS_PER_FILE, seeds.stop)))
+        for first in range(seeds.start, seeds.stop, ROOMS_PER_FILE)
+        if not (path := layouts_file(root, first)).exists()
+    ]
+    if workers == 1:
+        yield from map(_write_file, tasks)
+        return
+    with multiprocessing.get_context("spawn").Pool(workers) as pool:
+        yield from pool.imap_unordered(_write_file, tasks)
+
+
+def _write_file(task: tuple[Path, range]) -> Path:
+    path, seeds = task
+    write_layouts(path, [room_record(seed) for seed in seeds])
+    return path

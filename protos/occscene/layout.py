@@ -1,0 +1,233 @@
+"""A layout: a room as named, coloured, oriented boxes, and the JSON file that holds one.
+
+The file, `layout.json`, is an object with `"format": "occscene.layout"`, `"version": 1`, `"taxonomy"`, `"room"` and
+`"objects"`. `room` has `size` (inner width, depth, height), `wall_color` and `floor_color`; it is null where there is
+none, as in a street. An object has `name`, `class`, `center`, `size`, `turn`, `color_word` and `color` (linear RGB,
+or null). Lengths are metres and angles radians in the world's axes: Z is up, the room is centred on the origin along x and
+y, and its floor's top is z = 0. Readers refuse versions that they do not know and ignore unknown fields of a known one.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from occscene.limits import MAX_NAME_LENGTH, MAX_OBJECTS
+from occscene.taxonomy import TAXONOMIES
+
+FORMAT, VERSION = "occscene.layout", 1
+MAX_LENGTH = 10_000.0
+"""Metres: of any coordinate or size."""
+MAX_LAYOUT_BYTES = 16 * 2**20
+
+Vector = tuple[float, float, float]
+
+_CORNERS = np.array([(x, y, z) for x in (-0.5, 0.5) for y in (-0.5, 0.5) for z in (-0.5, 0.5)])
+
+
+@dataclass(frozen=True)
+class LayoutObject:
+    """One object of a layout.
+
+    Args:
+        name: what a person calls it, lower case, singular: "sofa".
+        class_name: a class of the layout's taxonomy.
+        center: middle of the box in metres.
+        size: width, depth, height in metres along the object's own axes; its front faces +y of them.
+        turn: radians about +Z from the world's axes to the object's.
+        color_word: the word that a prompt would have for its colour or wood, "" for none.
+        color: its mean albedo, linear RGB in [0, 1]; None leaves it to the prompt.
+
+    Raises:
+        ValueError: a field is outside its limits; the message names the field, the value and the limit.
+    """
+
+    name: str
+    class_name: str
+    center: Vector
+    size: Vector
+    turn: float = 0.0
+    color_word: str = ""
+    color: Vector | None = None
+
+    def __post_init__(self) -> None:
+        if not 1 <= len(self.name) <= MAX_NAME_LENGTH:
+            raise ValueError(f"name has {len(self.name)} characters; it must have 1 to {MAX_NAME_LENGTH}")
+        if not all(abs(value) <= MAX_LENGTH for value in self.center):
+            raise ValueError(f"center is {self.center}; it must be finite and within {MAX_LENGTH:g} m of the origin")
+        if not all(0 < value <= MAX_LENGTH for value in self.size):
+            raise ValueError(f"size is {self.size}; each length must be above 0 and at most {MAX_LENGTH:g} m")
+        if not math.isfinite(self.turn):
+            raise ValueError(f"turn is {self.turn}; it must be finite radians")
+        if self.color is not None and not all(0.0 <= value <= 1.0 for value in self.color):
+            raise ValueError(f"color is {self.color}; it must be three linear RGB values in [0, 1]")
+
+    @property
+    def axes(self) -> NDArray[np.float64]:
+        """(3, 3) rotation from the object's axes to the world's."""
+        cosine, sine = math.cos(self.turn), math.sin(self.turn)
+        return np.array([[cosine, -sine, 0.0], [sine, cosine, 0.0], [0.0, 0.0, 1.0]])
+
+    @property
+    def corners(self) -> NDArray[np.float64]:
+        """(8, 3) world corners in metres, z fastest."""
+        corners: NDArray[np.float64] = (_CORNERS * self.size) @ self.axes.T + self.center
+        return corners
+
+    @property
+    def bottom(self) -> float:
+        """Height of its underside in metres."""
+        return self.center[2] - self.size[2] / 2
+
+    @property
+    def top(self) -> float:
+        """Height of its upper side in metres."""
+        return self.center[2] + self.size[2] / 2
+
+
+@dataclass(frozen=True)
+class LayoutRoom:
+    """The room around a layout: inner width (x), depth (y) and height in metres, and plain colour words."""
+
+    size: Vector
+    wall_color: str = ""
+    floor_color: str = ""
+
+    def __post_init__(self) -> None:
+        if not all(0 < value <= MAX_LENGTH for value in self.size):
+            raise ValueError(f"size is {self.size}; each length must be above 0 and at most {MAX_LENGTH:g} m")
+
+
+@dataclass(frozen=True)
+class Layout:
+    """A scene as boxes; its room is centred on the origin along x and y, with the floor's top at z = 0.
+
+    Args:
+        taxonomy: name of the classes.
+        room: None where there is none.
+        objects: doors and windows included, walls, floor and ceiling not.
+
+    Raises:
+        ValueError: an unknown taxonomy or class, or too many objects.
+    """
+
+    taxonomy: str
+    room: LayoutRoom | None
+    objects: tuple[LayoutObject, ...]
+
+    def __post_init__(self) -> None:
+        if self.taxonomy not in TAXONOMIES:
+            raise ValueError(f"taxonomy is {self.taxonomy!r}; it must be one of {', '.join(TAXONOMIES)}")
+        if len(self.objects) > MAX_OBJECTS:
+            raise ValueError(f"objects has {len(self.objects)} entries; the limit is {MAX_OBJECTS}")
+        known = {entry.name for entry in TAXONOMIES[self.taxonomy].classes[1:]}
+        for index, obj in enumerate(self.objects):
+            if obj.class_name not in known:
+                raise ValueError(
+                    f"objects[{index}].class is {obj.class_name!r}; {self.taxonomy} has {', '.join(sorted(known))}"
+                )
+
+
+def save_layout(path: Path, layout: Layout) -> None:
+    """Writes a layout as the JSON file that `load_layout` reads."""
+    path.write_text(json.dumps(layout_to_json(layout), indent=1) + "\n", encoding="utf-8")
+
+
+def load_layout(path: Path) -> Layout:
+    """Reads a layout file.
+
+    Raises:
+        ValueError: not such a file, or of a later version; the message names the file, the field and what it must be.
+        OSError: the file cannot be read.
+    """
+    if path.stat().st_size > MAX_LAYOUT_BYTES:
+        raise ValueError(f"{path} has {path.stat().st_size} bytes; the limit of a layout is {MAX_LAYOUT_BYTES}")
+    try:
+        return layout_from_json(json.loads(path.read_bytes()))
+    except (ValueError, RecursionError) as error:
+        raise ValueError(f"{path}: {error}") from error
+
+
+def layout_to_json(layout: Layout) -> dict[str, Any]:
+    """The layout as the JSON object of the module's docstring."""
+    room = layout.room
+    return {
+        "format": FORMAT,
+        "version": VERSION,
+        "taxonomy": layout.taxonomy,
+        "room": room and {"size": room.size, "wall_color": room.wall_color, "floor_color": room.floor_color},
+        "objects": [
+            {
+                "name": obj.name,
+                "class": obj.class_name,
+                "center": obj.center,
+                "size": obj.size,
+                "turn": obj.turn,
+                "color_word": obj.color_word,
+                "color": obj.color,
+            }
+            for obj in layout.objects
+        ],
+    }
+
+
+def layout_from_json(data: Any) -> Layout:
+    """The layout of a JSON object, checked.
+
+    Raises:
+        ValueError: as of `load_layout`.
+    """
+    if not isinstance(data, dict) or data.get("format") != FORMAT:
+        raise ValueError(f'not a layout: it must be an object with "format": "{FORMAT}"')
+    if data.get("version") != VERSION:
+        raise ValueError(f"version is {data.get('version')!r}; this program reads {VERSION}: update it, or save anew")
+    room = data.get("room")
+    parsed = None
+    if room is not None:
+        size = _vector(room, "size", "room")
+        parsed = _named("room", lambda: LayoutRoom(size, _text(room, "wall_color"), _text(room, "floor_color")))
+    rows = data.get("objects")
+    if not isinstance(rows, list):
+        raise ValueError("objects must be a list")
+    return Layout(str(data.get("taxonomy")), parsed, tuple(_object(row, f"objects[{i}]") for i, row in enumerate(rows)))
+
+
+def _object(row: Any, where: str) -> LayoutObject:
+    center, size = (_vector(row, field, where) for field in ("center", "size"))
+    color = None if row.get("color") is None else _vector(row, "color", where)
+    turn = row.get("turn", 0.0)
+    if isinstance(turn, bool) or not isinstance(turn, int | float):
+        raise ValueError(f"{where}.turn is {turn!r}; it must be a number of radians")
+    name, class_name, word = (_text(row, field) for field in ("name", "class", "color_word"))
+    return _named(where, lambda: LayoutObject(name, class_name, center, size, float(turn), word, color))
+
+
+def _vector(row: Any, field: str, where: str) -> Vector:
+    value = row.get(field) if isinstance(row, dict) else None
+    if not (
+        isinstance(value, list)
+        and len(value) == 3
+        and all(isinstance(v, int | float) and not isinstance(v, bool) and math.isfinite(v) for v in value)
+    ):
+        raise ValueError(f"{where}.{field} is {value!r}; it must be a list of three finite numbers")
+    return float(value[0]), float(value[1]), float(value[2])
+
+
+def _text(row: dict[str, Any], field: str) -> str:
+    value = row.get(field, "")
+    if not isinstance(value, str):
+        raise ValueError(f"{field} is {value!r}; it must be text")
+    return value
+
+
+def _named(where: str, make: Any) -> Any:
+    try:
+        return make()
+    except ValueError as error:
+        raise ValueError(f"{where}.{error}") from error
