@@ -42,16 +42,16 @@ def load_minilm() -> tuple[BertModel, BertTokenizerFast]:
 
 @torch.no_grad()
 def encode_prompts(
-    encoder: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, prompts: list[str]
+    encoder: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, prompts: list[str], pad_to_limit: bool = True
 ) -> tuple[Tensor, Tensor]:
     """Token states (batch, tokens, width) and their mask (batch, tokens), True where there is something to read.
 
     Prompts longer than `MAX_TOKENS` tokens, or than the encoder's own limit, are cut there. Of CLIP the padding is read
-    too, as Stable Diffusion was trained.
+    too, as Stable Diffusion was trained. Without `pad_to_limit` the states end with the longest prompt's.
     """
     tokens = tokenizer(
         prompts,
-        padding="max_length",
+        padding="max_length" if pad_to_limit else "longest",
         max_length=min(MAX_TOKENS, tokenizer.model_max_length),
         truncation=True,
         return_tensors="pt",

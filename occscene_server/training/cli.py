@@ -28,6 +28,7 @@ from occscene_server.training.detail_stage import DetailScene, detail_loss, deta
 from occscene_server.training.generated_views import generate_views
 from occscene_server.training.guess_stage import explained_variance, guess_loss
 from occscene_server.training.joint_stage import JointModel, joint_loss
+from occscene_server.training.layout_stage import layout
 from occscene_server.training.loop import LoopOptions, train
 from occscene_server.training.perception_stage import (
     balance,
@@ -40,6 +41,7 @@ from occscene_server.training.scenes import SceneSet
 from occscene_server.training.stable_diffusion_cli import sd
 
 train_app = typer.Typer(help="Train the model on rendered scenes.", no_args_is_help=True)
+train_app.command()(layout)
 train_app.command()(sd)
 
 DataOption = Annotated[Path, typer.Option(help="Folder that `occscene-server studio render` filled.")]

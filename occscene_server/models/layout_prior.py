@@ -1,0 +1,276 @@
+"""The layout prior: a transformer that writes a room object by object, p(layout | prompt), with exact likelihood.
+
+After ATISS (Paschalidou et al. 2021, arXiv 2110.03675), with the studio's own order in place of random ones and doors
+and windows as objects. A sequence is `start`, `room`, then two tokens an object: its kind, then all of it. From `start`
+the room's size and colours are drawn, from `room` and from every whole object the next kind or `stop`, and from a kind
+the rest, one number after the other (`layout_tokens`): colour, turn, width, depth, height, bottom, back, along.
+Token states of the prompt are looked up by cross-attention. That places are said relative to what is there is ours
+(`place_logits`), as is that a kind is a token of its own: the net can look for "sofa" in the prompt, and for the sofa in
+the room, once it knows that a sofa or its table comes.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import torch
+import torch.nn.functional as F
+from diffusers import ConfigMixin, ModelMixin
+from diffusers.configuration_utils import register_to_config
+from torch import Tensor, nn
+
+from occscene_server.models.layout_tokens import GEOMETRY, ROOM_SIZES, Vocabulary
+from occscene_server.models.place_logits import Boxes, PlaceHeads
+
+MAX_OBJECTS = 40
+_OCTAVES = 6
+
+
+@dataclass(frozen=True, eq=False)
+class LayoutBatch:
+    """B layouts of at most N objects, padded at the end.
+
+    Args:
+        room: (B, 5) sizes as of `ROOM_SIZES`, then the words of walls and floor.
+        room_size: (B, 3) metres.
+        objects: (B, N, 9) kind, colour, then the numbers of `GEOMETRY`; whatever where there is none.
+        boxes: (B, N, 7) the boxes that the numbers stand for, metres and radians.
+        count: (B,) objects.
+        given: (B,) of them, the first, that were there before and are not to be foretold.
+        text: (B, S, text_dim) token states.
+        text_mask: (B, S), True where there is a token; all False for no prompt.
+    """
+
+    room: Tensor
+    room_size: Tensor
+    objects: Tensor
+    boxes: Tensor
+    count: Tensor
+    given: Tensor
+    text: Tensor
+    text_mask: Tensor
+
+
+class LayoutPrior(ModelMixin, ConfigMixin):
+    """The network.
+
+    Args:
+        kinds, classes, colors, surfaces: as of `Vocabulary`.
+        width: of the states.
+        layers: of the transformer.
+        heads: of its attention.
+        text_dim: width of the prompt's token states.
+    """
+
+    config_name = "config.json"
+
+    @register_to_config
+    def __init__(
+        self,
+        kinds: list[str],
+        classes: list[str],
+        colors: list[str],
+        surfaces: list[str],
+        width: int = 128,
+        layers: int = 4,
+        heads: int = 4,
+        text_dim: int = 384,
+    ) -> None:
+        super().__init__()
+        self.vocabulary = Vocabulary(tuple(kinds), tuple(classes), tuple(colors), tuple(surfaces))
+        self.stop = len(kinds)
+        openings = torch.tensor([float(kind in ("door", "window")) for kind in kinds])
+        self.register_buffer("is_opening", openings, persistent=False)
+        self.register_buffer("albedo", torch.full((len(kinds), len(colors), 3), 0.5))
+        self.start = nn.Parameter(torch.randn(width) * 0.02)
+        self.room_tables = nn.ModuleList(
+            nn.Embedding(size, width) for size in (*ROOM_SIZES.values(), len(surfaces), len(surfaces))
+        )
+        self.kind_table, self.color_table = nn.Embedding(len(kinds), width), nn.Embedding(len(colors), width)
+        self.object_kind_table, self.turn_table = nn.Embedding(len(kinds), width), nn.Embedding(GEOMETRY["turn"], width)
+        self.given_table = nn.Embedding(2, width)
+        self.place_table = nn.Embedding(MAX_OBJECTS, width)
+        self.measures = nn.Linear(_measures_width(), width)
+        self.text_inlet = nn.Sequential(nn.Linear(text_dim, width), nn.LayerNorm(width))
+        self.no_text = nn.Parameter(torch.randn(width) * 0.02)
+        self.blocks = nn.ModuleList(Block(width, heads) for _ in range(layers))
+        self.norm = nn.LayerNorm(width)
+        room_parts = {**ROOM_SIZES, "wall_color": len(surfaces), "floor_color": len(surfaces)}
+        self.room_heads = Chain(width, room_parts)
+        self.next_kind = nn.Sequential(nn.Linear(width, width), nn.SiLU(), nn.Linear(width, len(kinds) + 1))
+        self.object_heads = Chain(width, {"color": len(colors), **GEOMETRY})
+        self.places = PlaceHeads(width)
+        for table in self.modules():
+            if isinstance(table, nn.Embedding):
+                nn.init.normal_(table.weight, std=0.02)
+
+    def encode(self, batch: LayoutBatch) -> Tensor:
+        """States (B, 2 + 2N, width) of `start`, `room`, and the kind and the whole of each object."""
+        objects, boxes = batch.objects, batch.boxes
+        rows, count, _ = objects.shape
+        kind = objects[..., 0]
+        room = sum(table(batch.room[:, i]) for i, table in enumerate(self.room_tables))
+        size = batch.room_size[:, None]
+        wall = torch.cat([torch.zeros_like(size), size, torch.zeros_like(size[..., :1])], -1)
+        room = room + self.measures(_measures(wall))[:, 0]
+        place = self.place_table.weight[:count]
+        given = (torch.arange(count, device=kind.device) < batch.given[:, None]).long()
+        marked = place + self.given_table(given)
+        whole = (
+            self.object_kind_table(kind) + self.color_table(objects[..., 1]) + self.turn_table(objects[..., 2])
+            + self.measures(_measures(boxes)) + marked
+        )  # fmt: skip
+        tokens = torch.stack([self.kind_table(kind) + marked, whole], 2).flatten(1, 2)
+        x = torch.cat([self.start.expand(rows, 1, -1), room[:, None], tokens], 1)
+        nothing = self.no_text.expand(rows, 1, -1)
+        text = torch.cat([nothing, self.text_inlet(batch.text.to(x.dtype))], 1)
+        readable = F.pad(batch.text_mask, (1, 0), value=True)
+        for block in self.blocks:
+            x = block(x, text, readable)
+        states: Tensor = self.norm(x)
+        return states
+
+    def anchors(self, batch: LayoutBatch, states: Tensor) -> tuple[Tensor, Boxes]:
+        """What places are relative to: states (B, 1 + N, width) and bounds of the room and of each object."""
+        size = batch.room_size[:, None]
+        room = torch.cat([torch.zeros_like(size[..., :2]), size[..., 2:] / 2, size, torch.zeros_like(size[..., :1])], -1)
+        opening = F.pad(self.is_opening[batch.objects[..., 0]], (1, 0))
+        boxes = Boxes.of(torch.cat([room, batch.boxes], 1), opening)
+        # the room contains what it holds; below its floor it is in nobody's way
+        heights = boxes.heights.clone()
+        heights[:, 0] = -1.0
+        return states[:, 1::2], Boxes(boxes.edges, heights, opening)
+
+    def log_likelihoods(self, batch: LayoutBatch) -> dict[str, Tensor]:
+        """Log-likelihood of each part of each layout, nats.
+
+        Returns:
+            "room" (B,), "stop" (B,), "kind" (B, N) and each part of an object (B, N); 0 for what is given or is not there.
+        """
+        states = self.encode(batch)
+        count = batch.objects.shape[1]
+        index = torch.arange(count, device=states.device)
+        own = (index < batch.count[:, None]) & (index >= batch.given[:, None])
+        result = {"room": sum(_chosen(self.room_heads.logits(states[:, 0], batch.room), batch.room).values())}
+        follow = torch.where(index < batch.count[:, None], batch.objects[..., 0], self.stop)
+        follow = F.pad(follow, (0, 1), value=self.stop)
+        kinds = _picked(self.next_kind(states[:, 1::2]), follow)
+        result["kind"] = kinds[:, :-1] * own
+        result["stop"] = kinds.gather(1, batch.count[:, None])[:, 0]
+        numbers = batch.objects[..., 1:]
+        anchors, boxes = self.anchors(batch, states)
+        earlier = torch.arange(1 + count, device=states.device)[None] <= index[:, None]
+        mask = earlier[None].expand(len(states), -1, -1)
+
+        def placed(name: str, state: Tensor) -> Tensor | None:
+            return self.place_logits(name, state, anchors, mask, boxes, batch.room_size, numbers[..., 1:])
+
+        parts = _chosen(self.object_heads.logits(states[:, 2::2], numbers, placed), numbers)
+        return result | {name: value * own for name, value in parts.items()}
+
+    def place_logits(
+        self, name: str, state: Tensor, anchors: Tensor, mask: Tensor, boxes: Boxes, room: Tensor, numbers: Tensor
+    ) -> Tensor | None:
+        """What geometry adds to the logits of a part; None for parts that are no place."""
+        if name not in ("back", "along"):
+            return None
+        head = self.places.back_logits if name == "back" else self.places.along_logits
+        return head(state, anchors, mask, boxes, room, numbers)
+
+
+class Chain(nn.Module):
+    """Heads for several whole numbers, each told the numbers before it.
+
+    Args:
+        width: of the states.
+        sizes: how many values each has, in order.
+    """
+
+    def __init__(self, width: int, sizes: dict[str, int]) -> None:
+        super().__init__()
+        self.names = list(sizes)
+        self.heads = nn.ModuleDict(
+            {name: nn.Sequential(nn.Linear(width, width), nn.SiLU(), nn.Linear(width, size)) for name, size in sizes.items()}
+        )
+        self.tables = nn.ModuleDict({name: nn.Embedding(size, width) for name, size in sizes.items()})
+
+    def head(self, name: str, state: Tensor) -> Tensor:
+        """Logits of one number."""
+        logits: Tensor = self.heads[name](state)
+        return logits.float()
+
+    def told(self, name: str, state: Tensor, value: Tensor) -> Tensor:
+        """The state once a number is known."""
+        known: Tensor = state + self.tables[name](value)
+        return known
+
+    def logits(self, state: Tensor, values: Tensor, placed: object = None) -> dict[str, Tensor]:
+        """Logits of every number (..., names) of `values`, each given those before it."""
+        result = {}
+        for i, name in enumerate(self.names):
+            result[name] = self.head(name, state)
+            if callable(placed) and (more := placed(name, state)) is not None:
+                result[name] = result[name] + more
+            state = self.told(name, state, values[..., i])
+        return result
+
+
+class Block(nn.Module):
+    """Causal self-attention, cross-attention to the prompt, feed-forward; normalised before each.
+
+    Args:
+        width: of the states.
+        heads: of attention.
+    """
+
+    def __init__(self, width: int, heads: int) -> None:
+        super().__init__()
+        self.heads = heads
+        self.norms = nn.ModuleList(nn.LayerNorm(width) for _ in range(3))
+        self.own, self.own_out = nn.Linear(width, 3 * width), nn.Linear(width, width)
+        self.asked, self.said, self.said_out = nn.Linear(width, width), nn.Linear(width, 2 * width), nn.Linear(width, width)
+        self.forward_in, self.forward_out = nn.Linear(width, 4 * width), nn.Linear(4 * width, width)
+
+    def forward(self, x: Tensor, text: Tensor, readable: Tensor) -> Tensor:
+        """(B, T, width) states, (B, S, width) text and what of it may be read (B, S)."""
+        query, key, value = (self._split(part) for part in self.own(self.norms[0](x)).chunk(3, -1))
+        past = torch.ones(x.shape[1], x.shape[1], dtype=torch.bool, device=x.device).tril()
+        x = x + self.own_out(_attention(query, key, value, past))
+        query = self._split(self.asked(self.norms[1](x)))
+        key, value = (self._split(part) for part in self.said(text).chunk(2, -1))
+        x = x + self.said_out(_attention(query, key, value, readable[:, None, None]))
+        return x + self.forward_out(F.gelu(self.forward_in(self.norms[2](x)), approximate="tanh"))
+
+    def _split(self, x: Tensor) -> Tensor:
+        return x.unflatten(-1, (self.heads, -1)).transpose(1, 2)
+
+
+def _attention(query: Tensor, key: Tensor, value: Tensor, mask: Tensor) -> Tensor:
+    """Attention (B, heads, T, d) to (B, T, heads * d); on a CPU torch's fused one takes five times as long backwards."""
+    scores = (query @ key.transpose(-1, -2)).float() / math.sqrt(query.shape[-1])
+    weights = scores.masked_fill(~mask, -torch.inf).softmax(-1).to(value.dtype)
+    return (weights @ value).transpose(1, 2).flatten(2)
+
+
+def _picked(logits: Tensor, values: Tensor) -> Tensor:
+    return -F.cross_entropy(logits.float().flatten(0, -2), values.flatten(), reduction="none").view(values.shape)
+
+
+def _chosen(logits: dict[str, Tensor], values: Tensor) -> dict[str, Tensor]:
+    return {name: _picked(part, values[..., i]) for i, (name, part) in enumerate(logits.items())}
+
+
+def _measures_width() -> int:
+    return 9 * (2 * _OCTAVES + 1) + 2
+
+
+def _measures(boxes: Tensor) -> Tensor:
+    """Fourier features of bounds and sizes in metres, and the turn: (B, N, 7) to (B, N, features)."""
+    upright = Boxes.of(boxes, boxes[..., 0])
+    lengths = torch.cat([upright.edges[:, :, :2].flatten(2), upright.heights, boxes[..., 3:6]], -1)
+    frequencies = 2.0 ** torch.arange(_OCTAVES, device=boxes.device) * (2 * math.pi / 6.4)
+    phase = lengths[..., None] * frequencies
+    waves = torch.cat([phase.sin(), phase.cos(), lengths[..., None] / 2], -1).flatten(-2)
+    turn = boxes[..., 6:]
+    return torch.cat([waves, turn.cos(), turn.sin()], -1)

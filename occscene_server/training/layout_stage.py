@@ -1,0 +1,292 @@
+"""Training the layout prior on rooms that the studio's grammar wrote, without rendering."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated
+
+import numpy as np
+import torch
+import typer
+from numpy.typing import NDArray
+from rich import print as rich_print
+from torch import Tensor
+
+from occscene_server.data.layouts import LayoutFile, LayoutPrompt, layout_files
+from occscene_server.models.layout_prior import MAX_OBJECTS, LayoutBatch, LayoutPrior
+from occscene_server.models.layout_tokens import (
+    Vocabulary,
+    decode_boxes,
+    decode_room,
+    encode_boxes,
+    encode_room,
+    turned_boxes,
+)
+from occscene_server.models.precision import fast_autocast
+from occscene_server.models.text import load_minilm
+from occscene_server.training.dataset import split_of
+from occscene_server.training.loop import LoopOptions, train
+from occscene_server.training.prompt_states import PromptStates, stacked
+
+TEXT_DROPOUT = 0.12
+GIVEN_SHARE = 0.5
+"""Of the layouts, in which some of the objects stand there already."""
+OBJECT_PARTS = ("kind", "color", "turn", "width", "depth", "height", "bottom", "back", "along")
+
+
+@dataclass(frozen=True, eq=False)
+class _Room:
+    """One room as arrays: size (3,), words of walls and floor (2,), objects' kind and colour (N, 2), boxes (N, 7)."""
+
+    size: NDArray[np.float64]
+    surfaces: NDArray[np.int64]
+    names: NDArray[np.int64]
+    boxes: NDArray[np.float64]
+    file: int
+    prompts: range
+
+
+class LayoutRooms:
+    """Rooms of one split in memory, their prompts' states on disk.
+
+    Args:
+        files: of layouts.
+        split: "train", "validation" or "test".
+        vocabulary: of the kinds and words.
+        states: of each file's prompts.
+    """
+
+    def __init__(
+        self, files: Sequence[LayoutFile], split: str, vocabulary: Vocabulary, states: Sequence[PromptStates]
+    ) -> None:
+        self.states, self.rooms, self.files = states, [], files
+        self.places: list[tuple[int, int]] = []
+        for number, file in enumerate(files):
+            text, arrays = file.text, file.arrays
+            kinds, colors, surfaces = (
+                {text.index(word): i for i, word in enumerate(words) if word in text}
+                for words in (vocabulary.kinds, vocabulary.colors, vocabulary.surfaces)
+            )
+            first, first_prompt = 0, 0
+            for room, seed in enumerate(file.seeds):
+                end, prompt_end = int(arrays["object_end"][room]), int(arrays["prompt_end"][room])
+                if split_of(seed) == split and end - first <= MAX_OBJECTS:
+                    words = arrays["object_words"][first:end]
+                    names = np.array([(kinds[int(row[0])], colors[int(row[2])]) for row in words], np.int64)
+                    walls, floor = (surfaces[int(row)] for row in arrays["room_words"][room, 5:7])
+                    self.rooms.append(
+                        _Room(
+                            arrays["room_size"][room].astype(np.float64), np.array([walls, floor]), names,
+                            arrays["object_box"][first:end].astype(np.float64), number, range(first_prompt, prompt_end),
+                        )
+                    )  # fmt: skip
+                    self.places.append((number, room))
+                first, first_prompt = end, prompt_end
+        if not self.rooms:
+            raise ValueError(f"the layouts hold no {split} room; write more with `occscene-server studio layouts`")
+
+    def __len__(self) -> int:
+        return len(self.rooms)
+
+    def prompts(self, row: int) -> tuple[LayoutPrompt, ...]:
+        """The prompts of a room."""
+        number, room = self.places[row]
+        return self.files[number].prompts(room)
+
+    def batch(self, rows: Sequence[int], rng: np.random.Generator) -> LayoutBatch:
+        """Rooms for training: mirrored and turned, a prompt each or none, some objects given."""
+        drawn, states = [], []
+        for row in rows:
+            room = self.rooms[row]
+            quarters, mirror = int(rng.integers(4)), bool(rng.integers(2))
+            order, given = _given_first(len(room.names), rng)
+            size = room.size[[1, 0, 2]] if quarters % 2 else room.size
+            boxes = turned_boxes(room.boxes, mirror, quarters)
+            drawn.append((size, room.surfaces, room.names[order], boxes[order], given))
+            prompt = room.prompts[int(rng.integers(len(room.prompts)))]
+            told = rng.random() >= TEXT_DROPOUT
+            own = self.states[room.file]
+            states.append(own[prompt] if told else torch.zeros(0, own.width, dtype=torch.bfloat16))
+        return batched(drawn, *stacked(states))
+
+    def plain(self, rows: Sequence[int], prompt: int | None) -> LayoutBatch:
+        """Rooms as they are, all with their prompt of that number, or without any."""
+        drawn, states = [], []
+        for row in rows:
+            room = self.rooms[row]
+            drawn.append((room.size, room.surfaces, room.names, room.boxes, 0))
+            own = self.states[room.file]
+            states.append(
+                torch.zeros(0, own.width, dtype=torch.bfloat16) if prompt is None else own[room.prompts[prompt]]
+            )
+        return batched(drawn, *stacked(states))
+
+    def albedo(self, vocabulary: Vocabulary) -> Tensor:
+        """(kinds, colours, 3) mean albedo of objects by kind and colour word; of the word alone where there is none."""
+        total = np.zeros((len(vocabulary.kinds), len(vocabulary.colors), 4))
+        for row, (number, room) in enumerate(self.places):
+            end = self.files[number].arrays["object_end"]
+            span = slice(int(end[room - 1]) if room else 0, int(end[room]))
+            colors = self.files[number].arrays["object_color"][span]
+            names = self.rooms[row].names
+            np.add.at(total, (names[:, 0], names[:, 1]), np.concatenate([colors, np.ones((len(colors), 1))], 1))
+        of_word = total.sum(0)
+        of_word = of_word[:, :3] / np.maximum(of_word[:, 3:], 1)
+        mean = np.where(total[..., 3:] > 0, total[..., :3] / np.maximum(total[..., 3:], 1), of_word[None])
+        return torch.from_numpy(mean).float()
+
+
+Drawn = tuple[NDArray[np.float64], NDArray[np.int64], NDArray[np.int64], NDArray[np.float64], int]
+
+
+def _given_first(count: int, rng: np.random.Generator) -> tuple[NDArray[np.int64], int]:
+    """An order of objects with a random subset of them in front, in random order, and how many those are."""
+    if rng.random() >= GIVEN_SHARE:
+        return np.arange(count), 0
+    share = rng.random() if rng.random() < 0.8 else 1.0 - 1.0 / max(count, 1)
+    chosen = rng.permutation(count)[: min(int(share * count + 0.5), count)]
+    rest = np.setdiff1d(np.arange(count), chosen)
+    return np.concatenate([chosen, rest]), len(chosen)
+
+
+def batched(drawn: Sequence[Drawn], text: Tensor, text_mask: Tensor) -> LayoutBatch:
+    """A batch of rooms (size, surfaces, names, boxes, given) and their prompts' states."""
+    count = [len(names) for _, _, names, _, _ in drawn]
+    room = np.stack([np.concatenate([encode_room(size), surfaces]) for size, surfaces, _, _, _ in drawn])
+    room_size = decode_room(room[:, :3])
+    sizes = np.repeat(room_size, count, axis=0)
+    numbers = encode_boxes(np.concatenate([boxes for _, _, _, boxes, _ in drawn]), sizes)
+    flat = np.concatenate([np.concatenate([names for _, _, names, _, _ in drawn]), numbers], 1)
+    boxes = decode_boxes(numbers, sizes)
+    objects = np.zeros((len(drawn), max(count), 9), np.int64)
+    placed = np.ones((len(drawn), max(count), 7))
+    there = np.arange(max(count)) < np.array(count)[:, None]
+    objects[there], placed[there] = flat, boxes
+    return LayoutBatch(
+        torch.from_numpy(room),
+        torch.from_numpy(room_size).float(),
+        torch.from_numpy(objects),
+        torch.from_numpy(placed).float(),
+        torch.tensor(count),
+        torch.tensor([given for *_, given in drawn]),
+        text,
+        text_mask,
+    )
+
+
+def layout_loss(model: LayoutPrior, batch: LayoutBatch) -> tuple[Tensor, dict[str, float]]:
+    """Nats an object, the room's and the end's shared among them."""
+    parts = model.log_likelihoods(batch)
+    objects = (batch.count - batch.given).clamp_min(1).sum()
+    return -sum(part.sum() for part in parts.values()) / objects, {}
+
+
+@torch.no_grad()
+def held_out_nats(model: LayoutPrior, rooms: LayoutRooms, count: int = 128) -> dict[str, float]:
+    """Nats an object of whole rooms with whole prompts, its parts, and the sum without any prompt."""
+    totals: dict[str, float] = {}
+    rows = range(min(count, len(rooms)))
+    objects = sum(len(rooms.rooms[row].names) for row in rows)
+    for prompt, prefix in ((0, ""), (None, "untold_")):
+        for first in range(0, len(rows), 32):
+            parts = model.log_likelihoods(rooms.plain(rows[first : first + 32], prompt))
+            for name in OBJECT_PARTS:
+                totals[prefix + name] = totals.get(prefix + name, 0.0) - float(parts[name].sum()) / objects
+    nats = sum(totals[name] for name in OBJECT_PARTS)
+    untold = {name: totals[f"untold_{name}"] for name in ("kind", "color")}
+    return {
+        "nats": nats,
+        **{name: totals[name] for name in OBJECT_PARTS},
+        "nats_without_text": sum(totals[f"untold_{name}"] for name in OBJECT_PARTS),
+        **{f"{name}_without_text": value for name, value in untold.items()},
+    }
+
+
+def vocabulary_of(files: Sequence[LayoutFile]) -> Vocabulary:
+    """Kinds and words that occur in files of layouts."""
+    kinds: dict[str, str] = {}
+    colors, surfaces = {""}, {""}
+    for file in files:
+        words = file.arrays["object_words"]
+        for name, class_name in np.unique(words[:, :2], axis=0):
+            kinds[file.text[name]] = file.text[class_name]
+        colors |= {file.text[word] for word in np.unique(words[:, 2])}
+        surfaces |= {file.text[word] for word in np.unique(file.arrays["room_words"][:, 5:7])}
+    names = sorted(kinds)
+    return Vocabulary(tuple(names), tuple(kinds[name] for name in names), tuple(sorted(colors)), tuple(sorted(surfaces)))
+
+
+def load_rooms(
+    files: Sequence[LayoutFile], splits: Sequence[str], vocabulary: Vocabulary, cache: Path
+) -> list[LayoutRooms]:
+    """Rooms of some splits; prompts that are new to `cache` are encoded first."""
+    cache.mkdir(parents=True, exist_ok=True)
+    encoder, tokenizer = load_minilm()
+    states = [
+        PromptStates(
+            cache / file.path.stem,
+            [LayoutPrompt.from_json(file.text[row]).text for row in file.arrays["prompt"]],
+            encoder,
+            tokenizer,
+        )
+        for file in files
+    ]
+    return [LayoutRooms(files, split, vocabulary, states) for split in splits]
+
+
+def layout(
+    data: Annotated[Path, typer.Option(help="Folder that `occscene-server studio layouts` filled.")],
+    output: Annotated[Path, typer.Option(help="Folder for the checkpoint, the log and the weights.")],
+    steps: Annotated[int, typer.Option(min=1, help="Optimiser steps in all, those before a resume included.")] = 40000,
+    batch: Annotated[int, typer.Option(min=1, help="Rooms a step.")] = 24,
+    width: Annotated[int, typer.Option(min=32, help="Of the transformer's states.")] = 128,
+    layers: Annotated[int, typer.Option(min=1, help="Of the transformer.")] = 4,
+    learning_rate: Annotated[float, typer.Option(help="After the warm-up.")] = 2e-3,
+    ema_decay: Annotated[float, typer.Option(help="Of the averaged weights.")] = 0.998,
+    initial: Annotated[Path | None, typer.Option(help="Start from these weights instead of random ones.")] = None,
+    max_minutes: Annotated[float | None, typer.Option(help="Stop with a checkpoint after this time.")] = None,
+    seed: Annotated[int, typer.Option(help="Random seed of the initialisation and the data order.")] = 0,
+) -> None:
+    """Train the layout prior: words to rooms of named, coloured boxes."""
+    files = layout_files(data)
+    vocabulary = LayoutPrior.from_pretrained(initial).vocabulary if initial else vocabulary_of(files)
+    rooms, held_out = load_rooms(files, ("train", "validation"), vocabulary, output / "text")
+    torch.manual_seed(seed)
+    model = LayoutPrior.from_pretrained(initial) if initial else new_prior(vocabulary, width, layers)
+    model.albedo.copy_(rooms.albedo(vocabulary))
+    options = LoopOptions(
+        output, steps, learning_rate, decay_fraction=0.3, ema_decay=ema_decay, weight_decay=0.05, optimizer="muon",
+        max_minutes=max_minutes,
+    )  # fmt: skip
+    finished = train(model, loss_of(model, rooms, batch, seed), options, lambda: _evaluate(model, held_out))
+    model.save_pretrained(output / "layout")
+    rich_print({name: round(value, 3) for name, value in _evaluate(model, held_out).items()})
+    rich_print(f"{'Finished' if finished else 'Stopped at the time limit'}; weights in {output / 'layout'}")
+
+
+def new_prior(vocabulary: Vocabulary, width: int, layers: int) -> LayoutPrior:
+    """An untrained prior."""
+    return LayoutPrior(
+        list(vocabulary.kinds), list(vocabulary.classes), list(vocabulary.colors), list(vocabulary.surfaces),
+        width, layers, max(1, width // 32),
+    )  # fmt: skip
+
+
+def loss_of(
+    model: LayoutPrior, rooms: LayoutRooms, batch: int, seed: int
+) -> Callable[[int], tuple[Tensor, dict[str, float]]]:
+    """What `train` asks for: the loss of a step, whose rooms depend on the seed and the step alone."""
+
+    def loss_of_step(step: int) -> tuple[Tensor, dict[str, float]]:
+        rng = np.random.default_rng((seed, step))
+        rows = rng.choice(len(rooms), batch, replace=len(rooms) < batch).tolist()
+        return layout_loss(model, rooms.batch(rows, rng))
+
+    return loss_of_step
+
+
+def _evaluate(model: LayoutPrior, rooms: LayoutRooms) -> dict[str, float]:
+    with fast_autocast("cpu"):
+        return held_out_nats(model, rooms)
