@@ -25,7 +25,17 @@ _SEATS = ("dining chair", "office chair", "stool")
 _LOOSE = ("coffee table", "rug", "pouf", "floor cushion", "bench", "armchair", "side table", "stool")
 _FRONTED = ("sofa", "armchair", "bookshelf", "wardrobe", "desk", "tv cabinet", "sideboard", "chest of drawers")
 _FACED = ("sofa", "bed", "armchair")
-_COMPANIONS = ("bed", "sofa", "armchair", "desk", "bookshelf", "wardrobe", "chest of drawers", "sideboard", "tv cabinet")
+_COMPANIONS = (
+    "bed",
+    "sofa",
+    "armchair",
+    "desk",
+    "bookshelf",
+    "wardrobe",
+    "chest of drawers",
+    "sideboard",
+    "tv cabinet",
+)
 
 
 class Relation(NamedTuple):

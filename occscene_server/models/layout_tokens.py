@@ -157,15 +157,11 @@ def layout_numbers(layout: Layout, vocabulary: Vocabulary) -> tuple[Ints, Ints]:
         raise ValueError("the layout has no room; this prior knows rooms only")
     for index, obj in enumerate(layout.objects):
         if obj.name not in vocabulary.kinds:
-            raise ValueError(
-                f"objects[{index}].name is {obj.name!r}; this prior knows {', '.join(vocabulary.kinds)}"
-            )
+            raise ValueError(f"objects[{index}].name is {obj.name!r}; this prior knows {', '.join(vocabulary.kinds)}")
     room = encode_room(np.array(layout.room.size))
     surfaces = [_index(word, vocabulary.surfaces) for word in (layout.room.wall_color, layout.room.floor_color)]
     boxes = np.array([(*obj.center, *obj.size, obj.turn) for obj in layout.objects]).reshape(-1, 7)
-    names = [
-        (vocabulary.kinds.index(obj.name), _index(obj.color_word, vocabulary.colors)) for obj in layout.objects
-    ]
+    names = [(vocabulary.kinds.index(obj.name), _index(obj.color_word, vocabulary.colors)) for obj in layout.objects]
     size = np.broadcast_to(decode_room(room), (len(boxes), 3))
     numbers = np.concatenate([np.array(names, np.int64).reshape(-1, 2), encode_boxes(boxes, size)], axis=1)
     return np.concatenate([room, surfaces]), numbers

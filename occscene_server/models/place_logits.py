@@ -42,7 +42,12 @@ class Boxes(NamedTuple):
         x, y, z, width, depth, height, turn = boxes.unbind(-1)
         cosine, sine = turn.cos().abs(), turn.sin().abs()
         half_x, half_y = (cosine * width + sine * depth) / 2, (sine * width + cosine * depth) / 2
-        edges = [(x - half_x, x + half_x), (y - half_y, y + half_y), (-x - half_x, half_x - x), (-y - half_y, half_y - y)]
+        edges = [
+            (x - half_x, x + half_x),
+            (y - half_y, y + half_y),
+            (-x - half_x, half_x - x),
+            (-y - half_y, half_y - y),
+        ]
         return Boxes(
             torch.stack([torch.stack(pair, -1) for pair in edges], -2),
             torch.stack([z - height / 2, z + height / 2], -1),
@@ -169,9 +174,15 @@ class PlaceHeads(nn.Module):
             )
 
         def hit(among: Tensor, reach: Tensor | float) -> Tensor:
-            middle, room_for = along.mean(-1), (along[..., 1] - along[..., 0]) / 2 + half_along[..., None] - SLACK
-            apart = (self.along_places - middle[..., None]).abs()
-            return (among[..., None] & (apart < (room_for + reach)[..., None])).any(2)
+            spare = half_along[..., None] - SLACK + reach
+            first = torch.ceil((along[..., 0] - spare - self.along_places[0]) / STEP)
+            last = torch.floor((along[..., 1] + spare - self.along_places[0]) / STEP) + 1
+            # how many of them cover each place: +1 where one begins, -1 behind its end, summed up
+            count = states.new_zeros(*among.shape[:2], len(self.along_places) + 1, dtype=torch.float32)
+            for place, sign in ((first, 1.0), (torch.maximum(first, last), -1.0)):
+                index = place.clamp(0, len(self.along_places)).long()
+                count.scatter_add_(2, index, sign * among.float())
+            return count.cumsum(-1)[..., :-1] > 0.5
 
         opening = boxes.opening[:, None, :].bool()
         inside, before = hit(level(0.0) & ~opening, 0.0), hit(level(depth) & opening, depth)

@@ -113,9 +113,7 @@ class _Author:
         """A relation that all members have to one thing, drawn at random."""
         first = [r for r in self.relations if r.subject == members[0]]
         shared = [
-            r
-            for r in first
-            if all(any(q.subject == i and q[1:] == r[1:] for q in self.relations) for i in members[1:])
+            r for r in first if all(any(q.subject == i and q[1:] == r[1:] for q in self.relations) for i in members[1:])
         ]
         return shared[int(self.rng.integers(len(shared)))] if shared else None
 

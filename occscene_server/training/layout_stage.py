@@ -215,7 +215,9 @@ def vocabulary_of(files: Sequence[LayoutFile]) -> Vocabulary:
         colors |= {file.text[word] for word in np.unique(words[:, 2])}
         surfaces |= {file.text[word] for word in np.unique(file.arrays["room_words"][:, 5:7])}
     names = sorted(kinds)
-    return Vocabulary(tuple(names), tuple(kinds[name] for name in names), tuple(sorted(colors)), tuple(sorted(surfaces)))
+    return Vocabulary(
+        tuple(names), tuple(kinds[name] for name in names), tuple(sorted(colors)), tuple(sorted(surfaces))
+    )
 
 
 def load_rooms(

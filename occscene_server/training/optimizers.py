@@ -14,7 +14,7 @@ _LEAST_SIDE = 32
 
 
 class SplitOptimizer:
-    """AdamW for all parameters, or Muon for the large matrices and AdamW for the rest.
+    """AdamW for all parameters, or Muon for the large matrices but for tables, and AdamW for the rest.
 
     Muon (Jordan et al. 2024, "Muon: an optimizer for hidden layers") is torch's own, with updates as large as AdamW's
     (Liu et al. 2025, arXiv 2502.16982), so that both follow one learning rate. Convolutions count as matrices of their
@@ -28,6 +28,7 @@ class SplitOptimizer:
     """
 
     def __init__(self, model: nn.Module, name: OptimizerName, weight_decay: float, betas: tuple[float, float]) -> None:
+        tables = {id(module.weight) for module in model.modules() if isinstance(module, nn.Embedding)}
         decayed, others = [], []
         self._matrices: list[tuple[nn.Parameter, Tensor]] = []
         for parameter_name, parameter in model.named_parameters():
@@ -35,7 +36,11 @@ class SplitOptimizer:
                 continue
             if parameter.ndim < 2 or parameter_name.endswith(("A_log", "dt_bias", ".D")):
                 others.append(parameter)
-            elif name == "muon" and min(len(parameter), parameter[0].numel()) >= _LEAST_SIDE:
+            elif (
+                name == "muon"
+                and id(parameter) not in tables
+                and min(len(parameter), parameter[0].numel()) >= _LEAST_SIDE
+            ):
                 self._matrices.append((parameter, _as_matrix(parameter.detach())))
             else:
                 decayed.append(parameter)

@@ -1,0 +1,100 @@
+"""What must not be in a layout: boxes in each other, boxes out of the room, and blocked doors."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+from occscene.layout import Layout, LayoutObject, LayoutRoom
+
+SLACK = 0.02
+"""Metres by which boxes may reach into each other."""
+OUTSIDE = 0.05
+"""Metres by which a box may leave the room: rugs and pictures are sunk into floor and walls."""
+DOORWAY = 0.6
+"""Metres in front of a door that stay free."""
+
+_IN_WALLS = ("door", "window")
+_FLAT = ("rug", *_IN_WALLS)
+_SEATS = ("dining chair", "office chair", "stool")
+_CLEAR_OF_DOORS = ("rug", "curtain", "picture", "ceiling lamp", *_IN_WALLS)
+
+
+def overlap(a: LayoutObject, b: LayoutObject) -> float:
+    """How far two boxes reach into each other, metres; 0 for what may: rugs, chairs at a table, doors and windows."""
+    if a.name in _FLAT or b.name in _FLAT:
+        return 0.0
+    if (a.name in _SEATS and b.class_name == "table") or (b.name in _SEATS and a.class_name == "table"):
+        return 0.0
+    upright = min(a.top, b.top) - max(a.bottom, b.bottom)
+    return max(0.0, min(upright, _flat_overlap(a, b)))
+
+
+def _flat_overlap(a: LayoutObject, b: LayoutObject) -> float:
+    """The least way by which two turned rectangles could be parted, below 0 where they are (separating axes)."""
+    offset_x, offset_y = b.center[0] - a.center[0], b.center[1] - a.center[1]
+    least = math.inf
+    between = b.turn - a.turn
+    cosine, sine = abs(math.cos(between)), abs(math.sin(between))
+    for own, other in ((a, b), (b, a)):
+        c, s = math.cos(own.turn), math.sin(own.turn)
+        across, forward = abs(offset_x * c + offset_y * s), abs(offset_y * c - offset_x * s)
+        reach_across = (own.size[0] + cosine * other.size[0] + sine * other.size[1]) / 2
+        reach_forward = (own.size[1] + sine * other.size[0] + cosine * other.size[1]) / 2
+        least = min(least, reach_across - across, reach_forward - forward)
+    return least
+
+
+def distance_outside(obj: LayoutObject, room: LayoutRoom) -> float:
+    """How far a box leaves its room, metres; 0 for doors and windows, which are in its walls."""
+    if obj.name in _IN_WALLS:
+        return 0.0
+    corners: NDArray[np.float64] = obj.corners
+    half = np.array([room.size[0] / 2, room.size[1] / 2])
+    beyond = max(float((np.abs(corners[:, :2]) - half).max()), obj.top - room.size[2], -obj.bottom)
+    return max(0.0, beyond)
+
+
+def blocks_door(obj: LayoutObject, door: LayoutObject) -> bool:
+    """Whether a box stands in the way of a door."""
+    if obj.name in _CLEAR_OF_DOORS or obj.bottom > door.top - SLACK:
+        return False
+    cosine, sine = math.cos(door.turn), math.sin(door.turn)
+    forward = door.size[1] / 2 + DOORWAY / 2
+    center = (door.center[0] - sine * forward, door.center[1] + cosine * forward, door.center[2])
+    way = LayoutObject("way", door.class_name, center, (door.size[0], DOORWAY, door.size[2]), door.turn)
+    return _flat_overlap(obj, way) > SLACK
+
+
+def conflict(obj: LayoutObject, others: Sequence[LayoutObject], room: LayoutRoom) -> float:
+    """How badly a box fits among others: 0 if it does, metres of the deepest overlap, 10 if it is out or blocks a door."""
+    if distance_outside(obj, room) > OUTSIDE:
+        return 10.0
+    deepest = 0.0
+    for other in others:
+        if other.name == "door" and blocks_door(obj, other):
+            return 10.0
+        if obj.name == "door" and blocks_door(other, obj):
+            return 10.0
+        deepest = max(deepest, overlap(obj, other))
+    return deepest if deepest > SLACK else 0.0
+
+
+def overlapping(layout: Layout) -> list[bool]:
+    """For each object whether it reaches into another by more than the slack."""
+    objects = layout.objects
+    return [any(i != j and overlap(a, b) > SLACK for j, b in enumerate(objects)) for i, a in enumerate(objects)]
+
+
+def blocked_doors(layout: Layout) -> int:
+    """How many doors something stands before."""
+    doors = [obj for obj in layout.objects if obj.name == "door"]
+    return sum(any(blocks_door(obj, door) for obj in layout.objects) for door in doors)
+
+
+def outside(layout: Layout) -> list[bool]:
+    """For each object whether it leaves the room."""
+    room = layout.room
+    return [room is not None and distance_outside(obj, room) > OUTSIDE for obj in layout.objects]

@@ -1,0 +1,250 @@
+"""Drawing layouts from the prior: object by object, each checked against what stands there already."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from occscene.layout import Layout, LayoutObject, LayoutRoom
+from torch import Tensor
+
+from occscene_server.geometry.layout_rules import conflict
+from occscene_server.models.layout_prior import MAX_OBJECTS, LayoutBatch, LayoutPrior
+from occscene_server.models.layout_tokens import (
+    decode_boxes,
+    decode_room,
+    layout_numbers,
+    layout_of_numbers,
+)
+from occscene_server.models.place_logits import Boxes
+
+_NEVER = -torch.inf
+
+
+@dataclass(frozen=True)
+class SamplingOptions:
+    """How layouts are drawn.
+
+    Args:
+        temperature: of every draw.
+        nucleus: the likeliest values that make up this share are drawn from.
+        text_scale: classifier-free guidance on kinds and colours; 1 is none.
+        place_scale: the same on where things stand.
+        tries: how many boxes are drawn at once for an object, of which the first that fits is taken.
+        rounds: how often a kind that the prompt names is tried again before it is let stand where it fits least badly.
+    """
+
+    temperature: float = 0.9
+    nucleus: float = 0.98
+    text_scale: float = 1.5
+    place_scale: float = 1.0
+    tries: int = 8
+    rounds: int = 4
+
+
+@dataclass
+class _Drawing:
+    """A layout as it is drawn."""
+
+    room: Tensor
+    numbers: list[Tensor]
+    objects: list[LayoutObject]
+    given: int
+    banned: set[int] = field(default_factory=set)
+    failed: dict[int, int] = field(default_factory=dict)
+
+
+class LayoutSampler:
+    """Draws layouts for one prompt.
+
+    Args:
+        prior: the network, in evaluation mode.
+        text: (S, text_dim) token states of the prompt; (0, text_dim) for none.
+        generator: decides every draw, on the CPU; the same state gives the same layouts.
+        options: see `SamplingOptions`.
+    """
+
+    def __init__(
+        self, prior: LayoutPrior, text: Tensor, generator: torch.Generator, options: SamplingOptions | None = None
+    ) -> None:
+        self.prior, self.generator, self.options = prior, generator, options or SamplingOptions()
+        self.guided = len(text) > 0 and (self.options.text_scale != 1.0 or self.options.place_scale != 1.0)
+        rows = 2 if self.guided else 1
+        self.text = text.to(prior.start.dtype).expand(rows, -1, -1)
+        self.text_mask = torch.ones(rows, len(text), dtype=torch.bool)
+        self.text_mask[1:] = False
+        self.vocabulary = prior.vocabulary
+
+    @torch.no_grad()
+    def draw(self, wanted: Mapping[str, int] | None = None, given: Layout | None = None) -> Layout:
+        """Draws a layout.
+
+        Args:
+            wanted: how many of each kind there must be at least; a count above 1 is also the most.
+            given: what stands there already, kept as it is; its room is kept too, if it has one.
+
+        Raises:
+            ValueError: `given` has an object of a kind that the prior does not know, or too many objects.
+        """
+        drawing = self._begin(given)
+        least = {self.vocabulary.kinds.index(kind): count for kind, count in (wanted or {}).items()}
+        for _ in range(4 * MAX_OBJECTS):
+            if len(drawing.objects) >= MAX_OBJECTS:
+                break
+            kind = self._next_kind(drawing, least)
+            if kind == self.prior.stop:
+                break
+            self._add(drawing, kind, kind in _missing(drawing, least))
+        size = decode_room(drawing.room[:3].numpy())
+        room = LayoutRoom(
+            (float(size[0]), float(size[1]), float(size[2])),
+            *(self.vocabulary.surfaces[int(word)] for word in drawing.room[3:]),
+        )
+        if given is not None and given.room is not None:
+            room = given.room
+        return Layout("indoor", room, tuple(drawing.objects))
+
+    @torch.no_grad()
+    def draw_anew(self, layout: Layout, index: int) -> Layout:
+        """Draws the box and colour of one object again, all others being given; the layout itself if nothing fits."""
+        others = layout.objects[:index] + layout.objects[index + 1 :]
+        drawing = self._begin(replace(layout, objects=others))
+        kind = self.vocabulary.kinds.index(layout.objects[index].name)
+        self._add(drawing, kind, False)
+        if len(drawing.objects) == len(others):
+            return layout
+        return replace(layout, objects=(*layout.objects[:index], drawing.objects[-1], *layout.objects[index + 1 :]))
+
+    def _begin(self, given: Layout | None) -> _Drawing:
+        """The room and what is given."""
+        if given is not None and len(given.objects) > MAX_OBJECTS:
+            raise ValueError(f"{len(given.objects)} objects are given; this prior takes at most {MAX_OBJECTS}")
+        if given is not None and given.room is not None:
+            room, numbers = layout_numbers(given, self.vocabulary)
+            rows = [torch.from_numpy(row) for row in numbers]
+            return _Drawing(torch.from_numpy(room), rows, list(given.objects), len(rows))
+        start = _Drawing(torch.zeros(5, dtype=torch.int64), [], [], 0)
+        state = self.prior.encode(self._batch(start))[:, :1]
+        chain, values = self.prior.room_heads, []
+        for name in chain.names:
+            logits = self._guided(chain.head(name, state), name)
+            value = self._sampled(logits)
+            values.append(value[0])
+            state = chain.told(name, state, value)
+        room = torch.stack(values)
+        if given is None:
+            return _Drawing(room, [], [], 0)
+        size = decode_room(room[:3].numpy())
+        words = [self.vocabulary.surfaces[int(word)] for word in room[3:]]
+        return self._begin(replace(given, room=LayoutRoom(tuple(size.tolist()), *words)))
+
+    def _batch(self, drawing: _Drawing, pending: int | None = None) -> LayoutBatch:
+        """What is drawn so far, for the prompt and without it; `pending` is a kind whose box is to come."""
+        numbers = list(drawing.numbers)
+        if pending is not None:
+            numbers.append(torch.tensor([pending, *[0] * 8]))
+        rows = self.text.shape[0]
+        size = decode_room(drawing.room[:3].numpy())
+        objects = torch.stack(numbers) if numbers else torch.zeros((0, 9), dtype=torch.int64)
+        boxes = decode_boxes(objects[:, 2:].numpy(), np.broadcast_to(size, (len(objects), 3)))
+
+        def twice(value: Tensor) -> Tensor:
+            return value.expand(rows, *value.shape)
+
+        return LayoutBatch(
+            twice(drawing.room), twice(torch.from_numpy(size).float()), twice(objects),
+            twice(torch.from_numpy(boxes).float()), twice(torch.tensor(len(numbers))),
+            twice(torch.tensor(drawing.given)), self.text, self.text_mask,
+        )  # fmt: skip
+
+    def _next_kind(self, drawing: _Drawing, least: Mapping[int, int]) -> int:
+        states = self.prior.encode(self._batch(drawing))
+        logits = self._guided(self.prior.next_kind(states[:, -1:]), "kind")[0]
+        for kind in drawing.banned:
+            logits[kind] = _NEVER
+        present = _counted(drawing)
+        for kind, count in least.items():
+            if count > 1 and present.get(kind, 0) >= count:
+                logits[kind] = _NEVER
+        kind = int(self._sampled(logits[None])[0])
+        missing = _missing(drawing, least)
+        if kind == self.prior.stop and missing:
+            only = torch.full_like(logits, _NEVER)
+            only[missing] = logits[missing].clamp_min(-30.0)
+            kind = int(self._sampled(only[None])[0])
+        return kind
+
+    def _add(self, drawing: _Drawing, kind: int, must: bool) -> None:
+        """Draws boxes of a kind and keeps the first that fits; a kind that fits nowhere is passed over for a while."""
+        batch = self._batch(drawing, kind)
+        states = self.prior.encode(batch)
+        numbers = self._boxes(batch, states)
+        found = layout_of_numbers(
+            drawing.room.numpy(),
+            torch.cat([torch.full((len(numbers), 1), kind), numbers], 1).numpy(),
+            self.vocabulary,
+            self.prior.albedo.float().numpy(),
+        )
+        assert found.room is not None
+        badness = [conflict(obj, drawing.objects, found.room) for obj in found.objects]
+        best = int(np.argmin(badness))
+        attempts = drawing.failed.get(kind, 0) + 1
+        if badness[best] > 0 and not (must and attempts >= self.options.rounds and badness[best] < 10):
+            drawing.failed[kind] = attempts
+            if not must or attempts >= 2 * self.options.rounds:
+                drawing.banned.add(kind)
+            return
+        drawing.banned.clear()
+        drawing.objects.append(found.objects[best])
+        drawing.numbers.append(torch.cat([torch.tensor([kind]), numbers[best]]))
+
+    def _boxes(self, batch: LayoutBatch, states: Tensor) -> Tensor:
+        """(tries, 8) colour and `GEOMETRY` of the last object."""
+        prior, tries = self.prior, self.options.tries
+        rows, before = len(states), batch.objects.shape[1] - 1
+        anchors, boxes = prior.anchors(batch, states)
+        anchors = anchors[:, : before + 1]
+        boxes = Boxes(*(part[:, : before + 1] for part in boxes))
+        mask = torch.ones(rows, tries, before + 1, dtype=torch.bool)
+        state = states[:, -2:-1].expand(-1, tries, -1)
+        numbers = torch.zeros(rows, tries, 8, dtype=torch.int64)
+        for index, name in enumerate(prior.object_heads.names):
+            logits = prior.object_heads.head(name, state)
+            more = prior.place_logits(name, state, anchors, mask, boxes, batch.room_size, numbers[..., 1:])
+            value = self._sampled(self._guided(logits if more is None else logits + more, name))
+            numbers[..., index] = value
+            state = prior.object_heads.told(name, state, numbers[..., index])
+        return numbers[0]
+
+    def _guided(self, logits: Tensor, name: str) -> Tensor:
+        """Logits (rows, tries, K) with and without the prompt to those that are drawn from, (tries, K)."""
+        logits = logits.float()
+        if not self.guided:
+            return logits[0].clone()
+        word = name == "kind" or name.endswith("color")
+        place = name in ("back", "along")
+        scale = self.options.text_scale if word else self.options.place_scale if place else 1.0
+        told, untold = F.log_softmax(logits, -1)
+        return untold + scale * (told - untold)
+
+    def _sampled(self, logits: Tensor) -> Tensor:
+        """One value for each row (tries, K), by temperature and nucleus."""
+        shares = (logits / self.options.temperature).softmax(-1)
+        ordered, order = torch.sort(shares, dim=-1, descending=True, stable=True)
+        beyond = ordered.cumsum(-1) - ordered >= self.options.nucleus
+        picked = torch.multinomial(ordered.masked_fill(beyond, 0.0), 1, generator=self.generator)
+        return order.gather(-1, picked)[:, 0]
+
+
+def _counted(drawing: _Drawing) -> dict[int, int]:
+    kinds = [int(row[0]) for row in drawing.numbers]
+    return {kind: kinds.count(kind) for kind in kinds}
+
+
+def _missing(drawing: _Drawing, least: Mapping[int, int]) -> Sequence[int]:
+    """Kinds that are wanted, too few as yet and not given up."""
+    present = _counted(drawing)
+    return [kind for kind, count in least.items() if present.get(kind, 0) < count and kind not in drawing.banned]
