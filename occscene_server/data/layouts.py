@@ -17,12 +17,12 @@ and other members hold line numbers.
 | part_end | (M,) | end of the object's parts |
 | part_words | (P, 2) | kind of primitive, kind of material |
 | part_box | (P, 6) int16 | middle 3 and size 3 in millimetres, along the object's axes, about the middle of its box |
-| part_turn | (P, 4) float16 | unit quaternion w, x, y, z from the primitive's axes to the object's |
+| part_turn | (P, 4) float16 | quaternion w, x, y, z from the primitive's axes to the object's |
 | part_taper | (P,) float16 | width of the last end over that of the first |
 | part_material | (P,) uint8 | which of the object's materials, by first appearance: its role |
 | part_color | (P, 3) uint8 | albedo, square root of linear RGB times 255 |
-| relation_end, relation | (R,), (L, 3) int16 | subject, index into `RELATIONS`, anchor or -1, objects counted in the room |
-| prompt_end, prompt | (R,), (Q,) | line of each prompt, JSON: "text", "things" [kind, colour word, count], "relations" |
+| relation_end, relation | (R,), (L, 3) int16 | subject, index into `RELATIONS`, anchor or -1 |
+| prompt_end, prompt | (R,), (Q,) | line of each prompt: `LayoutPrompt.to_json` |
 """
 
 from __future__ import annotations

@@ -9,7 +9,10 @@ import typer
 
 from occscene_server.terminal import say, track
 
-evaluate_app = typer.Typer(help="Score a model on rendered scenes.", no_args_is_help=True)
+from occscene_server.evaluation.layout_cli import layout
+
+evaluate_app = typer.Typer(help="Score a model on scenes of the studio.", no_args_is_help=True)
+evaluate_app.command()(layout)
 
 DataOption = Annotated[Path, typer.Option(help="Folder that `occscene-server studio render` filled.")]
 DeviceOption = Annotated[str, typer.Option(help="cpu or cuda.")]

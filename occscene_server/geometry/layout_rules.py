@@ -69,7 +69,7 @@ def blocks_door(obj: LayoutObject, door: LayoutObject) -> bool:
 
 
 def conflict(obj: LayoutObject, others: Sequence[LayoutObject], room: LayoutRoom) -> float:
-    """How badly a box fits among others: 0 if it does, metres of the deepest overlap, 10 if it is out or blocks a door."""
+    """How badly a box fits among others: 0 if it does, metres of overlap, 10 if it is out or blocks a door."""
     if distance_outside(obj, room) > OUTSIDE:
         return 10.0
     deepest = 0.0

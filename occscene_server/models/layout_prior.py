@@ -3,15 +3,16 @@
 After ATISS (Paschalidou et al. 2021, arXiv 2110.03675), with the studio's own order in place of random ones and doors
 and windows as objects. A sequence is `start`, `room`, then two tokens an object: its kind, then all of it. From `start`
 the room's size and colours are drawn, from `room` and from every whole object the next kind or `stop`, and from a kind
-the rest, one number after the other (`layout_tokens`): colour, turn, width, depth, height, bottom, back, along.
-Token states of the prompt are looked up by cross-attention. That places are said relative to what is there is ours
-(`place_logits`), as is that a kind is a token of its own: the net can look for "sofa" in the prompt, and for the sofa in
-the room, once it knows that a sofa or its table comes.
+the rest, number after number: colour, then those of `layout_tokens.GEOMETRY`. The prompt's token states are read by
+cross-attention. Ours is that a kind is a token of its own, so that the net can look for "sofa" in the prompt
+(`name_lookup`) and for the sofa in the room once it knows that a sofa or its table comes, and that places are said
+relative to what is there (`place_logits`).
 """
 
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import torch
@@ -19,8 +20,10 @@ import torch.nn.functional as F
 from diffusers import ConfigMixin, ModelMixin
 from diffusers.configuration_utils import register_to_config
 from torch import Tensor, nn
+from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 from occscene_server.models.layout_tokens import GEOMETRY, ROOM_SIZES, Vocabulary
+from occscene_server.models.name_lookup import Found, NameLookup
 from occscene_server.models.place_logits import Boxes, PlaceHeads
 
 MAX_OBJECTS = 40
@@ -64,6 +67,8 @@ class LayoutPrior(ModelMixin, ConfigMixin):
     """
 
     config_name = "config.json"
+    is_opening: Tensor
+    albedo: Tensor
 
     @register_to_config
     def __init__(
@@ -94,6 +99,13 @@ class LayoutPrior(ModelMixin, ConfigMixin):
         self.measures = nn.Linear(_measures_width(), width)
         self.text_inlet = nn.Sequential(nn.Linear(text_dim, width), nn.LayerNorm(width))
         self.no_text = nn.Parameter(torch.randn(width) * 0.02)
+        # walls and floor are looked up too
+        self.lookup = NameLookup(len(kinds) + 2, text_dim)
+        self.said_of_kind, self.said_of_room = nn.Linear(text_dim, width), nn.Linear(2 * text_dim, width)
+        self.said_color, self.said_surface = nn.Linear(text_dim, len(colors)), nn.Linear(text_dim, len(surfaces))
+        self.color_gate, self.kind_gate = nn.Linear(width, 1), nn.Linear(width, 1)
+        nn.init.zeros_(self.kind_gate.weight)
+        nn.init.constant_(self.kind_gate.bias, 0.5)
         self.blocks = nn.ModuleList(Block(width, heads) for _ in range(layers))
         self.norm = nn.LayerNorm(width)
         room_parts = {**ROOM_SIZES, "wall_color": len(surfaces), "floor_color": len(surfaces)}
@@ -101,11 +113,16 @@ class LayoutPrior(ModelMixin, ConfigMixin):
         self.next_kind = nn.Sequential(nn.Linear(width, width), nn.SiLU(), nn.Linear(width, len(kinds) + 1))
         self.object_heads = Chain(width, {"color": len(colors), **GEOMETRY})
         self.places = PlaceHeads(width)
+        self._look_up_names = [*kinds, "walls", "floor"]
         for table in self.modules():
             if isinstance(table, nn.Embedding):
                 nn.init.normal_(table.weight, std=0.02)
 
-    def encode(self, batch: LayoutBatch) -> Tensor:
+    def start_lookup(self, encoder: PreTrainedModel, tokenizer: PreTrainedTokenizerBase) -> None:
+        """Begins the lookup of names with the text encoder's own states of them."""
+        self.lookup.start_from(self._look_up_names, encoder, tokenizer)
+
+    def encode(self, batch: LayoutBatch, found: Found) -> Tensor:
         """States (B, 2 + 2N, width) of `start`, `room`, and the kind and the whole of each object."""
         objects, boxes = batch.objects, batch.boxes
         rows, count, _ = objects.shape
@@ -121,8 +138,10 @@ class LayoutPrior(ModelMixin, ConfigMixin):
             self.object_kind_table(kind) + self.color_table(objects[..., 1]) + self.turn_table(objects[..., 2])
             + self.measures(_measures(boxes)) + marked
         )  # fmt: skip
-        tokens = torch.stack([self.kind_table(kind) + marked, whole], 2).flatten(1, 2)
-        x = torch.cat([self.start.expand(rows, 1, -1), room[:, None], tokens], 1)
+        what = self.kind_table(kind) + marked + self.said_of_kind(_of_kinds(found.states, kind))
+        tokens = torch.stack([what, whole], 2).flatten(1, 2)
+        start = self.start + self.said_of_room(found.states[:, -2:].flatten(1))[:, None]
+        x = torch.cat([start, room[:, None], tokens], 1)
         nothing = self.no_text.expand(rows, 1, -1)
         text = torch.cat([nothing, self.text_inlet(batch.text.to(x.dtype))], 1)
         readable = _added(F.pad(batch.text_mask, (1, 0), value=True))[:, None, None]
@@ -149,16 +168,22 @@ class LayoutPrior(ModelMixin, ConfigMixin):
         """Log-likelihood of each part of each layout, nats.
 
         Returns:
-            "room" (B,), "stop" (B,), "kind" (B, N) and each part of an object (B, N); 0 for what is given or is not there.
+            "room" (B,), "stop" (B,), "kind" (B, N) and each part of an object (B, N); 0 for what is given or not there.
         """
-        states = self.encode(batch)
+        found = self.lookup(batch.text, batch.text_mask)
+        states = self.encode(batch, found)
         count = batch.objects.shape[1]
         index = torch.arange(count, device=states.device)
         own = (index < batch.count[:, None]) & (index >= batch.given[:, None])
-        result = {"room": sum(_chosen(self.room_heads.logits(states[:, 0], batch.room), batch.room).values())}
+
+        def surfaced(name: str, state: Tensor) -> Tensor | None:
+            return self.surface_logits(name, found)
+
+        room = _chosen(self.room_heads.logits(states[:, 0], batch.room, surfaced), batch.room)
+        result = {"room": torch.stack(list(room.values())).sum(0)}
         follow = torch.where(index < batch.count[:, None], batch.objects[..., 0], self.stop)
         follow = F.pad(follow, (0, 1), value=self.stop)
-        kinds = _picked(self.next_kind(states[:, 1::2]), follow)
+        kinds = _picked(self.kind_logits(states[:, 1::2], found), follow)
         result["kind"] = kinds[:, :-1] * own
         result["stop"] = kinds.gather(1, batch.count[:, None])[:, 0]
         numbers = batch.objects[..., 1:]
@@ -166,11 +191,31 @@ class LayoutPrior(ModelMixin, ConfigMixin):
         earlier = torch.arange(1 + count, device=states.device)[None] <= index[:, None]
         mask = earlier[None].expand(len(states), -1, -1)
 
+        said = _of_kinds(found.states, batch.objects[..., 0])
+
         def placed(name: str, state: Tensor) -> Tensor | None:
+            if name == "color":
+                return self.color_logits(state, said)
             return self.place_logits(name, state, anchors, mask, boxes, batch.room_size, numbers[..., 1:])
 
         parts = _chosen(self.object_heads.logits(states[:, 2::2], numbers, placed), numbers)
         return result | {name: value * own for name, value in parts.items()}
+
+    def kind_logits(self, state: Tensor, found: Found) -> Tensor:
+        """Logits (B, T, kinds + 1) of the next kind, `stop` last: what the prompt names is likelier."""
+        named = self.kind_gate(state).float() * found.evidence[:, None, :-2]
+        logits: Tensor = self.next_kind(state).float() + F.pad(named, (0, 1))
+        return logits
+
+    def color_logits(self, state: Tensor, said: Tensor) -> Tensor:
+        """What the words found for an object (B, T, text_dim) add to the logits of its colour."""
+        logits: Tensor = self.said_color(said).float() * self.color_gate(state).float().sigmoid()
+        return logits
+
+    def surface_logits(self, name: str, found: Found) -> Tensor | None:
+        """What the words found for walls and floor add to the logits (B, words) of their colours."""
+        row = {"wall_color": -2, "floor_color": -1}.get(name)
+        return None if row is None else self.said_surface(found.states[:, row]).float()
 
     def place_logits(
         self, name: str, state: Tensor, anchors: Tensor, mask: Tensor, boxes: Boxes, room: Tensor, numbers: Tensor
@@ -199,7 +244,8 @@ class Chain(nn.Module):
                 for name, size in sizes.items()
             }
         )
-        self.tables = nn.ModuleDict({name: nn.Embedding(size, width) for name, size in sizes.items()})
+        told = self.names[:-1]
+        self.tables = nn.ModuleDict({name: nn.Embedding(sizes[name], width) for name in told})
 
     def head(self, name: str, state: Tensor) -> Tensor:
         """Logits of one number."""
@@ -207,17 +253,16 @@ class Chain(nn.Module):
         return logits.float()
 
     def told(self, name: str, state: Tensor, value: Tensor) -> Tensor:
-        """The state once a number is known."""
-        known: Tensor = state + self.tables[name](value)
-        return known
+        """The state once a number is known; nothing follows the last."""
+        return state + self.tables[name](value) if name in self.tables else state
 
-    def logits(self, state: Tensor, values: Tensor, placed: object = None) -> dict[str, Tensor]:
-        """Logits of every number (..., names) of `values`, each given those before it."""
+    def logits(self, state: Tensor, values: Tensor, more: Callable[[str, Tensor], Tensor | None]) -> dict[str, Tensor]:
+        """Logits of every number (..., names) of `values`, each given those before it, `more` of them added."""
         result = {}
         for i, name in enumerate(self.names):
             result[name] = self.head(name, state)
-            if callable(placed) and (more := placed(name, state)) is not None:
-                result[name] = result[name] + more
+            if (added := more(name, state)) is not None:
+                result[name] = result[name] + added
             state = self.told(name, state, values[..., i])
         return result
 
@@ -256,10 +301,15 @@ class Block(nn.Module):
 
 
 def _attention(query: Tensor, key: Tensor, value: Tensor, mask: Tensor) -> Tensor:
-    """Attention (B, heads, T, d) to (B, T, heads * d); on a CPU torch's fused one takes five times as long backwards."""
+    """Attention (B, heads, T, d) to (B, T, heads * d); on a CPU torch's fused one is five times as slow backwards."""
     scores = (query / math.sqrt(query.shape[-1])) @ key.transpose(-1, -2)
     weights = (scores + mask).softmax(-1).to(value.dtype)
     return (weights @ value).transpose(1, 2).flatten(2)
+
+
+def _of_kinds(values: Tensor, kind: Tensor) -> Tensor:
+    """Rows of (B, names, width) for kinds (B, N): (B, N, width)."""
+    return values.gather(1, kind[..., None].expand(-1, -1, values.shape[-1]))
 
 
 def _added(mask: Tensor) -> Tensor:

@@ -77,6 +77,8 @@ class LayoutSampler:
         self.text_mask = torch.ones(rows, len(text), dtype=torch.bool)
         self.text_mask[1:] = False
         self.vocabulary = prior.vocabulary
+        with torch.no_grad():
+            self.found = prior.lookup(self.text, self.text_mask)
 
     @torch.no_grad()
     def draw(self, wanted: Mapping[str, int] | None = None, given: Layout | None = None) -> Layout:
@@ -123,14 +125,17 @@ class LayoutSampler:
         if given is not None and len(given.objects) > MAX_OBJECTS:
             raise ValueError(f"{len(given.objects)} objects are given; this prior takes at most {MAX_OBJECTS}")
         if given is not None and given.room is not None:
-            room, numbers = layout_numbers(given, self.vocabulary)
+            known, numbers = layout_numbers(given, self.vocabulary)
             rows = [torch.from_numpy(row) for row in numbers]
-            return _Drawing(torch.from_numpy(room), rows, list(given.objects), len(rows))
+            return _Drawing(torch.from_numpy(known), rows, list(given.objects), len(rows))
         start = _Drawing(torch.zeros(5, dtype=torch.int64), [], [], 0)
-        state = self.prior.encode(self._batch(start))[:, :1]
+        state = self.prior.encode(self._batch(start), self.found)[:, :1]
         chain, values = self.prior.room_heads, []
         for name in chain.names:
-            logits = self._guided(chain.head(name, state), name)
+            logits = chain.head(name, state)
+            if (added := self.prior.surface_logits(name, self.found)) is not None:
+                logits = logits + added[:, None]
+            logits = self._guided(logits, name)
             value = self._sampled(logits)
             values.append(value[0])
             state = chain.told(name, state, value)
@@ -139,7 +144,8 @@ class LayoutSampler:
             return _Drawing(room, [], [], 0)
         size = decode_room(room[:3].numpy())
         words = [self.vocabulary.surfaces[int(word)] for word in room[3:]]
-        return self._begin(replace(given, room=LayoutRoom(tuple(size.tolist()), *words)))
+        inner = (float(size[0]), float(size[1]), float(size[2]))
+        return self._begin(replace(given, room=LayoutRoom(inner, words[0], words[1])))
 
     def _batch(self, drawing: _Drawing, pending: int | None = None) -> LayoutBatch:
         """What is drawn so far, for the prompt and without it; `pending` is a kind whose box is to come."""
@@ -161,8 +167,8 @@ class LayoutSampler:
         )  # fmt: skip
 
     def _next_kind(self, drawing: _Drawing, least: Mapping[int, int]) -> int:
-        states = self.prior.encode(self._batch(drawing))
-        logits = self._guided(self.prior.next_kind(states[:, -1:]), "kind")[0]
+        states = self.prior.encode(self._batch(drawing), self.found)
+        logits = self._guided(self.prior.kind_logits(states[:, -1:], self.found), "kind")[0]
         for kind in drawing.banned:
             logits[kind] = _NEVER
         present = _counted(drawing)
@@ -180,7 +186,7 @@ class LayoutSampler:
     def _add(self, drawing: _Drawing, kind: int, must: bool) -> None:
         """Draws boxes of a kind and keeps the first that fits; a kind that fits nowhere is passed over for a while."""
         batch = self._batch(drawing, kind)
-        states = self.prior.encode(batch)
+        states = self.prior.encode(batch, self.found)
         numbers = self._boxes(batch, states)
         found = layout_of_numbers(
             drawing.room.numpy(),
@@ -210,10 +216,14 @@ class LayoutSampler:
         boxes = Boxes(*(part[:, : before + 1] for part in boxes))
         mask = torch.ones(rows, tries, before + 1, dtype=torch.bool)
         state = states[:, -2:-1].expand(-1, tries, -1)
+        said = self.found.states[:, batch.objects[0, -1, 0]][:, None].expand(-1, tries, -1)
         numbers = torch.zeros(rows, tries, 8, dtype=torch.int64)
         for index, name in enumerate(prior.object_heads.names):
             logits = prior.object_heads.head(name, state)
-            more = prior.place_logits(name, state, anchors, mask, boxes, batch.room_size, numbers[..., 1:])
+            if name == "color":
+                more = prior.color_logits(state, said)
+            else:
+                more = prior.place_logits(name, state, anchors, mask, boxes, batch.room_size, numbers[..., 1:])
             value = self._sampled(self._guided(logits if more is None else logits + more, name))
             numbers[..., index] = value
             state = prior.object_heads.told(name, state, numbers[..., index])

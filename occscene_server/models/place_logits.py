@@ -56,17 +56,20 @@ class Boxes(NamedTuple):
 
 
 class Relative(nn.Module):
-    """Logits of places as a mixture of functions of the distance to edges of what is there.
+    """Logits of places as a sum of functions of the distance to edges of what is there.
 
     For heads h with attention a over objects j with edges e: sum over h, j of a_hj g_h(place - e_j), where g is a
-    Fourier series whose coefficients a network gives. By the shift theorem the sum over j is one of phasors exp(-ife_j),
-    so it costs what attention costs.
+    Fourier series whose coefficients a network gives. By the shift theorem the sum over j is one of phasors
+    exp(-i f e_j), so it costs what attention costs.
 
     Args:
         width: of the states.
         places: metres that the values stand for.
         heads: g and a in so many pairs.
     """
+
+    frequencies: Tensor
+    waves: Tensor
 
     def __init__(self, width: int, places: Tensor, heads: int = 2) -> None:
         super().__init__()
@@ -115,6 +118,9 @@ class PlaceHeads(nn.Module):
     Args:
         width: of the states.
     """
+
+    back_places: Tensor
+    along_places: Tensor
 
     def __init__(self, width: int) -> None:
         super().__init__()

@@ -198,7 +198,7 @@ def rod(start: Vector, end: Vector, start_radius: float, end_radius: float, mate
     local = np.stack([along + 9.0 * first[0], (vertices - first) @ side, (vertices - first) @ other], axis=1)
     width = 2 * max(start_radius, end_radius)
     axes = np.stack([side, np.cross(axis, side), axis], axis=1)
-    shape = solid("rod", (first + last) / 2, (width, width, length), end_radius / start_radius, axes)
+    shape = solid("rod", ((first + last) / 2).tolist(), (width, width, length), end_radius / start_radius, axes)
     return Part(vertices, _tube_faces(2, sides), material, local, smooth=True, solid=shape)
 
 
@@ -217,7 +217,7 @@ def blade(path: FloatArray, widths: Sequence[float], side: Vector, thickness: fl
     middle = len(path) // 2
     axes = np.stack([tangent[middle], across[middle], normal[middle]], axis=1)
     size = (float(np.linalg.norm(path[-1] - path[0])), float(max(widths)), thickness)
-    shape = solid("blade", (path[0] + path[-1]) / 2, size, 1.0, axes)
+    shape = solid("blade", ((path[0] + path[-1]) / 2).tolist(), size, 1.0, axes)
     return Part(vertices, _tube_faces(len(path), 4), material, vertices - path[0], smooth=True, solid=shape)
 
 

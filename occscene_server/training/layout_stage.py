@@ -11,6 +11,7 @@ import numpy as np
 import torch
 import typer
 from numpy.typing import NDArray
+from occscene.layout import Layout
 from rich import print as rich_print
 from torch import Tensor
 
@@ -94,6 +95,18 @@ class LayoutRooms:
         """The prompts of a room."""
         number, room = self.places[row]
         return self.files[number].prompts(room)
+
+    def layout(self, row: int) -> Layout:
+        """The boxes of a room."""
+        number, room = self.places[row]
+        return self.files[number].layout(room)
+
+    def of_one_kind(self, count: int) -> list[Layout]:
+        """The first rooms that are of the kind of the first, such as bedrooms."""
+        kinds = [
+            self.files[number].text[self.files[number].arrays["room_words"][room, 0]] for number, room in self.places
+        ]
+        return [self.layout(row) for row, kind in enumerate(kinds) if kind == kinds[0]][:count]
 
     def batch(self, rows: Sequence[int], rng: np.random.Generator) -> LayoutBatch:
         """Rooms for training: mirrored and turned, a prompt each or none, some objects given."""
@@ -220,15 +233,12 @@ def vocabulary_of(files: Sequence[LayoutFile]) -> Vocabulary:
     )
 
 
-def load_rooms(
-    files: Sequence[LayoutFile], splits: Sequence[str], vocabulary: Vocabulary, cache: Path
-) -> list[LayoutRooms]:
-    """Rooms of some splits; prompts that are new to `cache` are encoded first."""
-    cache.mkdir(parents=True, exist_ok=True)
+def load_rooms(files: Sequence[LayoutFile], splits: Sequence[str], vocabulary: Vocabulary) -> list[LayoutRooms]:
+    """Rooms of some splits; prompts that are new are encoded first, into the folder `text` beside the files."""
     encoder, tokenizer = load_minilm()
     states = [
         PromptStates(
-            cache / file.path.stem,
+            file.path.parent / "text" / file.path.stem,
             [LayoutPrompt.from_json(file.text[row]).text for row in file.arrays["prompt"]],
             encoder,
             tokenizer,
@@ -254,12 +264,14 @@ def layout(
     """Train the layout prior: words to rooms of named, coloured boxes."""
     files = layout_files(data)
     vocabulary = LayoutPrior.from_pretrained(initial).vocabulary if initial else vocabulary_of(files)
-    rooms, held_out = load_rooms(files, ("train", "validation"), vocabulary, output / "text")
+    rooms, held_out = load_rooms(files, ("train", "validation"), vocabulary)
     torch.manual_seed(seed)
     model = LayoutPrior.from_pretrained(initial) if initial else new_prior(vocabulary, width, layers)
     model.albedo.copy_(rooms.albedo(vocabulary))
+    if initial is None:
+        model.start_lookup(*load_minilm())
     options = LoopOptions(
-        output, steps, learning_rate, decay_fraction=0.3, ema_decay=ema_decay, weight_decay=0.05, optimizer="muon",
+        output, steps, learning_rate, warmup_steps=100, decay_fraction=0.3, ema_decay=ema_decay, weight_decay=0.05, optimizer="muon",
         max_minutes=max_minutes,
     )  # fmt: skip
     finished = train(model, loss_of(model, rooms, batch, seed), options, lambda: _evaluate(model, held_out))

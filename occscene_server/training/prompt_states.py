@@ -32,6 +32,7 @@ class PromptStates:
         self.width: int = encoder.config.hidden_size
         states, ends = path.with_suffix(".states"), path.with_suffix(".npy")
         if not ends.exists():
+            path.parent.mkdir(parents=True, exist_ok=True)
             self._encode(states, ends, prompts, encoder, tokenizer)
         self.ends = np.load(ends)
         if len(self.ends) != len(prompts):

@@ -3,8 +3,8 @@
 The file, `layout.json`, is an object with `"format": "occscene.layout"`, `"version": 1`, `"taxonomy"`, `"room"` and
 `"objects"`. `room` has `size` (inner width, depth, height), `wall_color` and `floor_color`; it is null where there is
 none, as in a street. An object has `name`, `class`, `center`, `size`, `turn`, `color_word` and `color` (linear RGB,
-or null). Lengths are metres and angles radians in the world's axes: Z is up, the room is centred on the origin along x and
-y, and its floor's top is z = 0. Readers refuse versions that they do not know and ignore unknown fields of a known one.
+or null). Lengths are metres and angles radians in the world's axes: Z is up, the room is centred on the origin along x
+and y, and its floor's top is z = 0. Readers refuse versions that they do not know and ignore unknown fields.
 """
 
 from __future__ import annotations

@@ -1,0 +1,73 @@
+"""`occscene-server evaluate layout`: rooms drawn for held-out prompts, beside the real ones."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich import print as rich_print
+from rich.progress import track
+
+_FORMS = 4
+_ALIKE_PROMPTS, _ALIKE_ROOMS = 6, 8
+_SHOWN = 16
+
+
+def layout(
+    data: Annotated[Path, typer.Option(help="Folder that `occscene-server studio layouts` filled.")],
+    output: Annotated[Path, typer.Option(help="Folder for layout.json and layout.png.")],
+    model: Annotated[Path | None, typer.Option(help="Folder of the layout prior; the bundled one if omitted.")] = None,
+    prompts: Annotated[int, typer.Option(min=1, help="Number of held-out prompts.")] = 200,
+    split: Annotated[str, typer.Option(help="test, validation or train.")] = "test",
+    place_scale: Annotated[float, typer.Option(help="How strongly the prompt decides places; 1 is plain.")] = 1.0,
+    text_scale: Annotated[float, typer.Option(help="How strongly the prompt decides kinds and colours.")] = 1.5,
+    nearest: Annotated[int, typer.Option(min=0, help="Training rooms among which the nearest is sought.")] = 1000,
+    seed: Annotated[int, typer.Option(help="Added to each room's own.")] = 0,
+) -> None:
+    """Score drawn layouts: what was asked for, collisions, doors, kinds, likelihood, nearest training rooms."""
+    if split not in ("test", "validation", "train"):
+        raise typer.BadParameter(f"--split is {split!r}; it must be test, validation or train")
+    from occscene_server.data.layouts import layout_files
+    from occscene_server.evaluation.layout_scores import RoomIndex, kind_divergence, layout_scores, mean_likeness
+    from occscene_server.evaluation.layout_sheet import layout_sheet
+    from occscene_server.models.layout_sampling import SamplingOptions
+    from occscene_server.pipelines.text_to_layout import TextToLayout
+    from occscene_server.training.layout_stage import held_out_nats, load_rooms
+    from occscene_server.weights import default_layout_prior
+
+    writer = TextToLayout.from_pretrained(model or default_layout_prior())
+    files = layout_files(data)
+    held_out, known = load_rooms(files, (split, "train"), writer.prior.vocabulary)
+    rows = range(min(prompts, len(held_out)))
+    real = [held_out.layout(row) for row in rows]
+    asked = [held_out.prompts(row)[row % _FORMS] for row in rows]
+    options = SamplingOptions(text_scale=text_scale, place_scale=place_scale)
+    drawn = [
+        writer(prompt.text, seed + row, options=options) for row, prompt in track(list(enumerate(asked)), "layouts")
+    ]
+    figures: dict[str, object] = {
+        "prompts": len(rows),
+        "drawn": layout_scores(drawn, asked),
+        "real": layout_scores(real, asked),
+        "kind_divergence": kind_divergence(real, drawn),
+        "nats": held_out_nats(writer.prior, held_out, len(rows)),
+        "nats_of_training_rooms": held_out_nats(writer.prior, known, len(rows))["nats"],
+    }
+    if nearest:
+        index = RoomIndex([known.layout(row) for row in range(min(nearest, len(known)))])
+        for name, layouts in (("drawn", drawn), ("real", real)):
+            best = [float(index.similarities(one).max()) for one in layouts]
+            figures[f"nearest_training_room_{name}"] = {"mean": sum(best) / len(best), "most": max(best)}
+        alike = [
+            mean_likeness([writer(asked[row].text, seed + 1000 * i, options=options) for i in range(_ALIKE_ROOMS)])
+            for row in track(rows[:_ALIKE_PROMPTS], "diversity")
+        ]
+        figures["likeness_of_rooms_of_one_prompt"] = sum(alike) / len(alike)
+        figures["likeness_of_rooms_of_one_kind"] = mean_likeness(held_out.of_one_kind(_ALIKE_ROOMS * 2))
+    output.mkdir(parents=True, exist_ok=True)
+    (output / "layout.json").write_text(json.dumps(figures, indent=1) + "\n", encoding="utf-8")
+    layout_sheet(drawn[:_SHOWN], [prompt.text for prompt in asked[:_SHOWN]]).save(output / "layout.png")
+    rich_print(figures)
+    rich_print(f"Figures in {output / 'layout.json'}, plans in {output / 'layout.png'}")

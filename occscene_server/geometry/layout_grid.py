@@ -1,0 +1,89 @@
+"""A layout as a semantic grid: its boxes, and the floor, ceiling and walls of its room."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from occscene.grid import GridObject, GridVolume, SemanticGrid
+from occscene.layout import Layout, LayoutObject, LayoutRoom
+from occscene.rigid import invert_rigid
+from occscene.taxonomy import TAXONOMIES
+
+from occscene_server.geometry.box_voxels import box_voxels
+
+WALL_THICKNESS, FLOOR_THICKNESS, CEILING_THICKNESS = 0.1, 0.075, 0.1
+"""Metres, as the rooms are built that the networks learnt from."""
+
+_HOLLOW = {"floor": 10, "ceiling": 10, "wall": 15, "window": 50, "door": 25, "rug": 30, "picture": 75}
+"""What is voxelised as a surface, with its paint priority; all else is solid and has its class's."""
+
+
+@dataclass(frozen=True)
+class BoxObject:
+    """One object to voxelise.
+
+    Args:
+        obj: name, class, box and colour hint.
+        priority: paint priority; where objects overlap the higher wins, then the later.
+        shell_only: keep the surface alone.
+    """
+
+    obj: LayoutObject
+    priority: int
+    shell_only: bool
+
+
+def shell_objects(room: LayoutRoom) -> list[LayoutObject]:
+    """Floor, ceiling and walls around a room."""
+    width, depth, height = room.size
+    t = WALL_THICKNESS
+    outer = (width + 2 * t, depth + 2 * t)
+    return [
+        LayoutObject("floor", "floor", (0.0, 0.0, -FLOOR_THICKNESS / 2), (*outer, FLOOR_THICKNESS)),
+        LayoutObject("ceiling", "ceiling", (0.0, 0.0, height + CEILING_THICKNESS / 2), (*outer, CEILING_THICKNESS)),
+        LayoutObject("south wall", "wall", (0.0, -(depth + t) / 2, height / 2), (outer[0], t, height)),
+        LayoutObject("north wall", "wall", (0.0, (depth + t) / 2, height / 2), (outer[0], t, height)),
+        LayoutObject("west wall", "wall", (-(width + t) / 2, 0.0, height / 2), (t, depth, height)),
+        LayoutObject("east wall", "wall", ((width + t) / 2, 0.0, height / 2), (t, depth, height)),
+    ]
+
+
+def box_objects(layout: Layout) -> list[BoxObject]:
+    """What a layout's grid shows: the room's shell, then its objects."""
+    shell = shell_objects(layout.room) if layout.room is not None else []
+    classes = {entry.name: entry.priority for entry in TAXONOMIES[layout.taxonomy].classes}
+    found = []
+    for obj in (*shell, *layout.objects):
+        hollow = obj.name if obj.name in _HOLLOW else "wall" if obj.name.endswith(" wall") else None
+        priority = classes[obj.class_name] if hollow is None else _HOLLOW[hollow]
+        found.append(BoxObject(obj, priority, hollow is not None))
+    return found
+
+
+def layout_grid(layout: Layout, volume: GridVolume) -> SemanticGrid:
+    """Voxelises a layout; instance i + 1 is entry i of `box_objects`, objects with their colour as hint."""
+    return grid_of_boxes(box_objects(layout), volume, layout.taxonomy)
+
+
+def grid_of_boxes(boxes: list[BoxObject], volume: GridVolume, taxonomy: str) -> SemanticGrid:
+    """Voxelises boxes into a volume whose z axis is the world's.
+
+    Raises:
+        ValueError: the volume leans.
+    """
+    grid_from_world = invert_rigid(volume.world_from_grid)
+    if not np.allclose(grid_from_world[2, :3], (0.0, 0.0, 1.0)):
+        raise ValueError("the volume's z axis leans; a layout is voxelised in upright volumes only")
+    labels, instances = np.zeros(volume.shape, np.uint8), np.zeros(volume.shape, np.uint16)
+    names = {entry.name: entry.index for entry in TAXONOMIES[taxonomy].classes}
+    for index in sorted(range(len(boxes)), key=lambda i: boxes[i].priority):
+        box = boxes[index]
+        corners = box.obj.corners @ (grid_from_world[:3, :3].T / volume.voxel_size)
+        corners += grid_from_world[:3, 3] / volume.voxel_size
+        low, kept = box_voxels(corners, volume.shape, box.shell_only)
+        place = tuple(slice(start, start + side) for start, side in zip(low.tolist(), kept.shape, strict=True))
+        labels[place][kept] = names[box.obj.class_name]
+        instances[place][kept] = index + 1
+    objects = tuple(GridObject(i + 1, box.obj.name, box.obj.color) for i, box in enumerate(boxes))
+    return SemanticGrid(labels, volume.voxel_size, volume.world_from_grid, taxonomy, instances, objects)

@@ -1,0 +1,65 @@
+"""Words to layouts: the layout prior with the text encoder that it was trained with."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import torch
+from occscene.layout import Layout
+from transformers import PreTrainedModel, PreTrainedTokenizerBase
+
+from occscene_server.models.layout_prior import LayoutPrior
+from occscene_server.models.layout_sampling import LayoutSampler, SamplingOptions
+from occscene_server.models.prompt_kinds import named_kinds
+from occscene_server.models.text import encode_prompts, load_minilm
+
+
+class TextToLayout:
+    """Draws rooms for prompts.
+
+    Args:
+        prior: the network.
+        encoder, tokenizer: of `load_minilm`.
+    """
+
+    def __init__(self, prior: LayoutPrior, encoder: PreTrainedModel, tokenizer: PreTrainedTokenizerBase) -> None:
+        self.prior, self.encoder, self.tokenizer = prior.float().eval(), encoder, tokenizer
+
+    @staticmethod
+    def from_pretrained(folder: Path) -> TextToLayout:
+        """With the weights of a folder that `train layout` or `train bundle-layout` wrote."""
+        return TextToLayout(LayoutPrior.from_pretrained(folder), *load_minilm())
+
+    def __call__(
+        self, prompt: str, seed: int, given: Layout | None = None, options: SamplingOptions | None = None
+    ) -> Layout:
+        """Draws a room.
+
+        Args:
+            prompt: what it should hold; "" leaves all of it open.
+            seed: the same prompt, seed and `given` give the same room.
+            given: objects that stand there already, kept as they are and listed first; its room is kept too.
+            options: how it is drawn.
+
+        Raises:
+            ValueError: `given` has an object of a kind that the prior does not know.
+        """
+        sampler = self._sampler(prompt, seed, options)
+        return sampler.draw(named_kinds(prompt, self.prior.vocabulary.kinds), given)
+
+    def draw_anew(
+        self, layout: Layout, index: int, prompt: str, seed: int, options: SamplingOptions | None = None
+    ) -> Layout:
+        """Draws one object's box and colour again with all others given; the same layout if nothing else fits."""
+        return self._sampler(prompt, seed, options).draw_anew(layout, index)
+
+    def _sampler(self, prompt: str, seed: int, options: SamplingOptions | None) -> LayoutSampler:
+        states = torch.zeros(0, self.encoder.config.hidden_size)
+        if prompt:
+            batch, mask = encode_prompts(self.encoder, self.tokenizer, [prompt], pad_to_limit=False)
+            states = batch[0][mask[0]]
+        options = options or SamplingOptions()
+        if not prompt:
+            options = replace(options, text_scale=1.0, place_scale=1.0)
+        return LayoutSampler(self.prior, states, torch.Generator().manual_seed(seed), options)

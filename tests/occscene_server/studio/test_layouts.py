@@ -1,0 +1,156 @@
+"""Rooms as layouts: as the grammar built them, with parts, relations that hold and prompts that say the truth."""
+
+from __future__ import annotations
+
+from collections import Counter
+from pathlib import Path
+
+import numpy as np
+import pytest
+from typer.testing import CliRunner
+
+from occscene_server.data.layouts import LayoutFile, write_layouts
+from occscene_server.geometry.layout_rules import blocked_doors, outside
+from occscene_server.geometry.relations import CORNER, relations_of
+from occscene_server.studio.cli import studio_app
+from occscene_server.studio.indoor import build_room
+from occscene_server.studio.layouts import layout_items, quaternions, room_record
+
+SEEDS = range(24)
+
+
+def test_rooms_are_those_that_rendered_data_show() -> None:
+    """Rendered scenes are functions of the seed: what these rooms are must never change."""
+    for seed, items, parts, total in ((3, 39, 334, 31189.56), (20000, 31, 345, 36105.68), (123456, 29, 324, 36158.83)):
+        room = build_room(seed)
+        assert len(room.items) == items
+        assert sum(len(item.parts) for item in room.items) == parts
+        assert sum(part.vertices.sum() for item in room.items for part in item.parts) == pytest.approx(total, abs=0.01)
+
+
+@pytest.mark.parametrize("seed", SEEDS)
+def test_a_box_is_what_its_meshes_take(seed: int) -> None:
+    room = build_room(seed)
+    record = room_record(seed)
+    half = np.array([room.size[0] / 2, room.size[1] / 2, 0.0])
+    for item, obj in zip(layout_items(room), record.layout.objects, strict=True):
+        if obj.name in ("door", "window"):
+            continue
+        points = np.concatenate([part.vertices for part in item.parts]) - half - obj.center
+        local = points @ obj.axes
+        np.testing.assert_allclose(
+            [local.min(0), local.max(0)], [-np.array(obj.size) / 2, np.array(obj.size) / 2], atol=1e-6
+        )
+
+
+@pytest.mark.parametrize("seed", SEEDS)
+def test_parts_in_their_boxes_are_the_meshes(seed: int) -> None:
+    """Each primitive's oriented box, put back into the world, is the bounds of its mesh along the primitive's axes."""
+    room, record = build_room(seed), room_record(seed)
+    half = np.array([room.size[0] / 2, room.size[1] / 2, 0.0])
+    for item, obj, parts in zip(layout_items(room), record.layout.objects, record.parts, strict=True):
+        for i, part in enumerate(item.parts):
+            if parts.kind[i] == "blade":
+                continue  # leaves bend
+            rotation = obj.axes @ matrix_of(parts.turn[i].astype(float))
+            center = obj.axes @ (parts.box[i, :3] / 1000) + obj.center
+            local = (part.vertices - half - center) @ rotation
+            reach = np.abs(local).max(0) - parts.box[i, 3:] / 2000
+            slack = 0.04 if parts.kind[i] == "curtain" else 0.004
+            assert (np.abs(reach) < slack + 0.06 * parts.box[i, 3:] / 2000).all(), (item.name, parts.kind[i], reach)
+
+
+def matrix_of(quaternion: np.ndarray) -> np.ndarray:
+    w, x, y, z = quaternion / np.linalg.norm(quaternion)
+    return np.array(
+        [
+            [1 - 2 * (y * y + z * z), 2 * (x * y - z * w), 2 * (x * z + y * w)],
+            [2 * (x * y + z * w), 1 - 2 * (x * x + z * z), 2 * (y * z - x * w)],
+            [2 * (x * z - y * w), 2 * (y * z + x * w), 1 - 2 * (x * x + y * y)],
+        ]
+    )
+
+
+def test_quaternions_are_the_rotations() -> None:
+    rng = np.random.default_rng(0)
+    drawn = rng.normal(size=(200, 4))
+    drawn /= np.linalg.norm(drawn, axis=1, keepdims=True)
+    drawn[:4] = np.eye(4)
+    drawn *= np.where(drawn[:, :1] < 0, -1.0, 1.0)
+    found = quaternions(np.stack([matrix_of(row) for row in drawn]))
+    np.testing.assert_allclose(np.abs((found * drawn).sum(1)), 1.0, atol=1e-9)
+    assert (found[:, 0] >= 0).all()
+
+
+@pytest.mark.parametrize("seed", SEEDS)
+def test_prompts_say_what_is_there(seed: int) -> None:
+    record = room_record(seed)
+    objects = record.layout.objects
+    kinds = Counter(obj.name for obj in objects)
+    colored = Counter((obj.name, obj.color_word) for obj in objects)
+    held = {
+        (objects[r.subject].name, r.name, "" if r.anchor == CORNER else objects[r.anchor].name)
+        for r in relations_of(record.layout)
+    }
+    assert len(record.prompts) == 4
+    for prompt in record.prompts:
+        assert prompt.text == " ".join(prompt.text.split())
+        assert len(prompt.text.split()) <= 66
+        for thing in prompt.things:
+            here = colored[thing.kind, thing.color_word] if thing.color_word else kinds[thing.kind]
+            assert here >= thing.count
+            assert not thing.color_word or thing.color_word in prompt.text
+        assert set(prompt.relations) <= held
+        for _, relation, _ in prompt.relations:
+            said = {"beside": ("beside", "next to"), "opposite": ("opposite", "facing"), "above": ("above", "over"),
+                    "at": ("at", "around"), "in the corner": ("in the corner", "in a corner")}  # fmt: skip
+            assert any(f" {words}" in prompt.text for words in said.get(relation, (relation,)))
+
+
+def test_prompts_relate_things_and_some_do_not() -> None:
+    prompts = [prompt for seed in SEEDS for prompt in room_record(seed).prompts]
+    related = sum(bool(prompt.relations) for prompt in prompts)
+    assert 0.3 < related / len(prompts) < 0.8
+    assert {relation for prompt in prompts for _, relation, _ in prompt.relations} >= {"on", "under", "beside", "above"}
+
+
+@pytest.mark.parametrize("seed", SEEDS)
+def test_real_rooms_have_free_doors_and_keep_inside(seed: int) -> None:
+    layout = room_record(seed).layout
+    assert not any(outside(layout))
+    assert blocked_doors(layout) == 0
+
+
+def test_a_file_gives_back_its_rooms(tmp_path: Path) -> None:
+    records = [room_record(seed) for seed in range(5)]
+    write_layouts(tmp_path / "layouts_00000000.npz", records)
+    file = LayoutFile(tmp_path / "layouts_00000000.npz")
+    assert len(file) == 5
+    for index, record in enumerate(records):
+        found = file.record(index)
+        assert (found.seed, found.words, found.phrases, found.relations, found.prompts) == (
+            record.seed, record.words, record.phrases, record.relations, record.prompts,
+        )  # fmt: skip
+        for a, b in zip(found.layout.objects, record.layout.objects, strict=True):
+            assert (a.name, a.class_name, a.color_word) == (b.name, b.class_name, b.color_word)
+            np.testing.assert_allclose([*a.center, *a.size, a.turn], [*b.center, *b.size, b.turn], atol=1e-5)
+        for own, other in zip(found.parts, record.parts, strict=True):
+            assert (own.kind, own.material_kind) == (other.kind, other.material_kind)
+            for name in ("box", "turn", "taper", "material", "color"):
+                np.testing.assert_array_equal(getattr(own, name), getattr(other, name))
+
+
+def test_a_file_of_another_version_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "layouts_00000000.npz"
+    write_layouts(path, [room_record(0)])
+    with np.load(path) as members:
+        changed = {name: members[name] for name in members.files} | {"version": np.array(7)}
+    np.savez(path, **changed)
+    with pytest.raises(ValueError, match="version 7"):
+        LayoutFile(path)
+
+
+def test_seeds_that_are_no_whole_thousands_are_refused(tmp_path: Path) -> None:
+    result = CliRunner().invoke(studio_app, ["layouts", "--output", str(tmp_path), "--scenes", "0:1500"])
+    assert result.exit_code == 2
+    assert "multiples of 1000" in result.output

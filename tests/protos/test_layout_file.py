@@ -1,0 +1,84 @@
+"""Layout files: written and read back, hand-written ones understood, wrong ones refused with the field's name."""
+
+from __future__ import annotations
+
+import json
+import math
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from occscene.layout import Layout, LayoutObject, LayoutRoom, layout_from_json, layout_to_json, load_layout, save_layout
+
+numbers = st.floats(-50, 50)
+lengths = st.floats(0.001, 50)
+shares = st.floats(0, 1)
+objects = st.builds(
+    LayoutObject,
+    name=st.text(min_size=1, max_size=20),
+    class_name=st.sampled_from(["sofa", "objs", "wall"]),
+    center=st.tuples(numbers, numbers, numbers),
+    size=st.tuples(lengths, lengths, lengths),
+    turn=st.floats(-10, 10),
+    color_word=st.text(max_size=8),
+    color=st.none() | st.tuples(shares, shares, shares),
+)
+
+
+@given(st.lists(objects, max_size=4), st.booleans())
+def test_json_gives_back_what_was_written(things: list[LayoutObject], walled: bool) -> None:
+    room = LayoutRoom((3.5, 4.0, 2.5), "white", "brown") if walled else None
+    layout = Layout("indoor", room, tuple(things))
+    assert layout_from_json(json.loads(json.dumps(layout_to_json(layout)))) == layout
+
+
+def test_a_file_gives_back_what_was_written(tmp_path: Path) -> None:
+    layout = Layout("outdoor", None, (LayoutObject("bus", "other-vehicle", (1, 2, 3), (2.5, 9.0, 3.0), 0.5),))
+    save_layout(tmp_path / "layout.json", layout)
+    assert load_layout(tmp_path / "layout.json") == layout
+
+
+def test_a_short_file_by_hand_is_read_and_unknown_fields_pass() -> None:
+    data = {
+        "format": "occscene.layout", "version": 1, "taxonomy": "indoor", "room": None, "made_by": "hand",
+        "objects": [{"name": "Sofa", "class": "sofa", "center": [0, 0, 0.4], "size": [2, 1, 0.8]}],
+    }  # fmt: skip
+    (sofa,) = layout_from_json(data).objects
+    assert (sofa.turn, sofa.color, sofa.color_word) == (0.0, None, "")
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"version": 2}, "version is 2"),
+        ({"format": "gltf"}, "not a layout"),
+        ({"taxonomy": "space"}, "taxonomy is 'space'"),
+        ({"objects": {}}, "objects must be a list"),
+        ({"objects": [{"name": "a", "class": "piano", "center": [0, 0, 0], "size": [1, 1, 1]}]}, "piano"),
+        ({"objects": [{"name": "a", "class": "sofa", "center": [0, 0], "size": [1, 1, 1]}]}, r"objects\[0\].center"),
+        ({"objects": [{"name": "a", "class": "sofa", "center": [0, 0, 0], "size": [1, 0, 1]}]}, r"objects\[0\].size"),
+        ({"objects": [{"name": "a", "class": "sofa", "center": [0, 0, math.nan], "size": [1, 1, 1]}]}, "finite"),
+        ({"objects": ["sofa"]}, r"objects\[0\]"),
+        ({"room": {"size": [4, 4, -2.5]}}, "room.size"),
+    ],
+)
+def test_what_is_wrong_is_named(change: dict[str, Any], message: str) -> None:
+    data = {"format": "occscene.layout", "version": 1, "taxonomy": "indoor", "room": None, "objects": []}
+    with pytest.raises(ValueError, match=message):
+        layout_from_json(data | change)
+
+
+def test_what_is_no_json_is_refused_with_its_name(tmp_path: Path) -> None:
+    (tmp_path / "x.json").write_text("[" * 100_000)
+    with pytest.raises(ValueError, match=r"x\.json"):
+        load_layout(tmp_path / "x.json")
+
+
+def test_corners_turn_with_the_object() -> None:
+    sofa = LayoutObject("sofa", "sofa", (1.0, 2.0, 0.4), (2.0, 1.0, 0.8), math.pi / 2)
+    low, high = sofa.corners.min(0), sofa.corners.max(0)
+    np.testing.assert_allclose([low, high], [(0.5, 1.0, 0.0), (1.5, 3.0, 0.8)])
+    assert (sofa.bottom, sofa.top) == pytest.approx((0.0, 0.8))
