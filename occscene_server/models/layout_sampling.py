@@ -177,7 +177,8 @@ class LayoutSampler:
                 logits[kind] = _NEVER
         kind = int(self._sampled(logits[None])[0])
         missing = _missing(drawing, least)
-        if kind == self.prior.stop and missing:
+        left = MAX_OBJECTS - len(drawing.objects)
+        if missing and (kind == self.prior.stop or left <= sum(least[kind] for kind in missing)):
             only = torch.full_like(logits, _NEVER)
             only[missing] = logits[missing].clamp_min(-30.0)
             kind = int(self._sampled(only[None])[0])
@@ -221,9 +222,8 @@ class LayoutSampler:
         for index, name in enumerate(prior.object_heads.names):
             logits = prior.object_heads.head(name, state)
             if name == "color":
-                more = prior.color_logits(state, said)
-            else:
-                more = prior.place_logits(name, state, anchors, mask, boxes, batch.room_size, numbers[..., 1:])
+                logits = logits + prior.color_logits(state, said)
+            more = prior.place_logits(name, state, anchors, mask, boxes, batch.room_size, numbers[..., 1:])
             value = self._sampled(self._guided(logits if more is None else logits + more, name))
             numbers[..., index] = value
             state = prior.object_heads.told(name, state, numbers[..., index])

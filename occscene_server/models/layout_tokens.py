@@ -27,6 +27,8 @@ GEOMETRY = {"turn": TURNS, "width": 80, "depth": 80, "height": 80, "bottom": 72,
 ROOM_SIZES = {"room_width": 128, "room_depth": 128, "room_height": 80}
 
 _FIRST_BOTTOM, _FIRST_BACK, _FIRST_ALONG = -1, -4, -60
+_LEAST_ROOM = 20
+"""Steps: no room is smaller."""
 _INNER = 0.02
 """Metres: rooms are 2 cm wider than a multiple of the step, as their walls stand 1 cm behind a voxel's face."""
 
@@ -72,12 +74,12 @@ def upright_halves(turn: Floats, width: Floats, depth: Floats) -> tuple[Floats, 
 def encode_room(size: Floats) -> Ints:
     """Inner sizes (..., 3) in metres to the numbers of `ROOM_SIZES`."""
     steps = np.rint((size - (_INNER, _INNER, 0.0)) / STEP).astype(np.int64)
-    return np.clip(steps, 20, np.array(list(ROOM_SIZES.values())) - 1)
+    return np.clip(steps, _LEAST_ROOM, np.array(list(ROOM_SIZES.values())) - 1)
 
 
 def decode_room(numbers: Ints) -> Floats:
     """The inverse of `encode_room`, metres."""
-    size: Floats = numbers * STEP + (_INNER, _INNER, 0.0)
+    size: Floats = np.maximum(numbers, _LEAST_ROOM) * STEP + (_INNER, _INNER, 0.0)
     return size
 
 

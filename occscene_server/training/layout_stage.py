@@ -271,11 +271,12 @@ def layout(
     if initial is None:
         model.start_lookup(*load_minilm())
     options = LoopOptions(
-        output, steps, learning_rate, warmup_steps=100, decay_fraction=0.3, ema_decay=ema_decay, weight_decay=0.05, optimizer="muon",
-        max_minutes=max_minutes,
+        output, steps, learning_rate, warmup_steps=100, decay_fraction=0.3, ema_decay=ema_decay, weight_decay=0.05,
+        optimizer="muon", max_minutes=max_minutes,
     )  # fmt: skip
     finished = train(model, loss_of(model, rooms, batch, seed), options, lambda: _evaluate(model, held_out))
-    model.save_pretrained(output / "layout")
+    model.half().save_pretrained(output / "layout")
+    model.float()  # its figures are those of the rounded weights
     rich_print({name: round(value, 3) for name, value in _evaluate(model, held_out).items()})
     rich_print(f"{'Finished' if finished else 'Stopped at the time limit'}; weights in {output / 'layout'}")
 
