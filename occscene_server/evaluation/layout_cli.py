@@ -23,6 +23,7 @@ def layout(
     split: Annotated[str, typer.Option(help="test, validation or train.")] = "test",
     place_scale: Annotated[float, typer.Option(help="How strongly the prompt decides places; 1 is plain.")] = 1.0,
     text_scale: Annotated[float, typer.Option(help="How strongly the prompt decides kinds and colours.")] = 1.5,
+    check_prompt: Annotated[bool, typer.Option(help="Hold rooms to a plain reading of the prompt.")] = True,
     nearest: Annotated[int, typer.Option(min=0, help="Training rooms among which the nearest is sought.")] = 1000,
     seed: Annotated[int, typer.Option(help="Added to each room's own.")] = 0,
 ) -> None:
@@ -45,7 +46,8 @@ def layout(
     asked = [held_out.prompts(row)[row % _FORMS] for row in rows]
     options = SamplingOptions(text_scale=text_scale, place_scale=place_scale)
     drawn = [
-        writer(prompt.text, seed + row, options=options) for row, prompt in track(list(enumerate(asked)), "layouts")
+        writer(prompt.text, seed + row, None, options, check_prompt)
+        for row, prompt in track(list(enumerate(asked)), "layouts")
     ]
     figures: dict[str, object] = {
         "prompts": len(rows),
@@ -61,7 +63,7 @@ def layout(
             best = [float(index.similarities(one).max()) for one in layouts]
             figures[f"nearest_training_room_{name}"] = {"mean": sum(best) / len(best), "most": max(best)}
         alike = [
-            mean_likeness([writer(asked[row].text, seed + 1000 * i, options=options) for i in range(_ALIKE_ROOMS)])
+            mean_likeness([writer(asked[row].text, 1000 * i, None, options, check_prompt) for i in range(_ALIKE_ROOMS)])
             for row in track(rows[:_ALIKE_PROMPTS], "diversity")
         ]
         figures["likeness_of_rooms_of_one_prompt"] = sum(alike) / len(alike)

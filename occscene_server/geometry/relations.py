@@ -46,17 +46,18 @@ class Relation(NamedTuple):
     anchor: int
 
 
-def relations_of(layout: Layout) -> tuple[Relation, ...]:
-    """Every relation that holds in a layout, by subject."""
+def relations_of(layout: Layout, only: int | None = None) -> tuple[Relation, ...]:
+    """Every relation that holds in a layout, by subject; those of object `only` and to it, if one is given."""
     objects = layout.objects
     seen = _Boxes(objects)
+    every = range(len(objects))
     found = []
-    for i in range(len(objects)):
-        for j in range(len(objects)):
+    for i in every:
+        for j in every if only is None or i == only else (only,):
             name = _between(objects[i], objects[j], seen, i, j) if i != j else None
             if name is not None:
                 found.append(Relation(i, name, j))
-        if layout.room is not None and _in_corner(objects[i], layout.room.size):
+        if layout.room is not None and only in (None, i) and _in_corner(objects[i], layout.room.size):
             found.append(Relation(i, "in the corner", CORNER))
     return tuple(found)
 

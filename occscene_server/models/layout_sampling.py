@@ -12,6 +12,7 @@ from occscene.layout import Layout, LayoutObject, LayoutRoom
 from torch import Tensor
 
 from occscene_server.geometry.layout_rules import conflict
+from occscene_server.geometry.relations import CORNER, relations_of
 from occscene_server.models.layout_prior import MAX_OBJECTS, LayoutBatch, LayoutPrior
 from occscene_server.models.layout_tokens import (
     decode_boxes,
@@ -20,6 +21,7 @@ from occscene_server.models.layout_tokens import (
     layout_of_numbers,
 )
 from occscene_server.models.place_logits import Boxes
+from occscene_server.models.prompt_reading import Reading
 
 _NEVER = -torch.inf
 
@@ -34,6 +36,7 @@ class SamplingOptions:
         text_scale: classifier-free guidance on kinds and colours; 1 is none.
         place_scale: the same on where things stand.
         tries: how many boxes are drawn at once for an object, of which the first that fits is taken.
+        related_tries: the same where the prompt says what the object stands by; the first that stands so is taken.
         rounds: how often a kind that the prompt names is tried again before it is let stand where it fits least badly.
     """
 
@@ -42,6 +45,7 @@ class SamplingOptions:
     text_scale: float = 1.5
     place_scale: float = 1.0
     tries: int = 8
+    related_tries: int = 32
     rounds: int = 4
 
 
@@ -81,25 +85,28 @@ class LayoutSampler:
             self.found = prior.lookup(self.text, self.text_mask)
 
     @torch.no_grad()
-    def draw(self, wanted: Mapping[str, int] | None = None, given: Layout | None = None) -> Layout:
+    def draw(self, reading: Reading | None = None, given: Layout | None = None) -> Layout:
         """Draws a layout.
 
         Args:
-            wanted: how many of each kind there must be at least; a count above 1 is also the most.
+            reading: what the prompt asks for, to hold what is drawn to it: kinds that are missing are drawn before the
+                end, and no more than asked for where that is several; colours are those asked for; of boxes that fit,
+                those are taken that stand where they are said to. None leaves all to the network.
             given: what stands there already, kept as it is; its room is kept too, if it has one.
 
         Raises:
             ValueError: `given` has an object of a kind that the prior does not know, or too many objects.
         """
         drawing = self._begin(given)
-        least = {self.vocabulary.kinds.index(kind): count for kind, count in (wanted or {}).items()}
+        reading = reading or Reading()
+        least = {self.vocabulary.kinds.index(kind): count for kind, count in reading.least().items()}
         for _ in range(4 * MAX_OBJECTS):
             if len(drawing.objects) >= MAX_OBJECTS:
                 break
             kind = self._next_kind(drawing, least)
             if kind == self.prior.stop:
                 break
-            self._add(drawing, kind, kind in _missing(drawing, least))
+            self._add(drawing, kind, kind in _missing(drawing, least), reading)
         size = decode_room(drawing.room[:3].numpy())
         room = LayoutRoom(
             (float(size[0]), float(size[1]), float(size[2])),
@@ -115,7 +122,7 @@ class LayoutSampler:
         others = layout.objects[:index] + layout.objects[index + 1 :]
         drawing = self._begin(replace(layout, objects=others))
         kind = self.vocabulary.kinds.index(layout.objects[index].name)
-        self._add(drawing, kind, False)
+        self._add(drawing, kind, False, Reading())
         if len(drawing.objects) == len(others):
             return layout
         return replace(layout, objects=(*layout.objects[:index], drawing.objects[-1], *layout.objects[index + 1 :]))
@@ -184,11 +191,14 @@ class LayoutSampler:
             kind = int(self._sampled(only[None])[0])
         return kind
 
-    def _add(self, drawing: _Drawing, kind: int, must: bool) -> None:
-        """Draws boxes of a kind and keeps the first that fits; a kind that fits nowhere is passed over for a while."""
+    def _add(self, drawing: _Drawing, kind: int, must: bool, reading: Reading) -> None:
+        """Draws boxes of a kind and keeps the best; a kind that fits nowhere is passed over for a while."""
         batch = self._batch(drawing, kind)
         states = self.prior.encode(batch, self.found)
-        numbers = self._boxes(batch, states)
+        name = self.vocabulary.kinds[kind]
+        asked = [relation for relation in reading.relations if name in (relation[0], relation[2])]
+        tries = self.options.related_tries if asked else self.options.tries
+        numbers = self._boxes(batch, states, tries, self._colors_left(drawing, name, reading))
         found = layout_of_numbers(
             drawing.room.numpy(),
             torch.cat([torch.full((len(numbers), 1), kind), numbers], 1).numpy(),
@@ -198,6 +208,9 @@ class LayoutSampler:
         assert found.room is not None
         badness = [conflict(obj, drawing.objects, found.room) for obj in found.objects]
         best = int(np.argmin(badness))
+        if asked and badness[best] == 0:
+            fitting = [i for i, value in enumerate(badness) if value == 0]
+            best = max(fitting, key=lambda i: (_held(drawing, found.objects[i], found.room, asked), -i))
         attempts = drawing.failed.get(kind, 0) + 1
         if badness[best] > 0 and not (must and attempts >= self.options.rounds and badness[best] < 10):
             drawing.failed[kind] = attempts
@@ -208,9 +221,17 @@ class LayoutSampler:
         drawing.objects.append(found.objects[best])
         drawing.numbers.append(torch.cat([torch.tensor([kind]), numbers[best]]))
 
-    def _boxes(self, batch: LayoutBatch, states: Tensor) -> Tensor:
-        """(tries, 8) colour and `GEOMETRY` of the last object."""
-        prior, tries = self.prior, self.options.tries
+    def _colors_left(self, drawing: _Drawing, kind: str, reading: Reading) -> list[int]:
+        """Colours in which a kind is asked for and not there yet."""
+        left = [word for word in reading.colors(kind) if word in self.vocabulary.colors]
+        for obj in drawing.objects:
+            if obj.name == kind and obj.color_word in left:
+                left.remove(obj.color_word)
+        return [self.vocabulary.colors.index(word) for word in left]
+
+    def _boxes(self, batch: LayoutBatch, states: Tensor, tries: int, colors: list[int]) -> Tensor:
+        """(tries, 8) colour, one of `colors` if there are any, and `GEOMETRY` of the last object."""
+        prior = self.prior
         rows, before = len(states), batch.objects.shape[1] - 1
         anchors, boxes = prior.anchors(batch, states)
         anchors = anchors[:, : before + 1]
@@ -223,6 +244,10 @@ class LayoutSampler:
             logits = prior.object_heads.head(name, state)
             if name == "color":
                 logits = logits + prior.color_logits(state, said)
+                if colors:
+                    others = torch.ones(logits.shape[-1], dtype=torch.bool)
+                    others[colors] = False
+                    logits = logits.masked_fill(others, -1e4)
             more = prior.place_logits(name, state, anchors, mask, boxes, batch.room_size, numbers[..., 1:])
             value = self._sampled(self._guided(logits if more is None else logits + more, name))
             numbers[..., index] = value
@@ -247,6 +272,17 @@ class LayoutSampler:
         beyond = ordered.cumsum(-1) - ordered >= self.options.nucleus
         picked = torch.multinomial(ordered.masked_fill(beyond, 0.0), 1, generator=self.generator)
         return order.gather(-1, picked)[:, 0]
+
+
+def _held(drawing: _Drawing, obj: LayoutObject, room: LayoutRoom | None, asked: Sequence[tuple[str, str, str]]) -> int:
+    """How many of the relations that a prompt asks for an object holds among what is drawn."""
+    objects = (*drawing.objects, obj)
+    names = [own.name for own in objects]
+    held = {
+        (names[subject], name, "" if anchor == CORNER else names[anchor])
+        for subject, name, anchor in relations_of(Layout("indoor", room, objects), len(objects) - 1)
+    }
+    return len(held.intersection(asked))
 
 
 def _counted(drawing: _Drawing) -> dict[int, int]:

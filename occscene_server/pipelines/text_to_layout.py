@@ -11,7 +11,7 @@ from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 from occscene_server.models.layout_prior import LayoutPrior
 from occscene_server.models.layout_sampling import LayoutSampler, SamplingOptions
-from occscene_server.models.prompt_kinds import named_kinds
+from occscene_server.models.prompt_reading import read_prompt
 from occscene_server.models.text import encode_prompts, load_minilm
 
 
@@ -32,7 +32,12 @@ class TextToLayout:
         return TextToLayout(LayoutPrior.from_pretrained(folder), *load_minilm())
 
     def __call__(
-        self, prompt: str, seed: int, given: Layout | None = None, options: SamplingOptions | None = None
+        self,
+        prompt: str,
+        seed: int,
+        given: Layout | None = None,
+        options: SamplingOptions | None = None,
+        check_prompt: bool = True,
     ) -> Layout:
         """Draws a room.
 
@@ -41,12 +46,14 @@ class TextToLayout:
             seed: the same prompt, seed and `given` give the same room.
             given: objects that stand there already, kept as they are and listed first; its room is kept too.
             options: how it is drawn.
+            check_prompt: hold what is drawn to what a plain reading of the prompt asks for; see `LayoutSampler.draw`.
 
         Raises:
             ValueError: `given` has an object of a kind that the prior does not know.
         """
         sampler = self._sampler(prompt, seed, options)
-        return sampler.draw(named_kinds(prompt, self.prior.vocabulary.kinds), given)
+        words = self.prior.vocabulary
+        return sampler.draw(read_prompt(prompt, words.kinds, words.colors) if check_prompt else None, given)
 
     def draw_anew(
         self, layout: Layout, index: int, prompt: str, seed: int, options: SamplingOptions | None = None

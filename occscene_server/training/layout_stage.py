@@ -32,7 +32,7 @@ from occscene_server.training.loop import LoopOptions, train
 from occscene_server.training.prompt_states import PromptStates, stacked
 
 TEXT_DROPOUT = 0.12
-GIVEN_SHARE = 0.5
+GIVEN_SHARE = 0.3
 """Of the layouts, in which some of the objects stand there already."""
 OBJECT_PARTS = ("kind", "color", "turn", "width", "depth", "height", "bottom", "back", "along")
 

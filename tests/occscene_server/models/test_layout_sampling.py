@@ -10,8 +10,10 @@ import torch
 from occscene.layout import Layout, LayoutRoom
 
 from occscene_server.geometry.layout_rules import blocked_doors, outside, overlapping
+from occscene_server.geometry.relations import relations_of
 from occscene_server.models.layout_sampling import LayoutSampler, SamplingOptions
-from occscene_server.models.prompt_kinds import named_kinds
+from occscene_server.models.prompt_reading import Asked, Reading, read_prompt
+from occscene_server.studio.layouts import room_record
 from tests.occscene_server.models.tiny_layouts import room, text_of, tiny_prior, vocabulary
 
 
@@ -52,8 +54,11 @@ def test_a_room_is_drawn_around_what_is_given_without_one() -> None:
 @pytest.mark.parametrize("seed", range(3))
 def test_named_kinds_are_there_and_counts_are_kept(seed: int) -> None:
     sampler = LayoutSampler(tiny_prior(), text_of(4), torch.Generator().manual_seed(seed), SamplingOptions(tries=200))
-    kinds = Counter(obj.name for obj in sampler.draw({"vase": 2, "sofa": 1, "picture": 1}).objects)
+    reading = Reading((Asked("vase", "red", 2), Asked("sofa", "", 1), Asked("picture", "", 1)))
+    layout = sampler.draw(reading)
+    kinds = Counter(obj.name for obj in layout.objects)
     assert kinds["vase"] == 2
+    assert {obj.color_word for obj in layout.objects if obj.name == "vase"} == {"red"}
     assert kinds["sofa"] >= 1
     assert kinds["picture"] >= 1
 
@@ -76,17 +81,64 @@ def test_too_much_or_unknown_is_refused() -> None:
         drawn(0, given=Layout("indoor", LayoutRoom((4.0, 4.0, 2.5)), (replace(sofa, name="piano"),)))
 
 
+def test_of_boxes_that_fit_those_are_taken_that_stand_where_they_are_said_to() -> None:
+    asked = Reading((Asked("plant", "", 1),), (("plant", "in the corner", ""),))
+    held = []
+    for reading in (asked, replace(asked, relations=())):
+        sampler = LayoutSampler(
+            tiny_prior(), text_of(4), torch.Generator().manual_seed(0), SamplingOptions(tries=200, related_tries=200)
+        )
+        layout = sampler.draw(reading)
+        names = [obj.name for obj in layout.objects]
+        held.append(("plant", "in the corner") in {(names[r.subject], r.name) for r in relations_of(layout)})
+    assert held[0]
+
+
 @pytest.mark.parametrize(
-    ("prompt", "wanted"),
+    ("prompt", "least", "colors", "relations"),
     [
-        ("a red couch, two oak nightstands and a dresser", {"sofa": 1, "nightstand": 2, "chest of drawers": 1}),
-        ("a desk with a monitor on the desk", {"desk": 1, "computer monitor": 1}),
-        ("two bookshelves, an oak bookshelf beside the sofa", {"bookshelf": 3, "sofa": 1}),
-        ("a TV on a tv cabinet", {"television": 1, "tv cabinet": 1}),
-        ("four dining chairs around the dining table", {"dining chair": 4, "dining table": 1}),
-        ("a stack of books on the coffee table, a coffee table", {"books": 1, "coffee table": 1}),
-        ("a calm place, overcast", {}),
+        (
+            "a red couch, two oak nightstands and a dresser", {"sofa": 1, "nightstand": 2, "chest of drawers": 1},
+            {"sofa": ["red"], "nightstand": ["oak", "oak"]}, [],
+        ),
+        (
+            "a desk with a monitor on the desk", {"desk": 1, "computer monitor": 1}, {},
+            [("computer monitor", "on", "desk")],
+        ),
+        (
+            "two bookshelves, an oak bookshelf beside the red sofa", {"bookshelf": 3, "sofa": 1},
+            {"bookshelf": ["oak"], "sofa": ["red"]}, [("bookshelf", "beside", "sofa")],
+        ),
+        ("a TV on a tv cabinet", {"television": 1, "tv cabinet": 1}, {}, [("television", "on", "tv cabinet")]),
+        (
+            "four dining chairs around the dining table", {"dining chair": 4, "dining table": 1}, {},
+            [("dining chair", "at", "dining table")],
+        ),
+        ("a stack of books on the coffee table, a coffee table", {"books": 1, "coffee table": 1}, {},
+         [("books", "on", "coffee table")]),
+        (
+            "a green plant in a brown pot in the corner, a gray and white striped rug under the bed",
+            {"plant": 1, "rug": 1, "bed": 1}, {"plant": ["green"], "rug": ["grey"]},
+            [("plant", "in the corner", ""), ("rug", "under", "bed")],
+        ),
+        ("a calm place with white walls, overcast", {}, {}, []),
     ],
-)
-def test_prompts_name_kinds(prompt: str, wanted: dict[str, int]) -> None:
-    assert named_kinds(prompt, vocabulary().kinds) == wanted
+)  # fmt: skip
+def test_prompts_are_read(
+    prompt: str, least: dict[str, int], colors: dict[str, list[str]], relations: list[tuple[str, str, str]]
+) -> None:
+    reading = read_prompt(prompt, vocabulary().kinds, vocabulary().colors)
+    assert reading.least() == least
+    assert {kind: reading.colors(kind) for kind in least if reading.colors(kind)} == colors
+    assert list(reading.relations) == relations
+
+
+def test_the_studio_s_prompts_are_read_as_they_were_meant() -> None:
+    right = total = 0
+    for seed in range(30):
+        for prompt in room_record(seed).prompts:
+            reading = read_prompt(prompt.text, vocabulary().kinds, vocabulary().colors)
+            right += set(reading.relations) == set(prompt.relations)
+            total += 1
+            assert set(reading.least()) >= {thing.kind for thing in prompt.things}
+    assert right / total > 0.95

@@ -1,0 +1,151 @@
+"""What a prompt asks for, read by rule: kinds of object, how many, in which colours, and what stands where.
+
+The network reads prompts too, all of them and more freely. This is for checking what it draws, and drawing again.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+_NUMBERS = {"two": 2, "three": 3, "four": 4, "five": 5, "six": 6, "both": 2, "pair": 2}
+_OTHER_NAMES = {
+    "couch": "sofa",
+    "settee": "sofa",
+    "loveseat": "sofa",
+    "tv": "television",
+    "monitor": "computer monitor",
+    "computer screen": "computer monitor",
+    "dresser": "chest of drawers",
+    "bookcase": "bookshelf",
+    "shelf": "bookshelf",
+    "carpet": "rug",
+    "bedside table": "nightstand",
+    "closet": "wardrobe",
+    "painting": "picture",
+    "tv stand": "tv cabinet",
+    "tv unit": "tv cabinet",
+    "potted plant": "plant",
+    "stack of books": "books",
+    "ottoman": "pouf",
+    "toy chest": "toy box",
+    "cushion": "floor cushion",
+    "pendant": "ceiling lamp",
+    "chandelier": "ceiling lamp",
+    "dinner table": "dining table",
+    "writing desk": "desk",
+    "swivel chair": "office chair",
+    "desk chair": "office chair",
+}
+"""What else people call the studio's kinds."""
+
+_RELATIONS = {
+    "in front of": r"in front of",
+    "at the foot of": r"at the foot of",
+    "beside": r"beside|next to|near|by",
+    "under": r"under|below|beneath",
+    "above": r"above|over",
+    "opposite": r"opposite|facing|across from",
+    "on": r"on top of|on",
+    "at": r"at|around",
+}
+"""How the names of `geometry.relations` are said; the first that fits counts."""
+
+_MADE_WITH = re.compile(r"\b(?:with|in) an? (?:(?!in |with )[\w-]+ ){0,5}(?:pot|blanket|frame)s?\b ?")
+"""What describes a thing and is none: "in a brown pot"."""
+
+_CORNER = re.compile(r"^ in (the|a) corner\b")
+
+
+@dataclass(frozen=True)
+class Asked:
+    """That there be `count` objects of a kind, of a colour or, if "", of any; an anchor may be asked for elsewhere."""
+
+    kind: str
+    color_word: str
+    count: int
+    is_anchor: bool = False
+
+
+@dataclass(frozen=True)
+class Reading:
+    """What a prompt asks for.
+
+    Args:
+        things: in the order of the prompt.
+        relations: (kind, name of `geometry.relations.RELATIONS`, kind of the anchor or "" for a corner).
+    """
+
+    things: tuple[Asked, ...] = ()
+    relations: tuple[tuple[str, str, str], ...] = ()
+
+    def least(self) -> dict[str, int]:
+        """How many objects of each kind there must be at least."""
+        counts: dict[str, int] = {}
+        for thing in self.things:
+            if not thing.is_anchor:
+                counts[thing.kind] = counts.get(thing.kind, 0) + thing.count
+        for thing in self.things:
+            counts.setdefault(thing.kind, thing.count)
+        return counts
+
+    def colors(self, kind: str) -> list[str]:
+        """The colour of each object of a kind that is asked for in one."""
+        asked = [thing for thing in self.things if thing.kind == kind and thing.color_word]
+        return [thing.color_word for thing in asked for _ in range(thing.count)]
+
+
+def read_prompt(prompt: str, kinds: Sequence[str], colors: Sequence[str]) -> Reading:
+    """Reads a prompt.
+
+    Args:
+        prompt: as a person types it, in English.
+        kinds: names of objects that there are.
+        colors: colour words that there are; "" is ignored.
+    """
+    names = {kind: kind for kind in kinds} | {name: kind for name, kind in _OTHER_NAMES.items() if kind in kinds}
+    forms = {form: kind for name, kind in names.items() for form in (name, _plural(name))}
+    several = {_plural(name) for name in names} - {"books"}
+    thing = re.compile(rf"\b({_any(forms)})\b")
+    color = re.compile(rf"\b({_any(word for word in colors if word)})\b")
+    text = _MADE_WITH.sub("", prompt.lower().replace("gray", "grey"))
+    text = re.sub(rf"\b({color.pattern}) and (?={color.pattern})", r"\1 ", text)
+    things: list[Asked] = []
+    relations: list[tuple[str, str, str]] = []
+    for clause in re.split(r"[,;:.]|\band\b|\bwith\b", text):
+        end, subject = 0, ""
+        for match in thing.finditer(clause):
+            kind, before = forms[match.group(1)], clause[end : match.start()]
+            numbers = [_NUMBERS[word] for word in before.split() if word in _NUMBERS]
+            words = color.findall(before)
+            relation = _relation(before) if subject else ""
+            if relation:
+                relations.append((subject, relation, kind))
+            count = numbers[0] if numbers else 2 if match.group(1) in several else 1
+            things.append(Asked(kind, words[0] if words else "", count, bool(relation)))
+            end, subject = match.end(), subject or kind
+            if _CORNER.match(clause[end:]):
+                relations.append((kind, "in the corner", ""))
+    return Reading(tuple(things), tuple(relations))
+
+
+def _relation(between: str) -> str:
+    """The relation that the words between two things say, "" for none."""
+    words = between.strip()
+    return next((name for name, said in _RELATIONS.items() if re.match(rf"({said})\b", words)), "")
+
+
+def _any(words: Iterable[str]) -> str:
+    return "|".join(map(re.escape, sorted(words, key=len, reverse=True)))
+
+
+def _plural(name: str) -> str:
+    if name.startswith(("chest of", "stack of")):
+        head, _, rest = name.partition(" ")
+        return f"{head}s {rest}"
+    if name.endswith("shelf"):
+        return f"{name[:-1]}ves"
+    if name.endswith("s"):
+        return name
+    return f"{name}es" if name.endswith(("ch", "x")) else f"{name}s"
