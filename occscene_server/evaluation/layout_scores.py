@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from occscene.layout import Layout
 
 from occscene_server.data.layouts import LayoutPrompt
-from occscene_server.geometry.layout_rules import blocked_doors, outside, overlapping
+from occscene_server.geometry.layout_rules import blocked_doors, floating, outside, overlapping
 from occscene_server.geometry.relations import CORNER, relations_of
 from occscene_server.models.layout_tokens import turned_boxes
 
@@ -37,6 +37,7 @@ def layout_scores(layouts: Sequence[Layout], prompts: Sequence[LayoutPrompt]) ->
         note("overlapping", sum(deep), len(deep))
         note("rooms_without_overlap", not any(deep))
         note("outside", sum(outside(layout)), len(deep))
+        note("floating", sum(floating(layout)), len(deep))
         note("blocked_doors", blocked_doors(layout))
         note("objects", len(deep))
         kinds = Counter(obj.name for obj in layout.objects)

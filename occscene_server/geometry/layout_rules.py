@@ -1,4 +1,4 @@
-"""What must not be in a layout: boxes in each other, boxes out of the room, and blocked doors."""
+"""What must not be in a layout: boxes in each other, in the air or out of the room, and blocked doors."""
 
 from __future__ import annotations
 
@@ -16,18 +16,23 @@ OUTSIDE = 0.05
 DOORWAY = 0.6
 """Metres in front of a door that stay free."""
 
+LEVEL = 0.06
+"""Metres: as good as the same height."""
+
 _IN_WALLS = ("door", "window")
+_HANGING = ("picture", "curtain", "ceiling lamp", *_IN_WALLS)
 _FLAT = ("rug", *_IN_WALLS)
 _SEATS = ("dining chair", "office chair", "stool")
 _CLEAR_OF_DOORS = ("rug", "curtain", "picture", "ceiling lamp", *_IN_WALLS)
 
 
 def overlap(a: LayoutObject, b: LayoutObject) -> float:
-    """How far two boxes reach into each other, metres; 0 for what may: rugs, chairs at a table, doors and windows."""
+    """How far two boxes reach into each other, metres; 0 for what may: rugs, seats partly under tables, openings."""
     if a.name in _FLAT or b.name in _FLAT:
         return 0.0
-    if (a.name in _SEATS and b.class_name == "table") or (b.name in _SEATS and a.class_name == "table"):
-        return 0.0
+    for seat, table in ((a, b), (b, a)):
+        if seat.name in _SEATS and table.class_name == "table" and not _stands_within(seat, table):
+            return 0.0
     upright = min(a.top, b.top) - max(a.bottom, b.bottom)
     return max(0.0, min(upright, _flat_overlap(a, b)))
 
@@ -45,6 +50,20 @@ def _flat_overlap(a: LayoutObject, b: LayoutObject) -> float:
         reach_forward = (own.size[1] + sine * other.size[0] + cosine * other.size[1]) / 2
         least = min(least, reach_across - across, reach_forward - forward)
     return least
+
+
+def _stands_within(obj: LayoutObject, other: LayoutObject) -> bool:
+    """Whether the middle of a box lies in the plan of another."""
+    x, y = obj.center[0] - other.center[0], obj.center[1] - other.center[1]
+    c, s = math.cos(other.turn), math.sin(other.turn)
+    return abs(x * c + y * s) < other.size[0] / 2 and abs(y * c - x * s) < other.size[1] / 2
+
+
+def floats(obj: LayoutObject, others: Sequence[LayoutObject]) -> bool:
+    """Whether a box hangs in the air that should stand on the floor or on something."""
+    if obj.name in _HANGING or obj.bottom < LEVEL:
+        return False
+    return not any(abs(obj.bottom - other.top) < LEVEL and _stands_within(obj, other) for other in others)
 
 
 def distance_outside(obj: LayoutObject, room: LayoutRoom) -> float:
@@ -69,8 +88,8 @@ def blocks_door(obj: LayoutObject, door: LayoutObject) -> bool:
 
 
 def conflict(obj: LayoutObject, others: Sequence[LayoutObject], room: LayoutRoom) -> float:
-    """How badly a box fits among others: 0 if it does, metres of overlap, 10 if it is out or blocks a door."""
-    if distance_outside(obj, room) > OUTSIDE:
+    """How badly a box fits among others: 0 if it does, metres of overlap, 10 if it is out, floats or blocks a door."""
+    if distance_outside(obj, room) > OUTSIDE or floats(obj, others):
         return 10.0
     deepest = 0.0
     for other in others:
@@ -86,6 +105,11 @@ def overlapping(layout: Layout) -> list[bool]:
     """For each object whether it reaches into another by more than the slack."""
     objects = layout.objects
     return [any(i != j and overlap(a, b) > SLACK for j, b in enumerate(objects)) for i, a in enumerate(objects)]
+
+
+def floating(layout: Layout) -> list[bool]:
+    """For each object whether it hangs in the air."""
+    return [floats(obj, layout.objects[:i] + layout.objects[i + 1 :]) for i, obj in enumerate(layout.objects)]
 
 
 def blocked_doors(layout: Layout) -> int:

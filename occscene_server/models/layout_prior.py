@@ -59,7 +59,7 @@ class LayoutPrior(ModelMixin, ConfigMixin):
     """The network.
 
     Args:
-        kinds, classes, colors, surfaces: as of `Vocabulary`.
+        kinds, classes, colors, surfaces, sizes: as of `Vocabulary`.
         width: of the states.
         layers: of the transformer.
         heads: of its attention.
@@ -77,13 +77,15 @@ class LayoutPrior(ModelMixin, ConfigMixin):
         classes: list[str],
         colors: list[str],
         surfaces: list[str],
+        sizes: list[list[float]],
         width: int = 128,
         layers: int = 4,
         heads: int = 4,
         text_dim: int = 384,
     ) -> None:
         super().__init__()
-        self.vocabulary = Vocabulary(tuple(kinds), tuple(classes), tuple(colors), tuple(surfaces))
+        own_sizes = tuple((size[0], size[1], size[2]) for size in sizes)
+        self.vocabulary = Vocabulary(tuple(kinds), tuple(classes), tuple(colors), tuple(surfaces), own_sizes)
         self.stop = len(kinds)
         openings = torch.tensor([float(kind in ("door", "window")) for kind in kinds])
         self.register_buffer("is_opening", openings, persistent=False)

@@ -95,7 +95,7 @@ class LayoutSampler:
             given: what stands there already, kept as it is; its room is kept too, if it has one.
 
         Raises:
-            ValueError: `given` has an object of a kind that the prior does not know, or too many objects.
+            ValueError: `given` has an object of a class that the prior does not know, or too many objects.
         """
         drawing = self._begin(given)
         reading = reading or Reading()
@@ -121,11 +121,14 @@ class LayoutSampler:
         """Draws the box and colour of one object again, all others being given; the layout itself if nothing fits."""
         others = layout.objects[:index] + layout.objects[index + 1 :]
         drawing = self._begin(replace(layout, objects=others))
-        kind = self.vocabulary.kinds.index(layout.objects[index].name)
-        self._add(drawing, kind, False, Reading())
+        old = layout.objects[index]
+        kind = self.vocabulary.kind_of(old)
+        if kind is not None:
+            self._add(drawing, kind, False, Reading())
         if len(drawing.objects) == len(others):
             return layout
-        return replace(layout, objects=(*layout.objects[:index], drawing.objects[-1], *layout.objects[index + 1 :]))
+        new = replace(drawing.objects[-1], name=old.name, class_name=old.class_name)
+        return replace(layout, objects=(*layout.objects[:index], new, *layout.objects[index + 1 :]))
 
     def _begin(self, given: Layout | None) -> _Drawing:
         """The room and what is given."""

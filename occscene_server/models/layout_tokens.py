@@ -7,6 +7,7 @@ wardrobe at any wall then says the same numbers, and what stands against a wall 
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -42,16 +43,31 @@ class Vocabulary:
         classes: of the kinds, in the taxonomy.
         colors: colour words of objects; the first is "", none.
         surfaces: colour words of walls and floors.
+        sizes: width, depth, height of each kind on average, metres.
     """
 
     kinds: tuple[str, ...]
     classes: tuple[str, ...]
     colors: tuple[str, ...]
     surfaces: tuple[str, ...]
+    sizes: tuple[tuple[float, float, float], ...]
 
     def __post_init__(self) -> None:
-        if len(self.kinds) != len(self.classes) or self.colors[0]:
-            raise ValueError("a vocabulary has a class for each kind, and its first colour is no colour")
+        if not len(self.kinds) == len(self.classes) == len(self.sizes) or self.colors[0]:
+            raise ValueError("a vocabulary has a class and a size for each kind, and its first colour is no colour")
+
+    def kind_of(self, obj: LayoutObject) -> int | None:
+        """The kind of an object that anybody named: by its name, else the most alike in size of its class."""
+        name = obj.name.lower().replace("_", " ").rstrip(" .0123456789")
+        if name in self.kinds:
+            return self.kinds.index(name)
+        rows = [row for row, class_name in enumerate(self.classes) if class_name == obj.class_name]
+        named = [row for row in rows if re.search(rf"\b{re.escape(self.kinds[row])}\b", name)]
+        if named:
+            return max(named, key=lambda row: len(self.kinds[row]))
+        return min(
+            rows, key=lambda row: float(np.abs(np.log(np.array(obj.size) / self.sizes[row])).sum()), default=None
+        )
 
 
 def quadrant_of(turn: Ints) -> Ints:
@@ -153,17 +169,22 @@ def layout_numbers(layout: Layout, vocabulary: Vocabulary) -> tuple[Ints, Ints]:
     """A layout as numbers: room (5,), and objects (N, 9): kind, colour, then those of `GEOMETRY`.
 
     Raises:
-        ValueError: the layout has no room, or an object of a kind that the vocabulary lacks; the message says which.
+        ValueError: the layout has no room, or an object of a class of which the vocabulary has no kind.
     """
     if layout.room is None:
         raise ValueError("the layout has no room; this prior knows rooms only")
-    for index, obj in enumerate(layout.objects):
-        if obj.name not in vocabulary.kinds:
-            raise ValueError(f"objects[{index}].name is {obj.name!r}; this prior knows {', '.join(vocabulary.kinds)}")
+    kinds = [vocabulary.kind_of(obj) for obj in layout.objects]
+    if None in kinds:
+        index = kinds.index(None)
+        raise ValueError(
+            f"objects[{index}].class is {layout.objects[index].class_name!r}; this prior knows things of the classes "
+            f"{', '.join(sorted(set(vocabulary.classes)))}"
+        )
     room = encode_room(np.array(layout.room.size))
     surfaces = [_index(word, vocabulary.surfaces) for word in (layout.room.wall_color, layout.room.floor_color)]
     boxes = np.array([(*obj.center, *obj.size, obj.turn) for obj in layout.objects]).reshape(-1, 7)
-    names = [(vocabulary.kinds.index(obj.name), _index(obj.color_word, vocabulary.colors)) for obj in layout.objects]
+    colors = [_index(obj.color_word, vocabulary.colors) for obj in layout.objects]
+    names = list(zip(kinds, colors, strict=True))
     size = np.broadcast_to(decode_room(room), (len(boxes), 3))
     numbers = np.concatenate([np.array(names, np.int64).reshape(-1, 2), encode_boxes(boxes, size)], axis=1)
     return np.concatenate([room, surfaces]), numbers

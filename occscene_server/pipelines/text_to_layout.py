@@ -28,7 +28,7 @@ class TextToLayout:
 
     @staticmethod
     def from_pretrained(folder: Path) -> TextToLayout:
-        """With the weights of a folder that `train layout` or `train bundle-layout` wrote."""
+        """With the weights of a folder that `train layout` wrote."""
         return TextToLayout(LayoutPrior.from_pretrained(folder), *load_minilm())
 
     def __call__(
@@ -49,7 +49,7 @@ class TextToLayout:
             check_prompt: hold what is drawn to what a plain reading of the prompt asks for; see `LayoutSampler.draw`.
 
         Raises:
-            ValueError: `given` has an object of a kind that the prior does not know.
+            ValueError: `given` has an object of a class that the prior does not know.
         """
         sampler = self._sampler(prompt, seed, options)
         words = self.prior.vocabulary

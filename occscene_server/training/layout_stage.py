@@ -220,17 +220,23 @@ def held_out_nats(model: LayoutPrior, rooms: LayoutRooms, count: int = 128) -> d
 def vocabulary_of(files: Sequence[LayoutFile]) -> Vocabulary:
     """Kinds and words that occur in files of layouts."""
     kinds: dict[str, str] = {}
+    sizes: dict[str, list[NDArray[np.float64]]] = {}
     colors, surfaces = {""}, {""}
     for file in files:
         words = file.arrays["object_words"]
+        for name in np.unique(words[:, 0]):
+            of_kind = file.arrays["object_box"][words[:, 0] == name, 3:6].astype(np.float64)
+            sizes.setdefault(file.text[name], []).append(of_kind)
         for name, class_name in np.unique(words[:, :2], axis=0):
             kinds[file.text[name]] = file.text[class_name]
         colors |= {file.text[word] for word in np.unique(words[:, 2])}
         surfaces |= {file.text[word] for word in np.unique(file.arrays["room_words"][:, 5:7])}
     names = sorted(kinds)
+    mean = [np.concatenate(sizes[name]).mean(0).round(3).tolist() for name in names]
     return Vocabulary(
-        tuple(names), tuple(kinds[name] for name in names), tuple(sorted(colors)), tuple(sorted(surfaces))
-    )
+        tuple(names), tuple(kinds[name] for name in names), tuple(sorted(colors)), tuple(sorted(surfaces)),
+        tuple((width, depth, height) for width, depth, height in mean),
+    )  # fmt: skip
 
 
 def load_rooms(files: Sequence[LayoutFile], splits: Sequence[str], vocabulary: Vocabulary) -> list[LayoutRooms]:
@@ -285,7 +291,7 @@ def new_prior(vocabulary: Vocabulary, width: int, layers: int) -> LayoutPrior:
     """An untrained prior."""
     return LayoutPrior(
         list(vocabulary.kinds), list(vocabulary.classes), list(vocabulary.colors), list(vocabulary.surfaces),
-        width, layers, max(1, width // 32),
+        [list(size) for size in vocabulary.sizes], width, layers, max(1, width // 32),
     )  # fmt: skip
 
 

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from occscene.layout import Layout, LayoutObject, LayoutRoom
 
-from occscene_server.geometry.layout_rules import blocked_doors, conflict, outside, overlap, overlapping
+from occscene_server.geometry.layout_rules import blocked_doors, conflict, floats, outside, overlap, overlapping
 from occscene_server.geometry.relations import CORNER, Relation, relations_of
 from occscene_server.models.layout_tokens import turned_boxes
 from occscene_server.studio.indoor import build_room
@@ -85,6 +85,7 @@ def test_overlaps_count_but_for_what_may() -> None:
     assert overlap(RUG, TABLE) == 0
     assert overlap(VASE, TABLE) == 0
     assert overlap(CHAIR, DESK) == 0
+    assert overlap(replace(CHAIR, center=(-1.6, 0.5, 0.5)), DESK) > 0.3
     askew = thing("plant", "objs", 1.25, -0.95, (0.4, 0.4, 1.0), math.pi / 4)
     assert overlap(SOFA, askew) == 0, "upright bounds of the turned box touch, the boxes do not"
 
@@ -96,6 +97,13 @@ def test_doors_are_blocked_by_what_stands_there_alone() -> None:
     assert conflict(DOOR, (before,), ROOM) == 10
     assert blocked_doors(Layout("indoor", ROOM, (DOOR, before))) == 1
     assert blocked_doors(Layout("indoor", ROOM, (DOOR, TABLE))) == 0
+
+
+def test_what_stands_on_nothing_floats() -> None:
+    assert not floats(VASE, (TABLE,))
+    assert floats(VASE, (SOFA,))
+    assert floats(replace(VASE, center=(0.9, -0.3, 0.55)), (TABLE,))
+    assert not floats(PICTURE, ())
 
 
 def test_outside_is_outside() -> None:

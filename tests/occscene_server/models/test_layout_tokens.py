@@ -6,6 +6,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from occscene.layout import LayoutObject
 
 from occscene_server.models.layout_tokens import (
     GEOMETRY,
@@ -95,8 +96,28 @@ def test_layouts_come_back_with_names_and_colors() -> None:
 
 def test_what_the_vocabulary_lacks_is_named() -> None:
     layout = room(3)
-    piano = replace(layout, objects=(replace(layout.objects[0], name="piano"),))
-    with pytest.raises(ValueError, match=r"objects\[0\].name is 'piano'"):
-        layout_numbers(piano, vocabulary())
+    beam = replace(layout, objects=(replace(layout.objects[0], name="beam", class_name="ceiling"),))
+    with pytest.raises(ValueError, match=r"objects\[0\].class is 'ceiling'"):
+        layout_numbers(beam, vocabulary())
     with pytest.raises(ValueError, match="no room"):
         layout_numbers(replace(layout, room=None), vocabulary())
+
+
+@pytest.mark.parametrize(
+    ("name", "class_name", "size", "kind"),
+    [
+        ("Sofa.001", "sofa", (2.0, 0.9, 0.8), "sofa"),
+        ("my_coffee_table", "table", (3.0, 3.0, 3.0), "coffee table"),
+        ("Cube.014", "table", (1.5, 0.85, 0.74), "dining table"),
+        ("Cube.015", "table", (0.45, 0.45, 0.55), "side table"),
+        ("Cube.016", "bed", (1.6, 2.0, 1.0), "bed"),
+        ("thing", "objs", (0.35, 0.35, 1.5), "floor lamp"),
+    ],
+)
+def test_whatever_a_thing_is_called_a_kind_is_found(
+    name: str, class_name: str, size: tuple[float, float, float], kind: str
+) -> None:
+    obj = LayoutObject(name, class_name, (0.0, 0.0, size[2] / 2), size)
+    found = vocabulary().kind_of(obj)
+    assert found is not None
+    assert vocabulary().kinds[found] == kind

@@ -30,7 +30,7 @@ def vocabulary() -> Vocabulary:
     surfaces = {""} | {word for own in rooms for word in (own.wall_color, own.floor_color)}
     return Vocabulary(
         tuple(kinds), tuple(kinds.values()), ("", *sorted({obj.color_word for obj in objects} - {""})),
-        tuple(sorted(surfaces)),
+        tuple(sorted(surfaces)), tuple(next(obj.size for obj in objects if obj.name == kind) for kind in kinds),
     )  # fmt: skip
 
 
@@ -38,8 +38,9 @@ def tiny_prior(seed: int = 0) -> LayoutPrior:
     words = vocabulary()
     torch.manual_seed(seed)
     return LayoutPrior(
-        list(words.kinds), list(words.classes), list(words.colors), list(words.surfaces), 32, 1, 2, TEXT_DIM
-    ).eval()
+        list(words.kinds), list(words.classes), list(words.colors), list(words.surfaces),
+        [list(size) for size in words.sizes], 32, 1, 2, TEXT_DIM,
+    ).eval()  # fmt: skip
 
 
 def text_of(tokens: int, seed: int = 0) -> torch.Tensor:

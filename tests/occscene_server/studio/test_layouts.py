@@ -10,11 +10,11 @@ import pytest
 from typer.testing import CliRunner
 
 from occscene_server.data.layouts import LayoutFile, write_layouts
-from occscene_server.geometry.layout_rules import blocked_doors, outside
+from occscene_server.geometry.layout_rules import blocked_doors, floating, outside
 from occscene_server.geometry.relations import CORNER, relations_of
 from occscene_server.studio.cli import studio_app
 from occscene_server.studio.indoor import build_room
-from occscene_server.studio.layouts import layout_items, quaternions, room_record
+from occscene_server.studio.layouts import layout_items, quaternions, room_record, write_rooms
 
 SEEDS = range(24)
 
@@ -118,6 +118,7 @@ def test_prompts_relate_things_and_some_do_not() -> None:
 def test_real_rooms_have_free_doors_and_keep_inside(seed: int) -> None:
     layout = room_record(seed).layout
     assert not any(outside(layout))
+    assert not any(floating(layout))
     assert blocked_doors(layout) == 0
 
 
@@ -154,3 +155,9 @@ def test_seeds_that_are_no_whole_thousands_are_refused(tmp_path: Path) -> None:
     result = CliRunner().invoke(studio_app, ["layouts", "--output", str(tmp_path), "--scenes", "0:1500"])
     assert result.exit_code == 2
     assert "multiples of 1000" in result.output
+
+
+def test_rooms_are_written_by_several_workers_and_kept(tmp_path: Path) -> None:
+    assert [path.name for path in write_rooms(tmp_path, range(3), 2)] == ["layouts_00000000.npz"]
+    assert LayoutFile(tmp_path / "layouts_00000000.npz").seeds == [0, 1, 2]
+    assert list(write_rooms(tmp_path, range(3), 1)) == []
