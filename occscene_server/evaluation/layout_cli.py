@@ -31,7 +31,13 @@ def layout(
     if split not in ("test", "validation", "train"):
         raise typer.BadParameter(f"--split is {split!r}; it must be test, validation or train")
     from occscene_server.data.layouts import layout_files
-    from occscene_server.evaluation.layout_scores import RoomIndex, kind_divergence, layout_scores, mean_likeness
+    from occscene_server.evaluation.layout_scores import (
+        RoomIndex,
+        kind_divergence,
+        layout_scores,
+        mean_likeness,
+        surfaces_right,
+    )
     from occscene_server.evaluation.layout_sheet import layout_sheet
     from occscene_server.models.layout_sampling import SamplingOptions
     from occscene_server.pipelines.text_to_layout import TextToLayout
@@ -53,6 +59,7 @@ def layout(
         "prompts": len(rows),
         "drawn": layout_scores(drawn, asked),
         "real": layout_scores(real, asked),
+        "surfaces_right": surfaces_right(real, drawn, asked),
         "kind_divergence": kind_divergence(real, drawn),
         "nats": held_out_nats(writer.prior, held_out, len(rows)),
         "nats_of_training_rooms": held_out_nats(writer.prior, known, len(rows))["nats"],

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Sequence
 
@@ -60,6 +61,21 @@ def layout_scores(layouts: Sequence[Layout], prompts: Sequence[LayoutPrompt]) ->
                 note("relations_named", relation in held)
                 note(f"relation {relation[1]}", relation in held)
     return {name: float(hits[name] / max(asked[name], 1)) for name in asked}
+
+
+def surfaces_right(
+    real: Sequence[Layout], drawn: Sequence[Layout], prompts: Sequence[LayoutPrompt]
+) -> dict[str, float]:
+    """Of the prompts that speak of walls or a floor, the share whose rooms have them in the colour of the real ones."""
+    right: dict[str, float] = {}
+    for name, said in (("wall_color", r"\bwalls\b"), ("floor_color", r"\bfloor\b(?! lamp| cushion)")):
+        hits = [
+            getattr(a.room, name) == getattr(b.room, name)
+            for a, b, prompt in zip(real, drawn, prompts, strict=True)
+            if re.search(said, prompt.text)
+        ]
+        right[name] = sum(hits) / max(len(hits), 1)
+    return right
 
 
 def kind_divergence(real: Sequence[Layout], drawn: Sequence[Layout]) -> float:

@@ -84,9 +84,9 @@ def layouts(
 ) -> None:
     """Write rooms as boxes, parts and prompts, without rendering; files that are there are kept."""
     seeds = _seed_range(scenes)
-    if seeds.start % ROOMS_PER_FILE or seeds.stop % ROOMS_PER_FILE:
+    if seeds.start % ROOMS_PER_FILE or seeds.stop % ROOMS_PER_FILE or seeds.step != 1:
         raise typer.BadParameter(
-            f"--scenes is {scenes!r}; both ends must be multiples of {ROOMS_PER_FILE}, for example 0:5000"
+            f"--scenes is {scenes!r}; both ends must be multiples of {ROOMS_PER_FILE} and no step, for example 0:5000"
         )
     output.mkdir(parents=True, exist_ok=True)
     files = len(seeds) // ROOMS_PER_FILE

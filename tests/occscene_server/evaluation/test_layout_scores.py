@@ -9,7 +9,13 @@ import pytest
 from occscene.layout import Layout, LayoutRoom
 
 from occscene_server.data.layouts import LayoutPrompt, Mention
-from occscene_server.evaluation.layout_scores import RoomIndex, kind_divergence, layout_scores, mean_likeness
+from occscene_server.evaluation.layout_scores import (
+    RoomIndex,
+    kind_divergence,
+    layout_scores,
+    mean_likeness,
+    surfaces_right,
+)
 from occscene_server.evaluation.layout_sheet import layout_sheet
 from occscene_server.models.layout_tokens import turned_boxes
 from occscene_server.studio.layouts import room_record
@@ -33,6 +39,17 @@ def test_what_is_missing_costs() -> None:
     scores = layout_scores([layout], [asked])
     assert scores["kinds_named"] == 0.5
     assert scores["colors_named"] == scores["counts_named"] == scores["relations_named"] == 0.0
+
+
+def test_surfaces_count_where_they_are_said() -> None:
+    records = [room_record(seed) for seed in range(4)]
+    real = [record.layout for record in records]
+    walls = LayoutPrompt("a room with such walls and a floor lamp")
+    assert surfaces_right(real, real, [walls] * 4) == {"wall_color": 1.0, "floor_color": 0.0}
+    other = [replace(layout, room=LayoutRoom((4.0, 4.0, 2.5), "none", "none")) for layout in real]
+    assert surfaces_right(real, other, [LayoutPrompt("walls and a tiled floor")] * 4) == {
+        "wall_color": 0.0, "floor_color": 0.0,
+    }  # fmt: skip
 
 
 def test_kinds_diverge_where_they_differ() -> None:

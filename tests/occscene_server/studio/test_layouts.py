@@ -151,8 +151,9 @@ def test_a_file_of_another_version_is_refused(tmp_path: Path) -> None:
         LayoutFile(path)
 
 
-def test_seeds_that_are_no_whole_thousands_are_refused(tmp_path: Path) -> None:
-    result = CliRunner().invoke(studio_app, ["layouts", "--output", str(tmp_path), "--scenes", "0:1500"])
+@pytest.mark.parametrize("scenes", ["0:1500", "20:2000", "0:2000:2"])
+def test_seeds_that_are_no_whole_thousands_are_refused(tmp_path: Path, scenes: str) -> None:
+    result = CliRunner().invoke(studio_app, ["layouts", "--output", str(tmp_path), "--scenes", scenes])
     assert result.exit_code == 2
     assert "multiples of 1000" in result.output
 
