@@ -37,7 +37,8 @@ class SamplingOptions:
         place_scale: the same on where things stand.
         tries: how many boxes are drawn at once for an object, of which the first that fits is taken.
         related_tries: the same where the prompt says what the object stands by; the first that stands so is taken.
-        rounds: how often a kind that the prompt names is tried again before it is let stand where it fits least badly.
+        rounds: how often a kind that the prompt names and that is not there yet is tried again before it is let stand
+            where it fits least badly.
     """
 
     temperature: float = 0.9
@@ -45,8 +46,8 @@ class SamplingOptions:
     text_scale: float = 1.5
     place_scale: float = 1.0
     tries: int = 8
-    related_tries: int = 32
-    rounds: int = 4
+    related_tries: int = 48
+    rounds: int = 8
 
 
 @dataclass
@@ -59,6 +60,7 @@ class _Drawing:
     given: int
     banned: set[int] = field(default_factory=set)
     failed: dict[int, int] = field(default_factory=dict)
+    related: set[tuple[str, str, str]] = field(default_factory=set)
 
 
 class LayoutSampler:
@@ -103,17 +105,12 @@ class LayoutSampler:
         for _ in range(4 * MAX_OBJECTS):
             if len(drawing.objects) >= MAX_OBJECTS:
                 break
-            kind = self._next_kind(drawing, least)
-            if kind == self.prior.stop:
+            kind = self._next_kind(drawing, least, reading)
+            if kind != self.prior.stop:
+                self._add(drawing, kind, kind in _missing(drawing, least), reading)
+            elif not self._add_related(drawing, least, reading):
                 break
-            self._add(drawing, kind, kind in _missing(drawing, least), reading)
-        size = decode_room(drawing.room[:3].numpy())
-        room = LayoutRoom(
-            (float(size[0]), float(size[1]), float(size[2])),
-            *(self.vocabulary.surfaces[int(word)] for word in drawing.room[3:]),
-        )
-        if given is not None and given.room is not None:
-            room = given.room
+        room = self._room(drawing) if given is None or given.room is None else given.room
         return Layout("indoor", room, tuple(drawing.objects))
 
     @torch.no_grad()
@@ -176,7 +173,7 @@ class LayoutSampler:
             twice(torch.tensor(drawing.given)), self.text, self.text_mask,
         )  # fmt: skip
 
-    def _next_kind(self, drawing: _Drawing, least: Mapping[int, int]) -> int:
+    def _next_kind(self, drawing: _Drawing, least: Mapping[int, int], reading: Reading) -> int:
         states = self.prior.encode(self._batch(drawing), self.found)
         logits = self._guided(self.prior.kind_logits(states[:, -1:], self.found), "kind")[0]
         for kind in drawing.banned:
@@ -190,18 +187,30 @@ class LayoutSampler:
         left = MAX_OBJECTS - len(drawing.objects)
         if missing and (kind == self.prior.stop or left <= sum(least[kind] for kind in missing)):
             only = torch.full_like(logits, _NEVER)
-            only[missing] = logits[missing].clamp_min(-30.0)
+            names = {self.vocabulary.kinds[kind] for kind in missing}
+            # what others are to stand by comes before them
+            early = names - {subject for subject, _, anchor in reading.relations if anchor in names - {subject}}
+            first = [kind for kind in missing if self.vocabulary.kinds[kind] in (early or names)]
+            only[first] = logits[first].clamp_min(-30.0)
             kind = int(self._sampled(only[None])[0])
         return kind
 
-    def _add(self, drawing: _Drawing, kind: int, must: bool, reading: Reading) -> None:
-        """Draws boxes of a kind and keeps the best; a kind that fits nowhere is passed over for a while."""
+    def _add(
+        self, drawing: _Drawing, kind: int, must: bool, reading: Reading, only: tuple[str, str, str] | None = None
+    ) -> None:
+        """Draws boxes of a kind and keeps the best; a kind that fits nowhere is passed over for a while.
+
+        A box that does not hold the relation `only`, if one is given, is not kept.
+        """
         batch = self._batch(drawing, kind)
         states = self.prior.encode(batch, self.found)
         name = self.vocabulary.kinds[kind]
         asked = [relation for relation in reading.relations if name in (relation[0], relation[2])]
-        tries = self.options.related_tries if asked else self.options.tries
-        numbers = self._boxes(batch, states, tries, self._colors_left(drawing, name, reading))
+        tries = self.options.related_tries if asked or must else self.options.tries
+        colors = self._colors_left(drawing, name, reading)
+        if only is not None and not colors:
+            colors = [self.vocabulary.colors.index(word) for word in reading.colors(name)]
+        numbers = self._boxes(batch, states, tries, colors)
         found = layout_of_numbers(
             drawing.room.numpy(),
             torch.cat([torch.full((len(numbers), 1), kind), numbers], 1).numpy(),
@@ -213,9 +222,15 @@ class LayoutSampler:
         best = int(np.argmin(badness))
         if asked and badness[best] == 0:
             fitting = [i for i, value in enumerate(badness) if value == 0]
-            best = max(fitting, key=lambda i: (_held(drawing, found.objects[i], found.room, asked), -i))
+            held = {i: _held((*drawing.objects, found.objects[i]), found.room, True) for i in fitting}
+            best = max(fitting, key=lambda i: (len(held[i].intersection(asked)), -i))
+            if only is not None and only not in held[best]:
+                return
         attempts = drawing.failed.get(kind, 0) + 1
-        if badness[best] > 0 and not (must and attempts >= self.options.rounds and badness[best] < 10):
+        if only is not None and badness[best] > 0:
+            return
+        lone = must and kind not in _counted(drawing)
+        if badness[best] > 0 and not (lone and attempts >= self.options.rounds and badness[best] < 10):
             drawing.failed[kind] = attempts
             if not must or attempts >= 2 * self.options.rounds:
                 drawing.banned.add(kind)
@@ -223,6 +238,25 @@ class LayoutSampler:
         drawing.banned.clear()
         drawing.objects.append(found.objects[best])
         drawing.numbers.append(torch.cat([torch.tensor([kind]), numbers[best]]))
+
+    def _add_related(self, drawing: _Drawing, least: Mapping[int, int], reading: Reading) -> bool:
+        """Draws one more of a kind that is asked for in a relation that does not hold; False if none is to be tried."""
+        names = [obj.name for obj in drawing.objects]
+        held = _held(drawing.objects, self._room(drawing))
+        for relation in reading.relations:
+            if relation in held or relation in drawing.related or (relation[2] and relation[2] not in names):
+                continue
+            drawing.related.add(relation)
+            kind = self.vocabulary.kinds.index(relation[0])
+            if least.get(kind, 1) == 1:
+                self._add(drawing, kind, False, reading, relation)
+                return True
+        return False
+
+    def _room(self, drawing: _Drawing) -> LayoutRoom:
+        size = decode_room(drawing.room[:3].numpy())
+        words = [self.vocabulary.surfaces[int(word)] for word in drawing.room[3:]]
+        return LayoutRoom((float(size[0]), float(size[1]), float(size[2])), words[0], words[1])
 
     def _colors_left(self, drawing: _Drawing, kind: str, reading: Reading) -> list[int]:
         """Colours in which a kind is asked for and not there yet."""
@@ -277,15 +311,14 @@ class LayoutSampler:
         return order.gather(-1, picked)[:, 0]
 
 
-def _held(drawing: _Drawing, obj: LayoutObject, room: LayoutRoom | None, asked: Sequence[tuple[str, str, str]]) -> int:
-    """How many of the relations that a prompt asks for an object holds among what is drawn."""
-    objects = (*drawing.objects, obj)
-    names = [own.name for own in objects]
-    held = {
+def _held(objects: Sequence[LayoutObject], room: LayoutRoom, of_last: bool = False) -> set[tuple[str, str, str]]:
+    """The relations that hold among objects, or those of the last alone, as a `Reading` has them."""
+    names = [obj.name for obj in objects]
+    layout = Layout("indoor", room, tuple(objects))
+    return {
         (names[subject], name, "" if anchor == CORNER else names[anchor])
-        for subject, name, anchor in relations_of(Layout("indoor", room, objects), len(objects) - 1)
+        for subject, name, anchor in relations_of(layout, len(objects) - 1 if of_last else None)
     }
-    return len(held.intersection(asked))
 
 
 def _counted(drawing: _Drawing) -> dict[int, int]:
