@@ -7,9 +7,8 @@ from typing import Annotated
 
 import typer
 
-from occscene_server.terminal import say, track
-
 from occscene_server.evaluation.layout_cli import layout
+from occscene_server.terminal import say, track
 
 evaluate_app = typer.Typer(help="Score a model on scenes of the studio.", no_args_is_help=True)
 evaluate_app.command()(layout)

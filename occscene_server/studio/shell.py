@@ -239,7 +239,9 @@ def window_item(kit: Kit, frame: Finish, opening: Opening, size: Size, thickness
     center, extent = _center_and_size(*wall_box(opening.wall, size, (left, right), (low, high), (0.0, thickness)))
     phrase = f"a window with {with_article(frame.words)} frame"
     own = extent_at_wall(opening.wall, size, (left, right), (low, high), (0.0, thickness))
-    return Item("window", "window", (*parts, pane, sill), (Box(center, extent),), (0, 0, 0), phrase, Fill.SURFACE, 50, own)
+    return Item(
+        "window", "window", (*parts, pane, sill), (Box(center, extent),), (0, 0, 0), phrase, Fill.SURFACE, 50, own
+    )
 
 
 def door_item(kit: Kit, wall: str, size: Size, start: float) -> Item:

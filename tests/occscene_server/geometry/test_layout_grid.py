@@ -13,7 +13,7 @@ from occscene.layout import Layout, LayoutObject, LayoutRoom
 from occscene.taxonomy import INDOOR
 from occscene.volumes import default_volume
 
-from blender_addon.geometry.voxelize import TriangleObject, voxelize
+from blender_addon.geometry.voxelize import Fill, TriangleObject, voxelize
 from occscene_server.geometry.layout_grid import BoxObject, box_objects, grid_of_boxes, layout_grid
 from occscene_server.studio.indoor import build_room
 from occscene_server.studio.layouts import room_layout
@@ -28,7 +28,7 @@ def voxelized(boxes: list[BoxObject], volume: GridVolume) -> SemanticGrid:
         [
             TriangleObject(
                 box.obj.name, INDOOR.index_of(box.obj.class_name), box.obj.corners[sides], box.priority,
-                box.shell_only, box.obj.color,
+                Fill.SURFACE if box.shell_only else Fill.SOLID, box.obj.color,
             )
             for box in boxes
         ],
