@@ -92,7 +92,7 @@ def layouts(
     files = len(seeds) // ROOMS_PER_FILE
     there = sum(layouts_file(output, first).exists() for first in seeds[::ROOMS_PER_FILE])
     columns = (BarColumn(), MofNCompleteColumn(), TimeElapsedColumn(), TimeRemainingColumn())
-    with progress_bar("files", *columns, console=errors) as progress:
+    with progress_bar(*columns, console=errors) as progress:
         bar = progress.add_task("files", total=files, completed=there)
         for _ in write_rooms(output, seeds, workers):
             progress.advance(bar)
