@@ -270,10 +270,11 @@ class LayoutFile:
             tuple(text[row] for row in arrays["object_words"][span, 3]),
             tuple(Relation(subject, RELATIONS[name], anchor) for subject, name, anchor in relations),
             self.prompts(room),
-            tuple(self._parts_of(index) for index in range(span.start, span.stop)),
+            tuple(self.parts_of(index) for index in range(span.start, span.stop)),
         )
 
-    def _parts_of(self, index: int) -> Parts:
+    def parts_of(self, index: int) -> Parts:
+        """The parts of one of the file's objects."""
         span = _span(self.parts["part_end"], index)
         words = self.parts["part_words"][span]
         return Parts(

@@ -14,11 +14,11 @@ from collections.abc import Callable
 import numpy as np
 from numpy.typing import NDArray
 
-_LATTICE = 2**16
-_NUDGE = np.array([5, 7, 11]) / _LATTICE
+LATTICE = 2**16
+NUDGE = np.array([5, 7, 11]) / LATTICE
 """Corners are snapped and moved as the extension does it, so that a face on voxel planes or centres falls alike."""
 
-_MARGIN = 3
+MARGIN = 3
 """Voxels around the grid in which a box counts as found."""
 
 Bools = NDArray[np.bool_]
@@ -37,20 +37,20 @@ def box_voxels(corners: Floats, shape: tuple[int, int, int], shell_only: bool = 
     Returns:
         The lowest voxel (3,) of a block within the grid, and what of the block (X, Y, Z) is kept.
     """
-    snapped = np.rint(corners * _LATTICE) / _LATTICE + _NUDGE
+    snapped = np.rint(corners * LATTICE) / LATTICE + NUDGE
     limit = np.array(shape)
-    low = np.clip(np.floor(snapped.min(0)), -_MARGIN, limit + _MARGIN).astype(np.int64)
-    high = np.clip(np.floor(snapped.max(0)) + 1, low, limit + _MARGIN).astype(np.int64)
+    low = np.clip(np.floor(snapped.min(0)), -MARGIN, limit + MARGIN).astype(np.int64)
+    high = np.clip(np.floor(snapped.max(0)) + 1, low, limit + MARGIN).astype(np.int64)
     if (high == low).any():
         return low, np.zeros((0, 0, 0), bool)
     outline = snapped[[0, 2, 6, 4], :2]
     bottom, top = snapped[0, 2], snapped[1, 2]
     across_x, across_y = (_intervals(outline, axis) for axis in (0, 1))
     # lines along x pass at rows of y, lines along y at rows of x, lines along z through the outline
-    flat_x = _line_voxels(*across_x(low[1], high[1]), low[0], high[0], shell_only).T  # (X, Y)
-    flat_y = _line_voxels(*across_y(low[0], high[0]), low[1], high[1], shell_only)  # (X, Y)
+    flat_x = line_voxels(*across_x(low[1], high[1]), low[0], high[0], shell_only).T  # (X, Y)
+    flat_y = line_voxels(*across_y(low[0], high[0]), low[1], high[1], shell_only)  # (X, Y)
     level = _inside(np.full(1, bottom), np.full(1, top), low[2], high[2])[0]
-    stack = _line_voxels(np.full(1, bottom), np.full(1, top), low[2], high[2], shell_only)[0]
+    stack = line_voxels(np.full(1, bottom), np.full(1, top), low[2], high[2], shell_only)[0]
     begin, end = across_y(low[0], high[0])
     within = _inside(begin, end, low[1], high[1])
     block = ((flat_x | flat_y)[:, :, None] & level) | (within[:, :, None] & stack)
@@ -88,7 +88,7 @@ def _inside(begin: Floats, end: Floats, first: int, last: int) -> Bools:
     return inside
 
 
-def _line_voxels(begin: Floats, end: Floats, first: int, last: int, shell_only: bool) -> Bools:
+def line_voxels(begin: Floats, end: Floats, first: int, last: int, shell_only: bool) -> Bools:
     """Which voxels (R, N) lines show that pass through from begin to end; rows that miss have end below begin."""
     inside = _inside(begin, end, first, last)
     met = end > begin

@@ -1,4 +1,4 @@
-"""A layout as a semantic grid: its boxes, and the floor, ceiling and walls of its room."""
+"""A layout as a semantic grid: its boxes or their parts, and the floor, ceiling and walls of its room."""
 
 from __future__ import annotations
 
@@ -11,6 +11,8 @@ from occscene.rigid import invert_rigid
 from occscene.taxonomy import TAXONOMIES
 
 from occscene_server.geometry.box_voxels import box_voxels
+from occscene_server.geometry.solid_voxels import solid_voxels
+from occscene_server.geometry.solids import Bools, Ints, Solids
 
 WALL_THICKNESS, FLOOR_THICKNESS, CEILING_THICKNESS = 0.1, 0.075, 0.1
 """Metres, as the rooms are built that the networks learnt from."""
@@ -79,11 +81,23 @@ def grid_of_boxes(boxes: list[BoxObject], volume: GridVolume, taxonomy: str) -> 
     names = {entry.name: entry.index for entry in TAXONOMIES[taxonomy].classes}
     for index in sorted(range(len(boxes)), key=lambda i: boxes[i].priority):
         box = boxes[index]
-        corners = box.obj.corners @ (grid_from_world[:3, :3].T / volume.voxel_size)
-        corners += grid_from_world[:3, 3] / volume.voxel_size
-        low, kept = box_voxels(corners, volume.shape, box.shell_only)
+        if box.obj.parts and not box.shell_only:
+            low, kept = object_voxels(box.obj, volume)
+        else:
+            corners = box.obj.corners @ (grid_from_world[:3, :3].T / volume.voxel_size)
+            corners += grid_from_world[:3, 3] / volume.voxel_size
+            low, kept = box_voxels(corners, volume.shape, box.shell_only)
         place = tuple(slice(start, start + side) for start, side in zip(low.tolist(), kept.shape, strict=True))
         labels[place][kept] = names[box.obj.class_name]
         instances[place][kept] = index + 1
     objects = tuple(GridObject(i + 1, box.obj.name, box.obj.color) for i, box in enumerate(boxes))
     return SemanticGrid(labels, volume.voxel_size, volume.world_from_grid, taxonomy, instances, objects)
+
+
+def object_voxels(obj: LayoutObject, volume: GridVolume | SemanticGrid) -> tuple[Ints, Bools]:
+    """The voxels of an object's parts in a volume or grid: the lowest one of a block, and what of the block is kept."""
+    grid_from_world = invert_rigid(volume.world_from_grid)
+    turn = grid_from_world[:3, :3] @ obj.axes
+    place = grid_from_world[:3, :3] @ np.array(obj.center) + grid_from_world[:3, 3]
+    grid_from_object = np.concatenate([turn, place[:, None]], 1) / volume.voxel_size
+    return solid_voxels(Solids.of_layout(obj.parts), grid_from_object, volume.shape)

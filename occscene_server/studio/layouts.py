@@ -8,11 +8,11 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
-from numpy.typing import NDArray
 from occscene.layout import Layout, LayoutObject, LayoutRoom
 
 from occscene_server.data.layouts import ROOMS_PER_FILE, LayoutRecord, Parts, layouts_file, write_layouts
 from occscene_server.geometry.relations import relations_of
+from occscene_server.geometry.solids import quaternions
 from occscene_server.studio.indoor import build_room
 from occscene_server.studio.layout_prompt import color_word, kind_of, layout_prompts
 from occscene_server.studio.room import Item, Room
@@ -83,25 +83,6 @@ def _parts(room: Room, item: Item) -> Parts:
         np.array(roles, np.uint8),
         np.rint(np.sqrt([spec.color for spec in specs]) * 255).astype(np.uint8),
     )
-
-
-def quaternions(rotations: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Unit quaternions w, x, y, z (N, 4), w not below 0, of rotations (N, 3, 3)."""
-    r = rotations
-    # four times the products of the components (Bar-Itzhack 2000): the largest row is the quaternion, up to its length
-    products = np.empty((len(r), 4, 4))
-    trace = r[:, 0, 0] + r[:, 1, 1] + r[:, 2, 2]
-    products[:, 0, 0] = 1 + trace
-    for i in range(3):
-        j, k = (i + 1) % 3, (i + 2) % 3
-        products[:, i + 1, i + 1] = 1 + 2 * r[:, i, i] - trace
-        products[:, 0, i + 1] = products[:, i + 1, 0] = r[:, k, j] - r[:, j, k]
-        products[:, j + 1, k + 1] = products[:, k + 1, j + 1] = r[:, j, k] + r[:, k, j]
-    best = np.argmax(np.einsum("nii->ni", products), axis=1)
-    found = products[np.arange(len(r)), best]
-    found *= np.where(found[:, :1] < 0, -1.0, 1.0)
-    quaternion: NDArray[np.float64] = found / np.linalg.norm(found, axis=1, keepdims=True)
-    return quaternion
 
 
 def write_rooms(root: Path, seeds: range, workers: int) -> Iterator[Path]:

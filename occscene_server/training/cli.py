@@ -30,6 +30,7 @@ from occscene_server.training.guess_stage import explained_variance, guess_loss
 from occscene_server.training.joint_stage import JointModel, joint_loss
 from occscene_server.training.layout_stage import layout
 from occscene_server.training.loop import LoopOptions, train
+from occscene_server.training.parts_stage import parts
 from occscene_server.training.perception_stage import (
     balance,
     evaluate_perception,
@@ -42,6 +43,7 @@ from occscene_server.training.stable_diffusion_cli import sd
 
 train_app = typer.Typer(help="Train the model on rendered scenes.", no_args_is_help=True)
 train_app.command()(layout)
+train_app.command()(parts)
 train_app.command()(sd)
 
 DataOption = Annotated[Path, typer.Option(help="Folder that `occscene-server studio render` filled.")]

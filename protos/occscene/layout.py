@@ -3,7 +3,9 @@
 The file, `layout.json`, is an object with `"format": "occscene.layout"`, `"version": 1`, `"taxonomy"`, `"room"` and
 `"objects"`. `room` has `size` (inner width, depth, height), `wall_color` and `floor_color`; it is null where there is
 none, as in a street. An object has `name`, `class`, `center`, `size`, `turn`, `color_word` and `color` (linear RGB,
-or null). Lengths are metres and angles radians in the world's axes: Z is up, the room is centred on the origin along x
+or null), and may have `parts`: a list of what it is made of, each with `kind` (of `PART_KINDS`), `center`, `size`,
+`rotation`, `taper`, `material` and `role`, along the object's own axes about the middle of its box. Lengths are metres
+and angles radians in the world's axes: Z is up, the room is centred on the origin along x
 and y, and its floor's top is z = 0. Readers refuse versions that they do not know and ignore unknown fields.
 """
 
@@ -11,7 +13,7 @@ from __future__ import annotations
 
 import json
 import math
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -28,7 +30,52 @@ MAX_LAYOUT_BYTES = 16 * 2**20
 
 Vector = tuple[float, float, float]
 
+PART_KINDS = ("box", "rounded box", "cushion", "ellipsoid", "cylinder", "rod", "blade", "curtain")
+"""What a part can be; cylinders and rods stand along their own z axis."""
+MAX_PARTS = 1024
+"""Of one object."""
+
 _CORNERS = np.array([(x, y, z) for x in (-0.5, 0.5) for y in (-0.5, 0.5) for z in (-0.5, 0.5)])
+
+
+@dataclass(frozen=True)
+class LayoutPart:
+    """A primitive that an object is made of, along the object's own axes about the middle of its box.
+
+    Args:
+        kind: one of `PART_KINDS`.
+        center: metres.
+        size: extent along the part's own axes in metres.
+        rotation: quaternion w, x, y, z from the part's axes to the object's; its length does not matter.
+        taper: width of a cylinder's or rod's upper end over that of its lower.
+        material: kind of material, "wood"; "" for none.
+        role: which of the object's materials, so that parts of one role are coloured alike.
+
+    Raises:
+        ValueError: a field is outside its limits; the message names the field, the value and the limit.
+    """
+
+    kind: str
+    center: Vector
+    size: Vector
+    rotation: tuple[float, float, float, float] = (1.0, 0.0, 0.0, 0.0)
+    taper: float = 1.0
+    material: str = ""
+    role: int = 0
+
+    def __post_init__(self) -> None:
+        if self.kind not in PART_KINDS:
+            raise ValueError(f"kind is {self.kind!r}; it must be one of {', '.join(PART_KINDS)}")
+        _check_box(self.center, self.size)
+        length = math.hypot(*self.rotation)
+        if not (1e-6 <= length <= 1e6):
+            raise ValueError(f"rotation is {self.rotation}; it must be a finite quaternion w, x, y, z other than 0")
+        if not 0.01 <= self.taper <= 100:
+            raise ValueError(f"taper is {self.taper}; it must be 0.01 to 100")
+        if len(self.material) > MAX_NAME_LENGTH:
+            raise ValueError(f"material has {len(self.material)} characters; the limit is {MAX_NAME_LENGTH}")
+        if not 0 <= self.role <= 255:
+            raise ValueError(f"role is {self.role}; it must be 0 to 255")
 
 
 @dataclass(frozen=True)
@@ -43,6 +90,7 @@ class LayoutObject:
         turn: radians about +Z from the world's axes to the object's.
         color_word: the word that a prompt would have for its colour or wood, "" for none.
         color: its mean albedo, linear RGB in [0, 1]; None leaves it to the prompt.
+        parts: what it is made of; none where it is its box.
 
     Raises:
         ValueError: a field is outside its limits; the message names the field, the value and the limit.
@@ -55,14 +103,14 @@ class LayoutObject:
     turn: float = 0.0
     color_word: str = ""
     color: Vector | None = None
+    parts: tuple[LayoutPart, ...] = ()
 
     def __post_init__(self) -> None:
         if not 1 <= len(self.name) <= MAX_NAME_LENGTH:
             raise ValueError(f"name has {len(self.name)} characters; it must have 1 to {MAX_NAME_LENGTH}")
-        if not all(abs(value) <= MAX_LENGTH for value in self.center):
-            raise ValueError(f"center is {self.center}; it must be finite and within {MAX_LENGTH:g} m of the origin")
-        if not all(0 < value <= MAX_LENGTH for value in self.size):
-            raise ValueError(f"size is {self.size}; each length must be above 0 and at most {MAX_LENGTH:g} m")
+        _check_box(self.center, self.size)
+        if len(self.parts) > MAX_PARTS:
+            raise ValueError(f"parts has {len(self.parts)} entries; the limit is {MAX_PARTS}")
         if not math.isfinite(self.turn):
             raise ValueError(f"turn is {self.turn}; it must be finite radians")
         if self.color is not None and not all(0.0 <= value <= 1.0 for value in self.color):
@@ -89,6 +137,13 @@ class LayoutObject:
     def top(self) -> float:
         """Height of its upper side in metres."""
         return self.center[2] + self.size[2] / 2
+
+
+def _check_box(center: Vector, size: Vector) -> None:
+    if not all(abs(value) <= MAX_LENGTH for value in center):
+        raise ValueError(f"center is {center}; it must be finite and within {MAX_LENGTH:g} m of the origin")
+    if not all(0 < value <= MAX_LENGTH for value in size):
+        raise ValueError(f"size is {size}; each length must be above 0 and at most {MAX_LENGTH:g} m")
 
 
 @dataclass(frozen=True)
@@ -171,6 +226,7 @@ def layout_to_json(layout: Layout) -> dict[str, Any]:
                 "turn": obj.turn,
                 "color_word": obj.color_word,
                 "color": obj.color,
+                **({"parts": [asdict(part) for part in obj.parts]} if obj.parts else {}),
             }
             for obj in layout.objects
         ],
@@ -201,22 +257,44 @@ def layout_from_json(data: Any) -> Layout:
 def _object(row: Any, where: str) -> LayoutObject:
     center, size = (_vector(row, field, where) for field in ("center", "size"))
     color = None if row.get("color") is None else _vector(row, "color", where)
-    turn = row.get("turn", 0.0)
-    if isinstance(turn, bool) or not isinstance(turn, int | float):
-        raise ValueError(f"{where}.turn is {turn!r}; it must be a number of radians")
+    turn = _number(row, "turn", 0.0, where)
     name, class_name, word = (_text(row, field) for field in ("name", "class", "color_word"))
-    return _named(where, lambda: LayoutObject(name, class_name, center, size, float(turn), word, color))
+    rows = row.get("parts", [])
+    if not isinstance(rows, list):
+        raise ValueError(f"{where}.parts must be a list")
+    parts = tuple(_part(part, f"{where}.parts[{i}]") for i, part in enumerate(rows))
+    return _named(where, lambda: LayoutObject(name, class_name, center, size, turn, word, color, parts))
+
+
+def _part(row: Any, where: str) -> LayoutPart:
+    center, size = (_vector(row, field, where) for field in ("center", "size"))
+    rotation = _floats(row, "rotation", where, 4) if "rotation" in row else (1.0, 0.0, 0.0, 0.0)
+    taper, role = _number(row, "taper", 1.0, where), _number(row, "role", 0, where)
+    kind, material = _text(row, "kind"), _text(row, "material")
+    return _named(where, lambda: LayoutPart(kind, center, size, rotation, taper, material, int(role)))
+
+
+def _number(row: dict[str, Any], field: str, default: float, where: str) -> float:
+    value = row.get(field, default)
+    if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
+        raise ValueError(f"{where}.{field} is {value!r}; it must be a finite number")
+    return float(value)
 
 
 def _vector(row: Any, field: str, where: str) -> Vector:
+    return _floats(row, field, where, 3)  # type: ignore[return-value]
+
+
+def _floats(row: Any, field: str, where: str, count: int) -> Any:
     value = row.get(field) if isinstance(row, dict) else None
     if not (
         isinstance(value, list)
-        and len(value) == 3
+        and len(value) == count
         and all(isinstance(v, int | float) and not isinstance(v, bool) and math.isfinite(v) for v in value)
     ):
-        raise ValueError(f"{where}.{field} is {value!r}; it must be a list of three finite numbers")
-    return float(value[0]), float(value[1]), float(value[2])
+        words = {3: "three", 4: "four"}[count]
+        raise ValueError(f"{where}.{field} is {value!r}; it must be a list of {words} finite numbers")
+    return tuple(map(float, value))
 
 
 def _text(row: dict[str, Any], field: str) -> str:

@@ -1,0 +1,152 @@
+"""The primitives that a piece of furniture is made of, as arrays along the axes of its box."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+from occscene.layout import PART_KINDS, LayoutPart
+
+Bools = NDArray[np.bool_]
+Floats = NDArray[np.float64]
+Ints = NDArray[np.int64]
+
+BOX, ROUNDED_BOX, CUSHION, ELLIPSOID, CYLINDER, ROD, BLADE, CURTAIN = range(len(PART_KINDS))
+
+
+@dataclass(frozen=True, eq=False)
+class Solids:
+    """P parts of one object, about the middle of its box, its front along +y; metres.
+
+    Args:
+        kind: (P,) index into `PART_KINDS`.
+        center: (P, 3).
+        size: (P, 3) extent along the part's own axes.
+        axes: (P, 3, 3) rotation from the part's axes to the object's.
+        taper: (P,) width of the upper end over that of the lower.
+        material: kinds of material: "wood".
+        role: (P,) which of the object's materials, by first appearance.
+    """
+
+    kind: Ints
+    center: Floats
+    size: Floats
+    axes: Floats
+    taper: Floats
+    material: tuple[str, ...]
+    role: Ints
+
+    def __len__(self) -> int:
+        return len(self.kind)
+
+    def take(self, rows: Sequence[int] | Ints) -> Solids:
+        """Some of the parts, in that order."""
+        index = np.asarray(rows, np.int64)
+        arrays = (self.kind, self.center, self.size, self.axes, self.taper)
+        material = tuple(self.material[row] for row in index.tolist())
+        return Solids(*(array[index] for array in arrays), material, self.role[index])
+
+    @property
+    def reach(self) -> Floats:
+        """(P, 3) half of what each part takes along the object's axes, that of the box around it."""
+        ends = np.abs(self.axes) * (self.size / 2)[:, None, :]
+        reach: Floats = ends.sum(2)
+        # a round cross-section reaches as far in every direction
+        round_ones = (self.kind == CYLINDER) | (self.kind == ROD) | (self.kind == ELLIPSOID)
+        squares = ends**2
+        flat = np.where((self.kind == ELLIPSOID)[:, None], np.sqrt(squares.sum(2)), 0.0)
+        tube = ends[:, :, 2] + np.sqrt(squares[:, :, :2].sum(2))
+        return np.where(round_ones[:, None], np.where((self.kind == ELLIPSOID)[:, None], flat, tube), reach)
+
+    def bounds(self) -> tuple[Floats, Floats]:
+        """Lowest and highest corner (3,) of all parts."""
+        reach = self.reach
+        return (self.center - reach).min(0), (self.center + reach).max(0)
+
+    def stretched(self, factors: Floats) -> Solids:
+        """All parts stretched along the object's axes by (3,) or (P, 3); what stands askew keeps its angles."""
+        own = np.einsum("pij,pi->pj", self.axes**2, np.broadcast_to(factors, self.center.shape))
+        return Solids(
+            self.kind, self.center * factors, self.size * own, self.axes, self.taper, self.material, self.role
+        )
+
+    def inside(self, size: Floats, slack: float = 0.0) -> Solids:
+        """The parts moved, and where they are too long shortened, until none leaves a box (3,) by more than `slack`."""
+        half = size / 2 + slack
+        reach = self.reach
+        factor = np.minimum(1.0, half / np.maximum(reach, 1e-9))
+        # what stands askew is shortened evenly, so that it keeps its angles
+        straight = np.abs(self.axes).max(2).min(1) > 0.999
+        own = np.einsum("pij,pi->pj", self.axes**2, factor)
+        own = np.where(straight[:, None], own, factor.min(1)[:, None])
+        smaller = Solids(self.kind, self.center, self.size * own, self.axes, self.taper, self.material, self.role)
+        limit = half - smaller.reach
+        center = np.clip(self.center, -np.maximum(limit, 0.0), np.maximum(limit, 0.0))
+        return Solids(self.kind, center, smaller.size, self.axes, self.taper, self.material, self.role)
+
+    @staticmethod
+    def joined(several: Sequence[Solids]) -> Solids:
+        """Parts of several lists, one after the other."""
+        arrays = [
+            np.concatenate([getattr(one, name) for one in several])
+            for name in ("kind", "center", "size", "axes", "taper")
+        ]
+        material = tuple(word for one in several for word in one.material)
+        return Solids(*arrays, material, np.concatenate([one.role for one in several]))
+
+    def layout_parts(self) -> tuple[LayoutPart, ...]:
+        """The parts as a layout has them."""
+        return tuple(
+            LayoutPart(PART_KINDS[kind], tuple(center), tuple(size), tuple(turn), taper, material, role)  # type: ignore[arg-type]
+            for kind, center, size, turn, taper, material, role in zip(
+                self.kind.tolist(), self.center.tolist(), self.size.tolist(), quaternions(self.axes).tolist(),
+                self.taper.tolist(), self.material, self.role.tolist(), strict=True,
+            )
+        )  # fmt: skip
+
+    @staticmethod
+    def of_layout(parts: Sequence[LayoutPart]) -> Solids:
+        """The inverse of `layout_parts`."""
+        return Solids(
+            np.array([PART_KINDS.index(part.kind) for part in parts], np.int64),
+            np.array([part.center for part in parts]).reshape(-1, 3),
+            np.array([part.size for part in parts]).reshape(-1, 3),
+            rotations(np.array([part.rotation for part in parts]).reshape(-1, 4)),
+            np.array([part.taper for part in parts]),
+            tuple(part.material for part in parts),
+            np.array([part.role for part in parts], np.int64),
+        )
+
+
+def rotations(quaternions: Floats) -> Floats:
+    """(N, 3, 3) of quaternions w, x, y, z (N, 4), which need not have length 1."""
+    w, x, y, z = (quaternions / np.linalg.norm(quaternions, axis=1, keepdims=True)).T
+    return np.stack(
+        [
+            np.stack([1 - 2 * (y * y + z * z), 2 * (x * y - w * z), 2 * (x * z + w * y)], 1),
+            np.stack([2 * (x * y + w * z), 1 - 2 * (x * x + z * z), 2 * (y * z - w * x)], 1),
+            np.stack([2 * (x * z - w * y), 2 * (y * z + w * x), 1 - 2 * (x * x + y * y)], 1),
+        ],
+        1,
+    )
+
+
+def quaternions(rotations: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Unit quaternions w, x, y, z (N, 4), w not below 0, of rotations (N, 3, 3)."""
+    r = rotations
+    # four times the products of the components (Bar-Itzhack 2000): the largest row is the quaternion, up to its length
+    products = np.empty((len(r), 4, 4))
+    trace = r[:, 0, 0] + r[:, 1, 1] + r[:, 2, 2]
+    products[:, 0, 0] = 1 + trace
+    for i in range(3):
+        j, k = (i + 1) % 3, (i + 2) % 3
+        products[:, i + 1, i + 1] = 1 + 2 * r[:, i, i] - trace
+        products[:, 0, i + 1] = products[:, i + 1, 0] = r[:, k, j] - r[:, j, k]
+        products[:, j + 1, k + 1] = products[:, k + 1, j + 1] = r[:, j, k] + r[:, k, j]
+    best = np.argmax(np.einsum("nii->ni", products), axis=1)
+    found = products[np.arange(len(r)), best]
+    found *= np.where(found[:, :1] < 0, -1.0, 1.0)
+    quaternion: NDArray[np.float64] = found / np.linalg.norm(found, axis=1, keepdims=True)
+    return quaternion

@@ -1,0 +1,218 @@
+"""Blockouts made finer: what is a plain box gets the parts of a piece of furniture, each object by itself.
+
+What an artist modelled in detail stays as it is, and so do walls, floors and whatever is as flat as a picture. Parts
+stay in the voxels of the box that they replace.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+import torch
+from occscene.grid import SemanticGrid
+from occscene.layout import LayoutObject
+from occscene.taxonomy import INDOOR
+from transformers import PreTrainedModel, PreTrainedTokenizerBase
+
+from occscene_server.geometry.grids import LABELS
+from occscene_server.geometry.layout_grid import object_voxels
+from occscene_server.geometry.object_boxes import ObjectBox, box_of_points, box_of_voxels
+from occscene_server.geometry.placed_objects import PlacedObjects
+from occscene_server.geometry.solids import Floats
+from occscene_server.models.parts_prior import PartsPrior
+from occscene_server.models.text import load_minilm, phrase_states
+
+LEAST_FILL = 0.6
+"""Share of its oriented box that an object fills from which on it counts as a plain box."""
+_LEFT = frozenset({"door", "window", "rug", "picture", "curtain"})
+"""Kinds that hang or lie flat: nothing can be taken away from them."""
+_SHELL = frozenset({"wall", "floor", "ceiling", "window"})
+_QUARTER = math.pi / 2
+
+
+@dataclass(frozen=True, eq=False)
+class PlacedBox:
+    """An object of a blockout that is a plain box.
+
+    Args:
+        obj: name, class and box in the world's axes, its front along +y of the box.
+        row: of the prior's kinds.
+    """
+
+    obj: LayoutObject
+    row: int
+
+
+class BlockoutParts:
+    """Gives objects their parts.
+
+    Args:
+        prior: the network.
+        encoder, tokenizer: of `load_minilm`.
+    """
+
+    def __init__(self, prior: PartsPrior, encoder: PreTrainedModel, tokenizer: PreTrainedTokenizerBase) -> None:
+        self.prior, self.encoder, self.tokenizer = prior.float().eval(), encoder, tokenizer
+
+    @staticmethod
+    def from_pretrained(folder: Path) -> BlockoutParts:
+        """With the weights of a folder that `train parts` wrote."""
+        return BlockoutParts(PartsPrior.from_pretrained(folder), *load_minilm())
+
+    def with_parts(
+        self, objects: Sequence[LayoutObject], phrases: Sequence[str], seeds: Sequence[int] | None
+    ) -> list[LayoutObject]:
+        """Objects with the parts that their kinds, boxes and phrases suggest; those of unknown kinds as they are.
+
+        Args:
+            objects: in any number.
+            phrases: what a prompt says of each: "a mustard velvet sofa", "" for nothing.
+            seeds: one for each object; None takes the likeliest parts.
+        """
+        kinds = [self.prior.vocabulary.kind_of(obj) for obj in objects]
+        known = [row for row, kind in enumerate(kinds) if kind is not None]
+        result = list(objects)
+        if not known:
+            return result
+        rows = torch.tensor([kinds[row] for row in known])
+        sizes = np.array([objects[row].size for row in known])
+        usual = self.prior.fronts.usual_sizes(rows, sizes)
+        drawn = self.prior.draw(
+            rows,
+            torch.from_numpy(usual).float(),
+            phrase_states(self.encoder, self.tokenizer, [phrases[row] for row in known]),
+            None if seeds is None else [torch.Generator().manual_seed(seeds[row]) for row in known],
+        )
+        for row, numbers, size, drawn_size in zip(known, drawn, sizes, usual, strict=True):
+            solids = self.prior.solids(numbers, drawn_size, 0 if seeds is None else seeds[row])
+            solids = solids.stretched(size / drawn_size).inside(size)
+            result[row] = replace(objects[row], parts=solids.layout_parts())
+        return result
+
+    def refine(
+        self,
+        grid: SemanticGrid,
+        phrases: Mapping[int, str] | None = None,
+        seed: int | None = None,
+        corners: Mapping[int, Floats] | None = None,
+    ) -> tuple[SemanticGrid, dict[int, LayoutObject]]:
+        """A blockout with parts in place of plain boxes.
+
+        Args:
+            grid: with instances; without them, in other taxonomies and in volumes that lean nothing changes.
+            phrases: what the prompt says of objects, by id.
+            seed: of the shapes; None takes the likeliest.
+            corners: (V, 3) of objects' meshes in the world, by id; of others the voxels say where their box is.
+
+        Returns:
+            The finer grid, and by id the objects that changed, with their parts, in the world's axes.
+        """
+        boxes = plain_boxes(grid, self.prior, corners or {})
+        ids = list(boxes)
+        seeds = None if seed is None else [int(np.random.SeedSequence((seed, i)).generate_state(1)[0]) for i in ids]
+        said = [(phrases or {}).get(i, "") for i in ids]
+        named = [replace(boxes[i].obj, name=self.prior.vocabulary.kinds[boxes[i].row]) for i in ids]
+        made = dict(zip(ids, self.with_parts(named, said, seeds), strict=True))
+        made = {i: replace(obj, name=boxes[i].obj.name) for i, obj in made.items()}
+        return painted(grid, made), made
+
+
+def plain_boxes(grid: SemanticGrid, prior: PartsPrior, corners: Mapping[int, Floats]) -> dict[int, PlacedBox]:
+    """By id the objects of a blockout that are plain boxes of kinds that the prior knows, their fronts guessed."""
+    upright = np.allclose(grid.world_from_grid[2, :3], (0.0, 0.0, 1.0))
+    if grid.instances is None or grid.taxonomy != INDOOR.name or not upright:
+        return {}
+    found = _furniture(grid, corners)
+    if not found:
+        return {}
+    kinds = prior.vocabulary.kinds
+    rows = [prior.vocabulary.kind_of(obj) for obj, _ in found.values()]
+    objects = [obj for obj, _ in found.values()]
+    quarters = prior.fronts.quarters(
+        [-1 if row is None else row for row in rows],
+        np.array([(*obj.center, *obj.size, obj.turn) for obj in objects]),
+        np.array([obj.class_name == "table" for obj in objects]),
+        _inner_bounds(grid),
+    )
+    return {
+        number: PlacedBox(_turned(obj, quarter), row)
+        for (number, (obj, plain)), row, quarter in zip(found.items(), rows, quarters, strict=True)
+        if plain and row is not None and kinds[row] not in _LEFT
+    }
+
+
+def _furniture(grid: SemanticGrid, corners: Mapping[int, Floats]) -> dict[int, tuple[LayoutObject, bool]]:
+    """By id what stands in a room, in its box, and whether it is a plain box."""
+    assert grid.instances is not None
+    placed = PlacedObjects.find(torch.from_numpy(grid.labels), torch.from_numpy(grid.instances.astype(np.int64)))
+    names = {obj.id: obj.name for obj in grid.objects}
+    keys, modelled = placed.keys.tolist(), placed.modelled.tolist()
+    result = {}
+    for index in torch.nonzero(placed.named)[:, 0].tolist():
+        number, label = divmod(keys[index], LABELS)
+        class_name = INDOOR.classes[label].name
+        if class_name in _SHELL:
+            continue
+        place = placed.box(index)
+        voxels = np.argwhere((placed.number[place] == index).numpy()) + [side.start for side in place]
+        box = box_of_voxels(voxels)
+        plain = not modelled[index] and len(voxels) >= LEAST_FILL * float(np.prod(box.size))
+        box = box_of_points(corners[number]) if number in corners else _in_world(grid, box)
+        size = np.maximum(box.size, 1e-3)
+        obj = LayoutObject(names[number] or class_name, class_name, _vector(box.center), _vector(size), box.turn)
+        result[number] = obj, plain
+    return result
+
+
+def _vector(values: Floats) -> tuple[float, float, float]:
+    x, y, z = values.tolist()
+    return x, y, z
+
+
+def _in_world(grid: SemanticGrid, box: ObjectBox) -> ObjectBox:
+    """A box in voxels of a grid, in metres of the world."""
+    center = grid.world_from_grid[:3, :3] @ (box.center * grid.voxel_size) + grid.world_from_grid[:3, 3]
+    yaw = math.atan2(grid.world_from_grid[1, 0], grid.world_from_grid[0, 0])
+    return ObjectBox(center, box.size * grid.voxel_size, box.turn + yaw)
+
+
+def _turned(obj: LayoutObject, quarter: int) -> LayoutObject:
+    """The same box with another of its sides in front."""
+    width, depth, height = obj.size
+    size = (depth, width, height) if quarter % 2 else obj.size
+    return replace(obj, size=size, turn=obj.turn + quarter * _QUARTER)
+
+
+def _inner_bounds(grid: SemanticGrid) -> Floats:
+    """Lowest and highest x and y (2, 2) in the world of what is inside of walls."""
+    walls = [INDOOR.index_of(name) for name in ("wall", "window")]
+    inside = (grid.labels > 0).any(2) & ~np.isin(grid.labels, walls).any(2)
+    columns = np.argwhere(inside if inside.any() else np.ones_like(inside)) + 0.5
+    corners = np.array([columns.min(0) - 0.5, columns.max(0) + 0.5]) * grid.voxel_size
+    world = (
+        np.concatenate([corners, np.zeros((2, 1))], 1) @ grid.world_from_grid[:3, :3].T + grid.world_from_grid[:3, 3]
+    )
+    bounds: Floats = np.stack([world[:, :2].min(0), world[:, :2].max(0)])
+    return bounds
+
+
+def painted(grid: SemanticGrid, objects: Mapping[int, LayoutObject]) -> SemanticGrid:
+    """A grid in which objects, by id, show their parts, in voxels that were theirs."""
+    assert grid.instances is not None or not objects
+    if not objects or grid.instances is None:
+        return grid
+    labels, instances = grid.labels.copy(), grid.instances.copy()
+    for number, obj in objects.items():
+        own = grid.instances == number
+        kept = np.zeros(grid.shape, bool)
+        low, block = object_voxels(obj, grid)
+        place = tuple(slice(start, start + side) for start, side in zip(low.tolist(), block.shape, strict=True))
+        kept[place] = block
+        emptied = own & ~kept
+        if emptied.sum() < own.sum():
+            labels[emptied], instances[emptied] = 0, 0
+    return SemanticGrid(labels, grid.voxel_size, grid.world_from_grid, grid.taxonomy, instances, grid.objects)

@@ -1,0 +1,200 @@
+"""Training the parts prior on the pieces of rooms that the studio's grammar wrote, without rendering."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Annotated
+
+import numpy as np
+import torch
+import typer
+from rich import print as rich_print
+from torch import Tensor
+
+from occscene_server.data.layouts import LayoutFile, layout_files
+from occscene_server.geometry.solids import Solids
+from occscene_server.models.layout_tokens import Vocabulary
+from occscene_server.models.object_fronts import ObjectFronts
+from occscene_server.models.part_groups import grouped, recorded_solids
+from occscene_server.models.part_tokens import MAX_PARTS, encode_parts
+from occscene_server.models.parts_prior import PartsBatch, PartsPrior
+from occscene_server.models.precision import fast_autocast
+from occscene_server.models.text import load_minilm, phrase_states
+from occscene_server.training.dataset import split_of
+from occscene_server.training.layout_stage import vocabulary_of
+from occscene_server.training.loop import LoopOptions, train
+
+PHRASE_DROPOUT = 0.25
+STRETCHED_SHARE, STRETCH = 0.7, 0.12
+"""Of the pieces, and by how much at most: artists' boxes are a little off."""
+
+
+class Pieces:
+    """Pieces of one split as parts, at most so many of each kind.
+
+    Args:
+        files: of layouts.
+        split: "train", "validation" or "test".
+        kinds, materials: the vocabulary.
+        limit: pieces of each kind at most.
+    """
+
+    def __init__(
+        self, files: Sequence[LayoutFile], split: str, kinds: Sequence[str], materials: Sequence[str], limit: int
+    ) -> None:
+        solids, symmetry, count, kind, size, phrase = [], [], [], [], [], []
+        of_kind = dict.fromkeys(kinds, 0)
+        for file in files:
+            ends, text = file.arrays["object_end"], file.text
+            for room, seed in enumerate(file.seeds):
+                if split_of(seed) != split:
+                    continue
+                for index in range(int(ends[room - 1]) if room else 0, int(ends[room])):
+                    name, _, _, words = (text[row] for row in file.arrays["object_words"][index])
+                    if of_kind.get(name, limit) >= limit:
+                        continue
+                    own, mirrored = grouped(recorded_solids(file.parts_of(index)))
+                    if len(own) > MAX_PARTS:
+                        continue
+                    of_kind[name] += 1
+                    solids.append(own)
+                    symmetry.append(mirrored)
+                    count.append(len(own))
+                    kind.append(kinds.index(name))
+                    size.append(file.arrays["object_box"][index, 3:6])
+                    phrase.append(words)
+        if not solids:
+            raise ValueError(f"the layouts hold no {split} room; write more with `occscene-server studio layouts`")
+        self.solids, self.symmetry = Solids.joined(solids), np.concatenate(symmetry)
+        rows = {word: row for row, word in enumerate(materials)}
+        self.material = np.array([rows[word] for word in self.solids.material], np.int64)
+        self.count, self.kind = np.array(count), np.array(kind)
+        self.size = np.array(size, np.float64)
+        self.end = self.count.cumsum()
+        words = sorted(set(phrase))
+        self.phrases = phrase_states(*load_minilm(), words)
+        row_of = {word: row for row, word in enumerate(words)}
+        self.phrase = np.array([row_of[word] for word in phrase])
+
+    def __len__(self) -> int:
+        return len(self.kind)
+
+    def batch(self, rows: Sequence[int], rng: np.random.Generator | None) -> PartsBatch:
+        """Pieces; with a generator some are stretched and some have no phrase."""
+        index = np.asarray(rows)
+        parts = np.concatenate([np.arange(self.end[row] - self.count[row], self.end[row]) for row in index])
+        count = self.count[index]
+        factors, told = np.ones((len(index), 3)), np.ones(len(index), bool)
+        if rng is not None:
+            stretched = rng.random(len(index)) < STRETCHED_SHARE
+            factors += STRETCH * rng.uniform(-1, 1, factors.shape) * stretched[:, None]
+            told = rng.random(len(index)) >= PHRASE_DROPOUT
+        size = self.size[index] * factors
+        solids = self.solids.take(parts).stretched(np.repeat(factors, count, axis=0))
+        numbers = encode_parts(solids, self.symmetry[parts], self.material[parts], np.repeat(size, count, axis=0))
+        return PartsBatch(
+            torch.from_numpy(self.kind[index]),
+            torch.from_numpy(size).float(),
+            self.phrases[torch.from_numpy(self.phrase[index])] * torch.from_numpy(told)[:, None],
+            torch.from_numpy(numbers),
+            torch.from_numpy(count),
+        )
+
+
+def material_names(files: Sequence[LayoutFile]) -> list[str]:
+    """Kinds of materials that occur in files of layouts."""
+    return sorted({file.text[row] for file in files for row in np.unique(file.parts["part_words"][:, 1])})
+
+
+def count_fronts(fronts: ObjectFronts, files: Sequence[LayoutFile], vocabulary: Vocabulary, limit: int = 2000) -> None:
+    """Learns from the first training rooms where the fronts of things are."""
+    places = [(file, room) for file in files for room, seed in enumerate(file.seeds) if split_of(seed) == "train"]
+    rooms = []
+    for file, room in places[:limit]:
+        layout = file.layout(room)
+        assert layout.room is not None
+        boxes = np.array([(*obj.center, *obj.size, obj.turn) for obj in layout.objects]).reshape(-1, 7)
+        kinds = np.array([vocabulary.kinds.index(obj.name) for obj in layout.objects], np.int64)
+        tables = np.array([obj.class_name == "table" for obj in layout.objects], bool)
+        rooms.append((kinds, boxes, tables, np.array(layout.room.size)))
+    fronts.count(rooms)
+
+
+def new_prior(files: Sequence[LayoutFile], width: int, layers: int) -> PartsPrior:
+    """An untrained prior for what files of layouts hold."""
+    vocabulary = vocabulary_of(files)
+    prior = PartsPrior(
+        list(vocabulary.kinds), list(vocabulary.classes), [list(size) for size in vocabulary.sizes],
+        material_names(files), width, layers, max(1, width // 32),
+    )  # fmt: skip
+    count_fronts(prior.fronts, files, prior.vocabulary)
+    return prior
+
+
+def parts_loss(model: PartsPrior, batch: PartsBatch) -> tuple[Tensor, dict[str, float]]:
+    """Nats an object."""
+    return -sum(part.sum() for part in model.log_likelihoods(batch).values()) / len(batch.kind), {}
+
+
+@torch.no_grad()
+def held_out_nats(model: PartsPrior, pieces: Pieces) -> dict[str, float]:
+    """Nats an object, their share of each number, and the sum without phrases."""
+    totals: dict[str, float] = {}
+    for first in range(0, len(pieces), 256):
+        batch = pieces.batch(range(first, min(first + 256, len(pieces))), None)
+        for name, part in model.log_likelihoods(batch).items():
+            totals[name] = totals.get(name, 0.0) - float(part.sum()) / len(pieces)
+        untold = PartsBatch(batch.kind, batch.size, batch.phrase * 0, batch.numbers, batch.count)
+        nats = sum(float(part.sum()) for part in model.log_likelihoods(untold).values())
+        totals["without_phrase"] = totals.get("without_phrase", 0.0) - nats / len(pieces)
+    return {"nats": sum(value for name, value in totals.items() if name != "without_phrase"), **totals}
+
+
+def parts(
+    data: Annotated[Path, typer.Option(help="Folder that `occscene-server studio layouts` filled.")],
+    output: Annotated[Path, typer.Option(help="Folder for the checkpoint, the log and the weights.")],
+    steps: Annotated[int, typer.Option(min=1, help="Optimiser steps in all, those before a resume included.")] = 8000,
+    batch: Annotated[int, typer.Option(min=1, help="Pieces a step.")] = 96,
+    width: Annotated[int, typer.Option(min=32, help="Of the transformer's states.")] = 128,
+    layers: Annotated[int, typer.Option(min=1, help="Of the transformer.")] = 3,
+    pieces: Annotated[int, typer.Option(min=1, help="Training pieces of each kind at most.")] = 2500,
+    learning_rate: Annotated[float, typer.Option(help="After the warm-up.")] = 2e-3,
+    ema_decay: Annotated[float, typer.Option(help="Of the averaged weights.")] = 0.998,
+    max_minutes: Annotated[float | None, typer.Option(help="Stop with a checkpoint after this time.")] = None,
+    seed: Annotated[int, typer.Option(help="Random seed of the initialisation and the data order.")] = 0,
+) -> None:
+    """Train the parts prior: a kind, a box and a phrase to the parts of a piece of furniture."""
+    files = layout_files(data)
+    torch.manual_seed(seed)
+    model = new_prior(files, width, layers)
+    names = model.vocabulary.kinds, model.material_names
+    training = Pieces(files, "train", *names, pieces)
+    held_out = Pieces(files, "validation", *names, min(24, pieces))
+    options = LoopOptions(
+        output, steps, learning_rate, warmup_steps=100, decay_fraction=0.4, ema_decay=ema_decay, weight_decay=0.05,
+        optimizer="muon", max_minutes=max_minutes,
+    )  # fmt: skip
+    finished = train(model, loss_of(model, training, batch, seed), options, lambda: _evaluate(model, held_out))
+    model.half().save_pretrained(output / "parts")
+    model.float()  # its figures are those of the rounded weights
+    rich_print({name: round(value, 3) for name, value in _evaluate(model, held_out).items()})
+    rich_print(f"{'Finished' if finished else 'Stopped at the time limit'}; weights in {output / 'parts'}")
+
+
+def loss_of(
+    model: PartsPrior, pieces: Pieces, batch: int, seed: int
+) -> Callable[[int], tuple[Tensor, dict[str, float]]]:
+    """What `train` asks for: the loss of a step, whose pieces depend on the seed and the step alone."""
+
+    def loss_of_step(step: int) -> tuple[Tensor, dict[str, float]]:
+        rng = np.random.default_rng((seed, step))
+        rows = rng.choice(len(pieces), batch, replace=len(pieces) < batch).tolist()
+        return parts_loss(model, pieces.batch(rows, rng))
+
+    return loss_of_step
+
+
+def _evaluate(model: PartsPrior, pieces: Pieces) -> dict[str, float]:
+    with fast_autocast("cpu"):
+        return held_out_nats(model, pieces)
