@@ -8,10 +8,12 @@ from typing import Annotated
 import typer
 
 from occscene_server.evaluation.layout_cli import layout
+from occscene_server.evaluation.parts_cli import parts
 from occscene_server.terminal import say, track
 
 evaluate_app = typer.Typer(help="Score a model on scenes of the studio.", no_args_is_help=True)
 evaluate_app.command()(layout)
+evaluate_app.command()(parts)
 
 DataOption = Annotated[Path, typer.Option(help="Folder that `occscene-server studio render` filled.")]
 DeviceOption = Annotated[str, typer.Option(help="cpu or cuda.")]

@@ -78,7 +78,7 @@ class Solids:
         reach = self.reach
         factor = np.minimum(1.0, half / np.maximum(reach, 1e-9))
         # what stands askew is shortened evenly, so that it keeps its angles
-        straight = np.abs(self.axes).max(2).min(1) > 0.999
+        straight = np.abs(self.axes).max(2).min(1) > 1 - 1e-9
         own = np.einsum("pij,pi->pj", self.axes**2, factor)
         own = np.where(straight[:, None], own, factor.min(1)[:, None])
         smaller = Solids(self.kind, self.center, self.size * own, self.axes, self.taper, self.material, self.role)

@@ -22,8 +22,9 @@ from occscene_server.geometry.grids import LABELS
 from occscene_server.geometry.layout_grid import object_voxels
 from occscene_server.geometry.object_boxes import ObjectBox, box_of_points, box_of_voxels
 from occscene_server.geometry.placed_objects import PlacedObjects
-from occscene_server.geometry.solids import Floats
+from occscene_server.geometry.solids import Bools, Floats, Ints
 from occscene_server.models.parts_prior import PartsPrior
+from occscene_server.models.prompt_reading import read_prompt
 from occscene_server.models.text import load_minilm, phrase_states
 
 LEAST_FILL = 0.6
@@ -73,7 +74,7 @@ class BlockoutParts:
             phrases: what a prompt says of each: "a mustard velvet sofa", "" for nothing.
             seeds: one for each object; None takes the likeliest parts.
         """
-        kinds = [self.prior.vocabulary.kind_of(obj) for obj in objects]
+        kinds = [kind_of(obj, self.prior) for obj in objects]
         known = [row for row, kind in enumerate(kinds) if kind is not None]
         result = list(objects)
         if not known:
@@ -99,6 +100,7 @@ class BlockoutParts:
         phrases: Mapping[int, str] | None = None,
         seed: int | None = None,
         corners: Mapping[int, Floats] | None = None,
+        draws: int = 1,
     ) -> tuple[SemanticGrid, dict[int, LayoutObject]]:
         """A blockout with parts in place of plain boxes.
 
@@ -106,6 +108,7 @@ class BlockoutParts:
             grid: with instances; without them, in other taxonomies and in volumes that lean nothing changes.
             phrases: what the prompt says of objects, by id.
             seed: of the shapes; None takes the likeliest.
+            draws: of so many versions of each object that is kept which is most like the others; 1 keeps any.
             corners: (V, 3) of objects' meshes in the world, by id; of others the voxels say where their box is.
 
         Returns:
@@ -113,12 +116,35 @@ class BlockoutParts:
         """
         boxes = plain_boxes(grid, self.prior, corners or {})
         ids = list(boxes)
-        seeds = None if seed is None else [int(np.random.SeedSequence((seed, i)).generate_state(1)[0]) for i in ids]
         said = [(phrases or {}).get(i, "") for i in ids]
         named = [replace(boxes[i].obj, name=self.prior.vocabulary.kinds[boxes[i].row]) for i in ids]
-        made = dict(zip(ids, self.with_parts(named, said, seeds), strict=True))
-        made = {i: replace(obj, name=boxes[i].obj.name) for i, obj in made.items()}
+        versions = [
+            self.with_parts(named, said, None if seed is None else [_own_seed(seed, i, draw) for i in ids])
+            for draw in range(draws if seed is not None else 1)
+        ]
+        made = {}
+        for number, several in zip(ids, zip(*versions, strict=True), strict=True):
+            chosen = several[most_typical([object_voxels(obj, grid) for obj in several])] if draws > 1 else several[0]
+            made[number] = replace(chosen, name=boxes[number].obj.name)
         return painted(grid, made), made
+
+
+def _own_seed(seed: int, number: int, draw: int) -> int:
+    """Of one object: its shape stays when others come or go."""
+    return int(np.random.SeedSequence((seed, number, draw)).generate_state(1)[0])
+
+
+def most_typical(shapes: Sequence[tuple[Ints, Bools]]) -> int:
+    """Which of some blocks of voxels has the highest mean IoU with the others."""
+    low = np.min([place for place, _ in shapes], axis=0)
+    high = np.max([place + block.shape for place, block in shapes], axis=0)
+    voxels = np.zeros((len(shapes), *(high - low)))
+    for canvas, (place, block) in zip(voxels, shapes, strict=True):
+        start = place - low
+        canvas[tuple(slice(a, a + side) for a, side in zip(start.tolist(), block.shape, strict=True))] = block
+    flat = voxels.reshape(len(shapes), -1)
+    shared, count = flat @ flat.T, flat.sum(1)
+    return int((shared / np.maximum(count[:, None] + count - shared, 1)).sum(1).argmax())
 
 
 def plain_boxes(grid: SemanticGrid, prior: PartsPrior, corners: Mapping[int, Floats]) -> dict[int, PlacedBox]:
@@ -130,7 +156,7 @@ def plain_boxes(grid: SemanticGrid, prior: PartsPrior, corners: Mapping[int, Flo
     if not found:
         return {}
     kinds = prior.vocabulary.kinds
-    rows = [prior.vocabulary.kind_of(obj) for obj, _ in found.values()]
+    rows = [kind_of(obj, prior) for obj, _ in found.values()]
     objects = [obj for obj, _ in found.values()]
     quarters = prior.fronts.quarters(
         [-1 if row is None else row for row in rows],
@@ -143,6 +169,18 @@ def plain_boxes(grid: SemanticGrid, prior: PartsPrior, corners: Mapping[int, Flo
         for (number, (obj, plain)), row, quarter in zip(found.items(), rows, quarters, strict=True)
         if plain and row is not None and kinds[row] not in _LEFT
     }
+
+
+def kind_of(obj: LayoutObject, prior: PartsPrior) -> int | None:
+    """The kind that an object's name says, else the one of its class with the nearest size; None for neither.
+
+    Small things, of class "objs", can be anything: they must have a name.
+    """
+    kinds = prior.vocabulary.kinds
+    said = read_prompt(obj.name.replace("_", " ").rstrip(" .0123456789"), kinds, ()).things
+    if said:
+        return kinds.index(said[0].kind)
+    return None if obj.class_name == "objs" else prior.vocabulary.kind_of(obj)
 
 
 def _furniture(grid: SemanticGrid, corners: Mapping[int, Floats]) -> dict[int, tuple[LayoutObject, bool]]:

@@ -270,6 +270,8 @@ def _part(row: Any, where: str) -> LayoutPart:
     center, size = (_vector(row, field, where) for field in ("center", "size"))
     rotation = _floats(row, "rotation", where, 4) if "rotation" in row else (1.0, 0.0, 0.0, 0.0)
     taper, role = _number(row, "taper", 1.0, where), _number(row, "role", 0, where)
+    if role != int(role):
+        raise ValueError(f"{where}.role is {role}; it must be a whole number")
     kind, material = _text(row, "kind"), _text(row, "material")
     return _named(where, lambda: LayoutPart(kind, center, size, rotation, taper, material, int(role)))
 

@@ -11,7 +11,16 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from occscene.layout import Layout, LayoutObject, LayoutRoom, layout_from_json, layout_to_json, load_layout, save_layout
+from occscene.layout import (
+    Layout,
+    LayoutObject,
+    LayoutPart,
+    LayoutRoom,
+    layout_from_json,
+    layout_to_json,
+    load_layout,
+    save_layout,
+)
 
 numbers = st.floats(-50, 50)
 lengths = st.floats(0.001, 50)
@@ -39,6 +48,46 @@ def test_a_file_gives_back_what_was_written(tmp_path: Path) -> None:
     layout = Layout("outdoor", None, (LayoutObject("bus", "other-vehicle", (1, 2, 3), (2.5, 9.0, 3.0), 0.5),))
     save_layout(tmp_path / "layout.json", layout)
     assert load_layout(tmp_path / "layout.json") == layout
+
+
+def test_parts_are_kept_and_may_be_short() -> None:
+    leg = LayoutPart("rod", (0.4, -0.2, -0.1), (0.04, 0.04, 0.3), (0.99, 0.1, 0.0, -0.1), 0.65, "metal", 2)
+    seat = LayoutPart("box", (0, 0, 0), (2, 1, 0.5))
+    sofa = LayoutObject("sofa", "sofa", (0, 0, 0.4), (2, 1, 0.8), parts=(leg, seat))
+    data = json.loads(json.dumps(layout_to_json(Layout("indoor", None, (sofa,)))))
+    assert layout_from_json(data).objects == (sofa,)
+    data["objects"][0]["parts"] = [{"kind": "box", "center": [0, 0, 0], "size": [1, 1, 1], "gloss": 3}]
+    assert layout_from_json(data).objects[0].parts == (LayoutPart("box", (0, 0, 0), (1, 1, 1)),)
+    del data["objects"][0]["parts"]
+    assert layout_from_json(data).objects[0].parts == ()
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"kind": "torus"}, "kind is 'torus'; it must be one of box, rounded box"),
+        ({"kind": 3}, "kind is 3"),
+        ({"size": [1, 1, 0]}, r"parts\[1\].size"),
+        ({"center": [1, 1, 1e9]}, r"parts\[1\].center"),
+        ({"rotation": [0, 0, 0, 0]}, "rotation"),
+        ({"rotation": [1, 0, 0]}, "four finite numbers"),
+        ({"rotation": [1, 0, 0, math.inf]}, "four finite numbers"),
+        ({"taper": 0}, "taper is 0"),
+        ({"taper": "wide"}, r"parts\[1\].taper is 'wide'"),
+        ({"role": -1}, "role is -1"),
+        ({"role": 1.5}, "role is 1.5"),
+    ],
+)
+def test_what_is_wrong_with_a_part_is_named(change: dict[str, Any], message: str) -> None:
+    part = {"kind": "box", "center": [0, 0, 0], "size": [1, 1, 1]}
+    sofa = {"name": "sofa", "class": "sofa", "center": [0, 0, 0.4], "size": [2, 1, 0.8], "parts": [part, part | change]}
+    data = {"format": "occscene.layout", "version": 1, "taxonomy": "indoor", "room": None, "objects": [sofa]}
+    with pytest.raises(ValueError, match=message):
+        layout_from_json(data)
+    for wrong in ({}, [3], "box"):
+        sofa["parts"] = wrong
+        with pytest.raises(ValueError, match=r"objects\[0\].parts"):
+            layout_from_json(data)
 
 
 def test_a_short_file_by_hand_is_read_and_unknown_fields_pass() -> None:

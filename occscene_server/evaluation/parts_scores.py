@@ -1,0 +1,159 @@
+"""How much nearer to true grids a blockout comes with parts in place of its boxes."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+import torch
+from occscene.grid import SemanticGrid
+from occscene.layout import LayoutObject
+from occscene.taxonomy import INDOOR
+
+from occscene_server.data.scene_mesh import MESHES_FILE, SceneMesh, read_meshes
+from occscene_server.evaluation.occupancy_metrics import OccupancyScores
+from occscene_server.evaluation.part_retrieval import PieceLibrary
+from occscene_server.geometry.layout_grid import object_voxels
+from occscene_server.geometry.solids import Floats
+from occscene_server.pipelines.blockout_parts import BlockoutParts, painted, plain_boxes
+from occscene_server.training.dataset import read_grids
+
+_NAMES = [entry.name for entry in INDOOR.classes]
+_SHELL = [INDOOR.index_of(name) for name in ("empty", "wall", "floor", "ceiling", "window")]
+
+Refined = tuple[SemanticGrid, dict[int, LayoutObject]]
+
+
+@dataclass(frozen=True, eq=False)
+class ScoredRoom:
+    """A rendered room without its views.
+
+    Args:
+        truth, blockout: its grids.
+        phrases: of its objects, by id.
+        true_corners, corners: (V, 3) of the objects of both grids in the world, by id; none where it has no meshes.
+    """
+
+    truth: SemanticGrid
+    blockout: SemanticGrid
+    phrases: dict[int, str]
+    true_corners: dict[int, Floats]
+    corners: dict[int, Floats]
+
+
+def read_room(folder: Path) -> ScoredRoom:
+    """Reads a folder that `occscene-server studio render` wrote."""
+    truth, blockout = read_grids(folder)
+    items = json.loads((folder / "scene.json").read_text(encoding="utf-8"))["items"]
+    phrases = {int(item["id"]): str(item["phrase"]) for item in items}
+    if not (folder / MESHES_FILE).exists():
+        return ScoredRoom(truth, blockout, phrases, {}, {})
+    meshes = read_meshes(folder)
+    return ScoredRoom(truth, blockout, phrases, corners_of(meshes.true), corners_of(meshes.blockout))
+
+
+def corners_of(mesh: SceneMesh) -> dict[int, Floats]:
+    """By id the vertices (V, 3) of each object."""
+    ids = np.unique(mesh.object_ids).tolist()
+    return {number: mesh.vertices[np.unique(mesh.triangles[mesh.object_ids == number])] for number in ids}
+
+
+def occupancy_score(rooms: Sequence[ScoredRoom], grids: Sequence[SemanticGrid]) -> dict[str, float]:
+    """mIoU, IoU and the classes' IoU of grids, one for each room."""
+    scores = OccupancyScores(len(_NAMES))
+    for room, grid in zip(rooms, grids, strict=True):
+        scores.add(torch.from_numpy(grid.labels)[None], torch.from_numpy(room.truth.labels)[None])
+    figures = scores.figures()
+    return {"miou": figures.miou, "iou": figures.iou, **figures.by_name(_NAMES)}
+
+
+def retrieved(library: PieceLibrary, writer: BlockoutParts, room: ScoredRoom) -> Refined:
+    """A room whose plain boxes are replaced by recorded pieces: the baseline."""
+    kinds, made = writer.prior.vocabulary.kinds, {}
+    for number, box in plain_boxes(room.blockout, writer.prior, room.corners).items():
+        solids = library.nearest(kinds[box.row], np.array(box.obj.size))
+        if solids is not None:
+            made[number] = replace(box.obj, parts=solids.layout_parts())
+    return painted(room.blockout, made), made
+
+
+def changed_share(before: Sequence[SemanticGrid], after: Sequence[SemanticGrid]) -> float:
+    """Share of the voxels of furniture that have another class afterwards."""
+    furniture = [~np.isin(grid.labels, _SHELL) for grid in before]
+    changed = [((a.labels != b.labels) & own).sum() for a, b, own in zip(before, after, furniture, strict=True)]
+    return float(sum(changed) / max(1, sum(own.sum() for own in furniture)))
+
+
+def outside_share(refined: Sequence[Refined]) -> float:
+    """Share of the parts' voxels whose centre is more than half a voxel outside of the object's box."""
+    outside = total = 0
+    for grid, objects in refined:
+        for obj in objects.values():
+            low, block = object_voxels(obj, grid)
+            centers = (np.argwhere(block) + low + 0.5) * grid.voxel_size
+            world = centers @ grid.world_from_grid[:3, :3].T + grid.world_from_grid[:3, 3]
+            own = np.abs((world - obj.center) @ obj.axes)
+            outside += int((own > np.array(obj.size) / 2 + grid.voxel_size / 2 + 1e-6).any(1).sum())
+            total += len(own)
+    return outside / max(1, total)
+
+
+def likeness(first: Sequence[Refined], second: Sequence[Refined]) -> float:
+    """Mean IoU of the voxels of the same objects with parts of two seeds; 1 where all shapes are equal."""
+    values = []
+    for (grid, objects), (_, others) in zip(first, second, strict=True):
+        for number in objects:
+            shown = []
+            for obj in (objects[number], others[number]):
+                low, block = object_voxels(obj, grid)
+                shown.append({tuple(voxel) for voxel in (np.argwhere(block) + low).tolist()})
+            values.append(len(shown[0] & shown[1]) / max(1, len(shown[0] | shown[1])))
+    return float(np.mean(values))
+
+
+def parts_figures(
+    rooms: Sequence[ScoredRoom], writer: BlockoutParts, library: PieceLibrary, seeds: int, draws: int
+) -> tuple[dict[str, object], list[Refined]]:
+    """All figures, with boxes from voxels alone and, where there are meshes, from these; and the rooms of seed 0."""
+    bare = [replace(room, corners={}) for room in rooms]
+    by_voxels, shown = _arms(bare, writer, library, seeds, draws)
+    figures: dict[str, object] = {
+        "rooms": len(rooms),
+        "blockout": occupancy_score(rooms, [room.blockout for room in rooms]),
+        "boxes_of_voxels": by_voxels,
+    }
+    if any(room.corners for room in rooms):
+        figures["boxes_of_meshes"], _ = _arms(rooms, writer, library, seeds, draws)
+    kept = [writer.refine(room.truth, room.phrases, 0, room.true_corners)[0] for room in rooms]
+    figures["changed_share_of_modelled_furniture"] = changed_share([room.truth for room in rooms], kept)
+    return figures, shown
+
+
+def _arms(
+    rooms: Sequence[ScoredRoom], writer: BlockoutParts, library: PieceLibrary, seeds: int, draws: int
+) -> tuple[dict[str, object], list[Refined]]:
+    def refined(seed: int | None, versions: int = 1) -> list[Refined]:
+        return [writer.refine(room.blockout, room.phrases, seed, room.corners, versions) for room in rooms]
+
+    def score(arm: Sequence[Refined]) -> dict[str, float]:
+        return occupancy_score(rooms, [grid for grid, _ in arm])
+
+    begun = time.process_time()
+    sampled = [refined(seed) for seed in range(seeds)]
+    seconds = (time.process_time() - begun) / (seeds * len(rooms))
+    figures: dict[str, object] = {
+        "retrieval": score([retrieved(library, writer, room) for room in rooms]),
+        "likeliest": score(refined(None)),
+        "seeds": [score(arm) for arm in sampled],
+        f"most_typical_of_{draws}": score(refined(0, draws)),
+        "cpu_seconds_a_room": seconds,
+        "objects_with_parts_a_room": sum(len(made) for _, made in sampled[0]) / len(rooms),
+        "outside_share": outside_share(sampled[0]),
+    }
+    if seeds > 1:
+        figures["likeness_of_two_seeds"] = likeness(sampled[0], sampled[1])
+    return figures, sampled[0]
