@@ -7,7 +7,8 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich import print as rich_print
+
+from occscene_server.terminal import say
 
 _SHOWN = 40
 
@@ -40,5 +41,5 @@ def parts(
     (output / "parts.json").write_text(json.dumps(figures, indent=1) + "\n", encoding="utf-8")
     objects = [obj for _, made in shown for obj in made.values()]
     parts_sheet(objects[:: max(1, len(objects) // _SHOWN)][:_SHOWN]).save(output / "parts.png")
-    rich_print(figures)
-    rich_print(f"Figures in {output / 'parts.json'}, pieces in {output / 'parts.png'}")
+    say(figures)
+    say(f"Figures in {output / 'parts.json'}, pieces in {output / 'parts.png'}")

@@ -34,13 +34,13 @@ class ScoredRoom:
 
     Args:
         truth, blockout: its grids.
-        phrases: of its objects, by id.
+        prompt: that describes it.
         true_corners, corners: (V, 3) of the objects of both grids in the world, by id; none where it has no meshes.
     """
 
     truth: SemanticGrid
     blockout: SemanticGrid
-    phrases: dict[int, str]
+    prompt: str
     true_corners: dict[int, Floats]
     corners: dict[int, Floats]
 
@@ -48,12 +48,11 @@ class ScoredRoom:
 def read_room(folder: Path) -> ScoredRoom:
     """Reads a folder that `occscene-server studio render` wrote."""
     truth, blockout = read_grids(folder)
-    items = json.loads((folder / "scene.json").read_text(encoding="utf-8"))["items"]
-    phrases = {int(item["id"]): str(item["phrase"]) for item in items}
+    prompt = str(json.loads((folder / "scene.json").read_text(encoding="utf-8"))["prompt"])
     if not (folder / MESHES_FILE).exists():
-        return ScoredRoom(truth, blockout, phrases, {}, {})
+        return ScoredRoom(truth, blockout, prompt, {}, {})
     meshes = read_meshes(folder)
-    return ScoredRoom(truth, blockout, phrases, corners_of(meshes.true), corners_of(meshes.blockout))
+    return ScoredRoom(truth, blockout, prompt, corners_of(meshes.true), corners_of(meshes.blockout))
 
 
 def corners_of(mesh: SceneMesh) -> dict[int, Floats]:
@@ -128,7 +127,7 @@ def parts_figures(
     }
     if any(room.corners for room in rooms):
         figures["boxes_of_meshes"], _ = _arms(rooms, writer, library, seeds, draws)
-    kept = [writer.refine(room.truth, room.phrases, 0, room.true_corners)[0] for room in rooms]
+    kept = [writer.refine(room.truth, room.prompt, 0, room.true_corners)[0] for room in rooms]
     figures["changed_share_of_modelled_furniture"] = changed_share([room.truth for room in rooms], kept)
     return figures, shown
 
@@ -137,7 +136,7 @@ def _arms(
     rooms: Sequence[ScoredRoom], writer: BlockoutParts, library: PieceLibrary, seeds: int, draws: int
 ) -> tuple[dict[str, object], list[Refined]]:
     def refined(seed: int | None, versions: int = 1) -> list[Refined]:
-        return [writer.refine(room.blockout, room.phrases, seed, room.corners, versions) for room in rooms]
+        return [writer.refine(room.blockout, room.prompt, seed, room.corners, versions) for room in rooms]
 
     def score(arm: Sequence[Refined]) -> dict[str, float]:
         return occupancy_score(rooms, [grid for grid, _ in arm])

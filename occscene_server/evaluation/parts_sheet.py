@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import numpy as np
+from numpy.typing import NDArray
 from occscene.layout import LayoutObject
 from PIL import Image, ImageDraw, ImageFont
 
@@ -62,7 +63,7 @@ def _seen(points: Floats) -> Floats:
     return seen
 
 
-def _rendered(triangles: Floats, colors: np.ndarray, scale: float) -> Image.Image:
+def _rendered(triangles: Floats, colors: NDArray[np.uint8], scale: float) -> Image.Image:
     """Triangles (T, 3, 3) with a depth buffer."""
     image = np.full((_SIDE, _SIDE, 3), 255, np.uint8)
     depth = np.full((_SIDE, _SIDE), np.inf)

@@ -5,6 +5,8 @@ A part is convex, so a line through voxel centres meets it in one interval, whic
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 
 from occscene_server.geometry.box_voxels import LATTICE, MARGIN, NUDGE, Bools, Floats, Ints, line_voxels
@@ -35,7 +37,8 @@ def solid_voxels(solids: Solids, grid_from_object: Floats, shape: tuple[int, int
     axes = np.einsum("ij,pjk->pik", turn, solids.axes)
     centers = solids.center @ grid_from_object[:, :3].T + grid_from_object[:, 3] + NUDGE
     sizes = solids.size * scale
-    reach = Solids(solids.kind, centers, sizes, axes, solids.taper, solids.material, solids.role).reach + 1 / LATTICE
+    placed = replace(solids, center=centers, size=sizes, axes=axes)
+    reach = placed.reach + 1 / LATTICE
     limit = np.array(shape)
     lows = np.clip(np.floor(centers - reach), -MARGIN, limit + MARGIN).astype(np.int64)
     highs = np.clip(np.floor(centers + reach) + 1, lows, limit + MARGIN).astype(np.int64)
@@ -54,8 +57,7 @@ def solid_voxels(solids: Solids, grid_from_object: Floats, shape: tuple[int, int
             _mark(block, axis, *_merged(line, begin, end), low)
     slender = np.nonzero(((sizes < _SLENDER).sum(1) >= 2) & (highs > lows).all(1))[0]
     if len(slender):
-        placed = Solids(solids.kind, centers - low, sizes, axes, solids.taper, solids.material, solids.role)
-        _add_missed(block, placed.take(slender))
+        _add_missed(block, replace(placed, center=centers - low).take(slender))
     begin, end = np.clip(low, 0, limit), np.clip(high, 0, limit)
     inner = tuple(slice(a, max(a, b)) for a, b in zip(begin - low, end - low, strict=True))
     return begin, block[inner]

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -44,21 +45,22 @@ class Solids:
     def take(self, rows: Sequence[int] | Ints) -> Solids:
         """Some of the parts, in that order."""
         index = np.asarray(rows, np.int64)
-        arrays = (self.kind, self.center, self.size, self.axes, self.taper)
         material = tuple(self.material[row] for row in index.tolist())
-        return Solids(*(array[index] for array in arrays), material, self.role[index])
+        return Solids(
+            self.kind[index], self.center[index], self.size[index], self.axes[index], self.taper[index], material,
+            self.role[index],
+        )  # fmt: skip
 
     @property
     def reach(self) -> Floats:
         """(P, 3) half of what each part takes along the object's axes, that of the box around it."""
         ends = np.abs(self.axes) * (self.size / 2)[:, None, :]
-        reach: Floats = ends.sum(2)
-        # a round cross-section reaches as far in every direction
-        round_ones = (self.kind == CYLINDER) | (self.kind == ROD) | (self.kind == ELLIPSOID)
         squares = ends**2
-        flat = np.where((self.kind == ELLIPSOID)[:, None], np.sqrt(squares.sum(2)), 0.0)
+        # a round cross-section reaches equally far in all directions
         tube = ends[:, :, 2] + np.sqrt(squares[:, :, :2].sum(2))
-        return np.where(round_ones[:, None], np.where((self.kind == ELLIPSOID)[:, None], flat, tube), reach)
+        is_tube = (self.kind == CYLINDER) | (self.kind == ROD)
+        reach: Floats = np.where(is_tube[:, None], tube, ends.sum(2))
+        return np.where((self.kind == ELLIPSOID)[:, None], np.sqrt(squares.sum(2)), reach)
 
     def bounds(self) -> tuple[Floats, Floats]:
         """Lowest and highest corner (3,) of all parts."""
@@ -68,38 +70,37 @@ class Solids:
     def stretched(self, factors: Floats) -> Solids:
         """All parts stretched along the object's axes by (3,) or (P, 3); what stands askew keeps its angles."""
         own = np.einsum("pij,pi->pj", self.axes**2, np.broadcast_to(factors, self.center.shape))
-        return Solids(
-            self.kind, self.center * factors, self.size * own, self.axes, self.taper, self.material, self.role
-        )
+        return replace(self, center=self.center * factors, size=self.size * own)
 
-    def inside(self, size: Floats, slack: float = 0.0) -> Solids:
-        """The parts moved, and where they are too long shortened, until none leaves a box (3,) by more than `slack`."""
-        half = size / 2 + slack
+    def inside(self, size: Floats) -> Solids:
+        """The parts moved, and where they are too long shortened, until none leaves a box (3,)."""
+        half = size / 2
         reach = self.reach
         factor = np.minimum(1.0, half / np.maximum(reach, 1e-9))
         # what stands askew is shortened evenly, so that it keeps its angles
         straight = np.abs(self.axes).max(2).min(1) > 1 - 1e-9
         own = np.einsum("pij,pi->pj", self.axes**2, factor)
         own = np.where(straight[:, None], own, factor.min(1)[:, None])
-        smaller = Solids(self.kind, self.center, self.size * own, self.axes, self.taper, self.material, self.role)
-        limit = half - smaller.reach
-        center = np.clip(self.center, -np.maximum(limit, 0.0), np.maximum(limit, 0.0))
-        return Solids(self.kind, center, smaller.size, self.axes, self.taper, self.material, self.role)
+        smaller = replace(self, size=self.size * own)
+        limit = np.maximum(half - smaller.reach, 0.0)
+        return replace(smaller, center=np.clip(self.center, -limit, limit))
 
     @staticmethod
     def joined(several: Sequence[Solids]) -> Solids:
         """Parts of several lists, one after the other."""
-        arrays = [
-            np.concatenate([getattr(one, name) for one in several])
-            for name in ("kind", "center", "size", "axes", "taper")
-        ]
+
+        def all_of(name: str) -> NDArray[Any]:
+            return np.concatenate([getattr(one, name) for one in several])
+
         material = tuple(word for one in several for word in one.material)
-        return Solids(*arrays, material, np.concatenate([one.role for one in several]))
+        return Solids(
+            all_of("kind"), all_of("center"), all_of("size"), all_of("axes"), all_of("taper"), material, all_of("role")
+        )
 
     def layout_parts(self) -> tuple[LayoutPart, ...]:
         """The parts as a layout has them."""
         return tuple(
-            LayoutPart(PART_KINDS[kind], tuple(center), tuple(size), tuple(turn), taper, material, role)  # type: ignore[arg-type]
+            LayoutPart(PART_KINDS[kind], tuple(center), tuple(size), tuple(turn), taper, material, role)
             for kind, center, size, turn, taper, material, role in zip(
                 self.kind.tolist(), self.center.tolist(), self.size.tolist(), quaternions(self.axes).tolist(),
                 self.taper.tolist(), self.material, self.role.tolist(), strict=True,

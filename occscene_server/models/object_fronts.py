@@ -50,7 +50,7 @@ class ObjectFronts(nn.Module):
             seen = side_features(boxes, tables, bounds)
             for feature in range(FEATURES):
                 for side in range(4):
-                    np.add.at(counts, (own, side, feature, seen[:, side, feature].astype(np.int64)), 1)
+                    np.add.at(counts[:, side, feature], (own, seen[:, side, feature].astype(np.int64)), 1)
         for kind in np.unique(kinds):
             own_sizes = sizes[kinds == kind]
             self.log_size[kind] = torch.from_numpy(own_sizes.mean(0)).float()

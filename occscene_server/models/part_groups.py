@@ -5,14 +5,11 @@ Four legs are then said once, and what is drawn is as symmetric as what was reco
 
 from __future__ import annotations
 
-from itertools import permutations, product
-
 import numpy as np
 from numpy.typing import NDArray
 from occscene.layout import PART_KINDS
 
-from occscene_server.data.layouts import Parts
-from occscene_server.geometry.solids import BOX, CYLINDER, ELLIPSOID, ROD, Floats, Ints, Solids, rotations
+from occscene_server.geometry.solids import BOX, Floats, Ints, Solids
 
 SINGLE, MIRRORED_X, MIRRORED_Y, MIRRORED_BOTH = range(4)
 BOOKS = len(PART_KINDS)
@@ -22,54 +19,6 @@ _SAME = 0.004
 """Metres within which parts are alike."""
 _GAP = 0.17
 """Metres between books of one row at most."""
-_TURNS = np.array(
-    [
-        np.eye(3)[list(order)] * np.array(signs)[:, None]
-        for order in permutations(range(3))
-        for signs in product((1.0, -1.0), repeat=3)
-    ]
-)
-_TURNS = _TURNS[np.linalg.det(_TURNS) > 0]
-"""The 24 rotations that carry axes onto axes."""
-
-
-def recorded_solids(parts: Parts) -> Solids:
-    """Parts of a file of layouts, each turned as little as it can be; a lathe becomes a tapered cylinder or a ball."""
-    size = parts.box[:, 3:].astype(np.float64) / 1000
-    taper = np.clip(parts.taper.astype(np.float64), 0.05, 20.0)
-    names = np.array(parts.kind)
-    ball = (names == "lathe") & (np.abs(taper - 1) < 0.02) & (size[:, 2] > size[:, 0] / 2)
-    kind = np.array(
-        [
-            ELLIPSOID if is_ball else CYLINDER if name == "lathe" else PART_KINDS.index(name)
-            for name, is_ball in zip(parts.kind, ball, strict=True)
-        ],
-        np.int64,
-    )
-    axes, size = _least_turned(kind, rotations(parts.turn.astype(np.float64)), size)
-    # rods point upward, flat ones towards +x
-    down = (kind == ROD) & _points_down(axes[:, :, 2])
-    axes = np.where(down[:, None, None], axes * np.array([1.0, -1.0, -1.0]), axes)
-    taper = np.where(down, 1 / taper, taper)
-    center = parts.box[:, :3].astype(np.float64) / 1000
-    return Solids(kind, center, size, axes, taper, parts.material_kind, parts.material.astype(np.int64))
-
-
-def _points_down(direction: Floats) -> NDArray[np.bool_]:
-    x, y, z = np.where(np.abs(direction) < 0.01, 0.0, direction).T
-    return (z < 0) | ((z == 0) & ((x < 0) | ((x == 0) & (y < 0))))
-
-
-def _least_turned(kind: Ints, axes: Floats, size: Floats) -> tuple[Floats, Floats]:
-    """The same shapes with their axes renamed so that they are turned least; upright cylinders are not turned."""
-    turned = np.einsum("pij,tjk->ptik", axes, _TURNS)
-    best = np.argmax(np.einsum("ptii->pt", turned), axis=1)
-    rows = np.arange(len(kind))
-    named = np.einsum("tjk,pj->ptk", np.abs(_TURNS), size)[rows, best]
-    free = (kind != ROD) & (kind != CYLINDER)
-    upright = (kind == CYLINDER) & (np.abs(axes[:, 2, 2]) > 0.999)
-    axes = np.where(free[:, None, None], turned[rows, best], np.where(upright[:, None, None], np.eye(3), axes))
-    return axes, np.where(free[:, None], named, size)
 
 
 def grouped(solids: Solids) -> tuple[Solids, Ints]:

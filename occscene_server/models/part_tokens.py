@@ -7,6 +7,8 @@ of any size, and a number says the same in all of them. Rods are said by their e
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 
 from occscene_server.geometry.solids import CYLINDER, ROD, Floats, Ints, Solids
@@ -46,18 +48,18 @@ def decode_lengths(number: Ints) -> Floats:
     return length
 
 
-def applies(name: str, numbers: Ints) -> np.ndarray:
+def applies(name: str, numbers: Any) -> Any:
     """For which parts (P, numbers) a number means something; elsewhere it is 0. Works on tensors too."""
     kind = numbers[..., COLUMN["kind"]]
     if name in ("slant", "width"):
-        return kind == ROD  # type: ignore[no-any-return]
+        return kind == ROD
     if name == "taper":
-        return (kind == ROD) | (kind == CYLINDER)  # type: ignore[no-any-return]
+        return (kind == ROD) | (kind == CYLINDER)
     if name == "turned":
-        return kind != ROD  # type: ignore[no-any-return]
+        return kind != ROD
     if name.startswith("turn_"):
-        return (numbers[..., COLUMN["turned"]] > 0) & (kind != ROD)  # type: ignore[no-any-return]
-    return kind >= 0  # type: ignore[no-any-return]
+        return (numbers[..., COLUMN["turned"]] > 0) & (kind != ROD)
+    return kind >= 0
 
 
 def encode_parts(solids: Solids, symmetry: Ints, material: Ints, box: Floats) -> Ints:

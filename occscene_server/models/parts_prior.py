@@ -10,6 +10,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import cast
 
 import numpy as np
 import torch
@@ -18,7 +19,7 @@ from diffusers import ConfigMixin, ModelMixin
 from diffusers.configuration_utils import register_to_config
 from torch import Tensor, nn
 
-from occscene_server.geometry.solids import Solids
+from occscene_server.geometry.solids import Floats, Ints, Solids
 from occscene_server.models.layout_tokens import Vocabulary
 from occscene_server.models.object_fronts import ObjectFronts
 from occscene_server.models.part_groups import ungrouped
@@ -78,17 +79,17 @@ class PartsPrior(ModelMixin, ConfigMixin):
         self.vocabulary = Vocabulary(tuple(kinds), tuple(classes), ("",), ("",), own_sizes)
         self.material_names = tuple(materials)
         self.fronts = ObjectFronts(len(kinds))
-        sizes = NUMBERS | {"kind": NUMBERS["kind"] + 1, "material": len(materials)}
+        values = NUMBERS | {"kind": NUMBERS["kind"] + 1, "material": len(materials)}
         self.stop = NUMBERS["kind"]
         self.kind_table = nn.Embedding(len(kinds), width)
         self.measures = nn.Linear(3 * (2 + 2 * _OCTAVES), width)
         self.phrase_inlet = nn.Linear(text_dim, width)
         self.place_table = nn.Embedding(MAX_PARTS + 1, width)
-        self.tables = nn.ModuleDict({name: nn.Embedding(size, width) for name, size in sizes.items()})
+        self.tables = nn.ModuleDict({name: nn.Embedding(count, width) for name, count in values.items()})
         self.number_heads = nn.ModuleDict(
             {
-                name: nn.Sequential(nn.Linear(width, width), nn.SiLU(), nn.Linear(width, size))
-                for name, size in sizes.items()
+                name: nn.Sequential(nn.Linear(width, width), nn.SiLU(), nn.Linear(width, count))
+                for name, count in values.items()
             }
         )
         self.inlet = nn.Sequential(nn.LayerNorm(width), nn.Linear(width, width), nn.SiLU(), nn.Linear(width, width))
@@ -180,7 +181,7 @@ class PartsPrior(ModelMixin, ConfigMixin):
         new = x
         for place in range(MAX_PARTS):
             for i, block in enumerate(self.blocks):
-                new, caches[i] = block.step(new, caches[i])
+                new, caches[i] = cast(_Block, block).step(new, caches[i])
             states = self.norm(new)[:, 0]
             part = torch.zeros(count, len(NUMBERS), dtype=torch.long)
             for name, column in COLUMN.items():
@@ -204,7 +205,7 @@ class PartsPrior(ModelMixin, ConfigMixin):
             new = (start + self.embed(shown))[:, None]
         return [own[own[:, _KIND] != self.stop] for own in numbers]
 
-    def solids(self, numbers: Tensor, size: np.ndarray, seed: int) -> Solids:
+    def solids(self, numbers: Tensor, size: Floats, seed: int) -> Solids:
         """All parts of one object, inside its box (3,); books of a shelf are drawn from the seed."""
         groups, symmetry = decode_parts(numbers.numpy(), self.material_names, size)
         parts = ungrouped(groups, symmetry, np.random.default_rng(seed))
@@ -252,9 +253,9 @@ def _measures(size: Tensor) -> Tensor:
     return torch.cat([size, size.log(), phase.sin(), phase.cos()], -1)
 
 
-def _packed(lengths: list[int], width: int) -> tuple[np.ndarray, np.ndarray, int, int]:
+def _packed(lengths: list[int], width: int) -> tuple[Ints, Ints, int, int]:
     """Puts sequences into rows of equal width: row and first slot of each, number of rows, width."""
-    row, slot, fills = np.zeros(len(lengths), np.int64), np.zeros(len(lengths), np.int64), []
+    row, slot, fills = np.zeros(len(lengths), np.int64), np.zeros(len(lengths), np.int64), list[int]()
     for i in sorted(range(len(lengths)), key=lambda i: -lengths[i]):
         place = next((r for r, fill in enumerate(fills) if fill + lengths[i] <= width), len(fills))
         if place == len(fills):

@@ -113,7 +113,7 @@ def read_prompt(prompt: str, kinds: Sequence[str], colors: Sequence[str]) -> Rea
     text = re.sub(rf"\b({color.pattern}) and (?={color.pattern})", r"\1 ", text)
     things: list[Asked] = []
     relations: list[tuple[str, str, str]] = []
-    for clause in re.split(r"[,;:.]|\band\b|\bwith\b", text):
+    for clause in _clauses(text):
         end, subject = 0, ""
         for match in thing.finditer(clause):
             kind, before = forms[match.group(1)], clause[end : match.start()]
@@ -128,6 +128,20 @@ def read_prompt(prompt: str, kinds: Sequence[str], colors: Sequence[str]) -> Rea
             if _CORNER.match(clause[end:]):
                 relations.append((kind, "in the corner", ""))
     return Reading(tuple(things), tuple(relations))
+
+
+def phrases_of(prompt: str, kinds: Sequence[str]) -> dict[str, list[str]]:
+    """By kind what a prompt says of its things, as often as it counts them: "a mustard velvet sofa" of "sofa"."""
+    found: dict[str, list[str]] = {}
+    for clause in _clauses(_MADE_WITH.sub("", prompt.lower())):
+        things = read_prompt(clause, kinds, ()).things
+        if things:
+            found.setdefault(things[0].kind, []).extend([clause.strip()] * things[0].count)
+    return found
+
+
+def _clauses(text: str) -> list[str]:
+    return re.split(r"[,;:.]|\band\b|\bwith\b", text)
 
 
 def _relation(between: str) -> str:

@@ -24,7 +24,7 @@ from occscene_server.geometry.object_boxes import ObjectBox, box_of_points, box_
 from occscene_server.geometry.placed_objects import PlacedObjects
 from occscene_server.geometry.solids import Bools, Floats, Ints
 from occscene_server.models.parts_prior import PartsPrior
-from occscene_server.models.prompt_reading import read_prompt
+from occscene_server.models.prompt_reading import phrases_of, read_prompt
 from occscene_server.models.text import load_minilm, phrase_states
 
 LEAST_FILL = 0.6
@@ -97,7 +97,7 @@ class BlockoutParts:
     def refine(
         self,
         grid: SemanticGrid,
-        phrases: Mapping[int, str] | None = None,
+        prompt: str = "",
         seed: int | None = None,
         corners: Mapping[int, Floats] | None = None,
         draws: int = 1,
@@ -106,7 +106,7 @@ class BlockoutParts:
 
         Args:
             grid: with instances; without them, in other taxonomies and in volumes that lean nothing changes.
-            phrases: what the prompt says of objects, by id.
+            prompt: of the whole scene; what it says of each kind is told to the objects of that kind.
             seed: of the shapes; None takes the likeliest.
             draws: of so many versions of each object that is kept which is most like the others; 1 keeps any.
             corners: (V, 3) of objects' meshes in the world, by id; of others the voxels say where their box is.
@@ -116,8 +116,9 @@ class BlockoutParts:
         """
         boxes = plain_boxes(grid, self.prior, corners or {})
         ids = list(boxes)
-        said = [(phrases or {}).get(i, "") for i in ids]
         named = [replace(boxes[i].obj, name=self.prior.vocabulary.kinds[boxes[i].row]) for i in ids]
+        phrases = phrases_of(prompt, self.prior.vocabulary.kinds)
+        said = [phrases[obj.name].pop(0) if phrases.get(obj.name) else "" for obj in named]
         versions = [
             self.with_parts(named, said, None if seed is None else [_own_seed(seed, i, draw) for i in ids])
             for draw in range(draws if seed is not None else 1)

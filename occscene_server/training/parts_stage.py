@@ -9,18 +9,19 @@ from typing import Annotated
 import numpy as np
 import torch
 import typer
-from rich import print as rich_print
 from torch import Tensor
 
 from occscene_server.data.layouts import LayoutFile, layout_files
+from occscene_server.data.recorded_parts import recorded_solids
 from occscene_server.geometry.solids import Solids
 from occscene_server.models.layout_tokens import Vocabulary
 from occscene_server.models.object_fronts import ObjectFronts
-from occscene_server.models.part_groups import grouped, recorded_solids
+from occscene_server.models.part_groups import grouped
 from occscene_server.models.part_tokens import MAX_PARTS, encode_parts
 from occscene_server.models.parts_prior import PartsBatch, PartsPrior
 from occscene_server.models.precision import fast_autocast
 from occscene_server.models.text import load_minilm, phrase_states
+from occscene_server.terminal import say
 from occscene_server.training.dataset import split_of
 from occscene_server.training.layout_stage import vocabulary_of
 from occscene_server.training.loop import LoopOptions, train
@@ -134,7 +135,8 @@ def new_prior(files: Sequence[LayoutFile], width: int, layers: int) -> PartsPrio
 
 def parts_loss(model: PartsPrior, batch: PartsBatch) -> tuple[Tensor, dict[str, float]]:
     """Nats an object."""
-    return -sum(part.sum() for part in model.log_likelihoods(batch).values()) / len(batch.kind), {}
+    parts = model.log_likelihoods(batch)
+    return -torch.stack([part.sum() for part in parts.values()]).sum() / len(batch.kind), {}
 
 
 @torch.no_grad()
@@ -178,8 +180,8 @@ def parts(
     finished = train(model, loss_of(model, training, batch, seed), options, lambda: _evaluate(model, held_out))
     model.half().save_pretrained(output / "parts")
     model.float()  # its figures are those of the rounded weights
-    rich_print({name: round(value, 3) for name, value in _evaluate(model, held_out).items()})
-    rich_print(f"{'Finished' if finished else 'Stopped at the time limit'}; weights in {output / 'parts'}")
+    say({name: round(value, 3) for name, value in _evaluate(model, held_out).items()})
+    say(f"{'Finished' if finished else 'Stopped at the time limit'}; weights in {output / 'parts'}")
 
 
 def loss_of(

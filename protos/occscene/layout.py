@@ -284,7 +284,8 @@ def _number(row: dict[str, Any], field: str, default: float, where: str) -> floa
 
 
 def _vector(row: Any, field: str, where: str) -> Vector:
-    return _floats(row, field, where, 3)  # type: ignore[return-value]
+    x, y, z = _floats(row, field, where, 3)
+    return x, y, z
 
 
 def _floats(row: Any, field: str, where: str, count: int) -> Any:

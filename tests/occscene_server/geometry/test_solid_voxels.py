@@ -15,19 +15,19 @@ from occscene.layout import PART_KINDS, LayoutObject, LayoutPart
 from occscene.taxonomy import INDOOR
 from occscene.volumes import default_volume
 
-from blender_addon.geometry.voxelize import TriangleObject, voxelize
+from blender_addon.geometry.voxelize import Fill, TriangleObject, voxelize
+from occscene_server.data.recorded_parts import recorded_solids
 from occscene_server.geometry.box_voxels import box_voxels
 from occscene_server.geometry.layout_grid import object_voxels
 from occscene_server.geometry.solid_meshes import solid_triangles
 from occscene_server.geometry.solids import Solids
-from occscene_server.models.part_groups import recorded_solids
 from occscene_server.studio.indoor import build_room
 from occscene_server.studio.layouts import layout_items, room_record
 from occscene_server.studio.scene_grids import indoor_volume, item_triangles
 
 
 def by_extension(triangles: NDArray[np.float64], volume: GridVolume) -> NDArray[np.bool_]:
-    grid = voxelize([TriangleObject("piece", 1, triangles, 50, False)], volume, INDOOR)
+    grid = voxelize([TriangleObject("piece", 1, triangles, 50)], volume, INDOOR)
     return grid.labels > 0
 
 
@@ -45,7 +45,7 @@ def test_studio_rooms_are_voxelised_as_by_the_extension() -> None:
         room, record = build_room(seed), room_record(seed)
         volume = indoor_volume(room)
         for item, parts, obj in zip(layout_items(room), record.parts, record.layout.objects, strict=True):
-            if item.shell_only or item.extent is None:
+            if item.fill is Fill.SURFACE or item.extent is None:
                 continue
             solids = recorded_solids(parts)
             center = item.extent.center

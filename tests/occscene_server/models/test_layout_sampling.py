@@ -12,7 +12,7 @@ from occscene.layout import Layout, LayoutRoom
 from occscene_server.geometry.layout_rules import blocked_doors, floating, outside, overlapping
 from occscene_server.geometry.relations import relations_of
 from occscene_server.models.layout_sampling import LayoutSampler, SamplingOptions
-from occscene_server.models.prompt_reading import Asked, Reading, read_prompt
+from occscene_server.models.prompt_reading import Asked, Reading, phrases_of, read_prompt
 from occscene_server.studio.layouts import room_record
 from tests.occscene_server.models.tiny_layouts import room, text_of, tiny_prior, vocabulary
 
@@ -143,3 +143,15 @@ def test_the_studio_s_prompts_are_read_as_they_were_meant() -> None:
             total += 1
             assert set(reading.least()) >= {thing.kind for thing in prompt.things}
     assert right / total > 0.95
+
+
+def test_phrases_are_what_a_prompt_says_of_each_kind() -> None:
+    kinds = ("sofa", "coffee table", "nightstand", "rug", "bookshelf")
+    prompt = "A study, two oak nightstands, a mustard velvet sofa and a round teak coffee table; a bookcase, bright day"
+    assert phrases_of(prompt, kinds) == {
+        "nightstand": ["two oak nightstands"] * 2,
+        "sofa": ["a mustard velvet sofa"],
+        "coffee table": ["a round teak coffee table"],
+        "bookshelf": ["a bookcase"],
+    }
+    assert phrases_of("", kinds) == {}

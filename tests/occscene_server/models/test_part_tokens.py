@@ -8,8 +8,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
+from occscene_server.data.recorded_parts import recorded_solids
 from occscene_server.geometry.solids import Solids
-from occscene_server.models.part_groups import BOOKS, MIRRORED_BOTH, grouped, recorded_solids, ungrouped
+from occscene_server.models.part_groups import BOOKS, MIRRORED_BOTH, grouped, ungrouped
 from occscene_server.models.part_tokens import MAX_PARTS, NUMBERS, decode_parts, encode_parts
 from occscene_server.studio.layouts import room_record
 

@@ -7,8 +7,9 @@ import pytest
 import torch
 from numpy.typing import NDArray
 
+from occscene_server.data.recorded_parts import recorded_solids
 from occscene_server.models.object_fronts import ObjectFronts, side_features
-from occscene_server.models.part_groups import grouped, recorded_solids
+from occscene_server.models.part_groups import grouped
 from occscene_server.models.part_tokens import MAX_PARTS, NUMBERS, encode_parts
 from occscene_server.models.parts_prior import PartsBatch, PartsPrior
 from occscene_server.studio.layouts import room_record
