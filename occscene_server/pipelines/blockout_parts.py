@@ -7,6 +7,7 @@ stay in the voxels of the box that they replace.
 from __future__ import annotations
 
 import math
+import zlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -89,7 +90,9 @@ class BlockoutParts:
             None if seeds is None else [torch.Generator().manual_seed(seeds[row]) for row in known],
         )
         for row, numbers, size, drawn_size in zip(known, drawn, sizes, usual, strict=True):
-            solids = self.prior.solids(numbers, drawn_size, 0 if seeds is None else seeds[row])
+            # books differ from shelf to shelf, even of twins
+            books = zlib.crc32(repr((seeds and seeds[row], objects[row].center)).encode())
+            solids = self.prior.solids(numbers, drawn_size, books)
             solids = solids.stretched(size / drawn_size).inside(size)
             result[row] = replace(objects[row], parts=solids.layout_parts())
         return result
@@ -120,9 +123,13 @@ class BlockoutParts:
         phrases = phrases_of(prompt, self.prior.vocabulary.kinds)
         said = [phrases[obj.name].pop(0) if phrases.get(obj.name) else "" for obj in named]
         versions = [
-            self.with_parts(named, said, None if seed is None else [_own_seed(seed, i, draw) for i in ids])
+            self.with_parts(
+                named, said,
+                None if seed is None
+                else [_shared_seed(seed, draw, obj.name, words) for obj, words in zip(named, said, strict=True)],
+            )
             for draw in range(draws if seed is not None else 1)
-        ]
+        ]  # fmt: skip
         made = {}
         for number, several in zip(ids, zip(*versions, strict=True), strict=True):
             chosen = several[most_typical([object_voxels(obj, grid) for obj in several])] if draws > 1 else several[0]
@@ -130,9 +137,9 @@ class BlockoutParts:
         return painted(grid, made), made
 
 
-def _own_seed(seed: int, number: int, draw: int) -> int:
-    """Of one object: its shape stays when others come or go."""
-    return int(np.random.SeedSequence((seed, number, draw)).generate_state(1)[0])
+def _shared_seed(*of: object) -> int:
+    """Of things of one kind of which the prompt says the same: chairs at a table match, nightstands too."""
+    return zlib.crc32(repr(of).encode())
 
 
 def most_typical(shapes: Sequence[tuple[Ints, Bools]]) -> int:

@@ -64,9 +64,13 @@ def test_boxes_come_nearer_to_true_rooms_than_recorded_pieces_do(
     library = PieceLibrary(layout_files(folder))
     blockout = occupancy_score(rooms, [room.blockout for room in rooms])
     baseline = occupancy_score(rooms, [retrieved(library, writer, room)[0] for room in rooms])
-    made = occupancy_score(rooms, [writer.refine(room.blockout, room.prompt, 0)[0] for room in rooms])
+    drawn = [
+        occupancy_score(rooms, [writer.refine(room.blockout, room.prompt, seed)[0] for room in rooms])
+        for seed in range(3)
+    ]
+    made = {name: float(np.mean([one[name] for one in drawn])) for name in ("miou", "chair")}
     assert made["miou"] > blockout["miou"] + 0.03
-    assert made["miou"] > baseline["miou"] - 0.01
+    assert made["miou"] > baseline["miou"] - 0.01  # on so few rooms; on 58 it is above
     assert made["chair"] > blockout["chair"] + 0.05
 
 
@@ -149,6 +153,17 @@ def test_other_objects_do_not_change_a_shape(writer: BlockoutParts) -> None:
     both = writer.refine(furnished(TABLE, replace(SOFA, name="couch.001")), "", 5)[1]
     assert next(iter(alone.values())).parts == next(iter(both.values())).parts
     assert "couch.001" in {obj.name for obj in both.values()}
+
+
+def test_chairs_of_one_table_match_but_no_two_shelves_hold_the_same_books(writer: BlockoutParts) -> None:
+    chair = LayoutObject("dining chair", "chair", (-1.0, 1.0, 0.44), (0.48, 0.48, 0.88))
+    shelf = LayoutObject("bookshelf", "furn", (-1.0, -1.8, 0.8), (0.96, 0.32, 1.6))
+    grid = furnished(*(replace(obj, center=(x, *obj.center[1:])) for obj in (chair, shelf) for x in (-1.2, 0.4)))
+    chair_1, chair_2, shelf_1, shelf_2 = writer.refine(grid, "two oak dining chairs", 4)[1].values()
+    assert chair_1.parts == chair_2.parts
+    assert shelf_1.parts != shelf_2.parts
+    boards = [[part for part in shelf.parts if part.material != "paper"] for shelf in (shelf_1, shelf_2)]
+    assert boards[0] == boards[1]
 
 
 @pytest.mark.parametrize("name", ["", "Cube.003", "thing\u2603", "x" * 200])
