@@ -13,12 +13,14 @@ from typing import TypeVar
 
 from google.protobuf.descriptor import Descriptor, FieldDescriptor
 from google.protobuf.message import DecodeError, Message
+from occscene.layout import MAX_PARTS
 from occscene.limits import MAX_OBJECTS, MAX_VIEWS
 
 Kind = TypeVar("Kind", bound=Message)
 
 _MOST = {
-    "cameras": MAX_VIEWS, "images": MAX_VIEWS, "objects": MAX_OBJECTS, "world_from_grid": 16, "world_from_camera": 16
+    "cameras": MAX_VIEWS, "images": MAX_VIEWS, "objects": MAX_OBJECTS, "parts": MAX_PARTS, "redraw": MAX_OBJECTS,
+    "world_from_grid": 16, "world_from_camera": 16, "world_from_layout": 16,
 }  # fmt: skip
 """What may be repeated how often, by the field's name; else `MAX_OBJECTS` times."""
 

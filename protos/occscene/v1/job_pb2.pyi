@@ -1,6 +1,7 @@
 from google.protobuf import timestamp_pb2 as _timestamp_pb2
 from occscene.v1 import camera_pb2 as _camera_pb2
 from occscene.v1 import grid_pb2 as _grid_pb2
+from occscene.v1 import layout_pb2 as _layout_pb2
 from google.protobuf.internal import containers as _containers
 from google.protobuf.internal import enum_type_wrapper as _enum_type_wrapper
 from google.protobuf import descriptor as _descriptor
@@ -15,6 +16,7 @@ class JobKind(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     JOB_KIND_UNSPECIFIED: _ClassVar[JobKind]
     JOB_KIND_GENERATE_SCENE: _ClassVar[JobKind]
     JOB_KIND_PREDICT_OCCUPANCY: _ClassVar[JobKind]
+    JOB_KIND_COMPOSE_LAYOUT: _ClassVar[JobKind]
 
 class JobState(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     __slots__ = ()
@@ -32,9 +34,11 @@ class JobPhase(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     JOB_PHASE_DENOISING: _ClassVar[JobPhase]
     JOB_PHASE_PREDICTING: _ClassVar[JobPhase]
     JOB_PHASE_ENCODING: _ClassVar[JobPhase]
+    JOB_PHASE_COMPOSING: _ClassVar[JobPhase]
 JOB_KIND_UNSPECIFIED: JobKind
 JOB_KIND_GENERATE_SCENE: JobKind
 JOB_KIND_PREDICT_OCCUPANCY: JobKind
+JOB_KIND_COMPOSE_LAYOUT: JobKind
 JOB_STATE_UNSPECIFIED: JobState
 JOB_STATE_QUEUED: JobState
 JOB_STATE_RUNNING: JobState
@@ -46,9 +50,10 @@ JOB_PHASE_PREPARING: JobPhase
 JOB_PHASE_DENOISING: JobPhase
 JOB_PHASE_PREDICTING: JobPhase
 JOB_PHASE_ENCODING: JobPhase
+JOB_PHASE_COMPOSING: JobPhase
 
 class GenerateScene(_message.Message):
-    __slots__ = ("grid", "volume", "taxonomy", "cameras", "prompt", "negative_prompt", "seed", "steps", "text_guidance_scale", "occupancy_guidance_scale", "previews")
+    __slots__ = ("grid", "volume", "taxonomy", "cameras", "prompt", "negative_prompt", "seed", "steps", "text_guidance_scale", "occupancy_guidance_scale", "previews", "without_prior", "layout")
     GRID_FIELD_NUMBER: _ClassVar[int]
     VOLUME_FIELD_NUMBER: _ClassVar[int]
     TAXONOMY_FIELD_NUMBER: _ClassVar[int]
@@ -60,6 +65,8 @@ class GenerateScene(_message.Message):
     TEXT_GUIDANCE_SCALE_FIELD_NUMBER: _ClassVar[int]
     OCCUPANCY_GUIDANCE_SCALE_FIELD_NUMBER: _ClassVar[int]
     PREVIEWS_FIELD_NUMBER: _ClassVar[int]
+    WITHOUT_PRIOR_FIELD_NUMBER: _ClassVar[int]
+    LAYOUT_FIELD_NUMBER: _ClassVar[int]
     grid: _grid_pb2.SemanticGrid
     volume: _grid_pb2.GridVolume
     taxonomy: str
@@ -71,7 +78,9 @@ class GenerateScene(_message.Message):
     text_guidance_scale: float
     occupancy_guidance_scale: float
     previews: bool
-    def __init__(self, grid: _Optional[_Union[_grid_pb2.SemanticGrid, _Mapping]] = ..., volume: _Optional[_Union[_grid_pb2.GridVolume, _Mapping]] = ..., taxonomy: _Optional[str] = ..., cameras: _Optional[_Iterable[_Union[_camera_pb2.PinholeCamera, _Mapping]]] = ..., prompt: _Optional[str] = ..., negative_prompt: _Optional[str] = ..., seed: _Optional[int] = ..., steps: _Optional[int] = ..., text_guidance_scale: _Optional[float] = ..., occupancy_guidance_scale: _Optional[float] = ..., previews: bool = ...) -> None: ...
+    without_prior: bool
+    layout: _layout_pb2.Layout
+    def __init__(self, grid: _Optional[_Union[_grid_pb2.SemanticGrid, _Mapping]] = ..., volume: _Optional[_Union[_grid_pb2.GridVolume, _Mapping]] = ..., taxonomy: _Optional[str] = ..., cameras: _Optional[_Iterable[_Union[_camera_pb2.PinholeCamera, _Mapping]]] = ..., prompt: _Optional[str] = ..., negative_prompt: _Optional[str] = ..., seed: _Optional[int] = ..., steps: _Optional[int] = ..., text_guidance_scale: _Optional[float] = ..., occupancy_guidance_scale: _Optional[float] = ..., previews: bool = ..., without_prior: bool = ..., layout: _Optional[_Union[_layout_pb2.Layout, _Mapping]] = ...) -> None: ...
 
 class PredictOccupancy(_message.Message):
     __slots__ = ("images", "cameras", "blockout", "volume", "taxonomy")
@@ -86,6 +95,26 @@ class PredictOccupancy(_message.Message):
     volume: _grid_pb2.GridVolume
     taxonomy: str
     def __init__(self, images: _Optional[_Iterable[_Union[_camera_pb2.EncodedImage, _Mapping]]] = ..., cameras: _Optional[_Iterable[_Union[_camera_pb2.PinholeCamera, _Mapping]]] = ..., blockout: _Optional[_Union[_grid_pb2.SemanticGrid, _Mapping]] = ..., volume: _Optional[_Union[_grid_pb2.GridVolume, _Mapping]] = ..., taxonomy: _Optional[str] = ...) -> None: ...
+
+class ComposeLayout(_message.Message):
+    __slots__ = ("prompt", "seed", "layout", "volume", "taxonomy", "redraw", "furnish", "with_parts")
+    PROMPT_FIELD_NUMBER: _ClassVar[int]
+    SEED_FIELD_NUMBER: _ClassVar[int]
+    LAYOUT_FIELD_NUMBER: _ClassVar[int]
+    VOLUME_FIELD_NUMBER: _ClassVar[int]
+    TAXONOMY_FIELD_NUMBER: _ClassVar[int]
+    REDRAW_FIELD_NUMBER: _ClassVar[int]
+    FURNISH_FIELD_NUMBER: _ClassVar[int]
+    WITH_PARTS_FIELD_NUMBER: _ClassVar[int]
+    prompt: str
+    seed: int
+    layout: _layout_pb2.Layout
+    volume: _grid_pb2.GridVolume
+    taxonomy: str
+    redraw: _containers.RepeatedScalarFieldContainer[int]
+    furnish: bool
+    with_parts: bool
+    def __init__(self, prompt: _Optional[str] = ..., seed: _Optional[int] = ..., layout: _Optional[_Union[_layout_pb2.Layout, _Mapping]] = ..., volume: _Optional[_Union[_grid_pb2.GridVolume, _Mapping]] = ..., taxonomy: _Optional[str] = ..., redraw: _Optional[_Iterable[int]] = ..., furnish: bool = ..., with_parts: bool = ...) -> None: ...
 
 class JobFailure(_message.Message):
     __slots__ = ("reason", "message", "advice", "code")
@@ -173,6 +202,14 @@ class JobOccupancy(_message.Message):
     grid: _grid_pb2.SemanticGrid
     def __init__(self, grid: _Optional[_Union[_grid_pb2.SemanticGrid, _Mapping]] = ...) -> None: ...
 
+class JobLayout(_message.Message):
+    __slots__ = ("layout", "notes")
+    LAYOUT_FIELD_NUMBER: _ClassVar[int]
+    NOTES_FIELD_NUMBER: _ClassVar[int]
+    layout: _layout_pb2.Layout
+    notes: _containers.RepeatedScalarFieldContainer[str]
+    def __init__(self, layout: _Optional[_Union[_layout_pb2.Layout, _Mapping]] = ..., notes: _Optional[_Iterable[str]] = ...) -> None: ...
+
 class JobSucceeded(_message.Message):
     __slots__ = ("seconds",)
     SECONDS_FIELD_NUMBER: _ClassVar[int]
@@ -190,7 +227,7 @@ class JobCancelled(_message.Message):
     def __init__(self) -> None: ...
 
 class JobEvent(_message.Message):
-    __slots__ = ("sequence", "time", "queued", "started", "progress", "preview", "view", "occupancy", "succeeded", "failed", "cancelled")
+    __slots__ = ("sequence", "time", "queued", "started", "progress", "preview", "view", "occupancy", "succeeded", "failed", "cancelled", "layout")
     SEQUENCE_FIELD_NUMBER: _ClassVar[int]
     TIME_FIELD_NUMBER: _ClassVar[int]
     QUEUED_FIELD_NUMBER: _ClassVar[int]
@@ -202,6 +239,7 @@ class JobEvent(_message.Message):
     SUCCEEDED_FIELD_NUMBER: _ClassVar[int]
     FAILED_FIELD_NUMBER: _ClassVar[int]
     CANCELLED_FIELD_NUMBER: _ClassVar[int]
+    LAYOUT_FIELD_NUMBER: _ClassVar[int]
     sequence: int
     time: _timestamp_pb2.Timestamp
     queued: JobQueued
@@ -213,4 +251,5 @@ class JobEvent(_message.Message):
     succeeded: JobSucceeded
     failed: JobFailed
     cancelled: JobCancelled
-    def __init__(self, sequence: _Optional[int] = ..., time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., queued: _Optional[_Union[JobQueued, _Mapping]] = ..., started: _Optional[_Union[JobStarted, _Mapping]] = ..., progress: _Optional[_Union[JobProgress, _Mapping]] = ..., preview: _Optional[_Union[JobPreview, _Mapping]] = ..., view: _Optional[_Union[JobView, _Mapping]] = ..., occupancy: _Optional[_Union[JobOccupancy, _Mapping]] = ..., succeeded: _Optional[_Union[JobSucceeded, _Mapping]] = ..., failed: _Optional[_Union[JobFailed, _Mapping]] = ..., cancelled: _Optional[_Union[JobCancelled, _Mapping]] = ...) -> None: ...
+    layout: JobLayout
+    def __init__(self, sequence: _Optional[int] = ..., time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., queued: _Optional[_Union[JobQueued, _Mapping]] = ..., started: _Optional[_Union[JobStarted, _Mapping]] = ..., progress: _Optional[_Union[JobProgress, _Mapping]] = ..., preview: _Optional[_Union[JobPreview, _Mapping]] = ..., view: _Optional[_Union[JobView, _Mapping]] = ..., occupancy: _Optional[_Union[JobOccupancy, _Mapping]] = ..., succeeded: _Optional[_Union[JobSucceeded, _Mapping]] = ..., failed: _Optional[_Union[JobFailed, _Mapping]] = ..., cancelled: _Optional[_Union[JobCancelled, _Mapping]] = ..., layout: _Optional[_Union[JobLayout, _Mapping]] = ...) -> None: ...

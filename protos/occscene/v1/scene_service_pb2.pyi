@@ -24,7 +24,7 @@ class GetServerInfoRequest(_message.Message):
     def __init__(self) -> None: ...
 
 class ModelInfo(_message.Message):
-    __slots__ = ("name", "taxonomies", "image_width", "image_height", "default_steps", "default_text_guidance_scale", "default_occupancy_guidance_scale", "image_multiple")
+    __slots__ = ("name", "taxonomies", "image_width", "image_height", "default_steps", "default_text_guidance_scale", "default_occupancy_guidance_scale", "image_multiple", "layout_prior", "parts_prior")
     NAME_FIELD_NUMBER: _ClassVar[int]
     TAXONOMIES_FIELD_NUMBER: _ClassVar[int]
     IMAGE_WIDTH_FIELD_NUMBER: _ClassVar[int]
@@ -33,6 +33,8 @@ class ModelInfo(_message.Message):
     DEFAULT_TEXT_GUIDANCE_SCALE_FIELD_NUMBER: _ClassVar[int]
     DEFAULT_OCCUPANCY_GUIDANCE_SCALE_FIELD_NUMBER: _ClassVar[int]
     IMAGE_MULTIPLE_FIELD_NUMBER: _ClassVar[int]
+    LAYOUT_PRIOR_FIELD_NUMBER: _ClassVar[int]
+    PARTS_PRIOR_FIELD_NUMBER: _ClassVar[int]
     name: str
     taxonomies: _containers.RepeatedScalarFieldContainer[str]
     image_width: int
@@ -41,7 +43,9 @@ class ModelInfo(_message.Message):
     default_text_guidance_scale: float
     default_occupancy_guidance_scale: float
     image_multiple: int
-    def __init__(self, name: _Optional[str] = ..., taxonomies: _Optional[_Iterable[str]] = ..., image_width: _Optional[int] = ..., image_height: _Optional[int] = ..., default_steps: _Optional[int] = ..., default_text_guidance_scale: _Optional[float] = ..., default_occupancy_guidance_scale: _Optional[float] = ..., image_multiple: _Optional[int] = ...) -> None: ...
+    layout_prior: bool
+    parts_prior: bool
+    def __init__(self, name: _Optional[str] = ..., taxonomies: _Optional[_Iterable[str]] = ..., image_width: _Optional[int] = ..., image_height: _Optional[int] = ..., default_steps: _Optional[int] = ..., default_text_guidance_scale: _Optional[float] = ..., default_occupancy_guidance_scale: _Optional[float] = ..., image_multiple: _Optional[int] = ..., layout_prior: bool = ..., parts_prior: bool = ...) -> None: ...
 
 class ServerLimits(_message.Message):
     __slots__ = ("message_bytes", "grid_side", "grid_voxels", "views", "image_side", "steps", "prompt_length", "queued_jobs")
@@ -84,14 +88,16 @@ class GetServerInfoResponse(_message.Message):
     def __init__(self, version: _Optional[str] = ..., state: _Optional[_Union[ServerState, str]] = ..., message: _Optional[str] = ..., device: _Optional[str] = ..., models: _Optional[_Iterable[_Union[ModelInfo, _Mapping]]] = ..., limits: _Optional[_Union[ServerLimits, _Mapping]] = ..., queue_length: _Optional[int] = ..., running: _Optional[int] = ...) -> None: ...
 
 class SubmitJobRequest(_message.Message):
-    __slots__ = ("request_id", "generate_scene", "predict_occupancy")
+    __slots__ = ("request_id", "generate_scene", "predict_occupancy", "compose_layout")
     REQUEST_ID_FIELD_NUMBER: _ClassVar[int]
     GENERATE_SCENE_FIELD_NUMBER: _ClassVar[int]
     PREDICT_OCCUPANCY_FIELD_NUMBER: _ClassVar[int]
+    COMPOSE_LAYOUT_FIELD_NUMBER: _ClassVar[int]
     request_id: str
     generate_scene: _job_pb2.GenerateScene
     predict_occupancy: _job_pb2.PredictOccupancy
-    def __init__(self, request_id: _Optional[str] = ..., generate_scene: _Optional[_Union[_job_pb2.GenerateScene, _Mapping]] = ..., predict_occupancy: _Optional[_Union[_job_pb2.PredictOccupancy, _Mapping]] = ...) -> None: ...
+    compose_layout: _job_pb2.ComposeLayout
+    def __init__(self, request_id: _Optional[str] = ..., generate_scene: _Optional[_Union[_job_pb2.GenerateScene, _Mapping]] = ..., predict_occupancy: _Optional[_Union[_job_pb2.PredictOccupancy, _Mapping]] = ..., compose_layout: _Optional[_Union[_job_pb2.ComposeLayout, _Mapping]] = ...) -> None: ...
 
 class SubmitJobResponse(_message.Message):
     __slots__ = ("job",)
