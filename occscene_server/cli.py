@@ -12,6 +12,7 @@ from typer.core import TyperCommand, TyperGroup
 _COMMANDS = {
     "serve": ("occscene_server.api.serve_cli:serve_app", "Run the server that Blender talks to."),
     "generate": ("occscene_server.api.task_cli:generate", "Blockout or text to views and an occupancy."),
+    "layout": ("occscene_server.api.layout_cli:layout", "Words to a room of named boxes."),
     "predict": ("occscene_server.api.task_cli:predict", "Posed images to an occupancy."),
     "info": ("occscene_server.api.client_cli:info", "What a running server runs and accepts."),
     "jobs": (

@@ -46,6 +46,7 @@ def info(
             f"  model   {model.name}: {', '.join(model.taxonomies)}; {model.image_width} x {model.image_height} px, "
             f"{model.default_steps} steps, guidance {model.default_text_guidance_scale:g} (text) "
             f"{model.default_occupancy_guidance_scale:g} (occupancy)"
+            f"{', writes layouts' if model.layout_prior else ''}{', knows parts' if model.parts_prior else ''}"
         )
         say(one_line(text))
     limits = answer.limits

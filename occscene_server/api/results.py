@@ -10,13 +10,16 @@ from typing import Any
 
 import numpy as np
 from occscene.camera import save_cameras
-from occscene.codec import camera_from_message, grid_from_message
-from occscene.grid import SemanticGrid, save_grid
+from occscene.codec import camera_from_message, grid_from_message, volume_from_message
+from occscene.grid import GridVolume, SemanticGrid, save_grid
+from occscene.layout import save_layout
+from occscene.layout_codec import layout_from_message
 from occscene.taxonomy import TAXONOMIES
 from occscene.v1 import job_pb2
 from rich.progress import BarColumn, MofNCompleteColumn, TimeElapsedColumn
 
 from occscene_server.api.client import ServerError
+from occscene_server.geometry.layout_grid import placed_grid
 from occscene_server.terminal import PlainTextColumn, one_line, progress_bar
 
 _PHASES = {
@@ -24,6 +27,7 @@ _PHASES = {
     job_pb2.JOB_PHASE_DENOISING: "denoising",
     job_pb2.JOB_PHASE_PREDICTING: "predicting the occupancy",
     job_pb2.JOB_PHASE_ENCODING: "saving",
+    job_pb2.JOB_PHASE_COMPOSING: "composing the layout",
 }
 
 
@@ -104,6 +108,7 @@ class ResultFolder:
                 "seed": task.seed,
                 "steps": task.steps if task.HasField("steps") else None,
             }
+        self._volume = volume_from_message(task.volume) if task.HasField("volume") else None
         self._views: dict[int, dict[str, str]] = {}  # by number: after a restart of the server they come again
 
     def take(self, event: job_pb2.JobEvent) -> None:
@@ -119,11 +124,21 @@ class ResultFolder:
             grid = save_occupancy(self._folder / "occupancy.npz", event)
             if grid is not None:
                 self._result["occupancy"] = {"file": "occupancy.npz"} | _describe(grid)
+        elif kind == "layout" and self._volume is not None:
+            save_layout_event(self._folder, event.layout, self._volume)
+            self._result["layout"] = {"file": "layout.json", "blockout": "blockout.npz", "notes": [*event.layout.notes]}
         elif kind == "succeeded":
             self._result["seconds"] = round(event.succeeded.seconds, 3)
             self._result["views"] = [self._views[view] for view in sorted(self._views)]
             text = json.dumps(self._result, indent=1, ensure_ascii=False) + "\n"
             (self._folder / "result.json").write_text(text, encoding="utf-8")
+
+
+def save_layout_event(folder: Path, made: job_pb2.JobLayout, volume: GridVolume) -> None:
+    """Writes a layout as `layout.json`, and its boxes in a volume as `blockout.npz`."""
+    placed = layout_from_message(made.layout)
+    save_layout(folder / "layout.json", placed.layout)
+    save_grid(folder / "blockout.npz", placed_grid(placed, volume))
 
 
 def save_occupancy(path: Path, event: job_pb2.JobEvent) -> SemanticGrid | None:

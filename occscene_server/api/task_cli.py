@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-import uuid
+from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
 from typing import Annotated
@@ -13,18 +13,21 @@ import typer
 from occscene.camera import PinholeCamera, load_cameras
 from occscene.codec import camera_to_message, grid_to_message, taxonomy_named, volume_to_message
 from occscene.grid import GridVolume, load_grid
+from occscene.layout import load_layout
+from occscene.layout_codec import layout_from_message, layout_to_message
 from occscene.limits import MAX_STEPS
-from occscene.rig import default_rig
+from occscene.placed_layout import PlacedLayout, room_pose
+from occscene.rig import default_rig, room_rig
 from occscene.v1 import camera_pb2, job_pb2, scene_service_pb2
 from occscene.volumes import default_volume
 from PIL import Image
 
-from occscene_server.api.client import ServerError
-from occscene_server.api.console import CaFile, IdentityFile, TokenFile, connect, console, user_errors
+from occscene_server.api.console import CaFile, IdentityFile, TokenFile, console, user_errors
+from occscene_server.api.layout_cli import compose_task, run_composition
 from occscene_server.api.results import ProgressDisplay, ResultFolder, save_occupancy
-from occscene_server.api.validation import check_request
-from occscene_server.engine.task import encode_image, run_task
-from occscene_server.weights import default_model
+from occscene_server.api.task_runner import Device, Model, RequestId, Server, TaskRunner
+from occscene_server.engine.task import encode_image
+from occscene_server.terminal import one_line, say
 
 CamerasFile = Annotated[Path, typer.Option(help="Cameras file (JSON).", exists=True, dir_okay=False)]
 TaxonomyName = Annotated[str, typer.Option(help="indoor or outdoor, where no grid says it.")]
@@ -32,19 +35,6 @@ Corner = Annotated[
     tuple[float, float, float] | None,
     typer.Option(help="Where the volume's lowest corner lies, metres, where no grid says it; else it is centred."),
 ]
-Server = Annotated[
-    str | None, typer.Option(envvar="OCCSCENE_SERVER", help="host:port; runs in this process if absent.")
-]
-Model = Annotated[str | None, typer.Option(help="Model folder or hub id, without --server.")]
-RequestId = Annotated[
-    str | None,
-    typer.Option(
-        help="UUID of the job on a server; given again, it takes up that job instead of running another. Printed "
-        "before it is sent.",
-        show_default="a new one",
-    ),
-]
-Device = Annotated[str, typer.Option(help="auto, cpu, cuda or cuda:N, without --server.")]
 
 
 def generate(
@@ -58,6 +48,10 @@ def generate(
         Path | None, typer.Option(help="Blockout (.npz); text to scene if absent.", exists=True, dir_okay=False)
     ] = None,
     negative_prompt: Annotated[str, typer.Option(help="What it must not look like.")] = "",
+    layout: Annotated[
+        Path | None, typer.Option(help="Layout (.json) that text to scene begins from.", exists=True, dir_okay=False)
+    ] = None,
+    prior: Annotated[bool, typer.Option(help="Text to scene begins from a layout; --no-prior: from noise.")] = True,
     seed: Annotated[int, typer.Option(min=0, help="The same seed gives the same views.")] = 0,
     steps: Annotated[int | None, typer.Option(min=1, max=MAX_STEPS, help="Denoising steps.")] = None,
     text_guidance: Annotated[float | None, typer.Option(min=0, help="How strongly the prompt is followed.")] = None,
@@ -76,31 +70,60 @@ def generate(
 ) -> None:
     """Blockout or text to views and an occupancy.
 
-    Writes view_NAME.png for each camera, occupancy.npz, result.json, and cameras.json with the cameras used.
+    Writes view_NAME.png for each camera, occupancy.npz, result.json, and cameras.json with the cameras used. Text to
+    scene with a prior also writes layout.json, the room as boxes, and blockout.npz, their voxels.
     """
-    with user_errors():
+    with user_errors(), TaskRunner(server, token_file, tls_ca, tls_identity, model, device) as runner:
         blockout = None if grid is None else load_grid(grid)
         volume = _volume(taxonomy, volume_corner) if blockout is None else blockout.volume
-        views = default_rig(volume) if cameras is None else load_cameras(cameras)
+        start = None
+        if blockout is None and layout is not None:
+            start = PlacedLayout(load_layout(layout), room_pose(volume))
+            with ProgressDisplay(lambda event: None) as display:
+                runner.require_layout_prior(display)
+        elif blockout is None and prior and cameras is None and taxonomy == "indoor":
+            start = _composed(runner, prompt, seed, volume)
         task = job_pb2.GenerateScene(
-            cameras=[camera_to_message(camera) for camera in views],
+            cameras=[camera_to_message(camera) for camera in _cameras(cameras, start, volume)],
             prompt=prompt,
             negative_prompt=negative_prompt,
             seed=seed,
             steps=steps,
             text_guidance_scale=text_guidance,
             occupancy_guidance_scale=occupancy_guidance,
+            without_prior=not prior,
         )
         if blockout is not None:
             task.grid.CopyFrom(grid_to_message(blockout))
         else:
             task.taxonomy = taxonomy
             task.volume.CopyFrom(volume_to_message(volume))
+        if start is not None:
+            task.layout.CopyFrom(layout_to_message(start))
         request = scene_service_pb2.SubmitJobRequest(generate_scene=task)
         folder = ResultFolder(output, task)
         with ProgressDisplay(folder.take) as display:
-            _run(request, display, server, request_id, token_file, tls_ca, tls_identity, model, device)
-    console.print(f"{len(views)} views, occupancy.npz and result.json are in {output}", highlight=False, soft_wrap=True)
+            runner.run(request, display, request_id)
+    files = "occupancy.npz and result.json"
+    console.print(f"{len(task.cameras)} views, {files} are in {output}", highlight=False, soft_wrap=True)
+
+
+def _composed(runner: TaskRunner, prompt: str, seed: int, volume: GridVolume) -> PlacedLayout | None:
+    """The layout that the prior writes, so that cameras can be placed in it; None where there is no prior."""
+    with ProgressDisplay(lambda event: None) as display:
+        if not runner.has_layout_prior(display):
+            return None
+    made = run_composition(runner, compose_task(prompt, seed, volume))
+    for note in made.notes:
+        say(one_line(f"note: {note}"))
+    return layout_from_message(made.layout)
+
+
+def _cameras(path: Path | None, start: PlacedLayout | None, volume: GridVolume) -> Sequence[PinholeCamera]:
+    """Those of a file, else the default rig: in the corners of the room, or of the volume where no room is known."""
+    if path is not None:
+        return load_cameras(path)
+    return default_rig(volume) if start is None or start.layout.room is None else room_rig(start)
 
 
 def predict(
@@ -124,7 +147,7 @@ def predict(
     device: Device = "auto",
 ) -> None:
     """Posed images to an occupancy."""
-    with user_errors():
+    with user_errors(), TaskRunner(server, token_file, tls_ca, tls_identity, model, device) as runner:
         views = load_cameras(cameras)
         task = job_pb2.PredictOccupancy(
             images=[_read_image(images, camera) for camera in views],
@@ -137,62 +160,8 @@ def predict(
             task.volume.CopyFrom(volume_to_message(_volume(taxonomy, volume_corner)))
         request = scene_service_pb2.SubmitJobRequest(predict_occupancy=task)
         with ProgressDisplay(partial(save_occupancy, output)) as display:
-            _run(request, display, server, request_id, token_file, tls_ca, tls_identity, model, device)
+            runner.run(request, display, request_id)
     console.print(f"the occupancy is in {output}", highlight=False, soft_wrap=True)
-
-
-def _run(
-    request: scene_service_pb2.SubmitJobRequest,
-    display: ProgressDisplay,
-    server: str | None,
-    request_id: str | None,
-    token_file: Path | None,
-    ca: Path | None,
-    identity: Path | None,
-    model: str | None,
-    device: str,
-) -> None:
-    """Runs a request on a server or in this process, and shows every event.
-
-    Raises:
-        ValueError, ServerError: the request is wrong, or the server refused it.
-    """
-    if server is not None:
-        request.request_id = _canonical(request_id) if request_id else str(uuid.uuid4())
-        display.say(f"request {request.request_id}")  # with it the result can be had even if this process is killed now
-        with connect(server, token_file, ca, identity) as client:
-            job = client.submit(request)
-            if request_id and client.request(job.id) != request:
-                raise ValueError(
-                    f"--request-id {request_id} is that of job {job.id}, of which something else was asked"
-                )
-            display.say(f"job {job.id}; should this process die: occscene-server jobs fetch {job.id} --output DIR")
-            try:
-                for event in client.watch(job.id):
-                    display.show(event)
-            except KeyboardInterrupt as error:
-                client.cancel(job.id)
-                raise ServerError("interrupted; the job on the server was cancelled") from error
-        return
-    if request_id:
-        raise ValueError("--request-id is that of a job on a server, but there is no --server; give both or neither")
-    violations = check_request(request)
-    if violations:
-        raise ValueError("\n".join(violation.description for violation in violations))
-    from occscene_server.engine.pipeline_loader import load_pipeline  # torch: only where it is needed
-
-    display.describe("loading the model")
-    loaded = load_pipeline(model or str(default_model()), device)
-    display.show(job_pb2.JobEvent(started=job_pb2.JobStarted(device=loaded.device)))
-    run_task(loaded.pipe, request, display.show)
-
-
-def _canonical(request_id: str) -> str:
-    try:
-        return str(uuid.UUID(request_id))
-    except ValueError as error:
-        text = "must be a UUID, for example 123e4567-e89b-12d3-a456-426614174000"
-        raise ValueError(f"--request-id is {request_id!r}; it {text}") from error
 
 
 def _volume(taxonomy: str, corner: tuple[float, float, float] | None) -> GridVolume:

@@ -8,11 +8,11 @@ from collections.abc import Callable
 
 from occscene.codec import taxonomy_named
 from occscene.grid import GridVolume
-from occscene.limits import MAX_PROMPT_LENGTH, MAX_STEPS, MAX_VIEWS
-from occscene.taxonomy import TAXONOMIES
+from occscene.limits import MAX_STEPS, MAX_VIEWS
 from occscene.v1 import job_pb2, scene_service_pb2
 from occscene.volumes import default_volume
 
+from occscene_server.api.layout_validation import check_composition, check_known, check_prompt, check_start
 from occscene_server.api.scene_validation import check_cameras, check_grid, check_image, check_volume
 from occscene_server.api.violations import FieldViolation, Violations
 from occscene_server.api.visibility import sees_volume
@@ -43,12 +43,16 @@ def check_request(
             found.add("request_id", f"request_id is {request.request_id[:50]!r}; it must be a UUID, or empty")
     at = request.WhichOneof("task")
     if at is None:
-        found.add("task", "task is not set; it must be generate_scene or predict_occupancy")
+        found.add("task", "task is not set; it must be generate_scene, predict_occupancy or compose_layout")
         return found
-    task: job_pb2.GenerateScene | job_pb2.PredictOccupancy = getattr(request, at)
+    task: job_pb2.GenerateScene | job_pb2.PredictOccupancy | job_pb2.ComposeLayout = getattr(request, at)
+    if isinstance(task, job_pb2.ComposeLayout):
+        check_composition(task, model, at, found)
+        return found
     _check_scene(task, model, at, found)
     if isinstance(task, job_pb2.GenerateScene):
         _check_sampling(task, at, found)
+        check_start(task, model, at, found)
     else:
         _check_images(task, at, found)
     return found
@@ -84,27 +88,19 @@ def _check_place(
         if task.taxonomy not in ("", message.taxonomy):
             text = f"taxonomy is {task.taxonomy[:50]!r} but the {name}'s is {message.taxonomy[:50]!r}"
             found.add(f"{at}.taxonomy", text)
-        _check_known(message.taxonomy, model, f"{at}.{name}.taxonomy", found)
+        check_known(message.taxonomy, model, f"{at}.{name}.taxonomy", found)
         return check_grid(message, f"{at}.{name}", found)
     path = f"{at}.taxonomy"
     taxonomy = found.attempt(path, lambda: taxonomy_named(task.taxonomy, path))
-    _check_known(task.taxonomy, model, path, found)
+    check_known(task.taxonomy, model, path, found)
     if task.HasField("volume"):
         return check_volume(task.volume, f"{at}.volume", found)
     return default_volume(taxonomy.name) if taxonomy else None
 
 
-def _check_known(taxonomy: str, model: scene_service_pb2.ModelInfo | None, at: str, found: Violations) -> None:
-    if model is not None and taxonomy in TAXONOMIES and taxonomy not in model.taxonomies:
-        known = ", ".join(model.taxonomies)
-        found.add(at, f"taxonomy is {taxonomy[:50]!r}; the model {model.name} knows {known}")
-
-
 def _check_sampling(task: job_pb2.GenerateScene, at: str, found: Violations) -> None:
     for field in ("prompt", "negative_prompt"):
-        length = len(getattr(task, field))
-        if length > MAX_PROMPT_LENGTH:
-            found.add(f"{at}.{field}", f"{field} has {length} characters; the limit is {MAX_PROMPT_LENGTH}")
+        check_prompt(getattr(task, field), f"{at}.{field}", found)
     if task.HasField("steps") and not 1 <= task.steps <= MAX_STEPS:
         found.add(f"{at}.steps", f"steps is {task.steps}; it must be 1 to {MAX_STEPS}, or absent for the default")
     for field in ("text_guidance_scale", "occupancy_guidance_scale"):

@@ -45,6 +45,8 @@ def advice_on_memory(
     pipe: OccScenePipeline, request: scene_service_pb2.SubmitJobRequest, cancelled: Callable[[], bool]
 ) -> str:
     """Says in which sizes a request that ran out of memory would have run, found by trials of two steps."""
+    if request.HasField("compose_layout"):
+        return "End other programs on the server's machine, or send it again later."
     task = request.generate_scene if request.HasField("generate_scene") else request.predict_occupancy
     views, width, height = len(task.cameras), task.cameras[0].width, task.cameras[0].height
     deadline = time.monotonic() + _TRIAL_SECONDS

@@ -12,6 +12,7 @@ from occscene_server.engine.task import pipeline_defaults
 
 if TYPE_CHECKING:
     from occscene_server.pipelines.occscene import OccScenePipeline
+    from occscene_server.pipelines.scene_priors import ScenePriors
 
 
 _TRAINED_SIDE = 256  # pixels: the studio's views, whatever the size of the model
@@ -19,11 +20,12 @@ _TRAINED_SIDE = 256  # pixels: the studio's views, whatever the size of the mode
 
 @dataclass(frozen=True)
 class LoadedPipeline:
-    """A pipeline that is ready to run, the device it runs on, and its description for clients."""
+    """A pipeline that is ready to run, the device it runs on, its description for clients, and the priors beside it."""
 
     pipe: OccScenePipeline
     device: str
     model: scene_service_pb2.ModelInfo
+    priors: ScenePriors | None = None
 
 
 def load_pipeline(model: str, device: str) -> LoadedPipeline:
@@ -42,6 +44,7 @@ def load_pipeline(model: str, device: str) -> LoadedPipeline:
     import transformers.utils.logging
 
     from occscene_server.pipelines.occscene import OccScenePipeline
+    from occscene_server.pipelines.scene_priors import ScenePriors
 
     diffusers.utils.logging.disable_progress_bar()
     transformers.utils.logging.disable_progress_bar()
@@ -53,10 +56,11 @@ def load_pipeline(model: str, device: str) -> LoadedPipeline:
     pipe.to(device)
     pipe.set_progress_bar_config(disable=True)
     name = f"{device} {torch.cuda.get_device_name(device)}" if device.startswith("cuda") else device
-    return LoadedPipeline(pipe, name, describe(Path(model).name, pipe))
+    priors = ScenePriors.bundled(pipe.config.taxonomy)
+    return LoadedPipeline(pipe, name, describe(Path(model).name, pipe, priors), priors)
 
 
-def describe(name: str, pipe: Any) -> scene_service_pb2.ModelInfo:
+def describe(name: str, pipe: Any, priors: ScenePriors | None = None) -> scene_service_pb2.ModelInfo:
     """A model's description, its defaults those of the pipeline's own call."""
     defaults = pipeline_defaults(pipe)
     return scene_service_pb2.ModelInfo(
@@ -68,4 +72,5 @@ def describe(name: str, pipe: Any) -> scene_service_pb2.ModelInfo:
         default_steps=defaults["num_inference_steps"],
         default_text_guidance_scale=defaults["text_guidance_scale"],
         default_occupancy_guidance_scale=defaults["occupancy_guidance_scale"],
+        layout_prior=priors is not None,
     )

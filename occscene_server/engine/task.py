@@ -18,10 +18,12 @@ from occscene.volumes import default_volume
 from PIL import Image, UnidentifiedImageError
 
 from occscene_server.engine.interface import Emit
+from occscene_server.engine.layout_task import composed_layout, layout_draft, layout_event
 from occscene_server.geometry.connected_objects import with_connected_objects
 
 if TYPE_CHECKING:  # it imports torch, which not every user of this module needs
     from occscene_server.pipelines.occscene import OccScenePipeline
+    from occscene_server.pipelines.scene_priors import ScenePriors
 
 PREVIEW_SECONDS = 0.25
 """Least time between two rounds of previews."""
@@ -39,8 +41,9 @@ def run_task(
     request: scene_service_pb2.SubmitJobRequest,
     emit: Emit,
     cancelled: Callable[[], bool] = lambda: False,
+    priors: ScenePriors | None = None,
 ) -> None:
-    """Runs a checked request; emits progress, previews, views, the occupancy, and last `succeeded` or `cancelled`.
+    """Runs a checked request; emits progress, previews, results, and last `succeeded` or `cancelled`.
 
     `cancelled` is asked before the model runs, after every denoising step, and before results are sent. An error of the
     pipeline is raised.
@@ -51,7 +54,9 @@ def run_task(
         if cancelled():
             raise CancelledTaskError
         if request.HasField("generate_scene"):
-            _generate_scene(pipe, request.generate_scene, emit, cancelled)
+            _generate_scene(pipe, request.generate_scene, emit, cancelled, priors)
+        elif request.HasField("compose_layout"):
+            _compose_layout(priors, request.compose_layout, emit)
         else:
             _predict_occupancy(pipe, request.predict_occupancy, emit, cancelled)
     except CancelledTaskError:
@@ -61,15 +66,23 @@ def run_task(
 
 
 def _generate_scene(
-    pipe: OccScenePipeline, task: job_pb2.GenerateScene, emit: Emit, cancelled: Callable[[], bool]
+    pipe: OccScenePipeline,
+    task: job_pb2.GenerateScene,
+    emit: Emit,
+    cancelled: Callable[[], bool],
+    priors: ScenePriors | None,
 ) -> None:
     cameras = [camera_from_message(message) for message in task.cameras]
     options: dict[str, Any] = {"negative_prompt": task.negative_prompt, "seed": task.seed}
+    grid = draft = None
     if task.HasField("grid"):
         grid = with_connected_objects(grid_from_message(task.grid))
     else:
-        grid = None
         options |= {"volume": _volume(task), "taxonomy": task.taxonomy}
+        draft, notes = layout_draft(priors, task, options["volume"])
+        if draft is not None:
+            options["drafts"] = [draft]
+            emit(_progress(job_pb2.JOB_PHASE_COMPOSING, 1, 1))
     if task.HasField("steps"):
         options["num_inference_steps"] = task.steps
     for scale in ("text_guidance_scale", "occupancy_guidance_scale"):
@@ -80,6 +93,8 @@ def _generate_scene(
     if cancelled():
         raise CancelledTaskError
     emit(_progress(job_pb2.JOB_PHASE_ENCODING, 0, 1))
+    if draft is not None:
+        emit(layout_event(draft.placed, notes))
     for view, (camera, image) in enumerate(zip(cameras, output.images, strict=True)):
         encoded = encode_image(image, camera_pb2.IMAGE_FORMAT_PNG)
         emit(job_pb2.JobEvent(view=job_pb2.JobView(view=view, name=camera.name, image=encoded)))
@@ -105,8 +120,16 @@ def _predict_occupancy(
     emit(_occupancy(grid))
 
 
-def _volume(task: job_pb2.GenerateScene | job_pb2.PredictOccupancy) -> GridVolume:
-    return volume_from_message(task.volume) if task.HasField("volume") else default_volume(task.taxonomy)
+def _compose_layout(priors: ScenePriors | None, task: job_pb2.ComposeLayout, emit: Emit) -> None:
+    emit(_progress(job_pb2.JOB_PHASE_COMPOSING, 0, 1))
+    event = composed_layout(priors, task, _volume(task))
+    emit(_progress(job_pb2.JOB_PHASE_COMPOSING, 1, 1))
+    emit(event)
+
+
+def _volume(task: job_pb2.GenerateScene | job_pb2.PredictOccupancy | job_pb2.ComposeLayout) -> GridVolume:
+    taxonomy = task.taxonomy or "indoor"
+    return volume_from_message(task.volume) if task.HasField("volume") else default_volume(taxonomy)
 
 
 class _StepWatcher:

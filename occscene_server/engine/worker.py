@@ -136,7 +136,7 @@ def execute(loaded: LoadedPipeline, job_id: str, data: bytes, emit: Emit, cancel
     request = scene_service_pb2.SubmitJobRequest.FromString(data)
     memory_error = ""
     try:
-        run_task(loaded.pipe, request, emit, cancelled)
+        run_task(loaded.pipe, request, emit, cancelled, loaded.priors)
     except (EOFError, BrokenPipeError):
         raise
     except Exception as error:

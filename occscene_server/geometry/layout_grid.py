@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from occscene.grid import GridObject, GridVolume, SemanticGrid
 from occscene.layout import Layout, LayoutObject, LayoutRoom
+from occscene.placed_layout import PlacedLayout
 from occscene.rigid import invert_rigid
 from occscene.taxonomy import TAXONOMIES
 
@@ -66,6 +67,17 @@ def box_objects(layout: Layout) -> list[BoxObject]:
 def layout_grid(layout: Layout, volume: GridVolume) -> SemanticGrid:
     """Voxelises a layout; instance i + 1 is entry i of `box_objects`, objects with their colour as hint."""
     return grid_of_boxes(box_objects(layout), volume, layout.taxonomy)
+
+
+def placed_grid(placed: PlacedLayout, volume: GridVolume) -> SemanticGrid:
+    """The boxes of a layout in a volume of the world.
+
+    Raises:
+        ValueError: the volume leans.
+    """
+    in_layout = invert_rigid(placed.world_from_layout) @ volume.world_from_grid
+    grid = layout_grid(placed.layout, replace(volume, world_from_grid=in_layout))
+    return replace(grid, world_from_grid=volume.world_from_grid)
 
 
 def grid_of_boxes(boxes: list[BoxObject], volume: GridVolume, taxonomy: str) -> SemanticGrid:

@@ -7,6 +7,11 @@ import uuid
 from google.protobuf.timestamp_pb2 import Timestamp
 from occscene.v1 import job_pb2, scene_service_pb2
 
+_KINDS = {
+    "generate_scene": job_pb2.JOB_KIND_GENERATE_SCENE,
+    "predict_occupancy": job_pb2.JOB_KIND_PREDICT_OCCUPANCY,
+    "compose_layout": job_pb2.JOB_KIND_COMPOSE_LAYOUT,
+}
 _STATES = {
     "started": job_pb2.JOB_STATE_RUNNING,
     "succeeded": job_pb2.JOB_STATE_SUCCEEDED,
@@ -17,13 +22,13 @@ _STATES = {
 
 def new_job(request: scene_service_pb2.SubmitJobRequest) -> job_pb2.Job:
     """The record of a job that is about to be queued."""
-    scene = request.HasField("generate_scene")
+    task = str(request.WhichOneof("task"))
     return job_pb2.Job(
         id=uuid.uuid4().hex,
         request_id=request.request_id or str(uuid.uuid4()),
-        kind=job_pb2.JOB_KIND_GENERATE_SCENE if scene else job_pb2.JOB_KIND_PREDICT_OCCUPANCY,
+        kind=_KINDS[task],
         state=job_pb2.JOB_STATE_QUEUED,
-        prompt=request.generate_scene.prompt if scene else "",
+        prompt=getattr(getattr(request, task), "prompt", ""),
         create_time=now(),
     )
 

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -25,11 +24,10 @@ from torch import Tensor
 from torch.nn.functional import avg_pool2d
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
-from occscene_server.geometry.carving import carve, keep_modelled
 from occscene_server.geometry.guidance import render_guidance
 from occscene_server.models.autoencoder import SceneAutoencoder, SceneAutoencoderKL
 from occscene_server.models.denoiser import Condition, OccSceneDenoiser
-from occscene_server.models.perception import OccupancyPerception, classify_voxels
+from occscene_server.models.perception import OccupancyPerception
 from occscene_server.models.precision import fast_autocast
 from occscene_server.models.stable_diffusion import refuse_bare_checkpoint
 from occscene_server.models.surface_detail import SurfaceDetail
@@ -46,6 +44,8 @@ from occscene_server.pipelines.prediction import (
     step_options,
 )
 from occscene_server.pipelines.scene_inputs import PlacedScenes, SceneInputs, check_prompts, check_sampling
+from occscene_server.pipelines.scene_perception import PerceptionMixin
+from occscene_server.pipelines.text_to_scene import LayoutDraft
 
 PERCEIVE_AT = (0.5, 0.75)
 """Where in the denoising steps perception looks at the estimate; before that it is a blur. Our choice."""
@@ -53,7 +53,7 @@ PERCEIVE_AT = (0.5, 0.75)
 StepCallback = Callable[["OccScenePipeline", int, Tensor, dict[str, Any]], dict[str, Any]]
 
 
-class OccScenePipeline(DiffusionPipeline):
+class OccScenePipeline(PerceptionMixin, DiffusionPipeline):
     """Joint generation of views and occupancy.
 
     Args:
@@ -154,6 +154,7 @@ class OccScenePipeline(DiffusionPipeline):
         cameras: Sequence[PinholeCamera] | Sequence[Sequence[PinholeCamera]],
         grid: SemanticGrid | Sequence[SemanticGrid] | None = None,
         *,
+        drafts: Sequence[LayoutDraft] | None = None,
         negative_prompt: str | list[str] = "",
         volume: GridVolume | None = None,
         taxonomy: str = "indoor",
@@ -174,8 +175,10 @@ class OccScenePipeline(DiffusionPipeline):
             prompt: what the scene looks like; a list makes as many scenes at once.
             cameras: 1 to 16 views of one image size, which may be any; with a list of prompts also one such list a
                 prompt.
-            grid: the blockout, or one a prompt, all of one shape; None for text to scene, which first makes a draft:
-                what is perceived in it is the blockout of the scene.
+            grid: the blockout, or one a prompt, all of one shape; None for text to scene.
+            drafts: layouts that text to scene begins from, one a prompt; they take part in the denoising and may be
+                other ones afterwards. Without them views are drafted from text alone, and what is perceived in them is
+                the blockout of the scene.
             negative_prompt: what the scene should not look like, one or as many as prompts.
             volume: where to predict occupancy if there is no grid.
             taxonomy: of the prediction if there is no grid.
@@ -209,7 +212,8 @@ class OccScenePipeline(DiffusionPipeline):
         noise_scale = self.config.default_noise_scale if noise_scale is None else noise_scale
         named = {"text_guidance_scale": text_guidance_scale, "occupancy_guidance_scale": occupancy_guidance_scale}
         check_sampling(num_inference_steps, named, noise_scale, len(prompts), generator, output_type)
-        inputs = SceneInputs.gather(len(prompts), cameras, grid, volume, taxonomy, self.config.taxonomy)
+        start = grid if drafts is None else [draft.grid for draft in drafts]
+        inputs = SceneInputs.gather(len(prompts), cameras, start, volume, taxonomy, self.config.taxonomy)
         sensor = self.sensor_size(*inputs.image_size)
         size = (sensor[0] // self.vae_scale_factor, sensor[1] // self.vae_scale_factor)
         shape = (len(prompts), inputs.views, self.vae.config.latent_channels, *size)
@@ -257,8 +261,14 @@ class OccScenePipeline(DiffusionPipeline):
                     denoised = denoised_estimate(self.scheduler, prediction, shown, index)
                     latents = self.scheduler.step(prediction, timestep, latents, **options, return_dict=False)[0]
                     if index in perceive_after and index < steps - 1:
-                        occupancy = self.refine_occupancy(scene, self.decode_latents(denoised))
-                        passes = gather_passes(passes.guess if scene.has_blockout else None)
+                        estimate, moved = self.decode_latents(denoised), False
+                        if drafts is None:
+                            occupancy = self.refine_occupancy(scene, estimate)
+                        else:
+                            scene, occupancy, moved = self.join_layouts(drafts, scene, estimate)
+                        if moved:
+                            carved, guidance = self.draw_carved_guidance(scene, *words, size)
+                        passes = gather_passes(passes.guess if scene.has_blockout and not moved else None)
                     if callback_on_step_end is not None:
                         offered = {"latents": latents, "denoised": denoised, "occupancy": occupancy}
                         tensors = {name: offered[name] for name in callback_on_step_end_tensor_inputs}
@@ -280,39 +290,6 @@ class OccScenePipeline(DiffusionPipeline):
         finished = [images_of_type(output_type, pictures, codes) for pictures, codes in scenes]
         return OccSceneOutput(images=finished[0] if isinstance(prompt, str) else stacked(finished), grids=grids)
 
-    @torch.no_grad()
-    def predict_occupancy(
-        self,
-        images: NDArray[np.uint8],
-        cameras: Sequence[PinholeCamera],
-        *,
-        blockout: SemanticGrid | None = None,
-        volume: GridVolume | None = None,
-        taxonomy: str = "indoor",
-    ) -> SemanticGrid:
-        """Predicts the occupancy that posed images show.
-
-        Args:
-            images: (V, height, width, 3) uint8 sRGB, all of the cameras' size, which may be any.
-            cameras: one an image.
-            blockout: what is known of the scene; None for the images alone.
-            volume: where to predict if there is no blockout.
-            taxonomy: of the prediction if there is no blockout.
-
-        Raises:
-            ValueError: an argument is outside its limits.
-        """
-        inputs = SceneInputs.gather(1, cameras, blockout, volume, taxonomy, self.config.taxonomy)
-        expected = (inputs.views, *inputs.image_size, 3)
-        if images.shape != expected:
-            raise ValueError(f"images has shape {images.shape}; the cameras ask for {expected}")
-        device = self._execution_device
-        pictures, scene = inputs.photographed(images, self.perception.size_multiple, device)
-        with fast_autocast(device):
-            labels = self.perceive(pictures, scene, real=True)
-        self.maybe_free_model_hooks()
-        return inputs.predicted(labels)[0]
-
     def sensor_size(self, height: int, width: int) -> tuple[int, int]:
         """The (height, width) in pixels at which views of a size are generated: what denoiser and perception can halve.
 
@@ -326,21 +303,6 @@ class OccScenePipeline(DiffusionPipeline):
         states, mask = encode_prompts(self.text_encoder, self.tokenizer, prompts)
         length = int(mask.sum(1).max())
         return states[:, :length], mask[:, :length]
-
-    def draw_carved_guidance(
-        self, scene: PlacedScenes, text: Tensor, text_mask: Tensor, size: tuple[int, int]
-    ) -> tuple[PlacedScenes, Condition | None]:
-        """Blockouts carved to what perception sees in the first guess of them, and the guidance that they give."""
-        if not scene.has_blockout:
-            return scene, None
-        guidance = self.denoiser.draw_guidance(scene.placed, scene.cameras, size)
-        guess = self.denoiser.guess(guidance, text, text_mask)
-        if guess is None:
-            return scene, guidance
-        images = self.decode_latents(guess)
-        logits = self.perception(images, scene.cameras, scene.placed.volume, scene.placed.labels)
-        carved = replace(scene, placed=carve(scene.placed, logits))
-        return carved, self.denoiser.draw_guidance(carved.placed, scene.cameras, size)
 
     def encode_condition(
         self, scene: PlacedScenes, occupancy: Tensor | None, size: tuple[int, int], guidance: Condition | None
@@ -363,22 +325,6 @@ class OccScenePipeline(DiffusionPipeline):
         flat = self.vae.denormalize(latents.flatten(0, 1).float())
         images = self.vae.decode(flat.contiguous(memory_format=torch.channels_last)).sample
         return images.float().clamp(-1.0, 1.0).unflatten(0, latents.shape[:2])
-
-    def perceive(self, images: Tensor, scene: PlacedScenes, real: bool = False) -> Tensor:
-        """Images (B, V, 3, height, width) to predicted labels (B, X, Y, Z) uint8.
-
-        Args:
-            images: real ones, or generated from the blockouts.
-            scene: cameras and blockouts.
-            real: whether images may show that something in the blockouts is gone.
-        """
-        blockout = scene.placed.labels if scene.has_blockout else None
-        logits = self.perception(images, scene.cameras, scene.placed.volume, blockout)
-        return keep_modelled(scene.placed, classify_voxels(logits), logits.softmax(1)[:, 0] if real else None)
-
-    def refine_occupancy(self, scene: PlacedScenes, images: Tensor) -> Tensor:
-        """The occupancy for the next steps: what the artist placed, and what perception sees where she left space."""
-        return torch.where(scene.placed.occupied(), scene.placed.labels, self.perceive(images, scene))
 
     def draw_detail(self, images: Tensor, scene: PlacedScenes, text: Tensor, text_mask: Tensor) -> Tensor:
         """Images (B, V, 3, height, width) with `surface_detail` redrawn as prompts (B, T, dim) and (B, T) say."""

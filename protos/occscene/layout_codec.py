@@ -14,9 +14,8 @@ from occscene.v1 import grid_pb2, layout_pb2
 
 Value = TypeVar("Value")
 
-_PART_KINDS = {
-    layout_pb2.LayoutPartKind.Value(f"LAYOUT_PART_KIND_{kind.upper().replace(' ', '_')}"): kind for kind in PART_KINDS
-}
+_PART_NAMES = {kind: f"LAYOUT_PART_KIND_{kind.upper().replace(' ', '_')}" for kind in PART_KINDS}
+_PART_KINDS = {layout_pb2.LayoutPartKind.Value(name): kind for kind, name in _PART_NAMES.items()}
 
 
 def layout_to_message(placed: PlacedLayout) -> layout_pb2.Layout:
@@ -102,7 +101,7 @@ def _object_to_message(obj: LayoutObject) -> layout_pb2.LayoutObject:
 def _part_to_message(part: LayoutPart) -> layout_pb2.LayoutPart:
     w, x, y, z = part.rotation
     return layout_pb2.LayoutPart(
-        kind=next(number for number, kind in _PART_KINDS.items() if kind == part.kind),
+        kind=_PART_NAMES[part.kind],
         center=_vector(part.center),
         size=_vector(part.size),
         rotation=layout_pb2.Quaternion(w=w, x=x, y=y, z=z),

@@ -1,0 +1,113 @@
+"""`occscene-server layout`: rooms as boxes from words and from what stands there."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from occscene.codec import volume_to_message
+from occscene.grid import GridVolume
+from occscene.layout import Layout, load_layout
+from occscene.layout_codec import layout_from_message, layout_to_message
+from occscene.placed_layout import PlacedLayout, room_pose
+from occscene.v1 import job_pb2, scene_service_pb2
+from occscene.volumes import default_volume
+
+from occscene_server.api.console import CaFile, IdentityFile, TokenFile, user_errors
+from occscene_server.api.results import ProgressDisplay, save_layout_event
+from occscene_server.api.task_runner import Device, Model, Server, TaskRunner
+from occscene_server.terminal import one_line, say
+
+
+def layout(
+    output: Annotated[Path, typer.Option(help="Folder for layout.json and blockout.npz.", file_okay=False)],
+    prompt: Annotated[str, typer.Option(help="What the room is.")] = "",
+    given: Annotated[
+        Path | None, typer.Option(help="Layout (.json) of what stands there already.", exists=True, dir_okay=False)
+    ] = None,
+    redraw: Annotated[
+        list[str] | None, typer.Option(help="Name of given objects to draw anew; may be said several times.")
+    ] = None,
+    furnish: Annotated[
+        bool | None, typer.Option(help="Furnish the rest of the room; what is done unless --redraw is said.")
+    ] = None,
+    parts: Annotated[bool, typer.Option(help="Give boxes their parts.")] = False,
+    seed: Annotated[int, typer.Option(min=0, help="Another seed, another room.")] = 0,
+    server: Server = None,
+    token_file: TokenFile = None,
+    tls_ca: CaFile = None,
+    tls_identity: IdentityFile = None,
+    model: Model = None,
+    device: Device = "auto",
+) -> None:
+    """Words, and what stands there, to a room of named and coloured boxes."""
+    volume = default_volume("indoor")
+    with user_errors(), TaskRunner(server, token_file, tls_ca, tls_identity, model, device) as runner:
+        before = None if given is None else load_layout(given)
+        task = compose_task(prompt, seed, volume)
+        if before is not None:
+            task.layout.CopyFrom(layout_to_message(PlacedLayout(before, room_pose(volume))))
+            task.taxonomy = ""
+        task.redraw.extend(_places(before, redraw or [], given))
+        task.furnish = not redraw if furnish is None else furnish
+        task.with_parts = parts
+        made = run_composition(runner, task)
+    output.mkdir(parents=True, exist_ok=True)
+    save_layout_event(output, made, volume)
+    for note in made.notes:
+        say(one_line(f"note: {note}"))
+    written = layout_from_message(made.layout).layout
+    say(one_line(f"{describe(written)}; layout.json and blockout.npz are in {output}"))
+
+
+def compose_task(prompt: str, seed: int, volume: GridVolume) -> job_pb2.ComposeLayout:
+    """The task that furnishes an empty volume."""
+    return job_pb2.ComposeLayout(
+        prompt=prompt, seed=seed, volume=volume_to_message(volume), taxonomy="indoor", furnish=True
+    )
+
+
+def run_composition(runner: TaskRunner, task: job_pb2.ComposeLayout) -> job_pb2.JobLayout:
+    """Composes a layout.
+
+    Raises:
+        ValueError, ServerError: the task is wrong, or there is no prior for it.
+    """
+    made = job_pb2.JobLayout()
+
+    def take(event: job_pb2.JobEvent) -> None:
+        if event.HasField("layout"):
+            made.CopyFrom(event.layout)
+
+    with ProgressDisplay(take) as display:
+        runner.require_layout_prior(display)
+        runner.run(scene_service_pb2.SubmitJobRequest(compose_layout=task), display)
+    return made
+
+
+def describe(written: Layout) -> str:
+    """A layout in words: its room and how many of what."""
+    names = [obj.name for obj in written.objects]
+    counts = ", ".join(
+        f"{names.count(name)} {name}" if names.count(name) > 1 else name for name in dict.fromkeys(names)
+    )
+    if written.room is None:
+        return counts
+    return f"a room of {' x '.join(f'{side:.2f}' for side in written.room.size)} m with {counts}"
+
+
+def _places(before: Layout | None, redraw: Sequence[str], given: Path | None) -> list[int]:
+    """Places of the given objects that have one of some names, however capitalised."""
+    if redraw and before is None:
+        raise ValueError(f"--redraw is {redraw[0]!r}, but without --given nothing stands there; give both")
+    objects = before.objects if before is not None else ()
+    found: list[int] = []
+    for name in redraw:
+        places = [index for index, obj in enumerate(objects) if obj.name.lower() == name.lower()]
+        if not places:
+            known = ", ".join(sorted({obj.name for obj in objects}))
+            raise ValueError(f"--redraw is {name!r}, but {given} has no such object; it has {known}")
+        found += [place for place in places if place not in found]
+    return found

@@ -1,0 +1,66 @@
+"""Layouts as a job, and as the beginning of text to scene."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+from occscene.grid import GridVolume
+from occscene.layout_codec import layout_from_message, layout_to_message
+from occscene.placed_layout import PlacedLayout
+from occscene.v1 import job_pb2
+
+if TYPE_CHECKING:  # they import torch, which not every user of this module needs
+    from occscene_server.pipelines.scene_priors import ScenePriors
+    from occscene_server.pipelines.text_to_scene import LayoutDraft
+
+_LEAST_ROOM = 1.5
+"""Metres along each side of a volume; text to scene in a smaller one is drafted without a layout."""
+
+
+def composed_layout(priors: ScenePriors | None, task: job_pb2.ComposeLayout, volume: GridVolume) -> job_pb2.JobEvent:
+    """The event with the layout that a checked task asks for.
+
+    Raises:
+        ValueError: there is no prior for it, or what is given has no room.
+    """
+    if priors is None:
+        raise ValueError("this server's model has no layout prior; compose layouts on one that has")
+    from occscene_server.pipelines.layout_composition import Composition, compose
+
+    given = layout_from_message(task.layout) if task.HasField("layout") else None
+    asked = Composition(task.prompt, task.seed, volume, given, tuple(task.redraw), task.furnish, task.with_parts)
+    return layout_event(*compose(priors, asked))
+
+
+def layout_draft(
+    priors: ScenePriors | None, task: job_pb2.GenerateScene, volume: GridVolume
+) -> tuple[LayoutDraft | None, list[str]]:
+    """The layout that a task of text to scene begins from, and notes on it; None where it has none."""
+    if task.without_prior:
+        return None, []
+    given = layout_from_message(task.layout) if task.HasField("layout") else None
+    if given is None and (priors is None or not _has_room(volume)):
+        return None, []
+    from occscene_server.pipelines.layout_composition import Composition, compose
+    from occscene_server.pipelines.text_to_scene import LayoutDraft
+
+    notes: list[str] = []
+    if given is None:
+        assert priors is not None
+        given, notes = compose(priors, Composition(task.prompt, task.seed, volume))
+    propose = None
+    if priors is not None and given.layout.room is not None:
+        propose = priors.proposals(task.prompt)
+    return LayoutDraft(given, volume, propose, task.seed), notes
+
+
+def layout_event(placed: PlacedLayout, notes: list[str]) -> job_pb2.JobEvent:
+    """The event of a layout."""
+    return job_pb2.JobEvent(layout=job_pb2.JobLayout(layout=layout_to_message(placed), notes=notes))
+
+
+def _has_room(volume: GridVolume) -> bool:
+    """Whether a volume is upright and large enough for a room."""
+    upright = np.allclose(volume.world_from_grid[2, :3], (0.0, 0.0, 1.0), atol=1e-6)
+    return bool(upright and min(volume.shape) * volume.voxel_size >= _LEAST_ROOM)

@@ -1,0 +1,46 @@
+"""Things that a prompt names and a prior does not know, so that an artist is told rather than left to wonder."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+
+from occscene_server.models.prompt_reading import read_prompt
+
+_THING = re.compile(
+    r"^(?:(?:and|with|featuring|plus|also) )*(?:an?|the|some|one|two|three|four|five|six|several|many) (.+)"
+)
+_AFTERWARDS = re.compile(
+    r" (?:in|on|at|by|of|with|near|under|over|beside|against|around|behind|next|from|to|that|for)\b"
+)
+_NO_THINGS = re.compile(
+    r"\b(?:\w*rooms?|kitchen|office|study|studio|nursery|lounge|library|interior|space|apartment|flat|home|house|loft|den"
+    r"|walls?|floors?|flooring|ceilings?|lights?|lighting|daylight|sun|sunlight|morning|evening|night|noon|day|sky"
+    r"|style|mood|look|atmosphere|colou?rs?|wood|tones?|accents?|shadows?|view|corner|middle|cent(?:er|re)|side)\b"
+)
+
+
+def unknown_things(prompt: str, kinds: Sequence[str], colors: Sequence[str]) -> list[str]:
+    """The nouns of a prompt that are neither things that are known, nor rooms, surfaces, light or mood.
+
+    A noun is what ends a phrase that begins with an article or a number: of "a shiny grand piano by the door" that is
+    "piano". One that ends the name of a known thing, as "lamp" does, is known.
+
+    Args:
+        prompt: as a person types it, in English.
+        kinds: names of things that are known; what `read_prompt` takes for one counts as known too.
+        colors: colour words.
+    """
+    found: list[str] = []
+    general = {kind.split()[-1] for kind in kinds}
+    for clause in re.split(r"[,;:.]|\band\b|\bwith\b", prompt.lower()):
+        phrase = _THING.match(" ".join(clause.split()))
+        if phrase is None:
+            continue
+        noun = _AFTERWARDS.split(phrase.group(1))[0]
+        if _NO_THINGS.search(noun) or read_prompt(noun, kinds, colors).things:
+            continue
+        words = [word for word in re.findall(r"[a-z-]+", noun) if word not in colors]
+        if words and words[-1] not in found and not general & {words[-1], words[-1].removesuffix("s")}:
+            found.append(words[-1])
+    return found

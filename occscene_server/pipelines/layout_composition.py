@@ -1,0 +1,148 @@
+"""A layout from words and from what stands there: written, completed, or some of it drawn anew."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+from occscene.grid import GridVolume
+from occscene.layout import Layout, LayoutObject, LayoutRoom
+from occscene.placed_layout import PlacedLayout, moved, room_pose
+from occscene.rigid import Float64Array, invert_rigid
+
+from occscene_server.geometry.given_room import enclosed_box, is_shell
+from occscene_server.geometry.layout_grid import CEILING_THICKNESS, WALL_THICKNESS
+from occscene_server.models.layout_prior import MAX_OBJECTS
+from occscene_server.models.layout_tokens import ROOM_SIZES, STEP
+from occscene_server.models.unknown_things import unknown_things
+from occscene_server.pipelines.scene_priors import ScenePriors
+from occscene_server.pipelines.text_to_layout import TextToLayout
+
+_ROOM_FOR_MORE = 16
+"""So many objects can always be added; of more given ones the prior sees the largest."""
+
+
+@dataclass(frozen=True)
+class Composition:
+    """What is asked for.
+
+    Args:
+        prompt: what the room is; "" leaves it open.
+        seed: the same composition with the same seed gives the same layout.
+        volume: where it lies, upright.
+        given: what stands there; None for nothing.
+        redraw: places in `given` of objects that are drawn anew.
+        furnish: whether the rest of the room is furnished.
+        with_parts: whether boxes get parts.
+    """
+
+    prompt: str
+    seed: int
+    volume: GridVolume
+    given: PlacedLayout | None = None
+    redraw: Sequence[int] = ()
+    furnish: bool = True
+    with_parts: bool = False
+
+
+def compose(priors: ScenePriors, asked: Composition) -> tuple[PlacedLayout, list[str]]:
+    """Composes a layout.
+
+    Returns:
+        The layout, what was given first and in its order, and notes of what could not be done as asked.
+
+    Raises:
+        ValueError: what is given has no room in the volume, or encloses none.
+    """
+    writer = priors.layout
+    words = writer.prior.vocabulary
+    notes = [
+        f"“{thing}” is not among the things that the layout prior knows: something near to it stands there, or nothing."
+        f" It knows {', '.join(words.kinds)}."
+        for thing in unknown_things(asked.prompt, words.kinds, (*words.colors, *words.surfaces))
+    ]
+    pose, room, objects = _given_room(asked, words.kinds)
+    if room is None:
+        return PlacedLayout(_written(writer, asked), pose), notes
+    known = _known(room, notes)
+    seen = _seen_by_prior(writer, objects, notes)
+    inner = Layout("indoor", known, tuple(objects[index] for index in seen))
+    for count, index in enumerate(asked.redraw):
+        name = objects[index].name
+        if index not in seen:
+            notes.append(f"“{name}” is not drawn anew: the layout prior does not draw such things.")
+            continue
+        changed = writer.draw_anew(inner, seen.index(index), asked.prompt, asked.seed + count)
+        if changed == inner:
+            notes.append(f"“{name}” stays as it is: nothing else was found that fits; try another seed.")
+        inner = changed
+    for place, index in enumerate(seen):
+        objects[index] = inner.objects[place]
+    if asked.furnish:
+        drawn = writer(asked.prompt, asked.seed, inner)
+        objects.extend(drawn.objects[len(seen) :])
+        assert drawn.room is not None
+        room = replace(room, wall_color=drawn.room.wall_color, floor_color=drawn.room.floor_color)
+    return PlacedLayout(Layout("indoor", room, tuple(objects)), pose), notes
+
+
+def _written(writer: TextToLayout, asked: Composition) -> Layout:
+    """A room from words alone, no larger than the volume."""
+    drawn = writer(asked.prompt, asked.seed)
+    assert drawn.room is not None
+    sides = np.array(asked.volume.shape) * asked.volume.voxel_size
+    most = sides - (2 * WALL_THICKNESS, 2 * WALL_THICKNESS, asked.volume.voxel_size + CEILING_THICKNESS)
+    size = np.minimum(drawn.room.size, most)
+    if size.min() <= 0:
+        raise ValueError(f"the volume is {_metres(sides)}; a room with its walls does not fit: make it larger")
+    if (size >= drawn.room.size).all():
+        return drawn
+    smaller = replace(drawn.room, size=(float(size[0]), float(size[1]), float(size[2])))
+    return writer(asked.prompt, asked.seed, Layout("indoor", smaller, ()))
+
+
+def _given_room(asked: Composition, kinds: Sequence[str]) -> tuple[Float64Array, LayoutRoom | None, list[LayoutObject]]:
+    """Where the given room stands, its size, and the given objects in its axes; no room where nothing is given."""
+    given, pose = asked.given, room_pose(asked.volume)
+    if given is None or (given.layout.room is None and not given.layout.objects):
+        return pose, None, []
+    if given.layout.room is not None:
+        return given.world_from_layout, given.layout.room, list(given.layout.objects)
+    objects = given.objects_in(invert_rigid(pose))
+    low, high = enclosed_box([obj for obj in objects if is_shell(obj, kinds)], asked.volume)
+    size, middle = high - low, (low + high) / 2
+    to_room = np.eye(4)
+    to_room[:3, 3] = -middle[0], -middle[1], -low[2]
+    room = LayoutRoom((float(size[0]), float(size[1]), float(size[2])))
+    return pose @ invert_rigid(to_room), room, [moved(obj, to_room) for obj in objects]
+
+
+def _known(room: LayoutRoom, notes: list[str]) -> LayoutRoom:
+    """The room as the prior sees it, which knows rooms up to a size."""
+    most = [(count - 1) * STEP for count in ROOM_SIZES.values()]
+    width, depth, height = (min(side, limit) for side, limit in zip(room.size, most, strict=True))
+    if width < room.size[0] or depth < room.size[1]:
+        notes.append(
+            f"The room is {_metres(room.size)}; the layout prior knows rooms of up to {most[0]:.1f} x {most[1]:.1f} m "
+            "and furnishes so much in the middle."
+        )
+    return replace(room, size=(width, depth, height))
+
+
+def _seen_by_prior(writer: TextToLayout, objects: Sequence[LayoutObject], notes: list[str]) -> list[int]:
+    """Places of the objects that the prior can be given."""
+    words = writer.prior.vocabulary
+    rows = [
+        index for index, obj in enumerate(objects) if not is_shell(obj, words.kinds) and words.kind_of(obj) is not None
+    ]
+    most = MAX_OBJECTS - _ROOM_FOR_MORE
+    if len(rows) > most:
+        notes.append(f"Of {len(rows)} objects that stand there, the layout prior looks at the {most} largest.")
+        largest = sorted(rows, key=lambda index: -float(np.prod(objects[index].size)))[:most]
+        rows = sorted(largest)
+    return rows
+
+
+def _metres(sides: Iterable[float]) -> str:
+    return " x ".join(f"{side:.2f}" for side in sides) + " m"

@@ -1,0 +1,116 @@
+"""What OccScenePipeline perceives: the occupancy of its views, during and after their generation, and of photos."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from occscene.camera import PinholeCamera
+from occscene.grid import GridVolume, SemanticGrid
+from torch import Tensor
+
+from occscene_server.geometry.carving import carve, keep_modelled
+from occscene_server.geometry.grids import GridTensors
+from occscene_server.models.denoiser import Condition, OccSceneDenoiser
+from occscene_server.models.perception import OccupancyPerception, classify_voxels
+from occscene_server.models.precision import fast_autocast
+from occscene_server.pipelines.scene_inputs import PlacedScenes, SceneInputs
+from occscene_server.pipelines.text_to_scene import LayoutDraft, resample, sure_or_given
+
+
+class PerceptionMixin:
+    """The part of the pipeline that looks at images."""
+
+    if TYPE_CHECKING:
+        denoiser: OccSceneDenoiser
+        perception: OccupancyPerception
+        config: Any
+        _execution_device: torch.device
+
+        def decode_latents(self, latents: Tensor) -> Tensor: ...  # noqa: D102
+        def maybe_free_model_hooks(self) -> None: ...  # noqa: D102
+
+    @torch.no_grad()
+    def predict_occupancy(
+        self,
+        images: NDArray[np.uint8],
+        cameras: Sequence[PinholeCamera],
+        *,
+        blockout: SemanticGrid | None = None,
+        volume: GridVolume | None = None,
+        taxonomy: str = "indoor",
+    ) -> SemanticGrid:
+        """Predicts the occupancy that posed images show.
+
+        Args:
+            images: (V, height, width, 3) uint8 sRGB, all of the cameras' size, which may be any.
+            cameras: one an image.
+            blockout: what is known of the scene; None for the images alone.
+            volume: where to predict if there is no blockout.
+            taxonomy: of the prediction if there is no blockout.
+
+        Raises:
+            ValueError: an argument is outside its limits.
+        """
+        inputs = SceneInputs.gather(1, cameras, blockout, volume, taxonomy, self.config.taxonomy)
+        expected = (inputs.views, *inputs.image_size, 3)
+        if images.shape != expected:
+            raise ValueError(f"images has shape {images.shape}; the cameras ask for {expected}")
+        device = self._execution_device
+        pictures, scene = inputs.photographed(images, self.perception.size_multiple, device)
+        with fast_autocast(device):
+            labels = self.perceive(pictures, scene, real=True)
+        self.maybe_free_model_hooks()
+        return inputs.predicted(labels)[0]
+
+    def draw_carved_guidance(
+        self, scene: PlacedScenes, text: Tensor, text_mask: Tensor, size: tuple[int, int]
+    ) -> tuple[PlacedScenes, Condition | None]:
+        """Blockouts carved to what perception sees in the first guess of them, and the guidance that they give."""
+        if not scene.has_blockout:
+            return scene, None
+        guidance = self.denoiser.draw_guidance(scene.placed, scene.cameras, size)
+        guess = self.denoiser.guess(guidance, text, text_mask)
+        if guess is None:
+            return scene, guidance
+        images = self.decode_latents(guess)
+        logits = self.perception(images, scene.cameras, scene.placed.volume, scene.placed.labels)
+        carved = replace(scene, placed=carve(scene.placed, logits))
+        return carved, self.denoiser.draw_guidance(carved.placed, scene.cameras, size)
+
+    def perceive(self, images: Tensor, scene: PlacedScenes, real: bool = False) -> Tensor:
+        """Images (B, V, 3, height, width) to predicted labels (B, X, Y, Z) uint8.
+
+        Args:
+            images: real ones, or generated from the blockouts.
+            scene: cameras and blockouts.
+            real: whether images may show that something in the blockouts is gone.
+        """
+        blockout = scene.placed.labels if scene.has_blockout else None
+        logits = self.perception(images, scene.cameras, scene.placed.volume, blockout)
+        return keep_modelled(scene.placed, classify_voxels(logits), logits.softmax(1)[:, 0] if real else None)
+
+    def refine_occupancy(self, scene: PlacedScenes, images: Tensor) -> Tensor:
+        """The occupancy for the next steps: what the artist placed, and what perception sees where she left space."""
+        return torch.where(scene.placed.occupied(), scene.placed.labels, self.perceive(images, scene))
+
+    def join_layouts(
+        self, drafts: Sequence[LayoutDraft], scene: PlacedScenes, images: Tensor
+    ) -> tuple[PlacedScenes, Tensor, bool]:
+        """Layouts and estimated views brought together: the former drawn anew where the latter speak for it.
+
+        Returns:
+            The scenes as the layouts are now, the occupancy for the next steps (B, X, Y, Z) uint8: what is surely
+            perceived, else the layouts', and whether any layout changed.
+        """
+        volume = scene.placed.volume
+        changed = resample(drafts, self.perception(images, scene.cameras, volume, None))
+        if changed:
+            grids = [draft.grid for draft in drafts]
+            scene = replace(scene, placed=GridTensors.from_grids(grids, device=images.device))
+        logits = self.perception(images, scene.cameras, volume, scene.placed.labels)
+        return scene, sure_or_given(logits, scene.placed.labels), changed

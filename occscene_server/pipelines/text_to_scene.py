@@ -1,0 +1,123 @@
+"""Text to scene: a layout from the prior takes part in the denoising, first as a draft and then as a partner.
+
+The layout's boxes are nobody's blockout. So, unlike an artist's, they give way wherever perception surely sees
+something else in the estimated views. And at the same steps the boxes themselves are drawn anew by the prior, each
+given all others, and taken if the views speak for them: Metropolis-Hastings within Gibbs, whose proposals come from the
+prior, so that the ratio of acceptance is the likelihood's alone. That samples views and layout jointly; it is our own
+choice.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from occscene.grid import GridVolume, SemanticGrid
+from occscene.layout import Layout
+from occscene.placed_layout import PlacedLayout
+from torch import Tensor
+
+from occscene_server.geometry.layout_grid import placed_grid
+
+SURE = 0.8
+"""Probability above which a perceived class stands in place of the layout's."""
+
+PROPOSALS = 20
+"""Boxes that are drawn anew each time the estimate is perceived."""
+
+_LEAST_LOG_PROBABILITY = -6.0
+"""No single voxel decides, however sure perception is of it."""
+
+_IN_WALLS = ("door", "window", "curtain")
+
+Propose = Callable[[Layout, int, int], Layout]
+
+
+class LayoutDraft:
+    """The layout that one scene of text to scene begins from, and what has become of it.
+
+    Args:
+        placed: with a room.
+        volume: of the scene, upright.
+        propose: (layout, place of an object, seed) to the layout with this object drawn anew by the prior; None leaves
+            the boxes where they are.
+        seed: decides which objects are drawn anew, and which are taken.
+    """
+
+    def __init__(self, placed: PlacedLayout, volume: GridVolume, propose: Propose | None = None, seed: int = 0) -> None:
+        self.placed, self.volume, self.propose = placed, volume, propose
+        self.accepted = 0
+        """Boxes that were taken so far."""
+        self._rng = np.random.default_rng(seed)
+
+    @property
+    def grid(self) -> SemanticGrid:
+        """The layout's boxes in the volume, with their names and colours."""
+        return self.grid_of(self.placed.layout)
+
+    def grid_of(self, layout: Layout) -> SemanticGrid:
+        """A layout's boxes in the volume, that layout standing where this draft's does."""
+        return placed_grid(replace(self.placed, layout=layout), self.volume)
+
+    def resample(self, log_probabilities: NDArray[np.float32], proposals: int = PROPOSALS) -> int:
+        """Draws boxes anew and takes those that the views speak for.
+
+        Args:
+            log_probabilities: (classes, X, Y, Z) of what perception sees in the views alone.
+            proposals: boxes to draw.
+
+        Returns:
+            How many were taken.
+        """
+        layout = self.placed.layout
+        free = [index for index, obj in enumerate(layout.objects) if obj.name not in _IN_WALLS]
+        if self.propose is None or not free:
+            return 0
+        labels, taken = self.grid_of(layout).labels, 0
+        for _ in range(proposals):
+            index, seed = free[int(self._rng.integers(len(free)))], int(self._rng.integers(2**31))
+            threshold = math.log(max(float(self._rng.random()), 1e-300))
+            drawn = self.propose(layout, index, seed).objects[index]
+            old = layout.objects[index]
+            # the views show its colours already
+            drawn = replace(drawn, color=old.color, color_word=old.color_word)
+            proposed = replace(layout, objects=(*layout.objects[:index], drawn, *layout.objects[index + 1 :]))
+            new = self.grid_of(proposed).labels
+            if likelihood_ratio(log_probabilities, labels, new) >= threshold:
+                taken += proposed != layout
+                layout, labels = proposed, new
+        self.placed = replace(self.placed, layout=layout)
+        self.accepted += taken
+        return taken
+
+
+def likelihood_ratio(log_probabilities: NDArray[np.float32], old: NDArray[np.uint8], new: NDArray[np.uint8]) -> float:
+    """Log of how much likelier labels (X, Y, Z) are than others, by log-probabilities (classes, X, Y, Z)."""
+    where = np.nonzero(old != new)
+    return float((log_probabilities[(new[where], *where)] - log_probabilities[(old[where], *where)]).sum())
+
+
+def sure_or_given(logits: Tensor, given: Tensor) -> Tensor:
+    """Classes (B, X, Y, Z) uint8: what is perceived with a probability above `SURE`, else what is given.
+
+    Args:
+        logits: (B, classes, X, Y, Z) as perceived.
+        given: (B, X, Y, Z) uint8.
+    """
+    probability, perceived = logits.float().softmax(1).max(1)
+    return torch.where(probability > SURE, perceived.to(given.dtype), given)
+
+
+def resample(drafts: Sequence[LayoutDraft], logits: Tensor) -> bool:
+    """Draws boxes of each scene's layout anew; whether any was taken.
+
+    Args:
+        drafts: B of them.
+        logits: (B, classes, X, Y, Z) of what perception sees in the views alone.
+    """
+    known = logits.float().log_softmax(1).clamp_min(_LEAST_LOG_PROBABILITY).cpu().numpy()
+    return sum(draft.resample(own) for draft, own in zip(drafts, known, strict=True)) > 0
