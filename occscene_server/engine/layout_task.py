@@ -10,12 +10,11 @@ from occscene.layout_codec import layout_from_message, layout_to_message
 from occscene.placed_layout import PlacedLayout
 from occscene.v1 import job_pb2
 
+from occscene_server.geometry.given_room import LEAST_SIDE, largest_room
+
 if TYPE_CHECKING:  # they import torch, which not every user of this module needs
     from occscene_server.pipelines.scene_priors import ScenePriors
     from occscene_server.pipelines.text_to_scene import LayoutDraft
-
-_LEAST_ROOM = 1.5
-"""Metres along each side of a volume; text to scene in a smaller one is drafted without a layout."""
 
 
 def composed_layout(priors: ScenePriors | None, task: job_pb2.ComposeLayout, volume: GridVolume) -> job_pb2.JobEvent:
@@ -61,6 +60,6 @@ def layout_event(placed: PlacedLayout, notes: list[str]) -> job_pb2.JobEvent:
 
 
 def _has_room(volume: GridVolume) -> bool:
-    """Whether a volume is upright and large enough for a room."""
+    """Whether a volume is upright and large enough for a room; others are filled without a layout."""
     upright = np.allclose(volume.world_from_grid[2, :3], (0.0, 0.0, 1.0), atol=1e-6)
-    return bool(upright and min(volume.shape) * volume.voxel_size >= _LEAST_ROOM)
+    return bool(upright and largest_room(volume).min() >= LEAST_SIDE)

@@ -2,24 +2,34 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from occscene.camera import PinholeCamera
-from occscene.grid import UNKNOWN, GridObject, SemanticGrid
-from occscene.rig import default_rig
+from occscene.grid import EMPTY, UNKNOWN, GridObject, SemanticGrid
+from occscene.placed_layout import PlacedLayout
+from occscene.rig import default_rig, room_rig
 from occscene.taxonomy import TAXONOMIES
 from occscene.volumes import default_volume
+from torch import Tensor
 
 from occscene_server.evaluation.evaluator import Evaluator, ViewFeatures, cell_maps
 from occscene_server.evaluation.probes import QUESTIONS
 from occscene_server.evaluation.scene_scores import Figures, Generation
-from occscene_server.evaluation.segmenter import agreement
+from occscene_server.evaluation.segmenter import agreement, segment
+from occscene_server.models.prompt_reading import read_prompt
+from occscene_server.pipelines.layout_composition import Composition, compose
 from occscene_server.pipelines.occscene import OccScenePipeline
+from occscene_server.pipelines.scene_priors import ScenePriors
+from occscene_server.pipelines.text_to_scene import LayoutDraft
 from occscene_server.training.dataset import RenderedScene, SceneInfo
+
+LEAST_SHOWN = 0.01
+"""Share of a view that a class fills which counts as found."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -27,28 +37,44 @@ class ImaginedScene:
     """What the model made of a prompt.
 
     Args:
-        info: of the scene whose prompt it was.
-        cameras: the default rig.
+        scene: the one whose prompt it was.
+        cameras: the default rig, in the layout's room where there is one.
         views: (V, height, width, 3) uint8.
         grid: the occupancy that was made with them.
+        layout: the one it began from, as it became; None without a prior.
     """
 
-    info: SceneInfo
+    scene: RenderedScene
     cameras: tuple[PinholeCamera, ...]
     views: NDArray[np.uint8]
     grid: SemanticGrid
+    layout: PlacedLayout | None
 
 
-def imagine_scenes(pipe: OccScenePipeline, scenes: Sequence[RenderedScene], how: Generation) -> Iterator[ImaginedScene]:
-    """Makes a scene of each prompt, in the taxonomy's default volume, seen by as many cameras of the default rig."""
+def imagine_scenes(
+    pipe: OccScenePipeline, scenes: Sequence[RenderedScene], how: Generation, priors: ScenePriors | None
+) -> Iterator[ImaginedScene]:
+    """Makes a scene of each prompt, in the taxonomy's default volume, seen by as many cameras of the default rig.
+
+    Args:
+        pipe: the model.
+        scenes: whose prompts are taken.
+        how: the scenes are generated.
+        priors: write the layouts that it begins from; None has it begin from noise.
+    """
     for scene in scenes:
         taxonomy = scene.blockout.taxonomy
         volume = default_volume(taxonomy)
         views, height, width, _ = scene.views.shape
+        prompt, seed = scene.info.prompt, how.seed + scene.info.seed
+        drafts = None
         rig = default_rig(volume, views, width, height)
-        seed = how.seed + scene.info.seed
-        output = pipe(scene.info.prompt, rig, volume=volume, taxonomy=taxonomy, seed=seed, **how.arguments())  # type: ignore[arg-type]
-        yield ImaginedScene(scene.info, rig, output.images, output.grid)
+        if priors is not None:
+            placed, _ = compose(priors, Composition(prompt, seed, volume))
+            rig = room_rig(placed, views, width, height)
+            drafts = [LayoutDraft(placed, volume, priors.proposals(prompt), seed)]
+        output = pipe(prompt, rig, volume=volume, taxonomy=taxonomy, drafts=drafts, seed=seed, **how.arguments())  # type: ignore[arg-type]
+        yield ImaginedScene(scene, rig, output.images, output.grid, drafts[0].placed if drafts else None)
 
 
 class TextToSceneScores:
@@ -56,10 +82,14 @@ class TextToSceneScores:
 
     Args:
         evaluator: the judge.
+        scenes: whose prompts are imagined; the names in their grids are what prompts are searched for.
     """
 
-    def __init__(self, evaluator: Evaluator) -> None:
+    def __init__(self, evaluator: Evaluator, scenes: Sequence[RenderedScene]) -> None:
         self.evaluator = evaluator
+        self.classes = classes_of_names(scenes)
+        self.named = np.zeros(3, np.int64)
+        """Classes that prompts name; of them those found in the real views; in the generated ones."""
         self.infos: list[SceneInfo] = []
         self.features: list[ViewFeatures] = []
         self.cells = np.zeros(2, np.int64)
@@ -70,25 +100,62 @@ class TextToSceneScores:
         grid = with_classes_as_objects(made.grid)
         maps = cell_maps(grid, made.cameras)
         seen = self.evaluator.look(made.views, maps, grid)
-        self.infos.append(made.info)
+        self.infos.append(made.scene.info)
         self.features.append(seen)
         self.cells += agreement(seen.classes, maps.labels)
+        named = named_classes(made.scene.info.prompt, self.classes)
+        real, _ = segment(self.evaluator.segmenter, torch.from_numpy(made.scene.views))
+        self.named += len(named), len(named & shown_classes(real)), len(named & shown_classes(seen.classes))
         self.occupied.append(float(np.mean((grid.labels != 0) & (grid.labels != UNKNOWN))))
 
     def figures(self) -> Figures:
         """All figures of what was added, as they stand in report.json."""
         hits, count = self.cells
+        named, real, generated = (int(number) for number in self.named)
         return {
             "scenes": len(self.infos),
             "segmenter_agreement": float(hits / max(1, count)),
             "probes": {question: self._accuracy(question) for question in QUESTIONS},
             "occupied_share": float(np.mean(self.occupied)),
+            "named_classes": {
+                "count": named,
+                "real": real / max(1, named),
+                "generated": generated / max(1, named),
+                "ratio": generated / max(1, real),
+            },
         }
 
     def _accuracy(self, question: str) -> float:
         truth = [str(getattr(info, question)) for info in self.infos]
         features = torch.stack([seen.probed(question) for seen in self.features])
         return self.evaluator.probes[question].accuracy(features, truth)
+
+
+def classes_of_names(scenes: Sequence[RenderedScene]) -> dict[str, int]:
+    """What the things in scenes are called, without numbers, and the class that they have most often."""
+    counts: dict[str, Counter[int]] = {}
+    for scene in scenes:
+        grid = scene.blockout
+        assert grid.instances is not None
+        for obj in grid.objects:
+            own = grid.labels[grid.instances == obj.id]
+            if own.size and own[0] != EMPTY:
+                counts.setdefault(obj.name.rstrip(" .0123456789"), Counter())[int(own[0])] += 1
+    return {name: classes.most_common(1)[0][0] for name, classes in counts.items()}
+
+
+def named_classes(prompt: str, classes: Mapping[str, int]) -> set[int]:
+    """The classes of the things that a prompt names."""
+    return {classes[thing.kind] for thing in read_prompt(prompt, list(classes), []).things}
+
+
+def shown_classes(cells: Tensor) -> set[int]:
+    """The classes that fill at least `LEAST_SHOWN` of the cells of one view, of classes (V, h, w)."""
+    found: set[int] = set()
+    for view in cells:
+        labels, counts = view.unique(return_counts=True)
+        found |= set(labels[counts >= LEAST_SHOWN * view.numel()].tolist())
+    return found
 
 
 def with_classes_as_objects(grid: SemanticGrid) -> SemanticGrid:

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from occscene.grid import GridVolume
 from occscene.layout import LayoutObject
 
-from occscene_server.geometry.layout_grid import WALL_THICKNESS
+from occscene_server.geometry.layout_grid import CEILING_THICKNESS, WALL_THICKNESS
 
 LEAST_SIDE = 0.8
 """Metres: anything narrower is no room."""
@@ -33,6 +33,13 @@ def is_shell(obj: LayoutObject, furnishings: Collection[str]) -> bool:
     return obj.class_name in _SHELL and not any(name in named for name in furnishings)
 
 
+def largest_room(volume: GridVolume) -> Floats:
+    """Inner width, depth and height in metres (3,) of the largest room that fits into an upright volume."""
+    sides = np.array(volume.shape) * volume.voxel_size
+    room: Floats = sides - (2 * WALL_THICKNESS, 2 * WALL_THICKNESS, volume.voxel_size + CEILING_THICKNESS)
+    return room
+
+
 def enclosed_box(shell: Sequence[LayoutObject], volume: GridVolume) -> tuple[Floats, Floats]:
     """What a shell encloses; where it has no such side, the volume's own ends, less the thickness of a wall.
 
@@ -46,8 +53,7 @@ def enclosed_box(shell: Sequence[LayoutObject], volume: GridVolume) -> tuple[Flo
     Raises:
         ValueError: too little is left; the message says how much.
     """
-    sides = np.array(volume.shape) * volume.voxel_size
-    high = np.array([sides[0] / 2 - WALL_THICKNESS, sides[1] / 2 - WALL_THICKNESS, sides[2] - 2 * volume.voxel_size])
+    high = largest_room(volume) * (0.5, 0.5, 1.0)
     low = np.array([-high[0], -high[1], 0.0])
     boxes = {name: [_upright_bounds(obj) for obj in shell if obj.class_name == name] for name in _SHELL}
     if boxes["floor"]:

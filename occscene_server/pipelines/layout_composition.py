@@ -11,8 +11,7 @@ from occscene.layout import Layout, LayoutObject, LayoutRoom
 from occscene.placed_layout import PlacedLayout, moved, room_pose
 from occscene.rigid import Float64Array, invert_rigid
 
-from occscene_server.geometry.given_room import enclosed_box, is_shell
-from occscene_server.geometry.layout_grid import CEILING_THICKNESS, WALL_THICKNESS
+from occscene_server.geometry.given_room import LEAST_SIDE, enclosed_box, is_shell, largest_room
 from occscene_server.models.layout_prior import MAX_OBJECTS
 from occscene_server.models.layout_tokens import ROOM_SIZES, STEP
 from occscene_server.models.unknown_things import unknown_things
@@ -91,11 +90,10 @@ def _written(writer: TextToLayout, asked: Composition) -> Layout:
     """A room from words alone, no larger than the volume."""
     drawn = writer(asked.prompt, asked.seed)
     assert drawn.room is not None
-    sides = np.array(asked.volume.shape) * asked.volume.voxel_size
-    most = sides - (2 * WALL_THICKNESS, 2 * WALL_THICKNESS, asked.volume.voxel_size + CEILING_THICKNESS)
-    size = np.minimum(drawn.room.size, most)
-    if size.min() <= 0:
-        raise ValueError(f"the volume is {_metres(sides)}; a room with its walls does not fit: make it larger")
+    size = np.minimum(drawn.room.size, largest_room(asked.volume))
+    if size.min() < LEAST_SIDE:
+        sides = _metres(np.array(asked.volume.shape) * asked.volume.voxel_size)
+        raise ValueError(f"the volume is {sides}; a room with its walls does not fit: make it larger")
     if (size >= drawn.room.size).all():
         return drawn
     smaller = replace(drawn.room, size=(float(size[0]), float(size[1]), float(size[2])))

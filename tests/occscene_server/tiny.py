@@ -31,3 +31,12 @@ def load_tiny(model: str, device: str) -> LoadedPipeline:
     )
     pipe.set_progress_bar_config(disable=True)
     return LoadedPipeline(pipe, "cpu", describe(model, pipe))
+
+
+def load_tiny_with_priors(model: str, device: str) -> LoadedPipeline:
+    """The same with the bundled priors beside it."""
+    from occscene_server.pipelines.scene_priors import ScenePriors
+
+    pipe = load_tiny(model, device).pipe
+    priors = ScenePriors.bundled("indoor")
+    return LoadedPipeline(pipe, "cpu", describe(model, pipe, priors), priors)

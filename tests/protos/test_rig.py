@@ -5,7 +5,9 @@ from __future__ import annotations
 import numpy as np
 import pytest
 from occscene.grid import GridVolume
-from occscene.rig import default_rig
+from occscene.layout import Layout, LayoutObject, LayoutRoom
+from occscene.placed_layout import PlacedLayout
+from occscene.rig import default_rig, room_rig
 from occscene.volumes import default_volume
 
 
@@ -39,3 +41,21 @@ def test_four_cameras_stand_in_the_corners() -> None:
     eyes = np.array([camera.world_from_camera[:2, 3] for camera in default_rig(default_volume("indoor"))])
     assert np.allclose(np.abs(eyes), 0.3 * 4.8)
     assert len({(x > 0, y > 0) for x, y in eyes}) == 4
+
+
+def test_cameras_of_a_room_stand_in_its_corners_out_of_what_stands_there() -> None:
+    pose = np.eye(4)
+    pose[:3, 3] = (7.0, 1.0, 0.0)
+    wardrobe = LayoutObject("wardrobe", "furn", (1.5, 1.5, 1.0), (1.0, 0.6, 2.0))
+    low_bed = LayoutObject("bed", "bed", (-1.0, -1.0, 0.3), (1.6, 2.0, 0.6))
+    placed = PlacedLayout(Layout("indoor", LayoutRoom((4.0, 3.6, 2.5)), (wardrobe, low_bed)), pose)
+    rig = room_rig(placed)
+    eyes = np.array([camera.world_from_camera[:3, 3] for camera in rig]) - pose[:3, 3]
+    assert [camera.name for camera in rig] == ["1", "2", "3", "4"]
+    np.testing.assert_allclose(eyes[1:, :2], [(-1.65, 1.45), (-1.65, -1.45), (1.65, -1.45)], atol=1e-9)
+    assert (np.abs(eyes[0, :2] - wardrobe.center[:2]) > np.array(wardrobe.size[:2]) / 2).any()
+    assert (np.abs(eyes[:, :2]) < (2.0, 1.8)).all()
+    for camera in rig:
+        (x, y), depth = camera.project(np.array([7.0, 1.0, 0.75]))
+        assert depth > 0
+        assert (x, y) == pytest.approx((128, 128), abs=1e-6)

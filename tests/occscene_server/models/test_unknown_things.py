@@ -1,0 +1,29 @@
+"""What a prompt names and a prior does not know is found; what it does know, and what is no thing, is not."""
+
+from __future__ import annotations
+
+import pytest
+
+from occscene_server.models.unknown_things import unknown_things
+
+KINDS = ("dining table", "dining chair", "floor lamp", "sofa", "bookshelf", "bed", "plant", "rug")
+COLORS = ("red", "oak", "white", "grey")
+
+
+@pytest.mark.parametrize(
+    ("prompt", "expected"),
+    [
+        ("", []),
+        ("a room with a piano", ["piano"]),
+        ("A Room With A Grand Piano, and two aquariums by the door", ["piano", "aquariums"]),
+        ("a shiny red fridge; an oven under the window", ["fridge", "oven"]),
+        ("a cosy living room with a red couch, a lamp and three chairs, white walls, an oak floor", []),
+        ("a bedroom in soft morning light, a calm mood", []),
+        ("bed, plants, carpet", []),
+        ("a fireplace and a fireplace", ["fireplace"]),
+        ("an open-plan loft with a billiard table", []),  # a table, whatever is played on it
+        ("ein Klavier", []),
+    ],
+)
+def test_unknown_things(prompt: str, expected: list[str]) -> None:
+    assert unknown_things(prompt, KINDS, COLORS) == expected
