@@ -32,15 +32,15 @@ def fetch_job(
 ) -> None:
     """Fetch a job's results; waits for a job that has not ended.
 
-    Writes what `generate` writes: view_NAME.png for each camera, occupancy.npz, cameras.json and result.json.
+    Writes what `generate` writes: view_NAME.png for each camera, occupancy.npz, cameras.json and result.json; of a
+    layout, layout.json and blockout.npz.
     """
     with user_errors(), connect(server, token_file, tls_ca, tls_identity) as client:
         found = client.find(job)
         if found.state in (job_pb2.JOB_STATE_FAILED, job_pb2.JOB_STATE_CANCELLED):
             raise ended_badly(found.failure if found.HasField("failure") else None)
         request = client.request(found.id)
-        task = request.generate_scene if request.HasField("generate_scene") else request.predict_occupancy
-        folder = ResultFolder(output, task)
+        folder = ResultFolder(output, getattr(request, str(request.WhichOneof("task"))))
         try:
             with ProgressDisplay(folder.take) as display:
                 for event in client.watch(found.id):

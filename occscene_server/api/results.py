@@ -16,6 +16,7 @@ from occscene.layout import save_layout
 from occscene.layout_codec import layout_from_message
 from occscene.taxonomy import TAXONOMIES
 from occscene.v1 import job_pb2
+from occscene.volumes import default_volume
 from rich.progress import BarColumn, MofNCompleteColumn, TimeElapsedColumn
 
 from occscene_server.api.client import ServerError
@@ -95,11 +96,15 @@ class ResultFolder:
         task: what was asked.
     """
 
-    def __init__(self, folder: Path, task: job_pb2.GenerateScene | job_pb2.PredictOccupancy) -> None:
+    def __init__(
+        self, folder: Path, task: job_pb2.GenerateScene | job_pb2.PredictOccupancy | job_pb2.ComposeLayout
+    ) -> None:
         self._folder = folder
         folder.mkdir(parents=True, exist_ok=True)
-        save_cameras(folder / "cameras.json", [camera_from_message(camera) for camera in task.cameras])
-        self._names = view_file_names([camera.name for camera in task.cameras])
+        cameras = [] if isinstance(task, job_pb2.ComposeLayout) else task.cameras
+        if cameras:
+            save_cameras(folder / "cameras.json", [camera_from_message(camera) for camera in cameras])
+        self._names = view_file_names([camera.name for camera in cameras])
         self._result: dict[str, Any] = {}
         if isinstance(task, job_pb2.GenerateScene):
             self._result = {
@@ -108,7 +113,8 @@ class ResultFolder:
                 "seed": task.seed,
                 "steps": task.steps if task.HasField("steps") else None,
             }
-        self._volume = volume_from_message(task.volume) if task.HasField("volume") else None
+        given = task.HasField("volume")
+        self._volume = volume_from_message(task.volume) if given else default_volume(task.taxonomy or "indoor")
         self._views: dict[int, dict[str, str]] = {}  # by number: after a restart of the server they come again
 
     def take(self, event: job_pb2.JobEvent) -> None:
@@ -124,7 +130,7 @@ class ResultFolder:
             grid = save_occupancy(self._folder / "occupancy.npz", event)
             if grid is not None:
                 self._result["occupancy"] = {"file": "occupancy.npz"} | _describe(grid)
-        elif kind == "layout" and self._volume is not None:
+        elif kind == "layout":
             save_layout_event(self._folder, event.layout, self._volume)
             self._result["layout"] = {"file": "layout.json", "blockout": "blockout.npz", "notes": [*event.layout.notes]}
         elif kind == "succeeded":

@@ -52,7 +52,7 @@ def run(
     model: Annotated[str, typer.Option(help="Folder of the model, or a hub id.")],
     evaluator: Annotated[Path, typer.Option(help="Folder that `evaluate train` filled.")],
     data: DataOption,
-    output: Annotated[Path, typer.Option(help="Folder for report.json, report.html and sheet.png.")],
+    output: Annotated[Path, typer.Option(help="Folder for report.json, report.html, sheet.png and text_sheet.png.")],
     split: Annotated[str, typer.Option(help="test, validation or train.")] = "test",
     limit: Annotated[int | None, typer.Option(min=1, help="The first so many scenes; all, if not given.")] = None,
     steps: Annotated[int | None, typer.Option(min=1, help="Denoising steps; if not given, the model's.")] = None,
@@ -81,6 +81,7 @@ def run(
     )
     from occscene_server.evaluation.text_to_scene import TextToSceneScores, imagine_scenes
     from occscene_server.pipelines.occscene import OccScenePipeline
+    from occscene_server.pipelines.scene_priors import ScenePriors
 
     if device == "auto":
         device = "cuda" if torch.cuda.is_available() else "cpu"
@@ -95,16 +96,19 @@ def run(
         scores.add(made)
         if len(shown) < _SHOWN:
             shown.append(made)
-    imagined = list(
-        track(imagine_scenes(pipe, scenes[:_IMAGINED], how), "text to scene", total=len(scenes[:_IMAGINED]))
-    )
-    text_scores = TextToSceneScores(judge)
-    for scene_made in imagined:
-        text_scores.add(scene_made)
+    imagined, text_figures = {}, {}
+    for arm, priors in (("with_prior", ScenePriors.bundled(pipe.config.taxonomy)), ("without_prior", None)):
+        told = f"text to scene, {arm.replace('_', ' ')}"
+        first = scenes[:_IMAGINED]
+        imagined[arm] = list(track(imagine_scenes(pipe, first, how, priors), told, total=len(first)))
+        text_scores = TextToSceneScores(judge, scenes)
+        for scene_made in imagined[arm]:
+            text_scores.add(scene_made)
+        text_figures[arm] = text_scores.figures()
     figures = {
         "model": model, "device": device, "split": split, "generation": asdict(how),
         "evaluator": judge.figures, "autoencoder": autoencoder_figures(pipe, scenes), **scores.figures(),
-        "text_to_scene": text_scores.figures(),
+        "text_to_scene": text_figures,
     }  # fmt: skip
     write_report(output, figures, shown, imagined)
     say({name: figures[name] for name in ("segmenter_agreement", "probes", "warp_psnr", "autoencoder")})

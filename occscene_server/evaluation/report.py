@@ -7,7 +7,7 @@ import html
 import io
 import json
 import textwrap
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -37,25 +37,37 @@ img { display: block; width: 100%; }
 
 
 def write_report(
-    folder: Path, figures: Figures, shown: Sequence[GeneratedScene], imagined: Sequence[ImaginedScene]
+    folder: Path, figures: Figures, shown: Sequence[GeneratedScene], imagined: Mapping[str, Sequence[ImaginedScene]]
 ) -> None:
-    """Writes `report.json`, `report.html` and `sheet.png`.
+    """Writes `report.json`, `report.html`, `sheet.png` and `text_sheet.png`.
 
     Args:
         folder: made if it is not there.
         figures: the whole of the JSON.
         shown: the scenes in the pictures; of the first of them, the report also shows images to occupancy.
-        imagined: scenes from their prompts alone.
+        imagined: scenes from their prompts alone, "with_prior" and "without_prior".
     """
     folder.mkdir(parents=True, exist_ok=True)
     (folder / "report.json").write_text(json.dumps(figures, indent=1) + "\n", encoding="utf-8")
     (folder / "report.html").write_text(_page(figures, shown, imagined), encoding="utf-8")
     sheet(shown).save(folder / "sheet.png")
+    text_sheet(imagined["with_prior"]).save(folder / "text_sheet.png")
 
 
 def sheet(shown: Sequence[GeneratedScene]) -> Image.Image:
     """For each scene the prompt, its real views in a row, and below them the generated ones."""
-    blocks = [_block(made) for made in shown]
+    captions = [f"{made.scene.info.seed}, real above generated: {made.scene.info.prompt}" for made in shown]
+    return _stacked(
+        [_block(caption, made.scene.views, made.views) for caption, made in zip(captions, shown, strict=True)]
+    )
+
+
+def text_sheet(imagined: Sequence[ImaginedScene]) -> Image.Image:
+    """For each prompt the views that were made of it, and below them the occupancy that was made with them."""
+    return _stacked([_block(made.scene.info.prompt, made.views, _drawn(made.grid, made.cameras)) for made in imagined])
+
+
+def _stacked(blocks: Sequence[Image.Image]) -> Image.Image:
     image = Image.new("RGB", (max(b.width for b in blocks), sum(b.height for b in blocks)), "white")
     top = 0
     for block in blocks:
@@ -64,9 +76,9 @@ def sheet(shown: Sequence[GeneratedScene]) -> Image.Image:
     return image
 
 
-def _block(made: GeneratedScene) -> Image.Image:
-    rows = np.concatenate([_strip(made.scene.views), _strip(made.views)], axis=0)
-    caption = f"{made.scene.info.seed}, real above generated: {made.scene.info.prompt}"
+def _block(caption: str, *views: NDArray[np.uint8]) -> Image.Image:
+    """Rows of views (V, height, width, 3) under a caption."""
+    rows = np.concatenate([_strip(row) for row in views], axis=0)
     lines = textwrap.wrap(caption, width=max(20, rows.shape[1] // 6))
     head = _LINE_HEIGHT * len(lines) + 2 * _MARGIN
     block = Image.new("RGB", (rows.shape[1], rows.shape[0] + head), "white")
@@ -90,7 +102,7 @@ def _drawn(grid: SemanticGrid, cameras: Sequence[PinholeCamera]) -> NDArray[np.u
     return colors.repeat(CELL, 1).repeat(CELL, 2)
 
 
-def _page(figures: Figures, shown: Sequence[GeneratedScene], imagined: Sequence[ImaginedScene]) -> str:
+def _page(figures: Figures, shown: Sequence[GeneratedScene], imagined: Mapping[str, Sequence[ImaginedScene]]) -> str:
     model = html.escape(str(figures["model"]))
     told = ", ".join(f"{name} {value}" for name, value in figures["generation"].items())
     parts = [
@@ -105,12 +117,16 @@ def _page(figures: Figures, shown: Sequence[GeneratedScene], imagined: Sequence[
         "Rows: the blockout, the real render, the generated views.</p>",
         *(_pictures(made) for made in shown),
         "<h2>Text to scene</h2><p class='note'>From the prompts of the first scenes alone, seen by the default rig. "
-        "Rows: the views, and the occupancy that was made with them.</p>",
+        "Rows: the views that begin from a layout, the occupancy that was made with them, and the same two without a "
+        "prior.</p>",
         _text_to_scene_table(figures),
-        *(_imagined_pictures(made) for made in imagined),
+        *(
+            _imagined_pictures(made, bare)
+            for made, bare in zip(imagined["with_prior"], imagined["without_prior"], strict=True)
+        ),
         "<h2>Images to occupancy</h2><p class='note'>From the real renders of the first scenes alone. "
         "Rows: the renders, the predicted occupancy, the true one.</p>",
-        *(_perceived_pictures(made) for made in shown[: len(imagined)]),
+        *(_perceived_pictures(made) for made in shown[: len(imagined["with_prior"])]),
         "</html>",
     ]
     return "\n".join(parts) + "\n"
@@ -164,15 +180,24 @@ def _pictures(made: GeneratedScene) -> str:
 
 
 def _text_to_scene_table(figures: Figures) -> str:
-    scored = figures["text_to_scene"]
-    rows = [("segmenter agrees with the occupancy made", _share(scored["segmenter_agreement"]))]
-    rows += [(f"probe reads the {name.replace('_', ' ')}", _share(share)) for name, share in scored["probes"].items()]
-    rows.append(("voxels occupied", _share(scored["occupied_share"])))
-    return _table(("", "from text alone"), rows)
+    arms = [figures["text_to_scene"][arm] for arm in ("with_prior", "without_prior")]
+    named = arms[0]["named_classes"]
+    rows = [("segmenter agrees with the occupancy made", "", *(_share(arm["segmenter_agreement"]) for arm in arms))]
+    rows += [
+        (f"probe reads the {name.replace('_', ' ')}", "", *(_share(arm["probes"][name]) for arm in arms))
+        for name in arms[0]["probes"]
+    ]
+    rows.append(("voxels occupied", "", *(_share(arm["occupied_share"]) for arm in arms)))
+    rows.append(
+        (f"of {named['count']} named classes, the segmenter finds", _share(named["real"]),
+         *(_share(arm["named_classes"]["generated"]) for arm in arms))
+    )  # fmt: skip
+    return _table(("", "real renders", "from a layout", "without a prior"), rows)
 
 
-def _imagined_pictures(made: ImaginedScene) -> str:
-    return _strips(made.info.seed, made.info.prompt, made.views, _drawn(made.grid, made.cameras))
+def _imagined_pictures(made: ImaginedScene, bare: ImaginedScene) -> str:
+    rows = [row for one in (made, bare) for row in (one.views, _drawn(one.grid, one.cameras))]
+    return _strips(made.scene.info.seed, made.scene.info.prompt, *rows)
 
 
 def _perceived_pictures(made: GeneratedScene) -> str:

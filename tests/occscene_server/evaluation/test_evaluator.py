@@ -144,10 +144,14 @@ def test_evaluation_of_an_untrained_model(folder: Path) -> None:
     assert figures["kernel_distance"]["generated"] > 0
     assert figures["seconds_per_scene"]["mean"] > 0
     page = (folder / "report" / "report.html").read_text()
-    assert page.count("<img") == 2 * (3 + 2 + 3)  # as generated, from text alone, and occupancy from images alone
-    imagined = figures["text_to_scene"]
-    assert imagined["scenes"] == 2
-    assert 0 <= imagined["segmenter_agreement"] <= 1
-    assert set(imagined["probes"]) == {"style", "wall_color", "floor_color"}
+    assert page.count("<img") == 2 * (3 + 4 + 3)  # as generated, from text alone, and occupancy from images alone
+    for imagined in figures["text_to_scene"].values():
+        assert imagined["scenes"] == 2
+        assert 0 <= imagined["segmenter_agreement"] <= 1
+        assert set(imagined["probes"]) == {"style", "wall_color", "floor_color"}
+        named = imagined["named_classes"]
+        assert named["real"] * named["count"] * named["ratio"] == pytest.approx(named["generated"] * named["count"])
+    assert set(figures["text_to_scene"]) == {"with_prior", "without_prior"}
+    assert Image.open(folder / "report" / "text_sheet.png").width == 2 * 64
     assert "red walls" in page
     assert Image.open(folder / "report" / "sheet.png").width == 2 * 64
