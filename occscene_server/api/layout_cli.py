@@ -46,13 +46,12 @@ def layout(
     volume = default_volume("indoor")
     with user_errors(), TaskRunner(server, token_file, tls_ca, tls_identity, model, device) as runner:
         before = None if given is None else load_layout(given)
-        task = compose_task(prompt, seed, volume)
+        task = compose_task(prompt, seed, volume, parts)
         if before is not None:
             task.layout.CopyFrom(layout_to_message(PlacedLayout(before, room_pose(volume))))
             task.taxonomy = ""
         task.redraw.extend(_places(before, redraw or [], given))
         task.furnish = not redraw if furnish is None else furnish
-        task.with_parts = parts
         made = run_composition(runner, task)
     output.mkdir(parents=True, exist_ok=True)
     save_layout_event(output, made, volume)
@@ -62,10 +61,10 @@ def layout(
     say(one_line(f"{describe(written)}; layout.json and blockout.npz are in {output}"))
 
 
-def compose_task(prompt: str, seed: int, volume: GridVolume) -> job_pb2.ComposeLayout:
-    """The task that furnishes an empty volume."""
+def compose_task(prompt: str, seed: int, volume: GridVolume, parts: bool) -> job_pb2.ComposeLayout:
+    """The task that furnishes an empty volume, with boxes or with their parts."""
     return job_pb2.ComposeLayout(
-        prompt=prompt, seed=seed, volume=volume_to_message(volume), taxonomy="indoor", furnish=True
+        prompt=prompt, seed=seed, volume=volume_to_message(volume), taxonomy="indoor", furnish=True, with_parts=parts
     )
 
 

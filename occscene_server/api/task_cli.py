@@ -113,7 +113,7 @@ def _composed(runner: TaskRunner, prompt: str, seed: int, volume: GridVolume) ->
     with ProgressDisplay(lambda event: None) as display:
         if not runner.has_layout_prior(display):
             return None
-    made = run_composition(runner, compose_task(prompt, seed, volume))
+    made = run_composition(runner, compose_task(prompt, seed, volume, parts=True))
     for note in made.notes:
         say(one_line(f"note: {note}"))
     return layout_from_message(made.layout)

@@ -47,7 +47,7 @@ def layout_draft(
     notes: list[str] = []
     if given is None:
         assert priors is not None
-        given, notes = compose(priors, Composition(task.prompt, task.seed, volume))
+        given, notes = compose(priors, Composition(task.prompt, task.seed, volume, with_parts=True))
     propose = None
     if priors is not None and given.layout.room is not None:
         propose = priors.proposals(task.prompt)

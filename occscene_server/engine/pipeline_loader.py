@@ -73,4 +73,5 @@ def describe(name: str, pipe: Any, priors: ScenePriors | None = None) -> scene_s
         default_text_guidance_scale=defaults["text_guidance_scale"],
         default_occupancy_guidance_scale=defaults["occupancy_guidance_scale"],
         layout_prior=priors is not None,
+        parts_prior=priors is not None,
     )

@@ -77,6 +77,8 @@ def _generate_scene(
     grid = draft = None
     if task.HasField("grid"):
         grid = with_connected_objects(grid_from_message(task.grid))
+        if priors is not None and not task.without_prior:
+            options["finer"], _ = priors.parts.refine(grid)
     else:
         options |= {"volume": _volume(task), "taxonomy": task.taxonomy}
         draft, notes = layout_draft(priors, task, options["volume"])

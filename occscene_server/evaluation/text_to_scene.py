@@ -70,7 +70,7 @@ def imagine_scenes(
         drafts = None
         rig = default_rig(volume, views, width, height)
         if priors is not None:
-            placed, _ = compose(priors, Composition(prompt, seed, volume))
+            placed, _ = compose(priors, Composition(prompt, seed, volume, with_parts=True))
             rig = room_rig(placed, views, width, height)
             drafts = [LayoutDraft(placed, volume, priors.proposals(prompt), seed)]
         output = pipe(prompt, rig, volume=volume, taxonomy=taxonomy, drafts=drafts, seed=seed, **how.arguments())  # type: ignore[arg-type]

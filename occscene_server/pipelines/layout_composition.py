@@ -63,7 +63,10 @@ def compose(priors: ScenePriors, asked: Composition) -> tuple[PlacedLayout, list
     ]
     pose, room, objects = _given_room(asked, words.kinds)
     if room is None:
-        return PlacedLayout(_written(writer, asked), pose), notes
+        drawn = _written(writer, asked)
+        if asked.with_parts:
+            drawn = replace(drawn, objects=tuple(priors.with_parts(drawn.objects, asked.seed)))
+        return PlacedLayout(drawn, pose), notes
     known = _known(room, notes)
     seen = _seen_by_prior(writer, objects, notes)
     inner = Layout("indoor", known, tuple(objects[index] for index in seen))
@@ -83,6 +86,11 @@ def compose(priors: ScenePriors, asked: Composition) -> tuple[PlacedLayout, list
         objects.extend(drawn.objects[len(seen) :])
         assert drawn.room is not None
         room = replace(room, wall_color=drawn.room.wall_color, floor_color=drawn.room.floor_color)
+    if asked.with_parts:
+        furniture = [index for index, obj in enumerate(objects) if not is_shell(obj, words.kinds)]
+        made = priors.with_parts([objects[index] for index in furniture], asked.seed)
+        for index, obj in zip(furniture, made, strict=True):
+            objects[index] = obj
     return PlacedLayout(Layout("indoor", room, tuple(objects)), pose), notes
 
 

@@ -154,6 +154,7 @@ class OccScenePipeline(PerceptionMixin, DiffusionPipeline):
         cameras: Sequence[PinholeCamera] | Sequence[Sequence[PinholeCamera]],
         grid: SemanticGrid | Sequence[SemanticGrid] | None = None,
         *,
+        finer: SemanticGrid | Sequence[SemanticGrid] | None = None,
         drafts: Sequence[LayoutDraft] | None = None,
         negative_prompt: str | list[str] = "",
         volume: GridVolume | None = None,
@@ -176,6 +177,7 @@ class OccScenePipeline(PerceptionMixin, DiffusionPipeline):
             cameras: 1 to 16 views of one image size, which may be any; with a list of prompts also one such list a
                 prompt.
             grid: the blockout, or one a prompt, all of one shape; None for text to scene.
+            finer: the same blockouts with parts in place of boxes, which the views are to show; None for the boxes.
             drafts: layouts that text to scene begins from, one a prompt; they take part in the denoising and may be
                 other ones afterwards. Without them views are drafted from text alone, and what is perceived in them is
                 the blockout of the scene.
@@ -212,8 +214,9 @@ class OccScenePipeline(PerceptionMixin, DiffusionPipeline):
         noise_scale = self.config.default_noise_scale if noise_scale is None else noise_scale
         named = {"text_guidance_scale": text_guidance_scale, "occupancy_guidance_scale": occupancy_guidance_scale}
         check_sampling(num_inference_steps, named, noise_scale, len(prompts), generator, output_type)
-        start = grid if drafts is None else [draft.grid for draft in drafts]
-        inputs = SceneInputs.gather(len(prompts), cameras, start, volume, taxonomy, self.config.taxonomy)
+        if drafts is not None:
+            grid, finer = [draft.boxes for draft in drafts], [draft.grid for draft in drafts]
+        inputs = SceneInputs.gather(len(prompts), cameras, grid, volume, taxonomy, self.config.taxonomy, finer)
         sensor = self.sensor_size(*inputs.image_size)
         size = (sensor[0] // self.vae_scale_factor, sensor[1] // self.vae_scale_factor)
         shape = (len(prompts), inputs.views, self.vae.config.latent_channels, *size)
@@ -252,7 +255,7 @@ class OccScenePipeline(PerceptionMixin, DiffusionPipeline):
                     scene = scene.with_blockout(self.perceive(self.decode_latents(latents), scene))
                     latents = noise
                     self.scheduler.set_timesteps(num_inference_steps, device=device)
-                occupancy = scene.placed.labels if scene.has_blockout else None
+                occupancy = scene.shown.labels if scene.has_blockout else None
                 carved, guidance = self.draw_carved_guidance(scene, *words, size)
                 passes = gather_passes()
                 for index, timestep in enumerate(self.progress_bar(self.scheduler.timesteps)):
@@ -317,7 +320,7 @@ class OccScenePipeline(PerceptionMixin, DiffusionPipeline):
         """
         if occupancy is None:
             return None
-        grid = scene.placed if scene.has_blockout else scene.placed.with_labels(occupancy)
+        grid = scene.shown if scene.has_blockout else scene.placed.with_labels(occupancy)
         return self.denoiser.encode_condition(grid, scene.cameras, size, occupancy, guidance=guidance)
 
     def decode_latents(self, latents: Tensor) -> Tensor:
@@ -329,7 +332,7 @@ class OccScenePipeline(PerceptionMixin, DiffusionPipeline):
     def draw_detail(self, images: Tensor, scene: PlacedScenes, text: Tensor, text_mask: Tensor) -> Tensor:
         """Images (B, V, 3, height, width) with `surface_detail` redrawn as prompts (B, T, dim) and (B, T) say."""
         size = (images.shape[-2], images.shape[-1])
-        guidance = render_guidance(scene.placed, scene.cameras, size, self.perception.classes)
+        guidance = render_guidance(scene.shown, scene.cameras, size, self.perception.classes)
         return self.surface_detail(images, guidance, self.denoiser.pattern_words(text, text_mask))
 
     def cut(self, images: Tensor) -> Tensor:

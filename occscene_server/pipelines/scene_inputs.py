@@ -24,11 +24,25 @@ OUTPUT_TYPES = ("uint8", "pil", "np", "pt", "latent")
 
 @dataclass(frozen=True)
 class PlacedScenes:
-    """What a call places in the world: cameras, the blockouts (or empty grids), and which of the two they are."""
+    """What a call places in the world.
+
+    Args:
+        cameras: of every scene.
+        placed: the blockouts, or empty grids.
+        has_blockout: which of the two.
+        finer: the blockouts with parts in place of boxes, which the views are to show; None where they are the same.
+            Perception is told of the boxes, as it was in training, and may find other shapes in them.
+    """
 
     cameras: CameraTensors
     placed: GridTensors
     has_blockout: bool
+    finer: GridTensors | None = None
+
+    @property
+    def shown(self) -> GridTensors:
+        """What the views are to show."""
+        return self.placed if self.finer is None else self.finer
 
     def with_blockout(self, labels: Tensor) -> PlacedScenes:
         """The same places with labels (B, X, Y, Z) uint8 for blockouts."""
@@ -43,6 +57,7 @@ class SceneInputs:
         cameras: B lists of V cameras.
         grids: B blockouts, or B empty grids of the volume to predict.
         has_blockout: which of the two.
+        finer: B blockouts with parts in place of boxes; None for none.
 
     Raises:
         ValueError: the message names the argument, the value and the limit.
@@ -51,6 +66,7 @@ class SceneInputs:
     cameras: list[list[PinholeCamera]]
     grids: list[SemanticGrid]
     has_blockout: bool
+    finer: list[SemanticGrid] | None = None
 
     @classmethod
     def gather(
@@ -61,6 +77,7 @@ class SceneInputs:
         volume: GridVolume | None,
         taxonomy: str,
         known_taxonomy: str,
+        finer: SemanticGrid | Sequence[SemanticGrid] | None = None,
     ) -> SceneInputs:
         """Gives every scene its cameras and its grid; those that are given once are shared by all scenes."""
         camera_sets = _cameras_of_scenes(cameras, scenes)
@@ -78,7 +95,11 @@ class SceneInputs:
         for item in grids:
             if item.taxonomy != known_taxonomy:
                 raise ValueError(f"taxonomy is {item.taxonomy!r}; this model knows {known_taxonomy!r}")
-        return cls(camera_sets, grids, grid is not None)
+        if finer is not None:
+            finer = [finer] * scenes if isinstance(finer, SemanticGrid) else list(finer)
+            if [item.shape for item in finer] != [item.shape for item in grids]:
+                raise ValueError("finer must have as many grids as grid has, of the same shapes")
+        return cls(camera_sets, grids, grid is not None, finer)
 
     @property
     def views(self) -> int:
@@ -111,7 +132,9 @@ class SceneInputs:
         tensors = CameraTensors.from_cameras(self.cameras, device=device)
         if sensor is not None:
             tensors = replace(tensors, height=sensor[0], width=sensor[1])
-        return PlacedScenes(tensors, GridTensors.from_grids(self.grids, device=device), self.has_blockout)
+        placed = GridTensors.from_grids(self.grids, device=device)
+        finer = None if self.finer is None else GridTensors.from_grids(self.finer, device=device)
+        return PlacedScenes(tensors, placed, self.has_blockout, finer)
 
     def predicted(self, labels: Tensor) -> list[SemanticGrid]:
         """Labels (B, X, Y, Z) uint8 as grids in the place of the given ones."""

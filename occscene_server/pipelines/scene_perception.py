@@ -73,14 +73,14 @@ class PerceptionMixin:
         """Blockouts carved to what perception sees in the first guess of them, and the guidance that they give."""
         if not scene.has_blockout:
             return scene, None
-        guidance = self.denoiser.draw_guidance(scene.placed, scene.cameras, size)
+        guidance = self.denoiser.draw_guidance(scene.shown, scene.cameras, size)
         guess = self.denoiser.guess(guidance, text, text_mask)
         if guess is None:
             return scene, guidance
         images = self.decode_latents(guess)
         logits = self.perception(images, scene.cameras, scene.placed.volume, scene.placed.labels)
-        carved = replace(scene, placed=carve(scene.placed, logits))
-        return carved, self.denoiser.draw_guidance(carved.placed, scene.cameras, size)
+        carved = replace(scene, finer=carve(scene.shown, logits))
+        return carved, self.denoiser.draw_guidance(carved.shown, scene.cameras, size)
 
     def perceive(self, images: Tensor, scene: PlacedScenes, real: bool = False) -> Tensor:
         """Images (B, V, 3, height, width) to predicted labels (B, X, Y, Z) uint8.
@@ -96,7 +96,7 @@ class PerceptionMixin:
 
     def refine_occupancy(self, scene: PlacedScenes, images: Tensor) -> Tensor:
         """The occupancy for the next steps: what the artist placed, and what perception sees where she left space."""
-        return torch.where(scene.placed.occupied(), scene.placed.labels, self.perceive(images, scene))
+        return torch.where(scene.shown.occupied(), scene.shown.labels, self.perceive(images, scene))
 
     def join_layouts(
         self, drafts: Sequence[LayoutDraft], scene: PlacedScenes, images: Tensor
@@ -110,7 +110,8 @@ class PerceptionMixin:
         volume = scene.placed.volume
         changed = resample(drafts, self.perception(images, scene.cameras, volume, None))
         if changed:
-            grids = [draft.grid for draft in drafts]
-            scene = replace(scene, placed=GridTensors.from_grids(grids, device=images.device))
+            placed = GridTensors.from_grids([draft.boxes for draft in drafts], device=images.device)
+            finer = GridTensors.from_grids([draft.grid for draft in drafts], device=images.device)
+            scene = replace(scene, placed=placed, finer=finer)
         logits = self.perception(images, scene.cameras, volume, scene.placed.labels)
-        return scene, sure_or_given(logits, scene.placed.labels), changed
+        return scene, sure_or_given(logits, scene.shown.labels), changed

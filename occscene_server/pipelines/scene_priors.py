@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from occscene.layout import Layout
+import numpy as np
+from occscene.layout import Layout, LayoutObject
 
+from occscene_server.pipelines.blockout_parts import BlockoutParts
 from occscene_server.pipelines.text_to_layout import TextToLayout
-from occscene_server.weights import default_layout_prior
+from occscene_server.weights import default_layout_prior, default_parts_prior
 
 
 @dataclass(frozen=True, eq=False)
@@ -17,9 +19,11 @@ class ScenePriors:
 
     Args:
         layout: writes rooms as boxes.
+        parts: turns boxes into parts.
     """
 
     layout: TextToLayout
+    parts: BlockoutParts
 
     @staticmethod
     def bundled(taxonomy: str) -> ScenePriors | None:
@@ -29,8 +33,20 @@ class ScenePriors:
         """
         if taxonomy != "indoor":
             return None
-        return ScenePriors(TextToLayout.from_pretrained(default_layout_prior()))
+        parts = BlockoutParts.from_pretrained(default_parts_prior())
+        return ScenePriors(TextToLayout.from_pretrained(default_layout_prior()), parts)
 
     def proposals(self, prompt: str) -> Callable[[Layout, int, int], Layout]:
         """What draws one object of a layout anew for a prompt: (layout, its place, seed) to the layout with it."""
         return lambda layout, index, seed: self.layout.draw_anew(layout, index, prompt, seed)
+
+    def with_parts(self, objects: Sequence[LayoutObject], seed: int) -> list[LayoutObject]:
+        """Objects with parts, where they have none and a known kind; they depend on its place and the seed."""
+        plain = [index for index, obj in enumerate(objects) if not obj.parts]
+        phrases = [f"a {objects[index].color_word} {objects[index].name}".replace("  ", " ") for index in plain]
+        seeds = [int(np.random.SeedSequence((seed, index)).generate_state(1)[0]) for index in plain]
+        made = self.parts.with_parts([objects[index] for index in plain], phrases, seeds)
+        result = list(objects)
+        for index, obj in zip(plain, made, strict=True):
+            result[index] = obj
+        return result

@@ -17,11 +17,12 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from occscene.grid import GridVolume, SemanticGrid
-from occscene.layout import Layout
+from occscene.layout import Layout, LayoutObject, LayoutPart, Vector
 from occscene.placed_layout import PlacedLayout
 from torch import Tensor
 
 from occscene_server.geometry.layout_grid import placed_grid
+from occscene_server.geometry.solids import Solids
 
 SURE = 0.8
 """Probability above which a perceived class stands in place of the layout's."""
@@ -56,8 +57,14 @@ class LayoutDraft:
 
     @property
     def grid(self) -> SemanticGrid:
-        """The layout's boxes in the volume, with their names and colours."""
+        """The layout in the volume: the parts of what has any, else boxes, with names and colours."""
         return self.grid_of(self.placed.layout)
+
+    @property
+    def boxes(self) -> SemanticGrid:
+        """The same without parts."""
+        layout = self.placed.layout
+        return self.grid_of(replace(layout, objects=tuple(replace(obj, parts=()) for obj in layout.objects)))
 
     def grid_of(self, layout: Layout) -> SemanticGrid:
         """A layout's boxes in the volume, that layout standing where this draft's does."""
@@ -84,7 +91,7 @@ class LayoutDraft:
             drawn = self.propose(layout, index, seed).objects[index]
             old = layout.objects[index]
             # the views show its colours already
-            drawn = replace(drawn, color=old.color, color_word=old.color_word)
+            drawn = replace(drawn, color=old.color, color_word=old.color_word, parts=stretched_parts(old, drawn.size))
             proposed = replace(layout, objects=(*layout.objects[:index], drawn, *layout.objects[index + 1 :]))
             new = self.grid_of(proposed).labels
             if likelihood_ratio(log_probabilities, labels, new) >= threshold:
@@ -93,6 +100,13 @@ class LayoutDraft:
         self.placed = replace(self.placed, layout=layout)
         self.accepted += taken
         return taken
+
+
+def stretched_parts(obj: LayoutObject, size: Vector) -> tuple[LayoutPart, ...]:
+    """An object's parts for a box of another size."""
+    if not obj.parts:
+        return ()
+    return Solids.of_layout(obj.parts).stretched(np.array(size) / obj.size).layout_parts()
 
 
 def likelihood_ratio(log_probabilities: NDArray[np.float32], old: NDArray[np.uint8], new: NDArray[np.uint8]) -> float:
