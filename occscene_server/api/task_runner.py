@@ -125,11 +125,14 @@ class TaskRunner:
         request_id: str | None,
     ) -> None:
         request.request_id = _canonical(request_id) if request_id else str(uuid.uuid4())
-        display.say(f"request {request.request_id}")  # with it the result can be had even if this process is killed now
+        lasts = not request.HasField("compose_layout")  # a layout is there at once
+        if lasts:  # with it the result can be had even if this process is killed now
+            display.say(f"request {request.request_id}")
         job = client.submit(request)
         if request_id and client.request(job.id) != request:
             raise ValueError(f"--request-id {request_id} is that of job {job.id}, of which something else was asked")
-        display.say(f"job {job.id}; should this process die: occscene-server jobs fetch {job.id} --output DIR")
+        if lasts:
+            display.say(f"job {job.id}; should this process die: occscene-server jobs fetch {job.id} --output DIR")
         try:
             for event in client.watch(job.id):
                 display.show(event)

@@ -12,7 +12,7 @@ import sys
 import time
 from dataclasses import replace
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, NoReturn
 
 import bpy
 import numpy as np
@@ -31,21 +31,32 @@ from occscene_server.studio.sample import SAMPLES, VIEW_SIDE, build_sample
 from occscene_server.terminal import say
 
 SERVER_START_SECONDS = 60
+TEXT = "text"
+"""In place of a sample: text to scene."""
+TEXT_PROMPT = "a dining room with an oak table and four chairs, a sideboard, teal walls, bright day"
 _CAPTION_HEIGHT = 18
 
 
 def demo(
-    sample: Annotated[str, typer.Option(help=f"The blockout: {', '.join(SAMPLES)}.")] = "living_room",
+    sample: Annotated[
+        str, typer.Option(help=f"The blockout: {', '.join(SAMPLES)}; or {TEXT} for text to scene.")
+    ] = "living_room",
     prompt: Annotated[str, typer.Option(help="What the scene looks like; the sample's own if absent.")] = "",
     seed: Annotated[int, typer.Option(min=0, help="Another seed, another variant.")] = 0,
     output: Annotated[Path, typer.Option(help="Folder for the results.")] = Path("demo"),
 ) -> None:
-    """Turn a sample blockout into textured views and a predicted occupancy."""
-    if sample not in SAMPLES:
-        raise typer.BadParameter(f"--sample is {sample!r}; it must be one of {', '.join(SAMPLES)}")
+    """Turn a sample blockout, or words alone, into textured views and a predicted occupancy."""
+    if sample not in (*SAMPLES, TEXT):
+        raise typer.BadParameter(f"--sample is {sample!r}; it must be one of {', '.join((*SAMPLES, TEXT))}")
     output = output.resolve()
     output.mkdir(parents=True, exist_ok=True)
     begin = time.monotonic()
+    if sample == TEXT:
+        text_to_scene(prompt or TEXT_PROMPT, seed, output)
+        say(f"\nDone in {time.monotonic() - begin:.0f} s. In {output}:")
+        say("  sheet.png         the layout, the four views, and its voxels beside the occupancy: look at this first")
+        say("  layout.json       the room as named boxes with their parts; blockout.npz is its grid")
+        end_process()
     server = start_server(output)
     try:
         open_blockout(sample, prompt, output)
@@ -66,9 +77,33 @@ def demo(
     say("  view_*.png        the views; occupancy.npz and blockout.npz are the grids, voxels.png their meshes")
     say(f"  {sample}.blend  everything in one file: views as camera backgrounds, the occupancy as a mesh")
     say('Next: make demo SAMPLE=bedroom PROMPT="a japanese bedroom with green walls, a blue bed, overcast"')
-    sys.stdout.flush()  # for the process ends at once
+    end_process()
+
+
+def end_process() -> NoReturn:
+    """Ends at once: Blender as a module now and then crashes while the interpreter unloads it."""
+    sys.stdout.flush()
     blender_addon.unregister()
-    os._exit(0)  # Blender as a module now and then crashes while the interpreter unloads it
+    os._exit(0)
+
+
+def text_to_scene(prompt: str, seed: int, output: Path) -> None:
+    """Makes a scene of words on a server of this machine, and draws what came of it.
+
+    Raises:
+        RuntimeError, CalledProcessError: the server did not start, or the scene was not made.
+    """
+    server = start_server(output)
+    try:
+        address = wait_for_server(server, output)
+        command = [sys.executable, "-m", "occscene_server.cli", "generate", "--prompt", prompt, "--seed", str(seed)]
+        subprocess.run([*command, "--output", str(output), "--server", address], check=True)
+    finally:
+        server.terminate()
+        server.wait()
+    bpy.ops.wm.read_factory_settings(use_empty=True)
+    blender_addon.register()
+    draw_results(output, prompt, "The layout that the prior wrote", "Layout")
 
 
 def start_server(output: Path) -> subprocess.Popen[bytes]:
@@ -109,7 +144,9 @@ def open_blockout(sample: str, prompt: str, output: Path) -> None:
     bpy.ops.occscene.voxelize(filepath=str(output / "blockout.npz"), cameras_filepath=str(output / "cameras.json"))
 
 
-def draw_results(output: Path, prompt: str) -> None:
+def draw_results(
+    output: Path, prompt: str, caption: str = "The blockout that Blender sent", name: str = "Blockout"
+) -> None:
     """Writes `voxels.png` and `sheet.png` from the grids and views in `output`; empties Blender's scene."""
     blockout, predicted = load_grid(output / "blockout.npz"), load_grid(output / "occupancy.npz")
     cameras = load_cameras(output / "cameras.json")
@@ -118,9 +155,9 @@ def draw_results(output: Path, prompt: str) -> None:
     seen = np.concatenate([class_view(blockout, camera) for camera in cameras], axis=1)
     views = [np.asarray(Image.open(output / f"view_{camera.name}.png").convert("RGB")) for camera in cameras]
     rows = [
-        ("The blockout that Blender sent", seen),
+        (caption, seen),
         (f"Views: {prompt}", np.concatenate(views, axis=1)),
-        ("Blockout and predicted occupancy, ceiling and near walls cut away", voxels),
+        (f"{name} and predicted occupancy, ceiling and near walls cut away", voxels),
     ]
     width = max(row.shape[1] for _, row in rows)
     sheet = Image.new("RGB", (width, sum(row.shape[0] + _CAPTION_HEIGHT for _, row in rows)), "white")
