@@ -78,7 +78,7 @@ def _generate_scene(
     if task.HasField("grid"):
         grid = with_connected_objects(grid_from_message(task.grid))
         if priors is not None and not task.without_prior:
-            options["finer"], _ = priors.parts.refine(grid)
+            options["finer"], _ = priors.parts.refine(grid, task.prompt)
     else:
         options |= {"volume": _volume(task), "taxonomy": task.taxonomy}
         draft, notes = layout_draft(priors, task, options["volume"])

@@ -12,6 +12,9 @@ from occscene_server.pipelines.blockout_parts import BlockoutParts
 from occscene_server.pipelines.text_to_layout import TextToLayout
 from occscene_server.weights import default_layout_prior, default_parts_prior
 
+_WHOLE = ("door", "window", "curtain", "rug", "picture")
+"""Kinds that lie flat: their boxes say all that voxels can show."""
+
 
 @dataclass(frozen=True, eq=False)
 class ScenePriors:
@@ -42,7 +45,7 @@ class ScenePriors:
 
     def with_parts(self, objects: Sequence[LayoutObject], seed: int) -> list[LayoutObject]:
         """Objects with parts, where they have none and a known kind; they depend on its place and the seed."""
-        plain = [index for index, obj in enumerate(objects) if not obj.parts]
+        plain = [index for index, obj in enumerate(objects) if not obj.parts and obj.name not in _WHOLE]
         phrases = [f"a {objects[index].color_word} {objects[index].name}".replace("  ", " ") for index in plain]
         seeds = [int(np.random.SeedSequence((seed, index)).generate_state(1)[0]) for index in plain]
         made = self.parts.with_parts([objects[index] for index in plain], phrases, seeds)

@@ -72,6 +72,7 @@ async def test_the_model_says_that_it_writes_layouts(stub: Stub) -> None:
     await composed(stub)  # then the model is loaded
     (model,) = (await stub.GetServerInfo(scene_service_pb2.GetServerInfoRequest())).models
     assert model.layout_prior
+    assert model.parts_prior
 
 
 async def test_a_room_from_words_lies_in_the_volume_and_is_replayed(stub: Stub) -> None:
@@ -134,6 +135,18 @@ async def test_only_what_is_named_is_drawn_anew(stub: Stub) -> None:
     assert changed in ([index], [])
     assert bool(changed) != any("stays as it is" in note for note in made.notes)
     assert after.layout.objects[index].name == "bed"
+
+
+async def test_boxes_get_parts_that_stay_in_them(stub: Stub) -> None:
+    plain = layout_from_message((await composed(stub, seed=2)).layout)
+    made = await composed(stub, layout=layout_to_message(plain), furnish=False, with_parts=True)
+    finer = layout_from_message(made.layout).layout.objects
+    assert [replace(obj, parts=()) for obj in finer] == list(plain.layout.objects)
+    bed = next(obj for obj in finer if obj.name == "bed")
+    assert len(bed.parts) > 2
+    for part in bed.parts:
+        assert (np.abs(part.center) <= np.array(bed.size) / 2 + 0.1).all()
+    assert not any(obj.parts for obj in finer if obj.name in ("door", "window"))
 
 
 async def test_what_the_prior_does_not_know_is_noted(stub: Stub) -> None:

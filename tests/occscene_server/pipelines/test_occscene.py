@@ -13,6 +13,10 @@ import torch
 from diffusers.callbacks import PipelineCallback
 from occscene.camera import PinholeCamera
 from occscene.grid import GridObject, SemanticGrid
+from occscene.layout import Layout, LayoutObject, LayoutRoom
+from occscene.placed_layout import PlacedLayout
+from occscene.rig import default_rig
+from occscene.volumes import default_volume
 from torch.nn.functional import one_hot
 
 from occscene_server.geometry.cameras import CameraTensors
@@ -28,6 +32,7 @@ from occscene_server.pipelines.occscene import OccScenePipeline
 from occscene_server.pipelines.output import to_uint8
 from occscene_server.pipelines.prediction import GuidancePasses, flow_scheduler, guided_prediction
 from occscene_server.pipelines.scene_inputs import PlacedScenes, SceneInputs
+from occscene_server.pipelines.text_to_scene import PROPOSALS, LayoutDraft
 
 
 @pytest.fixture(scope="module")
@@ -115,6 +120,45 @@ def test_guidance_shows_objects_as_perceived_in_the_first_guess(
     pipe("a sofa", cameras(1), grid, num_inference_steps=1)
     torch.testing.assert_close(drawn[-1], labels)
     assert all((given == torch.from_numpy(grid.labels)).all() for given in aligned)
+
+
+def test_views_show_the_finer_blockout_and_perception_is_told_of_the_boxes(
+    pipe: OccScenePipeline, grid: SemanticGrid, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    labels, instances = grid.labels.copy(), np.asarray(grid.instances).copy()
+    labels[4:8, 4:6, 3:5], instances[4:8, 4:6, 3:5] = 0, 0
+    finer = replace(grid, labels=labels, instances=instances)
+    told, aligned = [], []
+    perceive, align = pipe.perception.forward, pipe.denoiser.alignment.forward
+    monkeypatch.setattr(pipe.perception, "forward", lambda *a: (told.append(a[3]), perceive(*a))[1])
+    monkeypatch.setattr(pipe.denoiser.alignment, "forward", lambda *a: (aligned.append(a[0]), align(*a))[1])
+    shown = pipe("a sofa", cameras(1), grid, finer=finer, num_inference_steps=1)
+    assert len(told) == 2
+    assert all((given == torch.from_numpy(grid.labels)).all() for given in told)
+    torch.testing.assert_close(aligned[-1][0], torch.from_numpy(labels))
+    plain = pipe("a sofa", cameras(1), grid, num_inference_steps=1)
+    assert (shown.images != plain.images).any()
+    with pytest.raises(ValueError, match="finer must have"):
+        pipe("a sofa", cameras(1), grid, finer=[finer, finer], num_inference_steps=1)
+
+
+def test_a_layout_takes_the_drafts_place_and_is_drawn_anew(pipe: OccScenePipeline) -> None:
+    volume = default_volume("indoor")
+    sofa = LayoutObject("sofa", "sofa", (0.0, 1.0, 0.4), (1.6, 0.8, 0.8), color=(0.6, 0.1, 0.1))
+    placed = PlacedLayout(Layout("indoor", LayoutRoom((3.5, 3.5, 2.4)), (sofa,)))
+    asked: list[int] = []
+
+    def propose(layout: Layout, index: int, seed: int) -> Layout:
+        asked.append(index)
+        return replace(layout, objects=(replace(sofa, center=(0.0, -1.0 + 1e-3 * len(asked), 0.4)),))
+
+    draft = LayoutDraft(placed, volume, propose)
+    output = pipe("a red sofa", default_rig(volume, 2, 64, 64), volume=volume, drafts=[draft], num_inference_steps=4)
+    assert pipe.num_timesteps == 4  # no draft of views
+    assert len(asked) == 2 * PROPOSALS
+    assert output.grid.shape == volume.shape
+    assert draft.placed.layout.room == placed.layout.room
+    assert (draft.placed.layout.objects == (sofa,)) == (draft.accepted == 0)
 
 
 def test_text_to_scene_needs_only_a_volume(pipe: OccScenePipeline, grid: SemanticGrid) -> None:

@@ -10,12 +10,12 @@ import pytest
 import torch
 from numpy.typing import NDArray
 from occscene.grid import GridVolume
-from occscene.layout import Layout, LayoutObject, LayoutRoom
+from occscene.layout import Layout, LayoutObject, LayoutPart, LayoutRoom
 from occscene.placed_layout import PlacedLayout
 from occscene.taxonomy import INDOOR
 
 from occscene_server.geometry.layout_grid import placed_grid
-from occscene_server.pipelines.text_to_scene import LayoutDraft, likelihood_ratio, sure_or_given
+from occscene_server.pipelines.text_to_scene import LayoutDraft, likelihood_ratio, stretched_parts, sure_or_given
 
 POSE = np.eye(4)
 POSE[:3, 3] = -1.6, -1.6, -0.1
@@ -127,3 +127,23 @@ def test_a_layout_is_voxelised_where_it_stands() -> None:
     np.testing.assert_array_equal(moved.labels, plain.labels)
     np.testing.assert_array_equal(moved.world_from_grid, pose @ POSE)
     assert [obj.hint for obj in moved.objects if obj.name == "table"] == [TABLE.color]
+
+
+def test_parts_are_stretched_with_their_box() -> None:
+    top = LayoutPart("box", (0.0, 0.0, 0.25), (0.6, 0.6, 0.1))
+    leg = LayoutPart("rod", (0.25, 0.25, -0.05), (0.1, 0.1, 0.5))
+    table = replace(TABLE, parts=(top, leg))
+    wide_top, wide_leg = stretched_parts(table, (1.2, 0.6, 0.6))
+    assert wide_top.size == pytest.approx((1.2, 0.6, 0.1))
+    assert wide_leg.center == pytest.approx((0.5, 0.25, -0.05))
+    assert stretched_parts(TABLE, (1.2, 0.6, 0.6)) == ()
+
+
+def test_a_draft_shows_parts_and_its_boxes_do_not() -> None:
+    top = LayoutPart("box", (0.0, 0.0, 0.25), (0.6, 0.6, 0.1))
+    beginning = draft(replace(TABLE, parts=(top,)))
+    table = INDOOR.index_of("table")
+    assert (beginning.grid.labels == table).sum() == 36
+    assert (beginning.boxes.labels == table).sum() == 216
+    beginning.resample(np.zeros((len(INDOOR), *VOLUME.shape), np.float32), proposals=1)
+    assert beginning.placed.layout.objects[0].parts[0].size == pytest.approx(top.size)
