@@ -92,7 +92,7 @@ class PerceptionMixin:
         """
         blockout = scene.placed.labels if scene.has_blockout else None
         logits = self.perception(images, scene.cameras, scene.placed.volume, blockout)
-        return keep_modelled(scene.placed, classify_voxels(logits), logits.softmax(1)[:, 0] if real else None)
+        return keep_modelled(scene.shown, classify_voxels(logits), logits.softmax(1)[:, 0] if real else None)
 
     def refine_occupancy(self, scene: PlacedScenes, images: Tensor) -> Tensor:
         """The occupancy for the next steps: what the artist placed, and what perception sees where she left space."""
