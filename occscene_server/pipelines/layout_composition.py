@@ -75,7 +75,7 @@ def compose(priors: ScenePriors, asked: Composition) -> tuple[PlacedLayout, list
         if index not in seen:
             notes.append(f"“{name}” is not drawn anew: the layout prior does not draw such things.")
             continue
-        changed = writer.draw_anew(inner, seen.index(index), asked.prompt, asked.seed + count)
+        changed = writer.draw_anew(inner, seen.index(index), asked.prompt, (asked.seed + count) % 2**64)
         if changed == inner:
             notes.append(f"“{name}” stays as it is: nothing else was found that fits; try another seed.")
         inner = changed

@@ -137,6 +137,13 @@ async def test_only_what_is_named_is_drawn_anew(stub: Stub) -> None:
     assert after.layout.objects[index].name == "bed"
 
 
+async def test_the_largest_seed_is_a_seed(stub: Stub) -> None:
+    last = 2**64 - 1
+    before = await composed(stub, seed=last, with_parts=True)
+    made = await composed(stub, seed=last, layout=before.layout, redraw=[1, 0], furnish=False)
+    assert len(made.layout.objects) == len(before.layout.objects)
+
+
 async def test_boxes_get_parts_that_stay_in_them(stub: Stub) -> None:
     plain = layout_from_message((await composed(stub, seed=2)).layout)
     made = await composed(stub, layout=layout_to_message(plain), furnish=False, with_parts=True)
