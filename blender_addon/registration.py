@@ -10,7 +10,9 @@ import bpy
 from . import preferences, properties, translations
 from .operators import (
     adding,
+    blockouts,
     command,
+    composing,
     connecting,
     following,
     generating,
@@ -44,6 +46,8 @@ _CLASSES = (
     *local_server.CLASSES,
     *styles.CLASSES,
     *generating.CLASSES,
+    *composing.CLASSES,
+    *blockouts.CLASSES,
     *following.CLASSES,
     *results.CLASSES,
     *importing.CLASSES,

@@ -9,15 +9,17 @@ Commands (fields beside `id`, `command`, `server`) and the events that answer th
               volume and taxonomy             -> accepted(job_id), then as `watch`
     predict   request_id, directory, cameras, image_bytes (sizes of the PNG files that the body begins with); grid,
               volume and taxonomy as above    -> accepted(job_id), then as `watch`
+    compose   request_id, directory, layout (fields of layout.json), volume, taxonomy, prompt, seed, redraw, furnish,
+              with_parts                      -> accepted(job_id), then as `watch`
     watch     job_id, or "" and request_id; directory, after_sequence
                                               -> accepted(job_id) where it was "", queued(position) started(device)
                                                  progress(phase, step, steps)
                                                  preview|view(view, name; the image in the body; a view's file)
-                                                 occupancy(file)
+                                                 occupancy(file) layout(file, layout, notes)
                                                  succeeded(seconds) | failed(reason, message, advice) | cancelled
     cancel    job_id                          -> cancelling
-The blockout that is sent, finished views and the occupancy are written to `directory`, where a `file` is a name in it.
-Every event of a job carries its `sequence`. While nobody answers, generate, predict, watch and cancel send
+The blockout that is sent, finished views, the occupancy and the layout are written to `directory`, where a `file` is a
+name in it. Every event of a job carries its `sequence`. While nobody answers, all commands of jobs send
 reconnecting(message) before each pause, and watching sends reconnected(is_queued) when it goes on. `is_repeat` says
 that a child which died had the same command. A command that fails sends error(reason, message, advice, is_lost)
 instead, where `is_lost` says that the server may have the job all the same. Each command runs in a thread of its own,
@@ -39,7 +41,7 @@ from .check import check_server
 from .failures import Failure, failure_of
 from .messages import Message, MessageDecoder, encode_message
 from .remote_job import RPC_TIMEOUT, RemoteJob
-from .requests import blockout_grid, generate_request, info_head, predict_request
+from .requests import blockout_grid, compose_request, generate_request, info_head, predict_request
 from .server import ServerConnections
 
 
@@ -61,6 +63,7 @@ class Child:
             "check": self._check,
             "generate": self._generate,
             "predict": self._predict,
+            "compose": self._compose,
             "watch": self._watch,
             "cancel": self._cancel,
         }
@@ -99,6 +102,9 @@ class Child:
     def _predict(self, request: Message) -> None:
         submission = predict_request(request.head, request.body)
         self._job(request).submit(submission, blockout_grid(request.head, request.body))
+
+    def _compose(self, request: Message) -> None:
+        self._job(request).submit(compose_request(request.head), None)
 
     def _watch(self, request: Message) -> None:
         self._job(request).watch()

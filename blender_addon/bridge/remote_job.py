@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from time import sleep
 from typing import Any, Protocol, TypeVar
 
 import grpc
 from occscene.grid import SemanticGrid
+from occscene.placed_layout import placed_to_json
 from occscene.v1 import job_pb2, scene_service_pb2, scene_service_pb2_grpc
 
 from .failures import Failure, failure_of
-from .requests import event_messages, occupancy_grid
-from .result_folder import BLOCKOUT_FILE, OCCUPANCY_FILE, ResultFolder, not_written
+from .requests import check_priors, event_layout, event_messages, occupancy_grid
+from .result_folder import BLOCKOUT_FILE, LAYOUT_FILE, OCCUPANCY_FILE, ResultFolder, not_written
 from .server import ServerConnections
 
 RPC_TIMEOUT = 20.0
@@ -73,12 +75,13 @@ class RemoteJob:
     def submit(self, submission: scene_service_pb2.SubmitJobRequest, blockout: SemanticGrid | None) -> None:
         """Hands the request in and follows the job.
 
-        A server that is not there is told at once, before anything is sent; from then on a lost answer is asked for
-        again until it comes.
+        A server that is not there, or has no prior for it, is told at once, before anything is sent; from then on a
+        lost answer is asked for again until it comes.
         """
         if not self._head.get("is_repeat"):
             request = scene_service_pb2.GetServerInfoRequest()
-            self._stub.GetServerInfo(request, timeout=RPC_TIMEOUT, metadata=self._metadata)
+            info = self._stub.GetServerInfo(request, timeout=RPC_TIMEOUT, metadata=self._metadata)
+            check_priors(submission, info)
         if blockout is not None:
             try:
                 ResultFolder(self._head["directory"]).write_grid(BLOCKOUT_FILE, blockout)
@@ -146,6 +149,10 @@ class RemoteJob:
             elif head["event"] == "occupancy":
                 folder.write_grid(OCCUPANCY_FILE, occupancy_grid(response.event))
                 head["file"] = OCCUPANCY_FILE
+            elif head["event"] == "layout":
+                fields = placed_to_json(event_layout(response.event), head["notes"])
+                folder.write_text(LAYOUT_FILE, json.dumps(fields, indent=1) + "\n")
+                head |= {"file": LAYOUT_FILE, "layout": fields}
             elif head["event"] == "succeeded":
                 folder.remove_parts()
             self._send(head, body)

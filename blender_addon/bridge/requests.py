@@ -6,10 +6,13 @@ from typing import Any
 
 from occscene.codec import camera_to_message, grid_from_message, grid_to_message, volume_to_message
 from occscene.grid import SemanticGrid
+from occscene.layout_codec import layout_from_message, layout_to_message
+from occscene.placed_layout import PlacedLayout, placed_from_json
 from occscene.v1 import camera_pb2, grid_pb2, job_pb2, scene_service_pb2
 
 from . import grid_body
 from .cameras_head import cameras_from_head
+from .failures import Failure
 
 
 def generate_request(head: dict[str, Any], body: bytes) -> scene_service_pb2.SubmitJobRequest:
@@ -52,9 +55,43 @@ def predict_request(head: dict[str, Any], body: bytes) -> scene_service_pb2.Subm
     return scene_service_pb2.SubmitJobRequest(request_id=head["request_id"], predict_occupancy=task)
 
 
+def compose_request(head: dict[str, Any]) -> scene_service_pb2.SubmitJobRequest:
+    """The submission that a `compose` command asks for."""
+    task = job_pb2.ComposeLayout(
+        prompt=head["prompt"],
+        seed=head["seed"],
+        layout=layout_to_message(placed_from_json(head["layout"])),
+        volume=_volume(head),
+        taxonomy=head["taxonomy"],
+        redraw=head["redraw"],
+        furnish=head["furnish"],
+        with_parts=head["with_parts"],
+    )
+    return scene_service_pb2.SubmitJobRequest(request_id=head["request_id"], compose_layout=task)
+
+
+def check_priors(
+    submission: scene_service_pb2.SubmitJobRequest, answer: scene_service_pb2.GetServerInfoResponse
+) -> None:
+    """Looks whether a server can do what a submission asks for, as far as it says.
+
+    Raises:
+        Failure: its models have no prior for it.
+    """
+    if not answer.models or not submission.HasField("compose_layout"):
+        return
+    task = submission.compose_layout
+    names = ", ".join(model.name for model in answer.models)
+    advice = "Update the server, or choose one whose model has it in the preferences."
+    if (task.furnish or task.redraw) and not any(model.layout_prior for model in answer.models):
+        raise Failure("NO_LAYOUT_PRIOR", f"The server's model ({names}) has no layout prior.", advice)
+    if task.with_parts and not any(model.parts_prior for model in answer.models):
+        raise Failure("NO_PARTS_PRIOR", f"The server's model ({names}) has no prior for parts.", advice)
+
+
 def blockout_grid(head: dict[str, Any], body: bytes) -> SemanticGrid | None:
     """The grid that a command brings, or None."""
-    if head["grid"] is None:
+    if head.get("grid") is None:
         return None
     return grid_body.grid_from_message(head["grid"], body[sum(head.get("image_bytes", ())) :])
 
@@ -72,8 +109,13 @@ def occupancy_grid(event: job_pb2.JobEvent) -> SemanticGrid:
     return grid_from_message(event.occupancy.grid)
 
 
+def event_layout(event: job_pb2.JobEvent) -> PlacedLayout:
+    """The layout of a `layout` event."""
+    return layout_from_message(event.layout.layout)
+
+
 def event_messages(event: job_pb2.JobEvent) -> tuple[dict[str, Any], bytes]:
-    """The head and the body of a job's event, without an occupancy's voxels."""
+    """The head and the body of a job's event, without an occupancy's voxels and a layout's objects."""
     kind = event.WhichOneof("kind") or "unknown"
     head: dict[str, Any] = {"event": kind, "sequence": event.sequence}
     if kind == "queued":
@@ -86,6 +128,8 @@ def event_messages(event: job_pb2.JobEvent) -> tuple[dict[str, Any], bytes]:
     if kind in ("preview", "view"):
         picture = event.preview if kind == "preview" else event.view
         return {**head, "view": picture.view, "name": picture.name}, picture.image.data
+    if kind == "layout":
+        return {**head, "notes": list(event.layout.notes)}, b""
     if kind == "succeeded":
         return {**head, "seconds": event.succeeded.seconds}, b""
     if kind == "failed":
@@ -108,6 +152,8 @@ def info_head(answer: scene_service_pb2.GetServerInfoResponse) -> dict[str, Any]
                 "image_size": [model.image_width, model.image_height],
                 "image_multiple": max(1, model.image_multiple),
                 "default_steps": model.default_steps,
+                "layout_prior": model.layout_prior,
+                "parts_prior": model.parts_prior,
             }
             for model in answer.models
         ],

@@ -14,6 +14,7 @@ from occscene.grid import SemanticGrid, save_grid
 
 BLOCKOUT_FILE = "blockout.npz"
 OCCUPANCY_FILE = "occupancy.npz"
+LAYOUT_FILE = "layout.json"
 
 
 def view_file(name: str) -> str:

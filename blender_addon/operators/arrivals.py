@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import json
 from dataclasses import dataclass, field, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +16,7 @@ from ..bridge.messages import Message
 from ..bridge.result_folder import OCCUPANCY_FILE, ResultFolder
 from ..scene.images import Pixels, draw_thumbnail, encoded_pixels, image_pixels, packed_image
 from ..scene.preview import PreviewSheet, offer_preview
-from . import journal
+from . import composed, journal
 from .request import Request
 
 FINAL_EVENTS = frozenset({"succeeded", "failed", "cancelled", "error"})
@@ -31,6 +32,9 @@ class Record:
         scene_uid: session uid of the scene it was sent from.
         views: file names in the request's folder by the names of the views that are there.
         sheet: the previews, once there are some.
+        layout_file: the layout's file in the request's folder; "" while there is none.
+        layout: its fields.
+        notes: what the server says about it.
     """
 
     request: Request
@@ -47,6 +51,9 @@ class Record:
     seconds: float = 0.0
     views: dict[str, str] = field(default_factory=dict)
     sheet: PreviewSheet | None = None
+    layout_file: str = ""
+    layout: dict[str, Any] | None = None
+    notes: tuple[str, ...] = ()
 
     @classmethod
     def of_result(cls, result: Any, scene: bpy.types.Scene) -> Record:
@@ -69,6 +76,7 @@ _SHOWN = (
     "denoising_steps",
     "position",
     "seconds",
+    "layout_file",
 )
 """Fields that a record and a result share."""
 
@@ -132,7 +140,15 @@ def apply(record: Record, message: Message) -> bool:
     if record.state != "CANCELLED":
         _take(record, event, message)
         show(record)
+        if event == "succeeded" and record.layout is not None and record.request.composition is not None:
+            composed.bring_in(record.request, record.layout, record.scene_uid, partial(_tell_done, record))
     return event in FINAL_EVENTS
+
+
+def _tell_done(record: Record, done: str) -> None:
+    """Says what became of a composed layout."""
+    record.message = " ".join(part for part in (done, *record.notes) if part)
+    show(record)
 
 
 def _take(record: Record, event: str, message: Message) -> None:
@@ -148,6 +164,7 @@ def _take(record: Record, event: str, message: Message) -> None:
     elif event == "started":
         record.state = "RUNNING"
         record.views.clear()  # what a server sends after its restart takes the place of what it sent before
+        record.layout, record.layout_file, record.notes = None, "", ()
     elif event == "progress":
         record.state, record.phase = "RUNNING", head["phase"]
         record.step, record.steps = head["step"], head["steps"]
@@ -158,8 +175,10 @@ def _take(record: Record, event: str, message: Message) -> None:
     elif event == "view":
         record.views[head["name"]] = head["file"]
         _take_view(record, head["view"], head["name"], message.body)
+    elif event == "layout":
+        record.layout, record.layout_file, record.notes = head["layout"], head["file"], tuple(head["notes"])
     elif event == "succeeded":
-        record.state, record.seconds, record.message = "SUCCEEDED", head["seconds"], ""
+        record.state, record.seconds, record.message = "SUCCEEDED", head["seconds"], " ".join(record.notes)
         _write_result(record)
     elif event == "cancelled":
         record.state = "CANCELLED"
@@ -197,7 +216,7 @@ def _write_result(record: Record) -> None:
     """Writes `result.json`, which says how the folder's files came to be."""
     request = record.request
     settings = request.settings
-    text = {
+    text: dict[str, Any] = {
         "job_id": record.job_id,
         "server": record.server,
         "kind": request.kind,
@@ -209,10 +228,12 @@ def _write_result(record: Record) -> None:
         "occupancy_guidance_scale": settings.occupancy_guidance,
         "created": request.created,
         "seconds": record.seconds,
-        "views": record.views,
-        "occupancy": OCCUPANCY_FILE,
-        "cameras": cameras_head([view.camera for view in request.views]),
     }
+    if request.composition is None:
+        cameras = cameras_head([view.camera for view in request.views])
+        text |= {"views": record.views, "occupancy": OCCUPANCY_FILE, "cameras": cameras}
+    if record.layout_file:
+        text |= {"layout": record.layout_file, "notes": record.notes}
     ResultFolder(request.directory).write_text("result.json", json.dumps(text, indent=1) + "\n")
 
 

@@ -1,15 +1,21 @@
-"""`blender -b FILE.blend --command occscene voxelize|generate|import ...`"""
+"""`blender -b FILE.blend --command occscene voxelize|generate|complete|redraw|detail|import ...`"""
 
 from __future__ import annotations
 
 import argparse
 from collections.abc import Sequence
+from pathlib import Path
 
 import bpy
+from occscene.grid import save_grid
+from occscene.placed_layout import load_placed_layout
 
+from ..bridge.result_folder import BLOCKOUT_FILE
+from ..geometry.layout_boxes import layout_grid
 from ..properties.blockout import DOMAINS
 from ..properties.generation import CAMERA_CHOICES
 from ..properties.results import SURFACE_ITEMS
+from ..scene.volume import grid_volume
 from .generating import TASKS
 
 _GENERATE_OPTIONS = (
@@ -28,6 +34,13 @@ _GENERATE_OPTIONS = (
     "server",
 )
 """Options of `generate` that are the operator's arguments of the same name."""
+
+_COMPOSING = {
+    "complete": "furnish the rest of the volume",
+    "redraw": "give objects a new place and size, or make them another kind",
+    "detail": "give objects parts",
+}
+_COMPOSE_OPTIONS = ("prompt", "style", "seed", "server", "redraw_as")
 
 
 def main(argv: Sequence[str]) -> int:
@@ -63,8 +76,11 @@ def _parser() -> argparse.ArgumentParser:
 
     _add_generate(verbs.add_parser("generate", parents=[scene], help="make views and an occupancy on the server"))
 
-    importing = verbs.add_parser("import", help="add an occupancy to the file as a mesh")
-    importing.add_argument("grid", metavar="GRID", help=".npz, .vox or SemanticKITTI's .label")
+    for verb, does in _COMPOSING.items():
+        _add_composing(verbs.add_parser(verb, parents=[scene], help=does), verb)
+
+    importing = verbs.add_parser("import", help="add an occupancy to the file as a mesh, or a layout as a blockout")
+    importing.add_argument("grid", metavar="FILE", help=".npz, .vox or SemanticKITTI's .label; layout.json")
     importing.add_argument("--surface", type=str.upper, choices=[name for name, _, _ in SURFACE_ITEMS])
     importing.add_argument("--separate", action="store_true", help="an object for each class")
     importing.add_argument("--save", required=True, metavar="FILE.blend")
@@ -97,6 +113,20 @@ def _add_generate(generate: argparse.ArgumentParser) -> None:
     generate.set_defaults(run=_generate)
 
 
+def _add_composing(parser: argparse.ArgumentParser, verb: str) -> None:
+    """What is not given is the scene's; the file is changed in memory, and written with --save."""
+    parser.add_argument("--output", required=True, metavar="FOLDER", help="for layout.json and result.json")
+    if verb != "complete":
+        parser.add_argument("--objects", required=True, nargs="+", metavar="NAME", help="which objects")
+    if verb == "redraw":
+        parser.add_argument("--as", dest="redraw_as", metavar="KIND", help="another kind of thing, such as armchair")
+    parser.add_argument("--prompt")
+    parser.add_argument("--style", help="words that are added to the prompt")
+    parser.add_argument("--seed", type=int)
+    parser.add_argument("--server", help="host:port; default: OCCSCENE_SERVER, else the preferences")
+    parser.set_defaults(run=_compose, verb=verb)
+
+
 def _prepare(arguments: argparse.Namespace) -> None:
     """What the options common to voxelize and generate change before."""
     if arguments.domain:
@@ -118,14 +148,37 @@ def _generate(arguments: argparse.Namespace) -> None:
     given = {name: getattr(arguments, name) for name in _GENERATE_OPTIONS if getattr(arguments, name) is not None}
     bpy.ops.occscene.generate(directory=arguments.output, wait=True, **given)
     result = bpy.context.scene.occscene.results[-1]
-    print(f"{arguments.output}: {len(result.views)} views and an occupancy in {result.seconds:.1f} s")
+    told = f". {result.message}" if result.message else ""
+    print(f"{arguments.output}: {len(result.views)} views and an occupancy in {result.seconds:.1f} s{told}")
+    if result.layout_file:
+        placed = load_placed_layout(Path(arguments.output) / result.layout_file)
+        save_grid(Path(arguments.output) / BLOCKOUT_FILE, layout_grid(placed, grid_volume(bpy.context.scene)))
     if arguments.project:
         bpy.ops.occscene.project_views()
     if arguments.with_mesh:
         bpy.ops.occscene.import_occupancy()
 
 
+def _compose(arguments: argparse.Namespace) -> None:
+    _prepare(arguments)
+    objects = getattr(arguments, "objects", [])
+    gone = [name for name in objects if name not in bpy.context.view_layer.objects]
+    if gone:
+        raise RuntimeError(f"--objects: the file has no object {gone[0]!r}")
+    for thing in bpy.context.view_layer.objects:
+        thing.select_set(thing.name in objects)
+    given = {name: value for name in _COMPOSE_OPTIONS if (value := getattr(arguments, name, None)) is not None}
+    run = getattr(bpy.ops.occscene, "add_detail" if arguments.verb == "detail" else arguments.verb)
+    run(directory=arguments.output, wait=True, **given)
+    result = bpy.context.scene.occscene.results[-1]
+    print(f"{arguments.output}: {result.message} ({result.seconds:.1f} s)")
+
+
 def _import(arguments: argparse.Namespace) -> None:
+    if arguments.grid.endswith(".json"):
+        bpy.ops.occscene.import_blockout(filepath=arguments.grid)
+        print(f"{arguments.save}: added {len(bpy.context.selected_objects)} boxes")
+        return
     given = {"surface": arguments.surface} if arguments.surface else {}
     bpy.ops.occscene.import_occupancy(filepath=arguments.grid, separate=arguments.separate, **given)
     print(f"{arguments.save}: added {bpy.context.view_layer.objects.active.name}")

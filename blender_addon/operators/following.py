@@ -22,8 +22,9 @@ def wait_for(operator: bpy.types.Operator, record: arrivals.Record) -> set[str]:
     printer = _ProgressPrinter(record)
     session.wait(lambda: record.state not in UNFINISHED, printer.update)
     if record.state == "SUCCEEDED":
-        made = f"{len(record.views)} views" if record.views else "an occupancy"
-        operator.report({"INFO"}, f"{made} in {record.seconds:.1f} s: {record.request.directory}")
+        made = f"{len(record.views)} views" if record.views else "a layout" if record.layout_file else "an occupancy"
+        told = f". {record.message}" if record.message else ""
+        operator.report({"INFO"}, f"{made} in {record.seconds:.1f} s: {record.request.directory}{told}")
         return {"FINISHED"}
     operator.report({"ERROR"}, record.message or f"the job ended as {record.state.lower()}")
     return {"CANCELLED"}

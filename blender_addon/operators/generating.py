@@ -5,10 +5,7 @@
 
 from __future__ import annotations
 
-import random
-import uuid
 from dataclasses import replace
-from datetime import datetime
 from typing import Any
 
 import bpy
@@ -18,14 +15,14 @@ from occscene.volumes import default_volume
 
 from ..bridge.link import BridgeError
 from ..geometry.standing import standing_cameras
-from ..properties.generation import CAMERA_CHOICES, MAX_GUIDANCE, MAX_SEED
+from ..properties.generation import CAMERA_CHOICES, MAX_GUIDANCE
 from ..scene.camera_objects import cameras_of
 from ..scene.cameras import SceneView, chosen_views
 from ..scene.photos import photo_png, photo_window
 from ..scene.rig import add_rig
 from ..scene.volume import grid_volume, set_volume
-from . import connecting, jobs, journal
-from .following import wait_for
+from . import connecting, jobs
+from .asking import FORGOTTEN, Asking
 from .request import Request, Settings
 from .voxelizing import figures_of, standing_text, summary, voxelized_blockout
 
@@ -36,45 +33,28 @@ TASKS = (
 )
 
 
-_FORGOTTEN = {"SKIP_SAVE"}
-"""Arguments of a script's call are none of the next press of the button."""
-
-
-class OCCSCENE_OT_generate(bpy.types.Operator):
+class OCCSCENE_OT_generate(Asking, bpy.types.Operator):
     """Send the blockout, the cameras and the prompt to the server"""
 
     bl_idname = "occscene.generate"
     bl_label = "Generate"
 
-    task: EnumProperty(options=_FORGOTTEN, name="Task", items=TASKS)
-    prompt: StringProperty(options=_FORGOTTEN, name="Prompt")
-    style: StringProperty(options=_FORGOTTEN, name="Style")
-    negative_prompt: StringProperty(options=_FORGOTTEN, name="Avoid")
-    seed: IntProperty(options=_FORGOTTEN, name="Seed", min=0)
+    task: EnumProperty(options=FORGOTTEN, name="Task", items=TASKS)
+    negative_prompt: StringProperty(options=FORGOTTEN, name="Avoid")
     steps: IntProperty(
-        options=_FORGOTTEN, name="Quality", min=0, description="Denoising steps; 0 leaves it to the model"
+        options=FORGOTTEN, name="Quality", min=0, description="Denoising steps; 0 leaves it to the model"
     )
-    text_guidance: FloatProperty(options=_FORGOTTEN, name="Adherence to Prompt", min=0.0, max=MAX_GUIDANCE)
-    occupancy_guidance: FloatProperty(options=_FORGOTTEN, name="Adherence to Blockout", min=0.0, max=MAX_GUIDANCE)
-    cameras: EnumProperty(options=_FORGOTTEN, name="Cameras", items=CAMERA_CHOICES)
+    text_guidance: FloatProperty(options=FORGOTTEN, name="Adherence to Prompt", min=0.0, max=MAX_GUIDANCE)
+    occupancy_guidance: FloatProperty(options=FORGOTTEN, name="Adherence to Blockout", min=0.0, max=MAX_GUIDANCE)
+    cameras: EnumProperty(options=FORGOTTEN, name="Cameras", items=CAMERA_CHOICES)
     frame_step: IntProperty(
-        options=_FORGOTTEN, name="Every", description="Frames from one view to the next", min=1, default=10
+        options=FORGOTTEN, name="Every", description="Frames from one view to the next", min=1, default=10
     )
-    image_size: IntProperty(options=_FORGOTTEN, name="Image Size", description="Pixels along the longer side")
+    image_size: IntProperty(options=FORGOTTEN, name="Image Size", description="Pixels along the longer side")
     use_blockout: BoolProperty(
-        options=_FORGOTTEN,
+        options=FORGOTTEN,
         name="Start from the Blockout",
         description="Images to occupancy: the tagged objects are known of the scene",
-    )
-    directory: StringProperty(
-        options=_FORGOTTEN,
-        name="Folder",
-        description="Where views, grids and result.json are written",
-        subtype="DIR_PATH",
-    )
-    server: StringProperty(options=_FORGOTTEN, name="Server", description="host:port; empty takes the preferences'")
-    wait: BoolProperty(
-        options=_FORGOTTEN, name="Wait", description="Return when the job has ended; always so without a window"
     )
 
     @classmethod
@@ -90,7 +70,6 @@ class OCCSCENE_OT_generate(bpy.types.Operator):
 
     def execute(self, context: bpy.types.Context) -> set[str]:
         """Collects, submits, and follows the job to its end where no timer does it."""
-        settings = context.scene.occscene
         try:
             if self.task == "TEXT":
                 prepare_empty_volume(context)
@@ -104,15 +83,8 @@ class OCCSCENE_OT_generate(bpy.types.Operator):
         except (ValueError, OSError, BridgeError) as error:
             self.report({"ERROR"}, str(error))
             return {"CANCELLED"}
-        if not self.properties.is_property_set("seed"):
-            settings.seed = request.settings.seed + (settings.seed_mode == "NEXT")
-        if not self.wait and jobs.is_interactive():
-            return {"FINISHED"}
-        return wait_for(self, record)
-
-    def _setting(self, context: bpy.types.Context, name: str) -> Any:
-        """An argument if it was given, else the scene's setting."""
-        return getattr(self if self.properties.is_property_set(name) else context.scene.occscene, name)
+        self.keep_seed(context, request.settings.seed)
+        return self.follow(record)
 
     def _guidance(self, context: bpy.types.Context, name: str) -> float | None:
         if self.properties.is_property_set(name):
@@ -120,15 +92,9 @@ class OCCSCENE_OT_generate(bpy.types.Operator):
         settings = context.scene.occscene
         return float(getattr(settings, name)) if settings.use_guidance else None
 
-    def _seed(self, context: bpy.types.Context) -> int:
-        if self.properties.is_property_set("seed"):
-            return int(self.seed)
-        settings = context.scene.occscene
-        return random.randrange(MAX_SEED) if settings.seed_mode == "RANDOM" else int(settings.seed)
-
     def _request(self, context: bpy.types.Context) -> Request:
         names = ("prompt", "style", "negative_prompt", "cameras", "frame_step", "image_size")
-        given = {name: self._setting(context, name) for name in names}
+        given = {name: self.setting(context, name) for name in names}
         views = chosen_views(
             context,
             given["cameras"],
@@ -140,19 +106,16 @@ class OCCSCENE_OT_generate(bpy.types.Operator):
         if self.task == "IMAGES":
             given["prompt"] = given["style"] = given["negative_prompt"] = ""
         settings = Settings(
-            seed=self._seed(context),
-            steps=self._setting(context, "steps") or None,
+            seed=self.chosen_seed(context),
+            steps=self.setting(context, "steps") or None,
             text_guidance=self._guidance(context, "text_guidance"),
             occupancy_guidance=self._guidance(context, "occupancy_guidance"),
             **given,
         )
-        request_id = str(uuid.uuid4())
-        folder = bpy.path.abspath(self.directory) if self.directory else str(journal.results_folder() / request_id[:8])
-        created = datetime.now().astimezone().isoformat(timespec="seconds")
-        return Request(request_id, self.task, settings, views, folder, created)
+        return self.new_request(self.task, settings, views)
 
     def _task(self, context: bpy.types.Context) -> jobs.Task:
-        if self.task == "TEXT" or (self.task == "IMAGES" and not self._setting(context, "use_blockout")):
+        if self.task == "TEXT" or (self.task == "IMAGES" and not self.setting(context, "use_blockout")):
             return jobs.Task(None, empty_volume(context), context.scene.occscene.domain)
         voxelized = voxelized_blockout(context)
         context.window_manager.occscene.grid_summary = summary(figures_of(context, voxelized))

@@ -18,6 +18,7 @@ from typing import Any
 
 import bpy
 from occscene.grid import GridVolume, SemanticGrid
+from occscene.placed_layout import placed_to_json
 
 from ..bridge.cameras_head import cameras_head
 from ..bridge.grid_body import grid_body, grid_head, volume_head
@@ -69,37 +70,45 @@ def submit(scene: bpy.types.Scene, request: Request, task: Task, server: str) ->
     connection = connection_settings(server)
     record = arrivals.Record(request, connection.address, scene.session_uid)
     record.denoising_steps = request.settings.steps or 0
-    head: dict[str, Any] = {
-        "server": connection.head(),
-        "request_id": request.request_id,
-        "directory": request.directory,
-        "grid": None if task.grid is None else grid_head(task.grid),
-        "volume": None if task.volume is None else volume_head(task.volume),
-        "taxonomy": task.taxonomy,
-        "cameras": cameras_head([view.camera for view in request.views]),
-    }
-    body = b"" if task.grid is None else grid_body(task.grid)
-    if request.kind == "IMAGES":
-        head |= {"command": "predict", "image_bytes": [len(image) for image in task.images]}
-        body = b"".join([*task.images, body])
-    else:
-        settings = request.settings
-        head |= {
-            "command": "generate",
-            "prompt": settings.full_prompt,
-            "negative_prompt": settings.negative_prompt,
-            "seed": settings.seed,
-            "steps": settings.steps,
-            "text_guidance_scale": settings.text_guidance,
-            "occupancy_guidance_scale": settings.occupancy_guidance,
-            "previews": is_interactive(),
-        }
+    head, body = _command(request, task)
+    head |= {"server": connection.head(), "request_id": request.request_id, "directory": request.directory}
     try:
         _follow(record, head, body)
     except BridgeError:
         journal.remove(request.request_id)
         raise
     return record
+
+
+def _command(request: Request, task: Task) -> tuple[dict[str, Any], bytes]:
+    """The bridge's command for a request: its fields, without where it goes and what comes back, and its body."""
+    settings = request.settings
+    head: dict[str, Any] = {
+        "prompt": settings.full_prompt,
+        "seed": settings.seed,
+        "volume": None if task.volume is None else volume_head(task.volume),
+        "taxonomy": task.taxonomy,
+    }
+    if request.composition is not None:
+        composition = request.composition
+        own = {name: getattr(composition, name) for name in ("redraw", "furnish", "with_parts")}
+        return {**head, **own, "command": "compose", "layout": placed_to_json(composition.given)}, b""
+    body = b""
+    head |= {"cameras": cameras_head([view.camera for view in request.views]), "grid": None}
+    if task.grid is not None:
+        head["grid"], body = grid_head(task.grid), grid_body(task.grid)
+    if request.kind == "IMAGES":
+        head |= {"command": "predict", "image_bytes": [len(image) for image in task.images]}
+        return head, b"".join([*task.images, body])
+    head |= {
+        "command": "generate",
+        "negative_prompt": settings.negative_prompt,
+        "steps": settings.steps,
+        "text_guidance_scale": settings.text_guidance,
+        "occupancy_guidance_scale": settings.occupancy_guidance,
+        "previews": is_interactive(),
+    }
+    return head, body
 
 
 def watch(scene: bpy.types.Scene, result: Any) -> arrivals.Record:

@@ -6,6 +6,8 @@ import json
 from dataclasses import asdict, dataclass
 from typing import Any
 
+from occscene.placed_layout import PlacedLayout, placed_from_json, placed_to_json
+
 from ..bridge.cameras_head import cameras_from_head, cameras_head
 from ..scene.cameras import SceneView
 
@@ -34,17 +36,49 @@ class Settings:
         return ", ".join(part for part in (self.prompt.strip(), self.style.strip()) if part)
 
 
+@dataclass(frozen=True, eq=False)
+class Composition:
+    """What stands in the scene, and what is to become of it.
+
+    Args:
+        given: the objects, in the world's axes; those that are drawn anew as another kind are called and tagged so.
+        sources: the Blender object that each of them is or comes from.
+        redraw: places of those that are drawn anew.
+        furnish: whether the rest of the volume is furnished.
+        with_parts: whether they get parts.
+    """
+
+    given: PlacedLayout
+    sources: tuple[str, ...]
+    redraw: tuple[int, ...] = ()
+    furnish: bool = False
+    with_parts: bool = False
+
+    def fields(self) -> dict[str, Any]:
+        """All of it as JSON fields."""
+        own = {name: getattr(self, name) for name in ("sources", "redraw", "furnish", "with_parts")}
+        return {**own, "given": placed_to_json(self.given)}
+
+    @classmethod
+    def from_fields(cls, fields: dict[str, Any]) -> Composition:
+        """Rebuilds it from `fields`."""
+        given, sources, redraw = placed_from_json(fields["given"]), tuple(fields["sources"]), tuple(fields["redraw"])
+        return cls(given, sources, redraw, fields["furnish"], fields["with_parts"])
+
+
 @dataclass(frozen=True)
 class Request:
     """One request.
 
     Args:
         request_id: UUID; names the result.
-        kind: 'BLOCKOUT' (blockout to scene), 'TEXT' (text to scene) or 'IMAGES' (images to occupancy).
+        kind: 'BLOCKOUT' (blockout to scene), 'TEXT' (text to scene), 'IMAGES' (images to occupancy), 'COMPLETE'
+            (the rest furnished), 'REDRAW' (objects drawn anew) or 'DETAIL' (objects get parts).
         settings: what was set.
         views: what is seen, one camera each.
         directory: where the child writes what comes back.
         created: when, as ISO 8601.
+        composition: what the last three work on; None for the others.
     """
 
     request_id: str
@@ -53,6 +87,7 @@ class Request:
     views: tuple[SceneView, ...]
     directory: str
     created: str
+    composition: Composition | None = None
 
     def to_json(self) -> str:
         """All of it as JSON text."""
@@ -66,6 +101,8 @@ class Request:
             for view, row in zip(self.views, rows, strict=True)
         ]
         own = {name: getattr(self, name) for name in ("request_id", "kind", "directory", "created")}
+        if self.composition is not None:
+            own["composition"] = self.composition.fields()
         return {**own, "settings": asdict(self.settings), "views": views}
 
     @classmethod
@@ -77,4 +114,6 @@ class Request:
             SceneView(camera, view["object"], view["frame"])
             for camera, view in zip(cameras, fields["views"], strict=True)
         ]
+        if "composition" in fields:
+            fields["composition"] = Composition.from_fields(fields["composition"])
         return cls(**{**fields, "settings": Settings(**fields["settings"]), "views": tuple(views)})

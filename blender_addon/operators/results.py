@@ -107,10 +107,15 @@ class OCCSCENE_OT_reload_settings(bpy.types.Operator):
             self.report({"ERROR"}, str(error))
             return {"CANCELLED"}
         settings = context.scene.occscene
-        used = Request.from_json(result.request).settings
-        for name in ("prompt", "style", "negative_prompt", "seed", "cameras", "frame_step", "image_size"):
+        request = Request.from_json(result.request)
+        used = request.settings
+        for name in ("prompt", "style", "seed"):
             setattr(settings, name, getattr(used, name))
         settings.seed_mode = "FIXED"
+        if request.composition is not None:
+            return {"FINISHED"}
+        for name in ("negative_prompt", "cameras", "frame_step", "image_size"):
+            setattr(settings, name, getattr(used, name))
         settings.steps = used.steps or 0
         settings.use_guidance = not (used.text_guidance is None and used.occupancy_guidance is None)
         for name in ("text_guidance", "occupancy_guidance"):

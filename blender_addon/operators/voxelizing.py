@@ -154,6 +154,22 @@ class OCCSCENE_OT_fit_volume(bpy.types.Operator):
         return {"FINISHED"}
 
 
+def volume_around(scene: bpy.types.Scene, objects: Sequence[TriangleObject]) -> GridVolume:
+    """The scene's volume; where it has none the domain's own size around the objects, or their bounds.
+
+    Raises:
+        ValueError: the volume is outside the limits, or the objects are too large for one.
+    """
+    domain = scene.occscene.domain
+    if scene.occscene.volume is not None:
+        return grid_volume(scene)
+    if not objects:
+        return default_volume(domain)
+    bounds = blockout_bounds(objects)
+    usual = preset_volume(domain, *bounds, _floor_top(scene, objects))
+    return tight_volume(voxel_meters(scene), *bounds) if _axes_beyond(objects, usual) else usual
+
+
 def _floor_top(scene: bpy.types.Scene, objects: Sequence[TriangleObject]) -> float | None:
     """World height of the top of the lowest floor; None where there is none."""
     names = [name.name for name in scene_taxonomy(scene).classes]

@@ -11,6 +11,7 @@ import bpy
 from occscene.limits import MAX_VIEWS
 
 from ..operators import connecting
+from ..operators.composing import missing, selected_tagged
 from ..operators.estimate import estimated_seconds, rough_time
 from ..operators.following import status_line
 from ..operators.styles import OCCSCENE_MT_styles
@@ -62,6 +63,51 @@ class VIEW3D_PT_occscene_text(SidebarPanel, bpy.types.Panel):
         text = f"Generate {_views(count)} from Text" if has_cameras else "Add Cameras and Generate"
         row.operator("occscene.generate", text=text, icon="OUTLINER_OB_FONT").task = "TEXT"
 
+        written = next((result for result in reversed(scene.occscene.results) if result.layout_file), None)
+        if written is not None:
+            wrapped_label(layout, context, "The newest room as boxes to edit:")
+            layout.operator("occscene.import_blockout", icon="MESH_CUBE").result = written.name
+
+
+class VIEW3D_PT_occscene_furnish(SidebarPanel, bpy.types.Panel):
+    """Complete, Redraw, Add Detail."""
+
+    bl_label = "Furnish"
+    bl_parent_id = "VIEW3D_PT_occscene_generate"
+    bl_options = {"DEFAULT_CLOSED"}
+
+    def draw(self, context: bpy.types.Context) -> None:
+        """Draws the buttons, and what each will do."""
+        layout = self.layout
+        scene = context.scene
+        for prior in ("layout_prior", "parts_prior"):
+            why = missing(scene, prior)
+            if why:
+                wrapped_label(layout, context, why, icon="INFO")
+        if connecting.last_check.has_prior("layout_prior") is None:
+            layout.operator("occscene.test_connection", text="Ask What the Server Can", icon="QUESTION").server = ""
+        tagged = sum(number for name, number in drawn_counts(scene).items() if name)
+        chosen = len(selected_tagged(context))
+        column = layout.column(align=True)
+        column.operator("occscene.complete", icon="HOME")
+        kept = f"Keeps {_objects(tagged)} as they are, furnishes the rest" if tagged else "Furnishes the empty volume"
+        wrapped_label(column, context, f"{kept} as the prompt says")
+        column = layout.column(align=True)
+        column.prop(scene.occscene, "redraw_as")
+        row = column.row(align=True)
+        row.enabled = chosen > 0
+        row.operator("occscene.redraw", icon="FILE_REFRESH")
+        anew = (
+            f"Draws {chosen} selected anew, keeps {max(0, tagged - chosen)}" if chosen else "Select what to draw anew"
+        )
+        wrapped_label(column, context, anew)
+        column = layout.column(align=True)
+        row = column.row(align=True)
+        row.enabled = chosen > 0
+        row.operator("occscene.add_detail", icon="MOD_BUILD")
+        parts = f"Gives {chosen} selected their parts, puts the boxes away" if chosen else "Select what is to get parts"
+        wrapped_label(column, context, parts)
+
 
 class VIEW3D_PT_occscene_images(SidebarPanel, bpy.types.Panel):
     """Images to occupancy."""
@@ -90,6 +136,10 @@ def view_count(context: bpy.types.Context) -> int:
     settings = scene.occscene
     cameras = len(cameras_of(scene, context.view_layer, settings.cameras))
     return cameras * (len(animation_frames(scene, settings.frame_step)) if settings.cameras == "ANIMATION" else 1)
+
+
+def _objects(count: int) -> str:
+    return f"{count} object{'s' * (count != 1)}"
 
 
 def _views(count: int) -> str:
@@ -156,10 +206,7 @@ def _button(layout: bpy.types.UILayout, context: bpy.types.Context) -> None:
     if missing:
         wrapped_label(layout, context, missing, icon="INFO")
         return
-    sends = (
-        f"Sends {tagged} object{'s' * (tagged != 1)}, {count} camera{'s' * (count != 1)} of {size[0]} x {size[1]} "
-        "pixels"
-    )
+    sends = f"Sends {_objects(tagged)}, {count} camera{'s' * (count != 1)} of {size[0]} x {size[1]} pixels"
     seconds = estimated_seconds(scene, count, *size)
     wrapped_label(layout, context, sends + (f"; takes {rough_time(seconds)}" if seconds else ""), icon="INFO")
 
@@ -197,4 +244,9 @@ def _progress(layout: bpy.types.UILayout, result: Any) -> None:
     row.operator("occscene.cancel", text="", icon="CANCEL").result = result.name
 
 
-CLASSES = (VIEW3D_PT_occscene_generate, VIEW3D_PT_occscene_text, VIEW3D_PT_occscene_images)
+CLASSES = (
+    VIEW3D_PT_occscene_generate,
+    VIEW3D_PT_occscene_furnish,
+    VIEW3D_PT_occscene_text,
+    VIEW3D_PT_occscene_images,
+)

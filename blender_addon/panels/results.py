@@ -10,6 +10,7 @@ from typing import Any
 
 import bpy
 
+from ..operators.composed import LABELS
 from ..operators.importing import shown_changes
 from ..operators.request import Request
 from ..scene.projected import is_projected
@@ -35,6 +36,7 @@ class VIEW3D_PT_occscene_results(SidebarPanel, bpy.types.Panel):
             layout.label(text="Nothing generated yet")
             layout.operator("occscene.bring_back", icon="RECOVER_LAST")
             layout.operator("occscene.import_grid", icon="IMPORT")
+            layout.operator("occscene.import_layout", icon="IMPORT")
             return
         row = layout.row()
         row.template_list("OCCSCENE_UL_results", "", settings, "results", settings, "active_result", rows=4)
@@ -57,7 +59,9 @@ class VIEW3D_PT_occscene_occupancy(SidebarPanel, bpy.types.Panel):
         """There is one."""
         settings = context.scene.occscene
         is_valid = 0 <= settings.active_result < len(settings.results)
-        return is_valid and settings.results[settings.active_result].state == "SUCCEEDED"
+        if not is_valid or settings.results[settings.active_result].state != "SUCCEEDED":
+            return False
+        return Request.from_json(settings.results[settings.active_result].request).composition is None
 
     def draw(self, context: bpy.types.Context) -> None:
         """Draws how it is imported, compared and exported."""
@@ -88,6 +92,7 @@ class OCCSCENE_MT_results(bpy.types.Menu):
         layout.operator("occscene.bring_back", icon="RECOVER_LAST")
         layout.separator()
         layout.operator("occscene.import_grid", icon="IMPORT")
+        layout.operator("occscene.import_layout", icon="IMPORT")
         layout.operator("occscene.export_grid", text="Export Blockout", icon="EXPORT").source = "BLOCKOUT"
 
 
@@ -124,9 +129,11 @@ def _active(layout: bpy.types.UILayout, context: bpy.types.Context, result: Any)
         wrapped_label(layout, context, textwrap.shorten(prompt, PROMPT_LENGTH, placeholder=" ..."))
     wrapped_label(layout, context, _facts(result, request), icon=_STATE_ICONS.get(result.state, "TIME"))
     if result.message:
-        wrapped_label(layout, context, result.message, icon="ERROR")
+        wrapped_label(layout, context, result.message, icon="INFO" if result.state == "SUCCEEDED" else "ERROR")
     if result.state in ("DISCONNECTED", "RECONNECTING"):
         layout.operator("occscene.reconnect", icon="FILE_REFRESH").result = result.name
+    if result.layout_file and request.composition is None:
+        layout.operator("occscene.import_blockout", icon="MESH_CUBE").result = result.name
     _views(layout, result)
     if any(view.image for view in result.views):
         column = layout.column(align=True)
@@ -152,8 +159,8 @@ def _views(layout: bpy.types.UILayout, result: Any) -> None:
 
 def _facts(result: Any, request: Request) -> str:
     """Seed, steps, time and date in one line."""
-    names = {"BLOCKOUT": "blockout", "TEXT": "text alone", "IMAGES": "images"}
-    parts = [f"From {names[request.kind]}"]
+    names = {"BLOCKOUT": "From blockout", "TEXT": "From text alone", "IMAGES": "From images"}
+    parts = [names.get(request.kind) or LABELS[request.kind]]
     if request.kind != "IMAGES":
         parts.append(f"seed {request.settings.seed}")
     if result.denoising_steps:

@@ -90,3 +90,9 @@ class GenerationSettings:
         name="Start from the Blockout",
         description="Send the tagged objects too, as what is already known of the scene",
     )
+    redraw_as: StringProperty(
+        name="As",
+        description="Redraw: the kind of thing that the selected objects become, for example armchair; empty keeps "
+        "what they are",
+        maxlen=100,
+    )

@@ -18,7 +18,7 @@ RESULT_STATES = (
     ("SENDING", "Sending", "The request is on its way to the server"),
     ("QUEUED", "Queued", "The job waits for its turn"),
     ("RUNNING", "Running", "The server works on the job"),
-    ("SUCCEEDED", "Done", "Views and occupancy are here"),
+    ("SUCCEEDED", "Done", "What was asked for is here"),
     ("FAILED", "Failed", "See the message"),
     ("CANCELLED", "Cancelled", "The job was cancelled"),
     ("DISCONNECTED", "Disconnected", "The connection broke; the job may still run on the server"),
@@ -49,6 +49,7 @@ class OccSceneResult(bpy.types.PropertyGroup):
     denoising_steps: IntProperty()
     position: IntProperty()
     seconds: FloatProperty()
+    layout_file: StringProperty(description="The layout's file in the folder; empty if there is none")
     directory: StringProperty(description="Its files; relative to the .blend if they lie beside it")
     views: CollectionProperty(type=OccSceneView)
 

@@ -7,6 +7,7 @@ these over as meshes, so one loop serves them all.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
 
@@ -37,11 +38,13 @@ class Blockout:
     Args:
         objects: in the dependency graph's order; an object whose material slots have several classes is several.
         sources: the name of the Blender object that each of `objects` comes from: an instance's is its instancer.
+        turns: radians about +z from the world's axes to those of each: where its +y axis, its front, points to.
         untagged: names of visible geometry without a class, which is left out.
     """
 
     objects: tuple[TriangleObject, ...]
     sources: tuple[str, ...]
+    turns: tuple[float, ...]
     untagged: tuple[str, ...]
 
 
@@ -52,6 +55,7 @@ class _Found:
     label: str
     thing: bpy.types.Object
     source: str
+    turn: float
     triangles: list[Floats] = field(default_factory=list)
     classes: list[Labels] = field(default_factory=list)
 
@@ -105,7 +109,7 @@ def _collect(
         if parent is not None and parent != thing:
             key = (tuple(instance.persistent_id), parent.name_full, thing.name_full)
             label = f"{parent.name}/{thing.name}"
-        item = found.setdefault(key, _Found(label, thing, (parent or thing).name))
+        item = found.setdefault(key, _Found(label, thing, (parent or thing).name, _turn(matrix)))
         item.triangles.append(transformed(mesh.triangles, to_meters(scene, matrix)))
         item.classes.append(classes)
     return _blockout(scene, lookup, found.values(), tuple(untagged))
@@ -119,6 +123,7 @@ def _blockout(
     gathered = [(np.concatenate(item.triangles), np.concatenate(item.classes)) for item in found]
     objects: list[TriangleObject] = []
     sources: list[str] = []
+    turns: list[float] = []
     for item, parts in zip(found, parts_by_class(gathered, voxel_meters(scene)), strict=True):
         hint = color_hint(scene, item.thing)
         chosen = Fill[item.thing.occscene.fill]
@@ -132,7 +137,8 @@ def _blockout(
                 TriangleObject(name[:MAX_NAME_LENGTH], part.class_index, part.triangles, priority, fill, hint)
             )
             sources.append(item.source)
-    return Blockout(tuple(objects), tuple(sources), untagged)
+            turns.append(item.turn)
+    return Blockout(tuple(objects), tuple(sources), tuple(turns), untagged)
 
 
 def _triangle_classes(
@@ -195,6 +201,14 @@ def _is_flat(world_from_local: Matrix) -> bool:
     """Whether a transform flattens everything to a line or a point; artists scale to zero what they put away."""
     linear = world_from_local.to_3x3()
     return abs(linear.determinant()) < 1e-12 and bool(np.linalg.matrix_rank(np.array(linear), tol=1e-6) < 2)
+
+
+def _turn(world_from_local: Matrix) -> float:
+    """Radians about +z to a transform's +y axis; where that stands upright, a quarter less than to its +x axis."""
+    x, y = (world_from_local.col[axis].to_3d() for axis in (0, 1))
+    if math.hypot(y.x, y.y) > 0.1 * y.length:
+        return math.atan2(-y.x, y.y)
+    return math.atan2(x.y, x.x)
 
 
 def transformed(triangles: Floats, meters_from_local: Floats) -> Floats:

@@ -28,8 +28,11 @@ def change_material(change: str) -> bpy.types.Material:
 
 def _plain_material(name: str, color: tuple[float, float, float, float]) -> bpy.types.Material:
     material = bpy.data.materials.get(name)
-    if material is not None:
-        return material
+    return new_material(name, color) if material is None else material
+
+
+def new_material(name: str, color: tuple[float, float, float, float]) -> bpy.types.Material:
+    """A material in a plain colour, linear RGB."""
     material = bpy.data.materials.new(name)
     material.diffuse_color = color
     if not material.node_tree:

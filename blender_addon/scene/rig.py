@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 
 import bpy
 import numpy as np
 from mathutils import Matrix
+from occscene.camera import PinholeCamera
 from occscene.grid import GridVolume
-from occscene.rig import FIELD_OF_VIEW, default_rig
+from occscene.placed_layout import PlacedLayout
+from occscene.rig import FIELD_OF_VIEW, default_rig, room_rig
+from occscene.rigid import invert_rigid
 
-from .units import pose_to_units, to_units
+from .units import pose_to_units, to_meters, to_units
 
 _CLIP = (0.1, 100.0)
 """Metres between which the cameras see, as Blender's own cameras do in a scene of metres."""
@@ -20,8 +24,28 @@ _OPENCV_FROM_BLENDER = np.diag([1.0, -1.0, -1.0, 1.0])
 
 def add_rig(scene: bpy.types.Scene, volume: GridVolume) -> list[bpy.types.Object]:
     """Adds the default rig of `volume`, `OccScene Camera 1` and on; the first is made active if none is."""
+    return _add(scene, default_rig(volume))
+
+
+def add_room_cameras(scene: bpy.types.Scene, placed: PlacedLayout) -> list[bpy.types.Object]:
+    """Adds cameras in the corners of a layout's room, unless a camera stands in it."""
+    room = placed.layout.room
+    if room is None:
+        return []
+    room_from_world = invert_rigid(placed.world_from_layout)
+    width, depth, height = room.size
+    for thing in scene.objects:
+        if thing.type == "CAMERA":
+            place = to_meters(scene, thing.matrix_world)[:3, 3]
+            x, y, z = room_from_world[:3, :3] @ place + room_from_world[:3, 3]
+            if abs(x) < width / 2 and abs(y) < depth / 2 and 0 < z < height:
+                return []
+    return _add(scene, room_rig(placed))
+
+
+def _add(scene: bpy.types.Scene, cameras: Sequence[PinholeCamera]) -> list[bpy.types.Object]:
     things = []
-    for camera in default_rig(volume):
+    for camera in cameras:
         thing = bpy.data.objects.new(name := f"OccScene Camera {camera.name}", bpy.data.cameras.new(name))
         thing.data.angle = math.radians(FIELD_OF_VIEW)
         thing.data.display_size = to_units(scene, 0.3)

@@ -120,9 +120,10 @@ def taggable_objects(scene: bpy.types.Scene) -> Iterator[bpy.types.Object]:
 
 
 def class_counts(scene: bpy.types.Scene) -> Counter[str]:
-    """How many objects of the scene have each class; those without one count under ""."""
+    """How many objects of the scene have each class; those without one count under "", those put away not at all."""
     lookup = ClassLookup.of(scene)
-    return Counter(name for thing in taggable_objects(scene) for name in lookup.class_names(thing) or ("",))
+    things = (thing for thing in taggable_objects(scene) if not (thing.hide_render and thing.hide_viewport))
+    return Counter(name for thing in things for name in lookup.class_names(thing) or ("",))
 
 
 def guess_classes(scene: bpy.types.Scene, objects: Iterable[bpy.types.Object]) -> tuple[int, list[str]]:

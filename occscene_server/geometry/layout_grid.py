@@ -6,17 +6,18 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 from occscene.grid import GridObject, GridVolume, SemanticGrid
-from occscene.layout import Layout, LayoutObject, LayoutRoom
+from occscene.layout import Layout, LayoutObject
 from occscene.placed_layout import PlacedLayout
 from occscene.rigid import invert_rigid
+from occscene.room_shell import CEILING_THICKNESS as CEILING_THICKNESS
+from occscene.room_shell import FLOOR_THICKNESS as FLOOR_THICKNESS
+from occscene.room_shell import WALL_THICKNESS as WALL_THICKNESS
+from occscene.room_shell import shell_objects
 from occscene.taxonomy import TAXONOMIES
 
 from occscene_server.geometry.box_voxels import box_voxels
 from occscene_server.geometry.solid_voxels import solid_voxels
 from occscene_server.geometry.solids import Bools, Ints, Solids
-
-WALL_THICKNESS, FLOOR_THICKNESS, CEILING_THICKNESS = 0.1, 0.075, 0.1
-"""Metres, as the rooms are built that the networks learnt from."""
 
 _HOLLOW = {"floor": 10, "ceiling": 10, "wall": 15, "window": 50, "door": 25, "rug": 30, "picture": 75}
 """What is voxelised as a surface, with its paint priority; all else is solid and has its class's."""
@@ -35,21 +36,6 @@ class BoxObject:
     obj: LayoutObject
     priority: int
     shell_only: bool
-
-
-def shell_objects(room: LayoutRoom) -> list[LayoutObject]:
-    """Floor, ceiling and walls around a room."""
-    width, depth, height = room.size
-    t = WALL_THICKNESS
-    outer = (width + 2 * t, depth + 2 * t)
-    return [
-        LayoutObject("floor", "floor", (0.0, 0.0, -FLOOR_THICKNESS / 2), (*outer, FLOOR_THICKNESS)),
-        LayoutObject("ceiling", "ceiling", (0.0, 0.0, height + CEILING_THICKNESS / 2), (*outer, CEILING_THICKNESS)),
-        LayoutObject("south wall", "wall", (0.0, -(depth + t) / 2, height / 2), (outer[0], t, height)),
-        LayoutObject("north wall", "wall", (0.0, (depth + t) / 2, height / 2), (outer[0], t, height)),
-        LayoutObject("west wall", "wall", (-(width + t) / 2, 0.0, height / 2), (t, depth, height)),
-        LayoutObject("east wall", "wall", ((width + t) / 2, 0.0, height / 2), (t, depth, height)),
-    ]
 
 
 def box_objects(layout: Layout) -> list[BoxObject]:

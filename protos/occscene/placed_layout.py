@@ -1,14 +1,22 @@
-"""Where a layout lies in the world."""
+"""Where a layout lies in the world, also in its file.
+
+A `layout.json` that says where it lies has `world_from_layout`, a row-major 4x4, beside what `occscene.layout`
+describes; without it the layout's axes are the world's. It may have `notes`, sentences for people, which are not read.
+"""
 
 from __future__ import annotations
 
+import json
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 
 from occscene.grid import GridVolume
-from occscene.layout import Layout, LayoutObject
+from occscene.layout import MAX_LAYOUT_BYTES, Layout, LayoutObject, layout_from_json, layout_to_json
 from occscene.limits import MAX_COORDINATE
 from occscene.rigid import Float64Array, rigid_transform
 
@@ -61,3 +69,45 @@ def room_pose(volume: GridVolume) -> Float64Array:
     pose = volume.world_from_grid.copy()
     pose[:3, 3] += pose[:3, :3] @ (sides[0] / 2, sides[1] / 2, volume.voxel_size)
     return pose
+
+
+def placed_to_json(placed: PlacedLayout, notes: Sequence[str] = ()) -> dict[str, Any]:
+    """The JSON object of a layout's file."""
+    return {
+        **layout_to_json(placed.layout),
+        "world_from_layout": placed.world_from_layout.tolist(),
+        **({"notes": list(notes)} if notes else {}),
+    }
+
+
+def placed_from_json(data: Any) -> PlacedLayout:
+    """The layout of a JSON object, checked.
+
+    Raises:
+        ValueError: as of `occscene.layout.load_layout`.
+    """
+    layout = layout_from_json(data)
+    rows = data.get("world_from_layout")
+    if rows is None:
+        return PlacedLayout(layout)
+    try:
+        pose = np.array(rows, np.float64)
+    except (TypeError, ValueError):
+        pose = np.zeros(0)
+    if pose.shape != (4, 4):
+        raise ValueError("world_from_layout must be four rows of four numbers")
+    return PlacedLayout(layout, pose)
+
+
+def load_placed_layout(path: Path) -> PlacedLayout:
+    """Reads a layout file with its place.
+
+    Raises:
+        ValueError, OSError: as of `occscene.layout.load_layout`.
+    """
+    if path.stat().st_size > MAX_LAYOUT_BYTES:
+        raise ValueError(f"{path} has {path.stat().st_size} bytes; the limit of a layout is {MAX_LAYOUT_BYTES}")
+    try:
+        return placed_from_json(json.loads(path.read_bytes()))
+    except (ValueError, RecursionError) as error:
+        raise ValueError(f"{path}: {error}") from error

@@ -1,4 +1,4 @@
-"""A server with the stand-in pipeline in a process of its own."""
+"""Servers in processes of their own: one with the stand-in pipeline, one that composes layouts."""
 
 from __future__ import annotations
 
@@ -7,18 +7,27 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
 
 
-@contextmanager
-def stand_in_server(folder: Path) -> Iterator[str]:
+def stand_in_server(folder: Path) -> AbstractContextManager[str]:
     """Runs it for the time of the block; gives its address."""
+    return _running("stand_in_server.py", folder, str(folder / "store"), str(folder / "port"))
+
+
+def compose_server(folder: Path, *options: str) -> AbstractContextManager[str]:
+    """Runs a server that composes layouts for the time of the block; gives its address."""
+    return _running("compose_server.py", folder, str(folder / "port"), *options)
+
+
+@contextmanager
+def _running(script: str, folder: Path, *arguments: str) -> Iterator[str]:
     port = folder / "port"
     process = subprocess.Popen(
-        [sys.executable, str(Path(__file__).with_name("stand_in_server.py")), str(folder / "store"), str(port)],
+        [sys.executable, str(Path(__file__).with_name(script)), *arguments],
         stdin=subprocess.PIPE,
         env=os.environ | {"PYTHONPATH": os.pathsep.join([str(ROOT), str(ROOT / "protos")])},
     )

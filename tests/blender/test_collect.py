@@ -144,7 +144,7 @@ def test_excluded_collections_are_left_out(scene: bpy.types.Scene) -> None:
     add_box("sofa", collection=away).occscene.class_name = "sofa"
     assert len(collected().objects) == 1
     bpy.context.view_layer.layer_collection.children["away"].exclude = True
-    assert collected() == Blockout((), (), ())
+    assert collected() == Blockout((), (), (), ())
 
 
 def test_cameras_lights_and_empties_are_no_geometry(scene: bpy.types.Scene) -> None:
@@ -152,7 +152,7 @@ def test_cameras_lights_and_empties_are_no_geometry(scene: bpy.types.Scene) -> N
         thing = bpy.data.objects.new("thing", data)
         thing.occscene.class_name = "sofa"
         scene.collection.objects.link(thing)
-    assert collected() == Blockout((), (), ())
+    assert collected() == Blockout((), (), (), ())
 
 
 def test_surfaces_and_metaballs_come_as_meshes(scene: bpy.types.Scene) -> None:

@@ -1,0 +1,77 @@
+"""What all buttons that send a job to the server share: words, seed, folder, server, and whether to wait."""
+
+# mypy: disable-error-code="misc, valid-type"
+
+from __future__ import annotations
+
+import random
+import uuid
+from datetime import datetime
+from typing import Any
+
+import bpy
+from bpy.props import BoolProperty, IntProperty, StringProperty
+
+from ..properties.generation import MAX_SEED
+from ..scene.cameras import SceneView
+from . import arrivals, jobs, journal
+from .following import wait_for
+from .request import Composition, Request, Settings
+
+FORGOTTEN = {"SKIP_SAVE"}
+"""Arguments of a script's call are none of the next press of the button."""
+
+
+class Asking:
+    """An operator that sends a job; what is not given as an argument is the scene's."""
+
+    prompt: StringProperty(options=FORGOTTEN, name="Prompt")
+    style: StringProperty(options=FORGOTTEN, name="Style")
+    seed: IntProperty(options=FORGOTTEN, name="Seed", min=0)
+    directory: StringProperty(
+        options=FORGOTTEN,
+        name="Folder",
+        description="Where views, grids, layouts and result.json are written",
+        subtype="DIR_PATH",
+    )
+    server: StringProperty(options=FORGOTTEN, name="Server", description="host:port; empty takes the preferences'")
+    wait: BoolProperty(
+        options=FORGOTTEN, name="Wait", description="Return when the job has ended; always so without a window"
+    )
+    properties: Any
+
+    def setting(self, context: bpy.types.Context, name: str) -> Any:
+        """An argument if it was given, else the scene's setting."""
+        return getattr(self if self.properties.is_property_set(name) else context.scene.occscene, name)
+
+    def chosen_seed(self, context: bpy.types.Context) -> int:
+        """The argument, else the scene's as its seed mode says."""
+        if self.properties.is_property_set("seed"):
+            return int(self.seed)
+        settings = context.scene.occscene
+        return random.randrange(MAX_SEED) if settings.seed_mode == "RANDOM" else int(settings.seed)
+
+    def new_request(
+        self,
+        kind: str,
+        settings: Settings,
+        views: tuple[SceneView, ...] = (),
+        composition: Composition | None = None,
+    ) -> Request:
+        """A request with an id of its own, and the folder for what comes of it."""
+        request_id = str(uuid.uuid4())
+        folder = bpy.path.abspath(self.directory) if self.directory else str(journal.results_folder() / request_id[:8])
+        created = datetime.now().astimezone().isoformat(timespec="seconds")
+        return Request(request_id, kind, settings, views, folder, created, composition)
+
+    def keep_seed(self, context: bpy.types.Context, used: int) -> None:
+        """Shows the seed that was used, or the one that comes next."""
+        settings = context.scene.occscene
+        if not self.properties.is_property_set("seed"):
+            settings.seed = used + (settings.seed_mode == "NEXT")
+
+    def follow(self, record: arrivals.Record) -> set[str]:
+        """Waits for the job where no timer follows it, or a script asks for that."""
+        if not self.wait and jobs.is_interactive():
+            return {"FINISHED"}
+        return wait_for(self, record)

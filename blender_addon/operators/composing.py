@@ -1,0 +1,177 @@
+"""Complete, Redraw and Add Detail: the server's priors work on the scene's own objects."""
+
+# mypy: disable-error-code="misc, valid-type"
+# ruff: noqa: N801 - class names are as Blender wants them
+
+from __future__ import annotations
+
+import random
+from dataclasses import replace
+from typing import Any
+
+import bpy
+from bpy.props import StringProperty
+from occscene.layout import LayoutObject
+from occscene.placed_layout import PlacedLayout
+
+from ..bridge.link import BridgeError
+from ..properties.generation import MAX_SEED
+from ..scene.given import GivenObjects, given_objects
+from ..scene.tagging import ClassLookup, scene_taxonomy
+from ..scene.volume import set_volume
+from . import connecting, jobs
+from .asking import FORGOTTEN, Asking
+from .composed import LABELS
+from .request import Composition, Settings
+from .voxelizing import volume_around
+
+
+class Composing(Asking):
+    """A button that sends what stands in the scene, and changes it when the answer is there."""
+
+    kind: str
+    prior: str
+
+    @classmethod
+    def poll(cls, context: bpy.types.Context) -> bool:
+        """The domain and, as far as it is known, the server have what it takes."""
+        why = missing(context.scene, cls.prior)
+        if why:
+            cls.poll_message_set(why)  # type: ignore[attr-defined]
+        return not why
+
+    def execute(self, context: bpy.types.Context) -> set[str]:
+        """Sends the scene; what comes back is one undo step."""
+        scene = context.scene
+        try:
+            given = given_objects(context)
+            composition = self.composition(context, given)
+            volume = volume_around(scene, given.blockout.objects)
+            if scene.occscene.volume is None:
+                set_volume(scene, volume)
+            settings = Settings(
+                prompt=self.setting(context, "prompt"),
+                style=self.setting(context, "style"),
+                seed=self.used_seed(context),
+            )
+            request = self.new_request(self.kind, settings, composition=composition)
+            record = jobs.submit(scene, request, jobs.Task(None, volume, scene.occscene.domain), self.server)
+        except (ValueError, OSError, BridgeError) as error:
+            self.report({"ERROR"}, str(error))  # type: ignore[attr-defined]
+            return {"CANCELLED"}
+        if self.kind == "COMPLETE":
+            self.keep_seed(context, settings.seed)
+        return self.follow(record)
+
+    def used_seed(self, context: bpy.types.Context) -> int:
+        """The scene's."""
+        return self.chosen_seed(context)
+
+    def composition(self, context: bpy.types.Context, given: GivenObjects) -> Composition:
+        """What is to be done.
+
+        Raises:
+            ValueError: there is nothing to do it to.
+        """
+        raise NotImplementedError
+
+
+class OCCSCENE_OT_complete(Composing, bpy.types.Operator):
+    """Keep all tagged objects as they are, and let the prior furnish the rest of the volume as the prompt says.
+    Where there is no wall, floor or ceiling, a room is added too"""
+
+    bl_idname = "occscene.complete"
+    bl_label = LABELS["COMPLETE"]
+    kind, prior = "COMPLETE", "layout_prior"
+
+    def composition(self, _context: bpy.types.Context, given: GivenObjects) -> Composition:
+        """All is given."""
+        return Composition(PlacedLayout(given.layout), given.sources, furnish=True)
+
+
+class OCCSCENE_OT_redraw(Composing, bpy.types.Operator):
+    """Give each selected object a new place, size and color among the others, which stay; or make it another kind.
+    Press again for another try"""
+
+    bl_idname = "occscene.redraw"
+    bl_label = LABELS["REDRAW"]
+    kind, prior = "REDRAW", "layout_prior"
+
+    redraw_as: StringProperty(
+        options=FORGOTTEN, name="As", description="Another kind of thing, for example armchair; empty keeps the kind"
+    )
+
+    def used_seed(self, context: bpy.types.Context) -> int:
+        """A new one, so that each press is another try."""
+        return int(self.seed) if self.properties.is_property_set("seed") else random.randrange(MAX_SEED)
+
+    def composition(self, context: bpy.types.Context, given: GivenObjects) -> Composition:
+        """All is given, some under another name."""
+        places = _selected_places(context, given)
+        objects = list(given.layout.objects)
+        kind = self.setting(context, "redraw_as").strip()
+        if kind:
+            for place in places:
+                objects[place] = _as_kind(context.scene, objects[place], kind)
+        layout = replace(given.layout, objects=tuple(objects))
+        return Composition(PlacedLayout(layout), given.sources, redraw=places)
+
+
+class OCCSCENE_OT_add_detail(Composing, bpy.types.Operator):
+    """Give each selected box its parts, as one mesh with loose pieces that is parented to the box. The box itself is
+    kept, disabled in viewports and renders, and no longer sent"""
+
+    bl_idname = "occscene.add_detail"
+    bl_label = LABELS["DETAIL"]
+    kind, prior = "DETAIL", "parts_prior"
+
+    def composition(self, context: bpy.types.Context, given: GivenObjects) -> Composition:
+        """The selected alone."""
+        places = _selected_places(context, given)
+        layout = replace(given.layout, objects=tuple(given.layout.objects[place] for place in places))
+        return Composition(PlacedLayout(layout), tuple(given.sources[place] for place in places), with_parts=True)
+
+
+def missing(scene: bpy.types.Scene, prior: str) -> str:
+    """What keeps a button from working that needs `layout_prior` or `parts_prior`, or ""."""
+    if scene.occscene.domain != "indoor":
+        return "The priors know rooms: set the domain to Indoor"
+    if connecting.last_check.has_prior(prior) is False:
+        return f"The server's model has no prior for {'parts' if prior == 'parts_prior' else 'layouts'}"
+    return ""
+
+
+def selected_tagged(context: bpy.types.Context) -> list[bpy.types.Object]:
+    """The selected objects that have a class."""
+    lookup = ClassLookup.of(context.scene)
+    selected = context.view_layer.objects.selected
+    return [thing for thing in selected if not thing.occscene.is_output and lookup.class_names(thing)]
+
+
+def _selected_places(context: bpy.types.Context, given: GivenObjects) -> tuple[int, ...]:
+    """Places of the selected objects in what is given.
+
+    Raises:
+        ValueError: none is selected, or one of them is no single box.
+    """
+    names = [thing.name for thing in selected_tagged(context)]
+    if not names:
+        raise ValueError("select tagged objects first: those that are to be changed")
+    whole = given.whole
+    several = [name for name in names if name in given.sources and name not in whole]
+    if several:
+        raise ValueError(f"{', '.join(several)}: parts of it have several classes; give it one class, or select others")
+    places = tuple(sorted(whole[name] for name in names if name in whole))
+    if not places:
+        raise ValueError(f"{', '.join(names)}: not sent, since it is disabled in renders; enable it there")
+    return places
+
+
+def _as_kind(scene: bpy.types.Scene, obj: LayoutObject, kind: str) -> LayoutObject:
+    """An object as another kind of thing: of the class that the word speaks of, else of its own."""
+    guessed: Any = scene_taxonomy(scene).guess(kind)
+    return replace(obj, name=kind, class_name=guessed.name if guessed else obj.class_name)
+
+
+CLASSES = (OCCSCENE_OT_complete, OCCSCENE_OT_redraw, OCCSCENE_OT_add_detail)
+"""The operators."""

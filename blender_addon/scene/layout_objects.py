@@ -1,0 +1,166 @@
+"""Objects of a layout as Blender objects: tagged, named, coloured boxes, the room around them, and parts as meshes."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from itertools import product
+
+import bpy
+import numpy as np
+from mathutils import Matrix
+from numpy.typing import NDArray
+from occscene.layout import LayoutObject, LayoutPart, LayoutRoom, Vector
+from occscene.placed_layout import moved
+from occscene.room_shell import shell_objects
+
+from ..geometry.part_meshes import BOX_FACES, part_mesh
+from .materials import new_material
+from .units import meters_per_unit, pose_to_units
+
+COLLECTION_NAME, ROOM_NAME = "OccScene Blockout", "OccScene Room"
+
+_DETAIL = "{} Detail"
+_PLAIN = (0.5, 0.5, 0.5)
+_MATERIALS: dict[str, Vector] = {
+    "wood": (0.25, 0.12, 0.05),
+    "metal": (0.4, 0.4, 0.42),
+    "glass": (0.55, 0.65, 0.68),
+    "leather": (0.12, 0.06, 0.03),
+}
+"""Linear RGB of what has no colour of its own; other materials are in shades of the object's."""
+
+Floats = NDArray[np.float64]
+
+
+def add_objects(
+    scene: bpy.types.Scene, collection: bpy.types.Collection, objects: Sequence[LayoutObject], pose: Floats
+) -> list[bpy.types.Object]:
+    """Adds a box for each object, its origin in the middle of its underside; `pose` (4, 4) is from theirs to metres."""
+    return [_add_box(scene, collection, moved(obj, pose)) for obj in objects]
+
+
+def add_room(
+    scene: bpy.types.Scene, collection: bpy.types.Collection, room: LayoutRoom, pose: Floats
+) -> list[bpy.types.Object]:
+    """Adds floor, ceiling and walls; all but the floor are drawn as wires, so that one looks inside."""
+    things = add_objects(scene, collection, shell_objects(room), pose)
+    for thing in things:
+        if thing.occscene.class_name != "floor":
+            thing.display_type = "WIRE"
+    return things
+
+
+def child_collection(parent: bpy.types.Collection, name: str) -> bpy.types.Collection:
+    """A new collection under `parent`."""
+    collection = bpy.data.collections.new(name)
+    parent.children.link(collection)
+    return collection
+
+
+def blockout_collection(scene: bpy.types.Scene) -> bpy.types.Collection:
+    """The scene's collection of boxes, made if it is not there."""
+    for child in scene.collection.children:
+        if child.name.startswith(COLLECTION_NAME) and child.library is None:
+            return child
+    return child_collection(scene.collection, COLLECTION_NAME)
+
+
+def box_pose(obj: LayoutObject, height: float = 0.0) -> Floats:
+    """(4, 4) to metres from the axes of an object about a point in the middle of its box; `height` above its middle."""
+    pose = np.eye(4)
+    pose[:3, :3] = obj.axes
+    pose[:3, 3] = obj.center
+    pose[2, 3] += height
+    return pose
+
+
+def set_color(thing: bpy.types.Object, color: Vector | None) -> None:
+    """Gives an object its viewport colour, to be kept; None lets the prompt decide."""
+    thing.occscene.use_hint = color is not None
+    if color is not None:
+        if thing.occscene.is_tinted:
+            thing.occscene.untinted_color = (*color, 1.0)
+        else:
+            thing.color = (*color, 1.0)
+
+
+def move_box(scene: bpy.types.Scene, thing: bpy.types.Object, before: LayoutObject, after: LayoutObject) -> None:
+    """Moves, turns and scales an object so that its box (world axes, metres) becomes another one."""
+    size = np.eye(4)
+    size[:3, :3] = np.diag(np.array(after.size) / before.size)
+    in_meters = box_pose(after) @ size @ np.linalg.inv(box_pose(before))
+    in_units = in_meters.copy()
+    in_units[:3, 3] /= meters_per_unit(scene)
+    thing.matrix_world = Matrix(in_units.tolist()) @ thing.matrix_world
+
+
+def add_detail(scene: bpy.types.Scene, original: bpy.types.Object, obj: LayoutObject) -> bpy.types.Object:
+    """Adds the parts of an object (world axes, metres) as one mesh, parented to `original`, which is put away.
+
+    Each part is a loose piece of the mesh, and each of its materials a slot. The original is disabled in viewports and
+    renders, so that it is not sent.
+    """
+    name = _DETAIL.format(original.name)
+    thing = bpy.data.objects.new(name, _parts_mesh(scene, name, obj))
+    for collection in original.users_collection or (scene.collection,):
+        collection.objects.link(thing)
+    thing.parent = original
+    thing.matrix_parent_inverse = original.matrix_world.inverted_safe()
+    thing.matrix_basis = Matrix(pose_to_units(scene, box_pose(obj, -obj.size[2] / 2)).tolist())
+    thing.occscene.class_name = obj.class_name
+    thing.color = original.color
+    thing.occscene.use_hint = original.occscene.use_hint
+    thing.occscene.is_tinted = original.occscene.is_tinted
+    thing.occscene.untinted_color = original.occscene.untinted_color
+    original.hide_viewport = original.hide_render = True
+    return thing
+
+
+def _add_box(scene: bpy.types.Scene, collection: bpy.types.Collection, obj: LayoutObject) -> bpy.types.Object:
+    size = np.array(obj.size) / meters_per_unit(scene)
+    corners = [(x * size[0], y * size[1], z * size[2]) for x, y, z in product((-0.5, 0.5), (-0.5, 0.5), (0.0, 1.0))]
+    mesh = bpy.data.meshes.new(obj.name)
+    mesh.from_pydata(corners, [], BOX_FACES)
+    thing = bpy.data.objects.new(obj.name, mesh)
+    thing.location = pose_to_units(scene, box_pose(obj, -obj.size[2] / 2))[:3, 3]
+    thing.rotation_euler.z = obj.turn
+    thing.occscene.class_name = obj.class_name
+    set_color(thing, obj.color)
+    collection.objects.link(thing)
+    return thing
+
+
+def _parts_mesh(scene: bpy.types.Scene, name: str, obj: LayoutObject) -> bpy.types.Mesh:
+    vertices: list[Floats] = []
+    faces: list[tuple[int, ...]] = []
+    smooth: list[bool] = []
+    slots: list[int] = []
+    roles: dict[int, LayoutPart] = {}
+    first = 0
+    for part in obj.parts:
+        made = part_mesh(part)
+        vertices.append(made.vertices)
+        faces += [tuple(first + corner for corner in face) for face in made.faces]
+        smooth += made.smooth
+        roles.setdefault(part.role, part)
+        slots += [list(roles).index(part.role)] * len(made.faces)
+        first += len(made.vertices)
+    places = (np.concatenate(vertices) + np.array([0.0, 0.0, obj.size[2] / 2])) / meters_per_unit(scene)
+    mesh = bpy.data.meshes.new(name)
+    mesh.from_pydata(places.tolist(), [], faces)
+    mesh.polygons.foreach_set("use_smooth", smooth)
+    mesh.polygons.foreach_set("material_index", slots)
+    for place, part in enumerate(roles.values()):
+        mesh.materials.append(new_material(f"{name} {part.material or place + 1}", _role_color(obj, part, place)))
+    return mesh
+
+
+def _role_color(obj: LayoutObject, part: LayoutPart, place: int) -> tuple[float, float, float, float]:
+    """The first material has the object's colour, the others what is usual for them, else a shade of it."""
+    red, green, blue = obj.color or _PLAIN
+    if place == 0 and obj.color is not None:
+        return red, green, blue, 1.0
+    if part.material in _MATERIALS:
+        return (*_MATERIALS[part.material], 1.0)
+    shade = 0.7**place
+    return red * shade, green * shade, blue * shade, 1.0
