@@ -132,7 +132,9 @@ def add_blockout(context: bpy.types.Context, placed: PlacedLayout) -> Sequence[b
     collection = child_collection(scene.collection, COLLECTION_NAME)
     room: list[bpy.types.Object] = []
     if layout.room is not None:
-        room = add_room(scene, child_collection(collection, ROOM_NAME), layout.room, placed.world_from_layout)
+        room = add_room(
+            scene, child_collection(collection, ROOM_NAME), layout.room, placed.world_from_layout, layout.objects
+        )
     return [*add_objects(scene, collection, layout.objects, placed.world_from_layout), *room]
 
 

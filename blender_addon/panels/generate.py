@@ -8,6 +8,7 @@ from __future__ import annotations
 from typing import Any
 
 import bpy
+from bpy.app.translations import pgettext_rpt
 from occscene.limits import MAX_VIEWS
 
 from ..operators import connecting
@@ -90,23 +91,23 @@ class VIEW3D_PT_occscene_furnish(SidebarPanel, bpy.types.Panel):
         chosen = len(selected_tagged(context))
         column = layout.column(align=True)
         column.operator("occscene.complete", icon="HOME")
-        kept = f"Keeps {_objects(tagged)} as they are, furnishes the rest" if tagged else "Furnishes the empty volume"
-        wrapped_label(column, context, f"{kept} as the prompt says")
+        text = pgettext_rpt("Keeps all {} tagged, furnishes the rest as the prompt says").format(tagged)
+        wrapped_label(
+            column, context, text if tagged else pgettext_rpt("Furnishes the empty volume as the prompt says")
+        )
         column = layout.column(align=True)
         column.prop(scene.occscene, "redraw_as")
         row = column.row(align=True)
         row.enabled = chosen > 0
         row.operator("occscene.redraw", icon="FILE_REFRESH")
-        anew = (
-            f"Draws {chosen} selected anew, keeps {max(0, tagged - chosen)}" if chosen else "Select what to draw anew"
-        )
-        wrapped_label(column, context, anew)
+        text = pgettext_rpt("Draws {} selected anew, keeps {}").format(chosen, max(0, tagged - chosen))
+        wrapped_label(column, context, text if chosen else pgettext_rpt("Select what to draw anew"))
         column = layout.column(align=True)
         row = column.row(align=True)
         row.enabled = chosen > 0
         row.operator("occscene.add_detail", icon="MOD_BUILD")
-        parts = f"Gives {chosen} selected their parts, puts the boxes away" if chosen else "Select what is to get parts"
-        wrapped_label(column, context, parts)
+        text = pgettext_rpt("Gives {} selected their parts, puts the boxes away").format(chosen)
+        wrapped_label(column, context, text if chosen else pgettext_rpt("Select what is to get parts"))
 
 
 class VIEW3D_PT_occscene_images(SidebarPanel, bpy.types.Panel):

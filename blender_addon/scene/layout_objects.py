@@ -29,6 +29,9 @@ _MATERIALS: dict[str, Vector] = {
 }
 """Linear RGB of what has no colour of its own; other materials are in shades of the object's."""
 
+_BESIDE = 0.3
+"""Metres between a piece of a room's shell and an artist's own."""
+
 Floats = NDArray[np.float64]
 
 
@@ -40,14 +43,34 @@ def add_objects(
 
 
 def add_room(
-    scene: bpy.types.Scene, collection: bpy.types.Collection, room: LayoutRoom, pose: Floats
+    scene: bpy.types.Scene,
+    collection: bpy.types.Collection,
+    room: LayoutRoom,
+    pose: Floats,
+    objects: Sequence[LayoutObject] = (),
 ) -> list[bpy.types.Object]:
-    """Adds floor, ceiling and walls; all but the floor are drawn as wires, so that one looks inside."""
-    things = add_objects(scene, collection, shell_objects(room), pose)
+    """Adds the floor, ceiling and walls that are not among `objects` (in the room's axes).
+
+    All but the floor are drawn as wires, so that one looks inside.
+    """
+    pieces = [piece for piece in shell_objects(room) if not any(_stands_for(obj, piece) for obj in objects)]
+    things = add_objects(scene, collection, pieces, pose)
     for thing in things:
         if thing.occscene.class_name != "floor":
             thing.display_type = "WIRE"
     return things
+
+
+def _stands_for(obj: LayoutObject, piece: LayoutObject) -> bool:
+    """Whether an object is a piece of a room's shell: of its class, beside it, and over most of its face."""
+    if obj.class_name != piece.class_name:
+        return False
+    one, other = obj.corners, piece.corners
+    low, high = np.maximum(one.min(0), other.min(0)), np.minimum(one.max(0), other.max(0))
+    thin = int(np.argmin(piece.size))
+    face = [axis for axis in range(3) if axis != thin]
+    shared = np.maximum(high - low, 0.0)[face].prod() / np.ptp(other, axis=0)[face].prod()
+    return bool(shared > 0.5 and low[thin] - high[thin] < _BESIDE)
 
 
 def child_collection(parent: bpy.types.Collection, name: str) -> bpy.types.Collection:

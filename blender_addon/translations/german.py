@@ -77,6 +77,23 @@ GERMAN = {
         "In der Ansicht verborgen, aber gesendet (durchscheinend): {}. Zum Weglassen im Rendering deaktivieren"
     ),
     "{} objects": "{} Objekte",
+    # Furnish
+    "Furnish": "Einrichten",
+    "Complete": "Ergänzen",
+    "Redraw": "Neu zeichnen",
+    "As": "Als",
+    "Add Detail": "Details hinzufügen",
+    "Import Blockout": "Blockout importieren",
+    "Import Layout File": "Layout-Datei importieren",
+    "Ask What the Server Can": "Fragen, was der Server kann",
+    "Keeps all {} tagged, furnishes the rest as the prompt says": (
+        "Behält alle {} mit Klasse, richtet den Rest nach dem Prompt ein"
+    ),
+    "Furnishes the empty volume as the prompt says": "Richtet das leere Volumen nach dem Prompt ein",
+    "Draws {} selected anew, keeps {}": "Zeichnet {} Ausgewählte neu, behält {}",
+    "Select what to draw anew": "Auswählen, was neu gezeichnet wird",
+    "Gives {} selected their parts, puts the boxes away": "Gibt {} Ausgewählten ihre Teile, legt die Quader weg",
+    "Select what is to get parts": "Auswählen, was Teile bekommt",
     # Server
     "Server": "Server",
     "Token": "Token",

@@ -152,6 +152,18 @@ def test_a_scene_without_a_volume_is_furnished_where_it_is(scene: bpy.types.Scen
     assert np.all(volume.world_from_grid[:2, 3] > (26, 36))
 
 
+def test_what_is_completed_imports_without_a_second_room(
+    room: bpy.types.Scene, press: Callable[..., None], tmp_path: Path
+) -> None:
+    """The server's layout has the artist's own floor and wall, and the room that they enclose."""
+    press("complete", directory=str(tmp_path))
+    wait()
+    bpy.ops.wm.read_homefile(use_empty=True)
+    bpy.ops.occscene.import_blockout(filepath=str(tmp_path / "layout.json"))
+    classes = [thing.occscene.class_name for thing in bpy.context.scene.objects if thing.name != "rug"]
+    assert (classes.count("floor"), classes.count("ceiling")) == (1, 1)
+
+
 def test_redraw_moves_the_selected_alone(room: bpy.types.Scene, press: Callable[..., None]) -> None:
     before = state()
     sofa = given_objects(bpy.context)
