@@ -13,6 +13,7 @@ from occscene.limits import MAX_NAME_LENGTH
 
 from ..geometry.voxelize import TriangleObject
 from .collect import Blockout, Floats, collect_blockout
+from .layout_objects import DETAIL_SUFFIX
 from .tagging import ClassLookup, scene_taxonomy
 
 _LEAST = 1e-4
@@ -69,8 +70,9 @@ def given_objects(context: bpy.types.Context) -> GivenObjects:
 
 
 def plain_name(name: str) -> str:
-    """A Blender name without the number that Blender put behind it."""
-    return re.sub(r"\.\d{3,}$", "", name)[:MAX_NAME_LENGTH] or name[:MAX_NAME_LENGTH]
+    """A Blender name without the number that Blender put behind it; parts are called as their box."""
+    plain = re.sub(r"\.\d{3,}$", "", name).removesuffix(DETAIL_SUFFIX)
+    return re.sub(r"\.\d{3,}$", "", plain)[:MAX_NAME_LENGTH] or name[:MAX_NAME_LENGTH]
 
 
 def same_box(one: LayoutObject, other: LayoutObject) -> bool:

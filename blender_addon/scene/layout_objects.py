@@ -19,7 +19,7 @@ from .units import meters_per_unit, pose_to_units
 
 COLLECTION_NAME, ROOM_NAME = "OccScene Blockout", "OccScene Room"
 
-_DETAIL = "{} Detail"
+DETAIL_SUFFIX = " Detail"
 _PLAIN = (0.5, 0.5, 0.5)
 _MATERIALS: dict[str, Vector] = {
     "wood": (0.25, 0.12, 0.05),
@@ -123,7 +123,7 @@ def add_detail(scene: bpy.types.Scene, original: bpy.types.Object, obj: LayoutOb
     Each part is a loose piece of the mesh, and each of its materials a slot. The original is disabled in viewports and
     renders, so that it is not sent.
     """
-    name = _DETAIL.format(original.name)
+    name = original.name + DETAIL_SUFFIX
     thing = bpy.data.objects.new(name, _parts_mesh(scene, name, obj))
     for collection in original.users_collection or (scene.collection,):
         collection.objects.link(thing)

@@ -198,6 +198,7 @@ def test_detail_takes_the_boxs_place_and_nothing_is_sent_twice(scene: bpy.types.
     (found,) = given_objects(bpy.context).layout.objects
     np.testing.assert_allclose(found.corners, obj.corners, atol=1e-4)
     assert found.color == obj.color
+    assert found.name == "sofa"
     assert [item.name for item in collect_blockout(bpy.context).objects] == [detail.name]
     assert detail.parent is box
     assert len(detail.data.materials) == 2
