@@ -60,6 +60,7 @@ def run(
     occupancy_scale: Annotated[float | None, typer.Option(help="How strongly the blockout is followed.")] = None,
     noise_scale: Annotated[float | None, typer.Option(help="Noise to start from; 1 is the noise of training.")] = None,
     hints: Annotated[bool, typer.Option(help="Give colour hints, or leave colours to the prompt.")] = True,
+    prior: Annotated[bool, typer.Option(help="Show blockouts with parts in place of plain boxes.")] = True,
     seed: Annotated[int, typer.Option(help="Added to each scene's own.")] = 0,
     device: Annotated[str, typer.Option(help="auto, cpu or cuda.")] = "auto",
 ) -> None:
@@ -92,21 +93,23 @@ def run(
     how = Generation(seed, steps, text_scale, occupancy_scale, noise_scale, hints)
     scores = SceneScores(judge, scenes[0].blockout.taxonomy)
     shown: list[GeneratedScene] = []
-    for made in track(generate_scenes(pipe, scenes, how), "scenes", total=len(scenes)):
+    priors = ScenePriors.bundled(pipe.config.taxonomy)
+    generated = generate_scenes(pipe, scenes, how, priors if prior else None)
+    for made in track(generated, "scenes", total=len(scenes)):
         scores.add(made)
         if len(shown) < _SHOWN:
             shown.append(made)
     imagined, text_figures = {}, {}
-    for arm, priors in (("with_prior", ScenePriors.bundled(pipe.config.taxonomy)), ("without_prior", None)):
+    for arm, own in (("with_prior", priors), ("without_prior", None)):
         told = f"text to scene, {arm.replace('_', ' ')}"
         first = scenes[:_IMAGINED]
-        imagined[arm] = list(track(imagine_scenes(pipe, first, how, priors), told, total=len(first)))
+        imagined[arm] = list(track(imagine_scenes(pipe, first, how, own), told, total=len(first)))
         text_scores = TextToSceneScores(judge, scenes)
         for scene_made in imagined[arm]:
             text_scores.add(scene_made)
         text_figures[arm] = text_scores.figures()
     figures = {
-        "model": model, "device": device, "split": split, "generation": asdict(how),
+        "model": model, "device": device, "split": split, "generation": asdict(how) | {"parts": prior},
         "evaluator": judge.figures, "autoencoder": autoencoder_figures(pipe, scenes), **scores.figures(),
         "text_to_scene": text_figures,
     }  # fmt: skip

@@ -22,6 +22,7 @@ from occscene_server.evaluation.seen_maps import SeenMaps, seen_maps
 from occscene_server.evaluation.segmenter import agreement
 from occscene_server.geometry.cameras import CameraTensors
 from occscene_server.pipelines.occscene import OccScenePipeline
+from occscene_server.pipelines.scene_priors import ScenePriors
 from occscene_server.training.autoencoder_stage import reconstruction_scores
 from occscene_server.training.dataset import RenderedScene, SceneInfo
 
@@ -79,15 +80,17 @@ class GeneratedScene:
 
 
 def generate_scenes(
-    pipe: OccScenePipeline, scenes: Sequence[RenderedScene], how: Generation
+    pipe: OccScenePipeline, scenes: Sequence[RenderedScene], how: Generation, priors: ScenePriors | None = None
 ) -> Iterator[GeneratedScene]:
-    """Generates every scene from its blockout and prompt, and predicts its occupancy."""
+    """Generates every scene from its blockout, with parts if there are priors, and predicts its occupancy."""
     for scene in scenes:
         blockout = scene.blockout
         if not how.hints:
             blockout = replace(blockout, objects=tuple(replace(item, hint=None) for item in blockout.objects))
         start = time.perf_counter()
-        output = pipe(scene.info.prompt, scene.cameras, blockout, seed=how.seed + scene.info.seed, **how.arguments())  # type: ignore[arg-type]
+        finer = None if priors is None else priors.parts.refine(blockout, scene.info.prompt)[0]
+        seed = how.seed + scene.info.seed
+        output = pipe(scene.info.prompt, scene.cameras, blockout, finer=finer, seed=seed, **how.arguments())  # type: ignore[arg-type]
         seconds = time.perf_counter() - start
         predictions = {
             "blockout": blockout,
