@@ -210,7 +210,7 @@ class LayoutSampler:
         colors = self._colors_left(drawing, name, reading)
         if only is not None and not colors:
             colors = [self.vocabulary.colors.index(word) for word in reading.colors(name)]
-        numbers = self._boxes(batch, states, tries, colors)
+        numbers = self._boxes(batch, states, tries, colors, name in reading.round_kinds)
         found = layout_of_numbers(
             drawing.room.numpy(),
             torch.cat([torch.full((len(numbers), 1), kind), numbers], 1).numpy(),
@@ -266,7 +266,7 @@ class LayoutSampler:
                 left.remove(obj.color_word)
         return [self.vocabulary.colors.index(word) for word in left]
 
-    def _boxes(self, batch: LayoutBatch, states: Tensor, tries: int, colors: list[int]) -> Tensor:
+    def _boxes(self, batch: LayoutBatch, states: Tensor, tries: int, colors: list[int], is_round: bool) -> Tensor:
         """(tries, 8) colour, one of `colors` if there are any, and `GEOMETRY` of the last object."""
         prior = self.prior
         rows, before = len(states), batch.objects.shape[1] - 1
@@ -287,6 +287,8 @@ class LayoutSampler:
                     logits = logits.masked_fill(others, -1e4)
             more = prior.place_logits(name, state, anchors, mask, boxes, batch.room_size, numbers[..., 1:])
             value = self._sampled(self._guided(logits if more is None else logits + more, name))
+            if is_round and name == "depth":
+                value = numbers[0, :, index - 1]
             numbers[..., index] = value
             state = prior.object_heads.told(name, state, numbers[..., index])
         return numbers[0]

@@ -40,6 +40,35 @@ _OTHER_NAMES = {
 }
 """What else people call the studio's kinds."""
 
+STAND_INS = {
+    "piano": "sideboard",
+    "keyboard": "desk",
+    "fridge": "wardrobe",
+    "refrigerator": "wardrobe",
+    "oven": "chest of drawers",
+    "stove": "chest of drawers",
+    "dishwasher": "chest of drawers",
+    "island": "sideboard",
+    "counter": "sideboard",
+    "console": "sideboard",
+    "cupboard": "sideboard",
+    "bar": "sideboard",
+    "vanity": "desk",
+    "workbench": "desk",
+    "daybed": "bed",
+    "crib": "bed",
+    "recliner": "armchair",
+    "futon": "sofa",
+    "stool": "pouf",
+    "beanbag": "pouf",
+    "mirror": "picture",
+    "poster": "picture",
+    "clock": "picture",
+    "statue": "vase",
+    "globe": "vase",
+}
+"""Things that the studio does not have, and the kind that is nearest to each in size and place."""
+
 _RELATIONS = {
     "in front of": r"in front of",
     "at the foot of": r"at the foot of",
@@ -55,6 +84,7 @@ _RELATIONS = {
 _MADE_WITH = re.compile(r"\b(?:with|in) an? (?:(?!in |with )[\w-]+ ){0,5}(?:pot|blanket|frame)s?\b ?")
 """What describes a thing and is none: "in a brown pot"."""
 
+_ROUND = re.compile(r"\b(?:round|circular)\b")
 _CORNER = re.compile(r"^ in (the|a) corner\b")
 
 
@@ -75,10 +105,12 @@ class Reading:
     Args:
         things: in the order of the prompt.
         relations: (kind, name of `geometry.relations.RELATIONS`, kind of the anchor or "" for a corner).
+        round_kinds: kinds that are called round, and so are as deep as wide.
     """
 
     things: tuple[Asked, ...] = ()
     relations: tuple[tuple[str, str, str], ...] = ()
+    round_kinds: frozenset[str] = frozenset()
 
     def least(self) -> dict[str, int]:
         """How many objects of each kind there must be at least."""
@@ -96,15 +128,18 @@ class Reading:
         return [thing.color_word for thing in asked for _ in range(thing.count)]
 
 
-def read_prompt(prompt: str, kinds: Sequence[str], colors: Sequence[str]) -> Reading:
+def read_prompt(prompt: str, kinds: Sequence[str], colors: Sequence[str], context: str = "") -> Reading:
     """Reads a prompt.
 
     Args:
         prompt: as a person types it, in English.
         kinds: names of objects that there are.
         colors: colour words that there are; "" is ignored.
+        context: the prompt of the whole room; if given, it says what a mere "table" is, and `STAND_INS` are taken for
+            things that there are not.
     """
-    names = {kind: kind for kind in kinds} | {name: kind for name, kind in _OTHER_NAMES.items() if kind in kinds}
+    other_names = _OTHER_NAMES | (STAND_INS | _mere_names(context.lower()) if context else {})
+    names = {kind: kind for kind in kinds} | {name: kind for name, kind in other_names.items() if kind in kinds}
     forms = {form: kind for name, kind in names.items() for form in (name, _plural(name))}
     several = {_plural(name) for name in names} - {"books"}
     thing = re.compile(rf"\b({_any(forms)})\b")
@@ -113,6 +148,7 @@ def read_prompt(prompt: str, kinds: Sequence[str], colors: Sequence[str]) -> Rea
     text = re.sub(rf"\b({color.pattern}) and (?={color.pattern})", r"\1 ", text)
     things: list[Asked] = []
     relations: list[tuple[str, str, str]] = []
+    round_kinds: set[str] = set()
     for clause in _clauses(text):
         end, subject = 0, ""
         for match in thing.finditer(clause):
@@ -124,17 +160,29 @@ def read_prompt(prompt: str, kinds: Sequence[str], colors: Sequence[str]) -> Rea
                 relations.append((subject, relation, kind))
             count = numbers[0] if numbers else 2 if match.group(1) in several else 1
             things.append(Asked(kind, words[0] if words else "", count, bool(relation)))
+            if _ROUND.search(before):
+                round_kinds.add(kind)
             end, subject = match.end(), subject or kind
             if _CORNER.match(clause[end:]):
                 relations.append((kind, "in the corner", ""))
-    return Reading(tuple(things), tuple(relations))
+    return Reading(tuple(things), tuple(relations), frozenset(round_kinds))
+
+
+def _mere_names(text: str) -> dict[str, str]:
+    """What a table, a chair and a lamp are in the room that a text describes."""
+    dining, study = re.search(r"\b(?:dining|kitchen)\b", text), re.search(r"\b(?:study|office|desk)\b", text)
+    return {
+        "table": "dining table" if dining else "coffee table",
+        "chair": "dining chair" if dining else "office chair" if study else "armchair",
+        "lamp": "floor lamp",
+    }
 
 
 def phrases_of(prompt: str, kinds: Sequence[str]) -> dict[str, list[str]]:
     """By kind what a prompt says of its things, as often as it counts them: "a mustard velvet sofa" of "sofa"."""
     found: dict[str, list[str]] = {}
     for clause in _clauses(_MADE_WITH.sub("", prompt.lower())):
-        things = read_prompt(clause, kinds, ()).things
+        things = read_prompt(clause, kinds, (), prompt).things
         if things:
             found.setdefault(things[0].kind, []).extend([clause.strip()] * things[0].count)
     return found

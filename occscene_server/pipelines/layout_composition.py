@@ -14,6 +14,7 @@ from occscene.rigid import Float64Array, invert_rigid
 from occscene_server.geometry.given_room import LEAST_SIDE, enclosed_box, is_shell, largest_room
 from occscene_server.models.layout_prior import MAX_OBJECTS
 from occscene_server.models.layout_tokens import ROOM_SIZES, STEP
+from occscene_server.models.prompt_reading import STAND_INS
 from occscene_server.models.unknown_things import unknown_things
 from occscene_server.pipelines.scene_priors import ScenePriors
 from occscene_server.pipelines.text_to_layout import TextToLayout
@@ -56,16 +57,13 @@ def compose(priors: ScenePriors, asked: Composition) -> tuple[PlacedLayout, list
     """
     writer = priors.layout
     words = writer.prior.vocabulary
-    notes = [
-        f"“{thing}” is not among the things that the layout prior knows: something near to it stands there, or nothing."
-        f" It knows {', '.join(words.kinds)}."
-        for thing in unknown_things(asked.prompt, words.kinds, (*words.colors, *words.surfaces))
-    ]
+    unknown = unknown_things(asked.prompt, words.kinds, (*words.colors, *words.surfaces))
+    notes = [_note_of_unknown(thing, words.kinds) for thing in unknown]
     pose, room, objects = _given_room(asked, words.kinds)
     if room is None:
         drawn = _written(writer, asked)
         if asked.with_parts:
-            drawn = replace(drawn, objects=tuple(priors.with_parts(drawn.objects, asked.seed)))
+            drawn = replace(drawn, objects=tuple(priors.with_parts(drawn.objects, asked.seed, asked.prompt)))
         return PlacedLayout(drawn, pose), notes
     known = _known(room, notes)
     seen = _seen_by_prior(writer, objects, notes)
@@ -88,10 +86,18 @@ def compose(priors: ScenePriors, asked: Composition) -> tuple[PlacedLayout, list
         room = replace(room, wall_color=drawn.room.wall_color, floor_color=drawn.room.floor_color)
     if asked.with_parts:
         furniture = [index for index, obj in enumerate(objects) if not is_shell(obj, words.kinds)]
-        made = priors.with_parts([objects[index] for index in furniture], asked.seed)
+        made = priors.with_parts([objects[index] for index in furniture], asked.seed, asked.prompt)
         for index, obj in zip(furniture, made, strict=True):
             objects[index] = obj
     return PlacedLayout(Layout("indoor", room, tuple(objects)), pose), notes
+
+
+def _note_of_unknown(thing: str, kinds: Sequence[str]) -> str:
+    nearest = STAND_INS.get(thing) or STAND_INS.get(thing.removesuffix("s"))
+    unknown = f"“{thing}” is not among the things that the layout prior knows"
+    if nearest in kinds:
+        return f"{unknown}; the nearest that it does is {nearest}."
+    return f"{unknown}, and is left out. It knows {', '.join(kinds)}."
 
 
 def _written(writer: TextToLayout, asked: Composition) -> Layout:

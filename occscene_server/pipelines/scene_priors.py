@@ -11,6 +11,7 @@ from occscene.layout import Layout, LayoutObject
 
 from occscene_server.models.layout_prior import LayoutPrior
 from occscene_server.models.parts_prior import PartsPrior
+from occscene_server.models.prompt_reading import phrases_of
 from occscene_server.models.text import load_minilm
 from occscene_server.pipelines.blockout_parts import BlockoutParts
 from occscene_server.pipelines.text_to_layout import TextToLayout
@@ -52,13 +53,24 @@ class ScenePriors:
         """What draws one object of a layout anew for a prompt: (layout, its place, seed) to the layout with it."""
         return lambda layout, index, seed: self.layout.draw_anew(layout, index, prompt, seed)
 
-    def with_parts(self, objects: Sequence[LayoutObject], seed: int) -> list[LayoutObject]:
-        """Objects with parts, where they have none and a known kind; they depend on its place and the seed."""
+    def with_parts(self, objects: Sequence[LayoutObject], seed: int, prompt: str) -> list[LayoutObject]:
+        """Objects with parts, where they have none and a known kind.
+
+        They depend on what the prompt says of the kind, else on the object's colour and name, its place and the seed.
+        """
+        said = phrases_of(prompt, self.parts.prior.vocabulary.kinds)
         plain = [index for index, obj in enumerate(objects) if not obj.parts and obj.name not in _WHOLE]
-        phrases = [f"a {objects[index].color_word} {objects[index].name}".replace("  ", " ") for index in plain]
+        phrases = [_phrase(objects[index], said) for index in plain]
         seeds = [int(np.random.SeedSequence((seed, index)).generate_state(1)[0]) for index in plain]
         made = self.parts.with_parts([objects[index] for index in plain], phrases, seeds)
         result = list(objects)
         for index, obj in zip(plain, made, strict=True):
             result[index] = obj
         return result
+
+
+def _phrase(obj: LayoutObject, said: dict[str, list[str]]) -> str:
+    """What a prompt says of an object, each time of another one; else its colour and name."""
+    if said.get(obj.name):
+        return said[obj.name].pop(0)
+    return f"a {obj.color_word} {obj.name}".replace("  ", " ")

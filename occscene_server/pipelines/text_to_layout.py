@@ -53,7 +53,7 @@ class TextToLayout:
         """
         sampler = self._sampler(prompt, seed, options)
         words = self.prior.vocabulary
-        return sampler.draw(read_prompt(prompt, words.kinds, words.colors) if check_prompt else None, given)
+        return sampler.draw(read_prompt(prompt, words.kinds, words.colors, prompt) if check_prompt else None, given)
 
     def draw_anew(
         self, layout: Layout, index: int, prompt: str, seed: int, options: SamplingOptions | None = None

@@ -14,7 +14,7 @@ import gpu
 import numpy as np
 
 ADDRESS, PICTURE, STATE = sys.argv[sys.argv.index("--") + 1 :]
-UNFINISHED = ("SENDING", "QUEUED", "RUNNING")
+UNFINISHED = ("SENDING", "QUEUED", "RUNNING", "RECONNECTING")
 
 
 def view() -> tuple[bpy.types.Window, bpy.types.Area]:

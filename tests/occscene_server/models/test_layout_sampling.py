@@ -155,3 +155,24 @@ def test_phrases_are_what_a_prompt_says_of_each_kind() -> None:
         "bookshelf": ["a bookcase"],
     }
     assert phrases_of("", kinds) == {}
+
+
+def test_a_round_table_is_as_deep_as_it_is_wide() -> None:
+    prompt = "a dining room with a round oak table and four chairs"
+    words = vocabulary()
+    reading = read_prompt(prompt, words.kinds, words.colors, prompt)
+    assert reading.least() == {"dining table": 1, "dining chair": 4}
+    assert reading.round_kinds == {"dining table"}
+    sampler = LayoutSampler(tiny_prior(), text_of(4), torch.Generator().manual_seed(0))
+    tables = [obj for obj in sampler.draw(reading).objects if obj.name == "dining table"]
+    assert all(obj.size[0] == obj.size[1] for obj in tables)
+
+
+def test_mere_names_and_stand_ins_are_of_prompts_alone() -> None:
+    kinds = vocabulary().kinds
+    read = {
+        prompt: read_prompt(prompt, kinds, (), prompt).least() for prompt in ("a study, a chair", "a piano, a table")
+    }
+    assert read["a study, a chair"] == {"office chair": 1}
+    assert set(read["a piano, a table"]) <= {"sideboard", "coffee table"}
+    assert read_prompt("table", kinds, ()).things == ()  # of an object of that name the size says what it is
