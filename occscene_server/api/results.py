@@ -47,11 +47,13 @@ class ProgressDisplay:
         self._bar = self._progress.add_task("starting", total=None)
 
     def __enter__(self) -> ProgressDisplay:
-        self._progress.start()
+        if self._progress.console.is_terminal:  # elsewhere a bar would be an empty line
+            self._progress.start()
         return self
 
     def __exit__(self, *exception: object) -> None:
-        self._progress.stop()
+        if self._progress.live.is_started:
+            self._progress.stop()
 
     def say(self, text: str) -> None:
         """Prints a line that stays."""
