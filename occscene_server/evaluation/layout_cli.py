@@ -7,8 +7,9 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich import print as rich_print
 from rich.progress import track
+
+from occscene_server.terminal import say
 
 _FORMS = 4
 _ALIKE_PROMPTS, _ALIKE_ROOMS = 6, 8
@@ -78,5 +79,5 @@ def layout(
     output.mkdir(parents=True, exist_ok=True)
     (output / "layout.json").write_text(json.dumps(figures, indent=1) + "\n", encoding="utf-8")
     layout_sheet(drawn[:_SHOWN], [prompt.text for prompt in asked[:_SHOWN]]).save(output / "layout.png")
-    rich_print(figures)
-    rich_print(f"Figures in {output / 'layout.json'}, plans in {output / 'layout.png'}")
+    say(figures)
+    say(f"Figures in {output / 'layout.json'}, plans in {output / 'layout.png'}")

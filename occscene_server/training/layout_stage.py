@@ -12,7 +12,6 @@ import torch
 import typer
 from numpy.typing import NDArray
 from occscene.layout import Layout
-from rich import print as rich_print
 from torch import Tensor
 
 from occscene_server.data.layouts import LayoutFile, LayoutPrompt, layout_files
@@ -27,6 +26,7 @@ from occscene_server.models.layout_tokens import (
 )
 from occscene_server.models.precision import fast_autocast
 from occscene_server.models.text import load_minilm
+from occscene_server.terminal import say
 from occscene_server.training.dataset import split_of
 from occscene_server.training.loop import LoopOptions, train
 from occscene_server.training.prompt_states import PromptStates, stacked
@@ -283,8 +283,8 @@ def layout(
     finished = train(model, loss_of(model, rooms, batch, seed), options, lambda: _evaluate(model, held_out))
     model.half().save_pretrained(output / "layout")
     model.float()  # its figures are those of the rounded weights
-    rich_print({name: round(value, 3) for name, value in _evaluate(model, held_out).items()})
-    rich_print(f"{'Finished' if finished else 'Stopped at the time limit'}; weights in {output / 'layout'}")
+    say({name: round(value, 3) for name, value in _evaluate(model, held_out).items()})
+    say(f"{'Finished' if finished else 'Stopped at the time limit'}; weights in {output / 'layout'}")
 
 
 def new_prior(vocabulary: Vocabulary, width: int, layers: int) -> LayoutPrior:
