@@ -7,9 +7,8 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.progress import track
 
-from occscene_server.terminal import say
+from occscene_server.terminal import say, track
 
 _FORMS = 4
 _ALIKE_PROMPTS, _ALIKE_ROOMS = 6, 8
