@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from pathlib import Path
 
 import bpy
 
@@ -24,6 +25,22 @@ def test_ten_times_without_a_leftover() -> None:
 def test_a_script_that_used_the_module_ends() -> None:
     """What the extension leaves in Blender must not be waited for when Python has ended."""
     script = "import blender_addon, bpy; blender_addon.register(); blender_addon.unregister()"
+    ended = subprocess.run([sys.executable, "-c", script], timeout=60, capture_output=True, text=True)
+    assert ended.returncode == 0, ended.stderr
+
+
+def test_an_update_takes_its_own_wheel(tmp_path: Path) -> None:
+    """Of an older version of the extension the wheel's modules are still there."""
+    (tmp_path / "occscene").symlink_to(Path(blender_addon.__file__).parent, target_is_directory=True)
+    script = f"""
+import sys, types
+for name in ("bl_ext", "bl_ext.user_default", "occscene", "occscene.rig"):
+    sys.modules[name] = types.ModuleType(name)
+sys.modules["bl_ext.user_default"].__path__ = [{str(tmp_path)!r}]
+import bl_ext.user_default.occscene as extension
+extension.register()
+extension.unregister()
+"""
     ended = subprocess.run([sys.executable, "-c", script], timeout=60, capture_output=True, text=True)
     assert ended.returncode == 0, ended.stderr
 
