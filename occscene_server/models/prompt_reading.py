@@ -182,7 +182,7 @@ def phrases_of(prompt: str, kinds: Sequence[str]) -> dict[str, list[str]]:
     """By kind what a prompt says of its things, as often as it counts them: "a mustard velvet sofa" of "sofa"."""
     found: dict[str, list[str]] = {}
     for clause in _clauses(_MADE_WITH.sub("", prompt.lower())):
-        things = read_prompt(clause, kinds, (), prompt).things
+        things = read_prompt(clause, kinds, ()).things
         if things:
             found.setdefault(things[0].kind, []).extend([clause.strip()] * things[0].count)
     return found

@@ -11,7 +11,7 @@ from occscene.layout import Layout, LayoutObject
 
 from occscene_server.models.layout_prior import LayoutPrior
 from occscene_server.models.parts_prior import PartsPrior
-from occscene_server.models.prompt_reading import phrases_of
+from occscene_server.models.prompt_reading import read_prompt
 from occscene_server.models.text import load_minilm
 from occscene_server.pipelines.blockout_parts import BlockoutParts
 from occscene_server.pipelines.text_to_layout import TextToLayout
@@ -56,11 +56,11 @@ class ScenePriors:
     def with_parts(self, objects: Sequence[LayoutObject], seed: int, prompt: str) -> list[LayoutObject]:
         """Objects with parts, where they have none and a known kind.
 
-        They depend on what the prompt says of the kind, else on the object's colour and name, its place and the seed.
+        They depend on the object's colour and name, on whether the prompt calls it round, on its place and the seed.
         """
-        said = phrases_of(prompt, self.parts.prior.vocabulary.kinds)
+        round_kinds = read_prompt(prompt, self.parts.prior.vocabulary.kinds, (), prompt).round_kinds
         plain = [index for index, obj in enumerate(objects) if not obj.parts and obj.name not in _WHOLE]
-        phrases = [_phrase(objects[index], said) for index in plain]
+        phrases = [_phrase(objects[index], round_kinds) for index in plain]
         seeds = [int(np.random.SeedSequence((seed, index)).generate_state(1)[0]) for index in plain]
         made = self.parts.with_parts([objects[index] for index in plain], phrases, seeds)
         result = list(objects)
@@ -69,8 +69,7 @@ class ScenePriors:
         return result
 
 
-def _phrase(obj: LayoutObject, said: dict[str, list[str]]) -> str:
-    """What a prompt says of an object, each time of another one; else its colour and name."""
-    if said.get(obj.name):
-        return said[obj.name].pop(0)
-    return f"a {obj.color_word} {obj.name}".replace("  ", " ")
+def _phrase(obj: LayoutObject, round_kinds: frozenset[str]) -> str:
+    """An object as the rooms that the prior learned from name theirs."""
+    shape = "round" if obj.name in round_kinds else ""
+    return " ".join(f"a {shape} {obj.color_word} {obj.name}".split())
