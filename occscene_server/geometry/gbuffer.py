@@ -1,0 +1,40 @@
+"""G-buffers: what the centre of every pixel sees of a scene, at any image size."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+
+@dataclass(frozen=True)
+class GBuffer:
+    """Maps of a batch of scenes seen by their cameras.
+
+    Args:
+        labels: (B, V, h, w) int64 class seen, 0 for nothing.
+        objects: (B, V, h, w) int64 row of the scene's table of objects, 0 for nothing or an object that is not told
+            apart.
+        depth: (B, V, h, w) float32 metres along the camera's z axis, inf where nothing is seen.
+        normal: (B, V, 3, h, w) float32 unit normal in the grid's axes, towards the camera; 0 where nothing is seen.
+        surface: (B, V, 3, h, w) float32 place in the texture frame of what is seen, metres; where a mesh has no such
+            frame, the box projection of the place in the grid, its third number being 0.
+        footprint: (B, V, h, w) float32 metres that the pixel covers on the surface, along the longer side.
+    """
+
+    labels: Tensor
+    objects: Tensor
+    depth: Tensor
+    normal: Tensor
+    surface: Tensor
+    footprint: Tensor
+
+    @property
+    def edges(self) -> Tensor:
+        """(B, V, h, w) bool: the right or the lower neighbour shows another object or class."""
+        keys = self.objects * 256 + self.labels
+        edge = torch.zeros_like(keys, dtype=torch.bool)
+        edge[..., :, :-1] |= keys[..., :, :-1] != keys[..., :, 1:]
+        edge[..., :-1, :] |= keys[..., :-1, :] != keys[..., 1:, :]
+        return edge
