@@ -9,7 +9,7 @@ demo: $(VENV)/ready
 	$(VENV)/bin/python -m occscene_server.studio.demo --sample "$(SAMPLE)" $(if $(PROMPT),--prompt "$(PROMPT)")
 
 test: $(VENV)/ready
-	$(VENV)/bin/python -m pytest
+	OMP_NUM_THREADS=1 $(VENV)/bin/python -m pytest --numprocesses auto --maxprocesses 8 --dist loadfile
 
 lint: $(VENV)/ready
 	$(VENV)/bin/ruff check .

@@ -21,6 +21,7 @@ from occscene.camera import save_cameras
 from occscene.v1 import job_pb2, scene_service_pb2, scene_service_pb2_grpc
 from typer.testing import CliRunner
 
+from occscene_server import terminal
 from occscene_server.api.logs import configure_logs
 from occscene_server.cli import app
 from occscene_server.terminal import PlainConsole, PlainTable, PlainTextColumn, one_line, printable
@@ -155,7 +156,9 @@ def test_hostile_server_is_shown_not_obeyed(
     hostile_server: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, command: list[str], code: int
 ) -> None:
     monkeypatch.chdir(tmp_path)
-    result = CliRunner().invoke(app, [*command, "--server", hostile_server], env={"COLUMNS": "400"})
+    for shared in (terminal.console, terminal.errors):  # whatever COLUMNS was when it was imported
+        monkeypatch.setattr(shared, "_width", 400)
+    result = CliRunner().invoke(app, [*command, "--server", hostile_server])
     assert result.exit_code == code, result.output + str(result.exception)
     assert result.exception is None or isinstance(result.exception, SystemExit)
     assert not STEERING.search(result.output)
