@@ -2,18 +2,21 @@
 
 `meshes.npz` holds the meshes "true" and "blockout", each as `<name>_vertices` (V, 3) uint16 in steps of
 `<name>_step` metres from `<name>_origin`, `<name>_triangles` (T, 3) uint16 or uint32, `<name>_object_ids` (T,) uint16,
-and for the true mesh `true_surface` (V, 3) int32 in steps of half a millimetre.
+and for the true mesh `true_surface` (V, 3) int32 in steps of half a millimetre. The class of an object is what the
+scene's `scene.json` says; of one that no view shows, what its name in `scene.npz` says.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import json
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from occscene.mesh import TriangleMesh
+from occscene.taxonomy import INDOOR
 
 MESHES_FILE = "meshes.npz"
 _STEPS = 65535
@@ -21,28 +24,11 @@ _SURFACE_STEP = 0.0005
 
 
 @dataclass(frozen=True, eq=False)
-class SceneMesh:
-    """All triangles of a scene with their objects.
-
-    Args:
-        vertices: (V, 3) world coordinates in metres.
-        triangles: (T, 3) vertex indices, counter-clockwise seen from outside.
-        object_ids: (T,) the object of each triangle, as in the scene's grids.
-        surface: (V, 3) where a vertex lies in its part's own texture frame, in metres; None where the mesh has none.
-    """
-
-    vertices: NDArray[np.float64]
-    triangles: NDArray[np.integer[Any]]
-    object_ids: NDArray[np.uint16]
-    surface: NDArray[np.float64] | None = None
-
-
-@dataclass(frozen=True, eq=False)
 class SceneMeshes:
     """The detailed meshes that were rendered, and the boxes that an artist would block them out with."""
 
-    true: SceneMesh
-    blockout: SceneMesh
+    true: TriangleMesh
+    blockout: TriangleMesh
 
 
 def write_meshes(folder: Path, meshes: SceneMeshes) -> None:
@@ -52,16 +38,41 @@ def write_meshes(folder: Path, meshes: SceneMeshes) -> None:
 
 
 def read_meshes(folder: Path) -> SceneMeshes:
-    """Reads what `write_meshes` wrote.
+    """Reads both meshes of a finished scene's folder.
+
+    Raises:
+        FileNotFoundError: the scene was stored without its meshes.
+    """
+    return SceneMeshes(read_mesh(folder, "true"), read_mesh(folder, "blockout"))
+
+
+def read_mesh(folder: Path, name: str) -> TriangleMesh:
+    """Reads the mesh "true" or "blockout" of a finished scene's folder.
 
     Raises:
         FileNotFoundError: the scene was stored without its meshes.
     """
     with np.load(folder / MESHES_FILE, allow_pickle=False) as members:
-        return SceneMeshes(_mesh(members, "true"), _mesh(members, "blockout"))
+        vertices = members[f"{name}_origin"] + members[f"{name}_vertices"] * float(members[f"{name}_step"])
+        triangles, object_ids = members[f"{name}_triangles"], members[f"{name}_object_ids"]
+        surface = members[f"{name}_surface"] * _SURFACE_STEP if f"{name}_surface" in members else None
+    return TriangleMesh(vertices, triangles, _classes(folder)[object_ids], object_ids, surface)
 
 
-def _members(name: str, mesh: SceneMesh) -> dict[str, NDArray[Any]]:
+def _classes(folder: Path) -> NDArray[np.uint8]:
+    """(65536,) class of each object id of a scene."""
+    classes = np.zeros(1 << 16, np.uint8)
+    for item in json.loads((folder / "scene.json").read_text(encoding="utf-8"))["items"]:
+        classes[item["id"]] = INDOOR.index_of(item["class"])
+    with np.load(folder / "scene.npz", allow_pickle=False) as members:
+        for number, name in zip(members["object_ids"].tolist(), members["object_names"].tolist(), strict=True):
+            if classes[number] == 0:
+                guess = INDOOR.guess(name)
+                classes[number] = INDOOR.index_of("objs") if guess is None else guess.index
+    return classes
+
+
+def _members(name: str, mesh: TriangleMesh) -> dict[str, NDArray[Any]]:
     vertices = mesh.vertices if len(mesh.vertices) else np.zeros((1, 3))
     origin = vertices.min(axis=0)
     step = float(np.ptp(vertices, axis=0).max()) / _STEPS or 1.0
@@ -76,9 +87,3 @@ def _members(name: str, mesh: SceneMesh) -> dict[str, NDArray[Any]]:
     if mesh.surface is not None:
         members[f"{name}_surface"] = np.rint(mesh.surface / _SURFACE_STEP).astype(np.int32)
     return members
-
-
-def _mesh(members: Mapping[str, NDArray[Any]], name: str) -> SceneMesh:
-    vertices = members[f"{name}_origin"] + members[f"{name}_vertices"] * float(members[f"{name}_step"])
-    surface = members[f"{name}_surface"] * _SURFACE_STEP if f"{name}_surface" in members else None
-    return SceneMesh(vertices, members[f"{name}_triangles"], members[f"{name}_object_ids"], surface)

@@ -12,9 +12,10 @@ import numpy as np
 import torch
 from occscene.grid import SemanticGrid
 from occscene.layout import LayoutObject
+from occscene.mesh import TriangleMesh
 from occscene.taxonomy import INDOOR
 
-from occscene_server.data.scene_mesh import MESHES_FILE, SceneMesh, read_meshes
+from occscene_server.data.scene_mesh import MESHES_FILE, read_meshes
 from occscene_server.evaluation.occupancy_metrics import OccupancyScores
 from occscene_server.evaluation.part_retrieval import PieceLibrary
 from occscene_server.geometry.layout_grid import object_voxels
@@ -55,7 +56,7 @@ def read_room(folder: Path) -> ScoredRoom:
     return ScoredRoom(truth, blockout, prompt, corners_of(meshes.true), corners_of(meshes.blockout))
 
 
-def corners_of(mesh: SceneMesh) -> dict[int, Floats]:
+def corners_of(mesh: TriangleMesh) -> dict[int, Floats]:
     """By id the vertices (V, 3) of each object."""
     ids = np.unique(mesh.object_ids).tolist()
     return {number: mesh.vertices[np.unique(mesh.triangles[mesh.object_ids == number])] for number in ids}

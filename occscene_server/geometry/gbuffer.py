@@ -18,9 +18,10 @@ class GBuffer:
             apart.
         depth: (B, V, h, w) float32 metres along the camera's z axis, inf where nothing is seen.
         normal: (B, V, 3, h, w) float32 unit normal in the grid's axes, towards the camera; 0 where nothing is seen.
-        surface: (B, V, 3, h, w) float32 place in the texture frame of what is seen, metres; where a mesh has no such
-            frame, the box projection of the place in the grid, its third number being 0.
-        footprint: (B, V, h, w) float32 metres that the pixel covers on the surface, along the longer side.
+        surface: (B, V, 3, h, w) float32 place in the texture frame of what is seen, metres, as `surface_frames` has it;
+            0 where nothing is seen.
+        footprint: (B, V, h, w) float32 metres that the pixel covers on the surface, along the longer side; 0 where
+            nothing is seen.
     """
 
     labels: Tensor

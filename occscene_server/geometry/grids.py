@@ -7,11 +7,20 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
-from occscene.grid import UNKNOWN, SemanticGrid
+from numpy.typing import NDArray
+from occscene.grid import UNKNOWN, GridObject, SemanticGrid
 from torch import Tensor
 
 LABELS = 256
 """Values of a voxel's label: more than a taxonomy has classes."""
+
+
+def rows_of_ids(objects: Sequence[GridObject]) -> NDArray[np.int32]:
+    """(65536,) the row of each object id in a grid's table of objects, 0 for ids that it does not have."""
+    rows = np.zeros(1 << 16, np.int32)
+    for row, item in enumerate(objects, start=1):
+        rows[item.id] = row
+    return rows
 
 
 @dataclass(frozen=True)
@@ -71,13 +80,11 @@ class GridTensors:
         hints = torch.zeros(len(grids), 1 + max(len(grid.objects) for grid in grids), 4)
         rows = np.zeros((len(grids), *grids[0].shape), np.int32)
         for index, grid in enumerate(grids):
-            row_of_id = np.zeros(1 << 16, np.int32)
             for row, item in enumerate(grid.objects, start=1):
-                row_of_id[item.id] = row
                 if item.hint is not None:
                     hints[index, row] = torch.tensor((*item.hint, 1.0))
             if grid.instances is not None:
-                rows[index] = row_of_id[grid.instances]
+                rows[index] = rows_of_ids(grid.objects)[grid.instances]
         has_instances = any(grid.instances is not None for grid in grids)
         return cls(
             labels=torch.from_numpy(np.stack([grid.labels for grid in grids])).to(device),

@@ -7,19 +7,21 @@ from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
+from occscene.mesh import TriangleMesh
 
-from occscene_server.data.scene_mesh import SceneMesh, SceneMeshes, write_meshes
+from occscene_server.data.scene_mesh import SceneMeshes, write_meshes
 from occscene_server.studio.indoor import build_room
 from occscene_server.studio.room import Part, Room
-from occscene_server.studio.scene_grids import box_triangles, part_indices, room_grids
+from occscene_server.studio.scene_grids import box_triangles, classes_of_items, part_indices, room_grids
 from occscene_server.training.dataset import read_grids
 
 
 def room_meshes(room: Room) -> SceneMeshes:
     """The detailed meshes and the blockout's boxes; `room.items[i]` has the id i + 1, as in the room's grids."""
+    classes = classes_of_items(room)
     parts = [(id_, part) for id_, item in enumerate(room.items, 1) for part in item.parts]
     boxes = [(id_, box_triangles(item.blockout)) for id_, item in enumerate(room.items, 1)]
-    return SceneMeshes(_mesh_of_parts(parts), _mesh_of_triangles(boxes))
+    return SceneMeshes(_mesh_of_parts(parts, classes), _mesh_of_triangles(boxes, classes))
 
 
 def add_meshes(folder: Path, seed: int) -> bool:
@@ -36,20 +38,21 @@ def add_meshes(folder: Path, seed: int) -> bool:
     return True
 
 
-def _mesh_of_parts(parts: Sequence[tuple[int, Part]]) -> SceneMesh:
-    triangles, ids, first = [], [], 0
+def _mesh_of_parts(parts: Sequence[tuple[int, Part]], classes: NDArray[np.uint8]) -> TriangleMesh:
+    triangles, numbers, first = [], [], 0
     for id_, part in parts:
         indices = part_indices(part)
         triangles.append(indices + first)
-        ids.append(np.full(len(indices), id_, np.uint16))
+        numbers.append(np.full(len(indices), id_, np.uint16))
         first += len(part.vertices)
+    ids = np.concatenate(numbers)
     vertices = np.concatenate([part.vertices for _, part in parts])
     surface = np.concatenate([part.local for _, part in parts])
-    return SceneMesh(vertices, np.concatenate(triangles), np.concatenate(ids), surface)
+    return TriangleMesh(vertices, np.concatenate(triangles), classes[ids], ids, surface)
 
 
-def _mesh_of_triangles(objects: Sequence[tuple[int, NDArray[np.float64]]]) -> SceneMesh:
+def _mesh_of_triangles(objects: Sequence[tuple[int, NDArray[np.float64]]], classes: NDArray[np.uint8]) -> TriangleMesh:
     corners = np.concatenate([triangles for _, triangles in objects]).reshape(-1, 3)
     vertices, indices = np.unique(corners, axis=0, return_inverse=True)
     ids = np.repeat(np.array([id_ for id_, _ in objects], np.uint16), [len(triangles) for _, triangles in objects])
-    return SceneMesh(vertices, indices.reshape(-1, 3), ids)
+    return TriangleMesh(vertices, indices.reshape(-1, 3), classes[ids], ids)

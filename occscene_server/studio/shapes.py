@@ -14,6 +14,7 @@ from itertools import product
 
 import numpy as np
 
+from occscene_server.geometry.surface_frames import pattern_coordinates
 from occscene_server.studio.room import FloatArray, Part, Solid
 
 Vector = Sequence[float]
@@ -29,17 +30,6 @@ def solid(kind: str, center: Vector, size: Vector, taper: float = 1.0, axes: Flo
     pose[:, :3] = np.eye(3) if axes is None else axes
     pose[:, 3] = center
     return Solid(kind, (float(size[0]), float(size[1]), float(size[2])), pose, taper)
-
-
-def pattern_coordinates(vertices: FloatArray, center: Vector, size: Vector, centered: bool = False) -> FloatArray:
-    """Texture coordinates in metres, longest side first; shifted per part unless `centered`: no two boards match."""
-    order = np.argsort(-np.asarray(size), kind="stable")
-    local: FloatArray = (vertices - np.asarray(center))[:, order]
-    if centered:
-        return local
-    shift = math.sin(12.9898 * center[0] + 78.233 * center[1] + 37.719 * center[2] + 4.581 * size[0]) * 50.0
-    local += (shift, shift * 0.7, shift * 0.3)
-    return local
 
 
 def _outward(vertices: FloatArray, faces: list[tuple[int, ...]]) -> Faces:
@@ -98,7 +88,7 @@ def box(center: Vector, size: Vector, material: str, bevel: float = 0.0, centere
         corners[rows, rows % 3] = (np.repeat(CORNERS, 3, axis=0) * half)[rows, rows % 3]
         vertices = corners + np.asarray(center)
         faces = _bevel_faces()
-    local = pattern_coordinates(vertices, center, size, centered)
+    local = pattern_coordinates(vertices, np.asarray(center), np.asarray(size), centered)
     return Part(vertices, faces, material, local, solid=solid("box", center, size))
 
 
@@ -121,7 +111,7 @@ def rounded_box(center: Vector, size: Vector, radius: float, material: str) -> P
     core = np.clip(on_box, -inner, inner)
     direction = on_box - core
     vertices = core + radius * direction / np.linalg.norm(direction, axis=1, keepdims=True) + np.asarray(center)
-    local = pattern_coordinates(vertices, center, size)
+    local = pattern_coordinates(vertices, np.asarray(center), np.asarray(size))
     return Part(vertices, faces, material, local, smooth=True, solid=solid("rounded box", center, size))
 
 
@@ -133,7 +123,7 @@ def cushion(center: Vector, size: Vector, material: str) -> Part:
     flat = [axis for axis in range(3) if axis != thin]
     level = np.sqrt((np.abs(direction[:, flat]) ** 4).sum(axis=1)) + direction[:, thin] ** 2
     vertices = direction / np.sqrt(level)[:, None] * (np.asarray(size) / 2) + np.asarray(center)
-    local = pattern_coordinates(vertices, center, size)
+    local = pattern_coordinates(vertices, np.asarray(center), np.asarray(size))
     return Part(vertices, faces, material, local, smooth=True, solid=solid("cushion", center, size))
 
 
@@ -144,7 +134,7 @@ def ellipsoid(center: Vector, radii: Vector, material: str) -> Part:
     direction /= np.linalg.norm(direction, axis=1, keepdims=True)
     vertices = direction * np.asarray(radii) + np.asarray(center)
     size = [2 * r for r in radii]
-    local = pattern_coordinates(vertices, center, size)
+    local = pattern_coordinates(vertices, np.asarray(center), np.asarray(size))
     return Part(vertices, faces, material, local, smooth=True, solid=solid("ellipsoid", center, size))
 
 
@@ -167,7 +157,7 @@ def lathe(center: Vector, profile: Sequence[tuple[float, float]], material: str,
     vertices = np.concatenate(rings) + np.asarray(center)
     width = 2 * max(radius for radius, _ in profile)
     size = (width, width, profile[-1][1] - profile[0][1])
-    local = pattern_coordinates(vertices, center, size)
+    local = pattern_coordinates(vertices, np.asarray(center), np.asarray(size))
     middle = (center[0], center[1], center[2] + (profile[0][1] + profile[-1][1]) / 2)
     shape = solid("lathe", middle, size, profile[-1][0] / profile[0][0])
     return Part(vertices, _tube_faces(len(profile), sides), material, local, smooth=True, solid=shape)

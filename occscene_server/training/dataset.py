@@ -126,8 +126,19 @@ def read_scene(folder: Path) -> RenderedScene:
     facts = json.loads((folder / "scene.json").read_text(encoding="utf-8"))
     info = SceneInfo(**(facts | {"items": tuple(facts["items"])}))
     occupancy, blockout = read_grids(folder)
+    cameras = read_cameras(folder)
+    views = np.stack([np.asarray(Image.open(folder / f"view_{i}.webp").convert("RGB")) for i in range(len(cameras))])
+    items = None
+    if (folder / "items.npz").exists():
+        with np.load(folder / "items.npz", allow_pickle=False) as members:
+            items = members["items"]
+    return RenderedScene(info, occupancy, blockout, cameras, views, items)
+
+
+def read_cameras(folder: Path) -> tuple[PinholeCamera, ...]:
+    """The cameras of a stored scene, one a view."""
     with np.load(folder / "scene.npz", allow_pickle=False) as members:
-        cameras = tuple(
+        return tuple(
             PinholeCamera(str(name), int(width), int(height), float(fx), float(fy), float(cx), float(cy), pose)
             for name, (width, height), (fx, fy, cx, cy), pose in zip(
                 members["camera_names"],
@@ -137,12 +148,6 @@ def read_scene(folder: Path) -> RenderedScene:
                 strict=True,
             )
         )
-    views = np.stack([np.asarray(Image.open(folder / f"view_{i}.webp").convert("RGB")) for i in range(len(cameras))])
-    items = None
-    if (folder / "items.npz").exists():
-        with np.load(folder / "items.npz", allow_pickle=False) as members:
-            items = members["items"]
-    return RenderedScene(info, occupancy, blockout, cameras, views, items)
 
 
 def read_grids(folder: Path) -> tuple[SemanticGrid, SemanticGrid]:

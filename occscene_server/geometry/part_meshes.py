@@ -1,0 +1,66 @@
+"""Meshes of blockouts whose objects are made of parts."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import numpy as np
+from occscene.grid import SemanticGrid
+from occscene.layout import LayoutObject
+from occscene.mesh import TriangleMesh
+from occscene.taxonomy import TAXONOMIES
+
+from occscene_server.geometry.solid_meshes import solid_triangles
+from occscene_server.geometry.solids import BLADE, CURTAIN, ROD, Floats, Ints, Solids
+from occscene_server.geometry.surface_frames import pattern_shift, surface_corners
+
+
+def mesh_with_parts(mesh: TriangleMesh, grid: SemanticGrid, objects: Mapping[int, LayoutObject]) -> TriangleMesh:
+    """A mesh in which objects consist of their parts, each with the texture frame of its kind.
+
+    Args:
+        mesh: of the blockout.
+        grid: of the same scene.
+        objects: by id, in the world's axes, as `BlockoutParts.refine` returns them; one without parts stays as it is.
+    """
+    made = {number: obj for number, obj in objects.items() if obj.parts}
+    kept = ~np.isin(mesh.object_ids, list(made))
+    corners, surface = [mesh.vertices[mesh.triangles[kept]]], [surface_corners(mesh, grid)[kept]]
+    labels, ids = [mesh.labels[kept]], [mesh.object_ids[kept]]
+    for number, obj in made.items():
+        solids = Solids.of_layout(obj.parts)
+        triangles, owner = solid_triangles(solids)
+        corners.append(triangles @ obj.axes.T + obj.center)
+        surface.append(_part_surface(solids, triangles, owner))
+        label = TAXONOMIES[grid.taxonomy].index_of(obj.class_name)
+        labels.append(np.full(len(triangles), label, np.uint8))
+        ids.append(np.full(len(triangles), number, np.uint16))
+    vertices = np.concatenate(corners).reshape(-1, 3)
+    return TriangleMesh(
+        vertices,
+        np.arange(len(vertices)).reshape(-1, 3),
+        np.concatenate(labels),
+        np.concatenate(ids),
+        np.concatenate(surface).reshape(-1, 3),
+    )
+
+
+def _part_surface(solids: Solids, triangles: Floats, owner: Ints) -> Floats:
+    """Where the corners of parts' triangles (T, 3, 3) lie in the parts' textures, as the studio's shapes have it."""
+    kind, size = solids.kind[owner], solids.size[owner]
+    own = np.einsum("tci,tij->tcj", triangles - solids.center[owner, None], solids.axes[owner])
+    # rods and leaves count from their lower end, curtains from their lower left corner
+    order = np.argsort(-solids.size, axis=1, kind="stable")
+    order[solids.kind == ROD] = (2, 0, 1)
+    order[solids.kind == CURTAIN] = (0, 2, 1)
+    order = order[owner]
+    local = np.take_along_axis(own, order[:, None], axis=2)
+    ends = np.take_along_axis(size, order, axis=1) / 2
+    ends[:, 2] = 0.0
+    ends[kind != CURTAIN, 1] = 0.0
+    from_end = np.isin(kind, (ROD, BLADE, CURTAIN))
+    shift = pattern_shift(solids.center, solids.size)[owner]
+    shift[kind == ROD, 1:] = 0.0
+    shift[np.isin(kind, (BLADE, CURTAIN))] = 0.0
+    surface: Floats = local + np.where(from_end[:, None], ends, 0.0)[:, None] + shift[:, None]
+    return surface
