@@ -17,9 +17,11 @@ from embreex.rtcore_scene import EmbreeScene
 from numpy.typing import NDArray
 from occscene.grid import SemanticGrid
 from occscene.mesh import TriangleMesh
+from occscene.taxonomy import TAXONOMIES
 from torch import Tensor
 
 from occscene_server.geometry.cameras import CameraTensors
+from occscene_server.geometry.coplanar import SAME_PLACE, find_contested
 from occscene_server.geometry.footprints import pixel_footprint
 from occscene_server.geometry.gbuffer import GBuffer
 from occscene_server.geometry.grids import rows_of_ids
@@ -46,17 +48,26 @@ class RayScene:
         normal /= np.maximum(np.linalg.norm(normal, axis=1, keepdims=True), 1e-300)
         surface = surface_corners(mesh, grid)
         along = surface[:, 1:] - surface[:, :1]
-        # a last row for rays that meet nothing
-        table = np.zeros((len(corners) + 1, 12), np.float32)
-        table[:-1] = np.concatenate([normal, surface[:, 0], along[:, 0], along[:, 1]], axis=1)
-        keys = np.zeros((len(corners) + 1, 2), np.int64)
-        keys[:-1, 0], keys[:-1, 1] = mesh.labels, rows_of_ids(grid.objects)[mesh.object_ids]
+        # a last column for rays that meet nothing
+        table = np.zeros((12, len(corners) + 1), np.float32)
+        table[:, :-1] = np.concatenate([normal, surface[:, 0], along[:, 0], along[:, 1]], axis=1).T
+        keys = np.zeros((2, len(corners) + 1), np.int64)
+        keys[0, :-1], keys[1, :-1] = mesh.labels, rows_of_ids(grid.objects)[mesh.object_ids]
         self._table, self._keys = torch.from_numpy(table), torch.from_numpy(keys)
-        self._embree = _embree_scene(corners)
+        self._rays = _embree_scene(corners)
+        self._order = _display_order(mesh, grid, edges)
+        contested = find_contested(corners, normal, self._order)
+        self._covered = contested.covered
+        self._layers = [
+            (rows, _embree_scene(corners[rows]))
+            for rows in (
+                np.flatnonzero(contested.layer == layer) for layer in range(1, contested.layer.max(initial=0) + 1)
+            )
+        ]
 
     def __len__(self) -> int:
         """How many triangles there are."""
-        return len(self._keys) - 1
+        return self._keys.shape[1] - 1
 
     def view(self, pose: Floats, intrinsics: Floats, size: tuple[int, int]) -> dict[str, Tensor]:
         """One camera's maps, named as in `GBuffer`, without the batch and the view.
@@ -72,12 +83,12 @@ class RayScene:
         index = hit["primID"].long()
         missed = index < 0
         index[missed] = len(self)
-        normal, corner, first, second = self._table[index].T.view(4, 3, -1)
+        normal, corner, first, second = self._table.index_select(1, index).view(4, 3, -1)
         normal = torch.where((normal * torch.from_numpy(rays).T).sum(0) > 0, -normal, normal)
         surface = corner.addcmul(first, hit["u"]).addcmul_(second, hit["v"])
         depth = hit["tfar"].masked_fill_(missed, 0).view(size)
         in_camera = (torch.from_numpy(pose[:3, :3].T).float() @ normal).view(3, *size)
-        keys = self._keys[index].T
+        keys = self._keys.index_select(1, index)
         return {
             "labels": keys[0].view(size),
             "objects": keys[1].view(size),
@@ -88,15 +99,41 @@ class RayScene:
         }
 
     def _cast(self, starts: NDArray[np.float32], rays: NDArray[np.float32]) -> dict[str, NDArray[Any]]:
-        if len(self):
-            found: dict[str, NDArray[Any]] = self._embree.run(starts, rays, output=True)
-            return found
-        zeros = np.zeros(len(rays), np.float32)
-        return {"primID": np.full(len(rays), -1, np.int32), "tfar": zeros, "u": zeros, "v": zeros}
+        """The triangle "primID" (R,) that is seen, -1 for none, its barycentrics "u" and "v", and the depth "tfar"."""
+        if not len(self):
+            zeros = np.zeros(len(rays), np.float32)
+            return {"primID": np.full(len(rays), -1, np.int32), "tfar": zeros, "u": zeros, "v": zeros}
+        hit: dict[str, NDArray[Any]] = self._rays.run(starts, rays, output=True)
+        for triangles, scene in self._layers:
+            self._cover(hit, triangles, scene, starts, rays)
+        return hit
+
+    def _cover(
+        self,
+        hit: dict[str, NDArray[Any]],
+        triangles: NDArray[np.int64],
+        scene: EmbreeScene,
+        starts: NDArray[np.float32],
+        rays: NDArray[np.float32],
+    ) -> None:
+        """Puts hits of the triangles of one layer in place of those of lower ones that are as near."""
+        found = hit["primID"]
+        pixels = np.flatnonzero((found >= 0) & self._covered[found])
+        if not len(pixels):
+            return
+        over = scene.run(starts[pixels], rays[pixels], output=True)
+        met = over["primID"] >= 0
+        index, old = triangles[np.where(met, over["primID"], 0)], found[pixels]
+        normal = self._table[:3, old].numpy()
+        apart = np.abs((over["tfar"] - hit["tfar"][pixels]) * (normal * rays[pixels].T).sum(0))
+        shown = met & (apart <= SAME_PLACE) & (self._order[index] > self._order[old])
+        found[pixels[shown]] = index[shown]
+        for name in ("tfar", "u", "v"):
+            hit[name][pixels[shown]] = over[name][shown]
 
 
 def mesh_gbuffer(scenes: Sequence[RayScene], cameras: CameraTensors, size: tuple[int, int]) -> GBuffer:
-    """Draws B scenes of triangles as V cameras each see them.
+    """Draws B scenes of triangles as V cameras each see them, on one core; the maps are where the cameras are.
 
     Args:
         scenes: of the batch.
@@ -110,9 +147,23 @@ def mesh_gbuffer(scenes: Sequence[RayScene], cameras: CameraTensors, size: tuple
         for scene, its_poses, matrices in zip(scenes, poses, intrinsics, strict=True)
         for pose, matrix in zip(its_poses, matrices, strict=True)
     ]
-    maps = {name: torch.stack([view[name] for view in views]) for name in views[0]}
+    maps = {name: torch.stack([view[name] for view in views]).to(cameras.intrinsics.device) for name in views[0]}
     shape = (len(scenes), cameras.views)
     return GBuffer(**{name: values.view(*shape, *values.shape[1:]) for name, values in maps.items()})
+
+
+def _display_order(mesh: TriangleMesh, grid: SemanticGrid, edges: Floats) -> NDArray[np.int64]:
+    """(T,) rank of each triangle's object: of those in one place the highest is shown."""
+    area = np.linalg.norm(np.cross(edges[:, 0], edges[:, 1]), axis=1)
+    things, index = np.unique(mesh.object_ids.astype(np.int64) * 256 + mesh.labels, return_inverse=True)
+    sizes = np.bincount(index, area, len(things)).round(6)  # twins are equally large, whatever the order of summing
+    taxonomy = TAXONOMIES.get(grid.taxonomy)
+    priority = np.zeros(256)
+    if taxonomy is not None:
+        priority[: len(taxonomy)] = [entry.priority for entry in taxonomy.classes]
+    ranks = np.empty(len(things), np.int64)
+    ranks[np.lexsort((things, -sizes, priority[things % 256]))] = np.arange(len(things))
+    return ranks[index]
 
 
 def _rays(pose: Floats, intrinsics: Floats, size: tuple[int, int]) -> NDArray[np.float32]:

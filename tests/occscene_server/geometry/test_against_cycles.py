@@ -1,4 +1,4 @@
-"""Voxel traversal against Cycles: the same voxels as cubes, drawn with depth and normals for colours."""
+"""Voxels and triangles against Cycles, which draws them with depth, normals and the like for colours."""
 
 from __future__ import annotations
 
@@ -9,7 +9,8 @@ import pytest
 import torch
 from numpy.typing import NDArray
 from occscene.camera import PinholeCamera
-from occscene.grid import SemanticGrid
+from occscene.grid import GridObject, SemanticGrid
+from occscene.mesh import TriangleMesh
 
 pytest.importorskip("bpy")
 
@@ -17,8 +18,10 @@ import bpy
 
 from occscene_server.geometry.cameras import CameraTensors, pixel_rays
 from occscene_server.geometry.grids import GridTensors
+from occscene_server.geometry.mesh_gbuffer import RayScene, mesh_gbuffer
 from occscene_server.geometry.raymarch import NO_FACE, first_hit
 from occscene_server.studio.blender_scene import add_camera
+from tests.occscene_server.geometry.random_scenes import looking_at
 
 SIZE = (64, 96)
 
@@ -35,7 +38,7 @@ def _add_cubes(grid: SemanticGrid) -> None:
     bpy.context.scene.collection.objects.link(bpy.data.objects.new("voxels", mesh))
 
 
-def _shine(node: str, output: str, factor: float, offset: float) -> None:
+def _shine(node: str, output: str, factor: float, offset: float, attribute: str = "") -> None:
     """Lets everything shine in `factor` times a shader node's output plus `offset`."""
     material = bpy.data.materials.new(output)
     material.use_nodes = True
@@ -44,7 +47,10 @@ def _shine(node: str, output: str, factor: float, offset: float) -> None:
     scaled = nodes.new("ShaderNodeVectorMath")
     scaled.operation = "MULTIPLY_ADD"
     scaled.inputs[1].default_value, scaled.inputs[2].default_value = [factor] * 3, [offset] * 3
-    links.new(nodes.new(node).outputs[output], scaled.inputs[0])
+    source = nodes.new(node)
+    if attribute:
+        source.attribute_name = attribute
+    links.new(source.outputs[output], scaled.inputs[0])
     emission = nodes.new("ShaderNodeEmission")
     links.new(scaled.outputs[0], emission.inputs["Color"])
     links.new(emission.outputs[0], nodes.new("ShaderNodeOutputMaterial").inputs["Surface"])
@@ -107,3 +113,68 @@ def test_depth_and_normals_are_those_of_cycles(
     assert (error < grid.voxel_size).mean() > 0.99
     assert np.median(error) < 1e-4 * grid.voxel_size
     assert (np.abs(normals - their_normals).max(-1)[both] < 1e-3).mean() > 0.99
+
+
+def _knots(seed: int) -> TriangleMesh:
+    """Three objects of a hundred triangles each that run through one another in a cube of 2 m."""
+    rng = np.random.default_rng(seed)
+    corners = rng.uniform(-0.8, 0.8, (300, 1, 3)) + rng.normal(size=(300, 3, 3)) * 0.15
+    return TriangleMesh(
+        corners.reshape(-1, 3),
+        np.arange(900).reshape(-1, 3),
+        np.repeat(np.array([5, 6, 7], np.uint8), 100),
+        np.repeat(np.array([11, 22, 33], np.uint16), 100),
+        rng.uniform(0.1, 2.0, (900, 3)),
+    )
+
+
+def _add_triangles(mesh: TriangleMesh) -> None:
+    for number in np.unique(mesh.object_ids).tolist():
+        corners = mesh.triangles[mesh.object_ids == number].ravel()
+        data = bpy.data.meshes.new(str(number))
+        data.from_pydata(mesh.vertices[corners].tolist(), [], np.arange(len(corners)).reshape(-1, 3).tolist())
+        assert mesh.surface is not None
+        place = data.attributes.new("place", "FLOAT_VECTOR", "POINT")
+        place.data.foreach_set("vector", mesh.surface[corners].ravel())
+        obj = bpy.data.objects.new(str(number), data)
+        obj.pass_index = number
+        bpy.context.scene.collection.objects.link(obj)
+
+
+def test_maps_of_triangles_are_those_of_cycles(tmp_path: Path) -> None:
+    bpy.ops.wm.read_factory_settings(use_empty=True)
+    mesh = _knots(5)
+    pose = np.eye(4)
+    pose[:2, :2] = [[0.8, -0.6], [0.6, 0.8]]
+    pose[:3, 3] = -1.3
+    objects = tuple(GridObject(number, str(number)) for number in (33, 11, 22))
+    grid = SemanticGrid(np.zeros((8, 8, 8), np.uint8), 0.3, pose, "indoor", np.zeros((8, 8, 8), np.uint16), objects)
+    eyes = ((0.2, -2.0, 0.4), (1.6, 1.4, 1.2), (0.05, 0.1, -0.05))
+    cameras = [
+        PinholeCamera(str(view), 96, 64, 80.0, 80.0, 48.0, 32.0, looking_at(eye, (0.1, -0.1, 0.3)))
+        for view, eye in enumerate(eyes)
+    ]
+    maps = mesh_gbuffer([RayScene(mesh, grid)], CameraTensors.from_cameras([cameras]), SIZE)
+    _add_triangles(mesh)
+
+    def theirs(
+        node: str, output: str, factor: float = 1.0, offset: float = 0.0, attribute: str = ""
+    ) -> NDArray[np.float32]:
+        _shine(node, output, factor, offset, attribute)
+        return np.stack([(_render(camera, tmp_path / "map.exr") - offset) / factor for camera in cameras])
+
+    depth = theirs("ShaderNodeCameraData", "View Z Depth")[..., 0]
+    numbers = np.rint(theirs("ShaderNodeObjectInfo", "Object Index")[..., 0])
+    normal = theirs("ShaderNodeNewGeometry", "Normal", 0.5, 0.5)
+    place = theirs("ShaderNodeAttribute", "Vector", attribute="place")
+
+    ours = np.array([0, 33, 11, 22])[maps.objects[0]]
+    assert 0.3 < (ours > 0).mean() < 0.95
+    assert (ours == numbers).mean() > 0.999
+    np.testing.assert_array_equal(maps.labels[0], np.select([ours == 11, ours == 22, ours == 33], [5, 6, 7], 0))
+    both = (ours > 0) & (numbers > 0) & (np.abs(maps.depth[0].numpy() - depth) < 1e-3)
+    assert both.mean() > 0.998 * (ours > 0).mean()
+    assert (np.abs(maps.depth[0].numpy() - depth)[both] < 1e-4).mean() > 0.99
+    in_world = np.einsum("ij,vjhw->vhwi", pose[:3, :3], maps.normal[0].numpy())
+    assert (np.abs(in_world - normal).max(-1)[both] < 1e-3).mean() > 0.99
+    assert (np.abs(maps.surface[0].movedim(1, 3).numpy() - place).max(-1)[both] < 1e-2).mean() > 0.99
