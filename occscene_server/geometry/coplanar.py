@@ -17,6 +17,10 @@ Ints = NDArray[np.int64]
 
 SAME_PLACE = 0.001
 """Metres between faces that are taken to be in one place."""
+MAX_LAYERS = 6
+"""Of more faces than one more than this in one place rounding decides."""
+_MOST_COMPARISONS = 4_000_000
+"""Of boxes of faces: no scene that is not made to be slow comes near."""
 _NORMAL_BINS = 8
 _OFFSET_BIN = 4 * SAME_PLACE
 
@@ -53,29 +57,42 @@ def find_contested(corners: Floats, normal: Floats, order: Ints) -> Contested:
     # planes on both sides of a bin's border share one of the bins that lie half a bin further
     for shift in (0.0, 0.5):
         group = np.floor(offset + shift).astype(np.int64) + plane
-        for rows in _shared(group, order):
-            _mark(rows, order[rows], low[rows], high[rows], covered, layer)
+        rows = np.lexsort((order, group))
+        new_group = np.diff(group[rows], prepend=group[rows[0]] - 1) != 0
+        starts = np.flatnonzero(new_group | (np.diff(order[rows], prepend=-1) != 0))
+        # faces of one object in one plane, by plane and then by order
+        pairs = _overlapping(
+            np.cumsum(new_group)[starts],
+            np.minimum.reduceat(low[rows], starts),
+            np.maximum.reduceat(high[rows], starts),
+        )
+        layers = np.zeros(len(starts), np.int64)
+        beneath = np.zeros(len(starts), np.bool_)
+        beneath[pairs[:, 0]] = True
+        for _ in range(MAX_LAYERS):
+            np.maximum.at(layers, pairs[:, 1], layers[pairs[:, 0]] + 1)
+        face = np.repeat(np.arange(len(starts)), np.diff(np.append(starts, len(rows))))
+        covered[rows] |= beneath[face]
+        layer[rows] = np.maximum(layer[rows], layers[face])
     return Contested(covered, layer)
 
 
-def _shared(group: Ints, order: Ints) -> list[Ints]:
-    """The triangles of each group that has several objects."""
-    by_group = np.lexsort((order, group))
-    starts = np.flatnonzero(np.diff(group[by_group], prepend=group[by_group[0]] - 1))
-    ends = np.append(starts[1:], len(group)) - 1
-    several = order[by_group[starts]] != order[by_group[ends]]
-    return [by_group[a : b + 1] for a, b in zip(starts[several].tolist(), ends[several].tolist(), strict=True)]
-
-
-def _mark(rows: Ints, order: Ints, low: Floats, high: Floats, covered: Bools, layer: Ints) -> None:
-    """Marks the triangles `rows` of one group, which are sorted by their objects, as covered and covering."""
-    starts = np.flatnonzero(np.diff(order, prepend=order[0] - 1))
-    lows, highs = np.minimum.reduceat(low, starts), np.maximum.reduceat(high, starts)
-    overlap = ((lows[:, None] < highs) & (lows < highs[:, None])).all(2)
-    lengths = np.diff(np.append(starts, len(rows)))
-    layers = np.zeros(len(starts), np.int64)
-    for index in range(1, len(starts)):
-        layers[index] = np.max(layers[:index] + 1, where=overlap[index, :index], initial=0)
-    beneath = np.triu(overlap, 1).any(1)
-    covered[rows] |= np.repeat(beneath, lengths)
-    layer[rows] = np.maximum(layer[rows], np.repeat(layers, lengths))
+def _overlapping(group: Ints, low: Floats, high: Floats) -> Ints:
+    """(P, 2) rows, the first the lower, of the same group whose boxes (F, 3) overlap."""
+    found = [np.zeros((0, 2), np.int64)]
+    # swept along the axis that the faces are spread along most
+    axis = int(np.argmax(np.ptp(low, axis=0)))
+    sweep = np.lexsort((low[:, axis], group))
+    group, low, high = group[sweep], low[sweep], high[sweep]
+    first, compared = np.arange(len(group)), 0
+    for distance in range(1, len(group)):
+        first = first[first + distance < len(group)]
+        second = first + distance
+        near = (group[first] == group[second]) & (low[second, axis] < high[first, axis])
+        first, second = first[near], second[near]
+        compared += len(first)
+        if not len(first) or compared > _MOST_COMPARISONS:
+            break
+        overlap = ((low[first] < high[second]) & (low[second] < high[first])).all(1)
+        found.append(np.stack([sweep[first[overlap]], sweep[second[overlap]]], axis=1))
+    return np.sort(np.concatenate(found), axis=1)

@@ -42,7 +42,8 @@ class RayScene:
     def __init__(self, mesh: TriangleMesh, grid: SemanticGrid) -> None:
         self.world_from_grid = grid.world_from_grid
         rotation, origin = self.world_from_grid[:3, :3], self.world_from_grid[:3, 3]
-        corners = ((mesh.vertices - origin) @ rotation)[mesh.triangles]  # (T, 3, 3) along the grid's axes
+        vertices = (mesh.vertices - origin) @ rotation
+        corners = vertices[mesh.triangles]  # (T, 3, 3) along the grid's axes
         edges = corners[:, 1:] - corners[:, :1]
         normal = np.cross(edges[:, 0], edges[:, 1])
         normal /= np.maximum(np.linalg.norm(normal, axis=1, keepdims=True), 1e-300)
@@ -54,12 +55,12 @@ class RayScene:
         keys = np.zeros((2, len(corners) + 1), np.int64)
         keys[0, :-1], keys[1, :-1] = mesh.labels, rows_of_ids(grid.objects)[mesh.object_ids]
         self._table, self._keys = torch.from_numpy(table), torch.from_numpy(keys)
-        self._rays = _embree_scene(corners)
+        self._rays = _embree_scene(vertices, mesh.triangles)
         self._order = _display_order(mesh, grid, edges)
         contested = find_contested(corners, normal, self._order)
         self._covered = contested.covered
         self._layers = [
-            (rows, _embree_scene(corners[rows]))
+            (rows, _embree_scene(corners[rows].reshape(-1, 3), np.arange(3 * len(rows)).reshape(-1, 3)))
             for rows in (
                 np.flatnonzero(contested.layer == layer) for layer in range(1, contested.layer.max(initial=0) + 1)
             )
@@ -179,9 +180,8 @@ def _device() -> EmbreeDevice:
     return EmbreeDevice()
 
 
-def _embree_scene(corners: Floats) -> EmbreeScene:
+def _embree_scene(vertices: Floats, triangles: NDArray[np.integer[Any]]) -> EmbreeScene:
     scene = EmbreeScene(_device(), robust=True)  # rays do not slip through where triangles meet
-    if len(corners):
-        indices = np.arange(3 * len(corners), dtype=np.int32).reshape(-1, 3)
-        EmbreeMesh(scene, corners.reshape(-1, 3).astype(np.float32), indices)
+    if len(triangles):
+        EmbreeMesh(scene, vertices.astype(np.float32), triangles.astype(np.int32))
     return scene
