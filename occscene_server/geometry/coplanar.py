@@ -19,7 +19,7 @@ SAME_PLACE = 0.001
 """Metres between faces that are taken to be in one place."""
 MAX_LAYERS = 6
 """Of more faces than one more than this in one place rounding decides."""
-_MOST_COMPARISONS = 4_000_000
+_MOST_COMPARISONS = 1_000_000
 """Of boxes of faces: no scene that is not made to be slow comes near."""
 _NORMAL_BINS = 8
 _OFFSET_BIN = 4 * SAME_PLACE

@@ -14,6 +14,7 @@ from occscene.rigid import Float64Array
 from occscene.taxonomy import INDOOR
 
 from occscene_server.geometry.cameras import CameraTensors
+from occscene_server.geometry.coplanar import MAX_LAYERS, find_contested
 from occscene_server.geometry.gbuffer import GBuffer
 from occscene_server.geometry.mesh_gbuffer import RayScene, mesh_gbuffer
 from tests.occscene_server.geometry.random_scenes import looking_at
@@ -118,3 +119,22 @@ def test_the_winner_brings_its_own_class_and_place() -> None:
     alone = _draw([WINDOW], _mesh([WINDOW], turn), turn)
     torch.testing.assert_close(maps.surface[0, 0][:, front], alone.surface[0, 0][:, front], atol=1e-5, rtol=0)
     torch.testing.assert_close(maps.depth[0, 0][front], alone.depth[0, 0][front])
+
+
+def test_thousands_of_tiles_flush_with_one_floor_are_found() -> None:
+    side = 60
+    floor = np.array([[0, 0, 0], [1, 0, 0], [0, 1, 0]], float) * side * 2
+    x, y = (values.ravel() for values in np.mgrid[:side, :side])
+    tiles = np.stack([x, y, np.zeros_like(x)], axis=1)[:, None] + np.array([[0, 0, 0], [0.9, 0, 0], [0, 0.9, 0]])
+    corners = np.concatenate([tiles, floor[None]])
+    normal = np.tile([0.0, 0.0, 1.0], (len(corners), 1))
+    order = np.append(np.arange(1, len(corners)), 0)
+    found = find_contested(corners, normal, order)
+    assert found.covered.tolist() == [False] * side**2 + [True]
+    assert found.layer.tolist() == [1] * side**2 + [0]
+
+
+def test_of_very_many_faces_in_one_place_few_are_told_apart() -> None:
+    corners = np.tile([[[0.0, 0, 0], [1, 0, 0], [0, 1, 0]]], (3000, 1, 1))
+    found = find_contested(corners, np.tile([0.0, 0.0, 1.0], (3000, 1)), np.arange(3000))
+    assert found.layer.max() == MAX_LAYERS
