@@ -26,8 +26,10 @@ from google.protobuf.message import DecodeError
 from occscene import codec
 from occscene.camera import PinholeCamera
 from occscene.grid import GridObject, SemanticGrid, load_grid, save_grid
+from occscene.mesh import TriangleMesh, load_mesh
+from occscene.mesh_codec import mesh_from_message, mesh_to_message
 from occscene.taxonomy import INDOOR, OUTDOOR, load_taxonomy, save_taxonomy
-from occscene.v1 import camera_pb2, grid_pb2
+from occscene.v1 import camera_pb2, grid_pb2, mesh_pb2
 from rich.console import Console
 from rich.progress import track
 from rich.table import Table
@@ -122,12 +124,24 @@ def targets(folder: Path) -> list[Target]:
     rng = np.random.default_rng(0)
     pose = np.eye(4)
     ids = rng.integers(0, 3, (4, 5, 6)).astype(np.uint16)
-    table = (GridObject(1, "sofa", (0.5, 0.1, 0.2)), GridObject(2, "lämp"))
+    table = (GridObject(1, "sofa", (0.5, 0.1, 0.2)), GridObject(2, "lämp", prompt="a green lämp"))
     grid = SemanticGrid(rng.integers(0, 12, ids.shape, np.uint8), 0.1, pose, "indoor", ids, table)
     wide = SemanticGrid(rng.integers(0, 12, (300, 2, 2), np.uint8), 0.1, pose, "indoor")
     frame = SemanticGrid(np.zeros(occ3d.SHAPE, np.uint8), 0.4, pose, "outdoor")
     street = SemanticGrid(np.zeros(semantic_kitti.SHAPE, np.uint8), 0.2, pose, "outdoor")
     camera = codec.camera_to_message(PinholeCamera("front", 640, 480, 500.0, 500.0, 320.0, 240.0, pose))
+    soup = rng.integers(0, 40, (60, 3)).astype(np.uint32)
+    kinds, owners = rng.integers(1, 12, 60).astype(np.uint8), rng.integers(0, 3, 60).astype(np.uint16)
+    mesh = TriangleMesh(rng.normal(size=(40, 3)), soup, kinds, owners)
+    mesh_message = mesh_to_message(mesh, grid.volume).SerializeToString()
+
+    def read_mesh_message(data: bytes) -> object:
+        try:
+            message = mesh_pb2.TriangleMesh.FromString(data)
+        except DecodeError as error:
+            raise ValueError(str(error)) from error
+        return mesh_from_message(message, grid.volume, INDOOR, (1, 2))
+
     messages = tuple(codec.grid_to_message(item).SerializeToString() for item in (grid, grid.without_instances()))
     raw = grid.labels.tobytes()
     blocks = (b"\1" + raw, bytes([2]) + codec.pack_block(grid.labels).data, b"\3" + zlib.compress(raw))
@@ -139,11 +153,14 @@ def targets(folder: Path) -> list[Target]:
 
     vox = tuple(written(write_magicavoxel, item, INDOOR) for item in (grid, wide))
     archives = tuple(written(save_grid, item) for item in (grid, grid.without_instances()))
+    meshed = written(save_grid, grid, mesh)
     taxonomies = tuple(written(save_taxonomy, item) for item in (INDOOR, OUTDOOR))
     occ3d_file = written(occ3d.write_occ3d, frame)
     kitti_file = written(semantic_kitti.write_semantic_kitti, street)
     return [
         Target("grid message", 20, messages, _read_grid_message, mutated),
+        Target("mesh message", 20, (mesh_message,), read_mesh_message, mutated),
+        Target("mesh in .npz", 10, (meshed,), from_file(load_mesh), mutated_archive),
         Target("voxel block", 20, blocks, read_block, mutated),
         Target("camera message", 10, (camera.SerializeToString(),), _read_camera_message, mutated),
         Target("grid .npz", 20, archives, from_file(load_grid), mutated_archive),

@@ -1,4 +1,4 @@
-"""Checks of the parts of a scene: volumes, grids, cameras, images; each limit before the memory that it bounds."""
+"""Checks of the parts of a scene: grids, meshes, cameras, images; each limit before the memory that it bounds."""
 
 from __future__ import annotations
 
@@ -27,8 +27,10 @@ from occscene.limits import (
     MAX_VIEWS,
     MIN_FOCAL_SIDES,
 )
+from occscene.mesh_codec import mesh_from_message
 from occscene.rigid import Float64Array, rigid_transform
-from occscene.v1 import camera_pb2, grid_pb2
+from occscene.taxonomy import TAXONOMIES
+from occscene.v1 import camera_pb2, grid_pb2, mesh_pb2
 
 from occscene_server.api.violations import Violations
 from occscene_server.engine.task import decode_image
@@ -79,6 +81,16 @@ def check_grid(message: grid_pb2.SemanticGrid, at: str, found: Violations) -> Gr
     return volume
 
 
+def check_mesh(
+    message: mesh_pb2.TriangleMesh, grid: grid_pb2.SemanticGrid, volume: GridVolume | None, at: str, found: Violations
+) -> None:
+    """Checks the mesh beside a grid, if that grid says where the mesh lies and what its classes are."""
+    if volume is None or grid.taxonomy not in TAXONOMIES:
+        return  # violations of the grid already
+    ids = {item.id for item in grid.objects}
+    found.attempt(at, lambda: mesh_from_message(message, volume, TAXONOMIES[grid.taxonomy], ids, at))
+
+
 def _check_objects(messages: Sequence[grid_pb2.GridObject], at: str, found: Violations) -> list[int]:
     """The ids of an object table; looks at each row once, and at no more after `_MAX_TOLD` wrong ones."""
     if len(messages) > MAX_OBJECTS:
@@ -89,7 +101,7 @@ def _check_objects(messages: Sequence[grid_pb2.GridObject], at: str, found: Viol
         if index % _ROWS == 0:
             found.go_on()
         ids.append(message.id)
-        plain = 1 <= message.id <= MAX_OBJECTS and len(message.name) <= MAX_NAME_LENGTH
+        plain = 1 <= message.id <= MAX_OBJECTS and max(len(message.name), len(message.prompt)) <= MAX_NAME_LENGTH
         if plain and not message.HasField("hint"):
             continue  # most rows are, and a table may have many
         path = f"{at}[{index}]"

@@ -76,6 +76,7 @@ class SceneServicer(scene_service_pb2_grpc.SceneServiceServicer):
                 image_side=limits.MAX_IMAGE_SIDE,
                 steps=limits.MAX_STEPS,
                 prompt_length=limits.MAX_PROMPT_LENGTH,
+                mesh_triangles=limits.MAX_MESH_TRIANGLES,
                 queued_jobs=self._jobs.max_queued,
             ),
             queue_length=self._jobs.queued,

@@ -16,6 +16,8 @@ from occscene.grid import GridVolume, load_grid
 from occscene.layout import load_layout
 from occscene.layout_codec import layout_from_message, layout_to_message
 from occscene.limits import MAX_STEPS
+from occscene.mesh import load_mesh
+from occscene.mesh_codec import mesh_to_message
 from occscene.placed_layout import PlacedLayout, room_pose
 from occscene.rig import default_rig, room_rig
 from occscene.v1 import camera_pb2, job_pb2, scene_service_pb2
@@ -74,7 +76,7 @@ def generate(
     scene with a prior also writes layout.json, the room as boxes, and blockout.npz, their voxels.
     """
     with user_errors(), TaskRunner(server, token_file, tls_ca, tls_identity, model, device) as runner:
-        blockout = None if grid is None else load_grid(grid)
+        blockout, mesh = (None, None) if grid is None else (load_grid(grid), load_mesh(grid))
         volume = _volume(taxonomy, volume_corner) if blockout is None else blockout.volume
         start = None
         if blockout is None and layout is not None:
@@ -95,6 +97,8 @@ def generate(
         )
         if blockout is not None:
             task.grid.CopyFrom(grid_to_message(blockout))
+            if mesh is not None:
+                task.mesh.CopyFrom(mesh_to_message(mesh, blockout.volume))
         else:
             task.taxonomy = taxonomy
             task.volume.CopyFrom(volume_to_message(volume))

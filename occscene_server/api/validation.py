@@ -13,7 +13,7 @@ from occscene.v1 import job_pb2, scene_service_pb2
 from occscene.volumes import default_volume
 
 from occscene_server.api.layout_validation import check_composition, check_known, check_prompt, check_start
-from occscene_server.api.scene_validation import check_cameras, check_grid, check_image, check_volume
+from occscene_server.api.scene_validation import check_cameras, check_grid, check_image, check_mesh, check_volume
 from occscene_server.api.violations import FieldViolation, Violations
 from occscene_server.api.visibility import sees_volume
 
@@ -89,7 +89,12 @@ def _check_place(
             text = f"taxonomy is {task.taxonomy[:50]!r} but the {name}'s is {message.taxonomy[:50]!r}"
             found.add(f"{at}.taxonomy", text)
         check_known(message.taxonomy, model, f"{at}.{name}.taxonomy", found)
-        return check_grid(message, f"{at}.{name}", found)
+        volume = check_grid(message, f"{at}.{name}", found)
+        if isinstance(task, job_pb2.GenerateScene) and task.HasField("mesh"):
+            check_mesh(task.mesh, message, volume, f"{at}.mesh", found)
+        return volume
+    if isinstance(task, job_pb2.GenerateScene) and task.HasField("mesh"):
+        found.add(f"{at}.mesh", "mesh is given without a grid; send the grid that it belongs to, or omit mesh")
     path = f"{at}.taxonomy"
     taxonomy = found.attempt(path, lambda: taxonomy_named(task.taxonomy, path))
     check_known(task.taxonomy, model, path, found)

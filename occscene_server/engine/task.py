@@ -13,6 +13,8 @@ from numpy.typing import NDArray
 from occscene.camera import PinholeCamera
 from occscene.codec import camera_from_message, grid_from_message, grid_to_message, volume_from_message
 from occscene.grid import GridVolume, SemanticGrid
+from occscene.mesh_codec import mesh_from_message
+from occscene.taxonomy import TAXONOMIES
 from occscene.v1 import camera_pb2, job_pb2, scene_service_pb2
 from occscene.volumes import default_volume
 from PIL import Image, UnidentifiedImageError
@@ -77,8 +79,12 @@ def _generate_scene(
     grid = draft = None
     if task.HasField("grid"):
         grid = with_connected_objects(grid_from_message(task.grid))
+        if task.HasField("mesh"):
+            ids = [item.id for item in grid.objects]
+            options["meshes"] = mesh_from_message(task.mesh, grid.volume, TAXONOMIES[grid.taxonomy], ids)
         if priors is not None and not task.without_prior:
-            options["finer"], _ = priors.parts.refine(grid, task.prompt)
+            corners = options["meshes"].object_vertices() if "meshes" in options else None
+            options["finer"], _ = priors.parts.refine(grid, task.prompt, corners=corners)
     else:
         options |= {"volume": _volume(task), "taxonomy": task.taxonomy}
         draft, notes = layout_draft(priors, task, options["volume"])

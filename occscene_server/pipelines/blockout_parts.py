@@ -109,7 +109,8 @@ class BlockoutParts:
 
         Args:
             grid: with instances; without them, in other taxonomies and in volumes that lean nothing changes.
-            prompt: of the whole scene; what it says of each kind is told to the objects of that kind.
+            prompt: of the whole scene; what it says of each kind is told to the objects of that kind that have no words
+                of their own.
             seed: of the shapes; None takes the likeliest.
             draws: of so many versions of each object that is kept which is most like the others; 1 keeps any.
             corners: (V, 3) of objects' meshes in the world, by id; of others the voxels say where their box is.
@@ -121,7 +122,11 @@ class BlockoutParts:
         ids = list(boxes)
         named = [replace(boxes[i].obj, name=self.prior.vocabulary.kinds[boxes[i].row]) for i in ids]
         phrases = phrases_of(prompt, self.prior.vocabulary.kinds)
-        said = [phrases[obj.name].pop(0) if phrases.get(obj.name) else "" for obj in named]
+        own = {item.id: item.prompt for item in grid.objects}
+        said = [
+            own[i] or (phrases[obj.name].pop(0) if phrases.get(obj.name) else "")
+            for i, obj in zip(ids, named, strict=True)
+        ]
         versions = [
             self.with_parts(
                 named, said,
@@ -164,7 +169,8 @@ def plain_boxes(grid: SemanticGrid, prior: PartsPrior, corners: Mapping[int, Flo
     if not found:
         return {}
     kinds = prior.vocabulary.kinds
-    rows = [kind_of(obj, prior) for obj, _ in found.values()]
+    words = {item.id: item.prompt for item in grid.objects}
+    rows = [kind_of(obj, prior, words[number]) for number, (obj, _) in found.items()]
     objects = [obj for obj, _ in found.values()]
     quarters = prior.fronts.quarters(
         [-1 if row is None else row for row in rows],
@@ -179,15 +185,16 @@ def plain_boxes(grid: SemanticGrid, prior: PartsPrior, corners: Mapping[int, Flo
     }
 
 
-def kind_of(obj: LayoutObject, prior: PartsPrior) -> int | None:
-    """The kind that an object's name says, else the one of its class with the nearest size; None for neither.
+def kind_of(obj: LayoutObject, prior: PartsPrior, words: str = "") -> int | None:
+    """The kind that an object's own words or its name say, else the one of its class with the nearest size, or None.
 
-    Small things, of class "objs", can be anything: they must have a name.
+    Small things, of class "objs", can be anything: they must be called something.
     """
     kinds = prior.vocabulary.kinds
-    said = read_prompt(obj.name.replace("_", " ").rstrip(" .0123456789"), kinds, ()).things
-    if said:
-        return kinds.index(said[0].kind)
+    for text in (words, obj.name.replace("_", " ").rstrip(" .0123456789")):
+        said = read_prompt(text, kinds, ()).things
+        if said:
+            return kinds.index(said[0].kind)
     return None if obj.class_name == "objs" else prior.vocabulary.kind_of(obj)
 
 

@@ -20,6 +20,7 @@ from diffusers.utils.torch_utils import randn_tensor
 from numpy.typing import NDArray
 from occscene.camera import PinholeCamera
 from occscene.grid import GridVolume, SemanticGrid
+from occscene.mesh import TriangleMesh
 from torch import Tensor
 from torch.nn.functional import avg_pool2d
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
@@ -155,6 +156,7 @@ class OccScenePipeline(PerceptionMixin, DiffusionPipeline):
         grid: SemanticGrid | Sequence[SemanticGrid] | None = None,
         *,
         finer: SemanticGrid | Sequence[SemanticGrid] | None = None,
+        meshes: TriangleMesh | Sequence[TriangleMesh | None] | None = None,
         drafts: Sequence[LayoutDraft] | None = None,
         negative_prompt: str | list[str] = "",
         volume: GridVolume | None = None,
@@ -176,8 +178,11 @@ class OccScenePipeline(PerceptionMixin, DiffusionPipeline):
             prompt: what the scene looks like; a list makes as many scenes at once.
             cameras: 1 to 16 views of one image size, which may be any; with a list of prompts also one such list a
                 prompt.
-            grid: the blockout, or one a prompt, all of one shape; None for text to scene.
+            grid: the blockout, or one a prompt, all of one shape; None for text to scene. Its objects may have words of
+                their own.
             finer: the same blockouts with parts in place of boxes, which the views are to show; None for the boxes.
+            meshes: the triangles of the blockout, or of one a prompt, with the objects of its grid; None where voxels
+                are all that is known.
             drafts: layouts that text to scene begins from, one a prompt; they take part in the denoising and may be
                 other ones afterwards. Without them views are drafted from text alone, and what is perceived in them is
                 the blockout of the scene.
@@ -216,7 +221,7 @@ class OccScenePipeline(PerceptionMixin, DiffusionPipeline):
         check_sampling(num_inference_steps, named, noise_scale, len(prompts), generator, output_type)
         if drafts is not None:
             grid, finer = [draft.boxes for draft in drafts], [draft.grid for draft in drafts]
-        inputs = SceneInputs.gather(len(prompts), cameras, grid, volume, taxonomy, self.config.taxonomy, finer)
+        inputs = SceneInputs.gather(len(prompts), cameras, grid, volume, taxonomy, self.config.taxonomy, finer, meshes)
         sensor = self.sensor_size(*inputs.image_size)
         size = (sensor[0] // self.vae_scale_factor, sensor[1] // self.vae_scale_factor)
         shape = (len(prompts), inputs.views, self.vae.config.latent_channels, *size)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from occscene.camera import PinholeCamera
 from occscene.grid import GridVolume, SemanticGrid
 from occscene.limits import MAX_STEPS, MAX_VIEWS
+from occscene.mesh import TriangleMesh
 from torch import Tensor
 
 from occscene_server.geometry.cameras import CameraTensors
@@ -32,12 +33,16 @@ class PlacedScenes:
         has_blockout: which of the two.
         finer: the blockouts with parts in place of boxes, which the views are to show; None where they are the same.
             Perception is told of the boxes, as it was in training, and may find other shapes in them.
+        meshes: the blockouts' triangles, one a scene; None where voxels are all that is known.
+        phrases: by object id what each scene's objects look like in words of their own; others are left out.
     """
 
     cameras: CameraTensors
     placed: GridTensors
     has_blockout: bool
     finer: GridTensors | None = None
+    meshes: Sequence[TriangleMesh | None] = ()
+    phrases: Sequence[Mapping[int, str]] = ()
 
     @property
     def shown(self) -> GridTensors:
@@ -58,6 +63,7 @@ class SceneInputs:
         grids: B blockouts, or B empty grids of the volume to predict.
         has_blockout: which of the two.
         finer: B blockouts with parts in place of boxes; None for none.
+        meshes: the triangles of B blockouts, None where voxels are all that is known.
 
     Raises:
         ValueError: the message names the argument, the value and the limit.
@@ -66,7 +72,8 @@ class SceneInputs:
     cameras: list[list[PinholeCamera]]
     grids: list[SemanticGrid]
     has_blockout: bool
-    finer: list[SemanticGrid] | None = None
+    finer: list[SemanticGrid] | None
+    meshes: list[TriangleMesh | None]
 
     @classmethod
     def gather(
@@ -78,6 +85,7 @@ class SceneInputs:
         taxonomy: str,
         known_taxonomy: str,
         finer: SemanticGrid | Sequence[SemanticGrid] | None = None,
+        meshes: TriangleMesh | Sequence[TriangleMesh | None] | None = None,
     ) -> SceneInputs:
         """Gives every scene its cameras and its grid; those that are given once are shared by all scenes."""
         camera_sets = _cameras_of_scenes(cameras, scenes)
@@ -99,7 +107,12 @@ class SceneInputs:
             finer = [finer] * scenes if isinstance(finer, SemanticGrid) else list(finer)
             if [item.shape for item in finer] != [item.shape for item in grids]:
                 raise ValueError("finer must have as many grids as grid has, of the same shapes")
-        return cls(camera_sets, grids, grid is not None, finer)
+        given = [meshes] * scenes if meshes is None or isinstance(meshes, TriangleMesh) else list(meshes)
+        if len(given) != scenes:
+            raise ValueError(f"meshes has {len(given)} entries for {scenes} prompts; give one, or one a prompt")
+        if grid is None and any(given):
+            raise ValueError("meshes is given without a grid; give the grid that it belongs to")
+        return cls(camera_sets, grids, grid is not None, finer, given)
 
     @property
     def views(self) -> int:
@@ -134,7 +147,8 @@ class SceneInputs:
             tensors = replace(tensors, height=sensor[0], width=sensor[1])
         placed = GridTensors.from_grids(self.grids, device=device)
         finer = None if self.finer is None else GridTensors.from_grids(self.finer, device=device)
-        return PlacedScenes(tensors, placed, self.has_blockout, finer)
+        phrases = [{item.id: item.prompt for item in grid.objects if item.prompt} for grid in self.grids]
+        return PlacedScenes(tensors, placed, self.has_blockout, finer, self.meshes, phrases)
 
     def predicted(self, labels: Tensor) -> list[SemanticGrid]:
         """Labels (B, X, Y, Z) uint8 as grids in the place of the given ones."""

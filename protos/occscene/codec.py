@@ -62,8 +62,17 @@ def unpack_block(block: grid_pb2.VoxelBlock, shape: tuple[int, int, int], dtype:
     expected = math.prod(shape) * np.dtype(dtype).itemsize
     if block.raw_size != expected:
         raise ValueError(f"raw_size is {block.raw_size}; a grid of {shape} voxels has {expected} bytes")
-    array = np.empty(shape, np.dtype(dtype).newbyteorder("<"))
-    raw = array.reshape(-1).view(np.uint8).data
+    return unpack_bytes(block).view(np.dtype(dtype).newbyteorder("<")).reshape(shape).astype(dtype, copy=False)
+
+
+def unpack_bytes(block: grid_pb2.VoxelBlock) -> NDArray[np.uint8]:
+    """Unpacks a block whose `raw_size` has been checked into a new array of so many bytes, never writing beyond it.
+
+    Raises:
+        ValueError: the true size or the checksum is wrong, or the data is not what it says.
+    """
+    array = np.empty(block.raw_size, np.uint8)
+    raw = array.data
     size = _UNPACK.get(block.compression, _unpack_unknown)(block, raw)
     if size != len(raw):
         more = "more than" if size > len(raw) else "only"
@@ -71,7 +80,7 @@ def unpack_block(block: grid_pb2.VoxelBlock, shape: tuple[int, int, int], dtype:
     crc32 = zlib.crc32(raw)
     if crc32 != block.crc32:
         raise ValueError(f"crc32 is {block.crc32:#010x} but the data's is {crc32:#010x}: it was damaged")
-    return array.astype(dtype, copy=False)
+    return array
 
 
 def _unpack_none(block: grid_pb2.VoxelBlock, raw: memoryview) -> int:
@@ -205,7 +214,7 @@ def check_labels(labels: NDArray[np.uint8], taxonomy: Taxonomy, field: str) -> N
 
 def object_to_message(item: GridObject) -> grid_pb2.GridObject:
     """The message of an object."""
-    message = grid_pb2.GridObject(id=item.id, name=item.name)
+    message = grid_pb2.GridObject(id=item.id, name=item.name, prompt=item.prompt)
     if item.hint is not None:
         red, green, blue = item.hint
         message.hint.CopyFrom(grid_pb2.LinearColor(red=red, green=green, blue=blue))
@@ -219,7 +228,7 @@ def object_from_message(message: grid_pb2.GridObject, field: str = "object") -> 
         ValueError: a field is outside its limits.
     """
     hint = (message.hint.red, message.hint.green, message.hint.blue) if message.HasField("hint") else None
-    return _at(field, lambda: GridObject(message.id, message.name, hint))
+    return _at(field, lambda: GridObject(message.id, message.name, hint, message.prompt))
 
 
 def camera_to_message(camera: PinholeCamera) -> camera_pb2.PinholeCamera:

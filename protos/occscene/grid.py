@@ -18,6 +18,7 @@ from occscene.limits import (
     MAX_VOXEL_SIZE,
     MIN_VOXEL_SIZE,
 )
+from occscene.mesh import TriangleMesh, mesh_members
 from occscene.npz import NpzReader
 from occscene.rigid import Float64Array, rigid_transform, transform_points
 
@@ -34,17 +35,22 @@ class GridObject:
         id: 1 .. 65535, the value in `SemanticGrid.instances`.
         name: what the artist calls it.
         hint: the colour that it should have, linear RGB in [0, 1]; None leaves it to the prompt.
+        prompt: what it looks like, in words of its own ("a red velvet armchair"); "" leaves it to the scene's prompt.
     """
 
     id: int
     name: str
     hint: tuple[float, float, float] | None = None
+    prompt: str = ""
 
     def __post_init__(self) -> None:
         if not 1 <= self.id <= MAX_OBJECTS:
             raise ValueError(f"object id is {self.id}; it must be 1 to {MAX_OBJECTS}")
-        if len(self.name) > MAX_NAME_LENGTH:
-            raise ValueError(f"object {self.id}: name has {len(self.name)} characters; the limit is {MAX_NAME_LENGTH}")
+        for field, text in (("name", self.name), ("prompt", self.prompt)):
+            if len(text) > MAX_NAME_LENGTH:
+                raise ValueError(
+                    f"object {self.id}: {field} has {len(text)} characters; the limit is {MAX_NAME_LENGTH}"
+                )
         if self.hint is not None and not (len(self.hint) == 3 and all(0.0 <= c <= 1.0 for c in self.hint)):
             raise ValueError(f"object {self.id}: hint is {self.hint}; it must be three linear RGB values in [0, 1]")
 
@@ -170,11 +176,12 @@ def check_voxel_size(voxel_size: float, field: str) -> None:
         raise ValueError(f"{field} is {voxel_size}; it must be {MIN_VOXEL_SIZE} to {MAX_VOXEL_SIZE} metres")
 
 
-def save_grid(path: Path, grid: SemanticGrid) -> None:
-    """Writes a grid file (`.npz`).
+def save_grid(path: Path, grid: SemanticGrid, mesh: TriangleMesh | None = None) -> None:
+    """Writes a grid file (`.npz`), with the triangles of the grid's objects if they are given.
 
     Members: `labels`, `voxel_size`, `world_from_grid`, `taxonomy`, and with instances also `instances`, `object_ids`,
-    `object_names` and `object_hints` (N x 4: linear RGB and 1 where a hint is given, else 0).
+    `object_names`, `object_hints` (N x 4: linear RGB and 1 where a hint is given, else 0) and `object_prompts`; with a
+    mesh those of `mesh.mesh_members`.
     """
     members: dict[str, NDArray[np.generic]] = {
         "labels": grid.labels,
@@ -189,12 +196,15 @@ def save_grid(path: Path, grid: SemanticGrid) -> None:
         members["object_hints"] = np.array(
             [(*item.hint, 1.0) if item.hint else (0.0, 0.0, 0.0, 0.0) for item in grid.objects], np.float32
         ).reshape(-1, 4)
+        members["object_prompts"] = np.array([item.prompt for item in grid.objects], dtype=np.str_)
+    if mesh is not None:
+        members |= mesh_members(mesh)
     with path.open("wb") as file:
         np.savez_compressed(file, **members)
 
 
 def load_grid(path: Path) -> SemanticGrid:
-    """Reads a grid file written by `save_grid` or by hand.
+    """Reads a grid file written by `save_grid` or by hand; its mesh, if it has one, is read by `mesh.load_mesh`.
 
     Raises:
         ValueError: not such a file, or a member outside its limits (checked before the arrays are read).
@@ -213,11 +223,12 @@ def load_grid(path: Path) -> SemanticGrid:
         if "instances" in members:
             members.require("object_ids", "object_names", "object_hints")
             instances = members.read("instances", "u", 2 * MAX_GRID_VOXELS)
-            table = (
-                members.read("object_ids", "iu", 8 * MAX_OBJECTS),
-                members.read("object_names", "U", 4 * MAX_NAME_LENGTH * MAX_OBJECTS),
-                members.read("object_hints", "f", 4 * 8 * MAX_OBJECTS),
-            )
+            names = members.read("object_names", "U", 4 * MAX_NAME_LENGTH * MAX_OBJECTS)
+            prompts = np.full(names.shape, "")  # files of before there were any have none
+            if "object_prompts" in members:
+                prompts = members.read("object_prompts", "U", 4 * MAX_NAME_LENGTH * MAX_OBJECTS)
+            ids = members.read("object_ids", "iu", 8 * MAX_OBJECTS)
+            table = ids, names, members.read("object_hints", "f", 4 * 8 * MAX_OBJECTS), prompts
     try:
         if voxel_size.size != 1 or taxonomy.size != 1:
             raise ValueError("voxel_size and taxonomy must be single values")
@@ -227,12 +238,17 @@ def load_grid(path: Path) -> SemanticGrid:
         raise ValueError(f"{path}: {error}") from error
 
 
-def _object_table(ids: NDArray[Any], names: NDArray[Any], hints: NDArray[Any]) -> tuple[GridObject, ...]:
+def _object_table(
+    ids: NDArray[Any], names: NDArray[Any], hints: NDArray[Any], prompts: NDArray[Any]
+) -> tuple[GridObject, ...]:
     """The table of objects of a grid file, one row of each array an object."""
-    if ids.ndim != 1 or names.shape != ids.shape or hints.shape != (len(ids), 4):
+    count = ids.shape
+    if ids.ndim != 1 or names.shape != count or hints.shape != (*count, 4) or prompts.shape != count:
         raise ValueError(
-            f"object_ids, object_names and object_hints have the shapes {ids.shape}, {names.shape} and {hints.shape}; "
-            "they must be (N,), (N,) and (N, 4)"
+            "object_ids, object_names, object_hints and object_prompts have the shapes "
+            f"{ids.shape}, {names.shape}, {hints.shape} and {prompts.shape}; they must be (N,), (N,), (N, 4) and (N,)"
         )
-    rows = zip(ids.tolist(), names.tolist(), hints.tolist(), strict=True)
-    return tuple(GridObject(id_, name, tuple(hint[:3]) if hint[3] > 0 else None) for id_, name, hint in rows)
+    rows = zip(ids.tolist(), names.tolist(), hints.tolist(), prompts.tolist(), strict=True)
+    return tuple(
+        GridObject(id_, name, tuple(hint[:3]) if hint[3] > 0 else None, prompt) for id_, name, hint, prompt in rows
+    )

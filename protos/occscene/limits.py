@@ -18,7 +18,10 @@ MAX_OBJECTS = 65535
 """Rows of an object table: instance ids are uint16 and 0 means none."""
 
 MAX_NAME_LENGTH = 200
-"""Characters of an object's or a camera's name."""
+"""Characters of an object's or a camera's name, and of an object's own words."""
+
+MAX_MESH_TRIANGLES = 2_000_000
+"""Triangles of a scene's mesh, and as many vertices."""
 
 MAX_CLASSES = 255
 """Classes of a taxonomy, the empty one among them: label 255 means unknown."""

@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+
+from occscene.limits import MAX_MESH_TRIANGLES
+from occscene.npz import NpzReader
 
 
 @dataclass(frozen=True, eq=False)
@@ -43,3 +47,57 @@ class TriangleMesh:
             raise ValueError(f"triangles has an index outside of the {len(self.vertices)} vertices")
         if self.surface is not None and self.surface.shape != self.vertices.shape:
             raise ValueError(f"surface has the shape {self.surface.shape}; it must be {self.vertices.shape}")
+
+    @property
+    def is_too_large(self) -> bool:
+        """Whether it has more triangles or vertices than a request may carry."""
+        return max(len(self.triangles), len(self.vertices)) > MAX_MESH_TRIANGLES
+
+    def object_vertices(self) -> dict[int, NDArray[np.float64]]:
+        """The vertices (V, 3) of each object by its id, metres; those of no object are left out."""
+        order = np.argsort(self.object_ids, kind="stable")
+        ids, starts = np.unique(self.object_ids[order], return_index=True)
+        groups = np.split(self.triangles[order], starts[1:])
+        return {
+            int(id_): self.vertices[np.unique(group)] for id_, group in zip(ids.tolist(), groups, strict=True) if id_
+        }
+
+
+def mesh_members(mesh: TriangleMesh) -> dict[str, NDArray[np.generic]]:
+    """The members of a grid file that hold a mesh.
+
+    `mesh_vertices` (float64, V x 3: world metres), `mesh_triangles` (uint32, T x 3), `mesh_labels` (uint8, T) and
+    `mesh_object_ids` (uint16, T: as in the grid's table, 0 is none).
+    """
+    return {
+        "mesh_vertices": mesh.vertices.astype(np.float64),
+        "mesh_triangles": mesh.triangles.astype(np.uint32),
+        "mesh_labels": mesh.labels,
+        "mesh_object_ids": mesh.object_ids,
+    }
+
+
+def load_mesh(path: Path) -> TriangleMesh | None:
+    """Reads the mesh of a grid file; None where it has none.
+
+    Raises:
+        ValueError: not such a file, or a member outside its limits (checked before the arrays are read).
+        OSError: the file cannot be opened.
+    """
+    with NpzReader(path) as members:
+        if "mesh_vertices" not in members:
+            return None
+        members.require("mesh_triangles", "mesh_labels", "mesh_object_ids")
+        vertices = members.read("mesh_vertices", "f", 24 * MAX_MESH_TRIANGLES)
+        triangles = members.read("mesh_triangles", "iu", 24 * MAX_MESH_TRIANGLES)
+        labels = members.read("mesh_labels", "iu", 8 * MAX_MESH_TRIANGLES)
+        object_ids = members.read("mesh_object_ids", "iu", 8 * MAX_MESH_TRIANGLES)
+    for name, values, most in (("labels", labels, 255), ("object_ids", object_ids, 65535)):
+        if values.size and not 0 <= int(values.min()) <= int(values.max()) <= most:
+            raise ValueError(f"{path}: mesh_{name} has {values.min()} to {values.max()}; it must be 0 to {most}")
+    try:
+        return TriangleMesh(
+            vertices.astype(np.float64), triangles, labels.astype(np.uint8), object_ids.astype(np.uint16)
+        )
+    except ValueError as error:
+        raise ValueError(f"{path}: mesh_{error}") from error

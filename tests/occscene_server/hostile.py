@@ -9,7 +9,7 @@ from google.protobuf.message import Message
 from hypothesis import strategies as st
 from occscene.v1 import scene_service_pb2
 
-from tests.occscene_server.requests import generate_request, predict_request, text_request
+from tests.occscene_server.requests import generate_request, mesh_request, predict_request, text_request
 
 Kind = TypeVar("Kind", bound=Message)
 
@@ -69,7 +69,7 @@ def scene(data: bytes) -> bytes:
 @st.composite
 def hostile_submissions(draw: st.DrawFn) -> scene_service_pb2.SubmitJobRequest:
     """Right submissions, spoilt."""
-    request = draw(st.sampled_from([generate_request, text_request, predict_request]))()
+    request = draw(st.sampled_from([generate_request, mesh_request, text_request, predict_request]))()
     _spoil(draw, request)
     return request
 

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 from numpy.typing import NDArray
 from occscene.camera import PinholeCamera
 from occscene.codec import camera_to_message, grid_to_message, volume_to_message
-from occscene.grid import GridVolume, SemanticGrid
+from occscene.grid import GridObject, GridVolume, SemanticGrid
+from occscene.mesh import TriangleMesh
+from occscene.mesh_codec import mesh_to_message
 from occscene.v1 import camera_pb2, job_pb2, scene_service_pb2
 
 from occscene_server.engine.task import encode_image
@@ -35,6 +39,25 @@ def generate_request(
         grid=grid_to_message(sample_grid()), cameras=cameras, prompt=prompt, seed=seed, steps=steps, previews=previews
     )
     return scene_service_pb2.SubmitJobRequest(generate_scene=task)
+
+
+def sample_mesh() -> TriangleMesh:
+    """The floor of the sample grid as two triangles that reach out of it, an object of their own."""
+    corners = np.array([[-1.0, -1.0, 0.0625], [1.5, -1.0, 0.0625], [1.5, 1.25, 0.0625], [-1.0, 1.25, 0.0625]])
+    triangles = np.array([[0, 1, 2], [0, 2, 3]])
+    return TriangleMesh(corners, triangles, np.full(2, 2, np.uint8), np.full(2, 5, np.uint16))
+
+
+def mesh_request(**options: Any) -> scene_service_pb2.SubmitJobRequest:
+    """A blockout with an object that has words of its own, and its mesh."""
+    request = generate_request(**options)
+    grid = sample_grid()
+    instances = (grid.labels == 2).astype(np.uint16) * 5
+    objects = (GridObject(5, "floor", prompt="a worn oak floor"),)
+    named = SemanticGrid(grid.labels, grid.voxel_size, grid.world_from_grid, "indoor", instances, objects)
+    request.generate_scene.grid.CopyFrom(grid_to_message(named))
+    request.generate_scene.mesh.CopyFrom(mesh_to_message(sample_mesh(), named.volume))
+    return request
 
 
 def text_request() -> scene_service_pb2.SubmitJobRequest:

@@ -18,6 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 from occscene.camera import PinholeCamera
 from occscene.grid import GridVolume, SemanticGrid
+from occscene.mesh import TriangleMesh
 
 from occscene_server.engine.pipeline_loader import LoadedPipeline, describe
 
@@ -60,6 +61,8 @@ class StandInPipeline:
         cameras: Sequence[PinholeCamera],
         grid: SemanticGrid | None = None,
         *,
+        finer: SemanticGrid | None = None,
+        meshes: TriangleMesh | None = None,
         negative_prompt: str = "",
         volume: GridVolume | None = None,
         taxonomy: str = "indoor",
@@ -70,6 +73,7 @@ class StandInPipeline:
         callback_on_step_end: Callable[..., dict[str, Any]] | None = None,
     ) -> Output:
         """Denoises nothing, step by step."""
+        self.grid, self.meshes = grid, meshes
         self.num_timesteps = num_inference_steps
         rng = np.random.default_rng(seed)
         latents = rng.integers(0, 256, (len(cameras), 8, 8, 3), np.uint8)

@@ -46,7 +46,7 @@ def grids(draw: st.DrawFn) -> SemanticGrid:
     if draw(st.booleans()):
         ids = draw(st.lists(st.integers(1, 65535), min_size=1, max_size=4, unique=True))
         instances = draw(hnp.arrays(np.uint16, shape, elements=st.sampled_from([0, *ids])))
-        objects = tuple(GridObject(i, draw(st.text(max_size=20)), draw(hints)) for i in ids)
+        objects = tuple(GridObject(i, draw(st.text(max_size=20)), draw(hints), draw(st.text(max_size=20))) for i in ids)
     return SemanticGrid(labels, draw(st.floats(0.01, 10)), draw(poses()), "indoor", instances, objects)
 
 

@@ -12,8 +12,10 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from occscene.grid import GridObject, SemanticGrid, load_grid, save_grid
+from occscene.mesh import TriangleMesh, load_mesh
 
 from tests.protos.test_codec import grids
+from tests.protos.test_mesh_codec import meshes
 
 FULL = {
     "labels": np.arange(24, dtype=np.uint8).reshape(2, 3, 4) % 12,
@@ -24,6 +26,14 @@ FULL = {
     "object_ids": np.array([3], np.uint16),
     "object_names": np.array(["sofa"]),
     "object_hints": np.zeros((1, 4), np.float32),
+    "object_prompts": np.array(["a green sofa"]),
+}
+
+MESH = {
+    "mesh_vertices": np.eye(3),
+    "mesh_triangles": np.array([[0, 1, 2]], np.uint32),
+    "mesh_labels": np.array([7], np.uint8),
+    "mesh_object_ids": np.array([3], np.uint16),
 }
 
 
@@ -37,15 +47,14 @@ def save(path: Path, **changes: np.ndarray | None) -> Path:
 @settings(max_examples=50, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(grids())
 def test_what_is_saved_is_loaded(tmp_path: Path, grid: SemanticGrid) -> None:
-    names = [item.name for item in grid.objects]
     save_grid(tmp_path / "grid.npz", grid)
     back = load_grid(tmp_path / "grid.npz")
     np.testing.assert_array_equal(back.labels, grid.labels)
     np.testing.assert_array_equal(back.world_from_grid, grid.world_from_grid)
     assert (back.voxel_size, back.taxonomy) == (grid.voxel_size, grid.taxonomy)
     # numpy's text arrays know no trailing NUL characters
-    assert [(o.id, o.name, o.hint) for o in back.objects] == [
-        (o.id, name.rstrip("\0"), o.hint) for o, name in zip(grid.objects, names, strict=True)
+    assert [(o.id, o.name, o.hint, o.prompt) for o in back.objects] == [
+        (o.id, o.name.rstrip("\0"), o.hint, o.prompt.rstrip("\0")) for o in grid.objects
     ]
     assert (back.instances is None) == (grid.instances is None)
     if grid.instances is not None:
@@ -96,7 +105,10 @@ def test_files_made_by_hand_are_read(tmp_path: Path) -> None:
         ({"taxonomy": np.array("x" * 201)}, "taxonomy of shape .* has 804 bytes; the limit is 800"),
         ({"instances": np.ones((2, 3, 4), np.uint16)}, "instances uses id 1"),
         ({"instances": np.zeros((2, 3, 5), np.uint16)}, "it must be uint16 of the labels' shape"),
-        ({"object_ids": np.array([3, 4], np.uint16)}, r"have the shapes \(2,\), \(1,\) and \(1, 4\)"),
+        ({"object_ids": np.array([3, 4], np.uint16)}, r"have the shapes \(2,\), \(1,\), \(1, 4\) and \(1,\)"),
+        ({"object_prompts": np.array(["", ""])}, r"have the shapes \(1,\), \(1,\), \(1, 4\) and \(2,\)"),
+        ({"object_prompts": np.array(["x" * 201])}, "object 3: prompt has 201 characters; the limit is 200"),
+        ({"object_prompts": np.array([1.0])}, "object_prompts has dtype float64; it must be text"),
         ({"object_ids": np.array([0], np.uint16)}, "object id is 0"),
     ],
 )
@@ -104,6 +116,44 @@ def test_a_wrong_member_is_named(changes: dict[str, np.ndarray | None], text: st
     path = save(tmp_path / "grid.npz", **changes)
     with pytest.raises(ValueError, match=text) as caught:
         load_grid(path)
+    assert str(caught.value).startswith(str(path))
+
+
+def test_files_of_before_there_were_words_and_meshes_are_read(tmp_path: Path) -> None:
+    path = save(tmp_path / "grid.npz", object_prompts=None)
+    assert load_grid(path).objects == (GridObject(3, "sofa"),)
+    assert load_mesh(path) is None
+
+
+@settings(max_examples=50, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(grids(), meshes())
+def test_a_mesh_lies_beside_its_grid(tmp_path: Path, grid: SemanticGrid, mesh: TriangleMesh) -> None:
+    path = tmp_path / "grid.npz"
+    save_grid(path, grid, mesh)
+    np.testing.assert_array_equal(load_grid(path).labels, grid.labels)
+    back = load_mesh(path)
+    assert back is not None
+    for name in ("vertices", "triangles", "labels", "object_ids"):
+        np.testing.assert_array_equal(getattr(back, name), getattr(mesh, name))
+
+
+@pytest.mark.parametrize(
+    ("changes", "text"),
+    [
+        ({"mesh_labels": None}, "lacks mesh_labels"),
+        ({"mesh_vertices": np.zeros((3, 2))}, r"mesh_vertices has the shape \(3, 2\)"),
+        ({"mesh_vertices": np.zeros((2, 3))}, "mesh_triangles has an index outside of the 2 vertices"),
+        ({"mesh_triangles": np.array([[0, 1, -1]])}, "mesh_triangles has an index outside of the 3 vertices"),
+        ({"mesh_triangles": np.zeros((1, 3))}, "mesh_triangles has dtype float64; it must be"),
+        ({"mesh_labels": np.array([256])}, "mesh_labels has 256 to 256; it must be 0 to 255"),
+        ({"mesh_object_ids": np.array([-1])}, "mesh_object_ids has -1 to -1; it must be 0 to 65535"),
+        ({"mesh_object_ids": np.zeros(2, np.uint16)}, r"mesh_object_ids has the shape \(2,\)"),
+    ],
+)
+def test_a_wrong_member_of_a_mesh_is_named(changes: dict[str, np.ndarray | None], text: str, tmp_path: Path) -> None:
+    path = save(tmp_path / "grid.npz", **(MESH | changes))
+    with pytest.raises(ValueError, match=text) as caught:
+        load_mesh(path)
     assert str(caught.value).startswith(str(path))
 
 

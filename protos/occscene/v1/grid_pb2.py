@@ -24,15 +24,15 @@ _sym_db = _symbol_database.Default()
 
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x16occscene/v1/grid.proto\x12\x0boccscene.v1\"j\n\nVoxelBlock\x12-\n\x0b\x63ompression\x18\x01 \x01(\x0e\x32\x18.occscene.v1.Compression\x12\x0c\n\x04\x64\x61ta\x18\x02 \x01(\x0c\x12\x10\n\x08raw_size\x18\x03 \x01(\x04\x12\r\n\x05\x63rc32\x18\x04 \x01(\x07\"i\n\nGridVolume\x12\x0e\n\x06size_x\x18\x01 \x01(\r\x12\x0e\n\x06size_y\x18\x02 \x01(\r\x12\x0e\n\x06size_z\x18\x03 \x01(\r\x12\x12\n\nvoxel_size\x18\x04 \x01(\x01\x12\x17\n\x0fworld_from_grid\x18\x05 \x03(\x01\"7\n\x0bLinearColor\x12\x0b\n\x03red\x18\x01 \x01(\x02\x12\r\n\x05green\x18\x02 \x01(\x02\x12\x0c\n\x04\x62lue\x18\x03 \x01(\x02\"N\n\nGridObject\x12\n\n\x02id\x18\x01 \x01(\r\x12\x0c\n\x04name\x18\x02 \x01(\t\x12&\n\x04hint\x18\x03 \x01(\x0b\x32\x18.occscene.v1.LinearColor\"\xc8\x01\n\x0cSemanticGrid\x12\'\n\x06volume\x18\x01 \x01(\x0b\x32\x17.occscene.v1.GridVolume\x12\x10\n\x08taxonomy\x18\x02 \x01(\t\x12\'\n\x06labels\x18\x03 \x01(\x0b\x32\x17.occscene.v1.VoxelBlock\x12*\n\tinstances\x18\x04 \x01(\x0b\x32\x17.occscene.v1.VoxelBlock\x12(\n\x07objects\x18\x05 \x03(\x0b\x32\x17.occscene.v1.GridObject*l\n\x0b\x43ompression\x12\x1b\n\x17\x43OMPRESSION_UNSPECIFIED\x10\x00\x12\x14\n\x10\x43OMPRESSION_NONE\x10\x01\x12\x14\n\x10\x43OMPRESSION_ZSTD\x10\x02\x12\x14\n\x10\x43OMPRESSION_ZLIB\x10\x03\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x16occscene/v1/grid.proto\x12\x0boccscene.v1\"j\n\nVoxelBlock\x12-\n\x0b\x63ompression\x18\x01 \x01(\x0e\x32\x18.occscene.v1.Compression\x12\x0c\n\x04\x64\x61ta\x18\x02 \x01(\x0c\x12\x10\n\x08raw_size\x18\x03 \x01(\x04\x12\r\n\x05\x63rc32\x18\x04 \x01(\x07\"i\n\nGridVolume\x12\x0e\n\x06size_x\x18\x01 \x01(\r\x12\x0e\n\x06size_y\x18\x02 \x01(\r\x12\x0e\n\x06size_z\x18\x03 \x01(\r\x12\x12\n\nvoxel_size\x18\x04 \x01(\x01\x12\x17\n\x0fworld_from_grid\x18\x05 \x03(\x01\"7\n\x0bLinearColor\x12\x0b\n\x03red\x18\x01 \x01(\x02\x12\r\n\x05green\x18\x02 \x01(\x02\x12\x0c\n\x04\x62lue\x18\x03 \x01(\x02\"^\n\nGridObject\x12\n\n\x02id\x18\x01 \x01(\r\x12\x0c\n\x04name\x18\x02 \x01(\t\x12&\n\x04hint\x18\x03 \x01(\x0b\x32\x18.occscene.v1.LinearColor\x12\x0e\n\x06prompt\x18\x04 \x01(\t\"\xc8\x01\n\x0cSemanticGrid\x12\'\n\x06volume\x18\x01 \x01(\x0b\x32\x17.occscene.v1.GridVolume\x12\x10\n\x08taxonomy\x18\x02 \x01(\t\x12\'\n\x06labels\x18\x03 \x01(\x0b\x32\x17.occscene.v1.VoxelBlock\x12*\n\tinstances\x18\x04 \x01(\x0b\x32\x17.occscene.v1.VoxelBlock\x12(\n\x07objects\x18\x05 \x03(\x0b\x32\x17.occscene.v1.GridObject*l\n\x0b\x43ompression\x12\x1b\n\x17\x43OMPRESSION_UNSPECIFIED\x10\x00\x12\x14\n\x10\x43OMPRESSION_NONE\x10\x01\x12\x14\n\x10\x43OMPRESSION_ZSTD\x10\x02\x12\x14\n\x10\x43OMPRESSION_ZLIB\x10\x03\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'occscene.v1.grid_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
-  _globals['_COMPRESSION']._serialized_start=594
-  _globals['_COMPRESSION']._serialized_end=702
+  _globals['_COMPRESSION']._serialized_start=610
+  _globals['_COMPRESSION']._serialized_end=718
   _globals['_VOXELBLOCK']._serialized_start=39
   _globals['_VOXELBLOCK']._serialized_end=145
   _globals['_GRIDVOLUME']._serialized_start=147
@@ -40,7 +40,7 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_LINEARCOLOR']._serialized_start=254
   _globals['_LINEARCOLOR']._serialized_end=309
   _globals['_GRIDOBJECT']._serialized_start=311
-  _globals['_GRIDOBJECT']._serialized_end=389
-  _globals['_SEMANTICGRID']._serialized_start=392
-  _globals['_SEMANTICGRID']._serialized_end=592
+  _globals['_GRIDOBJECT']._serialized_end=405
+  _globals['_SEMANTICGRID']._serialized_start=408
+  _globals['_SEMANTICGRID']._serialized_end=608
 # @@protoc_insertion_point(module_scope)

@@ -55,14 +55,16 @@ class LinearColor(_message.Message):
     def __init__(self, red: _Optional[float] = ..., green: _Optional[float] = ..., blue: _Optional[float] = ...) -> None: ...
 
 class GridObject(_message.Message):
-    __slots__ = ("id", "name", "hint")
+    __slots__ = ("id", "name", "hint", "prompt")
     ID_FIELD_NUMBER: _ClassVar[int]
     NAME_FIELD_NUMBER: _ClassVar[int]
     HINT_FIELD_NUMBER: _ClassVar[int]
+    PROMPT_FIELD_NUMBER: _ClassVar[int]
     id: int
     name: str
     hint: LinearColor
-    def __init__(self, id: _Optional[int] = ..., name: _Optional[str] = ..., hint: _Optional[_Union[LinearColor, _Mapping]] = ...) -> None: ...
+    prompt: str
+    def __init__(self, id: _Optional[int] = ..., name: _Optional[str] = ..., hint: _Optional[_Union[LinearColor, _Mapping]] = ..., prompt: _Optional[str] = ...) -> None: ...
 
 class SemanticGrid(_message.Message):
     __slots__ = ("volume", "taxonomy", "labels", "instances", "objects")

@@ -48,7 +48,7 @@ class ModelInfo(_message.Message):
     def __init__(self, name: _Optional[str] = ..., taxonomies: _Optional[_Iterable[str]] = ..., image_width: _Optional[int] = ..., image_height: _Optional[int] = ..., default_steps: _Optional[int] = ..., default_text_guidance_scale: _Optional[float] = ..., default_occupancy_guidance_scale: _Optional[float] = ..., image_multiple: _Optional[int] = ..., layout_prior: bool = ..., parts_prior: bool = ...) -> None: ...
 
 class ServerLimits(_message.Message):
-    __slots__ = ("message_bytes", "grid_side", "grid_voxels", "views", "image_side", "steps", "prompt_length", "queued_jobs")
+    __slots__ = ("message_bytes", "grid_side", "grid_voxels", "views", "image_side", "steps", "prompt_length", "queued_jobs", "mesh_triangles")
     MESSAGE_BYTES_FIELD_NUMBER: _ClassVar[int]
     GRID_SIDE_FIELD_NUMBER: _ClassVar[int]
     GRID_VOXELS_FIELD_NUMBER: _ClassVar[int]
@@ -57,6 +57,7 @@ class ServerLimits(_message.Message):
     STEPS_FIELD_NUMBER: _ClassVar[int]
     PROMPT_LENGTH_FIELD_NUMBER: _ClassVar[int]
     QUEUED_JOBS_FIELD_NUMBER: _ClassVar[int]
+    MESH_TRIANGLES_FIELD_NUMBER: _ClassVar[int]
     message_bytes: int
     grid_side: int
     grid_voxels: int
@@ -65,7 +66,8 @@ class ServerLimits(_message.Message):
     steps: int
     prompt_length: int
     queued_jobs: int
-    def __init__(self, message_bytes: _Optional[int] = ..., grid_side: _Optional[int] = ..., grid_voxels: _Optional[int] = ..., views: _Optional[int] = ..., image_side: _Optional[int] = ..., steps: _Optional[int] = ..., prompt_length: _Optional[int] = ..., queued_jobs: _Optional[int] = ...) -> None: ...
+    mesh_triangles: int
+    def __init__(self, message_bytes: _Optional[int] = ..., grid_side: _Optional[int] = ..., grid_voxels: _Optional[int] = ..., views: _Optional[int] = ..., image_side: _Optional[int] = ..., steps: _Optional[int] = ..., prompt_length: _Optional[int] = ..., queued_jobs: _Optional[int] = ..., mesh_triangles: _Optional[int] = ...) -> None: ...
 
 class GetServerInfoResponse(_message.Message):
     __slots__ = ("version", "state", "message", "device", "models", "limits", "queue_length", "running")

@@ -7,12 +7,14 @@ import signal
 import subprocess
 import sys
 import time
+import uuid
 from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
 import pytest
 from occscene.camera import load_cameras, save_cameras
+from occscene.codec import grid_from_message
 from occscene.grid import load_grid, save_grid
 from occscene.v1 import job_pb2
 from PIL import Image
@@ -21,7 +23,7 @@ from typer.testing import CliRunner
 from occscene_server.api.client import SceneClient, ServerError
 from occscene_server.cli import app
 from occscene_server.jobs.store import JobStore
-from tests.occscene_server.requests import generate_request, looking_camera, sample_grid
+from tests.occscene_server.requests import generate_request, looking_camera, mesh_request, sample_grid, sample_mesh
 from tests.occscene_server.serve_process import ENVIRONMENT, ServeProcess
 
 
@@ -75,6 +77,20 @@ def test_generate_and_predict_on_a_server(served: str, inputs: Path) -> None:
         *("--blockout", inputs / "grid.npz", "--server", served),
     )
     assert load_grid(inputs / "seen.npz").shape == (6, 5, 4)
+
+
+def test_a_grid_files_mesh_and_words_are_sent(served: str, inputs: Path) -> None:
+    asked = mesh_request().generate_scene
+    grid = grid_from_message(asked.grid)
+    save_grid(inputs / "meshed.npz", grid, sample_mesh())
+    run(
+        *("generate", "--grid", inputs / "meshed.npz", "--cameras", inputs / "cameras.json", "--steps", 1),
+        *("--output", inputs / "meshed", "--server", served, "--request-id", request_id := str(uuid.uuid4())),
+    )
+    with SceneClient(served) as client:
+        kept = client.request(client.find(request_id).id).generate_scene
+    assert kept.mesh == asked.mesh
+    assert [item.prompt for item in kept.grid.objects] == ["a worn oak floor"]
 
 
 def test_text_to_scene_needs_words_alone(served: str, inputs: Path) -> None:

@@ -23,13 +23,19 @@ from PIL import Image
 from occscene_server.api.validation import check_request
 from occscene_server.api.violations import GivenUpError
 from tests.occscene_server.hostile import hostile_submissions
-from tests.occscene_server.requests import generate_request, predict_request, sample_grid, text_request
+from tests.occscene_server.requests import (
+    generate_request,
+    mesh_request,
+    predict_request,
+    sample_grid,
+    text_request,
+)
 
 MODEL = scene_service_pb2.ModelInfo(name="compact-indoor", taxonomies=["indoor"])
 Request = scene_service_pb2.SubmitJobRequest
 
 
-@pytest.mark.parametrize("request_", [generate_request(), text_request(), predict_request()])
+@pytest.mark.parametrize("request_", [generate_request(), mesh_request(), text_request(), predict_request()])
 def test_right_requests_pass(request_: Request) -> None:
     assert check_request(request_, MODEL) == []
 
@@ -95,6 +101,34 @@ def test_wrong_field_is_named(field: str, change: Callable[[Request], object]) -
     violations = check_request(request, MODEL)
     assert field in [violation.field for violation in violations], violations
     assert all(violation.description for violation in violations)
+
+
+@pytest.mark.parametrize(
+    ("field", "change", "text"),
+    [
+        ("mesh.vertices", lambda t: t.mesh.vertices.ClearField("raw_size"), "raw_size is 0; it must be 12 bytes for"),
+        ("mesh.triangles", lambda t: setattr(t.mesh.triangles, "data", b"no zstd"), "data is not a zstd frame"),
+        ("mesh.runs[0]", lambda t: setattr(t.mesh.runs[0], "label", 40), "label is 40; taxonomy 'indoor' has"),
+        ("mesh.runs[0]", lambda t: t.grid.ClearField("objects"), "object_id is 5, which the grid's objects do not"),
+        ("mesh", lambda t: t.ClearField("grid") or setattr(t, "taxonomy", "indoor"), "mesh is given without a grid"),
+        ("grid.objects[0]", lambda t: setattr(t.grid.objects[0], "prompt", "x" * 201), "prompt has 201 characters"),
+    ],
+)
+def test_what_is_wrong_with_a_mesh_or_words_is_told_once(field: str, change: Callable[..., object], text: str) -> None:
+    request = mesh_request()
+    change(request.generate_scene)
+    violations = [item for item in check_request(request, MODEL) if item.field == f"generate_scene.{field}"]
+    assert len(violations) == 1, check_request(request, MODEL)
+    assert text in f"{field} {violations[0].description}"
+
+
+def test_a_wrong_grid_is_told_of_and_its_mesh_is_not() -> None:
+    request = mesh_request()
+    request.generate_scene.grid.volume.voxel_size = math.nan
+    assert [item.field for item in check_request(request)] == ["generate_scene.grid.volume.voxel_size"]
+    request = mesh_request()
+    request.generate_scene.grid.taxonomy = "kitchen"
+    assert [item.field for item in check_request(request)] == ["generate_scene.grid.taxonomy"]
 
 
 def test_all_violations_are_told_at_once() -> None:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import pytest
@@ -25,6 +27,7 @@ from occscene_server.evaluation.parts_scores import (
 )
 from occscene_server.evaluation.parts_sheet import parts_sheet
 from occscene_server.geometry.layout_grid import layout_grid
+from occscene_server.geometry.object_boxes import box_of_points
 from occscene_server.geometry.solids import Solids
 from occscene_server.pipelines.blockout_parts import BlockoutParts, most_typical
 from occscene_server.studio.indoor import build_room
@@ -211,14 +214,61 @@ def test_the_prompt_decides_the_shape(writer: BlockoutParts) -> None:
     assert round_ones("a living room with a sofa, a round oak dining table, an oak coffee table") <= 1
 
 
-def test_corners_say_where_a_box_is_more_exactly(writer: BlockoutParts) -> None:
-    table = replace(TABLE, center=(0.913, 0.884, 0.37), size=(1.43, 0.83, 0.74), turn=0.4)
+@pytest.mark.parametrize("turn", [0.0, 0.02, 0.4, 0.777, 1.5, 3.0, -0.1])
+def test_corners_say_exactly_where_a_box_is(writer: BlockoutParts, turn: float) -> None:
+    table = replace(TABLE, center=(0.913, 0.884, 0.37), size=(1.43, 0.83, 0.74), turn=turn)
     grid = furnished(table)
     number = next(obj.id for obj in grid.objects if obj.name == table.name)
     found = writer.refine(grid, "", 0, {number: table.corners})[1][number]
-    np.testing.assert_allclose(found.center, table.center, atol=0.02)
-    np.testing.assert_allclose(sorted(found.size), sorted(table.size), atol=0.05)
-    assert abs((found.turn - table.turn + math.pi / 4) % (math.pi / 2) - math.pi / 4) < 0.06
+    np.testing.assert_allclose(found.center, table.center, atol=1e-9)
+    np.testing.assert_allclose(sorted(found.size), sorted(table.size), atol=1e-9)
+    assert abs((found.turn - table.turn + math.pi / 4) % (math.pi / 2) - math.pi / 4) < 1e-9
+
+
+def test_words_of_its_own_are_an_objects_phrase_and_kind(writer: BlockoutParts) -> None:
+    box = replace(TABLE, name="Cube.003", center=(0.9, 0.9, 0.25), size=(0.9, 0.9, 0.5))
+    grid = furnished(box)
+    number = next(obj.id for obj in grid.objects if obj.name == box.name)
+
+    def asked(words: str, prompt: str) -> str:
+        objects = tuple(replace(obj, prompt=words if obj.id == number else "") for obj in grid.objects)
+        phrases: list[str] = []
+        with_parts = writer.with_parts
+
+        def watched(objects: Sequence[LayoutObject], said: Sequence[str], seeds: Any) -> list[LayoutObject]:
+            phrases.extend(f"{obj.name}: {words}" for obj, words in zip(objects, said, strict=True))
+            return with_parts(objects, said, seeds)
+
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(writer, "with_parts", watched)
+            assert writer.refine(replace(grid, objects=objects), prompt, 0)[1][number].name == box.name
+        return phrases[0]
+
+    prompt = "a white dining table and a black coffee table"
+    assert asked("a round oak coffee table", prompt) == "coffee table: a round oak coffee table"
+    assert asked("a round oak dining table", prompt) == "dining table: a round oak dining table"
+    assert asked("", prompt).partition(": ")[2] in ("a white dining table", "a black coffee table")
+
+
+def test_what_is_no_box_keeps_an_upright_outline() -> None:
+    """Round and angled things, whose smallest outline would be turned somehow."""
+    angles = np.arange(12) * np.pi / 6
+    round_table = np.stack([np.cos(angles), np.sin(angles), np.zeros(12)], 1)
+    corner_sofa = np.array([[0, 0, 0], [3, 0, 0], [3, 1, 0], [1, 1, 0], [1, 3, 0], [0, 3, 0.8]], np.float64)
+    for points in (round_table, corner_sofa):
+        box = box_of_points(points)
+        assert box.turn == 0.0
+        np.testing.assert_allclose(box.size, np.ptp(points, axis=0), atol=1e-12)
+
+
+def test_a_plane_that_stands_upright_has_an_exact_outline() -> None:
+    picture = (
+        np.array([[-0.5, 0, 1], [0.5, 0, 1], [0.5, 0, 1.5], [-0.5, 0, 1.5]])
+        @ LayoutObject("picture", "wall", (0, 0, 0), (1, 1, 1), 0.3).axes.T
+    )
+    box = box_of_points(picture)
+    np.testing.assert_allclose(sorted(box.size), [0.0, 0.5, 1.0], atol=1e-9)
+    assert box.turn == pytest.approx(0.3)
 
 
 def test_the_most_typical_shape_is_the_one_most_like_the_others() -> None:
