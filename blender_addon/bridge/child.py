@@ -5,8 +5,9 @@ Commands (fields beside `id`, `command`, `server`) and the events that answer th
     check                                     -> step(step, is_good, message, advice) for each of `check.STEPS` up to
                                                  the first that fails, checked
     generate  request_id, directory, cameras, prompt, negative_prompt, seed, steps, text_guidance_scale,
-              occupancy_guidance_scale, previews; grid (fields of `grid_body`, voxels in the body), or null and
-              volume and taxonomy             -> accepted(job_id), then as `watch`
+              occupancy_guidance_scale, previews; grid (fields of `grid_body`, voxels in the body) and mesh (fields of
+              `mesh_body`, behind the voxels) or null, or null and volume and taxonomy
+                                              -> accepted(job_id, note), then as `watch`
     predict   request_id, directory, cameras, image_bytes (sizes of the PNG files that the body begins with); grid,
               volume and taxonomy as above    -> accepted(job_id), then as `watch`
     compose   request_id, directory, layout (fields of layout.json), volume, taxonomy, prompt, seed, redraw, furnish,
@@ -41,7 +42,14 @@ from .check import check_server
 from .failures import Failure, failure_of
 from .messages import Message, MessageDecoder, encode_message
 from .remote_job import RPC_TIMEOUT, RemoteJob
-from .requests import blockout_grid, compose_request, generate_request, info_head, predict_request
+from .requests import (
+    blockout_grid,
+    blockout_mesh,
+    compose_request,
+    generate_request,
+    info_head,
+    predict_request,
+)
 from .server import ServerConnections
 
 
@@ -96,8 +104,9 @@ class Child:
         self._send(request, {"event": "checked"})
 
     def _generate(self, request: Message) -> None:
-        submission = generate_request(request.head, request.body)
-        self._job(request).submit(submission, blockout_grid(request.head, request.body))
+        submission, note = generate_request(request.head, request.body)
+        mesh = None if note else blockout_mesh(request.head, request.body)
+        self._job(request).submit(submission, blockout_grid(request.head, request.body), mesh, note)
 
     def _predict(self, request: Message) -> None:
         submission = predict_request(request.head, request.body)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import numpy as np
@@ -15,7 +16,7 @@ def grid_head(grid: SemanticGrid) -> dict[str, Any]:
         "voxel_size": grid.voxel_size,
         "world_from_grid": grid.world_from_grid.tolist(),
         "taxonomy": grid.taxonomy,
-        "objects": [[item.id, item.name, item.hint] for item in grid.objects],
+        "objects": [[item.id, item.name, item.hint, item.prompt] for item in grid.objects],
         "has_instances": grid.instances is not None,
     }
 
@@ -41,10 +42,15 @@ def grid_body(grid: SemanticGrid) -> bytes:
     return grid.labels.tobytes() + instances
 
 
+def grid_bytes(head: dict[str, Any]) -> int:
+    """The length of `grid_body`, by `grid_head`."""
+    return math.prod(head["shape"]) * (3 if head["has_instances"] else 1)
+
+
 def grid_from_message(head: dict[str, Any], body: bytes) -> SemanticGrid:
     """Rebuilds a grid from `grid_head` and `grid_body`."""
     shape = tuple(head["shape"])
-    voxels = int(np.prod(shape))
+    voxels = math.prod(shape)
     instances = None
     if head["has_instances"]:
         instances = np.frombuffer(body, "<u2", voxels, voxels).reshape(shape).astype(np.uint16)
@@ -54,5 +60,8 @@ def grid_from_message(head: dict[str, Any], body: bytes) -> SemanticGrid:
         np.array(head["world_from_grid"]),
         head["taxonomy"],
         instances,
-        tuple(GridObject(id_, name, None if hint is None else tuple(hint)) for id_, name, hint in head["objects"]),
+        tuple(
+            GridObject(id_, name, None if hint is None else tuple(hint), prompt)
+            for id_, name, hint, prompt in head["objects"]
+        ),
     )

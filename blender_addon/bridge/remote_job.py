@@ -9,6 +9,7 @@ from typing import Any, Protocol, TypeVar
 
 import grpc
 from occscene.grid import SemanticGrid
+from occscene.mesh import TriangleMesh
 from occscene.placed_layout import placed_to_json
 from occscene.v1 import job_pb2, scene_service_pb2, scene_service_pb2_grpc
 
@@ -72,8 +73,14 @@ class RemoteJob:
         self._paused = 0.0
         self._after = int(head.get("after_sequence", 0))
 
-    def submit(self, submission: scene_service_pb2.SubmitJobRequest, blockout: SemanticGrid | None) -> None:
-        """Hands the request in and follows the job.
+    def submit(
+        self,
+        submission: scene_service_pb2.SubmitJobRequest,
+        blockout: SemanticGrid | None,
+        mesh: TriangleMesh | None = None,
+        note: str = "",
+    ) -> None:
+        """Hands the request in and follows the job; `note` goes to the artist.
 
         A server that is not there, or has no prior for it, is told at once, before anything is sent; from then on a
         lost answer is asked for again until it comes.
@@ -84,7 +91,7 @@ class RemoteJob:
             check_priors(submission, info)
         if blockout is not None:
             try:
-                ResultFolder(self._head["directory"]).write_grid(BLOCKOUT_FILE, blockout)
+                ResultFolder(self._head["directory"]).write_grid(BLOCKOUT_FILE, blockout, mesh)
             except OSError as error:
                 raise self._not_written(error, "Make room there, and generate again.") from error
 
@@ -93,7 +100,7 @@ class RemoteJob:
             return str(self._stub.SubmitJob(submission, timeout=timeout, metadata=self._metadata).job.id)
 
         job_id = self._insist(call, refusal="MODEL_NOT_LOADED")
-        self._send({"event": "accepted", "job_id": job_id})
+        self._send({"event": "accepted", "job_id": job_id, "note": note})
         self._follow(job_id)
 
     def watch(self) -> None:
@@ -101,7 +108,7 @@ class RemoteJob:
         job_id = self._head["job_id"]
         if not job_id:
             job_id = self._insist(self._find)
-            self._send({"event": "accepted", "job_id": job_id})
+            self._send({"event": "accepted", "job_id": job_id, "note": ""})
         self._follow(job_id)
 
     def cancel(self) -> None:

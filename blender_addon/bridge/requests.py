@@ -7,18 +7,24 @@ from typing import Any
 from occscene.codec import camera_to_message, grid_from_message, grid_to_message, volume_to_message
 from occscene.grid import SemanticGrid
 from occscene.layout_codec import layout_from_message, layout_to_message
+from occscene.limits import MAX_MESSAGE_BYTES
+from occscene.mesh import TriangleMesh
+from occscene.mesh_codec import mesh_to_message
 from occscene.placed_layout import PlacedLayout, placed_from_json
-from occscene.v1 import camera_pb2, grid_pb2, job_pb2, scene_service_pb2
+from occscene.v1 import camera_pb2, grid_pb2, job_pb2, mesh_pb2, scene_service_pb2
 
-from . import grid_body
+from . import grid_body, mesh_body
 from .cameras_head import cameras_from_head
 from .failures import Failure
 
+_MESH_OMITTED = "The geometry was too large to be sent, so the server knows the voxels only: simplify dense meshes."
 
-def generate_request(head: dict[str, Any], body: bytes) -> scene_service_pb2.SubmitJobRequest:
-    """The submission that a `generate` command asks for."""
+
+def generate_request(head: dict[str, Any], body: bytes) -> tuple[scene_service_pb2.SubmitJobRequest, str]:
+    """The submission that a `generate` command asks for, and what the artist should know of it, or ""."""
     task = job_pb2.GenerateScene(
         grid=_grid(head, body),
+        mesh=_mesh(head, body),
         volume=_volume(head),
         taxonomy=head["taxonomy"],
         cameras=[camera_to_message(camera) for camera in cameras_from_head(head["cameras"])],
@@ -30,7 +36,11 @@ def generate_request(head: dict[str, Any], body: bytes) -> scene_service_pb2.Sub
     for field in ("steps", "text_guidance_scale", "occupancy_guidance_scale"):
         if head[field] is not None:
             setattr(task, field, head[field])
-    return scene_service_pb2.SubmitJobRequest(request_id=head["request_id"], generate_scene=task)
+    submission = scene_service_pb2.SubmitJobRequest(request_id=head["request_id"], generate_scene=task)
+    if task.HasField("mesh") and submission.ByteSize() > MAX_MESSAGE_BYTES:
+        submission.generate_scene.ClearField("mesh")
+        return submission, _MESH_OMITTED
+    return submission, ""
 
 
 def predict_request(head: dict[str, Any], body: bytes) -> scene_service_pb2.SubmitJobRequest:
@@ -94,6 +104,18 @@ def blockout_grid(head: dict[str, Any], body: bytes) -> SemanticGrid | None:
     if head.get("grid") is None:
         return None
     return grid_body.grid_from_message(head["grid"], body[sum(head.get("image_bytes", ())) :])
+
+
+def blockout_mesh(head: dict[str, Any], body: bytes) -> TriangleMesh | None:
+    """The mesh that a `generate` command brings, or None."""
+    if head.get("mesh") is None:
+        return None
+    return mesh_body.mesh_from_message(head["mesh"], body[grid_body.grid_bytes(head["grid"]) :])
+
+
+def _mesh(head: dict[str, Any], body: bytes) -> mesh_pb2.TriangleMesh | None:
+    mesh = blockout_mesh(head, body)
+    return None if mesh is None else mesh_to_message(mesh, grid_body.volume_from_head(head["grid"]))
 
 
 def _grid(head: dict[str, Any], body: bytes) -> grid_pb2.SemanticGrid | None:

@@ -11,6 +11,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from occscene.grid import SemanticGrid, save_grid
+from occscene.mesh import TriangleMesh
 
 BLOCKOUT_FILE = "blockout.npz"
 OCCUPANCY_FILE = "occupancy.npz"
@@ -79,9 +80,9 @@ class ResultFolder:
         self._write(file, lambda part: part.write_bytes(data))
         return file
 
-    def write_grid(self, file: str, grid: SemanticGrid) -> None:
+    def write_grid(self, file: str, grid: SemanticGrid, mesh: TriangleMesh | None = None) -> None:
         """Writes a grid file."""
-        self._write(file, lambda part: save_grid(part, grid))
+        self._write(file, lambda part: save_grid(part, grid, mesh))
 
     def write_text(self, file: str, text: str) -> None:
         """Writes a text file."""

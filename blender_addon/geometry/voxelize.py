@@ -55,6 +55,8 @@ class TriangleObject:
         priority: 0 .. 255, the larger wins where objects overlap; None takes the class's.
         fill: what of its inside is voxelised.
         hint: the colour that it should have, linear RGB in [0, 1].
+        prompt: what it looks like, in words of its own.
+        shown: (S, 3, 3) what is seen of it, where that is not `triangles`.
     """
 
     name: str
@@ -63,6 +65,8 @@ class TriangleObject:
     priority: int | None = None
     fill: Fill = Fill.AUTOMATIC
     hint: tuple[float, float, float] | None = None
+    prompt: str = ""
+    shown: Floats | None = None
 
 
 def voxelize(objects: Sequence[TriangleObject], volume: GridVolume, taxonomy: Taxonomy) -> SemanticGrid:
@@ -97,7 +101,7 @@ def voxelize_with_rooms(
         volume.world_from_grid,
         taxonomy.name,
         occupancy.painted(np.concatenate([[0], order + 1]).astype(np.uint16)),
-        tuple(GridObject(index + 1, item.name, item.hint) for index, item in enumerate(objects)),
+        tuple(GridObject(index + 1, item.name, item.hint, item.prompt) for index, item in enumerate(objects)),
     )
     return grid, tuple(np.sort(order[occupancy.rooms]).tolist())
 

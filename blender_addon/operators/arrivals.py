@@ -35,6 +35,7 @@ class Record:
         layout_file: the layout's file in the request's folder; "" while there is none.
         layout: its fields.
         notes: what the server says about it.
+        sent_note: what the artist should know of how it was sent.
     """
 
     request: Request
@@ -54,6 +55,7 @@ class Record:
     layout_file: str = ""
     layout: dict[str, Any] | None = None
     notes: tuple[str, ...] = ()
+    sent_note: str = ""
 
     @classmethod
     def of_result(cls, result: Any, scene: bpy.types.Scene) -> Record:
@@ -136,7 +138,7 @@ def apply(record: Record, message: Message) -> bool:
     head = message.head
     event = head["event"]
     if event == "accepted":
-        record.job_id = head["job_id"]
+        record.job_id, record.sent_note = head["job_id"], head["note"]
     if record.state != "CANCELLED":
         _take(record, event, message)
         show(record)
@@ -178,7 +180,8 @@ def _take(record: Record, event: str, message: Message) -> None:
     elif event == "layout":
         record.layout, record.layout_file, record.notes = head["layout"], head["file"], tuple(head["notes"])
     elif event == "succeeded":
-        record.state, record.seconds, record.message = "SUCCEEDED", head["seconds"], " ".join(record.notes)
+        record.state, record.seconds = "SUCCEEDED", head["seconds"]
+        record.message = " ".join(part for part in (record.sent_note, *record.notes) if part)
         _write_result(record)
     elif event == "cancelled":
         record.state = "CANCELLED"

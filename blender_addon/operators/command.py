@@ -31,6 +31,7 @@ _GENERATE_OPTIONS = (
     "frame_step",
     "image_size",
     "use_blockout",
+    "send_geometry",
     "server",
 )
 """Options of `generate` that are the operator's arguments of the same name."""
@@ -71,6 +72,7 @@ def _parser() -> argparse.ArgumentParser:
 
     voxelize = verbs.add_parser("voxelize", parents=[scene], help="write the blockout as a grid file")
     voxelize.add_argument("--output", required=True, metavar="GRID", help=".npz, .vox or SemanticKITTI's .label")
+    _add_geometry(voxelize, "write")
     voxelize.add_argument("--cameras-output", default="", metavar="CAMERAS.json", help="write the cameras too")
     voxelize.set_defaults(run=_voxelize)
 
@@ -107,6 +109,7 @@ def _add_generate(generate: argparse.ArgumentParser) -> None:
     generate.add_argument(
         "--use-blockout", action="store_const", const=True, help="with --task images, the tagged objects are known"
     )
+    _add_geometry(generate, "send")
     generate.add_argument("--server", help="host:port; default: OCCSCENE_SERVER, else the preferences")
     generate.add_argument("--project", action="store_true", help="project the views onto the blockout")
     generate.add_argument("--import", action="store_true", dest="with_mesh", help="import the occupancy as a mesh")
@@ -127,6 +130,12 @@ def _add_composing(parser: argparse.ArgumentParser, verb: str) -> None:
     parser.set_defaults(run=_compose, verb=verb)
 
 
+def _add_geometry(parser: argparse.ArgumentParser, does: str) -> None:
+    parser.add_argument(
+        "--send-geometry", action=argparse.BooleanOptionalAction, help=f"{does} the objects' triangles too, or not"
+    )
+
+
 def _prepare(arguments: argparse.Namespace) -> None:
     """What the options common to voxelize and generate change before."""
     if arguments.domain:
@@ -139,7 +148,8 @@ def _prepare(arguments: argparse.Namespace) -> None:
 
 def _voxelize(arguments: argparse.Namespace) -> None:
     _prepare(arguments)
-    bpy.ops.occscene.voxelize(filepath=arguments.output, cameras_filepath=arguments.cameras_output)
+    given = {} if arguments.send_geometry is None else {"send_geometry": arguments.send_geometry}
+    bpy.ops.occscene.voxelize(filepath=arguments.output, cameras_filepath=arguments.cameras_output, **given)
     print(f"{arguments.output}: {bpy.context.window_manager.occscene.grid_summary}")
 
 

@@ -24,7 +24,7 @@ from ..scene.volume import grid_volume, set_volume
 from . import connecting, jobs
 from .asking import FORGOTTEN, Asking
 from .request import Request, Settings
-from .voxelizing import figures_of, standing_text, summary, voxelized_blockout
+from .voxelizing import figures_of, report_unsent, standing_text, summary, voxelized_blockout
 
 TASKS = (
     ("BLOCKOUT", "Blockout to Scene", "Views of the blockout, and its occupancy with the views' detail"),
@@ -56,6 +56,8 @@ class OCCSCENE_OT_generate(Asking, bpy.types.Operator):
         name="Start from the Blockout",
         description="Images to occupancy: the tagged objects are known of the scene",
     )
+
+    send_geometry: BoolProperty(options=FORGOTTEN, name="Send Geometry")
 
     @classmethod
     def description(cls, _context: bpy.types.Context, properties: Any) -> str:
@@ -93,7 +95,7 @@ class OCCSCENE_OT_generate(Asking, bpy.types.Operator):
         return float(getattr(settings, name)) if settings.use_guidance else None
 
     def _request(self, context: bpy.types.Context) -> Request:
-        names = ("prompt", "style", "negative_prompt", "cameras", "frame_step", "image_size")
+        names = ("prompt", "style", "negative_prompt", "cameras", "frame_step", "image_size", "send_geometry")
         given = {name: self.setting(context, name) for name in names}
         views = chosen_views(
             context,
@@ -117,9 +119,11 @@ class OCCSCENE_OT_generate(Asking, bpy.types.Operator):
     def _task(self, context: bpy.types.Context) -> jobs.Task:
         if self.task == "TEXT" or (self.task == "IMAGES" and not self.setting(context, "use_blockout")):
             return jobs.Task(None, empty_volume(context), context.scene.occscene.domain)
-        voxelized = voxelized_blockout(context)
+        with_mesh = self.task == "BLOCKOUT" and self.setting(context, "send_geometry")
+        voxelized = voxelized_blockout(context, with_mesh)
         context.window_manager.occscene.grid_summary = summary(figures_of(context, voxelized))
-        return jobs.Task(voxelized.grid)
+        report_unsent(self, voxelized)
+        return jobs.Task(voxelized.grid, mesh=voxelized.sent_mesh)
 
     def _check_places(self, grid: SemanticGrid, views: tuple[SceneView, ...]) -> None:
         """Refuses cameras that see nothing; those in something thin see it from within, and are named."""

@@ -168,8 +168,12 @@ class OCCSCENE_OT_export_grid(bpy.types.Operator):
             path = path.with_suffix(SUFFIXES[self.file_format])
         try:
             is_result = self.source == "RESULT"
-            grid = result_grid(context, self.result) if is_result else voxelized_blockout(context).grid
-            write_grid(path, grid)
+            if is_result:
+                grid, mesh = result_grid(context, self.result), None
+            else:
+                voxelized = voxelized_blockout(context)
+                grid, mesh = voxelized.grid, voxelized.sent_mesh
+            write_grid(path, grid, mesh)
         except (ValueError, OSError) as error:
             self.report({"ERROR"}, str(error))
             return {"CANCELLED"}

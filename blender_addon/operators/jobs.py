@@ -18,11 +18,13 @@ from typing import Any
 
 import bpy
 from occscene.grid import GridVolume, SemanticGrid
+from occscene.mesh import TriangleMesh
 from occscene.placed_layout import placed_to_json
 
 from ..bridge.cameras_head import cameras_head
 from ..bridge.grid_body import grid_body, grid_head, volume_head
 from ..bridge.link import BridgeError
+from ..bridge.mesh_body import mesh_body, mesh_head
 from ..bridge.messages import Message
 from ..bridge.result_folder import check_room, not_written
 from ..connection import connection_settings
@@ -41,12 +43,14 @@ class Task:
         volume: None if there is a grid.
         taxonomy: "" if there is a grid.
         images: PNG files, one for each camera, for images to occupancy alone.
+        mesh: the triangles of what `grid` holds, for blockout to scene alone.
     """
 
     grid: SemanticGrid | None
     volume: GridVolume | None = None
     taxonomy: str = ""
     images: Sequence[bytes] = ()
+    mesh: TriangleMesh | None = None
 
 
 _records: dict[str, arrivals.Record] = {}
@@ -107,7 +111,10 @@ def _command(request: Request, task: Task) -> tuple[dict[str, Any], bytes]:
         "text_guidance_scale": settings.text_guidance,
         "occupancy_guidance_scale": settings.occupancy_guidance,
         "previews": is_interactive(),
+        "mesh": None,
     }
+    if task.mesh is not None:
+        head["mesh"], body = mesh_head(task.mesh), body + mesh_body(task.mesh)
     return head, body
 
 
@@ -132,11 +139,12 @@ def watch(scene: bpy.types.Scene, result: Any) -> arrivals.Record:
 
 
 def _size_of_results(request: Request, task: Task) -> int:
-    """Bytes that a request's folder may come to hold: views that do not compress, and the grids."""
+    """Bytes that a request's folder may come to hold: views that do not compress, the grids and the mesh."""
     pixels = sum(view.camera.width * view.camera.height for view in request.views)
     volume = task.volume if task.grid is None else task.grid.volume
     voxels = 0 if volume is None else math.prod(volume.shape)
-    return 3 * pixels + 4 * voxels + 2**20
+    mesh = 0 if task.mesh is None else task.mesh.vertices.nbytes + 15 * len(task.mesh.triangles)
+    return 3 * pixels + 4 * voxels + mesh + 2**20
 
 
 def _follow(record: arrivals.Record, head: dict[str, Any], body: bytes) -> None:

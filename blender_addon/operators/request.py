@@ -16,7 +16,7 @@ from ..scene.cameras import SceneView
 class Settings:
     """The words and numbers of a request; None leaves a number to the model.
 
-    The last four are what the views were chosen by, so that a result's settings can be brought back.
+    The last five are what the views were chosen by and what was sent, so that a result's settings can be brought back.
     """
 
     prompt: str = ""
@@ -29,6 +29,7 @@ class Settings:
     cameras: str = "ALL"
     frame_step: int = 1
     image_size: int = 256
+    send_geometry: bool = True
 
     @property
     def full_prompt(self) -> str:

@@ -6,18 +6,21 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import bpy
 import numpy as np
-from bpy.props import EnumProperty, StringProperty
+from bpy.props import BoolProperty, EnumProperty, StringProperty
 from occscene.camera import save_cameras
 from occscene.grid import GridVolume, SemanticGrid
+from occscene.limits import MAX_MESH_TRIANGLES
+from occscene.mesh import TriangleMesh
 from occscene.volumes import default_volume
 
 from ..geometry.standing import Standing, standing_cameras
 from ..geometry.surface import occupied
+from ..geometry.triangle_mesh import triangle_mesh
 from ..geometry.voxelize import TriangleObject, voxelize_with_rooms
 from ..properties.blockout import DOMAINS
 from ..scene.cameras import chosen_views
@@ -36,15 +39,22 @@ class Voxelized:
         grid: its instance ids are the positions of `blockout.objects` counted from 1.
         blockout: what was voxelised.
         rooms: the names of the Blender objects that were taken for rooms.
+        mesh: its triangles, None if the artist keeps them back.
     """
 
     grid: SemanticGrid
     blockout: Blockout
     rooms: tuple[str, ...]
+    mesh: TriangleMesh | None
+
+    @property
+    def sent_mesh(self) -> TriangleMesh | None:
+        """The mesh, unless it is too large to be sent."""
+        return None if self.mesh is None or self.mesh.is_too_large else self.mesh
 
 
-def voxelized_blockout(context: bpy.types.Context) -> Voxelized:
-    """The scene's blockout in the scene's volume.
+def voxelized_blockout(context: bpy.types.Context, send_geometry: bool | None = None) -> Voxelized:
+    """The scene's blockout in the scene's volume, with its triangles if they are to be sent; None asks the scene.
 
     Raises:
         ValueError: nothing is tagged, there is no volume, or the volume holds nothing.
@@ -57,17 +67,37 @@ def voxelized_blockout(context: bpy.types.Context) -> Voxelized:
     grid, rooms = voxelize_with_rooms(blockout.objects, volume, taxonomy)
     if not occupied(grid.labels).any():
         raise ValueError("the volume holds nothing of the tagged objects: press Fit to Scene in the Volume panel")
-    return Voxelized(grid, blockout, tuple(dict.fromkeys(blockout.sources[index] for index in rooms)))
+    names = tuple(dict.fromkeys(blockout.sources[index] for index in rooms))
+    mesh = None
+    if context.scene.occscene.send_geometry if send_geometry is None else send_geometry:
+        mesh = triangle_mesh(blockout.objects, volume)
+    return Voxelized(grid, blockout, names, mesh if mesh is not None and len(mesh.triangles) else None)
 
 
 def summary(figures: GridFigures) -> str:
     """A grid in one line."""
     size = "x".join(map(str, figures.shape))
     left_out = f" ({len(figures.untagged)} without a class left out)" if figures.untagged else ""
+    geometry = f", {figures.triangles:,} triangles" if figures.triangles is not None else ""
     return (
         f"{size} voxels, {figures.filled:,} filled, {len(figures.class_voxels)} classes, "
-        f"{figures.objects} objects{left_out}"
+        f"{figures.objects} objects{left_out}{geometry}"
     )
+
+
+def too_large_text(mesh: TriangleMesh) -> str:
+    """Why a mesh is not sent, and what to do about it."""
+    size = f"{len(mesh.triangles):,} triangles with {len(mesh.vertices):,} vertices"
+    return (
+        f"the blockout has {size}, more than the {MAX_MESH_TRIANGLES:,} that can be sent: only its voxels are; "
+        "simplify dense meshes to send exact shapes"
+    )
+
+
+def report_unsent(operator: bpy.types.Operator, voxelized: Voxelized) -> None:
+    """Warns if the mesh is too large to be sent."""
+    if voxelized.mesh is not None and voxelized.sent_mesh is None:
+        operator.report({"WARNING"}, too_large_text(voxelized.mesh))
 
 
 def figures_of(context: bpy.types.Context, voxelized: Voxelized, standing: tuple[Standing, ...] = ()) -> GridFigures:
@@ -76,7 +106,9 @@ def figures_of(context: bpy.types.Context, voxelized: Voxelized, standing: tuple
     unseen = _unseen(context.view_layer)
     hidden = tuple(name for name in sources if name in unseen)
     untagged = voxelized.blockout.untagged
-    return GridFigures.of(voxelized.grid, len(sources), untagged, hidden, voxelized.rooms, standing)
+    triangles = None if voxelized.mesh is None else len(voxelized.mesh.triangles)
+    figures = GridFigures.of(voxelized.grid, len(sources), untagged, hidden, voxelized.rooms, standing)
+    return replace(figures, triangles=triangles, is_mesh_sent=voxelized.sent_mesh is not None)
 
 
 def _unseen(view_layer: bpy.types.ViewLayer) -> set[str]:
@@ -197,6 +229,9 @@ class OCCSCENE_OT_voxelize(bpy.types.Operator):
     cameras_filepath: StringProperty(
         name="Cameras File", description="Where to write the chosen cameras too (JSON); empty for nowhere"
     )
+    send_geometry: BoolProperty(
+        name="Geometry", description="Write the triangles too; the scene's Send Geometry if it is not given"
+    )
     filter_glob: StringProperty(default="*.npz", options={"HIDDEN"})
 
     def invoke(self, context: bpy.types.Context, _event: bpy.types.Event) -> set[str]:
@@ -208,9 +243,10 @@ class OCCSCENE_OT_voxelize(bpy.types.Operator):
         """Voxelises and writes."""
         scene = context.scene
         try:
-            voxelized = voxelized_blockout(context)
+            given = self.properties.is_property_set("send_geometry")
+            voxelized = voxelized_blockout(context, self.send_geometry if given else None)
             path = Path(bpy.path.abspath(self.filepath))
-            write_grid(path, voxelized.grid)
+            write_grid(path, voxelized.grid, voxelized.sent_mesh)
             if self.cameras_filepath:
                 settings = scene.occscene
                 views = chosen_views(context, settings.cameras, settings.image_size, settings.frame_step)
@@ -221,6 +257,7 @@ class OCCSCENE_OT_voxelize(bpy.types.Operator):
         text = summary(figures_of(context, voxelized))
         context.window_manager.occscene.grid_summary = text
         self.report({"INFO"}, f"{path}: {text}")
+        report_unsent(self, voxelized)
         return {"FINISHED"}
 
 

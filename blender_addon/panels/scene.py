@@ -8,7 +8,7 @@ from __future__ import annotations
 import bpy
 from bpy.app.translations import pgettext_iface, pgettext_rpt
 
-from ..scene.tagging import ClassLookup, class_label, scene_taxonomy
+from ..scene.tagging import ClassLookup, class_label, scene_taxonomy, worded_objects
 from .add_menu import VIEW3D_MT_occscene_add
 from .counts import drawn_counts
 from .icons import class_icon
@@ -103,6 +103,19 @@ class VIEW3D_PT_occscene_object(SidebarPanel, bpy.types.Panel):
         if not lookup.class_names(thing):
             column.label(text="Without a class it is not sent", icon="ERROR")
         layout.prop(thing.occscene, "fill")
+        _words(layout, context)
+
+
+def _words(layout: bpy.types.UILayout, context: bpy.types.Context) -> None:
+    """The field for the words of all that is selected."""
+    objects = worded_objects(context.view_layer)
+    column = layout.column(align=True)
+    text = pgettext_iface("Words for {} Selected").format(len(objects)) if len(objects) > 1 else "Words"
+    column.label(text=text)
+    column.prop(context.scene.occscene, "selected_words", text="")
+    column.enabled = bool(objects)
+    if not objects:
+        column.label(text="Linked: make a library override", icon="INFO")
 
 
 def _class_line(

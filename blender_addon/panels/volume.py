@@ -42,6 +42,7 @@ class VIEW3D_PT_occscene_volume(SidebarPanel, bpy.types.Panel):
         column.use_property_decorate = False
         column.prop(settings, "volume")
         column.prop(settings, "voxel_size")
+        column.prop(settings, "send_geometry")
         if settings.volume is not None:
             _volume_size(layout, context)
         figures = shown_figures(scene)
@@ -83,6 +84,11 @@ def _figures(layout: bpy.types.UILayout, context: bpy.types.Context, figures: Gr
             f"{figures.filled:,}", figures.objects, _bytes_label(figures.nbytes)
         )
     )
+    if figures.is_mesh_sent:
+        column.label(text=pgettext_rpt("{} triangles").format(f"{figures.triangles:,}"))
+    elif figures.triangles is not None:
+        text = pgettext_rpt("{} triangles are too many to send, only voxels are: simplify dense meshes")
+        wrapped_label(layout, context, text.format(f"{figures.triangles:,}"), icon="ERROR")
     if figures.untagged:
         wrapped_label(
             layout, context, pgettext_rpt("{} without a class left out").format(len(figures.untagged)), icon="ERROR"

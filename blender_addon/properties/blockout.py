@@ -6,10 +6,11 @@ from __future__ import annotations
 from typing import Any
 
 import bpy
-from bpy.props import BoolProperty, EnumProperty, FloatProperty, PointerProperty
-from occscene.limits import MAX_VOXEL_SIZE, MIN_VOXEL_SIZE
+from bpy.props import BoolProperty, EnumProperty, FloatProperty, PointerProperty, StringProperty
+from occscene.limits import MAX_NAME_LENGTH, MAX_VOXEL_SIZE, MIN_VOXEL_SIZE
 
 from ..scene.grid_view import mark_stale
+from ..scene.tagging import shared_words, worded_objects
 from ..scene.units import from_units, to_units
 from ..scene.volume import set_voxel_meters, voxel_meters
 
@@ -31,6 +32,15 @@ def _set_voxel_units(settings: Any, units: float) -> None:
     set_voxel_meters(settings.id_data, from_units(settings.id_data, units))
 
 
+def _words(_settings: Any) -> str:
+    return shared_words(bpy.context.view_layer)
+
+
+def _set_words(_settings: Any, words: str) -> None:
+    for obj in worded_objects(bpy.context.view_layer):
+        obj.occscene.prompt = words
+
+
 class BlockoutSettings:
     """What the Scene and Volume panels set."""
 
@@ -44,6 +54,21 @@ class BlockoutSettings:
     use_hints: BoolProperty(
         name="Color Hints",
         description="Send the viewport colors of the objects that keep theirs",
+        default=True,
+        update=_mark_stale,
+    )
+    selected_words: StringProperty(
+        name="Words",
+        description='What the selected objects look like: "a red velvet armchair". Empty leaves it to the prompt',
+        maxlen=MAX_NAME_LENGTH,
+        get=_words,
+        set=_set_words,
+        options={"SKIP_SAVE"},
+    )
+    send_geometry: BoolProperty(
+        name="Send Geometry",
+        description="Send the triangles of the tagged objects with their voxels, so that the server knows their exact "
+        "shapes; what lies far outside of the volume is left out",
         default=True,
         update=_mark_stale,
     )

@@ -7,6 +7,7 @@ from typing import Any
 
 import bpy
 from bpy.props import BoolProperty, CollectionProperty, EnumProperty, FloatVectorProperty, StringProperty
+from occscene.limits import MAX_NAME_LENGTH
 
 from ..scene.grid_view import mark_stale
 from .projection import OccSceneSlot
@@ -44,6 +45,13 @@ class OccSceneObject(bpy.types.PropertyGroup):
     class_name: StringProperty(
         name="Class",
         description="Semantic class; empty takes the material slots' and the collection's",
+        override=_OVERRIDABLE,
+        update=_mark_stale,
+    )
+    prompt: StringProperty(
+        name="Words",
+        description='What the object looks like: "a red velvet armchair". Empty leaves it to the scene\'s prompt',
+        maxlen=MAX_NAME_LENGTH,
         override=_OVERRIDABLE,
         update=_mark_stale,
     )

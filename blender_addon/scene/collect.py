@@ -55,6 +55,7 @@ class _Found:
     label: str
     thing: bpy.types.Object
     source: str
+    prompt: str
     turn: float
     triangles: list[Floats] = field(default_factory=list)
     classes: list[Labels] = field(default_factory=list)
@@ -67,7 +68,7 @@ def collect_blockout(context: bpy.types.Context) -> Blockout:
     flattened to a line or a point, and what the extension made. An object that is hidden in the viewport alone counts:
     artists hide a room's ceiling and front wall to look inside. Instances that an object makes of itself (geometry
     nodes, text) belong to it; those of a collection are objects of their own, with the class of the instanced object,
-    else that of the instancing one.
+    else that of the instancing one; so are words.
     """
     with unnoticed():
         sculpted = sculpted_meshes(context)
@@ -109,7 +110,8 @@ def _collect(
         if parent is not None and parent != thing:
             key = (tuple(instance.persistent_id), parent.name_full, thing.name_full)
             label = f"{parent.name}/{thing.name}"
-        item = found.setdefault(key, _Found(label, thing, (parent or thing).name, _turn(matrix)))
+        words = thing.occscene.prompt or (parent.occscene.prompt if parent else "")
+        item = found.setdefault(key, _Found(label, thing, (parent or thing).name, words, _turn(matrix)))
         item.triangles.append(transformed(mesh.triangles, to_meters(scene, matrix)))
         item.classes.append(classes)
     return _blockout(scene, lookup, found.values(), tuple(untagged))
@@ -134,7 +136,16 @@ def _blockout(
                 priority = max(classes[part.class_index].priority, classes[part.body_class].priority)
             fill = Fill.SURFACE if part.body_class else chosen  # a skin's body is filled
             objects.append(
-                TriangleObject(name[:MAX_NAME_LENGTH], part.class_index, part.triangles, priority, fill, hint)
+                TriangleObject(
+                    name[:MAX_NAME_LENGTH],
+                    part.class_index,
+                    part.triangles,
+                    priority,
+                    fill,
+                    hint,
+                    item.prompt,
+                    part.shown,
+                )
             )
             sources.append(item.source)
             turns.append(item.turn)
@@ -212,6 +223,7 @@ def _turn(world_from_local: Matrix) -> float:
 
 
 def transformed(triangles: Floats, meters_from_local: Floats) -> Floats:
-    """Triangles (T, 3, 3) under an affine transform (4, 4)."""
+    """Triangles (T, 3, 3) under an affine transform (4, 4); mirrored ones are turned, so that outside stays outside."""
     moved = triangles.reshape(-1, 3) @ meters_from_local[:3, :3].T + meters_from_local[:3, 3]
-    return moved.reshape(-1, 3, 3)
+    is_mirrored = np.linalg.det(meters_from_local[:3, :3]) < 0.0
+    return moved.reshape(-1, 3, 3)[:, :: -1 if is_mirrored else 1]

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from occscene.grid import SemanticGrid, load_grid, save_grid
+from occscene.mesh import TriangleMesh
 from occscene.npz import NpzReader
 from occscene.taxonomy import TAXONOMIES
 
@@ -45,8 +46,8 @@ def read_grid(path: Path, taxonomy: str, voxel_size: float) -> SemanticGrid:
     raise ValueError(f"{path.name} is no grid file; the names of those end in .npz, .vox or .label")
 
 
-def write_grid(path: Path, grid: SemanticGrid) -> None:
-    """Writes a grid file of the kind that the name's end says.
+def write_grid(path: Path, grid: SemanticGrid, mesh: TriangleMesh | None = None) -> None:
+    """Writes a grid file of the kind that the name's end says; OccScene's own can also hold a mesh.
 
     Raises:
         ValueError: there is no such kind, or it cannot hold this grid.
@@ -54,7 +55,7 @@ def write_grid(path: Path, grid: SemanticGrid) -> None:
     """
     suffix = path.suffix.lower()
     if suffix == ".npz":
-        save_grid(path, grid)
+        save_grid(path, grid, mesh)
     elif suffix == ".vox":
         write_magicavoxel(path, grid, TAXONOMIES[grid.taxonomy])
     elif suffix == ".label":

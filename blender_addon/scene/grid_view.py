@@ -46,6 +46,8 @@ class GridFigures:
         hidden: names of voxelised objects that the viewport hides.
         rooms: names of the objects that were taken for rooms, and so are hollow.
         standing: the chosen cameras that stand in something filled.
+        triangles: of the mesh beside the grid; None where there is none.
+        is_mesh_sent: whether it is small enough to be sent.
     """
 
     shape: tuple[int, int, int]
@@ -58,6 +60,8 @@ class GridFigures:
     hidden: tuple[str, ...] = ()
     rooms: tuple[str, ...] = ()
     standing: tuple[Standing, ...] = ()
+    triangles: int | None = None
+    is_mesh_sent: bool = False
 
     @classmethod
     def of(

@@ -29,11 +29,14 @@ class ClassPart:
         class_index: label in the taxonomy.
         triangles: (T, 3, 3) world coordinates in metres.
         body_class: the class of the body that these triangles are the skin of; 0 if they are no skin.
+        shown: (S, 3, 3) what is seen of the part, where that is not `triangles`: of a body what no skin covers, of a
+            skin the faces where they lie.
     """
 
     class_index: int
     triangles: Floats
     body_class: int = 0
+    shown: Floats | None = None
 
 
 def parts_by_class(objects: Sequence[tuple[Floats, Labels]], voxel_size: float) -> list[list[ClassPart]]:
@@ -59,14 +62,15 @@ def parts_by_class(objects: Sequence[tuple[Floats, Labels]], voxel_size: float) 
         classes = np.concatenate([objects[number][1] for number in mixed])
         owner = np.repeat(np.arange(len(mixed)), [len(objects[number][1]) for number in mixed])
         bodies, depth = _bodies(triangles, classes, owner, voxel_size)
-        skin = np.flatnonzero((classes != bodies) & (classes > 0))
+        is_skin = (classes != bodies) & (classes > 0)
         for members in _runs(np.stack([owner, bodies]), np.flatnonzero(bodies)):
-            parts[mixed[owner[members[0]]]].append(ClassPart(int(bodies[members[0]]), triangles[members]))
-        for members in _runs(np.stack([owner, classes, bodies]), skin):
-            deep = ClassPart(
-                int(classes[members[0]]), triangles[members] + depth[members, None], int(bodies[members[0]])
+            bare = triangles[members[~is_skin[members]]]
+            parts[mixed[owner[members[0]]]].append(ClassPart(int(bodies[members[0]]), triangles[members], shown=bare))
+        for members in _runs(np.stack([owner, classes, bodies]), np.flatnonzero(is_skin)):
+            deep = triangles[members] + depth[members, None]
+            parts[mixed[owner[members[0]]]].append(
+                ClassPart(int(classes[members[0]]), deep, int(bodies[members[0]]), triangles[members])
             )
-            parts[mixed[owner[members[0]]]].append(deep)
     return parts
 
 

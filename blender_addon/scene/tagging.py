@@ -150,6 +150,21 @@ def guess_classes(scene: bpy.types.Scene, objects: Iterable[bpy.types.Object]) -
     return guessed, unknown
 
 
+def worded_objects(view_layer: bpy.types.ViewLayer) -> list[bpy.types.Object]:
+    """The objects that the panel's words are for: the selected ones that can be tagged, else the active one."""
+    active = view_layer.objects.active
+    chosen = list(view_layer.objects.selected) or ([active] if active else [])
+    return [obj for obj in chosen if is_taggable(obj) and not obj.occscene.is_output]
+
+
+def shared_words(view_layer: bpy.types.ViewLayer) -> str:
+    """The words that the panel shows: the active object's, else those of the first that they are for."""
+    objects = worded_objects(view_layer)
+    active = view_layer.objects.active
+    shown = active if active in objects else next(iter(objects), None)
+    return str(shown.occscene.prompt) if shown else ""
+
+
 def is_taggable(owner: bpy.types.ID) -> bool:
     """Whether a tag would be saved with the file: data of a linked library belongs to the library's file."""
     return owner.library is None

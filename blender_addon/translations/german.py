@@ -17,6 +17,9 @@ GERMAN = {
     "Select {} Without Class": "{} ohne Klasse auswählen",
     "Active Object": "Aktives Objekt",
     "Without a class it is not sent": "Ohne Klasse wird es nicht gesendet",
+    "Words": "Worte",
+    "Words for {} Selected": "Worte für {} ausgewählte",
+    "Linked: make a library override": "Verknüpft: eine Bibliotheksüberschreibung anlegen",
     "Fill": "Füllung",
     "Automatic": "Automatisch",
     "Solid": "Massiv",
@@ -59,6 +62,7 @@ GERMAN = {
     # Volume
     "Volume": "Volumen",
     "Voxel Size": "Voxelgröße",
+    "Send Geometry": "Geometrie senden",
     "Fit to Scene": "An Szene anpassen",
     "Indoor Size": "Innenraumgröße",
     "Outdoor Size": "Außenraumgröße",
@@ -68,6 +72,10 @@ GERMAN = {
     "The scene has changed since": "Die Szene hat sich seither geändert",
     "{} voxels": "{} Voxel",
     "{} filled by {} objects, {}": "{} gefüllt durch {} Objekte, {}",
+    "{} triangles": "{} Dreiecke",
+    "{} triangles are too many to send, only voxels are: simplify dense meshes": (
+        "{} Dreiecke sind zu viele zum Senden, nur Voxel werden gesendet: dichte Meshes vereinfachen"
+    ),
     "{} without a class left out": "{} ohne Klasse ausgelassen",
     "Camera {} stands inside {}": "Kamera {} steht in {}",
     "Taken for a room and kept hollow: {}. If that is wrong, change the Fill": (

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from google.protobuf import descriptor_pb2, descriptor_pool, message_factory, timestamp_pb2
-from occscene.v1 import camera_pb2, grid_pb2, job_pb2, layout_pb2
+from occscene.v1 import camera_pb2, grid_pb2, job_pb2, layout_pb2, mesh_pb2
 
 from blender_addon.bridge.requests import event_messages
 
@@ -11,7 +11,7 @@ from blender_addon.bridge.requests import event_messages
 def older(event: job_pb2.JobEvent) -> job_pb2.JobEvent:
     """The event as the generated modules of before layouts read it."""
     pool = descriptor_pool.DescriptorPool()
-    for module in (timestamp_pb2, camera_pb2, grid_pb2, layout_pb2, job_pb2):
+    for module in (timestamp_pb2, camera_pb2, grid_pb2, layout_pb2, mesh_pb2, job_pb2):
         file = descriptor_pb2.FileDescriptorProto()
         module.DESCRIPTOR.CopyToProto(file)
         if module is job_pb2:
