@@ -49,5 +49,6 @@ def invert_rigid(transform: Float64Array) -> Float64Array:
 
 def transform_points(transform: Float64Array, points: Float64Array) -> Float64Array:
     """Applies a 4x4 transform to points of shape (..., 3)."""
-    result: Float64Array = points @ transform[:3, :3].T + transform[:3, 3]
+    result: Float64Array = points @ transform[:3, :3].T
+    result += transform[:3, 3]  # in place: there may be millions
     return result
