@@ -42,14 +42,7 @@ from .check import check_server
 from .failures import Failure, failure_of
 from .messages import Message, MessageDecoder, encode_message
 from .remote_job import RPC_TIMEOUT, RemoteJob
-from .requests import (
-    blockout_grid,
-    blockout_mesh,
-    compose_request,
-    generate_request,
-    info_head,
-    predict_request,
-)
+from .requests import blockout_grid, blockout_mesh, compose_request, generate_request, info_head, predict_request
 from .server import ServerConnections
 
 

@@ -49,8 +49,8 @@ class Voxelized:
 
     @property
     def sent_mesh(self) -> TriangleMesh | None:
-        """The mesh, unless it is too large to be sent."""
-        return None if self.mesh is None or self.mesh.is_too_large else self.mesh
+        """The mesh, unless it is empty or too large to be sent."""
+        return None if self.mesh is None or self.mesh.is_too_large or not len(self.mesh.triangles) else self.mesh
 
 
 def voxelized_blockout(context: bpy.types.Context, send_geometry: bool | None = None) -> Voxelized:
@@ -68,10 +68,9 @@ def voxelized_blockout(context: bpy.types.Context, send_geometry: bool | None = 
     if not occupied(grid.labels).any():
         raise ValueError("the volume holds nothing of the tagged objects: press Fit to Scene in the Volume panel")
     names = tuple(dict.fromkeys(blockout.sources[index] for index in rooms))
-    mesh = None
-    if context.scene.occscene.send_geometry if send_geometry is None else send_geometry:
-        mesh = triangle_mesh(blockout.objects, volume)
-    return Voxelized(grid, blockout, names, mesh if mesh is not None and len(mesh.triangles) else None)
+    if send_geometry is None:
+        send_geometry = context.scene.occscene.send_geometry
+    return Voxelized(grid, blockout, names, triangle_mesh(blockout.objects, volume) if send_geometry else None)
 
 
 def summary(figures: GridFigures) -> str:
@@ -96,7 +95,7 @@ def too_large_text(mesh: TriangleMesh) -> str:
 
 def report_unsent(operator: bpy.types.Operator, voxelized: Voxelized) -> None:
     """Warns if the mesh is too large to be sent."""
-    if voxelized.mesh is not None and voxelized.sent_mesh is None:
+    if voxelized.mesh is not None and voxelized.mesh.is_too_large:
         operator.report({"WARNING"}, too_large_text(voxelized.mesh))
 
 
@@ -230,7 +229,9 @@ class OCCSCENE_OT_voxelize(bpy.types.Operator):
         name="Cameras File", description="Where to write the chosen cameras too (JSON); empty for nowhere"
     )
     send_geometry: BoolProperty(
-        name="Geometry", description="Write the triangles too; the scene's Send Geometry if it is not given"
+        name="Geometry",
+        description="Write the triangles too; the scene's Send Geometry if it is not given",
+        options={"SKIP_SAVE"},
     )
     filter_glob: StringProperty(default="*.npz", options={"HIDDEN"})
 

@@ -86,7 +86,7 @@ def _figures(layout: bpy.types.UILayout, context: bpy.types.Context, figures: Gr
     )
     if figures.is_mesh_sent:
         column.label(text=pgettext_rpt("{} triangles").format(f"{figures.triangles:,}"))
-    elif figures.triangles is not None:
+    elif figures.triangles:
         text = pgettext_rpt("{} triangles are too many to send, only voxels are: simplify dense meshes")
         wrapped_label(layout, context, text.format(f"{figures.triangles:,}"), icon="ERROR")
     if figures.untagged:

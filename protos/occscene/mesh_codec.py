@@ -12,7 +12,7 @@ from occscene.codec import pack_block, unpack_bytes
 from occscene.grid import GridVolume
 from occscene.limits import MAX_MESH_TRIANGLES, MAX_OBJECTS
 from occscene.mesh import TriangleMesh
-from occscene.rigid import invert_rigid, transform_points
+from occscene.rigid import transform_points
 from occscene.taxonomy import Taxonomy
 from occscene.v1 import grid_pb2, mesh_pb2
 
@@ -32,8 +32,9 @@ def mesh_to_message(mesh: TriangleMesh, volume: GridVolume) -> mesh_pb2.Triangle
     for name, rows in (("triangles", mesh.triangles), ("vertices", mesh.vertices)):
         if len(rows) > MAX_MESH_TRIANGLES:
             raise ValueError(f"the mesh has {len(rows):,} {name}; the limit is {MAX_MESH_TRIANGLES:,}")
+    grid_from_world = np.linalg.inv(volume.world_from_grid)  # exact also for a pose that is only nearly rigid
     with np.errstate(all="ignore"):  # of what is not finite
-        steps = np.rint(transform_points(invert_rigid(volume.world_from_grid), mesh.vertices) * STEPS_PER_METER)
+        steps = np.rint(transform_points(grid_from_world, mesh.vertices) * STEPS_PER_METER)
     if not (np.abs(steps) <= _MOST_STEPS).all():
         raise ValueError(
             f"the mesh has vertices that are not finite, or further than {_MOST_STEPS // STEPS_PER_METER:,} m from the "

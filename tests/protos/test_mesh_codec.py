@@ -6,6 +6,7 @@ import random
 import tracemalloc
 import zlib
 from collections.abc import Callable
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -67,6 +68,15 @@ def test_what_is_sent_arrives(mesh: TriangleMesh, pose: np.ndarray) -> None:
     assert rows(back) == rows(mesh)
     half = np.sqrt(3) / 2 / STEPS_PER_METER  # of a step along each axis, and the rounding of large coordinates
     np.testing.assert_allclose(back.vertices, mesh.vertices, rtol=1e-12, atol=1.001 * half)
+
+
+def test_a_pose_that_is_only_nearly_rigid_loses_nothing() -> None:
+    pose = np.eye(4)
+    pose[0, 1] = 9e-4  # within what a grid may have
+    volume = GridVolume((6, 5, 4), 0.08, pose)
+    mesh = replace(sample(), vertices=sample().vertices + 50.0)
+    back = read(mesh_to_message(mesh, volume), volume)
+    np.testing.assert_allclose(back.vertices, mesh.vertices, atol=1e-4)
 
 
 def test_what_artists_type_stays_exact() -> None:
