@@ -18,8 +18,8 @@ from tests.protos.test_codec import poses
 
 LOW, HIGH = np.zeros(3), np.ones(3)
 
-coordinates = st.floats(-1.5, 2.5, width=32).filter(lambda number: number not in (0.0, 1.0))
-"""Nothing lies in a side of the box: trimesh takes such triangles for outside."""
+coordinates = st.floats(-1.5, 2.5, width=32).filter(lambda number: min(abs(number), abs(number - 1)) > 1e-4)
+"""Nothing lies in a side of the box or next to it: trimesh takes such triangles for outside."""
 
 soups = st.integers(0, 8).flatmap(lambda count: hnp.arrays(np.float64, (count, 3, 3), elements=coordinates))
 
