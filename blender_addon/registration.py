@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import atexit
 from collections.abc import Callable
 from typing import Any
 
@@ -93,10 +94,14 @@ def register() -> None:
         handlers.append(handler)
     local_server.take_over()
     start_timer(jobs.begin_following)  # while registering there are no data yet
+    # Blender frees its command line verbs after Python has ended, and crashes on those that are Python's; when it quits
+    # it disables extensions before that, but a script that uses the bpy module just ends
+    atexit.register(unregister)
 
 
 def unregister() -> None:
     """Undoes `register` in reverse, ends the bridge, and leaves the local server to the next registration."""
+    atexit.unregister(unregister)
     for handlers, handler in _handlers():
         handlers.remove(handler)
     styles.remove_bundled_styles()

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 from pathlib import Path
 
 import bpy
+import pytest
 
 import blender_addon
 
@@ -26,6 +28,28 @@ def test_a_script_that_used_the_module_ends() -> None:
     """What the extension leaves in Blender must not be waited for when Python has ended."""
     script = "import blender_addon, bpy; blender_addon.register(); blender_addon.unregister()"
     ended = subprocess.run([sys.executable, "-c", script], timeout=60, capture_output=True, text=True)
+    assert ended.returncode == 0, ended.stderr
+
+
+@pytest.mark.parametrize(
+    "script",
+    [
+        "blender_addon.register()",
+        "for _ in range(3):\n    blender_addon.register()\n    blender_addon.unregister()\nblender_addon.register()",
+        "blender_addon.register()\nbpy.ops.wm.read_factory_settings(use_empty=True)\nbpy.ops.occscene.add_rig()",
+        "blender_addon.register()\nwith suppress(RuntimeError):\n    bpy.ops.occscene.complete(server='[::1]:1')",
+        "blender_addon.register()\nsys.exit(0)",
+    ],
+)
+def test_a_script_may_end_while_the_extension_is_registered(script: str, tmp_path: Path) -> None:
+    """Also with objects added, with a bridge that has tried to reach a server, and after coming and going."""
+    ended = subprocess.run(
+        [sys.executable, "-c", f"from contextlib import suppress\nimport sys, bpy, blender_addon\n{script}"],
+        env=os.environ | {"OCCSCENE_USER_FOLDER": str(tmp_path)},
+        timeout=60,
+        capture_output=True,
+        text=True,
+    )
     assert ended.returncode == 0, ended.stderr
 
 
