@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-import numpy as np
 from occscene.grid import GridVolume, SemanticGrid
 from occscene.layout import LayoutObject
+from occscene.part_shapes import BOX_FACES, triangulated
 from occscene.placed_layout import PlacedLayout, moved
 from occscene.room_shell import shell_objects
 from occscene.taxonomy import TAXONOMIES
 
-from .part_meshes import BOX_FACES
 from .voxelize import TriangleObject, voxelize
-
-_TRIANGLES = np.array([face[:3] for face in BOX_FACES] + [(face[0], *face[2:]) for face in BOX_FACES])
 
 
 def layout_grid(placed: PlacedLayout, volume: GridVolume) -> SemanticGrid:
@@ -24,6 +21,6 @@ def layout_grid(placed: PlacedLayout, volume: GridVolume) -> SemanticGrid:
 
     def box(obj: LayoutObject) -> TriangleObject:
         corners = moved(obj, placed.world_from_layout).corners
-        return TriangleObject(obj.name, labels[obj.class_name], corners[_TRIANGLES], hint=obj.color)
+        return TriangleObject(obj.name, labels[obj.class_name], corners[triangulated(BOX_FACES)], hint=obj.color)
 
     return voxelize([box(obj) for obj in (*layout.objects, *shell)], volume, taxonomy)

@@ -10,10 +10,10 @@ import numpy as np
 from mathutils import Matrix
 from numpy.typing import NDArray
 from occscene.layout import LayoutObject, LayoutPart, LayoutRoom, Vector
+from occscene.part_shapes import BOX_FACES, part_shape, rotations
 from occscene.placed_layout import moved
 from occscene.room_shell import shell_objects
 
-from ..geometry.part_meshes import BOX_FACES, part_mesh
 from .materials import new_material
 from .units import meters_per_unit, pose_to_units
 
@@ -28,6 +28,9 @@ _MATERIALS: dict[str, Vector] = {
     "leather": (0.12, 0.06, 0.03),
 }
 """Linear RGB of what has no colour of its own; other materials are in shades of the object's."""
+
+_TUBES = ("cylinder", "rod")
+"""Kinds of parts whose ends are flat."""
 
 _BESIDE = 0.3
 """Metres between a piece of a room's shell and an artist's own."""
@@ -161,13 +164,13 @@ def _parts_mesh(scene: bpy.types.Scene, name: str, obj: LayoutObject) -> bpy.typ
     roles: dict[int, LayoutPart] = {}
     first = 0
     for part in obj.parts:
-        made = part_mesh(part)
-        vertices.append(made.vertices)
-        faces += [tuple(first + corner for corner in face) for face in made.faces]
-        smooth += made.smooth
+        own, polygons = part_shape(part.kind, np.array(part.size), part.taper)
+        vertices.append(own @ rotations(np.array([part.rotation]))[0].T + part.center)
+        faces += [tuple(first + corner for corner in polygon) for polygon in polygons]
+        smooth += [part.kind != "box" and (len(polygon) == 4 or part.kind not in _TUBES) for polygon in polygons]
         roles.setdefault(part.role, part)
-        slots += [list(roles).index(part.role)] * len(made.faces)
-        first += len(made.vertices)
+        slots += [list(roles).index(part.role)] * len(polygons)
+        first += len(own)
     places = (np.concatenate(vertices) + np.array([0.0, 0.0, obj.size[2] / 2])) / meters_per_unit(scene)
     mesh = bpy.data.meshes.new(name)
     mesh.from_pydata(places.tolist(), [], faces)

@@ -7,9 +7,10 @@ from itertools import permutations, product
 import numpy as np
 from numpy.typing import NDArray
 from occscene.layout import PART_KINDS
+from occscene.part_shapes import rotations
 
 from occscene_server.data.layouts import Parts
-from occscene_server.geometry.solids import CYLINDER, ELLIPSOID, ROD, Floats, Ints, Solids, rotations
+from occscene_server.geometry.solids import CYLINDER, ELLIPSOID, ROD, Floats, Ints, Solids
 
 _TURNS = np.array(
     [

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 from occscene.layout import PART_KINDS, LayoutPart
+from occscene.part_shapes import rotations
 
 Bools = NDArray[np.bool_]
 Floats = NDArray[np.float64]
@@ -119,19 +120,6 @@ class Solids:
             tuple(part.material for part in parts),
             np.array([part.role for part in parts], np.int64),
         )
-
-
-def rotations(quaternions: Floats) -> Floats:
-    """(N, 3, 3) of quaternions w, x, y, z (N, 4), which need not have length 1."""
-    w, x, y, z = (quaternions / np.linalg.norm(quaternions, axis=1, keepdims=True)).T
-    return np.stack(
-        [
-            np.stack([1 - 2 * (y * y + z * z), 2 * (x * y - w * z), 2 * (x * z + w * y)], 1),
-            np.stack([2 * (x * y + w * z), 1 - 2 * (x * x + z * z), 2 * (y * z - w * x)], 1),
-            np.stack([2 * (x * z - w * y), 2 * (y * z + w * x), 1 - 2 * (x * x + y * y)], 1),
-        ],
-        1,
-    )
 
 
 def quaternions(rotations: NDArray[np.float64]) -> NDArray[np.float64]:

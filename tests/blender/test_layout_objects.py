@@ -10,12 +10,12 @@ import numpy as np
 import pytest
 from mathutils import Quaternion
 from occscene.layout import PART_KINDS, Layout, LayoutObject, LayoutPart, LayoutRoom
+from occscene.part_shapes import part_shape
 from occscene.placed_layout import PlacedLayout, load_placed_layout, moved, placed_to_json, room_pose
 from occscene.rigid import invert_rigid
 from occscene.volumes import default_volume
 
 from blender_addon.geometry.layout_boxes import layout_grid
-from blender_addon.geometry.part_meshes import part_mesh
 from blender_addon.operators import command
 from blender_addon.operators.blockouts import add_blockout
 from blender_addon.operators.voxelizing import voxelized_blockout
@@ -161,23 +161,22 @@ def test_what_an_artist_has_becomes_boxes(scene: bpy.types.Scene) -> None:
 
 
 @pytest.mark.parametrize("kind", PART_KINDS)
-def test_parts_are_closed_meshes_that_fill_their_box(kind: str) -> None:
+def test_parts_stand_where_they_are_said_to(scene: bpy.types.Scene, kind: str) -> None:
+    set_unit(scene, "feet")
     part = LayoutPart(kind, (0.3, -0.2, 0.1), (0.8, 0.3, 0.5), (0.9, 0.1, 0.3, -0.2), taper=0.5)
-    made = part_mesh(part)
-    straight = part_mesh(LayoutPart(kind, (0.3, -0.2, 0.1), (0.8, 0.3, 0.5), taper=0.5))
-    np.testing.assert_allclose(np.ptp(straight.vertices, axis=0), (0.8, 0.3, 0.5), atol=0.04)
-    edges = [(face[i], face[(i + 1) % len(face)]) for face in made.faces for i in range(len(face))]
-    assert len(set(edges)) == len(edges)
-    assert {(b, a) for a, b in edges} == set(edges)
-    volume = sum(
-        np.dot(made.vertices[face[0]], np.cross(made.vertices[face[i]], made.vertices[face[i + 1]])) / 6
-        for face in made.faces
-        for i in range(1, len(face) - 1)
-    )
-    assert volume > 0  # outwards
+    box = add_box("chair")
+    add_detail(scene, box, LayoutObject("chair", "chair", (2.0, 1.0, 0.5), (1.2, 1.1, 1.0), 0.7, parts=(part,)))
+    bpy.context.view_layer.update()
+    detail = scene.objects["chair Detail"]
     rotation = np.array(Quaternion(part.rotation).normalized().to_matrix())
-    rotated = (straight.vertices - part.center) @ rotation.T + part.center
-    np.testing.assert_allclose(rotated, made.vertices, atol=1e-6)
+    own = part_shape(kind, np.array(part.size), part.taper)[0] @ rotation.T + part.center
+    cosine, sine = np.cos(0.7), np.sin(0.7)
+    expected = own @ np.array([[cosine, sine, 0], [-sine, cosine, 0], [0, 0, 1]]) + (2.0, 1.0, 0.5)
+    places = np.array([detail.matrix_world @ vertex.co for vertex in detail.data.vertices]) * 0.3048
+    np.testing.assert_allclose(places, expected, atol=1e-5)
+    ends = [face for face in detail.data.polygons if face.loop_total > 4]
+    assert not any(face.use_smooth for face in ends)
+    assert all(face.use_smooth == (kind != "box") for face in detail.data.polygons if face.loop_total == 4)
 
 
 @pytest.mark.parametrize("unit", ["metres", "millimetres", "feet"])

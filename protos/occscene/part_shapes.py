@@ -1,75 +1,44 @@
-"""Parts of a layout's object as meshes: quads where an artist would have them.
+"""The shapes of a layout's parts by formula: polygons as an artist would have them, and triangles of those.
 
-The shapes are those that the parts prior learnt from. What a part does not say is what it mostly is there: boxes have
-sharp edges, rounded boxes radii of 4 cm at most, leaves are straight.
+They are those that the parts prior learnt from. What a part does not say is what it mostly is there: boxes have sharp
+edges, rounded boxes radii of 4 cm at most, leaves are straight, and what was turned on a lathe is a tapered cylinder.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from functools import cache
+from functools import cache, lru_cache
 from itertools import product
 
 import numpy as np
 from numpy.typing import NDArray
-from occscene.layout import LayoutPart
 
 Floats = NDArray[np.float64]
+Ints = NDArray[np.int64]
 Faces = tuple[tuple[int, ...], ...]
 
 _RADIUS = 0.04
 _FOLD = 0.1
 """Metres of a curtain that a fold takes."""
-_ROUND_SIDES, _ROD_SIDES = 24, 12
-_NODES = 7
-"""Vertices along each edge of what is bent from a cube."""
+_THICKNESS = 0.01
+"""Of a curtain's cloth, metres."""
+_ROUND_SIDES, _ROD_SIDES = 16, 8
 
 _CORNERS = np.array(list(product((-0.5, 0.5), repeat=3)))
 BOX_FACES: Faces = ((0, 1, 3, 2), (4, 6, 7, 5), (0, 4, 5, 1), (2, 3, 7, 6), (0, 2, 6, 4), (1, 5, 7, 3))
+"""Of a box whose corners are counted with z fastest."""
 
 
-@dataclass(frozen=True, eq=False)
-class PartMesh:
-    """A closed mesh.
+def part_shape(kind: str, size: Floats, taper: float = 1.0) -> tuple[Floats, Faces]:
+    """A part's closed mesh, along its own axes about its middle.
 
     Args:
-        vertices: (V, 3) along the object's axes about the middle of its box, metres.
-        faces: polygons, counter-clockwise from outside.
-        smooth: of each face whether it is shaded smooth.
+        kind: one of `occscene.layout.PART_KINDS`.
+        size: (3,) extent.
+        taper: width of a cylinder's or rod's upper end over that of its lower.
+
+    Returns:
+        Vertices (V, 3), and polygons counter-clockwise from outside: quads but for the ends of tubes.
     """
-
-    vertices: Floats
-    faces: Faces
-    smooth: tuple[bool, ...]
-
-
-def part_mesh(part: LayoutPart) -> PartMesh:
-    """The mesh of a part."""
-    size = np.array(part.size)
-    vertices, faces = _own_mesh(part.kind, size, part.taper)
-    if part.kind == "box":
-        smooth = [False] * len(faces)
-    elif part.kind in ("cylinder", "rod"):
-        smooth = [len(face) == 4 for face in faces]
-    else:
-        smooth = [True] * len(faces)
-    return PartMesh(vertices @ rotation_matrix(part.rotation).T + part.center, faces, tuple(smooth))
-
-
-def rotation_matrix(quaternion: tuple[float, float, float, float]) -> Floats:
-    """(3, 3) of w, x, y, z of any length but 0."""
-    w, x, y, z = np.array(quaternion) / np.linalg.norm(quaternion)
-    return np.array(
-        [
-            [1 - 2 * (y * y + z * z), 2 * (x * y - w * z), 2 * (x * z + w * y)],
-            [2 * (x * y + w * z), 1 - 2 * (x * x + z * z), 2 * (y * z - w * x)],
-            [2 * (x * z - w * y), 2 * (y * z + w * x), 1 - 2 * (x * x + y * y)],
-        ]
-    )
-
-
-def _own_mesh(kind: str, size: Floats, taper: float) -> tuple[Floats, Faces]:
-    """Vertices (V, 3) along the part's own axes, and faces."""
     if kind == "box":
         return _CORNERS * size, BOX_FACES
     if kind in ("cylinder", "rod"):
@@ -78,16 +47,35 @@ def _own_mesh(kind: str, size: Floats, taper: float) -> tuple[Floats, Faces]:
         return _leaf(size)
     if kind == "curtain":
         return _folds(size)
-    unit, faces = _cube_grid(_NODES)
+    if kind == "rounded box":
+        return _rounded(size)
+    unit, faces = _cube_grid(7)
     if kind == "ellipsoid":
         direction = np.tan(unit * np.pi / 4)
         return direction / np.linalg.norm(direction, axis=1, keepdims=True) * (size / 2), faces
-    if kind == "cushion":
-        thin = int(np.argmin(size))
-        flat = [axis for axis in range(3) if axis != thin]
-        level = np.sqrt((np.abs(unit[:, flat]) ** 4).sum(1)) + unit[:, thin] ** 2
-        return unit / np.sqrt(level)[:, None] * (size / 2), faces
-    return _rounded(size)
+    thin = int(np.argmin(size))
+    flat = [axis for axis in range(3) if axis != thin]
+    level = np.sqrt((np.abs(unit[:, flat]) ** 4).sum(1)) + unit[:, thin] ** 2
+    return unit / np.sqrt(level)[:, None] * (size / 2), faces
+
+
+@lru_cache(maxsize=64)
+def triangulated(faces: Faces) -> Ints:
+    """Triangles (T, 3) of convex polygons, each a fan from its first corner."""
+    return np.array([(face[0], face[i], face[i + 1]) for face in faces for i in range(1, len(face) - 1)])
+
+
+def rotations(quaternions: Floats) -> Floats:
+    """(N, 3, 3) of quaternions w, x, y, z (N, 4), which need not have length 1."""
+    w, x, y, z = (quaternions / np.linalg.norm(quaternions, axis=1, keepdims=True)).T
+    return np.stack(
+        [
+            np.stack([1 - 2 * (y * y + z * z), 2 * (x * y - w * z), 2 * (x * z + w * y)], 1),
+            np.stack([2 * (x * y + w * z), 1 - 2 * (x * x + z * z), 2 * (y * z - w * x)], 1),
+            np.stack([2 * (x * z - w * y), 2 * (y * z + w * x), 1 - 2 * (x * x + y * y)], 1),
+        ],
+        1,
+    )
 
 
 def _rounded(size: Floats) -> tuple[Floats, Faces]:
@@ -151,24 +139,28 @@ def _leaf(size: Floats) -> tuple[Floats, Faces]:
         ring[:, wide] = np.array([0.5, 0.0, -0.5, 0.0]) * width
         ring[:, thin] = np.array([0.0, 0.5, 0.0, -0.5])
         rings.append(ring * size)
+    is_even = (long, wide, thin) in ((0, 1, 2), (1, 2, 0), (2, 0, 1))
     faces = _tube_faces(3, 4)
-    even = (long, wide, thin) in ((0, 1, 2), (1, 2, 0), (2, 0, 1))
-    return np.concatenate(rings), faces if even else tuple(face[::-1] for face in faces)
+    return np.concatenate(rings), faces if is_even else tuple((face[0], *face[:0:-1]) for face in faces)
 
 
 def _folds(size: Floats) -> tuple[Floats, Faces]:
-    """A hanging sheet 1 cm thick along x that waves in y, half as much at its top."""
+    """A hanging sheet along x that waves in y, half as much at its top; never deeper than its size."""
     folds = max(2, round(float(size[0]) / _FOLD))
     columns = folds * 6 + 1
-    wave = max(0.0, size[1] - 0.01) / 2 * np.sin(np.linspace(0.0, 2 * np.pi * folds, columns))
-    thick = min(0.005, size[1] / 2)
-    y = wave[:, None] * (1.0, 1.0, 0.55, 0.55) + np.array([-thick, thick, thick, -thick])
+    wave = max(0.0, float(size[1]) - _THICKNESS) / 2 * np.sin(np.linspace(0.0, 2 * np.pi * folds, columns))
+    half = min(_THICKNESS, float(size[1])) / 2
+    y = wave[:, None] * (1.0, 1.0, 0.55, 0.55) + np.array([-half, half, half, -half])
     x = np.broadcast_to(np.linspace(-0.5, 0.5, columns)[:, None] * size[0], y.shape)
     z = np.broadcast_to(np.array([-0.5, -0.5, 0.5, 0.5]) * size[2], y.shape)
+    return np.stack([x, y, z], axis=2).reshape(-1, 3), _sheet_faces(columns)
+
+
+@lru_cache(maxsize=64)
+def _sheet_faces(columns: int) -> Faces:
     sides = [
         (4 * i + k, 4 * i + (k + 1) % 4, 4 * i + 4 + (k + 1) % 4, 4 * i + 4 + k)
         for i, k in product(range(columns - 1), range(4))
     ]
     last = 4 * (columns - 1)
-    faces = (*sides, (3, 2, 1, 0), (last, last + 1, last + 2, last + 3))
-    return np.stack([x, y, z], axis=2).reshape(-1, 3), faces
+    return (*sides, (3, 2, 1, 0), (last, last + 1, last + 2, last + 3))
