@@ -11,7 +11,7 @@ from pathlib import Path
 import bpy
 from bpy.props import BoolProperty, StringProperty
 from occscene.layout import Layout
-from occscene.placed_layout import PlacedLayout, load_placed_layout
+from occscene.placed_layout import PlacedLayout, load_layout
 
 from ..scene.collect import collect_blockout
 from ..scene.layout_objects import COLLECTION_NAME, ROOM_NAME, add_objects, add_room, child_collection
@@ -49,7 +49,7 @@ class OCCSCENE_OT_import_blockout(bpy.types.Operator):
         """Adds it, and a volume around it if the scene has none."""
         scene = context.scene
         try:
-            placed = load_placed_layout(Path(bpy.path.abspath(self.filepath)) if self.filepath else self._file(context))
+            placed = load_layout(Path(bpy.path.abspath(self.filepath)) if self.filepath else self._file(context))
             check_domain(scene, placed.layout)
         except FileNotFoundError as error:
             self.report({"ERROR"}, f"{error.filename} is not there; if it was deleted, generate again")

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import bpy
 from occscene.grid import save_grid
-from occscene.placed_layout import load_placed_layout
+from occscene.placed_layout import load_layout
 
 from ..bridge.result_folder import BLOCKOUT_FILE
 from ..geometry.layout_boxes import layout_grid
@@ -161,7 +161,7 @@ def _generate(arguments: argparse.Namespace) -> None:
     told = f". {result.message}" if result.message else ""
     print(f"{arguments.output}: {len(result.views)} views and an occupancy in {result.seconds:.1f} s{told}")
     if result.layout_file:
-        placed = load_placed_layout(Path(arguments.output) / result.layout_file)
+        placed = load_layout(Path(arguments.output) / result.layout_file)
         save_grid(Path(arguments.output) / BLOCKOUT_FILE, layout_grid(placed, grid_volume(bpy.context.scene)))
     if arguments.project:
         bpy.ops.occscene.project_views()

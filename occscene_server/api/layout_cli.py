@@ -9,9 +9,9 @@ from typing import Annotated
 import typer
 from occscene.codec import volume_to_message
 from occscene.grid import GridVolume
-from occscene.layout import Layout, load_layout
+from occscene.layout import Layout
 from occscene.layout_codec import layout_from_message, layout_to_message
-from occscene.placed_layout import PlacedLayout, room_pose
+from occscene.placed_layout import load_layout
 from occscene.v1 import job_pb2, scene_service_pb2
 from occscene.volumes import default_volume
 
@@ -43,14 +43,14 @@ def layout(
     device: Device = "auto",
 ) -> None:
     """Words, and what stands there, to a room of named and coloured boxes."""
-    volume = default_volume("indoor")
     with user_errors(), TaskRunner(server, token_file, tls_ca, tls_identity, model, device) as runner:
         before = None if given is None else load_layout(given)
+        volume = default_volume("indoor", None if before is None else before.world_from_layout)
         task = compose_task(prompt, seed, volume, parts)
         if before is not None:
-            task.layout.CopyFrom(layout_to_message(PlacedLayout(before, room_pose(volume))))
+            task.layout.CopyFrom(layout_to_message(before))
             task.taxonomy = ""
-        task.redraw.extend(_places(before, redraw or [], given))
+        task.redraw.extend(_places(None if before is None else before.layout, redraw or [], given))
         task.furnish = not redraw if furnish is None else furnish
         made = run_composition(runner, task)
     output.mkdir(parents=True, exist_ok=True)

@@ -12,8 +12,8 @@ import numpy as np
 from occscene.camera import save_cameras
 from occscene.codec import camera_from_message, grid_from_message, volume_from_message
 from occscene.grid import GridVolume, SemanticGrid, save_grid
-from occscene.layout import save_layout
 from occscene.layout_codec import layout_from_message
+from occscene.placed_layout import save_layout
 from occscene.taxonomy import TAXONOMIES
 from occscene.v1 import job_pb2
 from occscene.volumes import default_volume
@@ -145,7 +145,7 @@ class ResultFolder:
 def save_layout_event(folder: Path, made: job_pb2.JobLayout, volume: GridVolume) -> None:
     """Writes a layout as `layout.json`, and its boxes in a volume as `blockout.npz`."""
     placed = layout_from_message(made.layout)
-    save_layout(folder / "layout.json", placed.layout)
+    save_layout(folder / "layout.json", placed, made.notes)
     save_grid(folder / "blockout.npz", placed_grid(placed, volume))
 
 

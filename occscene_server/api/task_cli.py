@@ -13,12 +13,11 @@ import typer
 from occscene.camera import PinholeCamera, load_cameras
 from occscene.codec import camera_to_message, grid_to_message, taxonomy_named, volume_to_message
 from occscene.grid import GridVolume, load_grid
-from occscene.layout import load_layout
 from occscene.layout_codec import layout_from_message, layout_to_message
 from occscene.limits import MAX_STEPS
 from occscene.mesh import load_mesh
 from occscene.mesh_codec import mesh_to_message
-from occscene.placed_layout import PlacedLayout, room_pose
+from occscene.placed_layout import PlacedLayout, load_layout, room_pose
 from occscene.rig import default_rig, room_rig
 from occscene.v1 import camera_pb2, job_pb2, scene_service_pb2
 from occscene.volumes import default_volume
@@ -35,7 +34,10 @@ CamerasFile = Annotated[Path, typer.Option(help="Cameras file (JSON).", exists=T
 TaxonomyName = Annotated[str, typer.Option(help="indoor or outdoor, where no grid says it.")]
 Corner = Annotated[
     tuple[float, float, float] | None,
-    typer.Option(help="Where the volume's lowest corner lies, metres, where no grid says it; else it is centred."),
+    typer.Option(
+        help="Where the volume's lowest corner lies, metres, where no grid says it; a layout moves there. Else the "
+        "volume lies around the layout, or the origin."
+    ),
 ]
 
 
@@ -77,10 +79,10 @@ def generate(
     """
     with user_errors(), TaskRunner(server, token_file, tls_ca, tls_identity, model, device) as runner:
         blockout, mesh = (None, None) if grid is None else (load_grid(grid), load_mesh(grid))
-        volume = _volume(taxonomy, volume_corner) if blockout is None else blockout.volume
-        start = None
-        if blockout is None and layout is not None:
-            start = PlacedLayout(load_layout(layout), room_pose(volume))
+        start = load_layout(layout) if blockout is None and layout is not None else None
+        volume = _volume(taxonomy, volume_corner, start) if blockout is None else blockout.volume
+        if start is not None:
+            start = PlacedLayout(start.layout, room_pose(volume))
             with ProgressDisplay(lambda event: None) as display:
                 runner.require_layout_prior(display)
         elif blockout is None and prior and cameras is None and taxonomy == "indoor":
@@ -168,8 +170,11 @@ def predict(
     console.print(f"the occupancy is in {output}", highlight=False, soft_wrap=True)
 
 
-def _volume(taxonomy: str, corner: tuple[float, float, float] | None) -> GridVolume:
-    volume = default_volume(taxonomy_named(taxonomy, "--taxonomy").name)
+def _volume(taxonomy: str, corner: tuple[float, float, float] | None, start: PlacedLayout | None = None) -> GridVolume:
+    """The taxonomy's own volume: from a corner on, else around a layout, else around the origin."""
+    volume = default_volume(
+        taxonomy_named(taxonomy, "--taxonomy").name, None if start is None else start.world_from_layout
+    )
     if corner is not None:
         pose = np.eye(4)
         pose[:3, 3] = corner

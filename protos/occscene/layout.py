@@ -1,6 +1,6 @@
-"""A layout: a room as named, coloured, oriented boxes, and the JSON file that holds one.
+"""A layout: a room as named, coloured, oriented boxes, and its JSON, which `occscene.placed_layout` keeps in files.
 
-The file, `layout.json`, is an object with `"format": "occscene.layout"`, `"version": 1`, `"taxonomy"`, `"room"` and
+It is an object with `"format": "occscene.layout"`, `"version": 1`, `"taxonomy"`, `"room"` and
 `"objects"`. `room` has `size` (inner width, depth, height), `wall_color` and `floor_color`; it is null where there is
 none, as in a street. An object has `name`, `class`, `center`, `size`, `turn`, `color_word` and `color` (linear RGB,
 or null), and may have `parts`: a list of what it is made of, each with `kind` (of `PART_KINDS`), `center`, `size`,
@@ -11,10 +11,8 @@ and y, and its floor's top is z = 0. Readers refuse versions that they do not kn
 
 from __future__ import annotations
 
-import json
 import math
 from dataclasses import asdict, dataclass
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -26,7 +24,6 @@ from occscene.taxonomy import TAXONOMIES
 FORMAT, VERSION = "occscene.layout", 1
 MAX_LENGTH = 10_000.0
 """Metres: of any coordinate or size."""
-MAX_LAYOUT_BYTES = 16 * 2**20
 
 Vector = tuple[float, float, float]
 
@@ -189,26 +186,6 @@ class Layout:
                 )
 
 
-def save_layout(path: Path, layout: Layout) -> None:
-    """Writes a layout as the JSON file that `load_layout` reads."""
-    path.write_text(json.dumps(layout_to_json(layout), indent=1) + "\n", encoding="utf-8")
-
-
-def load_layout(path: Path) -> Layout:
-    """Reads a layout file.
-
-    Raises:
-        ValueError: not such a file, or of a later version; the message names the file, the field and what it must be.
-        OSError: the file cannot be read.
-    """
-    if path.stat().st_size > MAX_LAYOUT_BYTES:
-        raise ValueError(f"{path} has {path.stat().st_size} bytes; the limit of a layout is {MAX_LAYOUT_BYTES}")
-    try:
-        return layout_from_json(json.loads(path.read_bytes()))
-    except (ValueError, RecursionError) as error:
-        raise ValueError(f"{path}: {error}") from error
-
-
 def layout_to_json(layout: Layout) -> dict[str, Any]:
     """The layout as the JSON object of the module's docstring."""
     room = layout.room
@@ -237,7 +214,7 @@ def layout_from_json(data: Any) -> Layout:
     """The layout of a JSON object, checked.
 
     Raises:
-        ValueError: as of `load_layout`.
+        ValueError: not a layout, or of a later version; the message names the field and what it must be.
     """
     if not isinstance(data, dict) or data.get("format") != FORMAT:
         raise ValueError(f'not a layout: it must be an object with "format": "{FORMAT}"')

@@ -1,7 +1,8 @@
-"""Where a layout lies in the world, also in its file.
+"""Where a layout lies in the world, and the file that holds both, `layout.json`.
 
-A `layout.json` that says where it lies has `world_from_layout`, a row-major 4x4, beside what `occscene.layout`
-describes; without it the layout's axes are the world's. It may have `notes`, sentences for people, which are not read.
+The file is the JSON object that `occscene.layout` describes, with `world_from_layout`, a row-major 4x4 in metres; in
+files without it, which older programs wrote, the layout's axes are the world's. It may have `notes`, sentences for
+people, which are not read.
 """
 
 from __future__ import annotations
@@ -16,10 +17,11 @@ from typing import Any
 import numpy as np
 
 from occscene.grid import GridVolume
-from occscene.layout import MAX_LAYOUT_BYTES, Layout, LayoutObject, layout_from_json, layout_to_json
+from occscene.layout import Layout, LayoutObject, layout_from_json, layout_to_json
 from occscene.limits import MAX_COORDINATE
 from occscene.rigid import Float64Array, rigid_transform
 
+MAX_LAYOUT_BYTES = 16 * 2**20
 _UPRIGHT = 1e-6
 
 
@@ -84,7 +86,7 @@ def placed_from_json(data: Any) -> PlacedLayout:
     """The layout of a JSON object, checked.
 
     Raises:
-        ValueError: as of `occscene.layout.load_layout`.
+        ValueError: as of `occscene.layout.layout_from_json`, or the pose is none.
     """
     layout = layout_from_json(data)
     rows = data.get("world_from_layout")
@@ -99,11 +101,17 @@ def placed_from_json(data: Any) -> PlacedLayout:
     return PlacedLayout(layout, pose)
 
 
-def load_placed_layout(path: Path) -> PlacedLayout:
-    """Reads a layout file with its place.
+def save_layout(path: Path, placed: PlacedLayout, notes: Sequence[str] = ()) -> None:
+    """Writes the file that `load_layout` reads."""
+    path.write_text(json.dumps(placed_to_json(placed, notes), indent=1) + "\n", encoding="utf-8")
+
+
+def load_layout(path: Path) -> PlacedLayout:
+    """Reads a layout file.
 
     Raises:
-        ValueError, OSError: as of `occscene.layout.load_layout`.
+        ValueError: not such a file, or of a later version; the message names the file, the field and what it must be.
+        OSError: the file cannot be read.
     """
     if path.stat().st_size > MAX_LAYOUT_BYTES:
         raise ValueError(f"{path} has {path.stat().st_size} bytes; the limit of a layout is {MAX_LAYOUT_BYTES}")

@@ -11,7 +11,7 @@ import bpy
 import numpy as np
 import pytest
 from occscene.grid import load_grid
-from occscene.placed_layout import load_placed_layout
+from occscene.placed_layout import load_layout
 
 from blender_addon.operators import command, composed, connecting, jobs, session
 from blender_addon.operators.composing import missing
@@ -117,7 +117,7 @@ def test_complete_adds_and_touches_nothing(
     assert abs(lamp.turn - 0.2) < 1e-5
     told = json.loads((tmp_path / "result.json").read_text())
     assert (told["kind"], told["seed"], told["layout"]) == ("COMPLETE", 4, "layout.json")
-    assert [obj.name for obj in load_placed_layout(tmp_path / "layout.json").layout.objects][-2:] == ["lamp", "rug"]
+    assert [obj.name for obj in load_layout(tmp_path / "layout.json").layout.objects][-2:] == ["lamp", "rug"]
 
 
 def test_one_undo_takes_all_of_it_back_and_the_result_stays(room: bpy.types.Scene, press: Callable[..., None]) -> None:
@@ -320,7 +320,7 @@ def test_the_commands(room: bpy.types.Scene, composer: str, tmp_path: Path, capf
         command.main(["complete", "--output", out, "--prompt", "a piano", "--server", composer, "--save", blend]) == 0
     )
     assert "Added lamp, rug. “piano”" in capfd.readouterr().out
-    assert load_placed_layout(tmp_path / "out/layout.json").layout.objects[-1].name == "rug"
+    assert load_layout(tmp_path / "out/layout.json").layout.objects[-1].name == "rug"
     arguments = ["--output", out, "--server", composer]
     assert command.main(["redraw", "--objects", "chair", "lamp", "--as", "bed", *arguments]) == 0
     assert "Drawn anew: " in capfd.readouterr().out

@@ -11,7 +11,7 @@ import pytest
 from mathutils import Quaternion
 from occscene.layout import PART_KINDS, Layout, LayoutObject, LayoutPart, LayoutRoom
 from occscene.part_shapes import part_shape
-from occscene.placed_layout import PlacedLayout, load_placed_layout, moved, placed_to_json, room_pose
+from occscene.placed_layout import PlacedLayout, load_layout, moved, placed_to_json, room_pose
 from occscene.rigid import invert_rigid
 from occscene.volumes import default_volume
 
@@ -238,7 +238,7 @@ def test_a_wrong_file_is_named(scene: bpy.types.Scene, tmp_path: Path, change: d
 def test_the_command_imports_a_layout(scene: bpy.types.Scene, tmp_path: Path) -> None:
     placed = PlacedLayout(ROOM, turned(1.0, 2.0, 0.5, -0.4))
     (tmp_path / "layout.json").write_text(json.dumps(placed_to_json(placed)))
-    again = load_placed_layout(tmp_path / "layout.json")
+    again = load_layout(tmp_path / "layout.json")
     assert again.layout == placed.layout
     np.testing.assert_array_equal(again.world_from_layout, placed.world_from_layout)
     assert command.main(["import", str(tmp_path / "layout.json"), "--save", str(tmp_path / "room.blend")]) == 0

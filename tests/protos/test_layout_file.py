@@ -18,9 +18,8 @@ from occscene.layout import (
     LayoutRoom,
     layout_from_json,
     layout_to_json,
-    load_layout,
-    save_layout,
 )
+from occscene.placed_layout import PlacedLayout, load_layout, save_layout
 
 numbers = st.floats(-50, 50)
 lengths = st.floats(0.001, 50)
@@ -46,8 +45,21 @@ def test_json_gives_back_what_was_written(things: list[LayoutObject], walled: bo
 
 def test_a_file_gives_back_what_was_written(tmp_path: Path) -> None:
     layout = Layout("outdoor", None, (LayoutObject("bus", "other-vehicle", (1, 2, 3), (2.5, 9.0, 3.0), 0.5),))
-    save_layout(tmp_path / "layout.json", layout)
-    assert load_layout(tmp_path / "layout.json") == layout
+    pose = np.eye(4)
+    pose[:2, :2], pose[:3, 3] = [[0.6, -0.8], [0.8, 0.6]], (1.0, -2.5, 0.25)
+    save_layout(tmp_path / "layout.json", PlacedLayout(layout, pose), ["a note"])
+    read = load_layout(tmp_path / "layout.json")
+    assert read.layout == layout
+    np.testing.assert_array_equal(read.world_from_layout, pose)
+    assert json.loads((tmp_path / "layout.json").read_text())["notes"] == ["a note"]
+
+
+def test_a_file_without_a_pose_lies_in_the_world(tmp_path: Path) -> None:
+    layout = Layout("indoor", LayoutRoom((3.5, 4.0, 2.5)), ())
+    (tmp_path / "layout.json").write_text(json.dumps(layout_to_json(layout)))
+    read = load_layout(tmp_path / "layout.json")
+    assert read.layout == layout
+    np.testing.assert_array_equal(read.world_from_layout, np.eye(4))
 
 
 def test_parts_are_kept_and_may_be_short() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import math
 from collections.abc import AsyncIterator
 from dataclasses import replace
@@ -18,9 +19,9 @@ from grpc_status import rpc_status
 from occscene.camera import load_cameras
 from occscene.codec import camera_to_message, volume_to_message
 from occscene.grid import load_grid
-from occscene.layout import Layout, LayoutObject, load_layout
+from occscene.layout import Layout, LayoutObject
 from occscene.layout_codec import layout_from_message, layout_to_message
-from occscene.placed_layout import PlacedLayout, room_pose
+from occscene.placed_layout import PlacedLayout, load_layout, placed_to_json, room_pose
 from occscene.rig import default_rig
 from occscene.v1 import job_pb2, scene_service_pb2
 from occscene.volumes import default_volume
@@ -246,11 +247,11 @@ async def test_the_command_line_writes_layouts(server: Server, tmp_path: Path) -
     first, second = tmp_path / "first", tmp_path / "second"
     output = await _run("layout", "--prompt", "a study with a harp", "--output", first, *address)
     assert "“harp”" in output
-    before = load_layout(first / "layout.json")
+    before = load_layout(first / "layout.json").layout
     assert load_grid(first / "blockout.npz").shape == (60, 60, 36)
     given = ("--given", first / "layout.json")
     await _run("layout", *given, "--redraw", "DESK", "--seed", 2, "--output", second, *address)
-    after = load_layout(second / "layout.json")
+    after = load_layout(second / "layout.json").layout
     assert [obj.name for obj in after.objects] == [obj.name for obj in before.objects]
     kept = [a == b for a, b in zip(before.objects, after.objects, strict=True) if a.name != "desk"]
     assert all(kept)
@@ -260,11 +261,44 @@ async def test_the_command_line_writes_layouts(server: Server, tmp_path: Path) -
     assert "nothing stands there; give both" in output
 
 
+async def test_the_command_line_works_where_a_layout_lies(server: Server, tmp_path: Path) -> None:
+    """A file of Blender lies anywhere; one without a pose, as older programs wrote them, at the world's origin."""
+    address = ("--server", f"127.0.0.1:{server.port}")
+    await _run("layout", "--prompt", "a study with a harp", "--output", tmp_path, *address)
+    written = json.loads((tmp_path / "layout.json").read_text())
+    assert written["version"] == 1
+    assert "“harp”" in written.pop("notes")[0]
+    here = load_layout(tmp_path / "layout.json")
+    assert written.keys() == placed_to_json(here).keys()
+    np.testing.assert_array_equal(here.world_from_layout, np.eye(4))
+    pose = np.eye(4)
+    pose[:2, :2], pose[:3, 3] = [[0.8, -0.6], [0.6, 0.8]], (30.0, -7.0, 3.0)
+    del written["world_from_layout"]
+    layouts = {"old": written, "elsewhere": {**written, "world_from_layout": pose.tolist()}}
+    for name, fields in layouts.items():
+        (tmp_path / f"{name}.json").write_text(json.dumps(fields))
+        given = ("--given", tmp_path / f"{name}.json")
+        await _run("layout", *given, "--redraw", "desk", "--output", tmp_path / name, *address)
+    old, elsewhere = (load_layout(tmp_path / name / "layout.json") for name in layouts)
+    np.testing.assert_array_equal(old.world_from_layout, np.eye(4))
+    np.testing.assert_array_equal(elsewhere.world_from_layout, pose)
+    assert elsewhere.layout == old.layout
+    grid, same = load_grid(tmp_path / "elsewhere/blockout.npz"), load_grid(tmp_path / "old/blockout.npz")
+    assert (grid.labels != same.labels).mean() < 1e-3
+    np.testing.assert_allclose(room_pose(grid.volume), pose, atol=1e-12)
+    start = ("--layout", tmp_path / "elsewhere/layout.json", "--steps", 2, *address)
+    await _run("generate", *start, "--output", tmp_path / "views")
+    np.testing.assert_array_equal(load_layout(tmp_path / "views/layout.json").world_from_layout, pose)
+    await _run("generate", *start, "--volume-corner", "1", "2", "3", "--output", tmp_path / "moved")
+    moved = load_layout(tmp_path / "moved/layout.json").world_from_layout
+    np.testing.assert_allclose(moved[:3, 3], (3.4, 4.4, 3.08))
+
+
 async def test_the_command_line_generates_from_words_in_the_drawn_room(server: Server, tmp_path: Path) -> None:
     address = ("--server", f"127.0.0.1:{server.port}")
     words = ("--prompt", "a bedroom", "--steps", 2)
     await _run("generate", *words, "--output", tmp_path / "scene", *address)
-    layout = load_layout(tmp_path / "scene/layout.json")
+    layout = load_layout(tmp_path / "scene/layout.json").layout
     blockout = load_grid(tmp_path / "scene/blockout.npz")
     assert {obj.name for obj in layout.objects} <= {obj.name for obj in blockout.objects}
     colors = {obj.name: obj.hint for obj in blockout.objects}
@@ -277,7 +311,7 @@ async def test_the_command_line_generates_from_words_in_the_drawn_room(server: S
     assert all((np.abs(eye) < half).all() for eye in eyes)
     start = ("--layout", tmp_path / "scene/layout.json")
     await _run("generate", *words, *start, "--output", tmp_path / "again", *address)
-    again = load_layout(tmp_path / "again/layout.json")
+    again = load_layout(tmp_path / "again/layout.json").layout
     assert again.room == layout.room
     assert [obj.name for obj in again.objects] == [obj.name for obj in layout.objects]
     await _run("generate", *words, "--no-prior", "--output", tmp_path / "bare", *address)
