@@ -32,6 +32,7 @@ def generate_request(head: dict[str, Any], body: bytes) -> tuple[scene_service_p
         negative_prompt=head["negative_prompt"],
         seed=head["seed"],
         previews=head["previews"],
+        without_prior=head["without_prior"],
     )
     for field in ("steps", "text_guidance_scale", "occupancy_guidance_scale"):
         if head[field] is not None:

@@ -229,6 +229,7 @@ def _write_result(record: Record) -> None:
         "steps": record.denoising_steps,
         "text_guidance_scale": settings.text_guidance,
         "occupancy_guidance_scale": settings.occupancy_guidance,
+        "without_prior": settings.without_prior,
         "created": request.created,
         "seconds": record.seconds,
     }

@@ -27,6 +27,7 @@ _GENERATE_OPTIONS = (
     "steps",
     "text_guidance",
     "occupancy_guidance",
+    "without_prior",
     "cameras",
     "frame_step",
     "image_size",
@@ -103,6 +104,13 @@ def _add_generate(generate: argparse.ArgumentParser) -> None:
     generate.add_argument("--steps", type=int, help="denoising steps; 0 leaves it to the model")
     generate.add_argument("--text-guidance", type=float, help="how closely the prompt is followed")
     generate.add_argument("--occupancy-guidance", type=float, help="how closely the blockout is followed")
+    generate.add_argument(
+        "--no-prior",
+        dest="without_prior",
+        action="store_const",
+        const=True,
+        help="show boxes as they are, and begin text to scene from noise",
+    )
     generate.add_argument("--cameras", type=str.upper, choices=[name for name, _, _ in CAMERA_CHOICES])
     generate.add_argument("--frame-step", type=int, help="with --cameras animation, frames between two views")
     generate.add_argument("--image-size", type=int, help="pixels along the longer side")

@@ -46,6 +46,11 @@ class OCCSCENE_OT_generate(Asking, bpy.types.Operator):
     )
     text_guidance: FloatProperty(options=FORGOTTEN, name="Adherence to Prompt", min=0.0, max=MAX_GUIDANCE)
     occupancy_guidance: FloatProperty(options=FORGOTTEN, name="Adherence to Blockout", min=0.0, max=MAX_GUIDANCE)
+    without_prior: BoolProperty(
+        options=FORGOTTEN,
+        name="Without Priors",
+        description="Boxes are shown as they are, and text to scene begins from noise",
+    )
     cameras: EnumProperty(options=FORGOTTEN, name="Cameras", items=CAMERA_CHOICES)
     frame_step: IntProperty(
         options=FORGOTTEN, name="Every", description="Frames from one view to the next", min=1, default=10
@@ -95,7 +100,10 @@ class OCCSCENE_OT_generate(Asking, bpy.types.Operator):
         return float(getattr(settings, name)) if settings.use_guidance else None
 
     def _request(self, context: bpy.types.Context) -> Request:
-        names = ("prompt", "style", "negative_prompt", "cameras", "frame_step", "image_size", "send_geometry")
+        names = (
+            *("prompt", "style", "negative_prompt", "without_prior"),
+            *("cameras", "frame_step", "image_size", "send_geometry"),
+        )
         given = {name: self.setting(context, name) for name in names}
         views = chosen_views(
             context,

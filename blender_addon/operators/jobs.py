@@ -110,6 +110,7 @@ def _command(request: Request, task: Task) -> tuple[dict[str, Any], bytes]:
         "steps": settings.steps,
         "text_guidance_scale": settings.text_guidance,
         "occupancy_guidance_scale": settings.occupancy_guidance,
+        "without_prior": settings.without_prior,
         "previews": is_interactive(),
         "mesh": None,
     }

@@ -26,6 +26,7 @@ class Settings:
     steps: int | None = None
     text_guidance: float | None = None
     occupancy_guidance: float | None = None
+    without_prior: bool = False
     cameras: str = "ALL"
     frame_step: int = 1
     image_size: int = 256

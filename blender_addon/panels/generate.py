@@ -190,6 +190,7 @@ def _numbers(layout: bpy.types.UILayout, settings: Any) -> None:
     if settings.use_guidance:
         column.prop(settings, "text_guidance", slider=True)
         column.prop(settings, "occupancy_guidance", slider=True)
+    column.prop(settings, "without_prior")
 
 
 def _button(layout: bpy.types.UILayout, context: bpy.types.Context) -> None:

@@ -74,6 +74,11 @@ class GenerationSettings:
         soft_min=1.0,
         soft_max=10.0,
     )
+    without_prior: BoolProperty(
+        name="Without Priors",
+        description="Boxes are shown as they are instead of with parts that make furniture of them, and text to scene "
+        "begins from noise instead of from a furnished room",
+    )
     cameras: EnumProperty(name="Cameras", description="One view is made for each", items=CAMERA_CHOICES)
     frame_step: IntProperty(
         name="Every", description="Frames from one view to the next", default=10, min=1, soft_max=250

@@ -128,7 +128,8 @@ class Composer(scene_service_pb2_grpc.SceneServiceServicer):
     def _scene(self, task: job_pb2.GenerateScene) -> Iterator[job_pb2.JobEvent]:
         volume = volume_from_message(task.volume)
         placed = PlacedLayout(ROOM, room_pose(volume))
-        yield job_pb2.JobEvent(layout=job_pb2.JobLayout(layout=layout_to_message(placed), notes=[]))
+        if not task.without_prior:
+            yield job_pb2.JobEvent(layout=job_pb2.JobLayout(layout=layout_to_message(placed), notes=[]))
         for view, camera in enumerate(task.cameras):
             image = camera_pb2.EncodedImage(format=camera_pb2.IMAGE_FORMAT_PNG, data=PIXEL, width=1, height=1)
             yield job_pb2.JobEvent(view=job_pb2.JobView(view=view, name=camera.name, image=image))

@@ -15,6 +15,7 @@ from occscene.placed_layout import load_layout
 
 from blender_addon.operators import command, composed, connecting, jobs, session
 from blender_addon.operators.composing import missing
+from blender_addon.operators.request import Request
 from blender_addon.operators.voxelizing import voxelized_blockout
 from blender_addon.scene.collect import collect_blockout
 from blender_addon.scene.given import given_objects
@@ -273,6 +274,25 @@ def test_text_to_scene_offers_its_blockout(scene: bpy.types.Scene, composer: str
     assert bpy.ops.occscene.import_blockout() == {"FINISHED"}
     assert scene.objects["sofa"].occscene.use_hint
     assert {"sofa", "chair.001"} <= set(voxelized_blockout(bpy.context).blockout.sources)
+
+
+def test_without_priors_text_to_scene_has_no_layout(scene: bpy.types.Scene, composer: str, tmp_path: Path) -> None:
+    """Set in the panel, as an argument, or on the command line; kept with the result, and brought back from it."""
+    scene.occscene.without_prior = True
+    bpy.ops.occscene.generate(task="TEXT", server=composer, directory=str(tmp_path / "panel"))
+    assert last().layout_file == ""
+    assert json.loads((tmp_path / "panel/result.json").read_text())["without_prior"] is True
+    scene.occscene.without_prior = False
+    assert bpy.ops.occscene.reload_settings() == {"FINISHED"}
+    assert scene.occscene.without_prior
+    bpy.ops.occscene.generate(task="TEXT", server=composer, without_prior=False, directory=str(tmp_path / "argument"))
+    assert last().layout_file == "layout.json"
+    scene.occscene.without_prior = False
+    bare = ["generate", "--task", "text", "--no-prior", "--output", str(tmp_path / "command"), "--server", composer]
+    assert command.main(bare) == 0
+    assert not (tmp_path / "command/layout.json").exists()
+    assert Request.from_json(last().request).settings.without_prior
+    assert not scene.occscene.without_prior
 
 
 def test_a_pipeline_without_a_layout_offers_none(scene: bpy.types.Scene, server: str, tmp_path: Path) -> None:
