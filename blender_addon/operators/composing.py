@@ -132,12 +132,18 @@ class OCCSCENE_OT_add_detail(Composing, bpy.types.Operator):
         return Composition(PlacedLayout(layout), tuple(given.sources[place] for place in places), with_parts=True)
 
 
+_NO_PRIOR = {
+    "layout_prior": "The server's model has no prior for layouts",
+    "parts_prior": "The server's model has no prior for parts",
+}
+
+
 def missing(scene: bpy.types.Scene, prior: str) -> str:
     """What keeps a button from working that needs `layout_prior` or `parts_prior`, or ""."""
     if scene.occscene.domain != "indoor":
         return "The priors know rooms: set the domain to Indoor"
     if connecting.last_check.has_prior(prior) is False:
-        return f"The server's model has no prior for {'parts' if prior == 'parts_prior' else 'layouts'}"
+        return _NO_PRIOR[prior]
     return ""
 
 

@@ -9,6 +9,7 @@ import time
 from typing import Any
 
 import bpy
+from bpy.app.translations import pgettext_rpt
 from bpy.props import StringProperty
 
 from ..bridge.link import BridgeError
@@ -51,12 +52,12 @@ class _ProgressPrinter:
 def status_line(result: Any) -> str:
     """Where a result stands, in a few words."""
     if result.state == "QUEUED" and result.position:
-        return f"queued, {result.position} job{'s' * (result.position != 1)} before this one"
+        return str(pgettext_rpt("queued, {} before this one").format(result.position))
     if result.state == "RUNNING" and result.phase == "denoising":
-        return f"denoising, step {result.step} of {result.steps}"
+        return str(pgettext_rpt("denoising, step {} of {}").format(result.step, result.steps))
     if result.state == "RUNNING" and result.phase:
-        return f"{result.phase} ..."
-    return str(result.bl_rna.properties["state"].enum_items[result.state].name).lower()
+        return str(pgettext_rpt(f"{result.phase} ..."))
+    return str(pgettext_rpt(result.bl_rna.properties["state"].enum_items[result.state].name)).lower()
 
 
 def _listed(operator: Any, context: bpy.types.Context) -> Any:

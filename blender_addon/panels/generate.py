@@ -15,6 +15,7 @@ from ..operators import connecting
 from ..operators.composing import missing, selected_tagged
 from ..operators.estimate import estimated_seconds, rough_time
 from ..operators.following import status_line
+from ..operators.request import Request
 from ..operators.styles import OCCSCENE_MT_styles
 from ..properties.results import UNFINISHED
 from ..scene.camera_objects import cameras_of
@@ -108,6 +109,7 @@ class VIEW3D_PT_occscene_furnish(SidebarPanel, bpy.types.Panel):
         row.operator("occscene.add_detail", icon="MOD_BUILD")
         text = pgettext_rpt("Gives {} selected their parts, puts the boxes away").format(chosen)
         wrapped_label(column, context, text if chosen else pgettext_rpt("Select what is to get parts"))
+        _last_answer(layout, context)
 
 
 class VIEW3D_PT_occscene_images(SidebarPanel, bpy.types.Panel):
@@ -235,6 +237,14 @@ def _missing(settings: Any, tagged: int, count: int) -> str:
         way_out = "raise the step" if settings.cameras == "ANIMATION" else "select fewer cameras"
         return f"{count} views are more than the {MAX_VIEWS} that one request may have: {way_out}"
     return ""
+
+
+def _last_answer(layout: bpy.types.UILayout, context: bpy.types.Context) -> None:
+    """What the newest result says if it came of these buttons; below them, since it may be long."""
+    results = context.scene.occscene.results
+    result = results[-1] if results else None
+    if result and result.message and Request.from_json(result.request).composition is not None:
+        wrapped_label(layout, context, result.message, icon="INFO" if result.state == "SUCCEEDED" else "ERROR")
 
 
 def _progress(layout: bpy.types.UILayout, result: Any) -> None:

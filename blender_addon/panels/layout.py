@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import textwrap
+
 import bpy
+from bpy.app.translations import pgettext_rpt
 
 
 class SidebarPanel:
@@ -14,16 +17,10 @@ class SidebarPanel:
 
 
 def wrapped_label(layout: bpy.types.UILayout, context: bpy.types.Context, text: str, icon: str = "NONE") -> None:
-    """Draws a text over as many lines as the sidebar's width asks for."""
+    """Draws a text, translated if it is known as a whole, over as many lines as the sidebar's width asks for."""
     scale = context.preferences.system.ui_scale
     per_line = max(20, int(context.region.width / (7.5 * scale)) - (6 if icon == "NONE" else 9))
     column = layout.column(align=True)
-    line = ""
-    for word in [*text.split(), ""]:
-        if word and len(line) + len(word) < per_line:
-            line = f"{line} {word}".strip()
-            continue
-        if line:
-            column.label(text=line, icon=icon)
-            icon = "BLANK1" if icon != "NONE" else "NONE"
-        line = word
+    for line in textwrap.wrap(pgettext_rpt(text), per_line, break_on_hyphens=False):
+        column.label(text=line, icon=icon, translate=False)
+        icon = "BLANK1" if icon != "NONE" else "NONE"

@@ -128,8 +128,8 @@ def _active(layout: bpy.types.UILayout, context: bpy.types.Context, result: Any)
     if prompt:
         wrapped_label(layout, context, textwrap.shorten(prompt, PROMPT_LENGTH, placeholder=" ..."))
     wrapped_label(layout, context, _facts(result, request), icon=_STATE_ICONS.get(result.state, "TIME"))
-    if result.message:
-        wrapped_label(layout, context, result.message, icon="INFO" if result.state == "SUCCEEDED" else "ERROR")
+    if result.message and result.state != "SUCCEEDED":
+        wrapped_label(layout, context, result.message, icon="ERROR")
     if result.state in ("DISCONNECTED", "RECONNECTING"):
         layout.operator("occscene.reconnect", icon="FILE_REFRESH").result = result.name
     if result.layout_file and request.composition is None:
@@ -144,6 +144,8 @@ def _active(layout: bpy.types.UILayout, context: bpy.types.Context, result: Any)
         button.result, button.target = result.name, "SELECTED"
         if any(is_projected(thing) for thing in context.scene.objects):
             column.operator("occscene.remove_projection", icon="LOOP_BACK")
+    if result.message and result.state == "SUCCEEDED":  # notes may be long: the buttons stay in sight
+        wrapped_label(layout, context, result.message, icon="INFO")
 
 
 def _views(layout: bpy.types.UILayout, result: Any) -> None:

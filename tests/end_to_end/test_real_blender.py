@@ -11,11 +11,16 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 from occscene.grid import load_grid
+from occscene.placed_layout import PlacedLayout, save_layout
 from PIL import Image
+
+from tests.blender.compose_server import ROOM
+from tests.blender.server_process import compose_server
 
 BLENDER = os.environ.get("BLENDER", "")
 pytestmark = pytest.mark.skipif(not BLENDER, reason="$BLENDER names no Blender executable")
@@ -91,6 +96,62 @@ def test_the_button_generates_in_a_window(extension: Path, sample: tuple[Path, s
     pixels = np.load(picture)[..., :3]
     assert min(pixels.shape[:2]) > 100
     assert len(np.unique(pixels.reshape(-1, 3), axis=0)) > 50  # swatches, text and widgets, not an empty region
+
+
+@pytest.fixture(scope="module")
+def furnished(extension: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str, dict[str, Any]]:
+    """What each case of `in_window_furnishing` found."""
+    folder = tmp_path_factory.mktemp("furnished")
+    save_layout(folder / "layout.json", PlacedLayout(ROOM))
+    script = Path(__file__).with_name("in_window_furnishing.py")
+    with compose_server(folder) as address:
+        arguments = [address, folder / "layout.json", folder, folder / "found.json"]
+        subprocess.run([os.environ["BLENDER_WINDOW"], "--python", script, "--", *arguments], timeout=800, check=False)
+    return dict(json.loads((folder / "found.json").read_text()))
+
+
+BUTTONS = ("complete", "redraw", "add_detail")
+
+
+@pytest.mark.skipif("BLENDER_WINDOW" not in os.environ, reason="$BLENDER_WINDOW names no Blender with a display")
+@pytest.mark.timeout(900)  # all cases in one window, drawn by software
+@pytest.mark.parametrize(
+    "case",
+    [
+        "import blockout",
+        *BUTTONS,
+        *(f"{button} {when}" for button in BUTTONS for when in ("in edit mode", "reselected", "undone meanwhile")),
+    ],
+)
+def test_one_undo_takes_a_change_back_and_one_redo_brings_it(furnished: dict[str, dict[str, Any]], case: str) -> None:
+    found = furnished[case]
+    assert "error" not in found, found["error"]
+    before, after = found["before"], found["after"]
+    changed = {name for name in before | after if before.get(name) != after.get(name)}
+    assert (
+        changed
+        == {
+            "import": {name for name in after if name not in before},
+            "complete": {"lamp", "rug"},
+            "redraw": {"sofa"},
+            "add_detail": {"sofa", "sofa Detail"},
+        }[case.split(" ")[0]]
+    )
+    assert len(changed) > 10 or case != "import blockout"
+    assert found["undone"] == found["a little later"] == before
+    assert found["redone"] == after
+    if case != "import blockout":
+        assert found["state"] == "SUCCEEDED"
+        assert "sofa" in found["message"] or case.startswith("complete")
+    if "edit mode" in case:
+        message, mode, names = found["in edit mode"]
+        assert (message, mode) == ("", "EDIT_MESH")  # it waits
+        assert set(names) == set(before)
+        assert before["chair"][1] > 6  # what was edited is kept
+    if "reselected" in case:
+        assert found["selected"] == ["chair"]
+    if "undone" in case:
+        assert found["moved back"] == 0
 
 
 @pytest.mark.skipif("BLENDER_WINDOW" not in os.environ, reason="$BLENDER_WINDOW names no Blender with a display")
