@@ -82,17 +82,19 @@ class VIEW3D_PT_occscene_furnish(SidebarPanel, bpy.types.Panel):
         """Draws the buttons, and what each will do."""
         layout = self.layout
         scene = context.scene
-        for prior in ("layout_prior", "parts_prior"):
-            why = missing(scene, prior)
-            if why:
-                wrapped_label(layout, context, why, icon="INFO")
-        if connecting.last_check.has_prior("layout_prior") is None:
+        reasons = [missing(scene, prior) for prior in ("layout_prior", "parts_prior")]
+        for why in dict.fromkeys(filter(None, reasons)):
+            wrapped_label(layout, context, why, icon="INFO")
+        check = connecting.last_check
+        if check.has_prior("layout_prior") is None and not any(reasons):
             layout.operator("occscene.test_connection", text="Ask What the Server Can", icon="QUESTION").server = ""
+            if check.is_running or check.failed:
+                wrapped_label(layout, context, check.line(), icon="TIME" if check.is_running else "ERROR")
         tagged = sum(number for name, number in drawn_counts(scene).items() if name)
         chosen = len(selected_tagged(context))
         column = layout.column(align=True)
         column.operator("occscene.complete", icon="HOME")
-        text = pgettext_rpt("Keeps all {} tagged, furnishes the rest as the prompt says").format(tagged)
+        text = pgettext_rpt("Keeps {} tagged, furnishes the rest as the prompt says").format(tagged)
         wrapped_label(
             column, context, text if tagged else pgettext_rpt("Furnishes the empty volume as the prompt says")
         )

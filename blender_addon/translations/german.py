@@ -94,13 +94,13 @@ GERMAN = {
     "Import Blockout": "Blockout importieren",
     "Import Layout File": "Layout-Datei importieren",
     "Ask What the Server Can": "Fragen, was der Server kann",
-    "Keeps all {} tagged, furnishes the rest as the prompt says": (
-        "Behält alle {} mit Klasse, richtet den Rest nach dem Prompt ein"
+    "Keeps {} tagged, furnishes the rest as the prompt says": (
+        "Behält {} mit Klasse, richtet den Rest nach dem Prompt ein"
     ),
     "Furnishes the empty volume as the prompt says": "Richtet das leere Volumen nach dem Prompt ein",
-    "Draws {} selected anew, keeps {}": "Zeichnet {} Ausgewählte neu, behält {}",
+    "Draws {} selected anew, keeps {}": "Zeichnet {} der Auswahl neu, behält {}",
     "Select what to draw anew": "Auswählen, was neu gezeichnet wird",
-    "Gives {} selected their parts, puts the boxes away": "Gibt {} Ausgewählten ihre Teile, legt die Quader weg",
+    "Gives {} selected their parts, puts the boxes away": "Gibt {} der Auswahl ihre Teile, legt die Quader weg",
     "Select what is to get parts": "Auswählen, was Teile bekommt",
     "The priors know rooms: set the domain to Indoor": "Die Priors kennen Räume: den Bereich auf Innenraum stellen",
     "The server's model has no prior for layouts": "Das Modell des Servers hat keinen Prior für Layouts",

@@ -36,7 +36,8 @@ def state() -> dict[str, list[object]]:
     """What the artist has made, but for the results that the extension lists."""
     return {
         obj.name: [
-            [round(value, 4) for row in obj.matrix_world for value in row],
+            # of what is hidden, Blender brings the world matrix up to date only when it is shown again
+            [round(value, 4) for row in (obj.matrix_basis if obj.hide_viewport else obj.matrix_world) for value in row],
             len(obj.data.polygons) if obj.type == "MESH" else 0,
             obj.occscene.class_name,
             [round(value, 4) for value in obj.color],
