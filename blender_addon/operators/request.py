@@ -16,7 +16,7 @@ from ..scene.cameras import SceneView
 class Settings:
     """The words and numbers of a request; None leaves a number to the model.
 
-    The last five are what the views were chosen by and what was sent, so that a result's settings can be brought back.
+    The last four are what the views were chosen by and what was sent, so that a result's settings can be brought back.
     """
 
     prompt: str = ""
