@@ -12,6 +12,9 @@ from occscene_server.studio.ray_march import looked_up, march
 from occscene_server.studio.room import Room
 
 VIEWS = 4
+DRAWN_SIDE = 256
+"""Pixels of the square views that cameras are drawn for; another size is the same cameras `resized`."""
+
 FIELD_OF_VIEW = (62.0, 80.0)
 EYE_HEIGHT = (1.2, 1.7)
 CLEARANCE = 0.28
@@ -41,15 +44,14 @@ def look_at(
     return PinholeCamera(name, side, side, focal, focal, side / 2.0, side / 2.0, pose)
 
 
-def draw_cameras(room: Room, grid: SemanticGrid, side: int) -> tuple[PinholeCamera, ...]:
-    """Four cameras for `room`, named "0" to "3", each from another quarter of the floor.
+def draw_cameras(room: Room, grid: SemanticGrid) -> tuple[PinholeCamera, ...]:
+    """Four cameras of `DRAWN_SIDE` pixels for `room`, named "0" to "3", each from another quarter of the floor.
 
     Of several acceptable cameras in a quarter the one is taken that shows most different items.
 
     Args:
         room: its seed decides.
         grid: the room's true grid with instances; cameras inside its voxels are rejected.
-        side: pixels.
 
     Raises:
         NoViewError: a quarter of the room and the whole room have no acceptable camera.
@@ -57,9 +59,7 @@ def draw_cameras(room: Room, grid: SemanticGrid, side: int) -> tuple[PinholeCame
     rng = np.random.default_rng([room.seed, 7])
     quarters = rng.permutation([(0, 0), (1, 0), (1, 1), (0, 1)])
     focus = _furnished_middle(room)
-    return tuple(
-        _draw_camera(str(view), room, grid, side, focus, quarter, rng) for view, quarter in enumerate(quarters)
-    )
+    return tuple(_draw_camera(str(view), room, grid, focus, quarter, rng) for view, quarter in enumerate(quarters))
 
 
 def _furnished_middle(room: Room) -> NDArray[np.float64]:
@@ -75,7 +75,6 @@ def _draw_camera(
     name: str,
     room: Room,
     grid: SemanticGrid,
-    side: int,
     focus: NDArray[np.float64],
     quarter: NDArray[np.int64],
     rng: np.random.Generator,
@@ -90,7 +89,7 @@ def _draw_camera(
         low, high = margin, np.array(room.size[:2]) - margin
         eye = np.array([*np.clip(across * room.size[:2], low, high), rng.uniform(*EYE_HEIGHT)])
         target = focus + rng.normal(0.0, (0.5, 0.5, 0.18))
-        camera = look_at(name, eye, target, side, rng.uniform(*FIELD_OF_VIEW))
+        camera = look_at(name, eye, target, DRAWN_SIDE, rng.uniform(*FIELD_OF_VIEW))
         if np.linalg.norm(target[:2] - eye[:2]) < 0.9 or not _is_clear(grid, eye):
             continue
         score = _score(grid, camera)

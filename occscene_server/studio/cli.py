@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated
 
 import typer
+from occscene.limits import MAX_IMAGE_SIDE, MIN_IMAGE_SIDE
 from rich.progress import BarColumn, MofNCompleteColumn, TimeElapsedColumn, TimeRemainingColumn
 
 from occscene_server.data.layouts import ROOMS_PER_FILE, layouts_file
 from occscene_server.data.scene_mesh import MESHES_FILE
+from occscene_server.data.scene_windows import WINDOW_SIDE, missing_windows
 from occscene_server.studio.domains import DOMAINS
 from occscene_server.studio.layouts import write_rooms
 from occscene_server.studio.scene_meshes import add_meshes
 from occscene_server.studio.sheet import contact_sheet
-from occscene_server.studio.workers import SceneTask, render_all
+from occscene_server.studio.workers import SceneTask, Task, WindowsTask, render_all
 from occscene_server.terminal import PlainTextColumn, errors, progress_bar
 from occscene_server.training.dataset import list_scenes, read_scene, scene_folder
 
@@ -28,6 +31,9 @@ def render(
     output: Annotated[Path, typer.Option(help="Folder that receives a folder for each scene.")],
     scenes: Annotated[str, typer.Option(help="Seeds FIRST:END or FIRST:END:STEP, END not included.")] = "0:8",
     domain: Annotated[str, typer.Option(help="What to render: indoor.")] = "indoor",
+    image_size: Annotated[
+        int, typer.Option(min=MIN_IMAGE_SIDE, max=MAX_IMAGE_SIDE, help="Pixels of a side of the square views.")
+    ] = 256,
     workers: Annotated[int, typer.Option(min=1, help="Processes of one thread each.")] = 2,
     semantics: Annotated[bool, typer.Option(help="Also store which item each pixel shows.")] = False,
 ) -> None:
@@ -39,7 +45,32 @@ def render(
         errors.say(f"all scenes of {scenes} are in {output} already")
         return
     output.mkdir(parents=True, exist_ok=True)
-    tasks = [SceneTask(domain, seed, output, semantics) for seed in seeds]
+    _run_all([SceneTask(domain, seed, output, image_size, semantics) for seed in seeds], workers, VIEWS_PER_SCENE)
+
+
+@studio_app.command()
+def windows(
+    folder: Annotated[Path, typer.Argument(exists=True, file_okay=False, help="Folder of rendered indoor scenes.")],
+    windows: Annotated[int, typer.Option(min=1, help="Windows of each view.")] = 1,
+    size: Annotated[
+        int, typer.Option(min=WINDOW_SIDE + 1, max=MAX_IMAGE_SIDE, help="Pixels of a side of the whole view.")
+    ] = 512,
+    workers: Annotated[int, typer.Option(min=1, help="Processes of one thread each.")] = 2,
+) -> None:
+    """Add random windows of 256 pixels of larger views to scenes; what is already there is kept."""
+    tasks = [
+        WindowsTask(int(path.name.removeprefix("scene_")), path, windows, size)
+        for path in list_scenes(folder)
+        if missing_windows(path, VIEWS_PER_SCENE, windows, size)
+    ]
+    if not tasks:
+        errors.say(f"all scenes of {folder} have {windows} windows of each view at {size} pixels already")
+        return
+    _run_all(tasks, workers, VIEWS_PER_SCENE * windows)
+
+
+def _run_all(tasks: Sequence[Task], workers: int, images: int) -> None:
+    """Runs tasks that render so many images each, and exits with 1 if one of them fails twice."""
     columns = (PlainTextColumn(), BarColumn(), MofNCompleteColumn(), PlainTextColumn("{task.fields[speed]}"))
     failed: list[int] = []
     finished = 0
@@ -56,8 +87,7 @@ def render(
                 errors.say(f"scene {seed}: {outcome.error}; left out")
                 failed.append(seed)
             elapsed = progress.tasks[bar].elapsed or 0.0
-            speed = VIEWS_PER_SCENE * finished / max(elapsed, 1e-6)
-            progress.update(bar, advance=1, speed=f"{speed:.2f} views/s")
+            progress.update(bar, advance=1, speed=f"{images * finished / max(elapsed, 1e-6):.2f} images/s")
     if failed:
         errors.say(f"{len(failed)} of {len(tasks)} scenes could not be rendered: {failed}")
         raise typer.Exit(1)

@@ -15,6 +15,11 @@ from occscene.camera import PinholeCamera
 from occscene_server.studio.blender_scene import add_camera
 from occscene_server.studio.shader_graph import ShaderGraph
 
+LUMINANCE = np.array([0.2126, 0.7152, 0.0722], np.float32)
+"""Of linear sRGB (IEC 61966-2-1)."""
+
+Window = tuple[int, int, int]
+
 
 @dataclass(frozen=True)
 class RenderSettings:
@@ -35,6 +40,25 @@ def render_views(cameras: Sequence[PinholeCamera], settings: RenderSettings, see
     Returns:
         (views, height, width, 3) scene-linear radiance, not yet exposed: see `develop`.
     """
+    scene = _prepare_views(settings, seed)
+    return np.stack([_render(scene, camera) for camera in cameras])
+
+
+def render_windows(
+    cameras: Sequence[PinholeCamera], windows: Sequence[Window], settings: RenderSettings, seed: int
+) -> NDArray[np.float32]:
+    """Renders one window (x, y, side), in pixels from the upper left, of each camera's view.
+
+    Returns:
+        (windows, side, side, 3) scene-linear radiance.
+    """
+    scene = _prepare_views(settings, seed)
+    pixels = np.stack([_render(scene, camera, window) for camera, window in zip(cameras, windows, strict=True)])
+    scene.render.use_border = False
+    return pixels
+
+
+def _prepare_views(settings: RenderSettings, seed: int) -> bpy.types.Scene:
     scene = _prepare(settings)
     cycles = scene.cycles
     cycles.samples = settings.samples
@@ -44,7 +68,7 @@ def render_views(cameras: Sequence[PinholeCamera], settings: RenderSettings, see
     cycles.denoising_quality = "BALANCED"
     cycles.denoising_prefilter = "FAST"
     cycles.denoising_input_passes = "RGB_ALBEDO_NORMAL"
-    return np.stack([_render(scene, camera) for camera in cameras])
+    return scene
 
 
 def render_items(cameras: Sequence[PinholeCamera], threads: int = 1) -> NDArray[np.uint16]:
@@ -65,21 +89,24 @@ def render_items(cameras: Sequence[PinholeCamera], threads: int = 1) -> NDArray[
     return numbers
 
 
-def develop(radiance: NDArray[np.float32], key: float) -> NDArray[np.uint8]:
-    """Exposes all views of one scene alike and encodes them as sRGB.
+def exposure(radiance: NDArray[np.float32], key: float) -> float:
+    """The factor that brings the geometric mean of all pixels of a scene's views to the linear brightness `key`."""
+    return key / float(np.exp(np.log(np.clip(radiance @ LUMINANCE, 1e-3, None)).mean()))
 
-    The geometric mean of all pixels is brought to `key`; highlights above 0.6 are rolled off smoothly, by the pixel's
-    largest channel, so that hues stay.
+
+def develop(radiance: NDArray[np.float32], factor: float) -> NDArray[np.uint8]:
+    """Exposes views and encodes them as sRGB.
+
+    Highlights above 0.6 are rolled off smoothly, by the pixel's largest channel, so that hues stay.
 
     Args:
         radiance: (views, height, width, 3) scene-linear.
-        key: linear brightness.
+        factor: the `exposure`, one for all views of a scene.
 
     Returns:
         (views, height, width, 3) sRGB.
     """
-    luminance = radiance @ np.array([0.2126, 0.7152, 0.0722], np.float32)
-    exposed = radiance * (key / np.exp(np.log(np.clip(luminance, 1e-3, None)).mean()))
+    exposed = radiance * np.float32(factor)
     peak = np.maximum(exposed.max(axis=-1, keepdims=True), 1e-6)
     knee = 0.6
     rolled = np.where(peak > knee, knee + (1 - knee) * (1 - np.exp(-(peak - knee) / (1 - knee) / 1.4)), peak)
@@ -118,22 +145,37 @@ def _prepare(settings: RenderSettings) -> bpy.types.Scene:
     return scene
 
 
-def _render(scene: bpy.types.Scene, camera: PinholeCamera) -> NDArray[np.float32]:
-    """One view as float32 (height, width, 3), through an EXR file: Blender offers a finished render in no other way."""
+def _render(scene: bpy.types.Scene, camera: PinholeCamera, window: Window | None = None) -> NDArray[np.float32]:
+    """One view, or a window of it, as float32 (height, width, 3).
+
+    It goes through an EXR file: Blender offers a finished render in no other way.
+    """
+    width, height = camera.width, camera.height
     thing = add_camera(camera)
     scene.camera = thing
-    scene.render.resolution_x, scene.render.resolution_y = camera.width, camera.height
+    scene.render.resolution_x, scene.render.resolution_y = width, height
+    if window is not None:
+        _set_border(scene, window, width, height)
+        width = height = window[2]
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "view.exr"
         scene.render.filepath = str(path)
         bpy.ops.render.render(write_still=True)
         image = bpy.data.images.load(str(path))
         image.colorspace_settings.name = "Non-Color"
-        pixels = np.empty(camera.width * camera.height * 4, np.float32)
+        pixels = np.empty(width * height * 4, np.float32)
         image.pixels.foreach_get(pixels)
         bpy.data.images.remove(image)
     bpy.data.objects.remove(thing)
-    return pixels.reshape(camera.height, camera.width, 4)[::-1, :, :3]
+    return pixels.reshape(height, width, 4)[::-1, :, :3]
+
+
+def _set_border(scene: bpy.types.Scene, window: Window, width: int, height: int) -> None:
+    x, y, side = window
+    render, inside = scene.render, 0.25  # Blender rounds borders down to whole pixels: a quarter guards against 32 bits
+    render.use_border = render.use_crop_to_border = True
+    render.border_min_x, render.border_max_x = (x + inside) / width, (x + side + inside) / width
+    render.border_min_y, render.border_max_y = (height - y - side + inside) / height, (height - y + inside) / height
 
 
 def _index_material() -> bpy.types.Material:

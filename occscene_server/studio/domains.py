@@ -10,8 +10,8 @@ DOMAINS = {"indoor": "occscene_server.studio.render_scene:render_indoor_scene"}
 """What renders each domain, as module:function: Blender is loaded only where a scene is rendered."""
 
 
-def render_scene(domain: str, seed: int, semantics: bool = False) -> RenderedScene:
-    """Renders the scene of `seed` in `domain`, one of `DOMAINS`."""
+def render_scene(domain: str, seed: int, side: int, semantics: bool = False) -> RenderedScene:
+    """Renders the scene of `seed` in `domain`, one of `DOMAINS`, in views of `side` pixels."""
     module, function = DOMAINS[domain].split(":")
-    scene: RenderedScene = getattr(import_module(module), function)(seed, semantics=semantics)
+    scene: RenderedScene = getattr(import_module(module), function)(seed, side, semantics=semantics)
     return scene

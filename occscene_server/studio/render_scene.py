@@ -6,7 +6,7 @@ import numpy as np
 
 from occscene_server.studio.blender_scene import build_scene
 from occscene_server.studio.cameras import draw_cameras, visible_items
-from occscene_server.studio.cycles import RenderSettings, develop, render_items, render_views
+from occscene_server.studio.cycles import RenderSettings, develop, exposure, render_items, render_views
 from occscene_server.studio.indoor import build_room
 from occscene_server.studio.lighting import LIGHTINGS
 from occscene_server.studio.prompt import compose_prompt
@@ -18,7 +18,7 @@ from occscene_server.training.dataset import ItemFacts, RenderedScene, SceneInfo
 def render_indoor_scene(
     seed: int, side: int = 256, settings: RenderSettings | None = None, semantics: bool = False
 ) -> RenderedScene:
-    """Builds and renders the room of `seed`; the same seed gives the same grids, cameras and prompt.
+    """Builds and renders the room of `seed`; the same seed gives the same grids, cameras and prompt at any size.
 
     Args:
         seed: of the room.
@@ -32,12 +32,14 @@ def render_indoor_scene(
     settings = settings or RenderSettings()
     room = build_room(seed)
     occupancy, blockout = room_grids(room)
-    cameras = draw_cameras(room, occupancy, side)
-    shares = visible_items(occupancy, cameras)
+    drawn = draw_cameras(room, occupancy)
+    cameras = tuple(camera.resized(side, side) for camera in drawn)
+    shares = visible_items(occupancy, drawn)
     shown = [room.items[id_ - 1] for id_ in shares]
     prompt = compose_prompt(room, [item.name for item in shown], np.random.default_rng([seed, 5]))
     build_scene(room)
-    views = develop(render_views(cameras, settings, seed), LIGHTINGS[room.light].key)
+    radiance = render_views(cameras, settings, seed)
+    views = develop(radiance, exposure(radiance, LIGHTINGS[room.light].key))
     items = render_items(cameras, settings.threads) if semantics else None
     facts: tuple[ItemFacts, ...] = tuple(
         {"id": id_, "name": item.name, "class": item.class_name, "phrase": item.phrase, "share": round(share, 4)}

@@ -91,7 +91,7 @@ def build_sample(kind: str) -> None:
             blockout.objects.link(_box_object(item))
     scene.render.resolution_x = scene.render.resolution_y = VIEW_SIDE
     scene.render.resolution_percentage = 100
-    for camera in draw_cameras(room, room_grids(room)[0], VIEW_SIDE):
+    for camera in draw_cameras(room, room_grids(room)[0]):
         thing = add_camera(camera)
         thing.name = thing.data.name = f"camera_{int(camera.name) + 1}"
         thing.data.display_size = 0.3

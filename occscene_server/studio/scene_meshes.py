@@ -31,11 +31,16 @@ def add_meshes(folder: Path, seed: int) -> bool:
         False if the grammar's room of `seed` is no longer the one that was rendered; nothing is stored then.
     """
     room = build_room(seed)
-    stored, drawn = read_grids(folder), room_grids(room)
-    if not all(np.array_equal(old.labels, new.labels) for old, new in zip(stored, drawn, strict=True)):
+    if not is_same_room(folder, room):
         return False
     write_meshes(folder, room_meshes(room))
     return True
+
+
+def is_same_room(folder: Path, room: Room) -> bool:
+    """Whether a stored scene's grids are those of `room`."""
+    stored, drawn = read_grids(folder), room_grids(room)
+    return all(np.array_equal(old.labels, new.labels) for old, new in zip(stored, drawn, strict=True))
 
 
 def _mesh_of_parts(parts: Sequence[tuple[int, Part]], classes: NDArray[np.uint8]) -> TriangleMesh:

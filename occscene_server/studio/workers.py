@@ -11,26 +11,62 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from multiprocessing.connection import Connection, wait
 from pathlib import Path
+from typing import Protocol
 
 ATTEMPTS = 2
 SCENES_PER_PROCESS = 100
 
 
+class Task(Protocol):
+    """What a worker is to do with one scene; it is pickled."""
+
+    @property
+    def seed(self) -> int:
+        """The scene's."""
+
+    def run(self) -> None:
+        """Does it, in a worker process; whatever it raises is reported."""
+
+
 @dataclass(frozen=True)
 class SceneTask:
-    """What a worker is to render: a scene of `domain` from `seed` into `root`."""
+    """A scene of `domain` is rendered from `seed` into `root`, in views of `side` pixels."""
 
     domain: str
     seed: int
     root: Path
+    side: int
     semantics: bool
+
+    def run(self) -> None:
+        """Renders the scene and writes it."""
+        from occscene_server.studio.domains import render_scene
+        from occscene_server.training.dataset import write_scene
+
+        write_scene(self.root, render_scene(self.domain, self.seed, self.side, self.semantics))
+
+
+@dataclass(frozen=True)
+class WindowsTask:
+    """The scene of `seed` in `folder` gets `count` windows of each of its views at `size` pixels."""
+
+    seed: int
+    folder: Path
+    count: int
+    size: int
+
+    def run(self) -> None:
+        """Renders the windows and stores them."""
+        from occscene_server.studio.view_windows import render_missing_windows
+
+        render_missing_windows(self.folder, self.count, self.size)
 
 
 @dataclass(frozen=True)
 class SceneOutcome:
     """What came of a task: `error` is None, or why the scene is not there."""
 
-    task: SceneTask
+    task: Task
     error: str | None
     will_retry: bool = False
 
@@ -40,12 +76,12 @@ class _Worker:
     process: multiprocessing.process.BaseProcess
     pipe: Connection
     core: int
-    task: SceneTask | None = None
+    task: Task | None = None
     finished: int = 0
 
 
-def render_all(tasks: Sequence[SceneTask], workers: int) -> Iterator[SceneOutcome]:
-    """Renders scenes in `workers` processes and yields what came of each as it ends.
+def render_all(tasks: Sequence[Task], workers: int) -> Iterator[SceneOutcome]:
+    """Runs tasks in `workers` processes and yields what came of each as it ends.
 
     A scene whose worker raises or dies is tried once more. Processes are replaced now and then, because Blender's
     memory grows.
@@ -110,16 +146,13 @@ def _work(pipe: Connection, core: int) -> None:
     if hasattr(os, "sched_setaffinity"):
         os.sched_setaffinity(0, {core})
     _silence_blender()
-    from occscene_server.studio.domains import render_scene
-    from occscene_server.training.dataset import write_scene
-
     while True:
         try:
-            task: SceneTask = pipe.recv()
+            task: Task = pipe.recv()
         except EOFError:
             return
         try:
-            write_scene(task.root, render_scene(task.domain, task.seed, semantics=task.semantics))
+            task.run()
         except Exception as error:  # whatever a scene does, the next one must be rendered
             traceback.print_exc()
             pipe.send(f"{type(error).__name__}: {error}")

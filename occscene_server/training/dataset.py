@@ -2,7 +2,7 @@
 
 A scene is a folder `scene_000123` with `view_0.webp` to `view_3.webp` (sRGB), `scene.npz` (grids and cameras),
 `scene.json` (prompt and what there is to ask about), `meshes.npz` (the triangles of both grids) and, where asked for,
-`items.npz` (which item each pixel shows).
+`items.npz` (which item each pixel shows) and windows of larger views (`data.scene_windows`). Views may have any size.
 """
 
 from __future__ import annotations
@@ -18,12 +18,11 @@ import numpy as np
 from numpy.typing import NDArray
 from occscene.camera import PinholeCamera
 from occscene.grid import GridObject, SemanticGrid
-from PIL import Image
 
 from occscene_server.data.scene_mesh import SceneMeshes, write_meshes
+from occscene_server.data.view_files import read_view, write_view
 
 ItemFacts = dict[str, str | int | float]
-WEBP_QUALITY = 90
 HOLD_OUT_EVERY = 20
 
 
@@ -96,7 +95,7 @@ def write_scene(root: Path, scene: RenderedScene) -> Path:
     shutil.rmtree(partial, ignore_errors=True)
     partial.mkdir(parents=True)
     for index, view in enumerate(scene.views):
-        Image.fromarray(view).save(partial / f"view_{index}.webp", quality=WEBP_QUALITY, method=4)
+        write_view(partial / f"view_{index}.webp", view)
     (partial / "scene.json").write_text(json.dumps(asdict(scene.info), indent=1) + "\n", encoding="utf-8")
     cameras = scene.cameras
     np.savez_compressed(
@@ -127,7 +126,7 @@ def read_scene(folder: Path) -> RenderedScene:
     info = SceneInfo(**(facts | {"items": tuple(facts["items"])}))
     occupancy, blockout = read_grids(folder)
     cameras = read_cameras(folder)
-    views = np.stack([np.asarray(Image.open(folder / f"view_{i}.webp").convert("RGB")) for i in range(len(cameras))])
+    views = np.stack([read_view(folder / f"view_{i}.webp") for i in range(len(cameras))])
     items = None
     if (folder / "items.npz").exists():
         with np.load(folder / "items.npz", allow_pickle=False) as members:

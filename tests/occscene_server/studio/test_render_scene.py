@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from dataclasses import replace
 from pathlib import Path
 
@@ -14,6 +16,7 @@ pytest.importorskip("bpy")
 
 from blender_addon.geometry.voxelize import TriangleObject, voxelize
 from occscene_server.data.scene_mesh import MESHES_FILE, read_meshes
+from occscene_server.data.scene_windows import missing_windows, read_window, window_places
 from occscene_server.studio.cli import studio_app
 from occscene_server.studio.cycles import RenderSettings
 from occscene_server.studio.indoor import build_room
@@ -21,6 +24,7 @@ from occscene_server.studio.ray_march import semantic_agreement
 from occscene_server.studio.render_scene import render_indoor_scene
 from occscene_server.studio.scene_grids import classes_of_items
 from occscene_server.studio.sheet import contact_sheet
+from occscene_server.studio.view_windows import render_missing_windows
 from occscene_server.training.dataset import RenderedScene, list_scenes, read_scene, split_of, write_scene
 
 SEED = 3
@@ -103,6 +107,71 @@ def test_triangles_of_older_scenes_are_added(scene: RenderedScene, tmp_path: Pat
     outcome = CliRunner().invoke(studio_app, ["meshes", str(tmp_path)])
     assert outcome.exit_code == 1
     assert "scene_000004" in outcome.output
+
+
+def studio(*arguments: str) -> subprocess.CompletedProcess[str]:
+    """Runs a command in a process of its own, as workers cannot be started where Blender is loaded."""
+    command = [sys.executable, "-m", "occscene_server.cli", "studio", *arguments, "--workers", "1"]
+    return subprocess.run(command, capture_output=True, text=True, check=False)
+
+
+def test_another_size_is_the_same_cameras(scene: RenderedScene, tmp_path: Path) -> None:
+    outcome = studio("render", "--scenes", f"{SEED}:{SEED + 1}", "--image-size", "96", "--output", str(tmp_path))
+    assert outcome.returncode == 0, outcome.stderr
+    larger = read_scene(list_scenes(tmp_path)[0])
+    assert larger.views.shape == (4, 96, 96, 3)
+    assert larger.info == scene.info
+    for camera, other in zip(scene.cameras, larger.cameras, strict=True):
+        np.testing.assert_array_equal(camera.world_from_camera, other.world_from_camera)
+        assert (other.width, other.height) == (96, 96)
+        np.testing.assert_allclose(other.intrinsics[:2] / 96, camera.intrinsics[:2] / 64)
+    halved = larger.views.reshape(4, 32, 3, 32, 3, 3).mean((2, 4)), scene.views.reshape(4, 32, 2, 32, 2, 3).mean((2, 4))
+    assert np.abs(halved[0] - halved[1]).mean() < 10
+
+
+@pytest.fixture(scope="module")
+def calm_scene() -> RenderedScene:
+    return render_indoor_scene(SEED, side=64)
+
+
+def test_windows_show_what_the_whole_view_does(calm_scene: RenderedScene, tmp_path: Path) -> None:
+    folder, settings = write_scene(tmp_path, calm_scene), RenderSettings()
+    render_missing_windows(folder, 2, 192, side=80, settings=settings)
+    whole = render_indoor_scene(SEED, side=192, settings=settings).views.astype(int)
+    places = window_places(folder)
+    assert [(place.view, place.number) for place in places] == [(view, k) for view in range(4) for k in (0, 1)]
+    assert len({place.origin for place in places}) == 8
+    for place in places:
+        pixels, (x, y) = read_window(folder, place).astype(int), place.origin
+        assert pixels.shape == (80, 80, 3)
+        own = np.abs(pixels - whole[place.view, y : y + 80, x : x + 80]).mean()
+        shifted = whole[place.view, y : y + 80, min(x, 109) + 3 : min(x, 109) + 83]
+        assert own < 9, place
+        assert own < np.abs(pixels - shifted).mean(), place
+
+
+def test_windows_that_are_there_are_kept(calm_scene: RenderedScene, tmp_path: Path) -> None:
+    folder, settings = write_scene(tmp_path, calm_scene), RenderSettings()
+    render_missing_windows(folder, 1, 128, side=64, settings=settings)
+    first = {path.name: path.read_bytes() for path in folder.glob("window_*")}
+    render_missing_windows(folder, 2, 128, side=64, settings=settings)
+    render_missing_windows(folder, 1, 192, side=64, settings=settings)
+    assert {name: (folder / name).read_bytes() for name in first} == first
+    assert sorted(place.full_size for place in window_places(folder)) == [128] * 8 + [192] * 4
+    assert not missing_windows(folder, 4, 2, 128, side=64)
+    assert [place.number for place in missing_windows(folder, 4, 2, 192, side=64)] == [3] * 4
+    assert len(list(folder.glob("window_*"))) == len(window_places(folder)) == 12
+
+
+def test_windows_of_another_room_are_refused(scene: RenderedScene, tmp_path: Path) -> None:
+    folder = write_scene(tmp_path, replace(scene, info=replace(scene.info, seed=SEED + 1)))
+    outcome = studio("windows", str(tmp_path), "--size", "320")
+    assert outcome.returncode == 1
+    assert "another version of the studio" in " ".join(outcome.stderr.split())
+    other_light = write_scene(tmp_path, replace(scene, views=scene.views[:, ::-1]))
+    with pytest.raises(ValueError, match="differ from the stored views"):
+        render_missing_windows(other_light, 1, 128, side=64, settings=RenderSettings())
+    assert not list(folder.glob("window*")) + list(other_light.glob("window*"))
 
 
 def test_split_by_seed() -> None:
