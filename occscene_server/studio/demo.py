@@ -25,7 +25,7 @@ from PIL import Image, ImageDraw
 
 import blender_addon
 from blender_addon.scene.meshes import grid_object
-from occscene_server.studio.cycles import RenderSettings, develop, render_views
+from occscene_server.studio.cycles import RenderSettings, develop, exposure, render_views
 from occscene_server.studio.ray_march import looked_up, march
 from occscene_server.studio.sample import SAMPLES, VIEW_SIDE, build_sample
 from occscene_server.terminal import say
@@ -188,7 +188,8 @@ def render_voxels(grid: SemanticGrid, side: int = 2 * VIEW_SIDE) -> NDArray[np.u
     sun = bpy.data.objects.new("Sun", bpy.data.lights.new("Sun", "SUN"))
     sun.data.energy, sun.data.angle, sun.rotation_euler = 2.5, 0.3, (0.5, 0.35, 0.0)
     scene.collection.objects.link(sun)
-    return develop(render_views([corner_camera(grid, side)], RenderSettings(samples=16, threads=2), 0), key=0.5)[0]
+    radiance = render_views([corner_camera(grid, side)], RenderSettings(samples=16, threads=2), 0)
+    return develop(radiance, exposure(radiance, key=0.5))[0]
 
 
 def without_near_walls(grid: SemanticGrid) -> SemanticGrid:
