@@ -9,11 +9,15 @@ import typer
 
 from occscene_server.evaluation.layout_cli import layout
 from occscene_server.evaluation.parts_cli import parts
+from occscene_server.evaluation.views_cli import generate, two_sample, views
 from occscene_server.terminal import say, track
 
 evaluate_app = typer.Typer(help="Score a model on scenes of the studio.", no_args_is_help=True)
 evaluate_app.command()(layout)
 evaluate_app.command()(parts)
+evaluate_app.command()(generate)
+evaluate_app.command()(views)
+evaluate_app.command()(two_sample)
 
 DataOption = Annotated[Path, typer.Option(help="Folder that `occscene-server studio render` filled.")]
 DeviceOption = Annotated[str, typer.Option(help="cpu or cuda.")]
@@ -114,5 +118,6 @@ def run(
         "text_to_scene": text_figures,
     }  # fmt: skip
     write_report(output, figures, shown, imagined)
-    say({name: figures[name] for name in ("segmenter_agreement", "probes", "warp_psnr", "autoencoder")})
+    said = ("gradient_energy", "edge_distance", "colors_by_words", "segmenter_agreement", "probes", "warp_psnr")
+    say({name: figures[name] for name in said})
     say(f"The report is {output / 'report.html'}, its pictures {output / 'sheet.png'}")

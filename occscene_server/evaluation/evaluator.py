@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -16,6 +16,7 @@ from occscene.grid import SemanticGrid
 from occscene.taxonomy import TAXONOMIES
 from torch import Tensor
 
+from occscene_server.data.scene_mesh import MESHES_FILE, read_meshes
 from occscene_server.evaluation.image_metrics import linear_from_srgb
 from occscene_server.evaluation.probes import (
     QUESTIONS,
@@ -107,12 +108,19 @@ def cell_maps(grid: SemanticGrid, cameras: Sequence[PinholeCamera]) -> SeenMaps:
     return seen_maps(grid, cameras, (cameras[0].height // CELL, cameras[0].width // CELL))
 
 
-def scenes_of(root: Path, split: str, limit: int | None = None) -> Iterator[RenderedScene]:
-    """The finished scenes of a split by seed, read one after the other; the first `limit` alone, if given."""
+def scene_folders(root: Path, split: str, limit: int | None = None) -> list[Path]:
+    """The finished scenes of a split by seed; the first `limit` alone, if given."""
     folders = [path for path in list_scenes(root) if split_of(int(path.name.removeprefix("scene_"))) == split]
     if not folders:
         raise ValueError(f"{root} has no finished {split} scene; render some with `occscene-server studio render`")
-    return map(read_scene, folders[:limit])
+    return folders[:limit]
+
+
+def scenes_of(root: Path, split: str, limit: int | None = None) -> Iterator[RenderedScene]:
+    """The scenes of `scene_folders`, read one after the other, with their meshes where they have them."""
+    for folder in scene_folders(root, split, limit):
+        scene = read_scene(folder)
+        yield replace(scene, meshes=read_meshes(folder)) if (folder / MESHES_FILE).exists() else scene
 
 
 @dataclass(frozen=True)
@@ -135,7 +143,7 @@ class _RealScenes:
     @classmethod
     def read(cls, root: Path, split: str) -> _RealScenes:
         views, labels, blockouts, maps, infos = [], [], [], [], []
-        for scene in scenes_of(root, split):
+        for scene in map(read_scene, scene_folders(root, split)):
             views.append(torch.from_numpy(scene.views))
             labels.append(cell_maps(scene.occupancy, scene.cameras).labels.to(torch.uint8))
             blockouts.append(scene.blockout)

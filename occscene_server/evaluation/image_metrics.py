@@ -1,6 +1,8 @@
-"""Figures about images: colour differences, agreement between views, and the distance between two sets of views."""
+"""Figures about images: colour differences and agreement between views."""
 
 from __future__ import annotations
+
+from collections.abc import Iterator
 
 import torch
 import torch.nn.functional as functional
@@ -63,8 +65,10 @@ def hint_differences(colors: Tensor, objects: Tensor, hints: dict[int, Tensor], 
     return differences
 
 
-def warp_error(views: Tensor, depth: Tensor, cameras: CameraTensors, tolerance: float) -> tuple[float, int]:
-    """Compares each view with every other one, warped to it, where both see the same surface.
+def warped_pairs(
+    views: Tensor, depth: Tensor, cameras: CameraTensors, tolerance: float
+) -> Iterator[tuple[Tensor, Tensor]]:
+    """The colours of each view and of every other one, warped to it, where both see the same surface.
 
     Args:
         views: (V, height, width, 3) in [0, 1].
@@ -72,9 +76,8 @@ def warp_error(views: Tensor, depth: Tensor, cameras: CameraTensors, tolerance: 
         cameras: of one scene, V views of that size.
         tolerance: metres between a point and what the other view sees there, up to which it is the same surface.
 
-    Returns:
-        The sum of the squared errors, mean over the colour channels, and the number of pixels; 0 and 0 if no surface
-        is seen twice.
+    Yields:
+        For each ordered pair of views, two tensors (pixels, 3).
     """
     count, height, width, _ = views.shape
     poses = cameras.world_from_camera[0].float()
@@ -85,7 +88,6 @@ def warp_error(views: Tensor, depth: Tensor, cameras: CameraTensors, tolerance: 
     pixels = torch.stack([columns, rows, torch.ones_like(rows)], dim=-1)  # (h, w, 3)
     images = views.permute(0, 3, 1, 2)
     far = depth.nan_to_num(posinf=1e6)
-    total, seen = 0.0, 0
     for i in range(count):
         points = (pixels @ torch.linalg.inv(intrinsics[i]).T) * far[i, ..., None]
         for j in range(count):
@@ -101,45 +103,27 @@ def warp_error(views: Tensor, depth: Tensor, cameras: CameraTensors, tolerance: 
             )[0]
             visible = (place.abs() < 1).all(-1) & (there[..., 2] > 0) & depth[i].isfinite()
             visible &= (sampled[3] - there[..., 2]).abs() < tolerance
-            error = (sampled[:3] - images[i]).square().mean(0)[visible]
-            total, seen = total + float(error.sum()), seen + error.numel()
-    return total, seen
+            yield views[i][visible], sampled[:3].permute(1, 2, 0)[visible]
+
+
+def warp_error(views: Tensor, depth: Tensor, cameras: CameraTensors, tolerance: float) -> tuple[float, float, int]:
+    """Compares each view with every other one, warped to it, where both see the same surface.
+
+    Args:
+        views, depth, cameras, tolerance: as in `warped_pairs`.
+
+    Returns:
+        The sum of the squared errors of sRGB in [0, 1], mean over the colour channels, the sum of the squared
+        differences in CIELAB (delta E), and the number of pixels; 0, 0 and 0 if no surface is seen twice.
+    """
+    total, total_lab, seen = 0.0, 0.0, 0
+    for own, other in warped_pairs(views, depth, cameras, tolerance):
+        total += float((own - other).square().mean(1).sum())
+        difference = delta_e(lab_from_linear(linear_from_srgb(own)), lab_from_linear(linear_from_srgb(other)))
+        total_lab, seen = total_lab + float(difference.square().sum()), seen + len(own)
+    return total, total_lab, seen
 
 
 def psnr(mean_squared_error: float) -> float:
     """Peak signal-to-noise ratio in dB of values in [0, 1]; at most 100."""
     return float(-10 * torch.log10(torch.tensor(max(mean_squared_error, 1e-10))))
-
-
-def kernel_distance(
-    first: Tensor, second: Tensor, subsets: int = 100, largest: int = 1000, seed: int = 0
-) -> tuple[float, float]:
-    """Kernel distance between two sets of features: the unbiased squared MMD with the kernel (x.y / d + 1)^3.
-
-    Binkowski et al. 2018 ("Demystifying MMD GANs", section 4), over whatever features are given. It does not depend
-    on the number of samples on average, and may come out slightly negative for equal distributions.
-
-    Args:
-        first, second: (N, d) and (M, d).
-        subsets: how many random subsets are averaged.
-        largest: size of a subset; half of the smaller set, if that is less.
-        seed: decides the subsets.
-
-    Returns:
-        Mean and standard deviation over the subsets.
-    """
-    size = max(2, min(largest, len(first) // 2, len(second) // 2))
-    generator = torch.Generator().manual_seed(seed)
-    distances = []
-    for _ in range(subsets):
-        x = first[torch.randperm(len(first), generator=generator)[:size]].double()
-        y = second[torch.randperm(len(second), generator=generator)[:size]].double()
-        within = _kernel(x, x), _kernel(y, y)
-        own = sum((k.sum() - k.diagonal().sum()) / (size * (size - 1)) for k in within)
-        distances.append(own - 2 * _kernel(x, y).mean())
-    values = torch.stack(distances)
-    return float(values.mean()), float(values.std())
-
-
-def _kernel(x: Tensor, y: Tensor) -> Tensor:
-    return (x @ y.T / x.shape[1] + 1) ** 3

@@ -19,9 +19,10 @@ from occscene.taxonomy import TAXONOMIES
 from PIL import Image, ImageDraw
 
 from occscene_server.evaluation.evaluator import cell_maps
-from occscene_server.evaluation.scene_scores import PREDICTIONS, Figures, GeneratedScene
+from occscene_server.evaluation.scene_scores import PREDICTIONS, GeneratedScene
 from occscene_server.evaluation.segmenter import CELL
 from occscene_server.evaluation.text_to_scene import ImaginedScene
+from occscene_server.evaluation.view_scores import Figures
 
 _LINE_HEIGHT = 13
 _MARGIN = 4
@@ -108,7 +109,8 @@ def _page(figures: Figures, shown: Sequence[GeneratedScene], imagined: Mapping[s
     parts = [
         "<!doctype html><html lang='en'><meta charset='utf-8'>",
         f"<title>{model}</title><style>{_STYLE}</style><h1>{model}</h1>",
-        f"<p>{figures['scenes']} scenes, {figures['views']} views of the {figures['split']} split; "
+        f"<p>{figures['scenes']} scenes, {figures['views']} views of {', '.join(figures['image_sizes'])} pixels, "
+        f"{figures['split']} split; "
         f"{html.escape(told)}; {figures['seconds_per_scene']['mean']:.1f} s a scene "
         f"on {html.escape(figures['device'])}.</p>",
         _views_table(figures),
@@ -134,7 +136,12 @@ def _page(figures: Figures, shown: Sequence[GeneratedScene], imagined: Mapping[s
 
 def _views_table(figures: Figures) -> str:
     agreement, hints, warps = figures["segmenter_agreement"], figures["hint_delta_e"], figures["warp_psnr"]
-    distance = figures["kernel_distance"]
+    energy, power, colors = (figures[name] for name in ("gradient_energy", "high_frequency_power", "colors_by_words"))
+    distances = [
+        (told, figures[name])
+        for told, name in (("", "kernel_distance"), (" of pieces", "kernel_distance_of_pieces"))
+        if figures[name]
+    ]
     rows = [
         ("segmenter agrees with the blockout", _share(agreement["real"]), _share(agreement["generated"]),
          f"ratio {agreement['ratio']:.3f}"),
@@ -147,8 +154,24 @@ def _views_table(figures: Figures) -> str:
          f"{hints['objects']} objects"),
         ("a view warped to another, PSNR", f"{warps['real']:.2f} dB", f"{warps['generated']:.2f} dB",
          f"with the blockout's depth {warps['generated_with_blockout']:.2f} dB"),
-        ("KID over the segmenter's features", f"{distance.get('between_real_halves', float('nan')):.4f}",
-         f"{distance['generated']:.4f}", f"spread {distance['generated_spread']:.4f}; real: one half to the other"),
+        ("difference where two views see one place, delta E", f"{figures['covisible_delta_e']['real']:.1f}",
+         f"{figures['covisible_delta_e']['generated']:.1f}", "root mean square, by exact depth"),
+        ("gradient energy", f"{energy['real']:.4f}", f"{energy['generated']:.4f}", f"ratio {energy['ratio']:.2f}"),
+        ("power above a quarter of Nyquist", f"{power['real']:.5f}", f"{power['generated']:.5f}",
+         f"ratio {power['ratio']:.2f}"),
+        *(
+            (told, f"{figures[name]['real']:.2f} px", f"{figures[name]['generated']:.2f} px", "")
+            for told, name in (("from edges in the views to borders of objects", "edge_distance"),
+                               ("from borders of objects to edges in the views", "border_distance"))
+        ),
+        ("objects that have the colour that words say", _share(colors["real"]), _share(colors["generated"]),
+         f"ratio {colors['ratio']:.3f}; {colors['objects']} objects"),
+        *(
+            (f"kernel distance{told} over the segmenter's features",
+             f"{distance['between_real_halves']:.3f} +- {distance['real_spread']:.3f}",
+             f"{distance['generated']:.3f} +- {distance['generated_spread']:.3f}", "real: one half to the other")
+            for told, distance in distances
+        ),
     ]  # fmt: skip
     autoencoder = figures["autoencoder"]
     return (

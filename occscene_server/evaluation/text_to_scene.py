@@ -19,8 +19,9 @@ from torch import Tensor
 
 from occscene_server.evaluation.evaluator import Evaluator, ViewFeatures, cell_maps
 from occscene_server.evaluation.probes import QUESTIONS
-from occscene_server.evaluation.scene_scores import Figures, Generation
+from occscene_server.evaluation.scene_scores import Generation
 from occscene_server.evaluation.segmenter import agreement, segment
+from occscene_server.evaluation.view_scores import Figures
 from occscene_server.models.prompt_reading import read_prompt
 from occscene_server.pipelines.layout_composition import Composition, compose
 from occscene_server.pipelines.occscene import OccScenePipeline

@@ -7,11 +7,11 @@ import math
 import numpy as np
 
 from blender_addon.geometry.voxelize import Fill
+from occscene_server.data.palette import COLORS, linear_rgb
 from occscene_server.studio.kit import Finish, Kit, Piece, with_article
 from occscene_server.studio.room import Part
 from occscene_server.studio.shapes import blade, board, box, curtain, cylinder, ellipsoid, lathe, moved, rod, turned
 from occscene_server.studio.storage import book_covers
-from occscene_server.studio.styles import COLORS, linear_rgb
 
 SUNK = 0.03
 """Metres that rugs and pictures reach into the surface behind them, so that its voxels become theirs."""

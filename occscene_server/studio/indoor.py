@@ -8,6 +8,7 @@ from functools import lru_cache
 import numpy as np
 from numpy.typing import NDArray
 
+from occscene_server.data.palette import Color
 from occscene_server.studio import decor, shell
 from occscene_server.studio.blockout import BlockoutHabit, block_out, draw_habit
 from occscene_server.studio.furnish import ROOM_KINDS, wall_order
@@ -15,7 +16,7 @@ from occscene_server.studio.kit import Kit
 from occscene_server.studio.layout import Floorplan, Placed
 from occscene_server.studio.room import INDOOR_VOXEL_SIZE, Item, MaterialSpec, Opening, Part, Room
 from occscene_server.studio.shapes import moved, turned
-from occscene_server.studio.styles import STYLES, Color
+from occscene_server.studio.styles import STYLES
 
 LIGHTS = ("morning sun", "bright day", "overcast", "warm evening", "sunset")
 

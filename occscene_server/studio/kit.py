@@ -8,9 +8,10 @@ from functools import cached_property
 import numpy as np
 
 from blender_addon.geometry.voxelize import Fill
+from occscene_server.data.palette import COLORS, Color
 from occscene_server.studio.room import FloatArray, MaterialSpec, Part
 from occscene_server.studio.shapes import bounds
-from occscene_server.studio.styles import COLORS, FABRIC_WORDS, METALS, PLAIN_COLORS, WOODS, Color, Style
+from occscene_server.studio.styles import FABRIC_WORDS, METALS, PLAIN_COLORS, WOODS, Style
 
 Block = tuple[tuple[float, float, float], tuple[float, float, float]]
 """Centre and size of a blockout box in a piece's own frame, metres."""

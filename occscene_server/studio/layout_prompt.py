@@ -8,11 +8,12 @@ from collections.abc import Sequence
 import numpy as np
 
 from occscene_server.data.layouts import LayoutPrompt, Mention
+from occscene_server.data.palette import COLORS
 from occscene_server.geometry.relations import CORNER, Relation
 from occscene_server.studio.kit import with_article
 from occscene_server.studio.prompt import LIGHT_WORDS, plural
 from occscene_server.studio.room import Item, Room
-from occscene_server.studio.styles import COLORS, WOODS
+from occscene_server.studio.styles import WOODS
 
 _NAMED = re.compile(rf"\b({'|'.join(sorted({*COLORS, *WOODS}, key=len, reverse=True))})\b")
 _SAID = {

@@ -8,10 +8,11 @@ from dataclasses import dataclass
 import numpy as np
 
 from blender_addon.geometry.voxelize import Fill
+from occscene_server.data.palette import COLORS, Color, linear_rgb
 from occscene_server.studio.kit import Finish, Kit, with_article
 from occscene_server.studio.room import Box, Item, Opening, Part
 from occscene_server.studio.shapes import BOX_FACES, CORNERS, box, solid
-from occscene_server.studio.styles import COLORS, PALE_WALLS, WOODS, Color, linear_rgb
+from occscene_server.studio.styles import PALE_WALLS, WOODS
 
 WALLS = ("south", "north", "west", "east")
 ANGLES = {"south": 0.0, "north": math.pi, "west": -math.pi / 2, "east": math.pi / 2}

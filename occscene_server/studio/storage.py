@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from occscene_server.data.palette import COLORS
 from occscene_server.studio.kit import Block, Kit, Piece, with_article
 from occscene_server.studio.room import Part
 from occscene_server.studio.seating import four_legs
 from occscene_server.studio.shapes import board, box, cylinder, ellipsoid, rod, turned
-from occscene_server.studio.styles import COLORS, PLAIN_COLORS
+from occscene_server.studio.styles import PLAIN_COLORS
 
 
 def book_covers(kit: Kit) -> list[str]:

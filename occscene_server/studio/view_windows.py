@@ -49,7 +49,7 @@ def render_missing_windows(
     cameras = [scene.cameras[place.view].resized(size, size) for place in places]
     radiance = render_windows(cameras, [(*place.origin, side) for place in places], settings, scene.info.seed)
     pixels = develop(radiance, _fitted_exposure(scene, places, radiance))
-    stored, drawn = _stored_cells(scene.views, places, side), np.stack([_cells(image) for image in pixels])
+    stored, drawn = _stored_cells(list(scene.views), places, side), np.stack([_cells(image) for image in pixels])
     difference = float(np.abs(stored - drawn).mean())
     if difference > MAX_DIFFERENCE:
         raise ValueError(

@@ -15,6 +15,8 @@ from PIL import Image
 from typer.testing import CliRunner
 
 from occscene_server.cli import app
+from occscene_server.data.palette import COLORS
+from occscene_server.evaluation import two_sample
 from occscene_server.evaluation.evaluator import Evaluator, cell_maps
 from occscene_server.evaluation.probes import fit_probe, load_probes, save_probes
 from occscene_server.evaluation.seen_maps import seen_maps
@@ -26,9 +28,9 @@ from occscene_server.models.autoencoder import SceneAutoencoder
 from occscene_server.models.denoiser import OccSceneDenoiser
 from occscene_server.models.perception import OccupancyPerception
 from occscene_server.pipelines.occscene import OccScenePipeline
-from occscene_server.training.dataset import RenderedScene, SceneInfo, write_scene
+from occscene_server.training.dataset import RenderedScene, SceneInfo, read_scene, write_scene
 
-RED, GREEN = (0.7, 0.1, 0.1), (0.1, 0.6, 0.1)
+RED, GREEN, BLUE = COLORS["red"], COLORS["green"], COLORS["blue"]
 
 
 def scene(seed: int) -> RenderedScene:
@@ -42,7 +44,7 @@ def scene(seed: int) -> RenderedScene:
     objects = (
         GridObject(1, "floor", (0.5, 0.5, 0.5)),
         GridObject(2, "north wall", wall),
-        GridObject(3, "sofa", (0.1, 0.1, 0.8)),
+        GridObject(3, "sofa", BLUE),
     )
     instances = np.array([0, 0, 1, 2, 0, 0, 0, 3], np.uint16)
     true_grid, artists = (
@@ -57,7 +59,12 @@ def scene(seed: int) -> RenderedScene:
     seen = seen_maps(true_grid, cameras, (64, 64)).objects.numpy()
     views = (255 * np.clip(paint[seen], 0, 1) ** (1 / 2.2)).astype(np.uint8)
     color = "red" if seed % 2 == 0 else "green"
-    info = SceneInfo(seed, "indoor", f"{color} walls", "study", "modern", "day", color, "grey", ())
+    items = (
+        {"id": 1, "name": "floor", "class": "floor", "phrase": "a floor of many colours", "share": 0.3},
+        {"id": 2, "name": "north wall", "class": "wall", "phrase": f"{color} walls", "share": 0.3},
+        {"id": 3, "name": "sofa", "class": "sofa", "phrase": "a blue sofa", "share": 0.3},
+    )
+    info = SceneInfo(seed, "indoor", f"{color} walls", "study", "modern", "day", color, "grey", items)
     return RenderedScene(info, true_grid, artists, tuple(cameras), views)
 
 
@@ -65,7 +72,7 @@ def scene(seed: int) -> RenderedScene:
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Rendered scenes, and the evaluator trained on them by the command."""
     root = tmp_path_factory.mktemp("evaluation")
-    for seed in (0, 1, 2, 3, 4, 5, 20, 21):
+    for seed in (0, 1, 2, 3, 4, 5, 20, 21, 40, 60):
         write_scene(root / "data", scene(seed))
     arguments = ["evaluate", "train", "--data", root / "data", "--output", root / "judge", "--steps", 40, "--batch", 4]
     result = CliRunner().invoke(app, [str(argument) for argument in arguments], catch_exceptions=False)
@@ -112,7 +119,9 @@ def test_missing_evaluator_is_named(tmp_path: Path) -> None:
         Evaluator.load(tmp_path)
 
 
-def test_evaluation_of_an_untrained_model(folder: Path) -> None:
+@pytest.fixture(scope="module")
+def model(folder: Path) -> Path:
+    """A pipeline of tiny untrained networks."""
     torch.manual_seed(0)
     OccScenePipeline(
         vae=SceneAutoencoder((16, 16, 16), 1, 4, (0.0,) * 4, (1.0,) * 4),
@@ -124,15 +133,19 @@ def test_evaluation_of_an_untrained_model(folder: Path) -> None:
         perception=OccupancyPerception(12, (8, 8, 16), 4, 8, (16, 16, 16), 8),
         scheduler=FlowMatchEulerDiscreteScheduler(shift=1.0),
     ).save_pretrained(folder / "model")
+    return folder / "model"
+
+
+def test_evaluation_of_an_untrained_model(folder: Path, model: Path) -> None:
     arguments = [
-        "evaluate", "run", "--model", folder / "model", "--evaluator", folder / "judge", "--data", folder / "data",
+        "evaluate", "run", "--model", model, "--evaluator", folder / "judge", "--data", folder / "data",
         "--output", folder / "report", "--steps", 2, "--device", "cpu",
     ]  # fmt: skip
     result = CliRunner().invoke(app, [str(argument) for argument in arguments], catch_exceptions=False)
     assert result.exit_code == 0, result.output
 
     figures = json.loads((folder / "report" / "report.json").read_text())
-    assert figures["scenes"] == 2
+    assert figures["scenes"] == 4
     assert 0 < figures["occupancy"]["blockout"]["iou"] < 1
     assert set(figures["occupancy"]["from_generated_views"]["class_iou"]) >= {"wall", "floor", "sofa"}
     fidelity = figures["segmenter_agreement"]
@@ -141,12 +154,17 @@ def test_evaluation_of_an_untrained_model(folder: Path) -> None:
     assert figures["probes"]["wall_color"]["real"] == 1
     assert figures["hint_delta_e"]["real"] < 15 < figures["hint_delta_e"]["generated"]
     assert figures["warp_psnr"]["real"] > figures["warp_psnr"]["generated"]
-    assert figures["kernel_distance"]["generated"] > 0
+    assert figures["kernel_distance"]["generated"] > figures["kernel_distance"]["between_real_halves"]
+    assert figures["kernel_distance_of_pieces"] == {}  # views of 64 pixels are whole
+    assert 0 < figures["covisible_delta_e"]["real"] < 8
+    assert figures["border_distance"]["real"] < 1 < figures["border_distance"]["generated"]
+    assert figures["colors_by_words"]["real"] == 1
+    assert figures["colors_by_words"]["objects"] == 4 * 2
     assert figures["seconds_per_scene"]["mean"] > 0
     page = (folder / "report" / "report.html").read_text()
-    assert page.count("<img") == 2 * (3 + 4 + 3)  # as generated, from text alone, and occupancy from images alone
+    assert page.count("<img") == 4 * (3 + 4 + 3)  # as generated, from text alone, and occupancy from images alone
     for imagined in figures["text_to_scene"].values():
-        assert imagined["scenes"] == 2
+        assert imagined["scenes"] == 4
         assert 0 <= imagined["segmenter_agreement"] <= 1
         assert set(imagined["probes"]) == {"style", "wall_color", "floor_color"}
         named = imagined["named_classes"]
@@ -155,3 +173,39 @@ def test_evaluation_of_an_untrained_model(folder: Path) -> None:
     assert Image.open(folder / "report" / "text_sheet.png").width == 2 * 64
     assert "red walls" in page
     assert Image.open(folder / "report" / "sheet.png").width == 2 * 64
+
+
+def evaluate(*arguments: object) -> None:
+    result = CliRunner().invoke(app, ["evaluate", *map(str, arguments)], catch_exceptions=False)
+    assert result.exit_code == 0, result.output
+
+
+def test_stored_views_are_scored(folder: Path, model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    made = "generate", "--model", model, "--data", folder / "data", "--output", tmp_path / "made"
+    for split in ("test", "validation"):
+        evaluate(*made, "--split", split)
+    stored = {path: path.read_bytes() for path in (tmp_path / "made").glob("scene_*/view_*")}
+    assert len(stored) == (4 + 2) * 2
+    evaluate(*made, "--limit", 1)
+    assert {path: path.read_bytes() for path in stored} == stored
+    both = "--data", folder / "data", "--generated", tmp_path / "made"
+    evaluate("views", "--evaluator", folder / "judge", *both, "--output", tmp_path / "views.json")
+    figures = json.loads((tmp_path / "views.json").read_text())
+    assert figures["scenes"] == 4
+    assert figures["warp_psnr"]["real"] > figures["warp_psnr"]["generated"]
+    monkeypatch.setattr(two_sample, "STEPS", 20)
+    evaluate("two-sample", *both, "--output", tmp_path / "two.json")
+    told = json.loads((tmp_path / "two.json").read_text())
+    assert told["training_rooms"] == 2
+    assert (told["generated"]["rooms"], told["between_real_halves"]["rooms"]) == (4, 2)
+
+
+def test_what_cannot_be_compared_is_named(folder: Path, model: Path, tmp_path: Path) -> None:
+    made, data = tmp_path / "made", ("--data", folder / "data")
+    evaluate("generate", "--model", model, *data, "--output", made, "--limit", 1, "--size", 96)
+    assert read_scene(next(made.iterdir())).views.shape == (2, 96, 96, 3)
+    both = *data, "--generated", made, "--output", tmp_path / "figures.json"
+    with pytest.raises(ValueError, match="generate them at the size that the data has"):
+        evaluate("views", "--evaluator", folder / "judge", *both)
+    with pytest.raises(ValueError, match="hold no generated validation scenes"):
+        evaluate("two-sample", *both)

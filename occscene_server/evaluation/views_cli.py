@@ -1,0 +1,116 @@
+"""`occscene-server evaluate generate`, `views` and `two-sample`: views are made once and scored often."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from occscene_server.terminal import say, track
+
+DataOption = Annotated[list[Path], typer.Option(help="Folder of rendered scenes; may be given more than once.")]
+GeneratedOption = Annotated[
+    list[Path], typer.Option(help="Folder that `evaluate generate` filled; may be given more than once.")
+]
+
+
+def generate(
+    model: Annotated[str, typer.Option(help="Folder of the model, or a hub id.")],
+    data: Annotated[Path, typer.Option(help="Folder that `occscene-server studio render` filled.")],
+    output: Annotated[Path, typer.Option(help="Folder that receives the scenes with generated views.")],
+    split: Annotated[str, typer.Option(help="test, validation or train.")] = "test",
+    limit: Annotated[int | None, typer.Option(min=1, help="The first N scenes; all if omitted.")] = None,
+    size: Annotated[
+        int | None, typer.Option(min=64, max=1024, help="Pixels of the longer side; that of the data if omitted.")
+    ] = None,
+    hints: Annotated[bool, typer.Option(help="Give colour hints, or leave colours to the prompt.")] = True,
+    prior: Annotated[bool, typer.Option(help="Show blockouts with parts in place of plain boxes.")] = True,
+    seed: Annotated[int, typer.Option(help="Added to each scene's own.")] = 0,
+    device: Annotated[str, typer.Option(help="cpu or cuda.")] = "cpu",
+) -> None:
+    """Generate the views of a split's scenes and store them as scenes; what is already there is kept."""
+    from occscene_server.evaluation.evaluator import scene_folders
+    from occscene_server.evaluation.generated_views import store_generated_views
+    from occscene_server.evaluation.scene_scores import Generation
+    from occscene_server.pipelines.occscene import OccScenePipeline
+    from occscene_server.pipelines.scene_priors import ScenePriors
+
+    pipe = OccScenePipeline.from_pretrained(model).to(device)
+    pipe.set_progress_bar_config(disable=True)
+    folders = scene_folders(data, split, limit)
+    priors = ScenePriors.bundled(pipe.config.taxonomy) if prior else None
+    stored = store_generated_views(pipe, folders, output, Generation(seed, hints=hints), priors, size)
+    for _ in track(stored, "scenes", total=len(folders)):
+        pass
+    say(f"{len(folders)} scenes are in {output}")
+
+
+def views(
+    evaluator: Annotated[Path, typer.Option(help="Folder that `evaluate train` filled.")],
+    data: DataOption,
+    generated: GeneratedOption,
+    output: Annotated[Path, typer.Option(help="File for the figures, JSON.")],
+    split: Annotated[str, typer.Option(help="test, validation or train.")] = "test",
+    prior: Annotated[bool, typer.Option(help="They were generated with parts in place of plain boxes.")] = True,
+) -> None:
+    """Score stored generated views beside the real renders of the same scenes."""
+    from dataclasses import replace
+
+    from occscene_server.data.scene_mesh import MESHES_FILE, read_meshes
+    from occscene_server.evaluation.evaluator import Evaluator
+    from occscene_server.evaluation.generated_views import pair_folders
+    from occscene_server.evaluation.view_scores import ViewScores
+    from occscene_server.pipelines.scene_priors import ScenePriors
+    from occscene_server.training.dataset import read_scene
+
+    scores, priors = ViewScores(Evaluator.load(evaluator)), None
+    for real_folder, folder in track(pair_folders(data, generated, split), "scenes"):
+        scene = read_scene(real_folder)
+        if (real_folder / MESHES_FILE).exists():
+            scene = replace(scene, meshes=read_meshes(real_folder))
+        priors = priors or ScenePriors.bundled(scene.blockout.taxonomy)
+        parts = priors.parts.refine(scene.blockout, scene.info.prompt)[1] if prior and priors is not None else {}
+        scores.add(scene, read_scene(folder).views, parts)
+    _write(output, scores.figures())
+
+
+def two_sample(
+    data: DataOption,
+    generated: GeneratedOption,
+    output: Annotated[Path, typer.Option(help="File for the figures, JSON.")],
+    seed: Annotated[int, typer.Option(help="Random seed of the classifier's initialisation and data order.")] = 0,
+) -> None:
+    """Train a fixed classifier on validation rooms to tell generated views from real ones, and ask it about test rooms.
+
+    It judges a model only if it tells two halves of the real views apart no better than by chance, and views that are
+    clearly worse nearly always.
+    """
+    from dataclasses import asdict
+
+    from occscene_server.evaluation.generated_views import pair_folders
+    from occscene_server.evaluation.two_sample import compare_real_halves, two_sample_test
+    from occscene_server.training.dataset import read_scene
+
+    kinds = []
+    for split in ("validation", "test"):
+        pairs = pair_folders(data, generated, split)
+        kinds.append([[read_scene(pair[kind]).views for pair in pairs] for kind in (0, 1)])
+    sizes = {room.shape[1:] for split in kinds for rooms in split for room in rooms}
+    if len(sizes) > 1:
+        raise typer.BadParameter(f"--data and --generated have views of several sizes, {sorted(sizes)}; compare one")
+    training, test = ((real, made) for real, made in kinds)
+    figures = {
+        "training_rooms": len(training[0]),
+        "generated": asdict(two_sample_test(training, test, seed)),
+        "between_real_halves": asdict(compare_real_halves(training[0], test[0], seed)),
+    }
+    _write(output, figures)
+
+
+def _write(output: Path, figures: dict[str, object]) -> None:
+    output.parent.mkdir(parents=True, exist_ok=True)
+    output.write_text(json.dumps(figures, indent=1) + "\n", encoding="utf-8")
+    say(figures)
+    say(f"The figures are in {output}")
