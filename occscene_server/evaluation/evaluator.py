@@ -34,6 +34,12 @@ from occscene_server.training.loop import LoopOptions, train
 PENALTIES = (0.3, 0.1, 0.03, 0.01, 0.003)
 """Strongest first: where two do equally well, the stronger is taken."""
 
+EVALUATED_SIDE = 256
+"""Pixels of the views that the bundled evaluator was trained on; larger ones are scaled down to it."""
+
+SEGMENTER_BLOCK = 32
+"""Sides of the segmenter's images are multiples of it."""
+
 _LOOKS_AT_CHECKPOINTS = 64
 
 
@@ -106,6 +112,28 @@ def cell_colors(views: Tensor) -> Tensor:
 def cell_maps(grid: SemanticGrid, cameras: Sequence[PinholeCamera]) -> SeenMaps:
     """What each cell of 4 x 4 pixels sees at its centre."""
     return seen_maps(grid, cameras, (cameras[0].height // CELL, cameras[0].width // CELL))
+
+
+def _evaluated_size(width: int, height: int) -> tuple[int, int]:
+    """Width and height with a longer side of `EVALUATED_SIDE` at most, in whole blocks of the segmenter's."""
+    if max(width, height) <= EVALUATED_SIDE:
+        return width, height
+    scale = EVALUATED_SIDE / max(width, height) / SEGMENTER_BLOCK
+    return round(width * scale) * SEGMENTER_BLOCK, round(height * scale) * SEGMENTER_BLOCK
+
+
+def evaluated_cameras(cameras: Sequence[PinholeCamera]) -> tuple[PinholeCamera, ...]:
+    """The cameras of `evaluated_views`."""
+    return tuple(camera.resized(*_evaluated_size(camera.width, camera.height)) for camera in cameras)
+
+
+def evaluated_views(views: Tensor) -> Tensor:
+    """Views (V, height, width, 3) uint8, those of more than `EVALUATED_SIDE` pixels scaled down as means over areas."""
+    size = _evaluated_size(views.shape[2], views.shape[1])
+    if (views.shape[2], views.shape[1]) == size:
+        return views
+    means = functional.interpolate(views.permute(0, 3, 1, 2).float(), size=size[::-1], mode="area")
+    return means.round().to(torch.uint8).permute(0, 2, 3, 1)
 
 
 def scene_folders(root: Path, split: str, limit: int | None = None) -> list[Path]:

@@ -17,7 +17,7 @@ from occscene.taxonomy import TAXONOMIES
 from occscene.volumes import default_volume
 from torch import Tensor
 
-from occscene_server.evaluation.evaluator import Evaluator, ViewFeatures, cell_maps
+from occscene_server.evaluation.evaluator import Evaluator, ViewFeatures, cell_maps, evaluated_cameras, evaluated_views
 from occscene_server.evaluation.probes import QUESTIONS
 from occscene_server.evaluation.scene_scores import Generation
 from occscene_server.evaluation.segmenter import agreement, segment
@@ -99,13 +99,13 @@ class TextToSceneScores:
     def add(self, made: ImaginedScene) -> None:
         """Scores one scene."""
         grid = with_classes_as_objects(made.grid)
-        maps = cell_maps(grid, made.cameras)
-        seen = self.evaluator.look(made.views, maps, grid)
+        maps = cell_maps(grid, evaluated_cameras(made.cameras))
+        seen = self.evaluator.look(evaluated_views(torch.from_numpy(made.views)).numpy(), maps, grid)
         self.infos.append(made.scene.info)
         self.features.append(seen)
         self.cells += agreement(seen.classes, maps.labels)
         named = named_classes(made.scene.info.prompt, self.classes)
-        real, _ = segment(self.evaluator.segmenter, torch.from_numpy(made.scene.views))
+        real, _ = segment(self.evaluator.segmenter, evaluated_views(torch.from_numpy(made.scene.views)))
         self.named += len(named), len(named & shown_classes(real)), len(named & shown_classes(seen.classes))
         self.occupied.append(float(np.mean((grid.labels != 0) & (grid.labels != UNKNOWN))))
 

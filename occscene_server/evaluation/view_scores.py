@@ -7,14 +7,20 @@ from typing import Any
 
 import numpy as np
 import torch
-import torch.nn.functional as functional
 from numpy.typing import NDArray
 from occscene.grid import SemanticGrid
 from occscene.layout import LayoutObject
 from torch import Tensor
 
 from occscene_server.evaluation.color_words import colors_as_said, mean_colors
-from occscene_server.evaluation.evaluator import Evaluator, ViewFeatures, cell_maps
+from occscene_server.evaluation.evaluator import (
+    EVALUATED_SIDE,
+    Evaluator,
+    ViewFeatures,
+    cell_maps,
+    evaluated_cameras,
+    evaluated_views,
+)
 from occscene_server.evaluation.image_metrics import hint_differences, linear_from_srgb, psnr, warp_error
 from occscene_server.evaluation.kernel_distance import distance_between_halves, kernel_distance
 from occscene_server.evaluation.probes import QUESTIONS
@@ -40,12 +46,6 @@ LEAST_CELLS = 24
 
 LEAST_AREA = LEAST_CELLS * CELL**2 / 256**2
 """The same as a share of a view, for the colours that words say."""
-
-EVALUATED_SIDE = 256
-"""Pixels of the views that evaluators are trained on: larger ones are scaled down to it, and cut into such pieces."""
-
-SEGMENTER_BLOCK = 32
-"""Sides of its images are multiples of it."""
 
 SAME_SURFACE = 0.02
 """Metres between places that count as one, for exact depth."""
@@ -92,12 +92,11 @@ class ViewScores:
         self.infos.append(scene.info)
         height, width = views.shape[1:3]
         self.sides.add((width, height))
-        size = _evaluated_size(width, height)
-        small = tuple(camera.resized(*size) for camera in scene.cameras)
+        small = evaluated_cameras(scene.cameras)
         condition = cell_maps(scene.blockout, small)
         for kind, shown in zip(KINDS, (scene.views, views), strict=True):
             tensor = torch.from_numpy(shown)
-            seen = self.evaluator.look(_scaled(tensor, size).numpy(), condition, scene.blockout)
+            seen = self.evaluator.look(evaluated_views(tensor).numpy(), condition, scene.blockout)
             self.features[kind].append(seen)
             if max(height, width) > EVALUATED_SIDE:
                 self.pieces[kind].append(segment(self.evaluator.segmenter, _pieces(tensor))[1])
@@ -215,22 +214,6 @@ def _distance(real: Sequence[Tensor], generated: Sequence[Tensor]) -> Figures:
         "generated": distance.value, "generated_spread": distance.deviation,
         "between_real_halves": halves.value, "real_spread": halves.deviation,
     }  # fmt: skip
-
-
-def _evaluated_size(width: int, height: int) -> tuple[int, int]:
-    """Width and height with a longer side of `EVALUATED_SIDE` at most, in whole blocks of the segmenter's."""
-    if max(width, height) <= EVALUATED_SIDE:
-        return width, height
-    scale = EVALUATED_SIDE / max(width, height) / SEGMENTER_BLOCK
-    return round(width * scale) * SEGMENTER_BLOCK, round(height * scale) * SEGMENTER_BLOCK
-
-
-def _scaled(views: Tensor, size: tuple[int, int]) -> Tensor:
-    """Views (V, height, width, 3) uint8 as means over areas, at another (width, height)."""
-    if (views.shape[2], views.shape[1]) == size:
-        return views
-    means = functional.interpolate(views.permute(0, 3, 1, 2).float(), size=size[::-1], mode="area")
-    return means.round().to(torch.uint8).permute(0, 2, 3, 1)
 
 
 def _pieces(views: Tensor) -> Tensor:
