@@ -20,7 +20,7 @@ from torch import Tensor, nn
 CROP = 256
 """Pixels of a side of the pieces that it sees, at the size that views have; smaller views are seen whole."""
 
-STEPS = 400
+STEPS = 240
 BATCH = 16
 LEARNING_RATE = 2e-3
 WEIGHT_DECAY = 1e-2
