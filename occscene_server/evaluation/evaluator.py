@@ -145,10 +145,14 @@ def scene_folders(root: Path, split: str, limit: int | None = None) -> list[Path
 
 
 def scenes_of(root: Path, split: str, limit: int | None = None) -> Iterator[RenderedScene]:
-    """The scenes of `scene_folders`, read one after the other, with their meshes where they have them."""
-    for folder in scene_folders(root, split, limit):
-        scene = read_scene(folder)
-        yield replace(scene, meshes=read_meshes(folder)) if (folder / MESHES_FILE).exists() else scene
+    """The scenes of `scene_folders`, read one after the other by `read_whole_scene`."""
+    return map(read_whole_scene, scene_folders(root, split, limit))
+
+
+def read_whole_scene(folder: Path) -> RenderedScene:
+    """A stored scene with its meshes, where it has them."""
+    scene = read_scene(folder)
+    return replace(scene, meshes=read_meshes(folder)) if (folder / MESHES_FILE).exists() else scene
 
 
 @dataclass(frozen=True)

@@ -99,6 +99,13 @@ def generate_scenes(
         yield GeneratedScene(scene, output.images, parts, predictions, seconds)
 
 
+def with_parts(
+    scene: RenderedScene, blockout: SemanticGrid, priors: ScenePriors | None
+) -> tuple[SemanticGrid | None, dict[int, LayoutObject]]:
+    """A scene's blockout with parts, and by id the objects that have them; None and nothing without priors."""
+    return (None, {}) if priors is None else priors.parts.refine(blockout, scene.info.prompt)
+
+
 def generate_views(
     pipe: OccScenePipeline, scene: RenderedScene, how: Generation, priors: ScenePriors | None
 ) -> tuple[OccSceneOutput, dict[int, LayoutObject]]:
@@ -108,7 +115,7 @@ def generate_views(
         What the pipeline returns, and by id the objects that have parts in it.
     """
     blockout = how.shown(scene.blockout)
-    finer, parts = (None, {}) if priors is None else priors.parts.refine(blockout, scene.info.prompt)
+    finer, parts = with_parts(scene, blockout, priors)
     seed = how.seed + scene.info.seed
     output = pipe(scene.info.prompt, scene.cameras, blockout, finer=finer, seed=seed, **how.arguments())  # type: ignore[arg-type]
     return output, parts

@@ -56,23 +56,19 @@ def views(
     prior: Annotated[bool, typer.Option(help="They were generated with parts in place of plain boxes.")] = True,
 ) -> None:
     """Score stored generated views beside the real renders of the same scenes."""
-    from dataclasses import replace
-
-    from occscene_server.data.scene_mesh import MESHES_FILE, read_meshes
-    from occscene_server.evaluation.evaluator import Evaluator
+    from occscene_server.evaluation.evaluator import Evaluator, read_whole_scene
     from occscene_server.evaluation.generated_views import pair_folders
+    from occscene_server.evaluation.scene_scores import with_parts
     from occscene_server.evaluation.view_scores import ViewScores
     from occscene_server.pipelines.scene_priors import ScenePriors
     from occscene_server.training.dataset import read_scene
 
-    scores, priors = ViewScores(Evaluator.load(evaluator)), None
-    for real_folder, folder in track(pair_folders(data, generated, split), "scenes"):
-        scene = read_scene(real_folder)
-        if (real_folder / MESHES_FILE).exists():
-            scene = replace(scene, meshes=read_meshes(real_folder))
-        priors = priors or ScenePriors.bundled(scene.blockout.taxonomy)
-        parts = priors.parts.refine(scene.blockout, scene.info.prompt)[1] if prior and priors is not None else {}
-        scores.add(scene, read_scene(folder).views, parts)
+    pairs = pair_folders(data, generated, split)
+    scores = ViewScores(Evaluator.load(evaluator))
+    priors = ScenePriors.bundled(read_scene(pairs[0][0]).blockout.taxonomy) if prior else None
+    for real, folder in track(pairs, "scenes"):
+        scene = read_whole_scene(real)
+        scores.add(scene, read_scene(folder).views, with_parts(scene, scene.blockout, priors)[1])
     _write(output, scores.figures())
 
 
