@@ -5,9 +5,15 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from occscene.grid import UNKNOWN
+from scipy import ndimage
 from torch import Tensor
+
+_LONELY, _SMALL = 2, 8
+"""Neighbours up to which a voxel is lonely, and voxels from which on a piece is no crumb."""
 
 
 @dataclass(frozen=True)
@@ -75,6 +81,49 @@ class OccupancyScores:
             miou=float(class_iou.mean()),
             scenes=self.scenes,
         )
+
+
+@dataclass(frozen=True)
+class CrumbFigures:
+    """How ragged things are, shares of their voxels in 0..1; in true grids legs, leaves and books count too.
+
+    Args:
+        lonely: voxels that touch at most two others of their class by faces.
+        small: voxels in pieces, 26-connected, of fewer than eight.
+    """
+
+    lonely: float
+    small: float
+
+
+class CrumbScores:
+    """Adds up crumbs over scenes.
+
+    Args:
+        things: classes that are looked at: those of objects, not of the room itself.
+    """
+
+    def __init__(self, things: Sequence[int]) -> None:
+        self.things = things
+        self.counts = np.zeros(3, np.int64)  # lonely, small, all
+
+    def add(self, labels: NDArray[np.uint8]) -> None:
+        """Counts one scene (X, Y, Z)."""
+        for label in self.things:
+            own = labels == label
+            neighbors = ndimage.convolve(own.astype(np.int8), _FACES, mode="constant")
+            pieces, _ = ndimage.label(own, np.ones((3, 3, 3)))
+            sizes = np.bincount(pieces.ravel())
+            self.counts += (own & (neighbors <= _LONELY)).sum(), (own & (sizes[pieces] < _SMALL)).sum(), own.sum()
+
+    def figures(self) -> CrumbFigures:
+        """The shares of all that was added."""
+        lonely, small, total = self.counts.tolist()
+        return CrumbFigures(lonely / max(1, total), small / max(1, total))
+
+
+_FACES = ndimage.generate_binary_structure(3, 1).astype(np.int8)
+_FACES[1, 1, 1] = 0
 
 
 def _ratio(part: Tensor, whole: Tensor) -> float:

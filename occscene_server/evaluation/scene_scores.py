@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 
 import numpy as np
 import torch
@@ -15,7 +15,7 @@ from occscene.taxonomy import TAXONOMIES
 
 from occscene_server.data.view_files import encoded_views
 from occscene_server.evaluation.evaluator import Evaluator
-from occscene_server.evaluation.occupancy_metrics import OccupancyScores
+from occscene_server.evaluation.occupancy_metrics import CrumbScores, OccupancyScores
 from occscene_server.evaluation.view_scores import Figures, ViewScores
 from occscene_server.pipelines.occscene import OccScenePipeline
 from occscene_server.pipelines.output import OccSceneOutput
@@ -24,6 +24,7 @@ from occscene_server.training.autoencoder_stage import reconstruction_scores
 from occscene_server.training.dataset import RenderedScene
 
 PREDICTIONS = ("blockout", "from_real_views", "from_generated_views", "from_real_views_alone")
+_SHELL = ("empty", "wall", "floor", "ceiling", "window")
 
 
 @dataclass(frozen=True)
@@ -133,6 +134,8 @@ class SceneScores:
         self.views = ViewScores(evaluator)
         self.classes = [entry.name for entry in TAXONOMIES[taxonomy].classes]
         self.occupancy = {name: OccupancyScores(len(self.classes)) for name in PREDICTIONS}
+        things = [index for index, name in enumerate(self.classes) if name not in _SHELL]
+        self.crumbs = {name: CrumbScores(things) for name in ("truth", *PREDICTIONS)}
         self.seconds: list[float] = []
 
     def add(self, made: GeneratedScene) -> None:
@@ -142,11 +145,14 @@ class SceneScores:
         truth = torch.from_numpy(made.scene.occupancy.labels)[None]
         for name, grid in made.predictions.items():
             self.occupancy[name].add(torch.from_numpy(grid.labels)[None], truth)
+            self.crumbs[name].add(grid.labels)
+        self.crumbs["truth"].add(made.scene.occupancy.labels)
 
     def figures(self) -> Figures:
         """All figures of what was added, as they stand in report.json."""
         return self.views.figures() | {
             "occupancy": {name: self._occupancy(name) for name in PREDICTIONS},
+            "crumbs": {name: asdict(score.figures()) for name, score in self.crumbs.items()},
             "seconds_per_scene": {"mean": float(np.mean(self.seconds)), "median": float(np.median(self.seconds))},
         }
 

@@ -50,24 +50,35 @@ def box_objects(layout: Layout) -> list[BoxObject]:
     return found
 
 
-def layout_grid(layout: Layout, volume: GridVolume) -> SemanticGrid:
+Blocks = dict[BoxObject, tuple[Ints, Bools]]
+"""What objects take of one volume: the lowest voxel of a block, and what of the block is kept."""
+
+
+def layout_grid(layout: Layout, volume: GridVolume, blocks: Blocks | None = None) -> SemanticGrid:
     """Voxelises a layout; instance i + 1 is entry i of `box_objects`, objects with their colour as hint."""
-    return grid_of_boxes(box_objects(layout), volume, layout.taxonomy)
+    return grid_of_boxes(box_objects(layout), volume, layout.taxonomy, blocks)
 
 
-def placed_grid(placed: PlacedLayout, volume: GridVolume) -> SemanticGrid:
+def placed_grid(placed: PlacedLayout, volume: GridVolume, blocks: Blocks | None = None) -> SemanticGrid:
     """The boxes of a layout in a volume of the world.
+
+    Args:
+        placed: the layout, and where it stands.
+        volume: upright.
+        blocks: of objects that were voxelised there before, to which others are added; None for none.
 
     Raises:
         ValueError: the volume leans.
     """
     in_layout = invert_rigid(placed.world_from_layout) @ volume.world_from_grid
-    grid = layout_grid(placed.layout, replace(volume, world_from_grid=in_layout))
+    grid = layout_grid(placed.layout, replace(volume, world_from_grid=in_layout), blocks)
     return replace(grid, world_from_grid=volume.world_from_grid)
 
 
-def grid_of_boxes(boxes: list[BoxObject], volume: GridVolume, taxonomy: str) -> SemanticGrid:
-    """Voxelises boxes into a volume whose z axis is the world's.
+def grid_of_boxes(
+    boxes: list[BoxObject], volume: GridVolume, taxonomy: str, blocks: Blocks | None = None
+) -> SemanticGrid:
+    """Voxelises boxes into a volume whose z axis is the world's; `blocks` as of `placed_grid`.
 
     Raises:
         ValueError: the volume leans.
@@ -79,12 +90,17 @@ def grid_of_boxes(boxes: list[BoxObject], volume: GridVolume, taxonomy: str) -> 
     names = {entry.name: entry.index for entry in TAXONOMIES[taxonomy].classes}
     for index in sorted(range(len(boxes)), key=lambda i: boxes[i].priority):
         box = boxes[index]
-        if box.obj.parts and not box.shell_only:
+        known = None if blocks is None else blocks.get(box)
+        if known is not None:
+            low, kept = known
+        elif box.obj.parts and not box.shell_only:
             low, kept = object_voxels(box.obj, volume)
         else:
             corners = box.obj.corners @ (grid_from_world[:3, :3].T / volume.voxel_size)
             corners += grid_from_world[:3, 3] / volume.voxel_size
             low, kept = box_voxels(corners, volume.shape, box.shell_only)
+        if blocks is not None:
+            blocks[box] = low, kept
         place = tuple(slice(start, start + side) for start, side in zip(low.tolist(), kept.shape, strict=True))
         labels[place][kept] = names[box.obj.class_name]
         instances[place][kept] = index + 1

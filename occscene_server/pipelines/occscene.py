@@ -269,14 +269,15 @@ class OccScenePipeline(PerceptionMixin, DiffusionPipeline):
                     denoised = denoised_estimate(self.scheduler, prediction, shown, index)
                     latents = self.scheduler.step(prediction, timestep, latents, **options, return_dict=False)[0]
                     if index in perceive_after and index < steps - 1:
-                        estimate, moved = self.decode_latents(denoised), False
+                        estimate, moved = self.decode_latents(denoised), None
                         if drafts is None:
                             occupancy = self.refine_occupancy(scene, estimate)
                         else:
-                            scene, occupancy, moved = self.join_layouts(drafts, scene, estimate)
-                        if moved:
-                            carved, guidance = self.draw_carved_guidance(scene, *words, size)
-                        passes = gather_passes(passes.guess if scene.has_blockout and not moved else None)
+                            free = drafts if index == min(perceive_after) else ()
+                            scene, occupancy, moved = self.join_layouts(free, scene, estimate)
+                        if moved is not None:
+                            carved, guidance = moved, self.denoiser.draw_guidance(moved.shown, scene.cameras, size)
+                        passes = gather_passes(passes.guess if scene.has_blockout and moved is None else None)
                     if callback_on_step_end is not None:
                         offered = {"latents": latents, "denoised": denoised, "occupancy": occupancy}
                         tensors = {name: offered[name] for name in callback_on_step_end_tensor_inputs}

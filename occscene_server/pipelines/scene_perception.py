@@ -13,7 +13,7 @@ from occscene.camera import PinholeCamera
 from occscene.grid import GridVolume, SemanticGrid
 from torch import Tensor
 
-from occscene_server.geometry.carving import carve, keep_modelled
+from occscene_server.geometry.fusion import carve, fuse, told_of_parts
 from occscene_server.geometry.grids import GridTensors
 from occscene_server.models.denoiser import Condition, OccSceneDenoiser
 from occscene_server.models.perception import OccupancyPerception, classify_voxels
@@ -78,8 +78,7 @@ class PerceptionMixin:
         if guess is None:
             return scene, guidance
         images = self.decode_latents(guess)
-        logits = self.perception(images, scene.cameras, scene.placed.volume, scene.placed.labels)
-        carved = replace(scene, finer=carve(scene.shown, logits))
+        carved = replace(scene, finer=carve(scene.shown, self.seen_logits(images, scene)))
         return carved, self.denoiser.draw_guidance(carved.shown, scene.cameras, size)
 
     def perceive(self, images: Tensor, scene: PlacedScenes, real: bool = False) -> Tensor:
@@ -90,9 +89,16 @@ class PerceptionMixin:
             scene: cameras and blockouts.
             real: whether images may show that something in the blockouts is gone.
         """
-        blockout = scene.placed.labels if scene.has_blockout else None
-        logits = self.perception(images, scene.cameras, scene.placed.volume, blockout)
-        return keep_modelled(scene.shown, classify_voxels(logits), logits.softmax(1)[:, 0] if real else None)
+        logits = self.seen_logits(images, scene)
+        return fuse(scene.shown, classify_voxels(logits), logits, real)
+
+    def seen_logits(self, images: Tensor, scene: PlacedScenes) -> Tensor:
+        """Logits (B, classes, X, Y, Z) of what images (B, V, 3, height, width) show of scenes."""
+        volume = scene.placed.volume
+        if not scene.has_blockout:
+            return self.perception(images, scene.cameras, volume)
+        logits = self.perception(images, scene.cameras, volume, scene.placed.labels)
+        return logits if scene.finer is None else told_of_parts(logits, scene.placed, scene.finer.labels)
 
     def refine_occupancy(self, scene: PlacedScenes, images: Tensor) -> Tensor:
         """The occupancy for the next steps: what the artist placed, and what perception sees where she left space."""
@@ -100,18 +106,24 @@ class PerceptionMixin:
 
     def join_layouts(
         self, drafts: Sequence[LayoutDraft], scene: PlacedScenes, images: Tensor
-    ) -> tuple[PlacedScenes, Tensor, bool]:
+    ) -> tuple[PlacedScenes, Tensor, PlacedScenes | None]:
         """Layouts and estimated views brought together: the former drawn anew where the latter speak for it.
+
+        Args:
+            drafts: one for each scene; none to leave the layouts as they are.
+            scene: with the layouts' boxes and parts.
+            images: (B, V, 3, height, width) as estimated.
 
         Returns:
             The scenes as the layouts are now, the occupancy for the next steps (B, X, Y, Z) uint8: what is surely
-            perceived, else the layouts', and whether any layout changed.
+            perceived, else the layouts', and the scenes carved anew if any layout changed.
         """
         volume = scene.placed.volume
-        changed = resample(drafts, self.perception(images, scene.cameras, volume, None))
+        changed = len(drafts) > 0 and resample(drafts, self.perception(images, scene.cameras, volume, None))
         if changed:
             placed = GridTensors.from_grids([draft.boxes for draft in drafts], device=images.device)
             finer = GridTensors.from_grids([draft.grid for draft in drafts], device=images.device)
             scene = replace(scene, placed=placed, finer=finer)
-        logits = self.perception(images, scene.cameras, volume, scene.placed.labels)
-        return scene, sure_or_given(logits, scene.shown.labels), changed
+        logits = self.seen_logits(images, scene)
+        carved = replace(scene, finer=carve(scene.shown, logits)) if changed else None
+        return scene, sure_or_given(logits, scene.shown.labels), carved

@@ -51,7 +51,7 @@ class ScenePriors:
 
     def proposals(self, prompt: str) -> Callable[[Layout, int, int], Layout]:
         """What draws one object of a layout anew for a prompt: (layout, its place, seed) to the layout with it."""
-        return lambda layout, index, seed: self.layout.draw_anew(layout, index, prompt, seed)
+        return self.layout.redrawing(prompt)
 
     def with_parts(self, objects: Sequence[LayoutObject], seed: int, prompt: str) -> list[LayoutObject]:
         """Objects with parts, where they have none and a known kind.

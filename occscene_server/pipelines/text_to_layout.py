@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
@@ -51,21 +52,26 @@ class TextToLayout:
         Raises:
             ValueError: `given` has an object of a class that the prior does not know.
         """
-        sampler = self._sampler(prompt, seed, options)
+        sampler = self._sampler(prompt, self._states(prompt), seed, options)
         words = self.prior.vocabulary
         return sampler.draw(read_prompt(prompt, words.kinds, words.colors, prompt) if check_prompt else None, given)
 
-    def draw_anew(
-        self, layout: Layout, index: int, prompt: str, seed: int, options: SamplingOptions | None = None
-    ) -> Layout:
+    def draw_anew(self, layout: Layout, index: int, prompt: str, seed: int) -> Layout:
         """Draws one object's box and colour again with all others given; the same layout if nothing else fits."""
-        return self._sampler(prompt, seed, options).draw_anew(layout, index)
+        return self.redrawing(prompt)(layout, index, seed)
 
-    def _sampler(self, prompt: str, seed: int, options: SamplingOptions | None) -> LayoutSampler:
-        states = torch.zeros(0, self.encoder.config.hidden_size)
-        if prompt:
-            batch, mask = encode_prompts(self.encoder, self.tokenizer, [prompt], pad_to_limit=False)
-            states = batch[0][mask[0]]
+    def redrawing(self, prompt: str) -> Callable[[Layout, int, int], Layout]:
+        """`draw_anew` for one prompt, which is read once: (layout, index, seed) to a layout."""
+        states = self._states(prompt)
+        return lambda layout, index, seed: self._sampler(prompt, states, seed, None).draw_anew(layout, index)
+
+    def _states(self, prompt: str) -> torch.Tensor:
+        if not prompt:
+            return torch.zeros(0, self.encoder.config.hidden_size)
+        batch, mask = encode_prompts(self.encoder, self.tokenizer, [prompt], pad_to_limit=False)
+        return batch[0][mask[0]]
+
+    def _sampler(self, prompt: str, states: torch.Tensor, seed: int, options: SamplingOptions | None) -> LayoutSampler:
         options = options or SamplingOptions()
         if not prompt:
             options = replace(options, text_scale=1.0, place_scale=1.0)

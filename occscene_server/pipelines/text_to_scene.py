@@ -21,14 +21,14 @@ from occscene.layout import Layout, LayoutObject, LayoutPart, Vector
 from occscene.placed_layout import PlacedLayout
 from torch import Tensor
 
-from occscene_server.geometry.layout_grid import placed_grid
+from occscene_server.geometry.layout_grid import Blocks, placed_grid
 from occscene_server.geometry.solids import Solids
 
 SURE = 0.8
 """Probability above which a perceived class stands in place of the layout's."""
 
-PROPOSALS = 20
-"""Boxes that are drawn anew each time the estimate is perceived."""
+PROPOSALS = 6
+"""Boxes that are drawn anew when the estimate is perceived first; see `join_layouts`."""
 
 _LEAST_LOG_PROBABILITY = -6.0
 """No single voxel decides, however sure perception is of it."""
@@ -54,6 +54,7 @@ class LayoutDraft:
         self.accepted = 0
         """Boxes that were taken so far."""
         self._rng = np.random.default_rng(seed)
+        self._blocks: Blocks = {}
 
     @property
     def grid(self) -> SemanticGrid:
@@ -68,7 +69,7 @@ class LayoutDraft:
 
     def grid_of(self, layout: Layout) -> SemanticGrid:
         """A layout's boxes in the volume, that layout standing where this draft's does."""
-        return placed_grid(replace(self.placed, layout=layout), self.volume)
+        return placed_grid(replace(self.placed, layout=layout), self.volume, self._blocks)
 
     def resample(self, log_probabilities: NDArray[np.float32], proposals: int = PROPOSALS) -> int:
         """Draws boxes anew and takes those that the views speak for.

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from occscene_server.evaluation.occupancy_metrics import OccupancyScores
+from occscene_server.evaluation.occupancy_metrics import CrumbFigures, CrumbScores, OccupancyScores
 
 CLASSES = 5
 
@@ -70,3 +70,19 @@ def test_saying_nothing_is_saying_empty() -> None:
     scores = OccupancyScores(CLASSES)
     scores.add(prediction, target)
     assert scores.figures().recall == 0.5
+
+
+def test_crumbs_are_counted_by_class_and_a_block_has_none() -> None:
+    labels = np.zeros((12, 12, 12), np.uint8)
+    labels[1:5, 1:5, 1:5] = 3
+    labels[8, 8, 2:9] = 3  # a pole of seven
+    labels[5:11, 1:5, 1:5] = 4  # beside it, of another class
+    labels[0] = 1
+    scores = CrumbScores([3, 4])
+    scores.add(labels)
+    assert scores.figures() == CrumbFigures(7 / (64 + 7 + 96), 7 / (64 + 7 + 96))
+    labels[8, 8, 9] = 3
+    longer = CrumbScores([3])
+    longer.add(labels)
+    assert longer.figures() == CrumbFigures(8 / 72, 0.0)
+    assert CrumbScores([5]).figures() == CrumbFigures(0.0, 0.0)

@@ -5,10 +5,11 @@ from __future__ import annotations
 from dataclasses import replace
 
 import numpy as np
+import torch
 from occscene.grid import UNKNOWN, GridObject, SemanticGrid
 
-from occscene_server.geometry.carving import keep_modelled
 from occscene_server.geometry.connected_objects import with_connected_objects
+from occscene_server.geometry.fusion import fuse
 from occscene_server.geometry.grids import GridTensors
 from tests.occscene_server.detailed_room import detailed_room
 
@@ -54,7 +55,9 @@ def test_noise_of_too_many_parts_stays_as_it_is() -> None:
 def test_legs_of_a_file_of_labels_are_kept() -> None:
     room, _ = detailed_room()
     placed = GridTensors.from_grids([with_connected_objects(room.without_instances())])
-    kept = keep_modelled(placed, placed.labels * 0)[0].numpy()
+    nothing = torch.zeros(1, 12, *placed.labels.shape[1:])
+    nothing[:, 0] = 9.0
+    kept = fuse(placed, placed.labels * 0, nothing)[0].numpy()
     assert room.instances is not None
     for obj in room.objects:
         if obj.name in ("table", "bars", "lamp pole", "pipe", "letters", "rail", "chair 1"):

@@ -1,4 +1,4 @@
-"""Carving of an artist's boxes."""
+"""What becomes of an artist's objects, in guidance and in predictions."""
 
 from __future__ import annotations
 
@@ -8,9 +8,10 @@ import numpy as np
 import pytest
 import torch
 from occscene.grid import GridObject, SemanticGrid
+from scipy import ndimage
 from torch import Tensor
 
-from occscene_server.geometry.carving import carve, keep_modelled
+from occscene_server.geometry.fusion import CRUMB, PARTS, beliefs, carve, fuse, told_of_parts
 from occscene_server.geometry.grids import GridTensors
 from occscene_server.geometry.placed_objects import PlacedObjects
 
@@ -150,11 +151,20 @@ def test_modelled_objects_are_not_carved() -> None:
     torch.testing.assert_close(carved(placed, occupied), expected)
 
 
+def perceived(labels: Tensor, sure: float = 6.0) -> Tensor:
+    """Logits (B, 12, X, Y, Z) of a perception that sees such classes."""
+    return sure * torch.nn.functional.one_hot(labels.long(), 12).movedim(-1, 1).float()
+
+
+def fused(placed: GridTensors, predicted: Tensor, real: bool = False) -> Tensor:
+    return fuse(placed, predicted, perceived(predicted), real)
+
+
 def test_modelled_objects_stay_and_boxes_become_what_is_seen() -> None:
     placed = modelled_room()
     expected = without_legs(placed)
     expected[0, 2:7, 2:7] = placed.labels[0, 2:7, 2:7]
-    torch.testing.assert_close(keep_modelled(placed, without_legs(placed)), expected)
+    torch.testing.assert_close(fused(placed, without_legs(placed)), expected)
 
 
 def test_the_foot_of_a_box_stays_in_guidance_and_prediction() -> None:
@@ -164,37 +174,49 @@ def test_the_foot_of_a_box_stays_in_guidance_and_prediction() -> None:
     placed.labels[0, 11, 5, 0], placed.instances[0, 11, 5, 0] = CHAIR, 3
     predicted = placed.labels.clone()
     predicted[0, 10:14, 4:8, 0] = predicted[0, 10:12, 4:8, 2:] = 0
-    occupied = torch.where(predicted == 0, 0.05, 0.95)
+    occupied = torch.where(predicted == 0, 0.001, 0.999)
     expected = predicted.clone()
     expected[0, 10:14, 4:8, 0] = placed.labels[0, 10:14, 4:8, 0]
     torch.testing.assert_close(carved(placed, occupied), expected)
-    torch.testing.assert_close(keep_modelled(placed, predicted), expected)
+    torch.testing.assert_close(fused(placed, predicted), expected)
 
 
-def test_real_views_can_show_a_modelled_object_gone_and_no_leg_alone() -> None:
+def test_real_views_can_show_an_object_gone_and_no_leg_alone() -> None:
     placed, predicted = modelled_room(), without_legs(modelled_room())
-    chair = placed.labels == CHAIR
-    empty = 1 - seen(placed)
-    empty[0, 2:7, 2:7, :5] = 1.0  # its legs
-    assert (keep_modelled(placed, predicted, empty)[chair] == CHAIR).all()
-    empty[chair] = 0.97
-    predicted[chair] = 0
-    torch.testing.assert_close(keep_modelled(placed, predicted, empty), predicted)
+    chair, sofa = placed.labels == CHAIR, placed.labels == SOFA
+    assert (fused(placed, predicted, real=True)[chair] == CHAIR).all()
+    predicted[chair | sofa] = 0
+    torch.testing.assert_close(fused(placed, predicted, real=True), predicted)
+    assert (fused(placed, predicted)[chair] == CHAIR).all()
+    assert (fused(placed, predicted)[sofa] == SOFA).all()
 
 
-def test_flat_objects_are_moved_and_trimmed_but_get_no_slits() -> None:
+def test_parts_speak_for_what_they_are_and_are_not_in_all_of_their_box_alone() -> None:
+    placed = room()
+    finer = placed.labels.clone()
+    finer[0, 10:14, 4:8, :2] = 0  # one of the chairs has parts
+    change = told_of_parts(perceived(placed.labels, 0.0), placed, finer)
+    assert (change[0, 0, 10:14, 4:8, :2] == PARTS).all()
+    assert (change[0, CHAIR, 10:14, 4:8, 2:4] == PARTS).all()
+    assert change.count_nonzero() == 64
+    bare = told_of_parts(perceived(placed.labels, 0.0), replace(placed, instances=None), finer)
+    assert (bare[0, 0, 10:14, 4:8, :2] == PARTS).all()
+    assert bare.count_nonzero() == 32
+
+
+def test_flat_objects_are_moved_and_trimmed_but_get_no_slits_and_no_rim() -> None:
     placed = modelled_room()
     predicted = placed.labels.clone()
     predicted[0, 4:9, 19, 6:11], predicted[0, 4:9, 20, 6:11] = 0, PICTURE  # into the wall
     predicted[0, 12, 4:6] = 0  # rim
     expected = predicted.clone()
-    predicted[0, 12, 9:12] = 0  # a slit
-    predicted[0, 12, 12:16, 6] = 0
-    expected[0, 12, 14:16, 6] = 0  # a notch in the rim, as far as it is wider than it is deep
-    result = keep_modelled(placed, predicted)
-    assert (result[0, 12, 6:14, 2:12] == PANE).all()
-    torch.testing.assert_close(result[0, :12], expected[0, :12])
-    torch.testing.assert_close(result[0, 12, 4:6], expected[0, 12, 4:6])
+    predicted[0, 6, 20, 8] = WALL  # a hole
+    predicted[0, 3:10, 18, 5:12][:, :2] = PICTURE  # a lump before it, wider than it is
+    predicted[0, 12, 9, 4:8] = 0  # a slit
+    result = fused(placed, predicted)
+    torch.testing.assert_close(result[0, 12], expected[0, 12])
+    assert (result[0, 4:9, 20, 6:11] == PICTURE).all()
+    assert (result[0] == PICTURE).sum() <= 60
 
 
 def test_flat_objects_of_which_little_is_left_stay_as_placed() -> None:
@@ -202,12 +224,25 @@ def test_flat_objects_of_which_little_is_left_stay_as_placed() -> None:
     predicted = placed.labels.clone()
     predicted[0, 4:9, 19, 6:10] = 0
     predicted[0, 12, 4:16, 2:12] = 0
-    torch.testing.assert_close(keep_modelled(placed, predicted, torch.ones_like(seen(placed))), placed.labels)
+    torch.testing.assert_close(fused(placed, predicted), placed.labels)
 
 
-@pytest.mark.parametrize("seed", range(20))
-def test_only_placed_voxels_of_objects_are_put_back_as_what_they_were(seed: int) -> None:
-    """In any scene: lines, sheets, boxes and crumbs over one another, and any prediction."""
+def test_crumbs_vanish_into_what_is_around_them_and_broken_off_pieces_too() -> None:
+    placed = modelled_room()
+    predicted = placed.labels.clone()
+    predicted[0, 18:20, 15:17, 12] = SOFA  # in the air
+    predicted[0, 6, 20:22, 3] = CHAIR  # in the wall
+    predicted[0, 20, 4:12, :7] = 0  # the end of the sofa is cut off, and most of that is gone
+    predicted[0, 21:, 4:12, 2:] = 0
+    predicted[0, 21, 4:12, :1] = 0
+    expected = predicted.clone()
+    expected[0, 18:20, 15:17, 12], expected[0, 6, 20:22, 3] = 0, WALL
+    expected[0, 21, 4:12] = 0
+    torch.testing.assert_close(fused(placed, predicted), expected)
+
+
+def random_room(seed: int) -> tuple[GridTensors, Tensor]:
+    """Lines, sheets, boxes and crumbs over one another, and the logits of any perception."""
     rng = np.random.default_rng(seed)
     labels, numbers = np.zeros((18, 20, 14), np.uint8), np.zeros((18, 20, 14), np.uint16)
     for number in range(1, 12):
@@ -217,13 +252,41 @@ def test_only_placed_voxels_of_objects_are_put_back_as_what_they_were(seed: int)
         labels[box], numbers[box] = rng.integers(1, 12), number * rng.integers(0, 2)
     objects = tuple(GridObject(number, f"{number}") for number in range(1, 12))
     placed = GridTensors.from_grids([SemanticGrid(labels, 0.08, np.eye(4), "indoor", numbers, objects)])
-    predicted = torch.from_numpy(rng.integers(0, 12, (1, 18, 20, 14)) * (rng.random((1, 18, 20, 14)) < 0.6)).byte()
-    result = keep_modelled(placed, predicted)
-    changed = result != predicted
-    torch.testing.assert_close(result[changed], placed.labels[changed])
+    coarse = rng.normal(0, 4, (1, 12, 6, 7, 5)).repeat(3, 2).repeat(3, 3).repeat(3, 4)[:, :, :18, :20, :14]
+    return placed, torch.from_numpy(coarse + rng.normal(0, 2, coarse.shape)).float()
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_no_object_is_lost_none_changes_its_class_and_none_is_in_crumbs(seed: int) -> None:
+    placed, logits = random_room(seed)
     assert placed.instances is not None
-    assert (placed.instances[changed] > 0).all()
+    predicted = logits.argmax(1).byte()
+    result = fuse(placed, predicted, logits)[0]
     found = PlacedObjects.find(placed.labels[0], placed.instances[0])
+    flat = found.flat & ~found.modelled
     stays = found.modelled[found.number]
-    torch.testing.assert_close(result[0][stays], placed.labels[0][stays])
-    torch.testing.assert_close(keep_modelled(replace(placed, instances=None), predicted), predicted)
+    torch.testing.assert_close(result[stays], placed.labels[0][stays])
+    solid = (found.named & ~flat)[found.number]
+    changed = solid & (result != placed.labels[0])
+    assert (result[changed] == 0).all()
+    for index in found.named.nonzero()[:, 0].tolist():
+        label, own = found.classes[index], found.number == index
+        near = torch.nn.functional.max_pool3d(own.float()[None], 3, 1, 1)[0] > 0 if flat[index] else own
+        assert (result[near] == label).any()
+    for label in range(1, 12):
+        pieces, count = ndimage.label(result.numpy() == label, np.ones((3, 3, 3)))
+        for piece in range(1, count + 1):
+            here = torch.from_numpy(pieces == piece)
+            assert here.sum() >= CRUMB or found.named[found.number[here]].any()
+    bare = replace(placed, instances=None)
+    torch.testing.assert_close(fuse(bare, predicted, logits), predicted)
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_what_is_seen_more_surely_takes_no_voxel_away(seed: int) -> None:
+    placed, logits = random_room(seed)
+    assert placed.instances is not None
+    found = PlacedObjects.find(placed.labels[0], placed.instances[0])
+    surer = logits.clone()
+    surer[:, 0] -= torch.rand(logits.shape[2:], generator=torch.Generator().manual_seed(seed)) * 4
+    assert (beliefs(found, surer[0]) >= beliefs(found, logits[0])).all()
