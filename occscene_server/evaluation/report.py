@@ -189,12 +189,21 @@ def _occupancy_tables(figures: Figures) -> str:
     totals = [(name.replace("_", " "), *(_share(scored[name][m]) for m in measures)) for name in PREDICTIONS]
     classes = scored["blockout"]["class_iou"]
     by_class = [(c, *(_share(scored[name]["class_iou"][c]) for name in PREDICTIONS)) for c in classes]
+    crumbs = [
+        (name.replace("_", " "), _fine_share(found["lonely"]), _fine_share(found["small"]))
+        for name, found in figures["crumbs"].items()
+    ]
     return (
         "<h2>Occupancy against the true grid</h2><p class='note'>Over the whole set; empty is no class. "
         "Views come with the blockout unless they stand alone.</p>"
         + _table(("", "mIoU", "IoU", "precision", "recall"), totals)
         + _table(("IoU of", *(name.replace("_", " ") for name in PREDICTIONS)), by_class)
+        + _table(("voxels of things that are crumbs", "touch at most two", "in pieces of under eight"), crumbs)
     )
+
+
+def _fine_share(value: float) -> str:
+    return f"{value:.4f}"
 
 
 def _pictures(made: GeneratedScene) -> str:

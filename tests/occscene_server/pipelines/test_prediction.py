@@ -38,14 +38,14 @@ def test_schedulers_give_similar_views_with_the_bundled_weights() -> None:
     job = main_job(views=1, side=128)
     views = []
     for kind, options, steps in (
-        (FlowMatchEulerDiscreteScheduler, {}, 20),
-        (DPMSolverMultistepScheduler, FLOW, 12),
-        (UniPCMultistepScheduler, FLOW, 8),
+        (FlowMatchEulerDiscreteScheduler, {}, 12),
+        (DPMSolverMultistepScheduler, FLOW, 8),
+        (UniPCMultistepScheduler, FLOW, 6),
     ):
         pipe.scheduler = kind.from_config(pipe.scheduler.config, **options)
         views.append(pipe(job.prompt, job.cameras, job.grid, num_inference_steps=steps, output_type="np").images)
     for first, second in itertools.combinations(views, 2):
-        assert -10 * np.log10(np.square(first - second).mean()) > 26  # dB; another seed's are below 20
+        assert -10 * np.log10(np.square(first - second).mean()) > 36  # dB; another seed's are below 26
 
 
 def test_a_scheduler_of_another_kind_is_refused_with_the_way_out() -> None:

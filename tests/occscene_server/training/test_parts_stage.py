@@ -67,8 +67,8 @@ def test_a_run_stopped_after_every_step_is_the_same(data: Path, tmp_path: Path) 
 
 
 def test_it_learns(data: Path, tmp_path: Path) -> None:
-    arguments = ["parts", "--data", str(data), "--output", str(tmp_path), "--steps", "150", "--batch", "24"]
-    arguments += ["--width", "32", "--layers", "1", "--pieces", "4", "--learning-rate", "0.01"]
+    arguments = ["parts", "--data", str(data), "--output", str(tmp_path), "--steps", "100", "--batch", "8"]
+    arguments += ["--width", "32", "--layers", "1", "--pieces", "4", "--learning-rate", "0.02"]
     assert CliRunner().invoke(train_app, arguments, catch_exceptions=False).exit_code == 0
     rows = [line for line in (tmp_path / "log.jsonl").read_text().splitlines() if '"loss"' in line]
     losses = [float(row.split('"loss": ')[1].split(",")[0]) for row in rows]
