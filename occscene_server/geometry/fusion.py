@@ -81,7 +81,7 @@ def fuse(placed: GridTensors, predicted: Tensor, logits: Tensor, real: bool = Fa
             settle(objects, index, own, result[scene])
         held = objects.named & ~flat
         gone = held & (objects.mean(own.softmax(0)[0]) >= _GONE) & real
-        stays = _staying(objects, own, held & ~gone)
+        stays = _staying(objects, own, held & ~gone, 0.0 if real else SOLID)
         taken = (held & ~gone)[objects.number] & ~stays
         kept = torch.where(stays, placed.labels[scene].to(result.dtype), result[scene].masked_fill(taken, 0))
         result[scene] = _swept(kept, stays | flat[objects.number])
@@ -109,21 +109,22 @@ def carve(placed: GridTensors, logits: Tensor) -> GridTensors:
     return replace(placed, labels=(carved % LABELS).to(placed.labels.dtype), instances=rows)
 
 
-def beliefs(objects: PlacedObjects, logits: Tensor) -> Tensor:
+def beliefs(objects: PlacedObjects, logits: Tensor, solid: float = SOLID) -> Tensor:
     """Log-odds (X, Y, Z) that voxels stay their objects', from logits (classes, X, Y, Z) of which 0 is of empty.
 
-    They never fall where a voxel, any, is seen to be occupied more surely.
+    They never fall where a voxel, any, is seen to be occupied more surely. `solid` is what speaks for objects that were
+    not modelled: nothing, where real views show what they are.
     """
-    prior = torch.where(objects.modelled, MODELLED, SOLID)[objects.number]
+    prior = torch.where(objects.modelled, MODELLED, solid)[objects.number]
     occupied = logits[1:].logsumexp(0) - logits[0]
     known = torch.where(objects.lines, MODELLED, prior) + occupied.clamp(-SEEN, SEEN)
     return relaxed(known, objects.number, COUPLING)
 
 
-def _staying(objects: PlacedObjects, logits: Tensor, held: Tensor) -> Tensor:
+def _staying(objects: PlacedObjects, logits: Tensor, held: Tensor, solid: float) -> Tensor:
     """Which voxels (X, Y, Z) of the objects that are held (N,) stay; each keeps some, and none falls into crumbs."""
     number = objects.number
-    stays = (beliefs(objects, logits) > 0) & held[number]
+    stays = (beliefs(objects, logits, solid) > 0) & held[number]
     lost = held & (objects.mean(stays.float()) < _LEAST_SEEN)
     stays |= lost[number]
     firm = (objects.lines | objects.modelled[number]).cpu().numpy()
