@@ -7,6 +7,7 @@ and other members hold line numbers.
 | member | shape | what |
 |---|---|---|
 | version | () | 1 |
+| prompt_version | () | `PROMPT_VERSION` when the prompts were written; files of version 1 lack it |
 | text | (bytes,) | strings, by line |
 | room_seed, room_size | (R,), (R, 3) | seed of the room; inner width, depth, height in metres |
 | room_words | (R, 7) | kind, style, light, wall phrase, floor phrase, wall colour, floor colour |
@@ -41,6 +42,8 @@ from occscene.layout import Layout, LayoutObject, LayoutRoom
 from occscene_server.geometry.relations import RELATIONS, Relation
 
 VERSION = 1
+PROMPT_VERSION = 2
+"""Of the wording; a new number gives every room new prompts. One in eighty of version 1 counts a thing twice."""
 ROOMS_PER_FILE = 1000
 
 
@@ -135,6 +138,7 @@ def write_layouts(path: Path, records: Sequence[LayoutRecord]) -> None:
     surfaces = [(*record.words, r.wall_color, r.floor_color) for record, r in zip(records, rooms, strict=True)]
     members: dict[str, NDArray[Any]] = {
         "version": np.array(VERSION),
+        "prompt_version": np.array(PROMPT_VERSION),
         "room_seed": np.array([record.seed for record in records], np.int64),
         "room_size": np.array([room.size for room in rooms], np.float32),
         "room_words": np.array([[line(word) for word in words] for words in surfaces], np.int32),
@@ -214,6 +218,11 @@ class LayoutFile:
     def seeds(self) -> list[int]:
         """Of the rooms, in their order."""
         return [int(seed) for seed in self._member("room_seed")]
+
+    @property
+    def prompt_version(self) -> int:
+        """`PROMPT_VERSION` of the program that wrote the prompts."""
+        return int(self.arrays.get("prompt_version", 1))
 
     @cached_property
     def text(self) -> list[str]:

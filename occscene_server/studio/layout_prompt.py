@@ -87,21 +87,22 @@ class _Author:
         """One prompt."""
         self.things: list[Mention] = []
         self.said: list[tuple[str, str, str]] = []
-        self.named: set[str] = set()
+        self.told: set[int] = set()
         rng = self.rng
         if form == "whole":
             groups = self._ordered(list(self.groups))
-            clauses = [self._clause(group, full=True) for group in groups if rng.random() < 0.9]
+            told = [self._clause(group, full=True) for group in groups if rng.random() < 0.9]
         elif form == "related":
             related = [group for group in self.groups if self._relation_of(self.groups[group]) is not None]
             chosen = [related[int(i)] for i in rng.permutation(len(related))[: int(rng.integers(1, 5))]]
-            clauses = [self._clause(group, full=rng.random() < 0.5, relate=1.0) for group in chosen]
+            told = [self._clause(group, full=rng.random() < 0.5, relate=1.0) for group in chosen]
         elif form == "few":
             groups = [group for group in self.groups if group[0] not in _UNSAID or rng.random() < 0.15]
             chosen = [groups[int(i)] for i in rng.permutation(len(groups))[: int(rng.integers(1, 6))]]
-            clauses = [self._clause(group, full=rng.random() < 0.6) for group in chosen]
+            told = [self._clause(group, full=rng.random() < 0.6) for group in chosen]
         else:
-            clauses = []
+            told = []
+        clauses = [clause for clause in told if clause is not None]
         return LayoutPrompt(self._sentence(clauses, form), tuple(self.things), tuple(self.said))
 
     def _ordered(self, groups: list[tuple[str, str]]) -> list[tuple[str, str]]:
@@ -118,30 +119,34 @@ class _Author:
         ]
         return shared[int(self.rng.integers(len(shared)))] if shared else None
 
-    def _clause(self, group: tuple[str, str], full: bool, relate: float = 0.4) -> tuple[str, Mention, object]:
-        """Words for a group of equal things, the mention, and the relation if one is said."""
+    def _clause(
+        self, group: tuple[str, str], full: bool, relate: float = 0.4
+    ) -> tuple[str, Mention, tuple[str, str, str] | None] | None:
+        """Words for a group of equal things, the mention, and the relation if one is said; None if all that is told."""
         kind, phrase = group
-        members = self.groups[group]
-        same_kind = [index for index in range(len(self.items)) if self.kinds[index] == kind]
         word = color_word(phrase)
-        if full:
-            said, count = phrase, len(members)
-        elif self.rng.random() < 0.55 and word:
-            said, count = with_article(f"{word} {self._name(kind)}"), len(members)
-            members = [index for index in same_kind if color_word(self.items[index].phrase) == word]
-            count = len(members)
-        else:
-            said, word, members = with_article(self._name(kind)), "", same_kind
-            count = len(members)
+        members = self.groups[group]
+        said = phrase
+        if not full:
+            same_kind = [index for index in range(len(self.items)) if self.kinds[index] == kind]
+            colored = bool(word) and self.rng.random() < 0.55
+            alike = [i for i in same_kind if color_word(self.items[i].phrase) == word] if colored else same_kind
+            # "two armchairs" after "a teal armchair" would be three: then the rest is told in full
+            if not self.told.intersection(alike):
+                members, word = alike, word if colored else ""
+                said = with_article(f"{word} {self._name(kind)}".strip())
+        if self.told.intersection(members):
+            return None
+        self.told.update(members)
+        count = len(members)
+        if said == "a books":
+            said = "books" if count == 1 else "a stack of books"
         text = said if count == 1 else plural(said, count)
-        if kind == "books" and count > 1:
-            text = f"{plural('a stack', count)} of books"
         relation = self._relation_of(members) if self.rng.random() < relate else None
-        if relation is not None:
-            text = f"{text} {self._where(relation, count)}"
-            anchor = "" if relation.anchor == CORNER else self.kinds[relation.anchor]
-            return text, Mention(kind, word, count), (kind, relation.name, anchor)
-        return text, Mention(kind, word, count), None
+        if relation is None:
+            return text, Mention(kind, word, count), None
+        anchor = "" if relation.anchor == CORNER else self.kinds[relation.anchor]
+        return f"{text} {self._where(relation, count)}", Mention(kind, word, count), (kind, relation.name, anchor)
 
     def _name(self, kind: str) -> str:
         others = _OTHER_NAMES.get(kind)
@@ -154,11 +159,12 @@ class _Author:
         way = ways[int(self.rng.integers(len(ways)))]
         kind = self.kinds[relation.anchor]
         alone = self.kinds.count(kind) == 1
-        if kind in ("door", "window") or (alone and self.rng.random() < 0.6):
+        known = alone and (relation.anchor in self.told or self.rng.random() < 0.6)
+        if known or kind in ("door", "window"):
             return f"{way} the {kind}"
         return f"{way} {with_article(kind)}"
 
-    def _sentence(self, clauses: list[tuple[str, Mention, object]], form: str) -> str:
+    def _sentence(self, clauses: list[tuple[str, Mention, tuple[str, str, str] | None]], form: str) -> str:
         room, rng = self.room, self.rng
         light = str(rng.choice(LIGHT_WORDS[room.light]))
         styled = f"{room.style} {room.kind}" if form == "whole" or rng.random() < 0.6 else room.kind
@@ -177,7 +183,7 @@ class _Author:
         for _, mention, relation in clauses[: len(words)]:
             self.things.append(mention)
             if relation is not None:
-                self.said.append(relation)  # type: ignore[arg-type]
+                self.said.append(relation)
         listed = words if len(words) < 2 or rng.random() < 0.5 else [*words[:-2], f"{words[-2]} and {words[-1]}"]
         head = with_article(styled)
         if not listed:

@@ -10,15 +10,19 @@ from pathlib import Path
 import numpy as np
 from occscene.layout import Layout, LayoutObject, LayoutRoom
 
-from occscene_server.data.layouts import ROOMS_PER_FILE, LayoutRecord, Parts, layouts_file, write_layouts
+from occscene_server.data.layouts import (
+    PROMPT_VERSION,
+    ROOMS_PER_FILE,
+    LayoutRecord,
+    Parts,
+    layouts_file,
+    write_layouts,
+)
 from occscene_server.geometry.relations import relations_of
 from occscene_server.geometry.solids import quaternions
 from occscene_server.studio.indoor import build_room
 from occscene_server.studio.layout_prompt import color_word, kind_of, layout_prompts
 from occscene_server.studio.room import Item, Room
-
-PROMPT_VERSION = 1
-"""Seeds the prompts; a new number where their wording changes. Prompts of rendered scenes have their own seed."""
 
 
 def room_record(seed: int) -> LayoutRecord:
@@ -27,6 +31,7 @@ def room_record(seed: int) -> LayoutRecord:
     items = layout_items(room)
     layout = room_layout(room)
     relations = relations_of(layout)
+    # prompts of rendered scenes have a seed of their own
     prompts = layout_prompts(room, items, relations, np.random.default_rng([seed, 13, PROMPT_VERSION]))
     return LayoutRecord(
         seed,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from pathlib import Path
 
@@ -107,6 +108,23 @@ def test_prompts_say_what_is_there(seed: int) -> None:
             assert any(f" {words}" in prompt.text for words in said.get(relation, (relation,)))
 
 
+def test_prompts_name_nothing_twice() -> None:
+    """In all that a prompt names there are no more things of a kind, or of a kind and colour, than in the room."""
+    for seed in range(30000, 30150):
+        record = room_record(seed)
+        there = Counter(obj.name for obj in record.layout.objects)
+        colored = Counter((obj.name, obj.color_word) for obj in record.layout.objects)
+        for prompt in record.prompts:
+            named: Counter[str] = Counter()
+            named_colored: Counter[tuple[str, str]] = Counter()
+            for thing in prompt.things:
+                named[thing.kind] += thing.count
+                named_colored[thing.kind, thing.color_word] += thing.count if thing.color_word else 0
+            assert named <= there, prompt.text
+            assert +named_colored <= colored, prompt.text
+            assert not re.search(r"\ba books\b", prompt.text)
+
+
 def test_prompts_relate_things_and_some_do_not() -> None:
     prompts = [prompt for seed in SEEDS for prompt in room_record(seed).prompts]
     related = sum(bool(prompt.relations) for prompt in prompts)
@@ -139,6 +157,17 @@ def test_a_file_gives_back_its_rooms(tmp_path: Path) -> None:
             assert (own.kind, own.material_kind) == (other.kind, other.material_kind)
             for name in ("box", "turn", "taper", "material", "color"):
                 np.testing.assert_array_equal(getattr(own, name), getattr(other, name))
+
+
+def test_files_of_the_first_prompts_are_read_and_said_to_be_older(tmp_path: Path) -> None:
+    path = tmp_path / "layouts_00000000.npz"
+    write_layouts(path, [room_record(0)])
+    assert LayoutFile(path).prompt_version == 2
+    with np.load(path) as members:
+        older = {name: members[name] for name in members.files if name != "prompt_version"}
+    np.savez(path, **older)
+    assert LayoutFile(path).prompt_version == 1
+    assert LayoutFile(path).prompts(0) == room_record(0).prompts
 
 
 def test_a_file_of_another_version_is_refused(tmp_path: Path) -> None:
