@@ -102,10 +102,11 @@ class Relative(nn.Module):
         scores = torch.einsum("bthd,bjhd->bhtj", query, key).float() / math.sqrt(32)
         weights = scores.masked_fill(~mask[:, None], -torch.inf).softmax(-1)
         phase = edges[..., None] * self.frequencies
-        phasors = torch.stack([phase.cos(), phase.sin()], -2).flatten(2)  # (B, J, 4 * 2 * 2 * F)
-        mean = torch.einsum("bhtj,bjn->bhtn", weights, phasors).unflatten(-1, (4, -1))
-        chosen = quadrant[:, None, :, None, None].expand(-1, self.heads, -1, 1, mean.shape[-1])
-        mean = mean.gather(3, chosen)[:, :, :, 0].unflatten(-1, (2, 2, self.count))  # (B, h, T, edge, cos | sin, F)
+        phasors = torch.stack([phase.cos(), phase.sin()], -2).flatten(3).flatten(1, 2)  # (B, J * 4, 2 * 2 * F)
+        # each row looks at the edges of its own quadrant alone
+        own = F.one_hot(quadrant, 4)[:, None, :, None]
+        mean = (weights[..., None] * own).flatten(3).flatten(1, 2) @ phasors
+        mean = mean.view(rows, self.heads, steps, 2, 2, self.count)
         series = self.series(states).float().view(rows, steps, self.heads, 2, 2, self.count).transpose(1, 2)
         a, b, c, s = series[..., 0, :], series[..., 1, :], mean[..., 0, :], mean[..., 1, :]
         even, odd = (a * c - b * s).sum((1, 3)), (a * s + b * c).sum((1, 3))  # (B, T, F)

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from occscene.layout import Layout
 from torch import Tensor
 
-from occscene_server.data.layouts import LayoutFile, LayoutPrompt, layout_files
+from occscene_server.data.layouts import PROMPT_VERSION, LayoutFile, LayoutPrompt, layout_files
 from occscene_server.models.layout_prior import MAX_OBJECTS, LayoutBatch, LayoutPrior
 from occscene_server.models.layout_tokens import (
     Vocabulary,
@@ -34,6 +34,8 @@ from occscene_server.training.prompt_states import PromptStates, stacked
 TEXT_DROPOUT = 0.12
 GIVEN_SHARE = 0.3
 """Of the layouts, in which some of the objects stand there already."""
+TOGETHER = 8
+"""Steps whose rooms are drawn together and sorted by the length of their prompts, so that little is padding."""
 OBJECT_PARTS = ("kind", "color", "turn", "width", "depth", "height", "bottom", "back", "along")
 
 
@@ -108,20 +110,28 @@ class LayoutRooms:
         ]
         return [self.layout(row) for row, kind in enumerate(kinds) if kind == kinds[0]][:count]
 
-    def batch(self, rows: Sequence[int], rng: np.random.Generator) -> LayoutBatch:
-        """Rooms for training: mirrored and turned, a prompt each or none, some objects given."""
-        drawn, states = [], []
+    def asked(self, rows: Sequence[int], rng: np.random.Generator) -> list[tuple[int, int | None]]:
+        """Rooms with a prompt each, or none, those of like long prompts together."""
+        drawn: list[tuple[int, int | None]] = []
         for row in rows:
+            prompt = int(rng.choice(self.rooms[row].prompts))
+            drawn.append((row, prompt if rng.random() >= TEXT_DROPOUT else None))
+        return sorted(
+            drawn, key=lambda one: 0 if one[1] is None else self.states[self.rooms[one[0]].file].length(one[1])
+        )
+
+    def batch(self, asked: Sequence[tuple[int, int | None]], rng: np.random.Generator) -> LayoutBatch:
+        """Rooms of `asked` for training: mirrored and turned, some objects given."""
+        drawn, states = [], []
+        for row, prompt in asked:
             room = self.rooms[row]
             quarters, mirror = int(rng.integers(4)), bool(rng.integers(2))
             order, given = _given_first(len(room.names), rng)
             size = room.size[[1, 0, 2]] if quarters % 2 else room.size
             boxes = turned_boxes(room.boxes, mirror, quarters)
             drawn.append((size, room.surfaces, room.names[order], boxes[order], given))
-            prompt = room.prompts[int(rng.integers(len(room.prompts)))]
-            told = rng.random() >= TEXT_DROPOUT
             own = self.states[room.file]
-            states.append(own[prompt] if told else torch.zeros(0, own.width, dtype=torch.bfloat16))
+            states.append(torch.zeros(0, own.width, dtype=torch.bfloat16) if prompt is None else own[prompt])
         return batched(drawn, *stacked(states))
 
     def plain(self, rows: Sequence[int], prompt: int | None) -> LayoutBatch:
@@ -241,6 +251,12 @@ def vocabulary_of(files: Sequence[LayoutFile]) -> Vocabulary:
 
 def load_rooms(files: Sequence[LayoutFile], splits: Sequence[str], vocabulary: Vocabulary) -> list[LayoutRooms]:
     """Rooms of some splits; prompts that are new are encoded first, into the folder `text` beside the files."""
+    older = sum(file.prompt_version < PROMPT_VERSION for file in files)
+    if older:
+        say(
+            f"{older} of {len(files)} files have prompts of an older version; they serve, but newer ones are better: "
+            "write them anew with `occscene-server studio layouts` into another folder"
+        )
     encoder, tokenizer = load_minilm()
     states = [
         PromptStates(
@@ -301,9 +317,11 @@ def loss_of(
     """What `train` asks for: the loss of a step, whose rooms depend on the seed and the step alone."""
 
     def loss_of_step(step: int) -> tuple[Tensor, dict[str, float]]:
-        rng = np.random.default_rng((seed, step))
-        rows = rng.choice(len(rooms), batch, replace=len(rooms) < batch).tolist()
-        return layout_loss(model, rooms.batch(rows, rng))
+        shared, own = np.random.default_rng((seed, step // TOGETHER, 1)), np.random.default_rng((seed, step))
+        many = TOGETHER * batch
+        asked = rooms.asked(shared.choice(len(rooms), many, replace=len(rooms) < many).tolist(), shared)
+        first = int(shared.permutation(TOGETHER)[step % TOGETHER]) * batch
+        return layout_loss(model, rooms.batch(asked[first : first + batch], own))
 
     return loss_of_step
 

@@ -6,7 +6,9 @@ curve of one that was not.
 
 from __future__ import annotations
 
+import ctypes
 import json
+import sys
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -75,6 +77,7 @@ def train(
     Returns:
         Whether all steps were done; False when the time limit came first.
     """
+    _keep_freed_memory()
     options.output.mkdir(parents=True, exist_ok=True)
     parameters = [p for p in model.parameters() if p.requires_grad]
     optimizer = SplitOptimizer(model, options.optimizer, options.weight_decay, options.betas)
@@ -122,6 +125,16 @@ def learning_rate(step: int, options: LoopOptions) -> float:
     decay_steps = max(1, int(options.steps * options.decay_fraction))
     remaining = (options.steps - step) / decay_steps
     return options.learning_rate * min(1.0, (step + 1) / max(1, options.warmup_steps), max(0.05, remaining))
+
+
+def _keep_freed_memory() -> None:
+    """Lets glibc reuse what tensors leave: else each step gives it back and pays for every page anew."""
+    if sys.platform == "linux":
+        mallopt = getattr(ctypes.CDLL(None), "mallopt", None)
+        if mallopt is not None:
+            trim_threshold, mmap_max = -1, -4
+            mallopt(mmap_max, 0)
+            mallopt(trim_threshold, 2**31 - 1)
 
 
 def _resume(

@@ -61,6 +61,10 @@ class PromptStates:
         np.save(partial, np.cumsum([len(own) for own in found]))
         partial.replace(ends)
 
+    def length(self, prompt: int) -> int:
+        """Tokens of one prompt."""
+        return int(self.ends[prompt]) - (int(self.ends[prompt - 1]) if prompt else 0)
+
     def __getitem__(self, prompt: int) -> Tensor:
         """(tokens, width) bfloat16 of one prompt."""
         first = int(self.ends[prompt - 1]) if prompt else 0

@@ -10,7 +10,7 @@ import torch
 from typer.testing import CliRunner
 
 from occscene_server.data.layouts import layout_files, write_layouts
-from occscene_server.models.layout_prior import LayoutPrior
+from occscene_server.models.layout_prior import LayoutBatch, LayoutPrior
 from occscene_server.models.text import encode_prompts, load_minilm
 from occscene_server.studio.layouts import room_record
 from occscene_server.training.cli import train_app
@@ -46,15 +46,31 @@ def test_held_out_rooms_are_not_trained_on(rooms: LayoutRooms) -> None:
 
 
 def test_batches_depend_on_their_generator_alone_and_differ(rooms: LayoutRooms) -> None:
-    one, same, other = (rooms.batch([0, 1, 2], np.random.default_rng(seed)) for seed in (1, 1, 2))
+    def batch(seed: int) -> LayoutBatch:
+        rng = np.random.default_rng(seed)
+        return rooms.batch(rooms.asked([0, 1, 2], rng), rng)
+
+    one, same, other = map(batch, (1, 1, 2))
     assert torch.equal(one.objects, same.objects)
     assert torch.equal(one.text, same.text)
     assert one.boxes.shape != other.boxes.shape or not torch.equal(one.boxes, other.boxes)
 
 
+def test_rooms_are_asked_for_with_prompts_of_their_own_short_ones_first(rooms: LayoutRooms) -> None:
+    rows = list(range(len(rooms))) * 8
+    asked = rooms.asked(rows, np.random.default_rng(0))
+    assert sorted(row for row, _ in asked) == sorted(rows)
+    lengths = [0 if prompt is None else len(rooms.states[0][prompt]) for _, prompt in asked]
+    assert lengths == sorted(lengths)
+    assert 0 < lengths.count(0) < len(rows) / 3
+    for row, prompt in asked:
+        assert prompt is None or prompt in rooms.rooms[row].prompts
+
+
 def test_given_objects_come_first_and_are_the_room_s(rooms: LayoutRooms) -> None:
     for seed in range(20):
-        batch = rooms.batch([4], np.random.default_rng(seed))
+        batch = rooms.batch([(4, None)], np.random.default_rng(seed))
+        assert not batch.text_mask.any()
         count, given = int(batch.count[0]), int(batch.given[0])
         assert 0 <= given <= count == len(rooms.rooms[4].names)
         kinds = batch.objects[0, :count, 0].tolist()
