@@ -17,9 +17,9 @@ from occscene_server.studio.layouts import room_record
 from tests.occscene_server.models.tiny_layouts import room, text_of, tiny_prior, vocabulary
 
 
-def drawn(seed: int, tokens: int = 5, **arguments: object) -> Layout:
+def drawn(seed: int, objects: int = 10, **arguments: object) -> Layout:
     few = SamplingOptions(tries=3, related_tries=3)
-    sampler = LayoutSampler(tiny_prior(), text_of(tokens), torch.Generator().manual_seed(seed), few)
+    sampler = LayoutSampler(tiny_prior(0, objects), text_of(5), torch.Generator().manual_seed(seed), few)
     return sampler.draw(**arguments)  # type: ignore[arg-type]
 
 
@@ -30,7 +30,8 @@ def test_the_seed_decides() -> None:
 
 @pytest.mark.parametrize("seed", range(2))
 def test_untrained_weights_keep_the_rules_too(seed: int) -> None:
-    layout = drawn(seed)
+    layout = drawn(seed, objects=40)
+    assert len(layout.objects) >= 10
     assert not any(outside(layout))
     assert not any(overlapping(layout))
     assert not any(floating(layout))
@@ -54,13 +55,13 @@ def test_a_room_is_drawn_around_what_is_given_without_one() -> None:
 
 @pytest.mark.parametrize("seed", range(3))
 def test_counts_and_colors_that_are_asked_for_are_kept(seed: int) -> None:
-    """Whether untrained weights find a place for all that is asked for is luck."""
-    sampler = LayoutSampler(tiny_prior(), text_of(4), torch.Generator().manual_seed(seed))
+    sampler = LayoutSampler(tiny_prior(0, 4), text_of(4), torch.Generator().manual_seed(seed))
     reading = Reading((Asked("picture", "red", 2), Asked("curtain", "", 1), Asked("ceiling lamp", "", 1)))
     layout = sampler.draw(reading)
     kinds = Counter(obj.name for obj in layout.objects)
-    assert kinds["picture"] <= 2
-    assert {obj.color_word for obj in layout.objects if obj.name == "picture"} <= {"red"}
+    assert kinds["picture"] == 2
+    assert kinds["curtain"] and kinds["ceiling lamp"]
+    assert {obj.color_word for obj in layout.objects if obj.name == "picture"} == {"red"}
 
 
 def test_one_object_is_drawn_anew_and_no_other() -> None:
@@ -84,15 +85,17 @@ def test_too_much_or_unknown_is_refused() -> None:
 
 def test_of_boxes_that_fit_those_are_taken_that_stand_where_they_are_said_to() -> None:
     asked = Reading((Asked("plant", "", 1),), (("plant", "in the corner", ""),))
-    held = []
-    for reading in (asked, replace(asked, relations=())):
-        sampler = LayoutSampler(
-            tiny_prior(), text_of(4), torch.Generator().manual_seed(0), SamplingOptions(tries=200, related_tries=200)
-        )
-        layout = sampler.draw(reading)
-        names = [obj.name for obj in layout.objects]
-        held.append(("plant", "in the corner") in {(names[r.subject], r.name) for r in relations_of(layout)})
-    assert held[0]
+    held: Counter[bool] = Counter()
+    for seed in range(4):
+        for reading in (asked, replace(asked, relations=())):
+            few = SamplingOptions(related_tries=200)
+            layout = LayoutSampler(tiny_prior(0, 4), text_of(4), torch.Generator().manual_seed(seed), few).draw(reading)
+            names = [obj.name for obj in layout.objects]
+            held[bool(reading.relations)] += ("plant", "in the corner") in {
+                (names[r.subject], r.name) for r in relations_of(layout)
+            }
+    assert held[True] >= 3
+    assert held[True] > held[False]
 
 
 @pytest.mark.parametrize(
@@ -136,7 +139,7 @@ def test_prompts_are_read(
 
 def test_the_studio_s_prompts_are_read_as_they_were_meant() -> None:
     right = total = 0
-    for seed in range(30):
+    for seed in range(12):
         for prompt in room_record(seed).prompts:
             reading = read_prompt(prompt.text, vocabulary().kinds, vocabulary().colors)
             right += set(reading.relations) == set(prompt.relations)
@@ -163,8 +166,9 @@ def test_a_round_table_is_as_deep_as_it_is_wide() -> None:
     reading = read_prompt(prompt, words.kinds, words.colors, prompt)
     assert reading.least() == {"dining table": 1, "dining chair": 4}
     assert reading.round_kinds == {"dining table"}
-    sampler = LayoutSampler(tiny_prior(), text_of(4), torch.Generator().manual_seed(0))
+    sampler = LayoutSampler(tiny_prior(0, 4), text_of(4), torch.Generator().manual_seed(0))
     tables = [obj for obj in sampler.draw(reading).objects if obj.name == "dining table"]
+    assert tables
     assert all(obj.size[0] == obj.size[1] for obj in tables)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from functools import cache
 
 import numpy as np
@@ -34,13 +35,20 @@ def vocabulary() -> Vocabulary:
     )  # fmt: skip
 
 
-def tiny_prior(seed: int = 0) -> LayoutPrior:
+def tiny_prior(seed: int = 0, objects: int = 12) -> LayoutPrior:
+    """Random weights that draw small boxes, so that many fit, and try about `objects` of them before they stop."""
     words = vocabulary()
     torch.manual_seed(seed)
-    return LayoutPrior(
+    prior = LayoutPrior(
         list(words.kinds), list(words.classes), list(words.colors), list(words.surfaces),
         [list(size) for size in words.sizes], 32, 1, 2, TEXT_DIM,
     ).eval()  # fmt: skip
+    with torch.no_grad():
+        for name in ("width", "depth", "height"):
+            bias = prior.object_heads.heads[name][-1].bias  # type: ignore[index]
+            bias.copy_(torch.arange(len(bias)) * -0.1)
+        prior.next_kind[-1].bias[-1] = math.log(len(words.kinds) / objects)
+    return prior
 
 
 def text_of(tokens: int, seed: int = 0) -> torch.Tensor:
