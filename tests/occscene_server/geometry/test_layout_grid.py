@@ -9,7 +9,7 @@ import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 from occscene.grid import GridVolume, SemanticGrid
-from occscene.layout import Layout, LayoutObject, LayoutRoom
+from occscene.layout import Layout, LayoutObject, LayoutRoom, Vector
 from occscene.taxonomy import INDOOR
 from occscene.volumes import default_volume
 
@@ -83,3 +83,19 @@ def test_a_leaning_volume_is_refused() -> None:
     pose[1:3, 1:3] = [[math.cos(0.1), -math.sin(0.1)], [math.sin(0.1), math.cos(0.1)]]
     with pytest.raises(ValueError, match="leans"):
         layout_grid(Layout("indoor", LayoutRoom((4.0, 4.0, 2.5)), ()), GridVolume((8, 8, 8), 0.08, pose))
+
+
+def test_walls_and_floor_have_the_room_s_colors_as_hints_where_they_are_known() -> None:
+    def hints(walls: str, floor: str) -> dict[str, Vector | None]:
+        grid = layout_grid(Layout("indoor", LayoutRoom((4.0, 4.0, 2.5), walls, floor), ()), default_volume("indoor"))
+        return {item.name: item.hint for item in grid.objects}
+
+    told = hints("teal", "terracotta")
+    red, green, blue = told["north wall"] or (0.0, 0.0, 0.0)
+    assert red < green < blue
+    assert {told[f"{side} wall"] for side in ("south", "north", "west", "east")} == {(red, green, blue)}
+    red, green, blue = told["floor"] or (0.0, 0.0, 0.0)
+    assert red > green > blue
+    assert told["ceiling"] is None
+    assert set(hints("", "").values()) == {None}
+    assert set(hints("octarine", "octarine").values()) == {None}
