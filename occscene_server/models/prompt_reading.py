@@ -10,7 +10,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 _NUMBERS = {"two": 2, "three": 3, "four": 4, "five": 5, "six": 6, "both": 2, "pair": 2}
-_OTHER_NAMES = {
+OTHER_NAMES = {
     "couch": "sofa",
     "settee": "sofa",
     "loveseat": "sofa",
@@ -39,35 +39,6 @@ _OTHER_NAMES = {
     "desk chair": "office chair",
 }
 """What else people call the studio's kinds."""
-
-STAND_INS = {
-    "piano": "sideboard",
-    "keyboard": "desk",
-    "fridge": "wardrobe",
-    "refrigerator": "wardrobe",
-    "oven": "chest of drawers",
-    "stove": "chest of drawers",
-    "dishwasher": "chest of drawers",
-    "island": "sideboard",
-    "counter": "sideboard",
-    "console": "sideboard",
-    "cupboard": "sideboard",
-    "bar": "sideboard",
-    "vanity": "desk",
-    "workbench": "desk",
-    "daybed": "bed",
-    "crib": "bed",
-    "recliner": "armchair",
-    "futon": "sofa",
-    "stool": "pouf",
-    "beanbag": "pouf",
-    "mirror": "picture",
-    "poster": "picture",
-    "clock": "picture",
-    "statue": "vase",
-    "globe": "vase",
-}
-"""Things that the studio does not have, and the kind that is nearest to each in size and place."""
 
 _RELATIONS = {
     "in front of": r"in front of",
@@ -135,13 +106,12 @@ def read_prompt(prompt: str, kinds: Sequence[str], colors: Sequence[str], contex
         prompt: as a person types it, in English.
         kinds: names of objects that there are.
         colors: colour words that there are; "" is ignored.
-        context: the prompt of the whole room; if given, it says what a mere "table" is, and `STAND_INS` are taken for
-            things that there are not.
+        context: the prompt of the whole room; if given, it says what a mere "table" is.
     """
-    other_names = _OTHER_NAMES | (STAND_INS | _mere_names(context.lower()) if context else {})
+    other_names = OTHER_NAMES | (_mere_names(context.lower()) if context else {})
     names = {kind: kind for kind in kinds} | {name: kind for name, kind in other_names.items() if kind in kinds}
-    forms = {form: kind for name, kind in names.items() for form in (name, _plural(name))}
-    several = {_plural(name) for name in names} - {"books"}
+    forms = {form: kind for name, kind in names.items() for form in (name, plural_of(name))}
+    several = {plural_of(name) for name in names} - {"books"}
     thing = re.compile(rf"\b({_any(forms)})\b")
     color = re.compile(rf"\b({_any(word for word in colors if word)})\b")
     text = _MADE_WITH.sub("", prompt.lower().replace("gray", "grey"))
@@ -202,7 +172,8 @@ def _any(words: Iterable[str]) -> str:
     return "|".join(map(re.escape, sorted(words, key=len, reverse=True)))
 
 
-def _plural(name: str) -> str:
+def plural_of(name: str) -> str:
+    """ "bookshelf" -> "bookshelves"."""
     if name.startswith(("chest of", "stack of")):
         head, _, rest = name.partition(" ")
         return f"{head}s {rest}"

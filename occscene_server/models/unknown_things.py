@@ -21,10 +21,10 @@ _NO_THINGS = re.compile(
 
 
 def unknown_things(prompt: str, kinds: Sequence[str], colors: Sequence[str]) -> list[str]:
-    """The nouns of a prompt that are neither things that are known, nor rooms, surfaces, light or mood.
+    """What a prompt names that is neither a thing that is known, nor a room, a surface, light or mood.
 
-    A noun is what ends a phrase that begins with an article or a number: of "a shiny grand piano by the door" that is
-    "piano". One that ends the name of a known thing, as "lamp" does, is known.
+    A name is what follows an article or a number and a colour, if there is one: of "a red grand piano by the door" that
+    is "grand piano". One that ends like the name of a known thing, as with "lamp", is known.
 
     Args:
         prompt: as a person types it, in English.
@@ -40,7 +40,9 @@ def unknown_things(prompt: str, kinds: Sequence[str], colors: Sequence[str]) -> 
         noun = _AFTERWARDS.split(phrase.group(1))[0]
         if _NO_THINGS.search(noun) or read_prompt(noun, kinds, colors).things:
             continue
-        words = [word for word in re.findall(r"[a-z-]+", noun) if word not in colors]
-        if words and words[-1] not in found and not general & {words[-1], words[-1].removesuffix("s")}:
-            found.append(words[-1])
+        words = re.findall(r"[a-z-]+", noun)
+        last_color = max((place for place, word in enumerate(words) if word in colors), default=-1)
+        name = " ".join(words[last_color + 1 :])
+        if name and name not in found and not general & {words[-1], words[-1].removesuffix("s")}:
+            found.append(name)
     return found

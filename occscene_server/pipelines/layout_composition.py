@@ -14,8 +14,6 @@ from occscene.rigid import Float64Array, invert_rigid
 from occscene_server.geometry.given_room import LEAST_SIDE, enclosed_box, is_shell, largest_room
 from occscene_server.models.layout_prior import MAX_OBJECTS
 from occscene_server.models.layout_tokens import ROOM_SIZES, STEP
-from occscene_server.models.prompt_reading import STAND_INS
-from occscene_server.models.unknown_things import unknown_things
 from occscene_server.pipelines.scene_priors import ScenePriors
 from occscene_server.pipelines.text_to_layout import TextToLayout
 
@@ -57,8 +55,8 @@ def compose(priors: ScenePriors, asked: Composition) -> tuple[PlacedLayout, list
     """
     writer = priors.layout
     words = writer.prior.vocabulary
-    unknown = unknown_things(asked.prompt, words.kinds, (*words.colors, *words.surfaces))
-    notes = [_note_of_unknown(thing, words.kinds) for thing in unknown]
+    _, stand_ins = writer.in_known_words(asked.prompt)
+    notes = [_note_of_unknown(thing, kind, len(words.kinds)) for thing, kind in stand_ins.items()]
     pose, room, objects = _given_room(asked, words.kinds)
     if room is None:
         drawn = _written(writer, asked)
@@ -92,12 +90,12 @@ def compose(priors: ScenePriors, asked: Composition) -> tuple[PlacedLayout, list
     return PlacedLayout(Layout("indoor", room, tuple(objects)), pose), notes
 
 
-def _note_of_unknown(thing: str, kinds: Sequence[str]) -> str:
-    nearest = STAND_INS.get(thing) or STAND_INS.get(thing.removesuffix("s"))
-    unknown = f"“{thing}” is not among the things that the layout prior knows"
-    if nearest in kinds:
-        return f"{unknown}; the nearest that it does is {nearest}."
-    return f"{unknown}, and is left out. It knows {', '.join(kinds)}."
+def _note_of_unknown(thing: str, kind: str, known: int) -> str:
+    if kind:
+        return (
+            f"“{thing}”: drawn as {kind if kind == 'books' else 'an ' + kind if kind[0] in 'aeiou' else 'a ' + kind}."
+        )
+    return f"“{thing}”: left out. The layout prior knows {known} kinds of things, which the README lists."
 
 
 def _written(writer: TextToLayout, asked: Composition) -> Layout:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from dataclasses import replace
+from functools import cached_property
 from pathlib import Path
 
 import torch
@@ -12,8 +14,10 @@ from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 from occscene_server.models.layout_prior import LayoutPrior
 from occscene_server.models.layout_sampling import LayoutSampler, SamplingOptions
-from occscene_server.models.prompt_reading import read_prompt
+from occscene_server.models.prompt_reading import plural_of, read_prompt
+from occscene_server.models.stand_ins import StandIns
 from occscene_server.models.text import encode_prompts, load_minilm
+from occscene_server.models.unknown_things import unknown_things
 
 
 class TextToLayout:
@@ -52,6 +56,7 @@ class TextToLayout:
         Raises:
             ValueError: `given` has an object of a class that the prior does not know.
         """
+        prompt, _ = self.in_known_words(prompt)
         sampler = self._sampler(prompt, self._states(prompt), seed, options)
         words = self.prior.vocabulary
         return sampler.draw(read_prompt(prompt, words.kinds, words.colors, prompt) if check_prompt else None, given)
@@ -60,8 +65,25 @@ class TextToLayout:
         """Draws one object's box and colour again with all others given; the same layout if nothing else fits."""
         return self.redrawing(prompt)(layout, index, seed)
 
+    def in_known_words(self, prompt: str) -> tuple[str, dict[str, str]]:
+        """A prompt with stand-ins for what the prior does not know, and the kind for each such thing, "" for none."""
+        words = self.prior.vocabulary
+        things = unknown_things(prompt, words.kinds, (*words.colors, *words.surfaces))
+        kinds = {thing: self._stand_ins.nearest(thing) for thing in things}
+        text = " ".join(prompt.split())
+        for thing, kind in kinds.items():
+            if kind:
+                named = plural_of(kind) if re.search(r"[^s]s$", thing) else kind
+                text = re.sub(rf"\b{re.escape(thing)}\b", named, text, flags=re.IGNORECASE)
+        return text, kinds
+
+    @cached_property
+    def _stand_ins(self) -> StandIns:
+        return StandIns(self.prior.vocabulary.kinds, self.encoder, self.tokenizer)
+
     def redrawing(self, prompt: str) -> Callable[[Layout, int, int], Layout]:
         """`draw_anew` for one prompt, which is read once: (layout, index, seed) to a layout."""
+        prompt, _ = self.in_known_words(prompt)
         states = self._states(prompt)
         return lambda layout, index, seed: self._sampler(prompt, states, seed, None).draw_anew(layout, index)
 

@@ -50,7 +50,7 @@ ROOM = Layout(
 def composed(task: job_pb2.ComposeLayout) -> tuple[PlacedLayout, list[str]]:
     """The layout of a task, and notes."""
     volume = volume_from_message(task.volume) if task.HasField("volume") else default_volume("indoor")
-    notes = ["“piano” is not among the things that the layout prior knows."] if "piano" in task.prompt else []
+    notes = ["“piano”: drawn as a sideboard."] if "piano" in task.prompt else []
     given = layout_from_message(task.layout)
     if not given.layout.objects:
         return PlacedLayout(ROOM, room_pose(volume)), notes

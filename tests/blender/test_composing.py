@@ -110,7 +110,7 @@ def test_complete_adds_and_touches_nothing(
     after = state()
     assert {name: after[name] for name in before} == before
     assert set(after) - set(before) == {"lamp", "rug"}
-    assert last().message.startswith("Added lamp, rug. “piano” is not among the things")
+    assert last().message.startswith("Added lamp, rug. “piano”: drawn as a sideboard.")
     given = given_objects(bpy.context)
     lamp = given.layout.objects[given.sources.index("lamp")]
     np.testing.assert_allclose(lamp.center, (1.5, -1.25, 0.75), atol=1e-5)

@@ -160,7 +160,7 @@ async def test_boxes_get_parts_that_stay_in_them(stub: Stub) -> None:
 async def test_what_the_prior_does_not_know_is_noted(stub: Stub) -> None:
     made = await composed(stub, prompt="a room with a grand piano and a blue sofa")
     (note,) = made.notes
-    assert "“piano”" in note
+    assert note == "“grand piano”: drawn as a sideboard."
     assert "sofa" in {obj.name for obj in made.layout.objects}
 
 

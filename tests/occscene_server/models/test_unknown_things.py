@@ -15,8 +15,10 @@ COLORS = ("red", "oak", "white", "grey")
     [
         ("", []),
         ("a room with a piano", ["piano"]),
-        ("A Room With A Grand Piano, and two aquariums by the door", ["piano", "aquariums"]),
+        ("A Room With A Grand Piano, and two aquariums by the door", ["grand piano", "aquariums"]),
+        ("a washing machine under a small red and white shower curtain rail", ["washing machine"]),
         ("a shiny red fridge; an oven under the window", ["fridge", "oven"]),
+        ("a red shiny fridge", ["shiny fridge"]),
         ("a cosy living room with a red couch, a lamp and three chairs, white walls, an oak floor", []),
         ("a bedroom in soft morning light, a calm mood", []),
         ("bed, plants, carpet", []),
