@@ -7,6 +7,7 @@ import pytest
 from occscene_server.models.layout_prior import LayoutPrior
 from occscene_server.models.stand_ins import StandIns
 from occscene_server.models.text import load_minilm
+from occscene_server.pipelines.text_to_layout import TextToLayout
 from occscene_server.weights import default_layout_prior
 
 SENSIBLE = {
@@ -68,3 +69,12 @@ def test_stand_ins_are_kinds_that_there_are() -> None:
     few = StandIns(("rug", "vase"), *load_minilm())
     assert few.nearest("carpet") == "rug"
     assert few.nearest("grand piano") in ("", "rug", "vase")
+
+
+def test_prompts_are_told_in_known_words() -> None:
+    writer = TextToLayout.from_pretrained(default_layout_prior())
+    prompt = "A lounge with two red  Grand Pianos, a puppy and a tv;\nan aquarium beside the couch, teal walls"
+    text, kinds = writer.in_known_words(prompt)
+    assert text == "A lounge with two red sideboards, a puppy and a tv; an sideboard beside the couch, teal walls"
+    assert kinds == {"grand pianos": "sideboard", "puppy": "", "aquarium": "sideboard"}
+    assert writer.in_known_words("") == ("", {})
