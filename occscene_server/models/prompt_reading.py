@@ -52,7 +52,7 @@ _RELATIONS = {
 }
 """How the names of `geometry.relations` are said; the first that fits counts."""
 
-_MADE_WITH = re.compile(r"\b(?:with|in) an? (?:(?!in |with )[\w-]+ ){0,5}(?:pot|blanket|frame)s?\b ?")
+MADE_WITH = re.compile(r"\b(?:with|in) an? (?:(?!in |with )[\w-]+ ){0,5}(?:pot|blanket|frame)s?\b ?")
 """What describes a thing and is none: "in a brown pot"."""
 
 _ROUND = re.compile(r"\b(?:round|circular)\b")
@@ -114,7 +114,7 @@ def read_prompt(prompt: str, kinds: Sequence[str], colors: Sequence[str], contex
     several = {plural_of(name) for name in names} - {"books"}
     thing = re.compile(rf"\b({_any(forms)})\b")
     color = re.compile(rf"\b({_any(word for word in colors if word)})\b")
-    text = _MADE_WITH.sub("", prompt.lower().replace("gray", "grey"))
+    text = MADE_WITH.sub("", prompt.lower().replace("gray", "grey"))
     text = re.sub(rf"\b({color.pattern}) and (?={color.pattern})", r"\1 ", text)
     things: list[Asked] = []
     relations: list[tuple[str, str, str]] = []
@@ -151,7 +151,7 @@ def _mere_names(text: str) -> dict[str, str]:
 def phrases_of(prompt: str, kinds: Sequence[str]) -> dict[str, list[str]]:
     """By kind what a prompt says of its things, as often as it counts them: "a mustard velvet sofa" of "sofa"."""
     found: dict[str, list[str]] = {}
-    for clause in _clauses(_MADE_WITH.sub("", prompt.lower())):
+    for clause in _clauses(MADE_WITH.sub("", prompt.lower())):
         things = read_prompt(clause, kinds, ()).things
         if things:
             found.setdefault(things[0].kind, []).extend([clause.strip()] * things[0].count)

@@ -5,14 +5,12 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 
-from occscene_server.models.prompt_reading import read_prompt
+from occscene_server.models.prompt_reading import MADE_WITH, read_prompt
 
 _THING = re.compile(
     r"^(?:(?:and|with|featuring|plus|also) )*(?:an?|the|some|one|two|three|four|five|six|several|many) (.+)"
 )
-_AFTERWARDS = re.compile(
-    r" (?:in|on|at|by|of|with|near|under|over|beside|against|around|behind|next|from|to|that|for)\b"
-)
+_AFTERWARDS = re.compile(r" (?:in|on|at|by|with|near|under|over|beside|against|around|behind|next|from|to|that|for)\b")
 _NO_THINGS = re.compile(
     r"\b(?:\w*rooms?|kitchen|office|study|studio|nursery|lounge|library|interior|space|apartment|flat|home|house|loft|den"
     r"|walls?|floors?|flooring|ceilings?|lights?|lighting|daylight|sun|sunlight|morning|evening|night|noon|day|sky"
@@ -33,14 +31,14 @@ def unknown_things(prompt: str, kinds: Sequence[str], colors: Sequence[str]) -> 
     """
     found: list[str] = []
     general = {kind.split()[-1] for kind in kinds}
-    for clause in re.split(r"[,;:.]|\band\b|\bwith\b", prompt.lower()):
+    for clause in re.split(r"[,;:.]|\band\b|\bwith\b", MADE_WITH.sub("", prompt.lower())):
         phrase = _THING.match(" ".join(clause.split()))
         if phrase is None:
             continue
         noun = _AFTERWARDS.split(phrase.group(1))[0]
         if _NO_THINGS.search(noun) or read_prompt(noun, kinds, colors).things:
             continue
-        words = re.findall(r"[a-z-]+", noun)
+        words = re.findall(r"[a-z-]+", noun.partition(" of ")[0])
         last_color = max((place for place, word in enumerate(words) if word in colors), default=-1)
         name = " ".join(words[last_color + 1 :])
         if name and name not in found and not general & {words[-1], words[-1].removesuffix("s")}:

@@ -4,8 +4,12 @@ from __future__ import annotations
 
 import pytest
 
+from occscene_server.models.layout_prior import LayoutPrior
 from occscene_server.models.unknown_things import unknown_things
+from occscene_server.studio.layouts import room_record
+from occscene_server.weights import default_layout_prior
 
+STUDIO = LayoutPrior.from_pretrained(default_layout_prior()).vocabulary
 KINDS = ("dining table", "dining chair", "floor lamp", "sofa", "bookshelf", "bed", "plant", "rug")
 COLORS = ("red", "oak", "white", "grey")
 
@@ -25,7 +29,14 @@ COLORS = ("red", "oak", "white", "grey")
         ("a fireplace and a fireplace", ["fireplace"]),
         ("an open-plan loft with a billiard table", []),  # a table, whatever is played on it
         ("ein Klavier", []),
+        ("a statue of a horse on a stack of books", ["statue"]),
     ],
 )
 def test_unknown_things(prompt: str, expected: list[str]) -> None:
     assert unknown_things(prompt, KINDS, COLORS) == expected
+
+
+@pytest.mark.parametrize("seed", range(50000, 50016))
+def test_the_studio_s_prompts_name_nothing_unknown(seed: int) -> None:
+    for prompt in room_record(seed).prompts:
+        assert unknown_things(prompt.text, STUDIO.kinds, (*STUDIO.colors, *STUDIO.surfaces)) == [], prompt.text
