@@ -92,9 +92,8 @@ def compose(priors: ScenePriors, asked: Composition) -> tuple[PlacedLayout, list
 
 def _note_of_unknown(thing: str, kind: str, known: int) -> str:
     if kind:
-        return (
-            f"“{thing}”: drawn as {kind if kind == 'books' else 'an ' + kind if kind[0] in 'aeiou' else 'a ' + kind}."
-        )
+        article = "" if kind == "books" else "an " if kind[0] in "aeiou" else "a "
+        return f"“{thing}”: drawn as {article}{kind}."
     return f"“{thing}”: left out. The layout prior knows {known} kinds of things, which the README lists."
 
 
