@@ -6,7 +6,7 @@ the processor's cache, which halves the time.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -51,50 +51,112 @@ class Sections:
         return line, np.repeat(self.height[chosen], count) + line * np.repeat(self.slope[chosen], count)
 
 
+@dataclass(frozen=True, eq=False)
+class Squares:
+    """Where planes cut triangles between four voxel centres, so that no line through centres meets the cut.
+
+    Args:
+        triangle: (S,) the triangle that is cut.
+        lowest: (S,) flat index of the lowest of the four voxels.
+        low, high: (2, S) the cut's bounds, voxel units, along the second axis after the lines' and along theirs.
+    """
+
+    triangle: Ints
+    lowest: Ints
+    low: Floats
+    high: Floats
+
+    @staticmethod
+    def joined(parts: Sequence[Squares]) -> Squares:
+        """All cuts of several sets."""
+        return Squares(
+            *(np.concatenate(values, axis=-1) for values in zip(*(vars(part).values() for part in parts), strict=True))
+        )
+
+
 def batches(triangles: int) -> Iterator[slice]:
     """Slices of triangles to work on together."""
     return (slice(begin, begin + _TRIANGLES_AT_ONCE) for begin in range(0, triangles, _TRIANGLES_AT_ONCE))
 
 
 def other_axes(axis: int) -> tuple[int, int]:
-    """The two axes that are not `axis`, ascending."""
-    return (1, 2) if axis == 0 else (0, 2) if axis == 1 else (0, 1)
+    """The two axes after `axis` (x, y, z, x ...)."""
+    return (axis + 1) % 3, (axis + 2) % 3
+
+
+def strides(shape: tuple[int, ...]) -> tuple[int, int, int]:
+    """Flat steps to the next voxel along each axis of a grid."""
+    return shape[1] * shape[2], shape[2], 1
+
+
+class PlaneCuts:
+    """Triangles (3, 3, T) cut by the planes through voxel centres across the axis after `axis`.
+
+    A cut is an interval between two of the triangle's edges. In a plane lie a row of lines along `axis`, which `lines`
+    follows, and lines across them; `squares` are the cuts between all of these. Where an edge meets the plane is
+    computed from its lower end alone, so triangles that share an edge share that number: no line slips between them
+    and none meets both.
+    """
+
+    def __init__(self, corners: Floats, axis: int, shape: Shape) -> None:
+        u_axis, v_axis = other_axes(axis)
+        self._axis, self._shape = axis, shape
+        u, v, h = corners[u_axis], corners[v_axis], corners[axis]
+        row_begin, row_end = first_center(_least(u), shape[u_axis]), first_center(_most(u), shape[u_axis])
+        is_cut = row_end > row_begin
+        self._met = np.flatnonzero(is_cut)
+        self.above = np.where(is_cut | (row_end == shape[u_axis]), 0, row_begin)
+        """(T,) the first plane above each triangle that none cuts; 0 where there is none, or no plane below."""
+        row_begin, count = row_begin[self._met], (row_end - row_begin)[self._met]
+        u, v, h, self._even = _sorted_by_first(u, v, h, self._met)
+
+        self._triangle = np.repeat(np.arange(len(self._met)), count)
+        self._row = np.arange(len(self._triangle)) + np.repeat(row_begin - np.cumsum(count) + count, count)
+        self._long = _Edges(u, v, h, [0], [2])
+        self._short = _Edges(u, v, h, [0, 1], [1, 2])  # lower ones, then upper ones
+        middle = first_center(u[1], shape[u_axis])
+        self._on_short = self._triangle + len(self._met) * (self._row >= middle[self._triangle])
+        self._v_long = self._long.v_at(self._triangle, self._row)
+        self._v_short = self._short.v_at(self._on_short, self._row)
+        self._begin = first_center(np.minimum(self._v_long, self._v_short), shape[v_axis])
+        self._count = first_center(np.maximum(self._v_long, self._v_short), shape[v_axis]) - self._begin
+
+    def sections(self) -> Sections:
+        """What the lines along the axis meet."""
+        (cut,) = self._count.nonzero()
+        triangle, row, v_long = self._triangle[cut], self._row[cut], self._v_long[cut]
+        across = self._v_short[cut] - v_long
+        height = self._long.h_at(triangle, row)
+        slope = (self._short.h_at(self._on_short[cut], row) - height) / across
+        height += (0.5 - v_long) * slope
+        upward = (across > 0) == self._even[triangle]
+        return Sections(self._met[triangle], row, self._begin[cut], self._count[cut], height, slope, upward)
+
+    def squares(self) -> Squares:
+        """What no line meets, as far as all four voxels and their neighbours across are in the grid."""
+        u_axis, v_axis = other_axes(self._axis)
+        side, lines = self._shape[self._axis], self._shape[v_axis]
+        within = (self._row > 0) & (self._row < self._shape[u_axis] - 1) & (self._begin > 0) & (self._begin < lines)
+        cut = np.flatnonzero((self._count == 0) & within)
+        triangle, row = self._triangle[cut], self._row[cut]
+        ends = self._long.h_at(triangle, row), self._short.h_at(self._on_short[cut], row)
+        low, high = np.minimum(*ends), np.maximum(*ends)
+        place = first_center(low, side)
+        (kept,) = ((place == first_center(high, side)) & (place > 0) & (place < side)).nonzero()
+        cut, stride = cut[kept], strides(self._shape)
+        lowest = row[kept] * stride[u_axis] + (place[kept] - 1) * stride[self._axis]
+        lowest += (self._begin[cut] - 1) * stride[v_axis]
+        v = self._v_long[cut], self._v_short[cut]
+        bounds = np.stack([np.minimum(*v), low[kept]]), np.stack([np.maximum(*v), high[kept]])
+        return Squares(self._met[triangle[kept]], lowest, *bounds)
 
 
 def sections(corners: Floats, axis: int, shape: Shape) -> Sections:
-    """Cuts triangles (3, 3, T) by the lines along `axis` through the voxel centres of a grid.
-
-    A triangle's section with a row is an interval between two of its edges. Where an edge meets the row is computed
-    from its lower end alone, so triangles that share an edge share that number: no line slips between them and none
-    meets both.
-    """
-    u_axis, v_axis = other_axes(axis)
-    u, v, h = corners[u_axis], corners[v_axis], corners[axis]
-    row_begin, row_end = _first_center(_least(u), shape[u_axis]), _first_center(_most(u), shape[u_axis])
-    low, high = _first_center(_least(v), shape[v_axis]), _first_center(_most(v), shape[v_axis])
-    met = np.flatnonzero((row_end > row_begin) & (high > low))
-    row_begin, count = row_begin[met], (row_end - row_begin)[met]
-    u, v, h, even = _sorted_by_first(u, v, h, met)
-
-    triangle = np.repeat(np.arange(len(met)), count)
-    row = np.arange(len(triangle)) + np.repeat(row_begin - np.cumsum(count) + count, count)
-    long = _Edges(u, v, h, [0], [2])
-    short = _Edges(u, v, h, [0, 1], [1, 2])  # lower ones, then upper ones
-    on_short = triangle + len(met) * (row >= _first_center(u[1], shape[u_axis])[triangle])
-    v_long, v_short = long.v_at(triangle, row), short.v_at(on_short, row)
-    begin = _first_center(np.minimum(v_long, v_short), shape[v_axis])
-    count = _first_center(np.maximum(v_long, v_short), shape[v_axis]) - begin
-
-    cut = np.flatnonzero(count)
-    triangle, row, v_long = triangle[cut], row[cut], v_long[cut]
-    across = v_short[cut] - v_long
-    height = long.h_at(triangle, row)
-    slope = (short.h_at(on_short[cut], row) - height) / across
-    height += (0.5 - v_long) * slope
-    return Sections(met[triangle], row, begin[cut], count[cut], height, slope, (across > 0) == even[triangle])
+    """Cuts triangles (3, 3, T) by the lines along `axis` through the voxel centres of a grid."""
+    return PlaneCuts(corners, axis, shape).sections()
 
 
-def _first_center(place: Floats, side: int) -> Ints:
+def first_center(place: Floats, side: int) -> Ints:
     """The first voxel whose centre is not below `place`, within 0 .. `side`."""
     return np.minimum(np.maximum(np.ceil(place - 0.5), 0), side).astype(np.int64)
 

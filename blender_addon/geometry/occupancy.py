@@ -9,31 +9,21 @@ from typing import TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
-from .closedness import OPEN, REPEATED, ClosedGroups, closed_groups, scrambled, vertex_hashes
+from .closedness import OPEN, REPEATED, ClosedGroups, closed_groups, vertex_hashes
 from .crossings import Bools, Floats, Ints, Shape, batches
-from .marks import Marks
+from .marks import BORDER, Marks, OwnVoxels, is_level, off_border
 from .open_filling import open_fillings
 from .openings import nearly_closed
 from .painting import Changes, Runs, visible_changes
-from .passages import Passages, scanned
+from .passages import Passages, Scan, scanned
 from .rooms import WorldCorners, room_groups, with_walls_between
-from .slender import MARGIN, EdgePoints, Occupied, bare_points, slender_voxels
+from .thin_features import Occupied, in_cubes, in_squares
 
 _LATTICE = 2**16
 """Places per voxel to which corners are snapped, so that what touches shares its corners to the bit."""
 
 _NUDGE = np.array([5, 7, 11]) / _LATTICE
 """Voxels by which everything is moved: a face on voxel planes or centres then lies on one side throughout."""
-
-_ON_BORDER = 2.0**-9
-"""Voxels from the grid's border up to which a plane lies on it, and so in the outermost voxels, on either side: volumes
-are fitted to single precision, and may be smaller than what they hold by a thousandth of a voxel."""
-
-_NARROW = 0.999
-"""Voxels below which an object counts as less than a voxel thick."""
-
-_BORDER = MARGIN
-"""Voxels worked on around the grid, so that what lies there is judged like what lies inside."""
 
 _FAR = 256
 """Voxels around the grid in which the normals of what sticks out of it are compared with those inside."""
@@ -81,7 +71,7 @@ class Occupancy:
         """
         grid = self.changes.painted(value_of_rank)
         grid.reshape(-1)[self.marks.voxel] = value_of_rank[self.marks.rank]
-        inner = slice(_BORDER, -_BORDER)
+        inner = slice(BORDER, -BORDER)
         return np.ascontiguousarray(grid[inner, inner, inner])
 
 
@@ -94,35 +84,38 @@ def occupy(corners: Floats, owner: Ints, rules: FillRules, shape: Shape) -> Occu
         rules: what of the objects is filled.
         shape: the grid's sides.
     """
-    bordered = (shape[0] + 2 * _BORDER, shape[1] + 2 * _BORDER, shape[2] + 2 * _BORDER)
+    bordered = (shape[0] + 2 * BORDER, shape[1] + 2 * BORDER, shape[2] + 2 * BORDER)
     objects = len(rules.surface)
     corners, vertex = _snapped(corners, bordered)
     groups, rooms, has_room, scan = _watertight(corners, vertex, owner, rules, bordered)
     groups, open_runs, found = _open_bodies(corners, vertex, owner, groups, rules, bordered)
     hollow = rules.surface[groups.owner] | rooms
-    runs = Runs.joined([_filling_runs(scan[0], groups, hollow), *open_runs])
-    for axis in range(3):
-        along, triangle, voxel = scan if axis == 0 else scanned(corners, groups, axis, bordered)
-        if axis == 0:
-            still_open = np.flatnonzero(groups.of_triangle[triangle] == OPEN)
-            triangle, voxel = triangle[still_open], voxel[still_open]
-        found += [(owner[triangle] + 1, voxel), *_surface_voxels(along, groups, hollow)]
+    runs = Runs.joined([_filling_runs(scan.passages, groups, hollow), *open_runs])
+    scans = [scan, *(scanned(corners, groups, axis, bordered) for axis in (1, 2))]
+    for along in scans:
+        still_open = groups.of_triangle[along.open_triangle] == OPEN  # of the first scan some were filled since
+        found.append((owner[along.open_triangle[still_open]] + 1, along.open_voxel[still_open]))
+        found += _surface_voxels(along.passages, groups, hollow)
     changes, marks = visible_changes(runs, bordered), Marks.joined(found)
     ranks = changes.painted(np.arange(objects + 1, dtype=np.min_scalar_type(objects)))
-    visible = marks.shown_on(ranks)
-    slender = _slender(corners, vertex, owner, Occupied(ranks, runs, marks)).shown_on(ranks)
-    return Occupancy(changes, Marks.joined([(visible.rank, visible.voxel), (slender.rank, slender.voxel)]), has_room)
+    shown, own = [marks.shown_on(ranks)], OwnVoxels(runs, bordered)
+    thin = in_squares([along.squares for along in scans], owner, Occupied(ranks, marks, own))
+    shown.append(thin.shown_on(ranks))
+    marks = Marks.joined([(marks.rank, marks.voxel), (thin.rank, thin.voxel)])
+    specks = in_cubes([along.above for along in scans], corners, owner, Occupied(ranks, marks, own))
+    shown.append(specks.shown_on(ranks))
+    return Occupancy(changes, Marks.joined([(one.rank, one.voxel) for one in shown]), has_room)
 
 
 def _watertight(
     corners: Floats, vertex: NDArray[np.uint64], owner: Ints, rules: FillRules, bordered: Shape
-) -> tuple[ClosedGroups, Bools, Bools, tuple[Passages, Ints, Ints]]:
+) -> tuple[ClosedGroups, Bools, Bools, Scan]:
     """The closed groups; which of them (G,) stay hollow as rooms; which objects have rooms; and the scan along x."""
     apart = np.zeros(len(rules.surface), bool)
     groups = closed_groups(vertex, owner, apart)
     scan = scanned(corners, groups, 0, bordered)
     outside = _far_passages(corners, owner, groups, bordered)
-    apart |= _disagreeing([scan[0], outside], groups, len(apart))
+    apart |= _disagreeing([scan.passages, outside], groups, len(apart))
     if apart.any():
         groups = closed_groups(vertex, owner, apart)
         scan = scanned(corners, groups, 0, bordered)
@@ -165,22 +158,15 @@ def _snapped(corners: Floats, bordered: Shape) -> tuple[Floats, NDArray[np.uint6
     for batch in batches(corners.shape[2]):
         lattice = np.rint(corners[:, :, batch] * _LATTICE)
         vertex[:, batch] = vertex_hashes(lattice.astype(np.int64))
-        places = lattice / _LATTICE + (_NUDGE + _BORDER)[:, None, None]
+        places = lattice / _LATTICE + (_NUDGE + BORDER)[:, None, None]
         for axis, side in enumerate(bordered):
             first, second, third = places[axis]
-            level = np.flatnonzero((np.abs(first - second) < _ON_BORDER) & (np.abs(first - third) < _ON_BORDER))
+            level = np.flatnonzero(is_level(first, second) & is_level(first, third))
             kept = places[axis][:, level]
-            inside = _off_border(kept, side)
+            inside = off_border(kept, side)
             places[axis][:, level] = np.where((inside != kept).all(axis=0), inside, kept)
         snapped[:, :, batch] = places
     return snapped, vertex
-
-
-def _off_border(place: Floats, side: int) -> Floats:
-    """Places along an axis of the bordered grid, those on the border of the grid moved into its outermost voxels."""
-    low, high = _BORDER + _ON_BORDER, side - _BORDER - _ON_BORDER
-    on_low, on_high = np.abs(place - _BORDER) < _ON_BORDER, np.abs(place - (side - _BORDER)) < _ON_BORDER
-    return np.where(on_low, low, np.where(on_high, high, place))
 
 
 def _far_passages(corners: Floats, owner: Ints, groups: ClosedGroups, bordered: Shape) -> Passages:
@@ -190,7 +176,7 @@ def _far_passages(corners: Floats, owner: Ints, groups: ClosedGroups, bordered: 
     chosen = np.flatnonzero((groups.of_triangle >= 0) & np.isin(owner, owner[outside]))
     chosen = chosen[groups.whole[groups.of_triangle[chosen]]]
     there = replace(groups, of_triangle=groups.of_triangle[chosen])
-    return scanned(corners[:, :, chosen] + _FAR, there, 0, far)[0]
+    return scanned(corners[:, :, chosen] + _FAR, there, 0, far).passages
 
 
 def _disagreeing(along_x: Sequence[Passages], groups: ClosedGroups, objects: int) -> Bools:
@@ -223,53 +209,9 @@ def _surface_voxels(along: Passages, groups: ClosedGroups, hollow: Bools) -> lis
     # one axis may see a centre a hair inside that another sees outside, so a single voxel is shown too
     single, none = np.flatnonzero(centers == 1), np.flatnonzero(centers < 1)
     middle = along.key.middle(along.enter[none], along.leave[none])
-    voxel = np.floor(_off_border(middle, along.key.shape[along.key.axis])).astype(np.int64)
+    voxel = np.floor(off_border(middle, along.key.shape[along.key.axis])).astype(np.int64)
     found = [along.voxels(single, along.begin[single]), along.voxels(none, voxel)]
     if hollow.any():
         thick = np.flatnonzero(hollow[along.group()] & (centers > 1))
         found += [along.voxels(thick, along.begin[thick]), along.voxels(thick, along.end[thick] - 1)]
     return [(groups.owner[group] + 1, voxel) for group, voxel in found]
-
-
-def _slender(corners: Floats, vertex: NDArray[np.uint64], owner: Ints, occupied: Occupied) -> Marks:
-    """Voxels for what the lines missed.
-
-    Along an axis in which an object measures less than a voxel its edges are moved to its middle, so that it does not
-    show twice where it straddles two voxels.
-    """
-    middle, narrow = _narrow_middles(corners, owner)
-    for axis, side in enumerate(occupied.ranks.shape):
-        middle[axis] = _off_border(middle[axis], side)
-    found = []
-    for batch in batches(len(owner)):
-        flat, places = narrow[:, batch], corners[:, :, batch]
-        if flat.any():
-            places = np.where(flat[:, None], middle[:, None, batch], places)
-        start, triangle = _longest_edges(corners[:, :, batch], vertex[:, batch], owner[batch])
-        edges = places[:, start, triangle], places[:, (start + 1) % 3, triangle]
-        found.append(bare_points(*edges, owner[batch][triangle] + 1, occupied))
-    return Marks.joined([slender_voxels(EdgePoints.joined(found), occupied)] if found else [])
-
-
-def _longest_edges(corners: Floats, vertex: NDArray[np.uint64], owner: Ints) -> tuple[Ints, Ints]:
-    """The longest edges of triangles, each edge of an object once: first corner and triangle."""
-    side = np.roll(corners, -1, axis=1) - corners
-    length = side[0] * side[0] + side[1] * side[1] + side[2] * side[2]
-    longest = np.maximum(np.maximum(length[0], length[1]), length[2])
-    start, triangle = np.nonzero((length == longest) & (length > 0))
-    key = vertex[start, triangle] + vertex[(start + 1) % 3, triangle] + scrambled(owner)[triangle]
-    order = np.argsort(key)  # several times as fast as numpy.unique with indices
-    key = key[order]
-    once = order[np.concatenate([key[1:] != key[:-1], np.ones(min(1, len(key)), bool)])]
-    return start[once], triangle[once]
-
-
-def _narrow_middles(corners: Floats, owner: Ints) -> tuple[Floats, Bools]:
-    """Per axis and triangle (3, T) the middle of its object, and whether the object measures less than a voxel."""
-    if not len(owner):
-        return np.zeros((3, 0)), np.zeros((3, 0), bool)
-    first = np.flatnonzero(np.diff(owner, prepend=-1))
-    low = np.minimum.reduceat(corners.min(axis=1), first, axis=1)
-    high = np.maximum.reduceat(corners.max(axis=1), first, axis=1)
-    triangles = np.diff(first, append=len(owner))
-    return np.repeat((low + high) / 2, triangles, axis=1), np.repeat(high - low < _NARROW, triangles, axis=1)

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
 from .closedness import OPEN, ClosedGroups
-from .crossings import Bools, Floats, Ints, Shape, batches, other_axes, sections
+from .crossings import Bools, Floats, Ints, PlaneCuts, Shape, Squares, batches, other_axes, strides
 
 _MOST_FRACTION_BITS = 20
 """Binary digits of a height below one voxel, as far as the sorting key has room for them."""
@@ -104,18 +104,36 @@ class Passages:
         return self.key.group(crossing), _flat_voxel(self.key.axis, row, column, place[inside], self.key.shape)
 
 
-def scanned(corners: Floats, groups: ClosedGroups, axis: int, shape: Shape) -> tuple[Passages, Ints, Ints]:
-    """Follows the voxel-centre lines along an axis through triangles (3, 3, T).
+@dataclass(frozen=True, eq=False)
+class Scan:
+    """What the voxel-centre lines along an axis, and the planes across the next, meet of triangles (T,).
 
-    Returns:
-        The passages through closed groups; and the voxels in which lines cross open surfaces: triangle and flat voxel
-        index of each.
+    Args:
+        passages: through closed groups.
+        open_triangle, open_voxel: (N,) where lines cross open surfaces: the triangle and the voxel's flat index.
+        squares: what the planes cut between lines.
+        above: (T,) the first plane above each triangle that none cuts, else 0.
     """
+
+    passages: Passages
+    open_triangle: Ints
+    open_voxel: Ints
+    squares: Squares
+    above: Ints
+
+
+def scanned(corners: Floats, groups: ClosedGroups, axis: int, shape: Shape) -> Scan:
+    """Follows the lines along an axis through triangles (3, 3, T)."""
     key = CrossingKey.along(axis, shape, len(groups.owner))
     none = np.zeros(0, np.int64)
-    keys, open_triangles, open_voxels = [none], [none], [none]
+    keys, open_triangles, open_voxels, above = [none], [none], [none], [none]
+    squares = [Squares(none, none, np.zeros((2, 0)), np.zeros((2, 0)))]
     for batch in batches(corners.shape[2]):
-        cut = sections(corners[:, :, batch], axis, shape)
+        planes = PlaneCuts(corners[:, :, batch], axis, shape)
+        above.append(planes.above)
+        between = planes.squares()
+        squares.append(replace(between, triangle=batch.start + between.triangle))
+        cut = planes.sections()
         group = groups.of_triangle[batch][cut.triangle]
         closed, bare = np.flatnonzero(group >= 0), np.flatnonzero(group == OPEN)
         column, height = cut.lines(closed)
@@ -129,7 +147,8 @@ def scanned(corners: Floats, groups: ClosedGroups, axis: int, shape: Shape) -> t
             open_triangles.append(batch.start + triangle[inside])
             open_voxels.append(_flat_voxel(axis, row[inside], column[inside], place, shape))
     passages = _passages(np.sort(np.concatenate(keys)), key, groups)
-    return passages, np.concatenate(open_triangles), np.concatenate(open_voxels)
+    opened = np.concatenate(open_triangles), np.concatenate(open_voxels)
+    return Scan(passages, *opened, Squares.joined(squares), np.concatenate(above))
 
 
 def _passages(keys: Ints, key: CrossingKey, groups: ClosedGroups) -> Passages:
@@ -148,6 +167,6 @@ def _passages(keys: Ints, key: CrossingKey, groups: ClosedGroups) -> Passages:
 
 def _flat_voxel(axis: int, row: Ints, column: Ints, along: Ints, shape: Shape) -> Ints:
     """Flat index of voxels on lines of an axis."""
-    strides = (shape[1] * shape[2], shape[2], 1)
     u_axis, v_axis = other_axes(axis)
-    return row * strides[u_axis] + column * strides[v_axis] + along * strides[axis]
+    stride = strides(shape)
+    return row * stride[u_axis] + column * stride[v_axis] + along * stride[axis]

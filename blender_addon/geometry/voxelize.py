@@ -8,7 +8,8 @@ What becomes a voxel of an object:
   voxel at the middle of the passage;
 - of rooms the outermost of the voxels inside, and of open surfaces those in which such lines cross them (6-separating:
   nothing leaks through, and one voxel thin);
-- what all lines miss - poles, spikes, specks - along the triangles' edges (`slender`).
+- where lines miss a body and planes through voxel centres do not - cables, rails, tips - or all of these do - specks -
+  the voxel at the middle of what is there, so that what is connected stays so (`thin_features`).
 What lies on the border of the grid is in its outermost voxels. Everything is done for all objects at once: the cost
 grows with triangles and surface, not with objects times grid; what nearly closes pays for its volume too.
 """

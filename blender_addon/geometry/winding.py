@@ -17,7 +17,7 @@ from itertools import pairwise
 import numpy as np
 from numpy.typing import NDArray
 
-from .crossings import Bools, Floats, Ints, Shape, batches, other_axes, sections
+from .crossings import Bools, Floats, Ints, Shape, batches, sections
 
 Counts = NDArray[np.int16]
 
@@ -29,7 +29,7 @@ class Hits:
     Args:
         axis: of the lines.
         triangle: (H,) what is met.
-        row, column: (H,) the line, voxel indices along the other axes.
+        row, column: (H,) the line, voxel indices along the other axes in ascending order.
         height: (H,) where on it, voxel units, in the grid or not.
         upward: (H,) whether the triangle faces along the axis.
     """
@@ -48,10 +48,10 @@ class Hits:
         for batch in batches(corners.shape[2]):
             cut = sections(corners[:, :, batch], axis, shape)
             column, height = cut.lines(np.arange(len(cut.row)))
-            upward = cut.upward == (axis != 1)  # x and z, the other axes in ascending order, are left-handed around y
-            lines = (np.repeat(values, cut.count) for values in (batch.start + cut.triangle, cut.row, upward))
+            lines = (np.repeat(values, cut.count) for values in (batch.start + cut.triangle, cut.row, cut.upward))
             found.append((*lines, column, height))
         triangle, row, up, column, height = (np.concatenate(parts) for parts in zip(*found, strict=True))
+        row, column = (column, row) if axis == 1 else (row, column)  # z comes after y, x before
         return Hits(axis, triangle, row, column, height, up)
 
     def at(self, chosen: Ints | Bools) -> Hits:
@@ -67,7 +67,7 @@ class Hits:
 
     def moved(self, start: Ints) -> Hits:
         """The hits as seen from the voxel `start` (3,)."""
-        u_axis, v_axis = other_axes(self.axis)
+        u_axis, v_axis = np.delete(np.arange(3), self.axis)
         row, column, height = self.row - start[u_axis], self.column - start[v_axis], self.height - start[self.axis]
         return replace(self, row=row, column=column, height=height)
 
@@ -84,7 +84,7 @@ class Hits:
             shape: the grid's sides.
             value: (H,) what is summed.
         """
-        u_axis, v_axis = other_axes(self.axis)
+        u_axis, v_axis = np.delete(np.arange(3), self.axis)
         side = shape[self.axis]
         total = np.zeros((side + 1, bodies, shape[u_axis], shape[v_axis]), np.int16)
         np.add.at(total, (self.next_center(side), body, self.row, self.column), value)
