@@ -53,7 +53,7 @@ class TriangleObject:
         name: shown in the grid's object table.
         class_index: label in the taxonomy.
         triangles: (T, 3, 3) world coordinates in metres.
-        priority: 0 .. 255, the larger wins where objects overlap; None takes the class's.
+        priority: the larger wins where objects overlap; None takes the class's, 0 .. 255.
         fill: what of its inside is voxelised.
         hint: the colour that it should have, linear RGB in [0, 1].
         prompt: what it looks like, in words of its own.

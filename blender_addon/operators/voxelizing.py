@@ -5,7 +5,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -18,6 +18,7 @@ from occscene.limits import MAX_MESH_TRIANGLES
 from occscene.mesh import TriangleMesh
 from occscene.volumes import default_volume
 
+from ..geometry.missing import Absence, absences
 from ..geometry.standing import Standing, standing_cameras
 from ..geometry.surface import occupied
 from ..geometry.triangle_mesh import triangle_mesh
@@ -30,6 +31,9 @@ from ..scene.grid_view import GridFigures, hide_grid, show_grid, shown_figures
 from ..scene.tagging import scene_taxonomy
 from ..scene.volume import grid_volume, preset_volume, set_volume, tight_volume, voxel_meters
 
+_MOST_NAMED = 10
+"""Objects that a sentence names."""
+
 
 @dataclass(frozen=True, eq=False)
 class Voxelized:
@@ -40,12 +44,14 @@ class Voxelized:
         blockout: what was voxelised.
         rooms: the names of the Blender objects that were taken for rooms.
         mesh: its triangles, None if the artist keeps them back.
+        absent: the names of those that have no voxel, and why.
     """
 
     grid: SemanticGrid
     blockout: Blockout
     rooms: tuple[str, ...]
     mesh: TriangleMesh | None
+    absent: Mapping[str, Absence]
 
     @property
     def sent_mesh(self) -> TriangleMesh | None:
@@ -61,6 +67,9 @@ def voxelized_blockout(context: bpy.types.Context, send_geometry: bool | None = 
     """
     context.view_layer.update()
     blockout = collect_blockout(context)
+    if blockout.faceless and not blockout.objects:
+        absent = dict.fromkeys(blockout.faceless, Absence.NO_FACES)
+        raise ValueError(f"{absence_text(absent)}: give them thickness, or assign classes to other objects")
     if not blockout.objects:
         raise ValueError("no visible object has a class: press Guess from Names, or assign classes to the selection")
     volume, taxonomy = grid_volume(context.scene), scene_taxonomy(context.scene)
@@ -70,7 +79,9 @@ def voxelized_blockout(context: bpy.types.Context, send_geometry: bool | None = 
     names = tuple(dict.fromkeys(blockout.sources[index] for index in rooms))
     if send_geometry is None:
         send_geometry = context.scene.occscene.send_geometry
-    return Voxelized(grid, blockout, names, triangle_mesh(blockout.objects, volume) if send_geometry else None)
+    mesh = triangle_mesh(blockout.objects, volume) if send_geometry else None
+    absent = absences(grid, blockout.objects, blockout.sources, blockout.faceless)
+    return Voxelized(grid, blockout, names, mesh, absent)
 
 
 def summary(figures: GridFigures) -> str:
@@ -94,9 +105,18 @@ def too_large_text(mesh: TriangleMesh) -> str:
 
 
 def report_unsent(operator: bpy.types.Operator, voxelized: Voxelized) -> None:
-    """Warns if the mesh is too large to be sent."""
+    """Warns of objects that have no voxel, and of a mesh that is too large to be sent."""
+    if voxelized.absent:
+        operator.report({"WARNING"}, absence_text(voxelized.absent))
     if voxelized.mesh is not None and voxelized.mesh.is_too_large:
         operator.report({"WARNING"}, too_large_text(voxelized.mesh))
+
+
+def absence_text(absent: Mapping[str, Absence]) -> str:
+    """Which objects have no voxel and why, in one sentence."""
+    named = [f"{name!r} ({why.value})" for name, why in list(absent.items())[:_MOST_NAMED]]
+    more = f" and {len(absent) - _MOST_NAMED} more" if len(absent) > _MOST_NAMED else ""
+    return f"no voxel of {', '.join(named)}{more}"
 
 
 def figures_of(context: bpy.types.Context, voxelized: Voxelized, standing: tuple[Standing, ...] = ()) -> GridFigures:
@@ -106,7 +126,9 @@ def figures_of(context: bpy.types.Context, voxelized: Voxelized, standing: tuple
     hidden = tuple(name for name in sources if name in unseen)
     untagged = voxelized.blockout.untagged
     triangles = None if voxelized.mesh is None else len(voxelized.mesh.triangles)
-    figures = GridFigures.of(voxelized.grid, len(sources), untagged, hidden, voxelized.rooms, standing)
+    figures = GridFigures.of(
+        voxelized.grid, len(sources), untagged, hidden, voxelized.rooms, standing, voxelized.absent
+    )
     return replace(figures, triangles=triangles, is_mesh_sent=voxelized.sent_mesh is not None)
 
 
@@ -292,6 +314,8 @@ class OCCSCENE_OT_show_grid(bpy.types.Operator):
         hidden = [number + 1 for number, source in enumerate(voxelized.blockout.sources) if source in unseen]
         show_grid(context.scene, voxelized.grid, figures, hidden)
         self.report({"INFO"}, summary(figures))
+        if figures.absent:
+            self.report({"WARNING"}, absence_text(figures.absent))
         if figures.standing:
             self.report({"WARNING"}, standing_text(figures.standing))
         return {"FINISHED"}

@@ -103,6 +103,7 @@ class VIEW3D_PT_occscene_object(SidebarPanel, bpy.types.Panel):
         if not lookup.class_names(thing):
             column.label(text="Without a class it is not sent", icon="ERROR")
         layout.prop(thing.occscene, "fill")
+        layout.prop(thing.occscene, "overlap")
         _words(layout, context)
 
 

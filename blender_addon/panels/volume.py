@@ -9,6 +9,7 @@ import bpy
 from bpy.app.translations import pgettext_rpt
 from occscene.taxonomy import Taxonomy
 
+from ..geometry.missing import Absence
 from ..scene.grid_view import GridFigures, is_stale, shown_figures
 from ..scene.tagging import class_label, scene_taxonomy
 from ..scene.units import length_text
@@ -18,6 +19,12 @@ from .layout import SidebarPanel, wrapped_label
 
 _MOST_NAMES = 3
 """Objects that are called by their names."""
+
+_ABSENCES = {
+    Absence.NO_FACES: "No voxel, as it has no faces: {}. Give it thickness, or clear its class",
+    Absence.OUTSIDE: "No voxel, as it is outside the volume: {}",
+    Absence.COVERED: "No voxel, as others cover it: {}. To show it, raise its Overlap",
+}
 
 
 class VIEW3D_PT_occscene_volume(SidebarPanel, bpy.types.Panel):
@@ -93,6 +100,10 @@ def _figures(layout: bpy.types.UILayout, context: bpy.types.Context, figures: Gr
         wrapped_label(
             layout, context, pgettext_rpt("{} without a class left out").format(len(figures.untagged)), icon="ERROR"
         )
+    for why, text in _ABSENCES.items():
+        names = tuple(name for name, reason in figures.absent.items() if reason is why)
+        if names:
+            wrapped_label(layout, context, pgettext_rpt(text).format(_names(names)), icon="ERROR")
     for item in figures.standing:
         text = pgettext_rpt("Camera {} stands inside {}").format(item.camera, item.object_name)
         wrapped_label(layout, context, text, icon="ERROR")

@@ -6,7 +6,14 @@ from __future__ import annotations
 from typing import Any
 
 import bpy
-from bpy.props import BoolProperty, CollectionProperty, EnumProperty, FloatVectorProperty, StringProperty
+from bpy.props import (
+    BoolProperty,
+    CollectionProperty,
+    EnumProperty,
+    FloatVectorProperty,
+    IntProperty,
+    StringProperty,
+)
 from occscene.limits import MAX_NAME_LENGTH
 
 from ..scene.grid_view import mark_stale
@@ -75,6 +82,14 @@ class OccSceneObject(bpy.types.PropertyGroup):
         get=_fill,
         set=_set_fill,
         override=_OVERRIDABLE,
+    )
+    overlap: IntProperty(
+        name="Overlap",
+        description="Where objects overlap the higher number shows; between equal ones the classes decide",
+        min=-9,
+        max=9,
+        override=_OVERRIDABLE,
+        update=_mark_stale,
     )
     is_output: BoolProperty(options={"HIDDEN"}, description="Made by OccScene: never part of a blockout")
     slots_before: CollectionProperty(type=OccSceneSlot, options={"HIDDEN"}, description="Under a projection")

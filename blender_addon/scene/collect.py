@@ -22,10 +22,13 @@ from .grid_view import unnoticed
 from .mesh_reading import MeshTriangles, read_mesh, sculpted_meshes
 from .projected import artist_material
 from .slots import parts_by_class
-from .tagging import ClassLookup
+from .tagging import GEOMETRY_TYPES, ClassLookup
 from .units import to_meters
 from .visibility import shown_as_rendered
 from .volume import voxel_meters
+
+_OVERLAP_STEP = 256
+"""What a step of an object's `overlap` counts for: more than any two classes' priorities differ by."""
 
 Floats = NDArray[np.float64]
 Labels = NDArray[np.int64]
@@ -40,12 +43,14 @@ class Blockout:
         sources: the name of the Blender object that each of `objects` comes from: an instance's is its instancer.
         turns: radians about +z from the world's axes to those of each: where its +y axis, its front, points to.
         untagged: names of visible geometry without a class, which is left out.
+        faceless: names of what has a class but no faces: loose edges, circles, curves without thickness.
     """
 
     objects: tuple[TriangleObject, ...]
     sources: tuple[str, ...]
     turns: tuple[float, ...]
     untagged: tuple[str, ...]
+    faceless: tuple[str, ...] = ()
 
 
 @dataclass
@@ -64,11 +69,11 @@ class _Found:
 def collect_blockout(context: bpy.types.Context) -> Blockout:
     """Collects the tagged objects of the context's scene that a render shows.
 
-    Left out are objects and collections hidden in renders or excluded from the view layer, objects without a class or
-    flattened to a line or a point, and what the extension made. An object that is hidden in the viewport alone counts:
-    artists hide a room's ceiling and front wall to look inside. Instances that an object makes of itself (geometry
-    nodes, text) belong to it; those of a collection are objects of their own, with the class of the instanced object,
-    else that of the instancing one; so are words.
+    Left out are objects and collections hidden in renders or excluded from the view layer, objects without a class,
+    without faces or flattened to a line or a point, and what the extension made. An object that is hidden in the
+    viewport alone counts: artists hide a room's ceiling and front wall to look inside. Instances that an object makes
+    of itself (geometry nodes, text) belong to it; those of a collection are objects of their own, with the class of the
+    instanced object, else that of the instancing one; so are words.
     """
     with unnoticed():
         sculpted = sculpted_meshes(context)
@@ -84,9 +89,10 @@ def _collect(
     meshes: dict[int, MeshTriangles] = {}
     found: dict[object, _Found] = {}
     untagged: dict[str, None] = {}
+    faceless: dict[str, None] = {}
     for instance in graph.object_instances:
         evaluated = instance.object
-        if evaluated.type != "MESH" or not instance.show_self:
+        if evaluated.type not in GEOMETRY_TYPES or not instance.show_self:
             continue
         thing = evaluated.original
         parent = instance.parent.original if instance.is_instance and instance.parent else None
@@ -95,11 +101,15 @@ def _collect(
         matrix = instance.matrix_world
         if _is_flat(matrix):
             continue
-        pointer = evaluated.data.as_pointer()  # instances of the same mesh are read once
-        if pointer not in meshes:
-            meshes[pointer] = read_mesh(evaluated)
-        mesh = meshes[pointer] if parent == thing else sculpted.get(thing, meshes[pointer])
-        if len(mesh.triangles) == 0:
+        mesh = None
+        if evaluated.type == "MESH":  # what a curve or text draws comes as a mesh of its own
+            pointer = evaluated.data.as_pointer()  # instances of the same mesh are read once
+            if pointer not in meshes:
+                meshes[pointer] = read_mesh(evaluated)
+            mesh = meshes[pointer] if parent == thing else sculpted.get(thing, meshes[pointer])
+        if mesh is None or not len(mesh.triangles):
+            if lookup.class_names(thing) or (parent and lookup.class_names(parent)):
+                faceless.setdefault((parent or thing).name)
             continue
         classes = _triangle_classes(lookup, evaluated, parent, mesh)
         if not classes.any():
@@ -114,11 +124,18 @@ def _collect(
         item = found.setdefault(key, _Found(label, thing, (parent or thing).name, words, _turn(matrix)))
         item.triangles.append(transformed(mesh.triangles, to_meters(scene, matrix)))
         item.classes.append(classes)
-    return _blockout(scene, lookup, found.values(), tuple(untagged))
+    sources = {item.source for item in found.values()}
+    return _blockout(
+        scene, lookup, found.values(), tuple(untagged), tuple(name for name in faceless if name not in sources)
+    )
 
 
 def _blockout(
-    scene: bpy.types.Scene, lookup: ClassLookup, found: Collection[_Found], untagged: tuple[str, ...]
+    scene: bpy.types.Scene,
+    lookup: ClassLookup,
+    found: Collection[_Found],
+    untagged: tuple[str, ...],
+    faceless: tuple[str, ...],
 ) -> Blockout:
     """The gathered objects as the voxeliser takes them."""
     classes = lookup.taxonomy.classes
@@ -131,9 +148,8 @@ def _blockout(
         chosen = Fill[item.thing.occscene.fill]
         for part in parts:
             name = item.label if len(parts) == 1 else f"{item.label} ({classes[part.class_index].name})"
-            priority = None
-            if part.body_class:
-                priority = max(classes[part.class_index].priority, classes[part.body_class].priority)
+            priority = max(classes[part.class_index].priority, classes[part.body_class].priority)
+            priority += _OVERLAP_STEP * item.thing.occscene.overlap
             fill = Fill.SURFACE if part.body_class else chosen  # a skin's body is filled
             objects.append(
                 TriangleObject(
@@ -149,7 +165,7 @@ def _blockout(
             )
             sources.append(item.source)
             turns.append(item.turn)
-    return Blockout(tuple(objects), tuple(sources), tuple(turns), untagged)
+    return Blockout(tuple(objects), tuple(sources), tuple(turns), untagged, faceless)
 
 
 def _triangle_classes(

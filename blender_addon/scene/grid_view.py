@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import bpy
@@ -14,6 +14,7 @@ from occscene.grid import EMPTY, SemanticGrid
 from occscene.rigid import transform_points
 from occscene.taxonomy import TAXONOMIES
 
+from ..geometry.missing import Absence
 from ..geometry.standing import Standing
 from ..geometry.surface import culled_quads
 from .units import meters_per_unit, to_units
@@ -46,6 +47,7 @@ class GridFigures:
         hidden: names of voxelised objects that the viewport hides.
         rooms: names of the objects that were taken for rooms, and so are hollow.
         standing: the chosen cameras that stand in something filled.
+        absent: names of objects with a class that have no voxel, and why.
         triangles: of the mesh beside the grid; None where there is none.
         is_mesh_sent: whether it is small enough to be sent.
     """
@@ -60,6 +62,7 @@ class GridFigures:
     hidden: tuple[str, ...] = ()
     rooms: tuple[str, ...] = ()
     standing: tuple[Standing, ...] = ()
+    absent: Mapping[str, Absence] = field(default_factory=dict)
     triangles: int | None = None
     is_mesh_sent: bool = False
 
@@ -72,6 +75,7 @@ class GridFigures:
         hidden: tuple[str, ...],
         rooms: tuple[str, ...],
         standing: tuple[Standing, ...],
+        absent: Mapping[str, Absence],
     ) -> GridFigures:
         """Counts a grid."""
         counts = np.bincount(grid.labels.reshape(-1), minlength=256)
@@ -89,6 +93,7 @@ class GridFigures:
             hidden,
             rooms,
             standing,
+            absent,
         )
 
 

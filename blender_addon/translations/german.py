@@ -24,6 +24,7 @@ GERMAN = {
     "Automatic": "Automatisch",
     "Solid": "Massiv",
     "Surface": "Oberfläche",
+    "Overlap": "Überlappung",
     "Color Hints": "Farbvorgaben",
     "Keep Color": "Farbe behalten",
     "Keep Selected": "Auswahl behalten",
@@ -77,6 +78,13 @@ GERMAN = {
         "{} Dreiecke sind zu viele zum Senden, nur Voxel werden gesendet: dichte Meshes vereinfachen"
     ),
     "{} without a class left out": "{} ohne Klasse ausgelassen",
+    "No voxel, as it has no faces: {}. Give it thickness, or clear its class": (
+        "Kein Voxel, weil ohne Flächen: {}. Dicke geben oder die Klasse löschen"
+    ),
+    "No voxel, as it is outside the volume: {}": "Kein Voxel, weil außerhalb des Volumens: {}",
+    "No voxel, as others cover it: {}. To show it, raise its Overlap": (
+        "Kein Voxel, weil von anderen verdeckt: {}. Zum Zeigen die Überlappung erhöhen"
+    ),
     "Camera {} stands inside {}": "Kamera {} steht in {}",
     "Taken for a room and kept hollow: {}. If that is wrong, change the Fill": (
         "Für einen Raum gehalten und hohl gelassen: {}. Wenn das falsch ist, die Füllung ändern"

@@ -231,3 +231,42 @@ def test_a_thin_slab_takes_its_face_class_within_itself() -> None:
     assert len(body.triangles) == 12
     assert (skin.triangles[..., 1] > 0).all()
     assert (skin.triangles[..., 1] < 0.02).all()
+
+
+def test_what_has_a_class_but_no_faces_is_named() -> None:
+    add_box("sofa").occscene.class_name = "sofa"
+    edge, circle = bpy.data.meshes.new("edge"), bpy.data.meshes.new("circle")
+    edge.from_pydata([(0, 0, 0), (1, 0, 0)], [(0, 1)], [])
+    ring = [(np.cos(a), np.sin(a), 0) for a in np.linspace(0, 2 * np.pi, 9)[:-1]]
+    circle.from_pydata(ring, [(k, (k + 1) % 8) for k in range(8)], [])
+    cable, sign = bpy.data.curves.new("cable", "CURVE"), bpy.data.curves.new("sign", "FONT")
+    cable.dimensions = "3D"
+    cable.splines.new("POLY").points.add(1)
+    cable.splines[0].points[1].co = (1, 1, 1, 1)
+    sign.body, sign.extrude = "OX", 0.1
+    for name, data in (("edge", edge), ("circle", circle), ("cable", cable), ("sign", sign), ("path", cable.copy())):
+        thing = bpy.data.objects.new(name, data)
+        thing.occscene.class_name = "" if name == "path" else "objs"
+        bpy.context.scene.collection.objects.link(thing)
+    blockout = collected()
+    assert sorted(blockout.faceless) == ["cable", "circle", "edge"]
+    assert sorted(blockout.sources) == ["sign", "sofa"]
+    cable.bevel_depth = 0.02
+    assert sorted(collected().faceless) == ["circle", "edge"]
+
+
+def test_overlap_outweighs_the_classes_and_counts_per_object() -> None:
+    table, rug = add_box("table"), add_box("rug")
+    table.occscene.class_name, rug.occscene.class_name = "table", "floor"
+    priorities = {item.name: item.priority for item in collected().objects}
+    assert priorities == {
+        "table": INDOOR.classes[INDOOR.index_of("table")].priority,
+        "rug": INDOOR.classes[INDOOR.index_of("floor")].priority,
+    }
+    low, high = sorted((table, rug), key=lambda thing: priorities[thing.name])
+    low.occscene.overlap = 1
+    collected_now = {item.name: item.priority for item in collected().objects}
+    assert collected_now[low.name] > collected_now[high.name]
+    high.occscene.overlap = 2
+    collected_now = {item.name: item.priority for item in collected().objects}
+    assert collected_now[low.name] < collected_now[high.name]

@@ -11,6 +11,7 @@ from mathutils import Vector
 from occscene.grid import GridVolume, load_grid
 from occscene.taxonomy import INDOOR
 
+from blender_addon.geometry.missing import Absence
 from blender_addon.geometry.surface import culled_quads
 from blender_addon.geometry.voxelize import TriangleObject, voxelize
 from blender_addon.scene import grid_view
@@ -194,6 +195,41 @@ def test_a_body_taken_for_a_room_is_named(scene: bpy.types.Scene) -> None:
         figures = grid_view.shown_figures(scene)
         assert figures is not None
         assert figures.rooms == rooms
+
+
+def test_what_has_no_voxel_is_named_with_its_reason(scene: bpy.types.Scene, tmp_path: Path) -> None:
+    for name, size, place in (
+        ("room", (4, 4, 2.5), (0, 0, 1.25)),
+        ("lamp", (0.2, 0.2, 0.2), (9, 0, 1)),
+        ("crate", (1, 1, 1), (0, 0, 0.5)),
+        ("ball", (0.5, 0.5, 0.5), (0, 0, 0.5)),
+    ):
+        add_box(name, size, place).occscene.class_name = "wall" if name == "room" else "furn"
+    loose = bpy.data.meshes.new("edge")
+    loose.from_pydata([(0, 0, 0), (1, 0, 0)], [(0, 1)], [])
+    scene.collection.objects.link(bpy.data.objects.new("edge", loose))
+    bpy.data.objects["edge"].occscene.class_name = "objs"
+    bpy.data.objects["lamp"].hide_render = True
+    bpy.ops.occscene.fit_volume(mode="TIGHT")
+    bpy.data.objects["lamp"].hide_render = False
+    bpy.data.objects["crate"].occscene.overlap = 1
+    bpy.ops.occscene.show_grid(action="REFRESH")
+    figures = grid_view.shown_figures(scene)
+    assert figures is not None
+    assert dict(figures.absent) == {
+        "edge": Absence.NO_FACES,
+        "lamp": Absence.OUTSIDE,
+        "ball": Absence.COVERED,
+    }
+    bpy.data.objects["ball"].occscene.overlap = 2
+    bpy.ops.occscene.show_grid(action="REFRESH")
+    figures = grid_view.shown_figures(scene)
+    assert figures is not None
+    assert "ball" not in figures.absent
+    for name in ("room", "lamp", "crate", "ball"):
+        bpy.data.objects.remove(bpy.data.objects[name])
+    with pytest.raises(RuntimeError, match=r"no voxel of 'edge' \(no faces\): give them thickness"):
+        bpy.ops.occscene.voxelize(filepath=str(tmp_path / "grid.npz"))
 
 
 def test_a_camera_in_something_filled_is_named(scene: bpy.types.Scene) -> None:
