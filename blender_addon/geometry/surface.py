@@ -1,37 +1,22 @@
 """The surface of a semantic grid as quads, one for each exposed voxel face.
 
-Three kinds of surface share the type `QuadSurface`: `culled_quads` here, `greedy.greedy_quads` with coplanar faces of
-one class merged, and `surface_nets.surface_nets` with smoothed vertices. `class_surfaces` splits any of them.
+Three kinds of surface share the type `PolygonSurface`: `culled_quads` here, `merged.merged_polygons` with faces of one
+plane and class merged, and `surface_nets.surface_nets` with smoothed vertices. `class_surfaces` splits any of them.
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 from occscene.grid import EMPTY, UNKNOWN, SemanticGrid
 
+from .manifold import manifold
+from .polygons import UNIT_HEADINGS, Labels, PolygonSurface
+
 Indices = NDArray[np.int64]
-Labels = NDArray[np.uint8]
-
-
-@dataclass(frozen=True, eq=False)
-class QuadSurface:
-    """Quads between voxels of different labels; unknown voxels and the outside count as empty.
-
-    Args:
-        vertices: (V, 3) float32, metres in the grid's own frame (apply `world_from_grid` for the world); shared.
-        quads: (F, 4) int32 vertex indices, counter-clockwise seen from the side in front.
-        classes: (F,) uint8, the label of the voxel behind the quad, never empty.
-        fronts: (F,) uint8, the label of the voxel in front: `EMPTY`, or a class where the surface was made with
-            `between_classes`.
-    """
-
-    vertices: NDArray[np.float32]
-    quads: NDArray[np.int32]
-    classes: Labels
-    fronts: Labels
 
 
 @dataclass(frozen=True, eq=False)
@@ -60,46 +45,31 @@ def occupied(labels: Labels) -> NDArray[np.bool_]:
     return result
 
 
-def culled_quads(grid: SemanticGrid, between_classes: bool = False) -> QuadSurface:
-    """Returns every voxel face between an occupied voxel and an unoccupied one or the outside.
+def culled_quads(grid: SemanticGrid, between_classes: bool = False) -> PolygonSurface:
+    """Returns every voxel face between an occupied voxel and an unoccupied one or the outside: a closed manifold.
 
     Args:
         grid: what to show.
         between_classes: also the faces between voxels of two classes, each once, with the class on the side of smaller
-            coordinates behind it; `class_surfaces` needs them.
+            coordinates behind it. Then all classes share the vertices; `class_surfaces` makes a manifold of each.
     """
-    strides = lattice_strides(grid.shape)
     faces = boundary_faces(grid.labels, between_classes)
-    ones = [np.ones(1, np.int64)] * 2
-    corners = [quad_corners(face, strides, *ones) for face in faces]
-    return lattice_surface(
-        grid,
-        np.concatenate(corners),
-        np.concatenate([face.low for face in faces]),
-        np.concatenate([face.high for face in faces]),
-    )
+    surface = unit_surface(grid, faces)
+    return surface if between_classes else manifold(surface)
 
 
-def class_surfaces(surface: QuadSurface) -> dict[int, QuadSurface]:
+def class_surfaces(surface: PolygonSurface) -> dict[int, PolygonSurface]:
     """Splits a surface made with `between_classes` into one for each class, by ascending label.
 
-    Each is closed, so that hiding a class leaves no hole in its neighbours; neighbours share places, not vertices.
+    Each is a closed manifold, so that hiding a class leaves no hole in its neighbours; neighbours share places, not
+    vertices.
     """
+    present = np.bincount(surface.classes, minlength=256) + np.bincount(surface.fronts, minlength=256)
     result = {}
-    for label in np.flatnonzero(
-        np.bincount(surface.classes, minlength=256) + np.bincount(surface.fronts, minlength=256)
-    ):
-        if label == EMPTY:
-            continue
-        behind, front = surface.classes == label, surface.fronts == label
-        quads = np.concatenate([surface.quads[behind], surface.quads[front][:, ::-1]])
-        used = np.zeros(len(surface.vertices), bool)
-        used[quads] = True
-        number = np.cumsum(used, dtype=np.int32) - np.int32(1)
-        fronts = np.concatenate([surface.fronts[behind], surface.classes[front]])
-        result[int(label)] = QuadSurface(
-            surface.vertices[used], number[quads], np.full(len(quads), label, np.uint8), fronts
-        )
+    for label in np.flatnonzero(present):
+        if label != EMPTY:
+            part = surface.only((surface.classes == label) | (surface.fronts == label))
+            result[int(label)] = manifold(part.turned(part.fronts == label))
     return result
 
 
@@ -153,16 +123,41 @@ def quad_corners(faces: BoundaryFaces, strides: tuple[int, int, int], length: In
     return corners
 
 
-def lattice_surface(grid: SemanticGrid, corners: Indices, low: Labels, high: Labels) -> QuadSurface:
-    """Numbers the lattice points that quads (F, 4) use and gives them their places."""
-    points, quads = number_points(corners, grid.shape)
+def unit_surface(grid: SemanticGrid, faces: Sequence[BoundaryFaces]) -> PolygonSurface:
+    """A quad for each face."""
+    strides, ones = lattice_strides(grid.shape), [np.ones(1, np.int64)] * 2
+    corners = np.concatenate([quad_corners(face, strides, *ones) for face in faces])
+    points, numbers = number_points(corners.reshape(-1), grid.shape)
+    headings = UNIT_HEADINGS[face_sides(faces)].reshape(-1)
+    return lattice_surface(grid, faces, points, numbers, headings, np.full(len(corners), 4, np.int32))
+
+
+def face_sides(faces: Sequence[BoundaryFaces]) -> Labels:
+    """(F,) the directions to which faces look."""
+    return np.concatenate([2 * np.uint8(face.axis) + (face.low != EMPTY) for face in faces]).astype(np.uint8)
+
+
+def lattice_surface(
+    grid: SemanticGrid,
+    faces: Sequence[BoundaryFaces],
+    points: Indices,
+    corners: NDArray[np.int32],
+    headings: Labels,
+    sizes: NDArray[np.int32],
+) -> PolygonSurface:
+    """Polygons whose vertices are lattice points.
+
+    Args:
+        grid: whose lattice it is.
+        faces: what lies behind the polygons and in front of them.
+        points: (V,) lattice indices of the vertices.
+        corners, headings, sizes: as in `PolygonSurface`.
+    """
+    low, high = (np.concatenate([getattr(face, side) for face in faces]) for side in ("low", "high"))
     inwards = low == EMPTY
-    return QuadSurface(
-        lattice_places(points, grid.shape) * np.float32(grid.voxel_size),
-        quads,
-        np.where(inwards, high, low),
-        np.where(inwards, low, high),
-    )
+    vertices = lattice_places(points, grid.shape) * np.float32(grid.voxel_size)
+    classes, fronts = np.where(inwards, high, low), np.where(inwards, low, high)
+    return PolygonSurface(vertices, corners, sizes, classes, fronts, face_sides(faces), headings)
 
 
 def number_points(corners: Indices, shape: tuple[int, int, int]) -> tuple[Indices, NDArray[np.int32]]:

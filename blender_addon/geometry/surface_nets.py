@@ -6,27 +6,35 @@ preservation of sharp boundaries" for the curves along which several classes mee
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
 from occscene.grid import EMPTY, SemanticGrid
 
+from .manifold import manifold
+from .polygons import UNIT_HEADINGS, PolygonSurface
 from .surface import (
+    BoundaryFaces,
     Indices,
-    QuadSurface,
     boundary_faces,
+    face_sides,
     lattice_places,
     lattice_strides,
+    lattice_surface,
     number_points,
     quad_corners,
 )
 
 Places = NDArray[np.float32]
 
-_REACH = np.float32(0.35)
-"""Voxels that a vertex may move along each axis: more flattens slopes better, but a pole of one voxel keeps only what
-two reaches leave of its width."""
+_REACH = np.float32(0.49)
+"""Voxels that a vertex may move along each axis: it does not quite get to the eight voxel centres around it."""
+
+_NARROWING = (0.05, 0.3, 0.5)
+"""Voxels by which runs of one, two and three voxels may become narrower, so that poles, plates and cables keep three
+fifths of their volume; of what is thicker two reaches leave that."""
 
 _STEP = np.float32(0.7)
 """How far a vertex goes towards the mean of its neighbours; at 1 neighbours would swap places for ever."""
@@ -43,40 +51,29 @@ class _Net:
     count: NDArray[np.float32]
 
 
-def surface_nets(grid: SemanticGrid, between_classes: bool = False, iterations: int = 6) -> QuadSurface:
+def surface_nets(grid: SemanticGrid, between_classes: bool = False, iterations: int = 6) -> PolygonSurface:
     """Returns `culled_quads` with vertices relaxed until the stairs of voxels become slopes.
 
     Classes that touch share the vertices between them, so no gap opens; where three or more labels meet, vertices
     follow that curve alone, which smooths the border between two classes and keeps it on both. No vertex moves by more
-    than 0.35 voxels along an axis.
+    than half a voxel along an axis, and the sides of what is thin move together, so that it does not vanish.
 
     Args:
         grid: what to show.
         between_classes: as in `culled_quads`. The faces towards empty space are the same either way.
         iterations: of relaxation; 0 gives the voxels' own corners.
     """
-    strides = lattice_strides(grid.shape)
     faces = boundary_faces(grid.labels, between_classes=True)
     ones = [np.ones(1, np.int64)] * 2
-    corners = np.concatenate([quad_corners(face, strides, *ones) for face in faces])
-    points, quads = number_points(corners, grid.shape)
+    corners = np.concatenate([quad_corners(face, lattice_strides(grid.shape), *ones) for face in faces])
+    points, numbers = number_points(corners.reshape(-1), grid.shape)
     fixed = lattice_places(points, grid.shape)
     places = _relaxed(fixed, _net(points, [face.corners for face in faces], grid.shape), iterations)
-    low, high = (np.concatenate([getattr(face, side) for face in faces]) for side in ("low", "high"))
-    inwards = low == EMPTY
-    vertices = places * np.float32(grid.voxel_size)
-    surface = QuadSurface(vertices, quads, np.where(inwards, high, low), np.where(inwards, low, high))
-    return surface if between_classes else _outer(surface)
-
-
-def _outer(surface: QuadSurface) -> QuadSurface:
-    """The faces towards empty space with the vertices they use."""
-    outer = surface.fronts == EMPTY
-    quads = surface.quads[outer]
-    used = np.zeros(len(surface.vertices), bool)
-    used[quads] = True
-    number = np.cumsum(used, dtype=np.int32) - np.int32(1)
-    return QuadSurface(surface.vertices[used], number[quads], surface.classes[outer], surface.fronts[outer])
+    _widen(places, points, faces, grid.shape)
+    headings = UNIT_HEADINGS[face_sides(faces)].reshape(-1)
+    surface = lattice_surface(grid, faces, points, numbers, headings, np.full(len(corners), 4, np.int32))
+    surface = replace(surface, vertices=places * np.float32(grid.voxel_size))
+    return surface if between_classes else manifold(surface.only(surface.fronts == EMPTY))
 
 
 def _net(points: Indices, faces: list[Indices], shape: tuple[int, int, int]) -> _Net:
@@ -135,6 +132,30 @@ def _relaxed(fixed: Places, net: _Net, iterations: int) -> Places:
         np.minimum(places, high, out=places)
         elements[moving] = places.view(np.complex128)[:, 0]
     return padded[:-1, :3]
+
+
+def _widen(places: Places, points: Indices, faces: Sequence[BoundaryFaces], shape: tuple[int, int, int]) -> None:
+    """Moves the sides of thin runs of voxels apart again, by as much each, where they came too near each other."""
+    strides = lattice_strides(shape)
+    lattice = (shape[0] + 1) * strides[0]
+    number = np.empty(lattice, np.int32)
+    number[points] = np.arange(len(points), dtype=np.int32)
+    for axis, across in enumerate(faces):
+        is_face = np.zeros(lattice + len(_NARROWING) * strides[axis], bool)
+        is_face[across.corners] = True
+        begin = across.corners[across.high != EMPTY]
+        first, second = strides[(axis + 1) % 3], strides[(axis + 2) % 3]
+        for width, narrowing in enumerate(_NARROWING, 1):
+            ends = is_face[begin + width * strides[axis]]
+            corner, begin = begin[ends], begin[~ends]
+            is_corner = np.zeros(lattice, bool)
+            for step in (0, first, second, first + second):
+                is_corner[corner + step] = True
+            (low,) = is_corner.nonzero()
+            low, high = number[low], number[low + width * strides[axis]]
+            lack = np.maximum(width - narrowing - (places[high, axis] - places[low, axis]), 0) / 2
+            places[low, axis] -= lack
+            places[high, axis] += lack
 
 
 def _moving(net: _Net, iterations: int) -> Indices:

@@ -15,7 +15,7 @@ from occscene.grid import SemanticGrid, load_grid
 
 from ..bridge.result_folder import BLOCKOUT_FILE, OCCUPANCY_FILE
 from ..geometry.changes import CHANGES, changes
-from ..geometry.greedy import greedy_quads
+from ..geometry.merged import merged_polygons
 from ..geometry.surface import class_surfaces, occupied
 from ..properties.results import SURFACE_ITEMS
 from ..scene.grid_files import READ_FILTER, SUFFIXES, WRITE_FORMATS, read_grid, write_grid
@@ -203,7 +203,7 @@ class OCCSCENE_OT_show_changes(bpy.types.Operator):
             self.report({"ERROR"}, str(error))
             return {"CANCELLED"}
         grid = replace(before.without_instances(), labels=marks)
-        surfaces = class_surfaces(greedy_quads(grid, between_classes=True))
+        surfaces = class_surfaces(merged_polygons(grid, between_classes=True))
         for kind, surface in surfaces.items():
             name = f"{CHANGES_NAME} {CHANGES[kind]}"
             thing = surface_object(context.scene, grid, name, surface, {kind: change_material(CHANGES[kind])})

@@ -227,13 +227,10 @@ def face_arrays(grid: SemanticGrid) -> tuple[NDArray[np.float32], NDArray[np.flo
     """World positions in metres (F, 4, 3) and sRGB colours (F, 4, 4) of the corners of all visible voxel faces."""
     surface = culled_quads(grid)
     local = surface.vertices[surface.quads]  # (F, 4, 3)
-    normal = np.cross(local[:, 1] - local[:, 0], local[:, 2] - local[:, 0])
-    axis = np.abs(normal).argmax(axis=1)
-    is_positive = np.take_along_axis(normal, axis[:, None], axis=1)[:, 0] > 0
     is_odd = np.floor(local.mean(axis=1) / grid.voxel_size + 0.25).astype(np.int64).sum(axis=1) % 2
     palette = np.array([(*entry.color, 255) for entry in TAXONOMIES[grid.taxonomy].classes], np.float32) / 255
     colors = palette[surface.classes]
-    colors[:, :3] *= (_LIGHT[axis, is_positive.astype(int)] * np.where(is_odd, _CHECKER, 1.0))[:, None]
+    colors[:, :3] *= (_LIGHT[surface.sides >> 1, surface.sides & 1] * np.where(is_odd, _CHECKER, 1.0))[:, None]
     world = transform_points(grid.world_from_grid, local.astype(np.float64)).astype(np.float32)
     return world, np.repeat(colors.astype(np.float32)[:, None], 4, axis=1)
 

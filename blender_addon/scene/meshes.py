@@ -10,22 +10,24 @@ from mathutils import Matrix
 from occscene.grid import SemanticGrid
 from occscene.taxonomy import TAXONOMIES
 
-from ..geometry.greedy import greedy_quads
-from ..geometry.surface import QuadSurface, class_surfaces, culled_quads
+from ..geometry.merged import merged_polygons
+from ..geometry.polygons import PolygonSurface
+from ..geometry.surface import class_surfaces, culled_quads
 from ..geometry.surface_nets import surface_nets
 from .materials import class_material
 from .units import pose_to_units, to_units
 
 CLASS_ATTRIBUTE = "occscene_class"
 
-SURFACES = {"BLOCKS": culled_quads, "MERGED": greedy_quads, "SMOOTH": surface_nets}
+SURFACES = {"BLOCKS": culled_quads, "MERGED": merged_polygons, "SMOOTH": surface_nets}
 """How a grid's surface is made: one quad a voxel face, coplanar faces merged, or smoothed."""
 
 
 def grid_object(scene: bpy.types.Scene, grid: SemanticGrid, name: str, surface: str = "BLOCKS") -> bpy.types.Object:
     """Adds the grid's surface to the scene as a mesh object that lies where the grid lies.
 
-    One material for each class that occurs; each face also carries its label in the attribute `occscene_class`.
+    One material for each class that occurs; each face also carries its label in the attribute `occscene_class`. Texture
+    coordinates are metres along the two axes of each voxel face.
 
     Args:
         scene: where to add it.
@@ -52,7 +54,7 @@ def grid_objects_by_class(
     return things
 
 
-def class_materials(taxonomy: str, surface: QuadSurface) -> dict[int, bpy.types.Material]:
+def class_materials(taxonomy: str, surface: PolygonSurface) -> dict[int, bpy.types.Material]:
     """The material of each label that a surface shows."""
     known = TAXONOMIES[taxonomy]
     return {int(label): class_material(known, known.classes[label]) for label in np.unique(surface.classes)}
@@ -62,7 +64,7 @@ def surface_object(
     scene: bpy.types.Scene,
     grid: SemanticGrid,
     name: str,
-    surface: QuadSurface,
+    surface: PolygonSurface,
     materials: Mapping[int, bpy.types.Material],
 ) -> bpy.types.Object:
     """Adds a surface of `grid` as a mesh object with the material of each label, which must be in `materials`."""
@@ -74,22 +76,23 @@ def surface_object(
 
 
 def _mesh(
-    name: str, surface: QuadSurface, materials: Mapping[int, bpy.types.Material], units_per_meter: float
+    name: str, surface: PolygonSurface, materials: Mapping[int, bpy.types.Material], units_per_meter: float
 ) -> bpy.types.Mesh:
     mesh = bpy.data.meshes.new(name)
     present = np.array(sorted(materials), np.uint8)
     for label in present:
         mesh.materials.append(materials[int(label)])
-    faces = len(surface.quads)
+    faces = len(surface.sizes)
     mesh.vertices.add(len(surface.vertices))
     mesh.vertices.foreach_set("co", surface.vertices.ravel() * np.float32(units_per_meter))
-    mesh.loops.add(faces * 4)
-    mesh.loops.foreach_set("vertex_index", surface.quads.ravel())
+    mesh.loops.add(len(surface.corners))
+    mesh.loops.foreach_set("vertex_index", surface.corners)
     mesh.polygons.add(faces)
-    mesh.polygons.foreach_set("loop_start", np.arange(0, faces * 4, 4, dtype=np.int32))
+    mesh.polygons.foreach_set("loop_start", np.cumsum(surface.sizes, dtype=np.int32) - surface.sizes)
     mesh.polygons.foreach_set("material_index", np.searchsorted(present, surface.classes).astype(np.int32))
     labels = mesh.attributes.new(CLASS_ATTRIBUTE, "INT", "FACE")
     labels.data.foreach_set("value", surface.classes.astype(np.int32))
+    mesh.uv_layers.new(name="UVMap").uv.foreach_set("vector", surface.uv().ravel())
     mesh.shade_flat()
     mesh.update(calc_edges=True)
     return mesh

@@ -10,7 +10,7 @@ from occscene.grid import SemanticGrid
 from skimage.measure import marching_cubes
 from trimesh.voxel import VoxelGrid
 
-from blender_addon.geometry.greedy import greedy_quads
+from blender_addon.geometry.merged import merged_polygons
 from blender_addon.geometry.surface import culled_quads, occupied
 from blender_addon.geometry.surface_nets import surface_nets
 from tests.benchmarks.table import Row, best_ms, print_table
@@ -32,11 +32,11 @@ def meshing_rows() -> list[Row]:
         labels = marching_cubes_ms(grid)
         culled, greedy = (
             best_ms(partial(culled_quads, grid), 15),
-            best_ms(partial(greedy_quads, grid), 15),
+            best_ms(partial(merged_polygons, grid), 15),
         )
-        counts = [len(make(grid).quads) for make in (culled_quads, greedy_quads)]
+        counts = [len(make(grid).sizes) for make in (culled_quads, merged_polygons)]
         rows.append(Row(f"{name}, culled ({counts[0]:,} quads)", culled, "trimesh as_boxes", boxes, culled_budget))
-        rows.append(Row(f"{name}, merged ({counts[1]:,} quads)", greedy, "trimesh as_boxes", boxes, greedy_budget))
+        rows.append(Row(f"{name}, merged ({counts[1]:,} polygons)", greedy, "trimesh as_boxes", boxes, greedy_budget))
         smooth = best_ms(partial(surface_nets, grid), 15)
         rows.append(Row(f"{name}, smooth", smooth, "scikit-image marching cubes of each class", labels))
         if HAS_VTK:

@@ -5,13 +5,17 @@ from __future__ import annotations
 from dataclasses import replace
 from pathlib import Path
 
+import bmesh
 import bpy
 import numpy as np
 import pytest
 from mathutils import Vector
 from mathutils.bvhtree import BVHTree
-from occscene.grid import SemanticGrid, load_grid, save_grid
+from occscene.grid import GridVolume, SemanticGrid, load_grid, save_grid
+from occscene.taxonomy import INDOOR
 
+from blender_addon.geometry.voxelize import voxelize
+from blender_addon.scene.collect import collect_blockout
 from tests.blender.build_scenes import add_box
 from tests.blender.test_mesh_import import turned_grid
 
@@ -167,3 +171,37 @@ def test_results_move_with_their_file(blockout: bpy.types.Scene, server: str, tm
     (tmp_path / "one").rename(tmp_path / "two")
     bpy.ops.wm.open_mainfile(filepath=str(tmp_path / "two/scene.blend"))
     assert bpy.ops.occscene.import_occupancy() == {"FINISHED"}
+
+
+@pytest.mark.parametrize("surface", ["BLOCKS", "MERGED", "SMOOTH"])
+def test_a_mesh_is_a_manifold_with_textures_in_metres_that_voxelizes_back(
+    scene: bpy.types.Scene, tmp_path: Path, surface: str
+) -> None:
+    grid = random_grid()
+    save_grid(tmp_path / "grid.npz", grid)
+    bpy.ops.occscene.import_occupancy(filepath=str(tmp_path / "grid.npz"), surface=surface)
+    whole = bpy.context.view_layer.objects.active
+    mesh = bmesh.new()
+    mesh.from_mesh(whole.data)
+    assert all(edge.is_manifold and edge.is_contiguous for edge in mesh.edges)
+    assert all(vertex.is_manifold for vertex in mesh.verts)
+    if surface != "SMOOTH":
+        uv = mesh.loops.layers.uv.active
+        lengths = [
+            ((loop.link_loop_next[uv].uv - loop[uv].uv).length, loop.edge.calc_length())
+            for face in mesh.faces
+            for loop in face.loops
+        ]
+        np.testing.assert_allclose(*np.array(lengths).T, rtol=1e-4)
+    mesh.free()
+    bpy.data.objects.remove(whole)
+    bpy.ops.occscene.import_occupancy(filepath=str(tmp_path / "grid.npz"), surface=surface, separate=True)
+    for thing in bpy.context.selected_objects:
+        labels = {value.value for value in thing.data.attributes["occscene_class"].data}
+        thing.occscene.is_output = False
+        thing.occscene.class_name = INDOOR.classes[labels.pop()].name
+        assert not labels
+        assert not thing.data.validate()
+    blockout = collect_blockout(bpy.context)
+    volume = GridVolume(grid.shape, grid.voxel_size, grid.world_from_grid)
+    np.testing.assert_array_equal(voxelize(blockout.objects, volume, INDOOR).labels, grid.labels)
