@@ -60,6 +60,14 @@ class Marks:
         key = key[np.diff(key, prepend=-1) != 0]
         return Marks(key >> _VOXEL_BITS, key & ((1 << _VOXEL_BITS) - 1))
 
+    def within(self, border: int, shape: tuple[int, ...]) -> Marks:
+        """Those of a grid of `shape` without its outermost `border` voxels."""
+        place = np.stack(np.unravel_index(self.voxel, shape))
+        inner = np.array(shape)[:, None] - 2 * border
+        (kept,) = ((place >= border) & (place < inner + border)).all(axis=0).nonzero()
+        x, y, z = place[:, kept] - border
+        return Marks(self.rank[kept], (x * inner[1] + y) * inner[2] + z)
+
     def shown_on(self, ranks: NDArray[np.unsignedinteger[Any]]) -> Marks:
         """The marks that outrank what a dense grid of ranks shows; it is updated."""
         flat = ranks.reshape(-1)

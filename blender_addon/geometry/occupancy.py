@@ -71,8 +71,7 @@ class Occupancy:
         """
         grid = self.changes.painted(value_of_rank)
         grid.reshape(-1)[self.marks.voxel] = value_of_rank[self.marks.rank]
-        inner = slice(BORDER, -BORDER)
-        return np.ascontiguousarray(grid[inner, inner, inner])
+        return grid
 
 
 def occupy(corners: Floats, owner: Ints, rules: FillRules, shape: Shape) -> Occupancy:
@@ -104,7 +103,8 @@ def occupy(corners: Floats, owner: Ints, rules: FillRules, shape: Shape) -> Occu
     marks = Marks.joined([(marks.rank, marks.voxel), (thin.rank, thin.voxel)])
     specks = in_cubes([along.above for along in scans], corners, owner, Occupied(ranks, marks, own))
     shown.append(specks.shown_on(ranks))
-    return Occupancy(changes, Marks.joined([(one.rank, one.voxel) for one in shown]), has_room)
+    marks = Marks.joined([(one.rank, one.voxel) for one in shown])
+    return Occupancy(changes.within(BORDER), marks.within(BORDER, bordered), has_room)
 
 
 def _watertight(

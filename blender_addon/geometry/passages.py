@@ -8,6 +8,7 @@ import numpy as np
 
 from .closedness import OPEN, ClosedGroups
 from .crossings import Bools, Floats, Ints, PlaneCuts, Shape, Squares, batches, other_axes, strides
+from .marks import off_border
 
 _MOST_FRACTION_BITS = 20
 """Binary digits of a height below one voxel, as far as the sorting key has room for them."""
@@ -141,6 +142,7 @@ def scanned(corners: Floats, groups: ClosedGroups, axis: int, shape: Shape) -> S
         keys.append(np.repeat(section, cut.count[closed]) + key.of_line(column, height))
         if len(bare):
             column, height = cut.lines(bare)
+            height = off_border(height, shape[axis])
             triangle, row = (np.repeat(values[bare], cut.count[bare]) for values in (cut.triangle, cut.row))
             inside = np.flatnonzero((height >= 0) & (height < shape[axis]))
             place = height[inside].astype(np.int64)

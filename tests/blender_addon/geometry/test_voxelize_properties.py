@@ -127,6 +127,12 @@ def test_duplicate_and_degenerate_triangles_change_nothing(mesh: NDArray[np.floa
     )
 
 
+def test_a_flat_body_and_one_of_its_sides_cross_the_border_alike() -> None:
+    flat = metres([(2, 127, 114), (2, 127, 114), (17, 37, 176), (146, 160, 236)])[TETRAHEDRON_FACES]
+    twice = np.concatenate([flat, flat[2:3]])  # so judged as an open surface; one line meets it at the border
+    np.testing.assert_array_equal(*(labels([TriangleObject("object", 1, mesh)]) for mesh in (flat, twice)))
+
+
 @given(scenes)
 @settings(max_examples=40, deadline=None)
 def test_a_scene_occupies_the_union_of_its_objects(scene: list[TriangleObject]) -> None:
