@@ -78,7 +78,7 @@ def mesh_rows(case: str, mesh: trimesh.Trimesh, side: int, budget_ms: float | No
         Row(case, times[0], "pyvista voxelize_binary_mask, x-fastest mask alone", times[1], budget_ms),
         Row(case, times[0], "the same as a z-fastest grid", times[2], budget_ms),
     ]
-    if side <= 128:  # trimesh takes minutes for more
+    if side <= 128 and len(mesh.faces) < 10**5:  # trimesh takes minutes for more
         filled = best_cpu_ms([lambda: filled_by_trimesh([mesh], 1.0)], 1)[0]
         rows.append(Row(case, times[0], "trimesh voxelized().fill()", filled, budget_ms))
     return rows
