@@ -1,4 +1,4 @@
-"""Flat objects among what is perceived: panes, pictures, curtains and rugs lie in one layer or another as a whole."""
+"""Flat objects among what is perceived: panes, pictures, curtains and rugs, and the walls and floors of rooms."""
 
 from __future__ import annotations
 
@@ -44,17 +44,19 @@ def relaxed(known: Tensor, number: Tensor, coupling: float) -> Tensor:
     return belief
 
 
-def settle(objects: PlacedObjects, index: int, logits: Tensor, labels: Tensor) -> None:
+def settle(objects: PlacedObjects, index: int, logits: Tensor, labels: Tensor, whole: bool) -> None:
     """Puts one flat object into the classes that are perceived, (X, Y, Z), in place.
 
-    It may be moved by a voxel, thinned and trimmed, and gets no slits and no rim; if less than half of it would be
-    left, it is as it was placed. Smaller flat objects and all that is not flat are in its way.
+    It may be moved by a voxel and thinned, and gets no rim. Smaller flat objects and all that is not flat are in its
+    way.
 
     Args:
         objects: of the scene.
         index: of the object.
         logits: (classes, X, Y, Z) as perceived.
         labels: (X, Y, Z) uint8.
+        whole: it keeps its outline, as a picture does. Otherwise, as a wall with openings, it may be trimmed, without
+            slits; if less than half of it would be left, it is as it was placed.
     """
     across, label = int(objects.thin[:, index].nonzero()), int(objects.classes[index])
     reach = [1 if axis == across else _RIM for axis in range(3)]
@@ -72,14 +74,35 @@ def settle(objects: PlacedObjects, index: int, logits: Tensor, labels: Tensor) -
     here = logits[(slice(None), *place)]
     share = (here[label] - here.logsumexp(0)).clamp(-30.0, -1e-6)
     evidence = (share - (-share.expm1()).log()).clamp(-SEEN, SEEN)
-    layer = torch.arange(own.shape[across], device=own.device).view([-1 if axis == across else 1 for axis in range(3)])
     known = evidence + torch.where(own, _PLACED, -_PLACED)
-    shown = (relaxed(known, torch.where(beside, layer, -1), _COUPLING) > 0) & beside
-    if shown.any(across).sum() < _LEAST_LEFT * own.any(across).sum():
-        shown = own
+    shown = (_likeliest_layers if whole else _relaxed_layers)(known, own, beside, across)
     others = here.clone()
     others[label] = -torch.inf
     now = labels[place]
     other_place = beside | (objects.classes[number] != label)
     now = torch.where(other_place & ~shown & (now == label), others.argmax(0).to(now.dtype), now)
     labels[place] = torch.where(shown, label, now)
+
+
+def _likeliest_layers(known: Tensor, own: Tensor, beside: Tensor, across: int) -> Tensor:
+    """The likeliest of all ways (x, y, z) in which an object with its whole outline is at most as thick as placed."""
+    others = [axis for axis in range(3) if axis != across]
+    layers = (known * beside).sum(others).tolist()
+    reached = own.any(others[1]).any(others[0]).nonzero()[:, 0]
+    thickness = int(reached.max() - reached.min()) + 1
+    ways = [
+        (sum(layers[first:end]), -first, end)
+        for first in range(len(layers))
+        for end in range(first + 1, min(first + thickness, len(layers)) + 1)
+    ]
+    _, first, end = max(ways)
+    shown = torch.zeros_like(beside)
+    shown.narrow(across, -first, end + first).copy_(beside.narrow(across, -first, end + first))
+    return shown
+
+
+def _relaxed_layers(known: Tensor, own: Tensor, beside: Tensor, across: int) -> Tensor:
+    """The voxels (x, y, z) that are likely with their neighbours in the same layer, without slits."""
+    layer = torch.arange(own.shape[across], device=own.device).view([-1 if axis == across else 1 for axis in range(3)])
+    shown = (relaxed(known, torch.where(beside, layer, -1), _COUPLING) > 0) & beside
+    return own if shown.any(across).sum() < _LEAST_LEFT * own.any(across).sum() else shown

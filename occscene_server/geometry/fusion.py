@@ -7,6 +7,7 @@ neighbour form). Crumbs that are left over go.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -56,16 +57,19 @@ def told_of_parts(logits: Tensor, boxes: GridTensors, finer: Tensor) -> Tensor:
     return logits.float() + PARTS * ((finer[:, None] == classes) & known[:, None])
 
 
-def fuse(placed: GridTensors, predicted: Tensor, logits: Tensor, real: bool = False) -> Tensor:
+def fuse(
+    placed: GridTensors, predicted: Tensor, logits: Tensor, built: Sequence[int] = (), real: bool = False
+) -> Tensor:
     """The occupancy of scenes of which something was placed and something is seen.
 
-    In an object's voxels there is the object or nothing; flat objects may be moved by a voxel. All else is what is
-    perceived, without crumbs.
+    In an object's voxels there is the object or nothing; flat objects may be moved by a voxel, as a whole. All else is
+    what is perceived, without crumbs.
 
     Args:
         placed: the blockouts, with parts in place of boxes or without. What belongs to no object is not kept.
         predicted: (B, X, Y, Z) uint8 classes as perceived.
         logits: (B, classes, X, Y, Z) of them.
+        built: classes of what rooms are built of, which need not keep its outline if it is flat.
         real: whether the views can show that an object is gone; those that were generated from the blockouts cannot.
 
     Returns:
@@ -78,7 +82,7 @@ def fuse(placed: GridTensors, predicted: Tensor, logits: Tensor, real: bool = Fa
         objects = PlacedObjects.find(placed.labels[scene], placed.instances[scene])
         flat = objects.flat & ~objects.modelled
         for index in _largest_first(objects, flat):
-            settle(objects, index, own, result[scene])
+            settle(objects, index, own, result[scene], int(objects.classes[index]) not in built)
         held = objects.named & ~flat
         gone = held & (objects.mean(own.softmax(0)[0]) >= _GONE) & real
         stays = _staying(objects, own, held & ~gone, 0.0 if real else SOLID)

@@ -24,13 +24,14 @@ from occscene_server.geometry.object_boxes import box_of_points
 Floats = NDArray[np.float64]
 Bools = NDArray[np.bool_]
 
-_BUILT = {
+BUILT = {
     INDOOR.name: [INDOOR.index_of(name) for name in ("ceiling", "floor", "wall", "window")],
     OUTDOOR.name: [
         OUTDOOR.index_of(name)
         for name in ("road", "parking", "sidewalk", "other-ground", "building", "fence", "terrain")
     ],
 }
+"""Classes, by taxonomy, of what rooms and streets are built of."""
 _FLOOR = INDOOR.index_of("floor")
 _RUG = 0.6
 """Share of the largest floor's outline that a rug has at most."""
@@ -49,7 +50,7 @@ def surface_corners(mesh: TriangleMesh, grid: SemanticGrid) -> Floats:
         return mesh.surface[mesh.triangles]
     pose = grid.world_from_grid
     corners = ((mesh.vertices - pose[:3, 3]) @ pose[:3, :3] + grid_corner(pose))[mesh.triangles]
-    built = np.isin(mesh.labels, _BUILT.get(grid.taxonomy, [])) | (mesh.object_ids == 0)
+    built = np.isin(mesh.labels, BUILT.get(grid.taxonomy, [])) | (mesh.object_ids == 0)
     if grid.taxonomy == INDOOR.name:
         built &= ~_rugs(mesh, corners)
     surface = np.empty_like(corners)

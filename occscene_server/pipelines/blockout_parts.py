@@ -30,6 +30,8 @@ from occscene_server.models.text import load_minilm, phrase_states
 
 LEAST_FILL = 0.6
 """Share of its oriented box that an object fills from which on it counts as a plain box."""
+LEAST_UPRIGHT = 0.85
+"""Share of its columns of voxels that an object fills from which on it counts as one box, not as several."""
 _LEFT = frozenset({"door", "window", "rug", "picture", "curtain"})
 """Kinds that hang or lie flat: nothing can be taken away from them."""
 _SHELL = frozenset({"wall", "floor", "ceiling", "window"})
@@ -212,7 +214,9 @@ def _furniture(grid: SemanticGrid, corners: Mapping[int, Floats]) -> dict[int, t
         place = placed.box(index)
         voxels = np.argwhere((placed.number[place] == index).numpy()) + [side.start for side in place]
         box = box_of_voxels(voxels)
-        plain = not modelled[index] and len(voxels) >= LEAST_FILL * float(np.prod(box.size))
+        columns = len(np.unique(voxels[:, :2], axis=0))
+        upright = len(voxels) >= LEAST_UPRIGHT * columns * (np.ptp(voxels[:, 2]) + 1)
+        plain = upright and not modelled[index] and len(voxels) >= LEAST_FILL * float(np.prod(box.size))
         box = box_of_points(corners[number]) if number in corners else _in_world(grid, box)
         size = np.maximum(box.size, 1e-3)
         obj = LayoutObject(names[number] or class_name, class_name, _vector(box.center), _vector(size), box.turn)

@@ -11,15 +11,23 @@ import torch
 from numpy.typing import NDArray
 from occscene.camera import PinholeCamera
 from occscene.grid import GridVolume, SemanticGrid
+from occscene.taxonomy import INDOOR, OUTDOOR
 from torch import Tensor
 
 from occscene_server.geometry.fusion import carve, fuse, told_of_parts
 from occscene_server.geometry.grids import GridTensors
+from occscene_server.geometry.surface_frames import BUILT
 from occscene_server.models.denoiser import Condition, OccSceneDenoiser
 from occscene_server.models.perception import OccupancyPerception, classify_voxels
 from occscene_server.models.precision import fast_autocast
 from occscene_server.pipelines.scene_inputs import PlacedScenes, SceneInputs
 from occscene_server.pipelines.text_to_scene import LayoutDraft, resample, sure_or_given
+
+_SHELLS = {
+    INDOOR.name: tuple(INDOOR.index_of(name) for name in ("ceiling", "floor", "wall")),
+    OUTDOOR.name: tuple(BUILT[OUTDOOR.name]),
+}
+"""Classes, by taxonomy, whose flat objects need not keep their outlines: openings are cut into walls."""
 
 
 class PerceptionMixin:
@@ -90,7 +98,7 @@ class PerceptionMixin:
             real: whether images may show that something in the blockouts is gone.
         """
         logits = self.seen_logits(images, scene)
-        return fuse(scene.shown, classify_voxels(logits), logits, real)
+        return fuse(scene.shown, classify_voxels(logits), logits, _SHELLS.get(self.config.taxonomy, ()), real)
 
     def seen_logits(self, images: Tensor, scene: PlacedScenes) -> Tensor:
         """Logits (B, classes, X, Y, Z) of what images (B, V, 3, height, width) show of scenes."""

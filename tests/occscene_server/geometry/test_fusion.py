@@ -157,7 +157,7 @@ def perceived(labels: Tensor, sure: float = 6.0) -> Tensor:
 
 
 def fused(placed: GridTensors, predicted: Tensor, real: bool = False) -> Tensor:
-    return fuse(placed, predicted, perceived(predicted), real)
+    return fuse(placed, predicted, perceived(predicted), (WALL,), real)
 
 
 def test_modelled_objects_stay_and_boxes_become_what_is_seen() -> None:
@@ -204,12 +204,12 @@ def test_parts_speak_for_what_they_are_and_are_not_in_all_of_their_box_alone() -
     assert bare.count_nonzero() == 32
 
 
-def test_flat_objects_are_moved_and_trimmed_but_get_no_slits_and_no_rim() -> None:
+def test_flat_objects_are_moved_and_thinned_as_a_whole() -> None:
     placed = modelled_room()
     predicted = placed.labels.clone()
     predicted[0, 4:9, 19, 6:11], predicted[0, 4:9, 20, 6:11] = 0, PICTURE  # into the wall
-    predicted[0, 12, 4:6] = 0  # rim
     expected = predicted.clone()
+    predicted[0, 12, 4:6] = 0  # rim
     predicted[0, 6, 20, 8] = WALL  # a hole
     predicted[0, 3:10, 18, 5:12][:, :2] = PICTURE  # a lump before it, wider than it is
     predicted[0, 12, 9, 4:8] = 0  # a slit
@@ -217,6 +217,16 @@ def test_flat_objects_are_moved_and_trimmed_but_get_no_slits_and_no_rim() -> Non
     torch.testing.assert_close(result[0, 12], expected[0, 12])
     assert (result[0, 4:9, 20, 6:11] == PICTURE).all()
     assert (result[0] == PICTURE).sum() <= 60
+
+
+def test_walls_are_trimmed_but_get_no_slits() -> None:
+    placed = modelled_room()
+    wall = int((placed.labels[0] == WALL).any(2).any(0).nonzero()[0])
+    predicted = placed.labels.clone()
+    predicted[0, :, wall:, -2:] = 0  # it is lower
+    expected = predicted.clone()
+    predicted[0, 14, wall:, 2:9] = 0  # a slit
+    torch.testing.assert_close(fused(placed, predicted)[0, 14], expected[0, 14])
 
 
 def test_flat_objects_of_which_little_is_left_stay_as_placed() -> None:

@@ -105,6 +105,20 @@ def test_only_voxels_of_boxes_change_and_only_to_empty(writer: BlockoutParts, ro
         assert not (changed & shell).any()
 
 
+def test_what_is_made_of_several_boxes_stays(writer: BlockoutParts) -> None:
+    labels, instances = np.zeros((60, 60, 36), np.uint8), np.zeros((60, 60, 36), np.uint16)
+    sofa = INDOOR.index_of("sofa")
+    boxes = ((10, 20, 0), (34, 30, 5)), ((10, 28, 0), (34, 30, 10)), ((30, 40, 0), (54, 50, 9))
+    for number, (low, high) in zip((1, 1, 2), boxes, strict=True):
+        place = tuple(slice(*ends) for ends in zip(low, high, strict=True))
+        labels[place], instances[place] = sofa, number
+    objects = (GridObject(1, "sofa"), GridObject(2, "sofa"))
+    grid = SemanticGrid(labels, 0.08, np.eye(4), "indoor", instances, objects)
+    finer, made = writer.refine(grid)
+    assert list(made) == [2]
+    np.testing.assert_array_equal(finer.labels[instances == 1], sofa)
+
+
 def test_what_was_modelled_in_detail_stays(writer: BlockoutParts, rooms: list[ScoredRoom]) -> None:
     truth = [room.truth for room in rooms]
     after = [writer.refine(room.truth, room.prompt, 0)[0] for room in rooms]
