@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import torch
 from torch import Tensor
+from torch.nn.functional import max_pool3d
 
 from occscene_server.geometry.placed_objects import PlacedObjects
 
@@ -74,13 +75,18 @@ def settle(objects: PlacedObjects, index: int, logits: Tensor, labels: Tensor, w
     here = logits[(slice(None), *place)]
     share = (here[label] - here.logsumexp(0)).clamp(-30.0, -1e-6)
     evidence = (share - (-share.expm1()).log()).clamp(-SEEN, SEEN)
+    if not whole:  # a wall goes on around what hangs on it
+        hung = (objects.flat & (objects.size < objects.size[index]))[number].float()
+        near = max_pool3d(hung[None], 2 * _RIM + 1, 1, _RIM)[0] > 0
+        evidence = torch.where(near, evidence.clamp_min(0.0), evidence)
     known = evidence + torch.where(own, _PLACED, -_PLACED)
     shown = (_likeliest_layers if whole else _relaxed_layers)(known, own, beside, across)
+    placed = objects.classes[number]
     others = here.clone()
     others[label] = -torch.inf
     now = labels[place]
-    other_place = beside | (objects.classes[number] != label)
-    now = torch.where(other_place & ~shown & (now == label), others.argmax(0).to(now.dtype), now)
+    blur = (beside | (placed != label)) & ~shown & (now == label)  # what is placed there shows through
+    now = torch.where(blur, torch.where((placed > 0) & (placed != label), placed, others.argmax(0)).to(now.dtype), now)
     labels[place] = torch.where(shown, label, now)
 
 

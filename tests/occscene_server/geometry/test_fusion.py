@@ -229,6 +229,14 @@ def test_walls_are_trimmed_but_get_no_slits() -> None:
     torch.testing.assert_close(fused(placed, predicted)[0, 14], expected[0, 14])
 
 
+def test_a_wall_goes_on_around_a_picture_that_is_blurred() -> None:
+    placed = modelled_room()
+    predicted = placed.labels.clone()
+    wall = predicted[0, 3:10, 20, 5:12]
+    wall[[0, -1]], wall[:, [0, -1]] = 0, PICTURE
+    torch.testing.assert_close(fused(placed, predicted), placed.labels)
+
+
 def test_flat_objects_of_which_little_is_left_stay_as_placed() -> None:
     placed = modelled_room()
     predicted = placed.labels.clone()
