@@ -25,6 +25,8 @@ import typer
 from google.protobuf.message import DecodeError
 from occscene import codec
 from occscene.camera import PinholeCamera
+from occscene.formats import occ3d, semantic_kitti
+from occscene.formats.magicavoxel import read_magicavoxel, write_magicavoxel
 from occscene.grid import GridObject, SemanticGrid, load_grid, save_grid
 from occscene.mesh import TriangleMesh, load_mesh
 from occscene.mesh_codec import mesh_from_message, mesh_to_message
@@ -33,9 +35,6 @@ from occscene.v1 import camera_pb2, grid_pb2, mesh_pb2
 from rich.console import Console
 from rich.progress import track
 from rich.table import Table
-
-from blender_addon.geometry.formats import occ3d, semantic_kitti
-from blender_addon.geometry.formats.magicavoxel import read_magicavoxel, write_magicavoxel
 
 MAX_SECONDS = 10.0
 """Processor time that one input may take."""

@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 from numpy.typing import NDArray
-from occscene.grid import SemanticGrid
-
-from .surface import occupied
+from occscene.grid import SemanticGrid, occupied
 
 ADDED, REMOVED, RECLASSED = 1, 2, 3
 CHANGES = {ADDED: "added", REMOVED: "removed", RECLASSED: "other class"}

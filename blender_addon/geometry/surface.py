@@ -39,12 +39,6 @@ class BoundaryFaces:
     high: Labels
 
 
-def occupied(labels: Labels) -> NDArray[np.bool_]:
-    """Voxels that hold something: neither empty nor unknown."""
-    result: NDArray[np.bool_] = (labels != EMPTY) & (labels != UNKNOWN)
-    return result
-
-
 def culled_quads(grid: SemanticGrid, between_classes: bool = False) -> PolygonSurface:
     """Returns every voxel face between an occupied voxel and an unoccupied one or the outside: a closed manifold.
 

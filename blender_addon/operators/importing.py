@@ -11,12 +11,12 @@ from typing import Any
 
 import bpy
 from bpy.props import BoolProperty, EnumProperty, StringProperty
-from occscene.grid import SemanticGrid, load_grid
+from occscene.grid import SemanticGrid, load_grid, occupied
 
 from ..bridge.result_folder import BLOCKOUT_FILE, OCCUPANCY_FILE
 from ..geometry.changes import CHANGES, changes
 from ..geometry.merged import merged_polygons
-from ..geometry.surface import class_surfaces, occupied
+from ..geometry.surface import class_surfaces
 from ..properties.results import SURFACE_ITEMS
 from ..scene.grid_files import READ_FILTER, SUFFIXES, WRITE_FORMATS, read_grid, write_grid
 from ..scene.materials import change_material

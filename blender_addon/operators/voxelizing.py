@@ -13,14 +13,13 @@ import bpy
 import numpy as np
 from bpy.props import BoolProperty, EnumProperty, StringProperty
 from occscene.camera import save_cameras
-from occscene.grid import GridVolume, SemanticGrid
+from occscene.grid import GridVolume, SemanticGrid, occupied
 from occscene.limits import MAX_MESH_TRIANGLES
 from occscene.mesh import TriangleMesh
 from occscene.volumes import default_volume
 
 from ..geometry.missing import Absence, absences
 from ..geometry.standing import Standing, standing_cameras
-from ..geometry.surface import occupied
 from ..geometry.triangle_mesh import triangle_mesh
 from ..geometry.voxelize import TriangleObject, voxelize_with_rooms
 from ..properties.blockout import DOMAINS

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from occscene.formats.magicavoxel import read_magicavoxel, write_magicavoxel
+from occscene.formats.occ3d import read_occ3d
+from occscene.formats.semantic_kitti import read_semantic_kitti, write_semantic_kitti
 from occscene.grid import SemanticGrid, load_grid, save_grid
 from occscene.mesh import TriangleMesh
 from occscene.npz import NpzReader
 from occscene.taxonomy import TAXONOMIES
-
-from ..geometry.formats.magicavoxel import read_magicavoxel, write_magicavoxel
-from ..geometry.formats.occ3d import read_occ3d
-from ..geometry.formats.semantic_kitti import read_semantic_kitti, write_semantic_kitti
 
 READ_FILTER = "*.npz;*.vox;*.label"
 SUFFIXES = {"NPZ": ".npz", "VOX": ".vox", "KITTI": ".label"}

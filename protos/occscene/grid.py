@@ -141,6 +141,12 @@ class SemanticGrid:
         return replace(self, instances=None, objects=())
 
 
+def occupied(labels: NDArray[np.uint8]) -> NDArray[np.bool_]:
+    """Voxels that hold something: neither empty nor unknown."""
+    result: NDArray[np.bool_] = (labels != EMPTY) & (labels != UNKNOWN)
+    return result
+
+
 def check_grid_shape(shape: tuple[int, ...], field: str) -> None:
     """Raises a ValueError that names `field` unless `shape` is three sides within the limits."""
     if len(shape) != 3:

@@ -6,12 +6,12 @@ from functools import partial
 from importlib.util import find_spec
 
 import numpy as np
-from occscene.grid import SemanticGrid
+from occscene.grid import SemanticGrid, occupied
 from skimage.measure import marching_cubes
 from trimesh.voxel import VoxelGrid
 
 from blender_addon.geometry.merged import merged_polygons
-from blender_addon.geometry.surface import culled_quads, occupied
+from blender_addon.geometry.surface import culled_quads
 from blender_addon.geometry.surface_nets import surface_nets
 from tests.benchmarks.table import Row, best_ms, print_table
 from tests.blender_addon.geometry.grids import room, street

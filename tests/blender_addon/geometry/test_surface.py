@@ -6,12 +6,12 @@ import numpy as np
 import pytest
 import trimesh
 from hypothesis import given, settings
-from occscene.grid import UNKNOWN, GridVolume, SemanticGrid
+from occscene.grid import UNKNOWN, GridVolume, SemanticGrid, occupied
 from occscene.taxonomy import OUTDOOR
 
 from blender_addon.geometry.merged import merged_polygons
 from blender_addon.geometry.polygons import PolygonSurface
-from blender_addon.geometry.surface import class_surfaces, culled_quads, occupied
+from blender_addon.geometry.surface import class_surfaces, culled_quads
 from blender_addon.geometry.surface_nets import surface_nets
 from blender_addon.geometry.voxelize import TriangleObject, voxelize
 from tests.blender_addon.geometry.grids import grid_of, random_grids, street

@@ -10,11 +10,11 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from midvoxio.models import default_palette as midvoxio_palette
 from midvoxio.voxio import get_vox, vox_to_arr
+from occscene.formats.magicavoxel import read_magicavoxel, write_magicavoxel
+from occscene.formats.vox_file import default_palette, unpack_vox
 from occscene.grid import UNKNOWN, SemanticGrid
 from occscene.taxonomy import INDOOR, OUTDOOR
 
-from blender_addon.geometry.formats.magicavoxel import read_magicavoxel, write_magicavoxel
-from blender_addon.geometry.formats.vox_file import default_palette, unpack_vox
 from tests.blender_addon.geometry.grids import grid_of, random_grids
 
 

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
+
 from occscene.grid import EMPTY, UNKNOWN, SemanticGrid
 from occscene.npz import NpzReader
 from occscene.taxonomy import OUTDOOR

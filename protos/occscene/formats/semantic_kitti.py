@@ -12,10 +12,9 @@ from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
-from occscene.grid import UNKNOWN, GridVolume, SemanticGrid
-from occscene.taxonomy import OUTDOOR
 
-from ..surface import occupied
+from occscene.grid import UNKNOWN, GridVolume, SemanticGrid, occupied
+from occscene.taxonomy import OUTDOOR
 
 SHAPE = (256, 256, 32)
 VOXEL_SIZE = 0.2

@@ -6,10 +6,10 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from occscene.formats import occ3d, semantic_kitti
 from occscene.grid import UNKNOWN, SemanticGrid
 from occscene.taxonomy import OUTDOOR
 
-from blender_addon.geometry.formats import occ3d, semantic_kitti
 from tests.blender_addon.geometry.grids import grid_of
 
 

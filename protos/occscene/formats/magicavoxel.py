@@ -7,13 +7,12 @@ from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
-from occscene.grid import EMPTY, SemanticGrid, check_grid_shape
+
+from occscene.formats.vox_file import MAX_MODEL_SIDE, PlacedModel, VoxModel, VoxScene, pack_vox, unpack_vox
+from occscene.grid import EMPTY, SemanticGrid, check_grid_shape, occupied
 from occscene.limits import MAX_GRID_VOXELS
 from occscene.rigid import Float64Array
 from occscene.taxonomy import Taxonomy
-
-from ..surface import occupied
-from .vox_file import MAX_MODEL_SIDE, PlacedModel, VoxModel, VoxScene, pack_vox, unpack_vox
 
 _MAX_FILE_BYTES = 2**28
 
