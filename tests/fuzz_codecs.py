@@ -7,6 +7,7 @@ The same seed gives the same inputs; what fails is printed and kept as a file.
 
 from __future__ import annotations
 
+import gzip
 import io
 import random
 import tempfile
@@ -27,10 +28,12 @@ from occscene import codec
 from occscene.camera import PinholeCamera
 from occscene.formats import occ3d, semantic_kitti
 from occscene.formats.magicavoxel import read_magicavoxel, write_magicavoxel
+from occscene.formats.minecraft import read_schematic, write_schematic
+from occscene.formats.ply import read_ply, write_ply
 from occscene.grid import GridObject, SemanticGrid, load_grid, save_grid
 from occscene.mesh import TriangleMesh, load_mesh
 from occscene.mesh_codec import mesh_from_message, mesh_to_message
-from occscene.taxonomy import INDOOR, OUTDOOR, load_taxonomy, save_taxonomy
+from occscene.taxonomy import INDOOR
 from occscene.v1 import camera_pb2, grid_pb2, mesh_pb2
 from rich.console import Console
 from rich.progress import track
@@ -150,10 +153,10 @@ def targets(folder: Path) -> list[Target]:
         block.compression = data[0] if data else 0  # type: ignore[assignment]  # any number, as over the wire
         return codec.unpack_block(block, grid.shape, np.uint8)
 
-    vox = tuple(written(write_magicavoxel, item, INDOOR) for item in (grid, wide))
+    vox = tuple(written(write_magicavoxel, item) for item in (grid, wide))
+    ply, schem = written(write_ply, grid), written(write_schematic, grid)
     archives = tuple(written(save_grid, item) for item in (grid, grid.without_instances()))
     meshed = written(save_grid, grid, mesh)
-    taxonomies = tuple(written(save_taxonomy, item) for item in (INDOOR, OUTDOOR))
     occ3d_file = written(occ3d.write_occ3d, frame)
     kitti_file = written(semantic_kitti.write_semantic_kitti, street)
     return [
@@ -163,8 +166,9 @@ def targets(folder: Path) -> list[Target]:
         Target("voxel block", 20, blocks, read_block, mutated),
         Target("camera message", 10, (camera.SerializeToString(),), _read_camera_message, mutated),
         Target("grid .npz", 20, archives, from_file(load_grid), mutated_archive),
-        Target("MagicaVoxel .vox", 20, vox, from_file(lambda p: read_magicavoxel(p, INDOOR, 0.1)), mutated),
-        Target("taxonomy .json", 9, taxonomies, from_file(load_taxonomy), mutated),
+        Target("MagicaVoxel .vox", 20, vox, from_file(lambda p: read_magicavoxel(p, 0.1)), mutated),
+        Target("PLY points", 5, (ply,), from_file(read_ply), mutated),
+        Target("Minecraft tags", 5, (gzip.decompress(schem),), from_file(read_schematic), mutated),
         Target("Occ3D labels.npz", 1, (occ3d_file,), from_file(occ3d.read_occ3d), mutated_archive),
         Target("SemanticKITTI .label", 1, (kitti_file,), from_file(semantic_kitti.read_semantic_kitti), mutated),
     ]

@@ -15,6 +15,7 @@ from ..geometry.layout_boxes import layout_grid
 from ..properties.blockout import DOMAINS
 from ..properties.generation import CAMERA_CHOICES
 from ..properties.results import SURFACE_ITEMS
+from ..scene.grid_files import READ_LABELS, WRITE_ITEMS, WRITE_LABELS
 from ..scene.volume import grid_volume
 from .generating import TASKS
 
@@ -72,7 +73,13 @@ def _parser() -> argparse.ArgumentParser:
     scene.add_argument("--save", metavar="FILE.blend", help="write the file with what was changed to it")
 
     voxelize = verbs.add_parser("voxelize", parents=[scene], help="write the blockout as a grid file")
-    voxelize.add_argument("--output", required=True, metavar="GRID", help=".npz, .vox or SemanticKITTI's .label")
+    voxelize.add_argument("--output", required=True, metavar="GRID", help=WRITE_LABELS)
+    voxelize.add_argument(
+        "--format",
+        type=str.upper,
+        choices=[key for key, _, _ in WRITE_ITEMS],
+        help="where the name's end leaves it open",
+    )
     _add_geometry(voxelize, "write")
     voxelize.add_argument("--cameras-output", default="", metavar="CAMERAS.json", help="write the cameras too")
     voxelize.set_defaults(run=_voxelize)
@@ -83,7 +90,16 @@ def _parser() -> argparse.ArgumentParser:
         _add_composing(verbs.add_parser(verb, parents=[scene], help=does), verb)
 
     importing = verbs.add_parser("import", help="add an occupancy to the file as a mesh, or a layout as a blockout")
-    importing.add_argument("grid", metavar="FILE", help=".npz, .vox or SemanticKITTI's .label; layout.json")
+    importing.add_argument("grid", metavar="FILE", help=f"{READ_LABELS}; layout.json")
+    importing.add_argument("--domain", choices=[name for name, _, _ in DOMAINS], help="change the scene's domain")
+    importing.add_argument(
+        "--class",
+        action="append",
+        default=[],
+        dest="classes",
+        metavar="KEY=CLASS",
+        help="of a color or block of the file",
+    )
     importing.add_argument("--surface", type=str.upper, choices=[name for name, _, _ in SURFACE_ITEMS])
     importing.add_argument("--separate", action="store_true", help="an object for each class")
     importing.add_argument("--save", required=True, metavar="FILE.blend")
@@ -157,6 +173,8 @@ def _prepare(arguments: argparse.Namespace) -> None:
 def _voxelize(arguments: argparse.Namespace) -> None:
     _prepare(arguments)
     given = {} if arguments.send_geometry is None else {"send_geometry": arguments.send_geometry}
+    if arguments.format:
+        given["file_format"] = arguments.format
     bpy.ops.occscene.voxelize(filepath=arguments.output, cameras_filepath=arguments.cameras_output, **given)
     print(f"{arguments.output}: {bpy.context.window_manager.occscene.grid_summary}")
 
@@ -197,6 +215,9 @@ def _import(arguments: argparse.Namespace) -> None:
         bpy.ops.occscene.import_blockout(filepath=arguments.grid)
         print(f"{arguments.save}: added {len(bpy.context.selected_objects)} boxes")
         return
+    if arguments.domain:
+        bpy.context.scene.occscene.domain = arguments.domain
     given = {"surface": arguments.surface} if arguments.surface else {}
+    given["classes"] = "\n".join(arguments.classes)
     bpy.ops.occscene.import_occupancy(filepath=arguments.grid, separate=arguments.separate, **given)
     print(f"{arguments.save}: added {bpy.context.view_layer.objects.active.name}")

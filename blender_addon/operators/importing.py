@@ -11,6 +11,7 @@ from typing import Any
 
 import bpy
 from bpy.props import BoolProperty, EnumProperty, StringProperty
+from occscene.formats.materials import unknown_materials
 from occscene.grid import SemanticGrid, load_grid, occupied
 
 from ..bridge.result_folder import BLOCKOUT_FILE, OCCUPANCY_FILE
@@ -18,10 +19,19 @@ from ..geometry.changes import CHANGES, changes
 from ..geometry.merged import merged_polygons
 from ..geometry.surface import class_surfaces
 from ..properties.results import SURFACE_ITEMS
-from ..scene.grid_files import READ_FILTER, SUFFIXES, WRITE_FORMATS, read_grid, write_grid
+from ..scene.grid_files import (
+    READ_FILTER,
+    READ_LABELS,
+    SUFFIXES,
+    WRITE_FILTER,
+    WRITE_ITEMS,
+    WRITE_LABELS,
+    read_grid_file,
+    write_grid_file,
+)
 from ..scene.materials import change_material
 from ..scene.meshes import grid_object, grid_objects_by_class, surface_object
-from ..scene.volume import voxel_meters
+from .material_classes import import_file
 from .results import RESULT_DESCRIPTION, chosen_result
 from .voxelizing import voxelized_blockout
 
@@ -52,13 +62,18 @@ class OCCSCENE_OT_import_occupancy(bpy.types.Operator):
 
     filepath: StringProperty(
         name="Grid File",
-        description="A grid file (.npz), MagicaVoxel's .vox or SemanticKITTI's .label",
+        description=f"A grid file: {READ_LABELS}",
         subtype="FILE_PATH",
         options={"SKIP_SAVE"},
     )
     filter_glob: StringProperty(default=READ_FILTER, options={"HIDDEN"})
     result: StringProperty(
         name="Result", description="Take the occupancy of this result (request id) instead", options={"SKIP_SAVE"}
+    )
+    classes: StringProperty(
+        name="Classes",
+        description="The classes of a file's colors or blocks, as lines of KEY=CLASS; the scene remembers the dialog's",
+        options={"SKIP_SAVE"},
     )
     name: StringProperty(
         name="Name",
@@ -75,10 +90,11 @@ class OCCSCENE_OT_import_occupancy(bpy.types.Operator):
         """Reads the grid and builds the mesh where the grid lies."""
         try:
             if self.filepath:
-                settings = context.scene.occscene
-                grid = read_grid(Path(bpy.path.abspath(self.filepath)), settings.domain, voxel_meters(context.scene))
+                path = Path(bpy.path.abspath(self.filepath))
+                read = read_grid_file(context.scene, path, _given_classes(self.classes))
+                grid, guessed = read.grid, unknown_materials(read.materials)
             else:
-                grid = result_grid(context, self.result)
+                grid, guessed = result_grid(context, self.result), ""
             if not occupied(grid.labels).any():
                 raise ValueError("the grid has no occupied voxel")
         except FileNotFoundError as error:
@@ -95,11 +111,13 @@ class OCCSCENE_OT_import_occupancy(bpy.types.Operator):
         _select(context, things)
         faces = sum(len(thing.data.polygons) for thing in things)
         self.report({"INFO"}, f"{len(things)} object{'s' * (len(things) != 1)}, {faces:,} faces")
+        if guessed:
+            self.report({"WARNING"}, guessed)
         return {"FINISHED"}
 
 
 class OCCSCENE_OT_import_grid(bpy.types.Operator):
-    """Add a grid file as a voxel mesh: .npz, MagicaVoxel's .vox, SemanticKITTI's .label, Occ3D's labels.npz"""
+    """Add a grid file as a voxel mesh"""
 
     bl_idname = "occscene.import_grid"
     bl_label = "Import Grid File"
@@ -111,23 +129,31 @@ class OCCSCENE_OT_import_grid(bpy.types.Operator):
     separate: BoolProperty(
         name="Object per Class", description="Add an object for each class, so that classes can be hidden"
     )
+    is_asking: BoolProperty(options={"HIDDEN", "SKIP_SAVE"})
+
+    @classmethod
+    def description(cls, _context: bpy.types.Context, _properties: bpy.types.OperatorProperties) -> str:
+        """Which files it reads."""
+        return f"Add a grid file as a voxel mesh: {READ_LABELS}"
 
     def invoke(self, context: bpy.types.Context, _event: bpy.types.Event) -> set[str]:
-        """Asks for the file."""
+        """Asks for the file, and then for the classes of its materials if it does not say them."""
+        self.is_asking = True
         context.window_manager.fileselect_add(self)
         return {"RUNNING_MODAL"}
 
-    def execute(self, _context: bpy.types.Context) -> set[str]:
+    def execute(self, context: bpy.types.Context) -> set[str]:
         """Imports it under its own name."""
-        name = Path(self.filepath).stem
+        path = Path(bpy.path.abspath(self.filepath))
         try:
-            bpy.ops.occscene.import_occupancy(
-                filepath=self.filepath, name=name, surface=self.surface, separate=self.separate
-            )
-        except RuntimeError as error:
-            self.report({"ERROR"}, str(error).removeprefix("Error: ").strip())
+            materials = read_grid_file(context.scene, path, {}).materials if self.is_asking else ()
+        except (ValueError, OSError) as error:
+            self.report({"ERROR"}, str(error))
             return {"CANCELLED"}
-        return {"FINISHED"}
+        if any(item.class_name != item.material.class_name for item in materials):
+            given = {"filepath": str(path), "surface": self.surface, "separate": self.separate}
+            return bpy.ops.occscene.choose_material_classes("INVOKE_DEFAULT", **given)
+        return import_file(self, path)
 
 
 class OCCSCENE_OT_export_grid(bpy.types.Operator):
@@ -137,7 +163,7 @@ class OCCSCENE_OT_export_grid(bpy.types.Operator):
     bl_label = "Export Grid"
 
     filepath: StringProperty(name="Grid File", subtype="FILE_PATH")
-    filter_glob: StringProperty(default=READ_FILTER, options={"HIDDEN"})
+    filter_glob: StringProperty(default=WRITE_FILTER, options={"HIDDEN"})
     source: EnumProperty(
         name="Grid",
         items=(
@@ -145,8 +171,13 @@ class OCCSCENE_OT_export_grid(bpy.types.Operator):
             ("BLOCKOUT", "Blockout", "The tagged objects as they are now"),
         ),
     )
-    file_format: EnumProperty(name="Format", items=WRITE_FORMATS, description="Used where the file's name has no end")
+    file_format: EnumProperty(name="Format", items=WRITE_ITEMS, description="Used where the name's end leaves it open")
     result: StringProperty(name="Result", description=RESULT_DESCRIPTION, options={"SKIP_SAVE"})
+
+    @classmethod
+    def description(cls, _context: bpy.types.Context, _properties: bpy.types.OperatorProperties) -> str:
+        """Which files it writes."""
+        return f"Write the result's occupancy, or the blockout as it is now, to a file: {WRITE_LABELS}"
 
     def invoke(self, context: bpy.types.Context, _event: bpy.types.Event) -> set[str]:
         """Asks for the file."""
@@ -173,7 +204,7 @@ class OCCSCENE_OT_export_grid(bpy.types.Operator):
             else:
                 voxelized = voxelized_blockout(context)
                 grid, mesh = voxelized.grid, voxelized.sent_mesh
-            write_grid(path, grid, mesh)
+            write_grid_file(path, grid, self.file_format, mesh)
         except (ValueError, OSError) as error:
             self.report({"ERROR"}, str(error))
             return {"CANCELLED"}
@@ -225,6 +256,15 @@ def remove_changes(scene: bpy.types.Scene) -> bool:
     for mesh in meshes:
         bpy.data.meshes.remove(mesh)
     return bool(meshes)
+
+
+def _given_classes(lines: str) -> dict[str, str]:
+    """Class names by the keys of materials, of lines KEY=CLASS."""
+    pairs = [line.rpartition("=") for line in lines.splitlines() if line.strip()]
+    wrong = [name for key, _, name in pairs if not key]
+    if wrong:
+        raise ValueError(f"classes has the line {wrong[0][:50]!r}; a line must be KEY=CLASS, such as #a05028=table")
+    return {key.strip(): name.strip() for key, _, name in pairs}
 
 
 def _select(context: bpy.types.Context, things: list[Any]) -> None:

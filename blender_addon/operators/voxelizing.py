@@ -25,7 +25,7 @@ from ..geometry.voxelize import TriangleObject, voxelize_with_rooms
 from ..properties.blockout import DOMAINS
 from ..scene.cameras import chosen_views
 from ..scene.collect import Blockout, blockout_bounds, collect_blockout
-from ..scene.grid_files import write_grid
+from ..scene.grid_files import WRITE_FILTER, WRITE_ITEMS, write_grid_file
 from ..scene.grid_view import GridFigures, hide_grid, show_grid, shown_figures
 from ..scene.tagging import scene_taxonomy
 from ..scene.volume import grid_volume, preset_volume, set_volume, tight_volume, voxel_meters
@@ -254,7 +254,8 @@ class OCCSCENE_OT_voxelize(bpy.types.Operator):
         description="Write the triangles too; the scene's Send Geometry if it is not given",
         options={"SKIP_SAVE"},
     )
-    filter_glob: StringProperty(default="*.npz", options={"HIDDEN"})
+    filter_glob: StringProperty(default=WRITE_FILTER, options={"HIDDEN"})
+    file_format: EnumProperty(name="Format", items=WRITE_ITEMS, description="Used where the name's end leaves it open")
 
     def invoke(self, context: bpy.types.Context, _event: bpy.types.Event) -> set[str]:
         """Asks for the file."""
@@ -268,7 +269,7 @@ class OCCSCENE_OT_voxelize(bpy.types.Operator):
             given = self.properties.is_property_set("send_geometry")
             voxelized = voxelized_blockout(context, self.send_geometry if given else None)
             path = Path(bpy.path.abspath(self.filepath))
-            write_grid(path, voxelized.grid, voxelized.sent_mesh)
+            write_grid_file(path, voxelized.grid, self.file_format, voxelized.sent_mesh)
             if self.cameras_filepath:
                 settings = scene.occscene
                 views = chosen_views(context, settings.cameras, settings.image_size, settings.frame_step)

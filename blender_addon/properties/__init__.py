@@ -6,17 +6,25 @@ from __future__ import annotations
 import bpy
 from bpy.props import PointerProperty
 
-from . import projection, results, session, tags
+from . import material_classes, projection, results, session, tags
 from .blockout import BlockoutSettings
 from .generation import GenerationSettings
+from .material_classes import MaterialClassList
 from .results import ResultList
 
 
-class OccSceneScene(BlockoutSettings, GenerationSettings, ResultList, bpy.types.PropertyGroup):
+class OccSceneScene(BlockoutSettings, GenerationSettings, ResultList, MaterialClassList, bpy.types.PropertyGroup):
     """Settings and results of a scene."""
 
 
-CLASSES = (*projection.CLASSES, *tags.CLASSES, *results.CLASSES, *session.CLASSES, OccSceneScene)
+CLASSES = (
+    *material_classes.CLASSES,
+    *projection.CLASSES,
+    *tags.CLASSES,
+    *results.CLASSES,
+    *session.CLASSES,
+    OccSceneScene,
+)
 
 _POINTERS = (
     (bpy.types.Object, tags.OccSceneObject),

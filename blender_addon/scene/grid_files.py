@@ -1,63 +1,77 @@
-"""Grid files of every kind, known by their names' ends."""
+"""Grid files as a scene reads and writes them: its domain, its voxels, and the classes chosen for materials."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 
-from occscene.formats.magicavoxel import read_magicavoxel, write_magicavoxel
-from occscene.formats.occ3d import read_occ3d
-from occscene.formats.semantic_kitti import read_semantic_kitti, write_semantic_kitti
-from occscene.grid import SemanticGrid, load_grid, save_grid
+import bpy
+from occscene.formats.table import FORMATS, READ_FORMATS, WRITE_FORMATS, ReadGrid, read_grid, write_grid
+from occscene.grid import SemanticGrid
 from occscene.mesh import TriangleMesh
-from occscene.npz import NpzReader
-from occscene.taxonomy import TAXONOMIES
 
-READ_FILTER = "*.npz;*.vox;*.label"
-SUFFIXES = {"NPZ": ".npz", "VOX": ".vox", "KITTI": ".label"}
-WRITE_FORMATS = (
-    ("NPZ", "OccScene (.npz)", "Everything there is to know of the grid"),
-    ("VOX", "MagicaVoxel (.vox)", "Classes as palette colors, for MagicaVoxel and other voxel editors"),
-    ("KITTI", "SemanticKITTI (.label)", "Outdoor grids of 256 x 256 x 32 voxels, with .bin and .invalid beside"),
-)
+from .volume import voxel_meters
+
+READ_FILTER = ";".join(sorted({f"*{item.suffix}" for item in READ_FORMATS}))
+WRITE_FILTER = ";".join(sorted({f"*{item.suffix}" for item in WRITE_FORMATS}))
+SUFFIXES = {item.key: item.suffix for item in FORMATS}
+WRITE_ITEMS = tuple((item.key, item.label, item.holds) for item in WRITE_FORMATS)
+READ_LABELS = ", ".join(item.label for item in READ_FORMATS)
+WRITE_LABELS = ", ".join(item.label for item in WRITE_FORMATS)
 
 
-def read_grid(path: Path, taxonomy: str, voxel_size: float) -> SemanticGrid:
-    """Reads a grid file: OccScene's or Occ3D's `.npz`, MagicaVoxel's `.vox`, SemanticKITTI's `.label`.
+def read_grid_file(scene: bpy.types.Scene, path: Path, given: Mapping[str, str]) -> ReadGrid:
+    """Reads a grid file of any kind.
 
     Args:
+        scene: whose classes a file's materials become, and whose voxel size a file gets that does not say one.
         path: the file.
-        taxonomy: whose colours a `.vox` file has; the others say what they hold.
-        voxel_size: metres, of a `.vox` file.
+        given: the classes of materials' keys; they go before those that the scene remembers.
 
     Raises:
-        ValueError: not such a file.
+        ValueError: not such a file, or it has no material of a given key.
         OSError: the file cannot be read.
     """
-    suffix = path.suffix.lower()
-    if suffix == ".npz":
-        with NpzReader(path) as members:
-            is_occ3d = "semantics" in members
-        return read_occ3d(path).grid if is_occ3d else load_grid(path)
-    if suffix == ".vox":
-        return read_magicavoxel(path, TAXONOMIES[taxonomy], voxel_size)
-    if suffix == ".label":
-        return read_semantic_kitti(path)
-    raise ValueError(f"{path.name} is no grid file; the names of those end in .npz, .vox or .label")
+    _find_openvdb(path)
+    domain = scene.occscene.domain
+    read = read_grid(path, domain, voxel_meters(scene), lambda palette: chosen_classes(scene, palette) | dict(given))
+    keys = [item.material.key for item in read.materials]
+    unknown = [key for key in given if key not in keys]
+    if unknown:
+        held = f"it has {', '.join(keys[:12])}" if keys else "its voxels have classes already"
+        raise ValueError(f"{path.name} has no material {unknown[0]!r}; {held}")
+    return read
 
 
-def write_grid(path: Path, grid: SemanticGrid, mesh: TriangleMesh | None = None) -> None:
-    """Writes a grid file of the kind that the name's end says; OccScene's own can also hold a mesh.
+def write_grid_file(path: Path, grid: SemanticGrid, key: str, mesh: TriangleMesh | None = None) -> None:
+    """Writes a grid file; `key` is the format where the name's end leaves several, OccScene's own also holds a mesh.
 
     Raises:
         ValueError: there is no such kind, or it cannot hold this grid.
         OSError: the file cannot be written.
     """
-    suffix = path.suffix.lower()
-    if suffix == ".npz":
-        save_grid(path, grid, mesh)
-    elif suffix == ".vox":
-        write_magicavoxel(path, grid, TAXONOMIES[grid.taxonomy])
-    elif suffix == ".label":
-        write_semantic_kitti(path, grid)
-    else:
-        raise ValueError(f"{path.name} does not say its kind; end the name in .npz, .vox or .label")
+    _find_openvdb(path)
+    write_grid(path, grid, key, mesh)
+
+
+def chosen_classes(scene: bpy.types.Scene, palette: str) -> dict[str, str]:
+    """The classes of materials' keys that the scene remembers for a palette."""
+    domain = scene.occscene.domain
+    items = scene.occscene.material_classes
+    return {item.key: item.class_name for item in items if (item.palette, item.domain) == (palette, domain)}
+
+
+def remember_classes(scene: bpy.types.Scene, palette: str, chosen: Mapping[str, str]) -> None:
+    """Keeps choices for a palette in the scene, in place of earlier ones for the same materials."""
+    domain, items = scene.occscene.domain, scene.occscene.material_classes
+    for number in reversed(range(len(items))):
+        if (items[number].palette, items[number].domain) == (palette, domain) and items[number].key in chosen:
+            items.remove(number)
+    for key, class_name in chosen.items():
+        item = items.add()
+        item.palette, item.domain, item.key, item.class_name = palette, domain, key, class_name
+
+
+def _find_openvdb(path: Path) -> None:
+    if path.suffix.lower() == ".vdb":
+        bpy.utils.expose_bundled_modules()  # Blender keeps its own openvdb where Python does not look

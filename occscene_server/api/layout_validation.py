@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import numpy as np
-from occscene.codec import taxonomy_named, volume_from_message
+from occscene.codec import volume_from_message
 from occscene.grid import GridVolume
 from occscene.layout_codec import layout_from_message, object_from_message
 from occscene.limits import MAX_OBJECTS, MAX_PROMPT_LENGTH
 from occscene.placed_layout import PlacedLayout
-from occscene.taxonomy import TAXONOMIES
+from occscene.taxonomy import TAXONOMIES, taxonomy_named
 from occscene.v1 import job_pb2, layout_pb2, scene_service_pb2
 from occscene.volumes import default_volume
 

@@ -10,13 +10,11 @@ import numpy as np
 from occscene.camera import PinholeCamera
 from occscene.codec import (
     camera_from_message,
-    check_labels,
     object_from_message,
-    taxonomy_named,
     unpack_block,
     volume_from_message,
 )
-from occscene.grid import UNKNOWN, GridVolume, check_instances
+from occscene.grid import UNKNOWN, GridVolume, check_instances, check_labels
 from occscene.limits import (
     MAX_CENTER_SIDES,
     MAX_COORDINATE,
@@ -29,7 +27,7 @@ from occscene.limits import (
 )
 from occscene.mesh_codec import mesh_from_message
 from occscene.rigid import Float64Array, rigid_transform
-from occscene.taxonomy import TAXONOMIES
+from occscene.taxonomy import TAXONOMIES, taxonomy_named
 from occscene.v1 import camera_pb2, grid_pb2, mesh_pb2
 
 from occscene_server.api.violations import Violations

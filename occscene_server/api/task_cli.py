@@ -11,7 +11,7 @@ from typing import Annotated
 import numpy as np
 import typer
 from occscene.camera import PinholeCamera, load_cameras
-from occscene.codec import camera_to_message, grid_to_message, taxonomy_named, volume_to_message
+from occscene.codec import camera_to_message, grid_to_message, volume_to_message
 from occscene.grid import GridVolume, load_grid
 from occscene.layout_codec import layout_from_message, layout_to_message
 from occscene.limits import MAX_STEPS
@@ -19,6 +19,7 @@ from occscene.mesh import load_mesh
 from occscene.mesh_codec import mesh_to_message
 from occscene.placed_layout import PlacedLayout, load_layout, room_pose
 from occscene.rig import default_rig, room_rig
+from occscene.taxonomy import taxonomy_named
 from occscene.v1 import camera_pb2, job_pb2, scene_service_pb2
 from occscene.volumes import default_volume
 from PIL import Image

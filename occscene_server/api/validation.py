@@ -6,9 +6,9 @@ import math
 import uuid
 from collections.abc import Callable
 
-from occscene.codec import taxonomy_named
 from occscene.grid import GridVolume
 from occscene.limits import MAX_STEPS, MAX_VIEWS
+from occscene.taxonomy import taxonomy_named
 from occscene.v1 import job_pb2, scene_service_pb2
 from occscene.volumes import default_volume
 

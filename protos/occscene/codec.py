@@ -17,16 +17,16 @@ from numpy.typing import NDArray
 
 from occscene.camera import PinholeCamera
 from occscene.grid import (
-    UNKNOWN,
     GridObject,
     GridVolume,
     SemanticGrid,
     check_grid_shape,
+    check_labels,
     check_voxel_size,
 )
 from occscene.limits import MAX_OBJECTS
 from occscene.rigid import Float64Array
-from occscene.taxonomy import TAXONOMIES, Taxonomy
+from occscene.taxonomy import taxonomy_named
 from occscene.v1 import camera_pb2, grid_pb2
 
 try:
@@ -189,27 +189,6 @@ def grid_from_message(message: grid_pb2.SemanticGrid, field: str = "grid") -> Se
         field,
         lambda: SemanticGrid(labels, volume.voxel_size, volume.world_from_grid, taxonomy.name, instances, objects),
     )
-
-
-def taxonomy_named(name: str, field: str) -> Taxonomy:
-    """The taxonomy of that name.
-
-    Raises:
-        ValueError: there is none.
-    """
-    if name not in TAXONOMIES:
-        raise ValueError(f"{field} is {name[:50]!r}; it must be one of {', '.join(sorted(TAXONOMIES))}")
-    return TAXONOMIES[name]
-
-
-def check_labels(labels: NDArray[np.uint8], taxonomy: Taxonomy, field: str) -> None:
-    """Raises a ValueError that names `field` if a label is not of the taxonomy."""
-    wrong = labels[(labels >= len(taxonomy)) & (labels != UNKNOWN)]
-    if wrong.size:
-        raise ValueError(
-            f"{field} has the class {wrong.min()}; taxonomy {taxonomy.name!r} has 0 to {len(taxonomy) - 1}, and "
-            f"{UNKNOWN} for unknown"
-        )
 
 
 def object_to_message(item: GridObject) -> grid_pb2.GridObject:

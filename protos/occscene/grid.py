@@ -21,6 +21,7 @@ from occscene.limits import (
 from occscene.mesh import TriangleMesh, mesh_members
 from occscene.npz import NpzReader
 from occscene.rigid import Float64Array, rigid_transform, transform_points
+from occscene.taxonomy import Taxonomy, taxonomy_named
 
 EMPTY = 0
 UNKNOWN = 255
@@ -159,6 +160,20 @@ def check_grid_shape(shape: tuple[int, ...], field: str) -> None:
         raise ValueError(f"{field} has {voxels:,} voxels; the limit is {MAX_GRID_VOXELS:,}: use a larger voxel size")
 
 
+def check_labels(labels: NDArray[np.uint8], taxonomy: Taxonomy, field: str) -> None:
+    """Raises a ValueError that names `field` if a label is not of the taxonomy."""
+    present = np.zeros(256, np.bool_)
+    flat = labels.reshape(-1)
+    for start in range(0, flat.size, _PART):
+        present[flat[start : start + _PART]] = True
+    present[: len(taxonomy)] = present[UNKNOWN] = False
+    if present.any():
+        raise ValueError(
+            f"{field} has the class {present.argmax()}; taxonomy {taxonomy.name!r} has 0 to {len(taxonomy) - 1}, and "
+            f"{UNKNOWN} for unknown"
+        )
+
+
 def check_instances(instances: NDArray[np.uint16] | None, ids: Sequence[int]) -> None:
     """Raises a ValueError unless a table with these ids names every object of `instances` once."""
     if instances is None:
@@ -238,6 +253,7 @@ def load_grid(path: Path) -> SemanticGrid:
     try:
         if voxel_size.size != 1 or taxonomy.size != 1:
             raise ValueError("voxel_size and taxonomy must be single values")
+        check_labels(labels, taxonomy_named(str(taxonomy.item()), "taxonomy"), "labels")
         objects = _object_table(*table) if table else ()
         return SemanticGrid(labels, float(voxel_size.item()), pose, str(taxonomy.item()), instances, objects)
     except ValueError as error:

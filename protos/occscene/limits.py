@@ -26,9 +26,6 @@ MAX_MESH_TRIANGLES = 2_000_000
 MAX_CLASSES = 255
 """Classes of a taxonomy, the empty one among them: label 255 means unknown."""
 
-MAX_TAXONOMY_BYTES = 2**20
-"""Bytes of a taxonomy's JSON file."""
-
 MAX_VIEWS = 16
 """Cameras or images of one request."""
 

@@ -1,4 +1,4 @@
-"""Bounded reading of `.npz` files: nothing is unpacked before its declared type and size are allowed."""
+"""Bounded reading of `.npz` and `.npy` files: nothing is unpacked before its declared type and size are allowed."""
 
 from __future__ import annotations
 
@@ -65,7 +65,7 @@ class NpzReader:
     def shape(self, name: str) -> tuple[int, ...]:
         """The declared shape of an array."""
         with self._open(name) as member:
-            return self._header(member, name)[1]
+            return _read_header(member, f"{self._path}: {name}")[1]
 
     def read(self, name: str, kinds: str, max_bytes: int) -> NDArray[Any]:
         """Reads an array.
@@ -78,30 +78,8 @@ class NpzReader:
         Raises:
             ValueError: another kind, too large, or damaged.
         """
-        field = f"{self._path}: {name}"
         with self._open(name) as member:
-            dtype, shape, order = self._header(member, name)
-            if dtype.kind not in kinds:
-                allowed = ", ".join(_KIND_NAMES[kind] for kind in kinds)
-                raise ValueError(f"{field} has dtype {dtype}; it must be {allowed}")
-            size = math.prod(shape) * dtype.itemsize
-            if size > max_bytes:
-                raise ValueError(
-                    f"{field} of shape {shape} and dtype {dtype} has {size} bytes; the limit is {max_bytes}"
-                )
-            try:
-                raw = bytearray(size)
-                filled = 0
-                while filled < size and (count := member.readinto(memoryview(raw)[filled:])):
-                    filled += count
-                more = member.read(1)  # at its end the archive compares the checksum
-            except _DAMAGE as error:
-                raise ValueError(f"{field} is damaged: {error}") from error
-        if filled < size or more:
-            held = f"more than {filled}" if more else f"only {filled}"
-            raise ValueError(f"{field} holds {held} bytes; its shape {shape} takes {size}")
-        array = np.frombuffer(raw, dtype).reshape(shape, order="F" if order else "C")
-        return array.astype(dtype.newbyteorder("="), copy=False)
+            return _read_array(member, f"{self._path}: {name}", kinds, max_bytes)
 
     def _open(self, name: str) -> Any:
         field = f"{self._path}: {name}"
@@ -114,24 +92,60 @@ class NpzReader:
         except (*_DAMAGE, ValueError) as error:
             raise ValueError(f"{field} is damaged: {error}") from error
 
-    def _header(self, member: Any, name: str) -> tuple[np.dtype[Any], tuple[int, ...], bool]:
-        """Type, shape and whether the first axis varies fastest, from the .npy header at the member's beginning."""
-        try:
-            start = member.read(8)
-            length_size = 2 if start[6:7] == b"\x01" else 4
-            length = int.from_bytes(member.read(length_size), "little")
-            text = member.read(min(length, 2**16))
-        except _DAMAGE as error:
-            raise ValueError(f"{self._path}: {name} is damaged: {error}") from error
-        match = _HEADER.fullmatch(text) if start[:6] == _MAGIC else None
-        if match is None:
-            raise ValueError(f"{self._path}: {name} is not a plain array of numbers or text")
-        shape = tuple(int(side) for side in re.findall(rb"\d+", match["shape"]))
-        try:
-            dtype = np.dtype(match["dtype"].decode())
-        except TypeError as error:
-            raise ValueError(f"{self._path}: {name} is not a plain array of numbers or text: {error}") from error
-        return dtype, shape, match["order"] == b"True"
+
+def read_npy(path: Path, kinds: str, max_bytes: int) -> NDArray[Any]:
+    """Reads the array of an `.npy` file, as `NpzReader.read` reads one of several.
+
+    Raises:
+        ValueError: not such a file, another kind, too large, or damaged.
+        OSError: the file cannot be opened.
+    """
+    with path.open("rb") as file:
+        return _read_array(file, str(path), kinds, max_bytes)
+
+
+def _read_array(member: Any, field: str, kinds: str, max_bytes: int) -> NDArray[Any]:
+    """The array of an open .npy file."""
+    dtype, shape, order = _read_header(member, field)
+    if dtype.kind not in kinds:
+        allowed = ", ".join(_KIND_NAMES[kind] for kind in kinds)
+        raise ValueError(f"{field} has dtype {dtype}; it must be {allowed}")
+    size = math.prod(shape) * dtype.itemsize
+    if size > max_bytes:
+        raise ValueError(f"{field} of shape {shape} and dtype {dtype} has {size} bytes; the limit is {max_bytes}")
+    try:
+        raw = bytearray(size)
+        filled = 0
+        while filled < size and (count := member.readinto(memoryview(raw)[filled:])):
+            filled += count
+        more = member.read(1)  # at its end an archive compares the checksum
+    except _DAMAGE as error:
+        raise ValueError(f"{field} is damaged: {error}") from error
+    if filled < size or more:
+        held = f"more than {filled}" if more else f"only {filled}"
+        raise ValueError(f"{field} holds {held} bytes; its shape {shape} takes {size}")
+    array = np.frombuffer(raw, dtype).reshape(shape, order="F" if order else "C")
+    return array.astype(dtype.newbyteorder("="), copy=False)
+
+
+def _read_header(member: Any, field: str) -> tuple[np.dtype[Any], tuple[int, ...], bool]:
+    """Type, shape and whether the first axis varies fastest, from the .npy header at the beginning."""
+    try:
+        start = member.read(8)
+        length_size = 2 if start[6:7] == b"\x01" else 4
+        length = int.from_bytes(member.read(length_size), "little")
+        text = member.read(min(length, 2**16))
+    except _DAMAGE as error:
+        raise ValueError(f"{field} is damaged: {error}") from error
+    match = _HEADER.fullmatch(text) if start[:6] == _MAGIC else None
+    if match is None:
+        raise ValueError(f"{field} is not a plain array of numbers or text")
+    shape = tuple(int(side) for side in re.findall(rb"\d+", match["shape"]))
+    try:
+        dtype = np.dtype(match["dtype"].decode())
+    except TypeError as error:
+        raise ValueError(f"{field} is not a plain array of numbers or text: {error}") from error
+    return dtype, shape, match["order"] == b"True"
 
 
 _KIND_NAMES = {"u": "unsigned integers", "i": "integers", "f": "floats", "b": "booleans", "U": "text"}

@@ -1,18 +1,17 @@
 """Semantic classes of the two domains: indoor (NYUv2) and outdoor (SemanticKITTI).
 
 Colours are the data sets' own: NYUv2's as SSC papers draw its 12 classes, SemanticKITTI's from its API's
-configuration (`semantic-kitti.yaml`, there in BGR). Paint priorities and aliases are OccScene's own.
+configuration (`semantic-kitti.yaml`, there in BGR), where other-vehicle has the color of its buses. Paint priorities
+and aliases are OccScene's own.
 """
 
 from __future__ import annotations
 
-import json
 import re
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
-from occscene.limits import MAX_CLASSES, MAX_NAME_LENGTH, MAX_TAXONOMY_BYTES
+from occscene.limits import MAX_CLASSES, MAX_NAME_LENGTH
 
 
 @dataclass(frozen=True)
@@ -107,74 +106,6 @@ class Taxonomy:
         return found
 
 
-def load_taxonomy(path: Path) -> Taxonomy:
-    """Reads a taxonomy from a JSON file.
-
-    The file holds `{"name": ..., "classes": [...]}`; a class is `{"name": "sofa", "color": [147, 102, 188], "priority":
-    60, "aliases": ["couch"]}`, where priority (50) and aliases (none) may be left out. A class's place in the list is
-    its label, and the first is `{"name": "empty", "color": [0, 0, 0]}`.
-
-    Raises:
-        ValueError: not such a file; the message names the file, the field, the value and what it must be.
-        OSError: the file cannot be read.
-    """
-    if path.stat().st_size > MAX_TAXONOMY_BYTES:
-        raise ValueError(f"{path} has {path.stat().st_size} bytes; the limit of a taxonomy is {MAX_TAXONOMY_BYTES}")
-    try:
-        data = json.loads(path.read_bytes())
-    except (ValueError, RecursionError) as error:
-        raise ValueError(f"{path} is not JSON: {error}") from error
-    try:
-        _check_fields(data, "the file", {"name": str, "classes": list}, {})
-        return Taxonomy(data["name"], tuple(_class_from_json(entry, i) for i, entry in enumerate(data["classes"])))
-    except ValueError as error:
-        raise ValueError(f"{path}: {error}") from error
-
-
-def save_taxonomy(path: Path, taxonomy: Taxonomy) -> None:
-    """Writes a taxonomy as the JSON file that `load_taxonomy` reads, to start one's own from."""
-    classes = [
-        {"name": entry.name, "color": entry.color, "priority": entry.priority, "aliases": entry.aliases}
-        for entry in taxonomy.classes
-    ]
-    path.write_text(json.dumps({"name": taxonomy.name, "classes": classes}, indent=1) + "\n", "utf-8")
-
-
-def _class_from_json(entry: Any, index: int) -> SemanticClass:
-    field = f"classes[{index}]"
-    _check_fields(entry, field, {"name": str, "color": list}, {"priority": int, "aliases": list})
-    aliases = entry.get("aliases", [])
-    wrong = [word for word in aliases if not (isinstance(word, str) and re.fullmatch(r"[a-z]+( [a-z]+)*", word))]
-    if wrong:
-        raise ValueError(f"{field}.aliases has {wrong[0]!r}; an alias is lower-case words of the letters a to z")
-    try:
-        return SemanticClass(index, entry["name"], tuple(entry["color"]), entry.get("priority", 50), tuple(aliases))
-    except ValueError as error:
-        raise ValueError(f"{field}.{error}") from error
-
-
-def _check_fields(value: Any, field: str, required: dict[str, type], optional: dict[str, type]) -> None:
-    """Raises a ValueError unless `value` is an object with these fields of these types and no others."""
-    if not isinstance(value, dict):
-        raise ValueError(f"{field} is {_shown(value)}; it must be an object with {', '.join(required)}")
-    known = required | optional
-    unknown = sorted(set(value) - set(known))
-    if unknown:
-        raise ValueError(f"{field} has the unknown field {_shown(unknown[0])}; it may have {', '.join(known)}")
-    for name, kind in known.items():
-        if name not in value:
-            if name in required:
-                raise ValueError(f"{field} lacks {name}")
-        elif not isinstance(value[name], kind):
-            wanted = {str: "text", list: "a list", int: "a whole number"}[kind]
-            raise ValueError(f"{field}.{name} is {_shown(value[name])}; it must be {wanted}")
-
-
-def _shown(value: Any) -> str:
-    text = repr(value)
-    return text if len(text) <= 50 else f"{text[:47]}..."
-
-
 def _is_byte(value: Any) -> bool:
     return type(value) is int and 0 <= value <= 255
 
@@ -243,3 +174,14 @@ OUTDOOR = Taxonomy(
 )
 
 TAXONOMIES = {taxonomy.name: taxonomy for taxonomy in (INDOOR, OUTDOOR)}
+
+
+def taxonomy_named(name: str, field: str) -> Taxonomy:
+    """The taxonomy of that name.
+
+    Raises:
+        ValueError: there is none.
+    """
+    if name not in TAXONOMIES:
+        raise ValueError(f"{field} is {name[:50]!r}; it must be one of {', '.join(sorted(TAXONOMIES))}")
+    return TAXONOMIES[name]

@@ -116,7 +116,7 @@ def test_grids_go_out_and_come_back(generated: bpy.types.Scene, tmp_path: Path) 
     assert load_grid(tmp_path / "blockout.npz").objects
     with pytest.raises(RuntimeError, match="SemanticKITTI files hold 'outdoor'"):
         bpy.ops.occscene.export_grid(filepath=str(tmp_path / "prediction.label"))
-    with pytest.raises(RuntimeError, match=r"end the name in \.npz, \.vox or \.label"):
+    with pytest.raises(RuntimeError, match=r"does not say its kind; grids are written as OccScene \(\.npz\)"):
         bpy.ops.occscene.export_grid(filepath=str(tmp_path / "prediction.txt"))
 
 

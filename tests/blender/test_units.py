@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 from mathutils import Vector
 from occscene.camera import PinholeCamera
+from occscene.formats.table import read_grid
 from occscene.grid import SemanticGrid, load_grid
 from occscene.volumes import default_volume
 
@@ -16,7 +17,6 @@ from blender_addon.operators import command
 from blender_addon.operators.request import Request
 from blender_addon.scene import grid_view
 from blender_addon.scene.cameras import chosen_views
-from blender_addon.scene.grid_files import read_grid
 from blender_addon.scene.units import length_text
 from blender_addon.scene.volume import grid_volume, voxel_meters
 from tests.blender.build_scenes import add_box, add_camera
@@ -170,7 +170,7 @@ def test_an_imported_grid_lies_on_the_room(scene: bpy.types.Scene, unit: str, na
     bpy.ops.occscene.fit_volume(mode="TIGHT")
     bpy.ops.occscene.voxelize(filepath=str(tmp_path / name))
     volume = grid_volume(scene)
-    filled = np.argwhere(read_grid(tmp_path / name, "indoor", volume.voxel_size).labels)
+    filled = np.argwhere(read_grid(tmp_path / name, "indoor", volume.voxel_size).grid.labels)
     low, high = filled.min(axis=0) * volume.voxel_size, (filled.max(axis=0) + 1) * volume.voxel_size
     for separate in (False, True):
         bpy.ops.occscene.import_occupancy(filepath=str(tmp_path / name), separate=separate)

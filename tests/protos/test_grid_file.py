@@ -103,6 +103,8 @@ def test_files_made_by_hand_are_read(tmp_path: Path) -> None:
         ({"world_from_grid": np.eye(3)}, r"world_from_grid has shape \(3, 3\)"),
         ({"world_from_grid": np.eye(4) * 1j}, "world_from_grid has dtype complex128"),
         ({"taxonomy": np.array("x" * 201)}, "taxonomy of shape .* has 804 bytes; the limit is 800"),
+        ({"taxonomy": np.array("my-classes")}, "taxonomy is 'my-classes'; it must be one of indoor, outdoor"),
+        ({"labels": np.full((2, 3, 4), 40, np.uint8)}, "labels has the class 40; taxonomy 'indoor' has 0 to 11"),
         ({"instances": np.ones((2, 3, 4), np.uint16)}, "instances uses id 1"),
         ({"instances": np.zeros((2, 3, 5), np.uint16)}, "it must be uint16 of the labels' shape"),
         ({"object_ids": np.array([3, 4], np.uint16)}, r"have the shapes \(2,\), \(1,\), \(1, 4\) and \(1,\)"),

@@ -1,24 +1,39 @@
-"""Grids as MagicaVoxel's `.vox`: a class is a colour of the palette, in both directions."""
+"""Grids as MagicaVoxel's `.vox`: a class is a row of the palette, named beside it."""
 
 from __future__ import annotations
 
+import zlib
 from itertools import pairwise, product
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
-from occscene.formats.vox_file import MAX_MODEL_SIDE, PlacedModel, VoxModel, VoxScene, pack_vox, unpack_vox
+from occscene.formats.byte_reader import read_bounded
+from occscene.formats.materials import Material, MaterialGrid, color_key, looked_up
+from occscene.formats.vox_file import (
+    COLORS_PER_ROW,
+    MAX_MODEL_SIDE,
+    VoxModel,
+    VoxScene,
+    pack_vox,
+    unpack_vox,
+)
+from occscene.formats.vox_graph import PlacedModel
 from occscene.grid import EMPTY, SemanticGrid, check_grid_shape, occupied
 from occscene.limits import MAX_GRID_VOXELS
-from occscene.rigid import Float64Array
-from occscene.taxonomy import Taxonomy
+from occscene.taxonomy import taxonomy_named
 
-_MAX_FILE_BYTES = 2**28
+_TEARDOWN = (
+    (1, "glass"), (9, "grass"), (25, "dirt"), (41, "rock"), (57, "wood"), (73, "concrete"), (105, "brick"),
+    (121, "plaster"), (137, "weak metal"), (153, "heavy metal"), (169, "plastic"), (177, ""), (225, "unphysical"),
+    (241, ""),
+)  # fmt: skip
+"""The first palette index of each of Teardown's materials (teardowngame.com/create, the annotated palette)."""
 
 
-def write_magicavoxel(path: Path, grid: SemanticGrid, taxonomy: Taxonomy) -> None:
-    """Writes the occupied voxels; a class's palette index is its label, its colour the taxonomy's.
+def write_magicavoxel(path: Path, grid: SemanticGrid) -> None:
+    """Writes the occupied voxels; class i has the i-th row of the palette, with its name as the row's note.
 
     The grid stands on the ground in the middle of MagicaVoxel's world, z up. A grid of more than 256 voxels a side
     becomes several models that the scene graph joins. The size of a voxel, where the grid lies, unknown voxels and
@@ -27,6 +42,7 @@ def write_magicavoxel(path: Path, grid: SemanticGrid, taxonomy: Taxonomy) -> Non
     Raises:
         ValueError: no voxel is occupied; MagicaVoxel has no empty scenes.
     """
+    classes = taxonomy_named(grid.taxonomy, "taxonomy").classes[1:]
     labels = np.where(occupied(grid.labels), grid.labels, np.uint8(EMPTY))
     if not labels.any():
         raise ValueError("no voxel of the grid is occupied; there is nothing to write")
@@ -38,52 +54,62 @@ def write_magicavoxel(path: Path, grid: SemanticGrid, taxonomy: Taxonomy) -> Non
         cells = np.argwhere(part)
         if not len(cells):
             continue  # other readers stumble over a model without voxels
-        voxels = np.column_stack([cells, part[tuple(cells.T)]]).astype(np.uint8)
+        colors = 1 + COLORS_PER_ROW * (part[tuple(cells.T)].astype(np.int64) - 1)
         x, y, z = (
             cut.start + (cut.stop - cut.start) // 2 + low for cut, low in zip(block, origin, strict=True)
         )  # the pivot of a model is half its size, rounded down
         placed.append(PlacedModel(len(models), np.eye(3, dtype=np.int64), (x, y, z)))
-        models.append(VoxModel(part.shape, voxels))  # type: ignore[arg-type]  # three sides
+        models.append(VoxModel(part.shape, np.column_stack([cells, colors]).astype(np.uint8)))  # type: ignore[arg-type]  # three sides
     palette = np.zeros((256, 3), np.uint8)
-    palette[: len(taxonomy)] = [entry.color for entry in taxonomy.classes]
-    path.write_bytes(pack_vox(VoxScene(tuple(models), tuple(placed), palette)))
+    palette[1 : 1 + COLORS_PER_ROW * len(classes)] = np.repeat([item.color for item in classes], COLORS_PER_ROW, axis=0)
+    notes = tuple(item.name for item in classes)
+    path.write_bytes(pack_vox(VoxScene(tuple(models), tuple(placed), palette, notes)))
 
 
-def read_magicavoxel(
-    path: Path, taxonomy: Taxonomy, voxel_size: float, world_from_grid: Float64Array | None = None
-) -> SemanticGrid:
-    """Reads a file's visible models as one grid, as large as the box around them.
+def read_magicavoxel(path: Path, voxel_size: float) -> MaterialGrid:
+    """Reads a file's visible models as one grid of colors, as large as the box around them, in MagicaVoxel's world.
 
-    Each colour of the palette becomes the class whose colour is the nearest (Euclid in sRGB), at the same distance the
-    one whose label is the colour's index; so what `write_magicavoxel` wrote is read exactly. Where models overlap, the
-    one later in the scene wins.
+    A color's name is the note beside its row, in Teardown's files its material. Where models overlap, the one later in
+    the scene wins.
 
     Args:
         path: the file.
-        taxonomy: whose classes the colours become.
         voxel_size: metres.
-        world_from_grid: where the grid's corner lies; None keeps MagicaVoxel's world, scaled to metres.
 
     Raises:
         ValueError: not such a file, damaged, or the box is larger than a grid may be.
         OSError: the file cannot be read.
     """
-    size = path.stat().st_size
-    if size > _MAX_FILE_BYTES:
-        raise ValueError(f"{path} has {size} bytes; the limit of a .vox file is {_MAX_FILE_BYTES}")
     try:
-        scene = unpack_vox(path.read_bytes())
-        labels, low = _assembled(scene, _class_of_color(scene.palette, taxonomy))
-        if world_from_grid is None:
-            world_from_grid = np.eye(4)
-            world_from_grid[:3, 3] = np.array(low) * voxel_size
-        return SemanticGrid(labels, voxel_size, world_from_grid, taxonomy.name)
+        scene = unpack_vox(read_bounded(path))
+        colors, low = _assembled(scene)
+        used = np.zeros(256, np.bool_)
+        for layer in colors:
+            used[np.unique(layer)] = True
+        shown = [index for index in dict.fromkeys((*scene.order, *range(1, 256))) if index and used[index]]
+        places: dict[Material, int] = {}
+        place_of_color = np.zeros(256, np.uint8)
+        for index in shown:
+            place_of_color[index] = places.setdefault(_material(scene, index), len(places) + 1)
+        palette = f"vox-{zlib.crc32(scene.palette.tobytes()):08x}"
+        pose = np.eye(4)
+        pose[:3, 3] = np.array(low) * voxel_size
+        return MaterialGrid(palette, looked_up(place_of_color, colors), tuple(places), voxel_size, pose)
     except ValueError as error:
         raise ValueError(f"{path}: {error}") from error
 
 
-def _assembled(scene: VoxScene, class_of_color: NDArray[np.uint8]) -> tuple[NDArray[np.uint8], tuple[int, ...]]:
-    """The labels of all placed models in the box around them, and the box's lowest corner in voxels."""
+def _material(scene: VoxScene, index: int) -> Material:
+    red, green, blue = scene.palette[index].tolist()
+    key = color_key((red, green, blue))
+    name = scene.note_of(index).strip()
+    if not name and scene.is_teardown:
+        name = [material for first, material in _TEARDOWN if first <= index][-1]
+    return Material(f"{key} {name}".strip(), name, (red, green, blue), class_name=name)
+
+
+def _assembled(scene: VoxScene) -> tuple[NDArray[np.uint8], tuple[int, ...]]:
+    """The colors of all placed models in the box around them, and the box's lowest corner in voxels."""
     if not scene.placed:
         raise ValueError("no model is visible in the scene")
     total = sum(len(scene.models[item.model].voxels) for item in scene.placed)
@@ -93,12 +119,13 @@ def _assembled(scene: VoxScene, class_of_color: NDArray[np.uint8]) -> tuple[NDAr
     low, high = boxes.min(axis=(0, 1)), boxes.max(axis=(0, 1))
     shape = tuple((high - low).tolist())
     check_grid_shape(shape, "the scene")
-    labels = np.zeros(shape, np.uint8)
+    colors = np.zeros(shape, np.uint8)
     for item in scene.placed:
         voxels = scene.models[item.model].voxels
+        voxels = voxels[voxels[:, 3] > 0]
         x, y, z = (_cells(voxels[:, :3].astype(np.int64), scene, item, 1) - low).T
-        labels[x, y, z] = class_of_color[voxels[:, 3]]
-    return labels, tuple(low.tolist())
+        colors[x, y, z] = voxels[:, 3]
+    return colors, tuple(low.tolist())
 
 
 def _cells(points: NDArray[np.int64], scene: VoxScene, item: PlacedModel, extent: int) -> NDArray[np.int64]:
@@ -106,17 +133,6 @@ def _cells(points: NDArray[np.int64], scene: VoxScene, item: PlacedModel, extent
     pivot = np.array(scene.models[item.model].size) // 2
     doubled = 2 * (points - pivot) + extent  # twice the centres of voxels, to stay among whole numbers
     return (doubled @ item.rotation.T + 2 * np.array(item.translation) - extent) // 2
-
-
-def _class_of_color(palette: NDArray[np.uint8], taxonomy: Taxonomy) -> NDArray[np.uint8]:
-    """The label of each palette index (256,)."""
-    colors = np.array([entry.color for entry in taxonomy.classes[1:]], np.int64)
-    distance = ((palette[:, None].astype(np.int64) - colors) ** 2).sum(axis=2) * 2
-    same = np.arange(1, len(taxonomy))
-    distance[same, same - 1] -= 1  # breaks a tie
-    labels = distance.argmin(axis=1).astype(np.uint8) + np.uint8(1)
-    labels[0] = EMPTY
-    return labels
 
 
 def _equal_parts(side: int) -> list[slice]:

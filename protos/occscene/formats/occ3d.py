@@ -1,7 +1,9 @@
-"""`labels.npz` of Occ3D-nuScenes: 200 x 200 x 16 voxels of 0.4 m around a car.
+"""Files of Occ3D: 200 x 200 x 16 voxels of 0.4 m around a car.
 
-Arrays `semantics` (uint8, 0 .. 16 the classes of nuScenes-lidarseg, 17 free), `mask_lidar` and `mask_camera` (0 where
-the voxel was not observed). Source: the data set's README.
+`labels.npz` of Occ3D-nuScenes has the arrays `semantics` (uint8, 0 .. 16 the classes of nuScenes-lidarseg, 17 free),
+`mask_lidar` and `mask_camera` (0 where the voxel was not observed). `*_04.npz` of Occ3D-Waymo has `voxel_label` (0 ..
+14 classes, 15 or 23 free) and `origin_voxel_state` (0 where the laser did not observe it). Sources: the data set's
+README and its loaders, which know 23.
 """
 
 from __future__ import annotations
@@ -23,7 +25,7 @@ ORIGIN = (-40.0, -40.0, -1.0)
 
 FREE = 17
 
-_OUTDOOR_OF_OCC3D = {
+OUTDOOR_OF_LIDARSEG = {
     "barrier": "fence",
     "bicycle": "bicycle",
     "bus": "other-vehicle",
@@ -41,7 +43,14 @@ _OUTDOOR_OF_OCC3D = {
     "manmade": "building",
     "vegetation": "vegetation",
 }
-"""Occ3D's classes 1 .. 16 in order, and the class of `outdoor` that each becomes; 0 (others) becomes unknown."""
+"""nuScenes-lidarseg's classes 1 .. 16 in order, and the class of `outdoor` that each becomes; 0 becomes unknown."""
+
+_WAYMO_FREE = (15, 23)
+_OUTDOOR_OF_WAYMO = (
+    "", "car", "person", "traffic-sign", "bicyclist", "traffic-sign", "pole", "other-ground", "bicycle", "motorcycle",
+    "building", "vegetation", "trunk", "road", "sidewalk",
+)  # fmt: skip
+"""The class of `outdoor` of each of Waymo's; the first, general objects, becomes unknown."""
 
 _OCC3D_OF_OUTDOOR = {
     "car": "car",
@@ -97,7 +106,7 @@ def read_occ3d(path: Path) -> Occ3DFrame:
         )
     if semantics.max() > FREE:
         raise ValueError(f"{path}: semantics has the label {semantics.max()}; Occ3D-nuScenes has 0 to {FREE}")
-    class_of_occ3d = np.array([UNKNOWN, *map(OUTDOOR.index_of, _OUTDOOR_OF_OCC3D.values()), EMPTY], np.uint8)
+    class_of_occ3d = np.array([UNKNOWN, *map(OUTDOOR.index_of, OUTDOOR_OF_LIDARSEG.values()), EMPTY], np.uint8)
     labels = np.where(lidar, class_of_occ3d[semantics], np.uint8(UNKNOWN))
     pose = np.eye(4)
     pose[:3, 3] = ORIGIN
@@ -121,7 +130,7 @@ def write_occ3d(path: Path, grid: SemanticGrid, mask_camera: NDArray[np.bool_] |
         raise ValueError(f"the grid's taxonomy is {grid.taxonomy!r}; Occ3D files are written from {OUTDOOR.name!r}")
     if grid.shape != SHAPE:
         raise ValueError(f"the grid has {grid.shape} voxels; Occ3D-nuScenes files hold {SHAPE}")
-    names = list(_OUTDOOR_OF_OCC3D)
+    names = list(OUTDOOR_OF_LIDARSEG)
     occ3d_of_class = np.full(256, FREE, np.uint8)
     for entry in OUTDOOR.classes[1:]:
         occ3d_of_class[entry.index] = 1 + names.index(_OCC3D_OF_OUTDOOR[entry.name])
@@ -135,7 +144,33 @@ def write_occ3d(path: Path, grid: SemanticGrid, mask_camera: NDArray[np.bool_] |
         )
 
 
+def read_occ3d_waymo(path: Path) -> SemanticGrid:
+    """Reads a `*_04.npz` file of Occ3D-Waymo as a grid of the taxonomy `outdoor`; what the laser missed is unknown.
+
+    Raises:
+        ValueError: not such a file, or one of 1600 x 1600 x 64 voxels, which are not cubes.
+        OSError: the file cannot be read.
+    """
+    with NpzReader(path) as members:
+        members.require("voxel_label")
+        if members.shape("voxel_label") == (1600, 1600, 64):
+            raise ValueError(f"{path} has voxels of 0.1 x 0.1 x 0.2 m; open the file of 0.4 m beside it (*_04.npz)")
+        classes = _read(members, path, "voxel_label", "u")
+        name = "origin_voxel_state"
+        observed = _read(members, path, name, "ub").astype(bool) if name in members else np.ones(SHAPE, bool)
+    label_of = np.full(256, UNKNOWN, np.uint8)
+    label_of[1 : len(_OUTDOOR_OF_WAYMO)] = [OUTDOOR.index_of(item) for item in _OUTDOOR_OF_WAYMO[1:]]
+    label_of[list(_WAYMO_FREE)] = EMPTY
+    known = np.isin(classes, [*range(len(_OUTDOOR_OF_WAYMO)), *_WAYMO_FREE])
+    if not known.all():
+        raise ValueError(f"{path}: voxel_label has the label {classes[~known][0]}; Occ3D-Waymo has 0 to 15 and 23")
+    labels = np.where(observed, label_of[classes], np.uint8(UNKNOWN))
+    pose = np.eye(4)
+    pose[:3, 3] = ORIGIN
+    return SemanticGrid(labels, VOXEL_SIZE, pose, OUTDOOR.name)
+
+
 def _read(members: NpzReader, path: Path, name: str, kinds: str) -> NDArray[np.uint8]:
     if members.shape(name) != SHAPE:
-        raise ValueError(f"{path}: {name} has the shape {members.shape(name)}; Occ3D-nuScenes has {SHAPE}")
+        raise ValueError(f"{path}: {name} has the shape {members.shape(name)}; Occ3D has {SHAPE}")
     return members.read(name, kinds, int(np.prod(SHAPE)))

@@ -1,4 +1,4 @@
-"""SemanticKITTI's and Occ3D's files: bit order by hand, ids, masks, and what is refused."""
+"""Files of data sets: bit order by hand, ids, masks, axes, and what is refused."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from occscene.formats import occ3d, semantic_kitti
+from occscene.formats.table import read_grid
 from occscene.grid import UNKNOWN, SemanticGrid
 from occscene.taxonomy import OUTDOOR
 
@@ -129,3 +130,127 @@ def test_a_wrong_occ3d_file_is_refused(changes: dict[str, np.ndarray | None], te
     save_occ3d(tmp_path / "labels.npz", **changes)
     with pytest.raises(ValueError, match=text):
         occ3d.read_occ3d(tmp_path / "labels.npz")
+
+
+def test_occ3d_waymo_s_classes_become_outdoor_ones(tmp_path: Path) -> None:
+    """As the data set's README lists them; its loaders know 23 as free."""
+    classes = np.full(occ3d.SHAPE, 23, np.uint8)
+    classes[0, 0] = range(16)
+    state = np.ones(occ3d.SHAPE, np.uint8)
+    state[9] = 0
+    np.savez_compressed(tmp_path / "000_04.npz", voxel_label=classes, origin_voxel_state=state, infov=state)
+    grid = read_grid(tmp_path / "000_04.npz", "indoor", 0.1).grid
+    names = ["unknown" if label == UNKNOWN else OUTDOOR.classes[label].name for label in grid.labels[0, 0]]
+    assert names == [
+        "unknown", "car", "person", "traffic-sign", "bicyclist", "traffic-sign", "pole", "other-ground", "bicycle",
+        "motorcycle", "building", "vegetation", "trunk", "road", "sidewalk", "empty",
+    ]  # fmt: skip
+    assert (grid.labels[9] == UNKNOWN).all()
+    assert (grid.labels[10] == 0).all()
+    np.savez_compressed(tmp_path / "000.npz", voxel_label=np.zeros((1600, 1600, 64), np.uint8))
+    with pytest.raises(ValueError, match=r"voxels of 0\.1 x 0\.1 x 0\.2 m; open the file of 0\.4 m"):
+        read_grid(tmp_path / "000.npz", "indoor", 0.1)
+    np.savez_compressed(tmp_path / "bad.npz", voxel_label=np.full(occ3d.SHAPE, 16, np.uint8))
+    with pytest.raises(ValueError, match="has the label 16; Occ3D-Waymo has 0 to 15 and 23"):
+        read_grid(tmp_path / "bad.npz", "indoor", 0.1)
+
+
+def nuscenes_occupancy_volume(rows: np.ndarray) -> np.ndarray:
+    """What OpenOccupancy's loader makes of a file: places `z y x` in a volume of 512 x 512 x 40, 0 is noise."""
+    places, classes = rows[..., [2, 1, 0]], np.where(rows[..., -1] == 0, 255, rows[..., -1])
+    volume = np.zeros((512, 512, 40), np.uint8)
+    volume[places[:, 0], places[:, 1], places[:, 2]] = classes
+    return volume
+
+
+def test_nuscenes_occupancy_lies_as_its_loader_puts_it(tmp_path: Path) -> None:
+    rng = np.random.default_rng(3)
+    places = np.unique(rng.integers(0, (40, 512, 512), (5000, 3)), axis=0)
+    rows = np.column_stack([places, rng.integers(0, 17, len(places))])
+    np.save(tmp_path / "lidar_token.npy", rows)
+    grid = read_grid(tmp_path / "lidar_token.npy", "indoor", 0.1).grid
+    volume = nuscenes_occupancy_volume(rows)
+    assert (grid.voxel_size, grid.shape) == (0.2, (512, 512, 40))
+    np.testing.assert_array_equal(grid.labels == 0, volume == 0)
+    np.testing.assert_array_equal(grid.labels == UNKNOWN, volume == 255)
+    assert (grid.labels[volume == 11] == OUTDOOR.index_of("road")).all()
+    assert (grid.labels[volume == 16] == OUTDOOR.index_of("vegetation")).all()
+    np.testing.assert_allclose(grid.voxel_centers(np.array([256, 256, 25])), [0.1, 0.1, 0.1], atol=1e-9)
+    np.save(tmp_path / "velocity.npy", np.insert(rows.astype(np.float32), [3, 3, 3], 0.5, axis=1))
+    np.testing.assert_array_equal(read_grid(tmp_path / "velocity.npy", "indoor", 0.1).grid.labels, grid.labels)
+
+
+def test_surroundocc_is_told_by_its_axes(tmp_path: Path) -> None:
+    rows = np.array([[199, 3, 2, 4], [0, 150, 15, 15], [60, 60, 0, 0]])
+    np.save(tmp_path / "n015.pcd.bin.npy", rows)
+    grid = read_grid(tmp_path / "n015.pcd.bin.npy", "indoor", 0.1).grid
+    assert (grid.voxel_size, grid.shape) == (0.5, (200, 200, 16))
+    assert OUTDOOR.classes[grid.labels[199, 3, 2]].name == "car"
+    assert OUTDOOR.classes[grid.labels[0, 150, 15]].name == "building"
+    assert grid.labels[60, 60, 0] == UNKNOWN
+    for wrong, message in (
+        ([[600, 600, 600, 1]], "a voxel outside"),
+        ([[1, 2, 3, 17]], "classes 0 to 16; it has 1 and 17"),
+        ([[-1, 2, 3, 1]], "places are from 0 on"),
+        ([1, 2, 3], "rows of place and class have"),
+    ):
+        np.save(tmp_path / "wrong.npy", np.array(wrong))
+        with pytest.raises(ValueError, match=message):
+            read_grid(tmp_path / "wrong.npy", "indoor", 0.1)
+
+
+SEG_CLASS_MAP = [0, 1, 2, 3, 4, 11, 5, 6, 7, 8, 8, 10, 10, 10, 11, 11, 9, 8, 11, 11, 11, 11, 11, 11, 11, 11, 11, 10, 10]
+SEG_CLASS_MAP += [11, 8, 10, 11, 9, 11, 11, 11]
+
+
+def nyu_block(block: np.ndarray) -> int:
+    """What the loaders of SSCNet's users make of 4^3 voxels, written down again from their words."""
+    flat = block.reshape(-1)
+    empty, unknown = int((flat == 0).sum()), int((flat == 255).sum())
+    if empty + unknown > 0.95 * 64:
+        return 0 if empty > unknown else 255
+    return int(np.bincount(flat[(flat > 0) & (flat < 255)]).argmax())
+
+
+def save_nyu(path: Path, raw: np.ndarray, corner: tuple[float, float, float] = (1.5, -2.0, -0.05)) -> None:
+    """Run lengths of a volume (240, 144, 240), as SSCNet stores them."""
+    flat = raw.reshape(-1)
+    starts = np.concatenate([[0], np.flatnonzero(np.diff(flat)) + 1])
+    runs = np.column_stack([flat[starts], np.diff(np.append(starts, flat.size))]).astype("<u4")
+    path.write_bytes(np.array(corner, "<f4").tobytes() + np.eye(4, dtype="<f4").tobytes() + runs.tobytes())
+
+
+def test_nyu_is_read_as_papers_compare_it(tmp_path: Path) -> None:
+    rng = np.random.default_rng(5)
+    raw = np.repeat(rng.choice([0, 0, 0, 255, *range(37)], (60, 36, 60, 16)).astype(np.uint8), 4, axis=3)
+    raw = raw.reshape(60, 36, 60, 4, 4, 4).transpose(0, 3, 1, 4, 2, 5).reshape(240, 144, 240)
+    raw[:40] = np.where(rng.random((40, 144, 240)) < 0.05, 7, rng.choice([0, 255], (40, 1, 1)))
+    save_nyu(tmp_path / "NYU0001_0000.bin", raw)
+    grid = read_grid(tmp_path / "NYU0001_0000.bin", "outdoor", 0.1).grid
+    assert (grid.shape, grid.taxonomy, grid.voxel_size) == ((60, 60, 36), "indoor", 0.08)
+    classes = np.append(np.array(SEG_CLASS_MAP + [255] * 219, np.uint8)[:256], [])[raw].astype(np.uint8)
+    for x, up, y in rng.integers(0, (60, 36, 60), (3000, 3)):
+        block = classes[4 * x : 4 * x + 4, 4 * up : 4 * up + 4, 4 * y : 4 * y + 4]
+        assert grid.labels[x, y, up] == nyu_block(block)
+    np.testing.assert_allclose(grid.world_from_grid[:3, 3], [1.5, -2.0, -0.05], atol=1e-6)
+    np.savez(tmp_path / "NYU0001.npz", target_lr=grid.labels.transpose(0, 2, 1), rgb=np.zeros((3, 2, 2)))
+    np.testing.assert_array_equal(read_grid(tmp_path / "NYU0001.npz", "outdoor", 0.1).grid.labels, grid.labels)
+
+
+def test_what_is_no_nyu_file_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "000000.bin"
+    semantic_kitti.write_mask(path, np.zeros(semantic_kitti.SHAPE, bool))
+    with pytest.raises(ValueError, match=r"SemanticKITTI is a mask: open the \.label file"):
+        read_grid(path, "indoor", 0.1)
+    head = bytes(76)
+    for runs, message in (
+        ([[0, 8294401]], "runs have 8294401 voxels; NYUv2 has 8294400"),
+        ([[0, 2**32 - 1]] * 3, "runs have 12884901885 voxels"),
+        ([[37, 8294400]], "has the class 37; NYUv2 has 0 to 36"),
+    ):
+        path.write_bytes(head + np.array(runs, "<u4").tobytes())
+        with pytest.raises(ValueError, match=message):
+            read_grid(path, "indoor", 0.1)
+    np.savez(tmp_path / "a.npz", target_lr=np.full((60, 36, 60), 12, np.uint8))
+    with pytest.raises(ValueError, match="target_lr has the class 12; taxonomy 'indoor' has 0 to 11"):
+        read_grid(tmp_path / "a.npz", "indoor", 0.1)

@@ -1,0 +1,167 @@
+"""Grids as OpenVDB's `.vdb`, for Houdini and for Blender's own volumes, through the `openvdb` module that Blender has.
+
+Written are `class` (int32, the labels) and `density` (fog, 1 where something is). Of other programs' files the labels
+are taken from an integer grid; level sets and fogs are materials, known by their names. A voxel's index is at its
+middle, as in OpenVDB.
+"""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from occscene.formats.materials import Material, MaterialGrid
+from occscene.grid import EMPTY, UNKNOWN, SemanticGrid, check_grid_shape, check_labels
+from occscene.rigid import Float64Array
+from occscene.taxonomy import taxonomy_named
+
+_LABELS = "class"
+_KNOWN = "occscene"
+"""Metadata of OccScene's own grids: JSON with shape, voxel_size, world_from_grid and taxonomy."""
+
+_THRESHOLD = 0.5
+"""A voxel of a fog is full where its density is larger."""
+
+
+def write_vdb(path: Path, grid: SemanticGrid) -> None:
+    """Writes the labels and a fog.
+
+    Objects are not stored.
+
+    Raises:
+        ValueError: this Python has no `openvdb`.
+    """
+    openvdb = _openvdb()
+    known = {"shape": grid.shape, "voxel_size": grid.voxel_size, "taxonomy": grid.taxonomy}
+    known["world_from_grid"] = grid.world_from_grid.tolist()
+    world_from_index = grid.world_from_grid @ np.diag([*[grid.voxel_size] * 3, 1.0])
+    world_from_index = world_from_index @ _moved(0.5)
+    transform = openvdb.createLinearTransform(world_from_index.T.tolist())  # OpenVDB's points are rows
+    labels = openvdb.Int32Grid(EMPTY)
+    labels.copyFromArray(grid.labels.astype(np.int32))
+    labels.name, labels.transform, labels[_KNOWN] = _LABELS, transform, json.dumps(known)
+    fog = openvdb.FloatGrid(0.0)
+    fog.copyFromArray(((grid.labels != EMPTY) & (grid.labels != UNKNOWN)).astype(np.float32))
+    fog.name, fog.transform, fog.gridClass = "density", transform, openvdb.GridClass.FOG_VOLUME
+    openvdb.write(str(path), [labels, fog])
+
+
+def read_vdb(path: Path) -> SemanticGrid | MaterialGrid:
+    """Reads OccScene's own labels, else an integer grid of labels, else all fogs and level sets as materials.
+
+    Raises:
+        ValueError: this Python has no `openvdb`, not such a file, nothing to read in it, or larger than a grid may be.
+        OSError: the file cannot be read.
+    """
+    openvdb = _openvdb()
+    path.open("rb").close()  # what OpenVDB says of a file that is not there is not what Python says
+    try:
+        names = [(item.name, type(item).__name__) for item in openvdb.readAllGridMetadata(str(path))]
+        whole = [name for name, kind in names if kind.startswith(("Int32", "Int64"))]
+        real = [name for name, kind in names if kind.startswith(("Float", "Double", "Bool"))]
+        chosen = [_LABELS] if _LABELS in whole else whole[:1] or real
+        if not chosen:
+            held = ", ".join(f"{name} ({kind})" for name, kind in names) or "no grid"
+            raise ValueError(f"it holds {held[:200]}; an integer grid of classes, a fog or a level set is needed")
+        grids = [openvdb.read(str(path), name) for name in chosen]
+        if _KNOWN in grids[0].metadata:
+            return _own(grids[0])
+        return _foreign(grids, whole[:1] == chosen or _LABELS in chosen)
+    except (ValueError, OSError, LookupError, TypeError, RuntimeError) as error:
+        raise ValueError(f"{path}: {error}") from error
+
+
+def _own(grid: Any) -> SemanticGrid:
+    try:
+        known = json.loads(grid[_KNOWN])
+        shape, pose = tuple(int(side) for side in known["shape"]), np.array(known["world_from_grid"], np.float64)
+        size, taxonomy = float(known["voxel_size"]), taxonomy_named(str(known["taxonomy"]), "taxonomy")
+    except (TypeError, KeyError, RecursionError, OverflowError) as error:
+        raise ValueError(f"its metadata {_KNOWN!r} is damaged: {error}") from error
+    check_grid_shape(shape, "shape")
+    low, high = (np.array(corner) for corner in grid.evalActiveVoxelBoundingBox())
+    if grid.activeVoxelCount() and ((low < 0).any() or (high >= shape).any()):
+        raise ValueError(f"its voxels {low.tolist()} to {high.tolist()} lie outside its shape {shape}")
+    labels = _labels(_dense(grid, (0, 0, 0), shape, np.int32))
+    check_labels(labels, taxonomy, _LABELS)
+    return SemanticGrid(labels, size, pose, taxonomy.name)
+
+
+def _foreign(grids: list[Any], are_labels: bool) -> MaterialGrid:
+    grids = [grid for grid in grids if grid.activeVoxelCount()]
+    if not grids:
+        raise ValueError("no voxel of it is active")
+    size, pose = _placed(grids[0])
+    boxes = np.array([grid.evalActiveVoxelBoundingBox() for grid in grids], np.int64)
+    low, high = boxes[:, 0].min(axis=0), boxes[:, 1].max(axis=0)
+    shape = tuple((high - low + 1).tolist())
+    check_grid_shape(shape, "the volume")
+    first = tuple(low.tolist())
+    pose = pose @ _moved(0.0)
+    pose[:3, 3] += pose[:3, :3] @ ((low - 0.5) * size)
+    if are_labels:
+        labels = _labels(_dense(grids[0], first, shape, np.int32))
+        values = [value for value in np.flatnonzero(np.bincount(labels.reshape(-1), minlength=256)).tolist() if value]
+        indices = np.zeros(256, np.uint16)
+        indices[values] = np.arange(1, len(values) + 1)
+        return MaterialGrid("vdb", indices[labels], tuple(Material(f"label {i}", "") for i in values), size, pose)
+    filled = np.zeros(shape, np.uint16)
+    for number, grid in enumerate(grids, 1):
+        if not np.allclose(_placed(grid)[1], _placed(grids[0])[1]) or _placed(grid)[0] != size:
+            raise ValueError(f"{grid.name!r} has other voxels than {grids[0].name!r}; resample them alike")
+        is_level_set = str(grid.gridClass).lower().replace(" ", "_").endswith("level_set")
+        values = _dense(grid, first, shape, np.float32)
+        filled[values < 0 if is_level_set else values > _THRESHOLD] = number
+    return MaterialGrid("vdb", filled, tuple(Material(f"volume {g.name}", g.name) for g in grids), size, pose)
+
+
+def _labels(values: NDArray[np.int32]) -> NDArray[np.uint8]:
+    if values.min() < 0 or values.max() > UNKNOWN:
+        raise ValueError(f"its classes are {values.min()} to {values.max()}; they must be 0 to {UNKNOWN}")
+    return values.astype(np.uint8)
+
+
+def _dense(grid: Any, first: tuple[int, ...], shape: tuple[int, ...], kind: type) -> NDArray[Any]:
+    """The values of a box as an array, in the kind of number that the grid has."""
+    values = np.zeros(
+        shape, {"Bool": np.bool_, "Doub": np.float64, "Int6": np.int64}.get(type(grid).__name__[:4], kind)
+    )
+    grid.copyToArray(values, ijk=first)
+    return values
+
+
+def _placed(grid: Any) -> tuple[float, Float64Array]:
+    """The side of a voxel in metres and the rigid pose of index 0, from a transform without shear."""
+    origin, *ends = (
+        np.array(grid.transform.indexToWorld(place)) for place in ((0, 0, 0), (1, 0, 0), (0, 1, 0), (0, 0, 1))
+    )
+    axes = np.column_stack([end - origin for end in ends])
+    size = float(np.linalg.norm(axes[:, 0]))
+    if not (size > 0 and np.allclose(axes.T @ axes, np.eye(3) * size**2, rtol=1e-4, atol=1e-4 * size**2)):
+        raise ValueError(f"{grid.name!r} has no cubic voxels: its transform stretches, shears or is a frustum")
+    pose = np.eye(4)
+    pose[:3, :3], pose[:3, 3] = axes / size, origin
+    return size, pose
+
+
+def _moved(step: float) -> Float64Array:
+    matrix = np.eye(4)
+    matrix[:3, 3] = step
+    return matrix
+
+
+def _openvdb() -> ModuleType:
+    try:
+        import openvdb
+    except ImportError as error:
+        raise ValueError(
+            "this Python has no module openvdb, which .vdb files need: Blender from blender.org has it; for a "
+            "Linux distribution's Blender install the distribution's package (Debian: python3-openvdb)"
+        ) from error
+    module: ModuleType = openvdb
+    return module
