@@ -83,14 +83,10 @@ def test_wrong_volumes_are_refused(openvdb: object, tmp_path: Path) -> None:
     write_vdb(tmp_path / "whole.vdb", grid_of(np.ones((9, 9, 9), np.uint8)))
     data = (tmp_path / "whole.vdb").read_bytes()
     path = tmp_path / "cut.vdb"
-    refused = 0
     for size in range(0, len(data), 97):
         path.write_bytes(data[:size])
-        try:  # the fog, which is not read, may be what is missing
-            np.testing.assert_array_equal(read_vdb(path).labels, 1)
-        except ValueError as error:
-            refused += str(error).startswith(f"{path}: ")
-    assert refused > len(data) // 97 // 2
+        with pytest.raises(ValueError, match=r"cut\.vdb: "):
+            read_vdb(path)
     far = openvdb.Int32Grid(0)  # type: ignore[attr-defined]
     far.name = "id"
     accessor = far.getAccessor()

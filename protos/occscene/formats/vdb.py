@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from occscene.formats.byte_reader import ByteReader, read_bounded
 from occscene.formats.materials import Material, MaterialGrid
 from occscene.grid import EMPTY, UNKNOWN, SemanticGrid, check_grid_shape, check_labels
 from occscene.rigid import Float64Array
@@ -23,6 +24,8 @@ from occscene.taxonomy import taxonomy_named
 _LABELS = "class"
 _KNOWN = "occscene"
 """Metadata of OccScene's own grids: JSON with shape, voxel_size, world_from_grid and taxonomy."""
+
+_OLDEST_VERSION = 222
 
 _THRESHOLD = 0.5
 """A voxel of a fog is full where its density is larger."""
@@ -59,8 +62,8 @@ def read_vdb(path: Path) -> SemanticGrid | MaterialGrid:
         OSError: the file cannot be read.
     """
     openvdb = _openvdb()
-    path.open("rb").close()  # what OpenVDB says of a file that is not there is not what Python says
     try:
+        _check_whole(read_bounded(path))
         names = [(item.name, type(item).__name__) for item in openvdb.readAllGridMetadata(str(path))]
         whole = [name for name, kind in names if kind.startswith(("Int32", "Int64"))]
         real = [name for name, kind in names if kind.startswith(("Float", "Double", "Bool"))]
@@ -72,8 +75,37 @@ def read_vdb(path: Path) -> SemanticGrid | MaterialGrid:
         if _KNOWN in grids[0].metadata:
             return _own(grids[0])
         return _foreign(grids, whole[:1] == chosen or _LABELS in chosen)
+    except FileNotFoundError:
+        raise
     except (ValueError, OSError, LookupError, TypeError, RuntimeError) as error:
         raise ValueError(f"{path}: {error}") from error
+
+
+def _check_whole(data: bytes) -> None:
+    """Raises a ValueError unless every grid's data ends within the file; OpenVDB itself reads on, and takes memory.
+
+    Source: OpenVDB's `Archive::readHeader` and `GridDescriptor::read`, of file versions since 2013.
+    """
+    reader = ByteReader(data)
+    if reader.take(8) != b" BDV\0\0\0\0":
+        raise ValueError("not a VDB file")
+    version = reader.int32()
+    if version < _OLDEST_VERSION:
+        raise ValueError(f"its file version is {version}; OpenVDB 1.1 and later write {_OLDEST_VERSION} and more")
+    reader.take(8)  # of the library
+    if not reader.number("b"):
+        raise ValueError("it was written as a stream, which does not say how long its grids are; write it as a file")
+    reader.take(36)  # a unique name
+    for _ in range(reader.count(12)):
+        for _ in range(3):  # name, type and value
+            reader.view(reader.int32())
+    for _ in range(reader.count(36)):
+        for _ in range(3):  # name, type and instance
+            reader.view(reader.int32())
+        start, blocks, end = reader.number("q"), reader.number("q"), reader.number("q")
+        if not len(data) - reader.left <= start <= blocks <= end <= len(data):
+            raise ValueError(f"the file is damaged or cut off: a grid ends at byte {end} of {len(data)}")
+        reader.view(end - (len(data) - reader.left))
 
 
 def _own(grid: Any) -> SemanticGrid:
