@@ -41,6 +41,7 @@ class OccSceneMaterialRow(bpy.types.PropertyGroup):
     key: StringProperty()
     label: StringProperty()
     voxels: StringProperty()
+    is_known: BoolProperty()
     has_color: BoolProperty()
     color: FloatVectorProperty(subtype="COLOR_GAMMA", size=3, min=0, max=1)
     choice: EnumProperty(name="Class", items=_class_items)
@@ -79,7 +80,7 @@ class OCCSCENE_OT_choose_material_classes(bpy.types.Operator):
             row = self.rows.add()
             row.key, row.label = item.material.key, item.material.name or item.material.key
             row.voxels, row.choice = f"{item.voxels:,}", item.class_name
-            row.has_color = item.material.color is not None
+            row.is_known, row.has_color = item.is_known, item.material.color is not None
             if item.material.color is not None:
                 row.color = [channel / 255 for channel in item.material.color]
         rest = len(materials) - MOST_ROWS
@@ -92,12 +93,11 @@ class OCCSCENE_OT_choose_material_classes(bpy.types.Operator):
             line = column.row(align=True)
             if row.has_color:
                 swatch = line.row()
-                swatch.enabled = False
                 swatch.ui_units_x = 1.5
                 swatch.prop(row, "color", text="")
             split = line.split(factor=0.6)
             name = split.row()
-            name.label(text=row.label, translate=False)
+            name.label(text=row.label, translate=False, icon="NONE" if row.is_known else "QUESTION")
             count = name.row()
             count.alignment = "RIGHT"
             count.label(text=row.voxels, translate=False)

@@ -101,6 +101,9 @@ GERMAN = {
     "Add Detail": "Details hinzufügen",
     "Import Blockout": "Blockout importieren",
     "Import Layout File": "Layout-Datei importieren",
+    "Classes of Materials": "Klassen der Materialien",
+    "Leave Out": "Weglassen",
+    "{} more keep the class that was guessed": "{} weitere behalten die geratene Klasse",
     "Ask What the Server Can": "Fragen, was der Server kann",
     "Keeps {} tagged, furnishes the rest as the prompt says": (
         "Behält {} mit Klasse, richtet den Rest nach dem Prompt ein"

@@ -150,7 +150,7 @@ def test_the_dialog_lists_materials_and_imports_what_it_shows(scene: bpy.types.S
     }  # fmt: skip
     path = tmp_path / "house.schem"
     path.write_bytes(write_nbt("Schematic", root))
-    blank = {"name": "", "label": "", "voxels": "", "has_color": False, "color": (0.0, 0.0, 0.0)}
+    blank = {"name": "", "label": "", "voxels": "", "is_known": False, "has_color": False, "color": (0.0, 0.0, 0.0)}
     chosen = {"minecraft:glass": "empty", "mod:gizmo": "tvs"}
     rows = [blank | {"key": key, "choice": name} for key, name in chosen.items()]
     result = bpy.ops.occscene.choose_material_classes(filepath=str(path), palette="minecraft", rows=rows)

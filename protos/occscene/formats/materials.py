@@ -7,7 +7,7 @@ is guessed, and the artist's own choice goes before the guess.
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
@@ -105,12 +105,12 @@ def classified(grid: MaterialGrid, taxonomy: Taxonomy, chosen: Mapping[str, str]
             raise ValueError(f"the class of {key} is {name[:50]!r}; it must be one of {', '.join(known)}")
     result = []
     for material, voxels in zip(grid.materials, grid.counts(), strict=True):
-        name = chosen.get(material.key) or _guess(material, taxonomy)
-        result.append(Classified(material, voxels, name or _FALLBACK[taxonomy.name], name is not None))
+        found = chosen.get(material.key) or _guess(material, taxonomy)
+        result.append(Classified(material, voxels, found or _FALLBACK[taxonomy.name], found is not None))
     return result
 
 
-def semantic_grid(grid: MaterialGrid, classes: list[Classified], taxonomy: Taxonomy) -> SemanticGrid:
+def semantic_grid(grid: MaterialGrid, classes: Sequence[Classified], taxonomy: Taxonomy) -> SemanticGrid:
     """The grid with each material's class."""
     label_of = np.array([EMPTY, *(taxonomy.index_of(item.class_name) for item in classes)], np.uint8)
     return SemanticGrid(looked_up(label_of, grid.indices), grid.voxel_size, grid.world_from_grid, taxonomy.name)
@@ -124,7 +124,7 @@ def looked_up(table: NDArray[_Number], indices: NDArray[np.unsignedinteger[Any]]
     return result
 
 
-def unknown_materials(classes: list[Classified]) -> str:
+def unknown_materials(classes: Sequence[Classified]) -> str:
     """A sentence on the materials of which nothing was known, "" where there are none."""
     unknown = sorted((item for item in classes if not item.is_known), key=lambda item: -item.voxels)
     if not unknown:

@@ -67,7 +67,8 @@ def read_schematic(path: Path) -> MaterialGrid:
     """
     try:
         root = read_nbt(read_bounded(path), _UNUSED)
-        names, own = _Names(), {}
+        names = _Names()
+        own: dict[str, Any] = {}
         if "Regions" in root:
             blocks = _litematic(root, names)
         else:

@@ -8,6 +8,7 @@ middle, as in OpenVDB.
 from __future__ import annotations
 
 import json
+from importlib import import_module
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -16,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from occscene.formats.byte_reader import ByteReader, read_bounded
-from occscene.formats.materials import Material, MaterialGrid
+from occscene.formats.materials import Material, MaterialGrid, looked_up
 from occscene.grid import EMPTY, UNKNOWN, SemanticGrid, check_grid_shape, check_labels
 from occscene.rigid import Float64Array
 from occscene.taxonomy import taxonomy_named
@@ -43,7 +44,7 @@ def write_vdb(path: Path, grid: SemanticGrid) -> None:
     known = {"shape": grid.shape, "voxel_size": grid.voxel_size, "taxonomy": grid.taxonomy}
     known["world_from_grid"] = grid.world_from_grid.tolist()
     world_from_index = grid.world_from_grid @ np.diag([*[grid.voxel_size] * 3, 1.0])
-    world_from_index = world_from_index @ _moved(0.5)
+    world_from_index[:3, 3] = grid.voxel_centers(np.zeros(3, np.int64))
     transform = openvdb.createLinearTransform(world_from_index.T.tolist())  # OpenVDB's points are rows
     labels = openvdb.Int32Grid(EMPTY)
     labels.copyFromArray(grid.labels.astype(np.int32))
@@ -134,14 +135,14 @@ def _foreign(grids: list[Any], are_labels: bool) -> MaterialGrid:
     shape = tuple((high - low + 1).tolist())
     check_grid_shape(shape, "the volume")
     first = tuple(low.tolist())
-    pose = pose @ _moved(0.0)
     pose[:3, 3] += pose[:3, :3] @ ((low - 0.5) * size)
     if are_labels:
         labels = _labels(_dense(grids[0], first, shape, np.int32))
-        values = [value for value in np.flatnonzero(np.bincount(labels.reshape(-1), minlength=256)).tolist() if value]
-        indices = np.zeros(256, np.uint16)
-        indices[values] = np.arange(1, len(values) + 1)
-        return MaterialGrid("vdb", indices[labels], tuple(Material(f"label {i}", "") for i in values), size, pose)
+        present = [label for label in np.flatnonzero(_counts(labels)).tolist() if label != EMPTY]
+        number_of = np.zeros(256, np.uint8)
+        number_of[present] = np.arange(1, len(present) + 1)
+        materials = tuple(Material(f"label {label}", "") for label in present)
+        return MaterialGrid("vdb", looked_up(number_of, labels), materials, size, pose)
     filled = np.zeros(shape, np.uint16)
     for number, grid in enumerate(grids, 1):
         if not np.allclose(_placed(grid)[1], _placed(grids[0])[1]) or _placed(grid)[0] != size:
@@ -152,7 +153,12 @@ def _foreign(grids: list[Any], are_labels: bool) -> MaterialGrid:
     return MaterialGrid("vdb", filled, tuple(Material(f"volume {g.name}", g.name) for g in grids), size, pose)
 
 
-def _labels(values: NDArray[np.int32]) -> NDArray[np.uint8]:
+def _counts(labels: NDArray[np.uint8]) -> NDArray[np.int64]:
+    """How often each label occurs, layer by layer, since numpy takes eight bytes for a voxel."""
+    return np.sum([np.bincount(layer.reshape(-1), minlength=256) for layer in labels], axis=0)
+
+
+def _labels(values: NDArray[Any]) -> NDArray[np.uint8]:
     if values.min() < 0 or values.max() > UNKNOWN:
         raise ValueError(f"its classes are {values.min()} to {values.max()}; they must be 0 to {UNKNOWN}")
     return values.astype(np.uint8)
@@ -160,9 +166,8 @@ def _labels(values: NDArray[np.int32]) -> NDArray[np.uint8]:
 
 def _dense(grid: Any, first: tuple[int, ...], shape: tuple[int, ...], kind: type) -> NDArray[Any]:
     """The values of a box as an array, in the kind of number that the grid has."""
-    values = np.zeros(
-        shape, {"Bool": np.bool_, "Doub": np.float64, "Int6": np.int64}.get(type(grid).__name__[:4], kind)
-    )
+    kinds = {"BoolGrid": np.bool_, "DoubleGrid": np.float64, "Int64Grid": np.int64}
+    values: NDArray[Any] = np.zeros(shape, kinds.get(type(grid).__name__, kind))
     grid.copyToArray(values, ijk=first)
     return values
 
@@ -181,19 +186,11 @@ def _placed(grid: Any) -> tuple[float, Float64Array]:
     return size, pose
 
 
-def _moved(step: float) -> Float64Array:
-    matrix = np.eye(4)
-    matrix[:3, 3] = step
-    return matrix
-
-
 def _openvdb() -> ModuleType:
     try:
-        import openvdb
+        return import_module("openvdb")
     except ImportError as error:
         raise ValueError(
             "this Python has no module openvdb, which .vdb files need: Blender from blender.org has it; for a "
             "Linux distribution's Blender install the distribution's package (Debian: python3-openvdb)"
         ) from error
-    module: ModuleType = openvdb
-    return module
