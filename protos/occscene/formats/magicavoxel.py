@@ -1,4 +1,4 @@
-"""Grids as MagicaVoxel's `.vox`: a class is a row of the palette, named beside it."""
+"""Grids as MagicaVoxel's `.vox`: a class is a row of the palette, and the row's note is its name."""
 
 from __future__ import annotations
 
@@ -69,7 +69,7 @@ def write_magicavoxel(path: Path, grid: SemanticGrid) -> None:
 def read_magicavoxel(path: Path, voxel_size: float) -> MaterialGrid:
     """Reads a file's visible models as one grid of colors, as large as the box around them, in MagicaVoxel's world.
 
-    A color's name is the note beside its row, in Teardown's files its material. Where models overlap, the one later in
+    A color's name is its row's note, in Teardown's files its material. Where models overlap, the one later in
     the scene wins.
 
     Args:

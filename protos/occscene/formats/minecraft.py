@@ -213,7 +213,7 @@ def _region(region: Any, name: str) -> tuple[NDArray[np.int64], NDArray[np.int64
 
 
 def _unpacked_bits(packed: NDArray[Any], bits: int, count: int) -> NDArray[np.uint16]:
-    """Numbers of so many bits each, lowest first, one after the other through 64-bit words."""
+    """Numbers of `bits` bits each, lowest first, one after the other through 64-bit words."""
     words = packed.astype(np.uint64) if packed.dtype.itemsize == 8 else np.zeros(0, np.uint64)
     needed = -(-count * bits // 64)
     if len(words) < needed or bits > 16:

@@ -13,12 +13,14 @@ import numpy as np
 
 from occscene.formats.occ3d import OUTDOOR_OF_LIDARSEG
 from occscene.grid import EMPTY, UNKNOWN, SemanticGrid
-from occscene.limits import MAX_GRID_VOXELS
 from occscene.npz import read_npy
 from occscene.taxonomy import OUTDOOR
 
 _SHAPE, _VOXEL_SIZE, _ORIGIN = (512, 512, 40), 0.2, (-51.2, -51.2, -5.0)
 _SURROUND_SHAPE, _SURROUND_VOXEL_SIZE, _SURROUND_ORIGIN = (200, 200, 16), 0.5, (-50.0, -50.0, -5.0)
+
+_MAX_BYTES = 2**27
+"""Of a file: four million rows of int64."""
 
 
 def read_nuscenes_occupancy(path: Path) -> SemanticGrid:
@@ -28,10 +30,11 @@ def read_nuscenes_occupancy(path: Path) -> SemanticGrid:
         ValueError: not such a file.
         OSError: the file cannot be read.
     """
-    rows = read_npy(path, "iuf", 8 * 7 * MAX_GRID_VOXELS // 4)
+    rows = read_npy(path, "iuf", _MAX_BYTES)
     if rows.ndim != 2 or rows.shape[1] < 4 or not len(rows):
         raise ValueError(f"{path} has the shape {rows.shape}; rows of place and class have (N, 4)")
-    cells, classes = rows[:, :3].astype(np.int64), rows[:, -1]
+    with np.errstate(invalid="ignore"):  # what is no number becomes a negative one
+        cells, classes = rows[:, :3].astype(np.int64), rows[:, -1]
     if (cells < 0).any() or not ((classes >= 0) & (classes <= 16)).all():
         raise ValueError(f"{path}: places are from 0 on and classes 0 to 16; it has {cells.min()} and {classes.max()}")
     shape, size, origin = _SHAPE, _VOXEL_SIZE, _ORIGIN

@@ -96,4 +96,4 @@ def _coarse(fine: NDArray[np.uint8]) -> NDArray[np.uint8]:
     return np.where(hollow, nothing, full).reshape(_COARSE)
 
 
-_OTHER_BIN = "A .bin file of SemanticKITTI is a mask: open the .label file beside it"
+_OTHER_BIN = "A .bin file of SemanticKITTI is a mask: open the .label file of the same name"

@@ -154,7 +154,7 @@ def read_occ3d_waymo(path: Path) -> SemanticGrid:
     with NpzReader(path) as members:
         members.require("voxel_label")
         if members.shape("voxel_label") == (1600, 1600, 64):
-            raise ValueError(f"{path} has voxels of 0.1 x 0.1 x 0.2 m; open the file of 0.4 m beside it (*_04.npz)")
+            raise ValueError(f"{path} has voxels of 0.1 x 0.1 x 0.2 m; open the file of 0.4 m (*_04.npz)")
         classes = _read(members, path, "voxel_label", "u")
         name = "origin_voxel_state"
         observed = _read(members, path, name, "ub").astype(bool) if name in members else np.ones(SHAPE, bool)

@@ -18,7 +18,7 @@ from occscene.formats.vox_graph import IDENTITY, PlacedModel, Vector, VoxGraph
 MAX_MODEL_SIDE = 256
 VERSION = 150
 COLORS_PER_ROW = 8
-"""The palette is shown in rows of so many colors, and each row may have a note."""
+"""Colors of a row of the palette as MagicaVoxel shows it; each row may have a note."""
 
 _ROWS = 256 // COLORS_PER_ROW
 
@@ -44,7 +44,7 @@ class VoxScene:
         models: in the file's order.
         placed: the visible ones, as the scene graph places them; where they overlap the later one is seen.
         palette: (256, 3) uint8 sRGB; entry 0 stands for no voxel.
-        notes: what the artist wrote beside the palette's rows, "" where nothing.
+        notes: the artist's notes at the palette's rows, "" where there is none.
         order: the indices of the palette as the editor shows them, row by row.
         is_teardown: whether it is one of Teardown's, which have 255 colors and fixed materials.
     """
@@ -57,7 +57,7 @@ class VoxScene:
     is_teardown: bool = False
 
     def note_of(self, index: int) -> str:
-        """The note beside the palette's row that holds a color."""
+        """The note at the palette's row that holds a color."""
         row = self.order.index(index) // COLORS_PER_ROW if index in self.order else _ROWS
         return self.notes[row] if row < len(self.notes) else ""
 

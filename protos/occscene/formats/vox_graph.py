@@ -56,7 +56,7 @@ class VoxGraph:
     _hidden_layers: set[int] = field(default_factory=set)
 
     def read(self, name: bytes, chunk: ByteReader) -> None:
-        """Takes in a chunk: `nTRN`, `nGRP`, `nSHP` or `LAYR`; others are left alone."""
+        """Takes in a chunk: `nTRN`, `nGRP`, `nSHP` or `LAYR`; others are ignored."""
         if name == b"nTRN":
             self._read_transform(chunk)
         elif name == b"nGRP":

@@ -195,7 +195,7 @@ def test_notes_name_the_rows_as_they_are_shown(tmp_path: Path) -> None:
     )
 
 
-def test_class_names_stand_beside_the_palette(tmp_path: Path) -> None:
+def test_class_names_are_the_notes_of_the_palette(tmp_path: Path) -> None:
     """A color painted in a class's row is of the class, and the file names the rows for the artist."""
     write_magicavoxel(tmp_path / "room.vox", grid_of(np.array([[[1, 11]]], np.uint8), taxonomy="indoor"))
     data = (tmp_path / "room.vox").read_bytes()

@@ -37,6 +37,14 @@ def test_every_format_reads_what_it_writes(key: str, tmp_path: Path) -> None:
     np.testing.assert_array_equal(read_grid(path, "outdoor", 0.2).grid.labels, some_grid(key).labels)
 
 
+def test_the_readme_lists_the_same_formats() -> None:
+    readme = (Path(__file__).parents[3] / "README.md").read_text("utf-8")
+    table = readme.split("Grid files,")[1].split("Colors and blocks")[0]
+    for item in FORMATS:
+        assert item.suffix in table
+        assert item.name.split()[0] in table
+
+
 def test_files_that_nobody_knows_name_those_that_are(tmp_path: Path) -> None:
     with pytest.raises(
         ValueError, match=r"house\.obj is no grid file .* MagicaVoxel \(\.vox\), OpenVDB .* File > Import"
