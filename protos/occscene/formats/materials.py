@@ -49,7 +49,7 @@ class MaterialGrid:
     Args:
         palette: what the file's materials are called together; choices of class are remembered for it.
         indices: (X, Y, Z) unsigned integers; 0 is empty, else 1 + the place in `materials`.
-        materials: those that occur.
+        materials: those of the file; some may occur nowhere.
         voxel_size: metres.
         world_from_grid: as of a `SemanticGrid`.
     """

@@ -30,6 +30,7 @@ _TYPES = {
 _ORDERS = {"binary_little_endian": "<", "binary_big_endian": ">", "ascii": "="}
 _LABELS = ("label", "class", "semantic", "scalar_label", "scalar_Label")
 _MAX_HEADER = 2**16
+_MAX_POINTS = 2**23
 _COMMENT = "comment occscene "
 
 
@@ -39,11 +40,12 @@ def write_ply(path: Path, grid: SemanticGrid) -> None:
     Objects are not stored.
 
     Raises:
-        ValueError: every voxel is empty.
+        ValueError: every voxel is empty, or more than 8 million are not.
     """
+    filled = np.count_nonzero(grid.labels != EMPTY)
+    if not 1 <= filled <= _MAX_POINTS:
+        raise ValueError(f"the grid has {filled:,} voxels that are not empty; a .ply file holds 1 to {_MAX_POINTS:,}")
     cells = np.argwhere(grid.labels != EMPTY)
-    if not len(cells):
-        raise ValueError("every voxel of the grid is empty; there is nothing to write")
     labels = grid.labels[tuple(cells.T)]
     colors = np.full((256, 3), 128, np.uint8)
     classes = taxonomy_named(grid.taxonomy, "taxonomy").classes
@@ -107,8 +109,8 @@ def _points(data: bytes) -> tuple[dict[str, NDArray[Any]], dict[str, Any]]:
         raise ValueError("it has a vertex property twice")
     if known and "label" not in {name for name, _ in fields}:
         raise ValueError("its points have no label")
-    if count > MAX_GRID_VOXELS:
-        raise ValueError(f"it has {count} points; the limit is {MAX_GRID_VOXELS}")
+    if count > _MAX_POINTS:
+        raise ValueError(f"it has {count} points; the limit is {_MAX_POINTS}")
     return _columns(data[start:], fields, count, order == "="), known
 
 

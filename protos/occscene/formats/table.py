@@ -150,7 +150,8 @@ def read_grid(
         return ReadGrid(content)
     known = taxonomy_named(taxonomy, "taxonomy")
     classes = classified(content, known, chosen(content.palette))
-    return ReadGrid(semantic_grid(content, classes, known), tuple(classes), content.palette)
+    occurring = tuple(item for item in classes if item.voxels)  # a palette may list what is nowhere
+    return ReadGrid(semantic_grid(content, classes, known), occurring, content.palette)
 
 
 def write_grid(path: Path, grid: SemanticGrid, key: str, mesh: TriangleMesh | None = None) -> None:

@@ -113,7 +113,13 @@ def test_litematica_s_regions_are_put_together(tmp_path: Path) -> None:
 def test_version_3_and_unknown_blocks(tmp_path: Path) -> None:
     """Version 3 nests its blocks; what nothing is known of is named with its count."""
     blocks = {
-        "Palette": {"minecraft:air": 0, "mod:gizmo[lit=true]": 1, "mod:gizmo[lit=false]": 2, "minecraft:oak_log": 3},
+        "Palette": {
+            "minecraft:air": 0,
+            "mod:gizmo[lit=true]": 1,
+            "mod:gizmo[lit=false]": 2,
+            "minecraft:oak_log": 3,
+            "mod:nowhere": 4,
+        },
         "Data": np.array([1, 2, 3, 0], np.uint8),
         "BlockEntities": [],
     }

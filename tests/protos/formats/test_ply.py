@@ -23,7 +23,7 @@ def test_what_is_written_is_read_back(tmp_path: Path, grid: SemanticGrid) -> Non
     grid = SemanticGrid(grid.labels, grid.voxel_size, POSE, grid.taxonomy)
     path = tmp_path / "grid.ply"
     if not grid.labels.any():
-        with pytest.raises(ValueError, match="nothing to write"):
+        with pytest.raises(ValueError, match=r"has 0 voxels that are not empty; a \.ply file holds 1 to 8,388,608"):
             write_ply(path, grid)
         return
     write_ply(path, grid)
@@ -31,6 +31,13 @@ def test_what_is_written_is_read_back(tmp_path: Path, grid: SemanticGrid) -> Non
     np.testing.assert_array_equal(back.labels, grid.labels)
     np.testing.assert_array_equal(back.world_from_grid, POSE)
     assert (back.voxel_size, back.taxonomy) == (grid.voxel_size, grid.taxonomy)
+
+
+def test_more_points_than_are_read_are_not_written(tmp_path: Path) -> None:
+    grid = SemanticGrid(np.ones((512, 512, 33), np.uint8), 0.2, POSE, "outdoor")
+    with pytest.raises(ValueError, match="has 8,650,752 voxels that are not empty"):
+        write_ply(tmp_path / "grid.ply", grid)
+    assert not (tmp_path / "grid.ply").exists()
 
 
 def test_plyfile_reads_what_is_written(tmp_path: Path) -> None:
@@ -78,8 +85,8 @@ HEAD = "ply\nformat ascii 1.0\nelement vertex {}\nproperty float x\nproperty flo
         ("ply\nformat ascii 1.0\n", "not a .ply file"),
         (HEAD.format(2) + "0 0 0\n1   0", "cut off: it has 5 numbers of 6"),
         (HEAD.format(2) + "0 0 0\n1 0 a", "is damaged"),
-        (HEAD.format(2**25), "33554432 points take more than 0 bytes"),
-        (HEAD.format(2**40), "has 1099511627776 points; the limit is 33554432"),
+        (HEAD.format(2**23), "8388608 points take more than 0 bytes"),
+        (HEAD.format(2**40), "has 1099511627776 points; the limit is 8388608"),
         (HEAD.format(3) + "0 0 0\n1 0 0\n2.4 0 0", "do not lie at even distances of 1"),
         (HEAD.format(2) + "0 0 0\nnan 0 0", "even distances"),
         (HEAD.format(3) + "0 0 0\n1 0 0\n600 0 0", "601 voxels along x; it must have 1 to 512"),
