@@ -87,6 +87,12 @@ def test_wrong_volumes_are_refused(openvdb: object, tmp_path: Path) -> None:
         path.write_bytes(data[:size])
         with pytest.raises(ValueError, match=r"cut\.vdb: "):
             read_vdb(path)
+    ids = openvdb.Int32Grid(0)  # type: ignore[attr-defined]
+    ids.name = "id"
+    ids.copyFromArray(np.array([[[0, 3], [12, 0]]], np.int32))
+    openvdb.write(str(path), [ids])  # type: ignore[attr-defined]
+    labels = read_grid(path, "outdoor", 9.0)
+    np.testing.assert_array_equal(labels.grid.labels, [[[0, 3], [12, 0]]])
     far = openvdb.Int32Grid(0)  # type: ignore[attr-defined]
     far.name = "id"
     accessor = far.getAccessor()

@@ -21,6 +21,8 @@ from occscene.taxonomy import SemanticClass, Taxonomy
 
 _Number = TypeVar("_Number", bound=np.generic)
 
+_LABEL = "label "
+
 _FALLBACK = {"indoor": "objs", "outdoor": "building"}
 """What a material becomes of which nothing is known."""
 
@@ -134,6 +136,11 @@ def unknown_materials(classes: Sequence[Classified]) -> str:
     return f"taken for {unknown[0].class_name}, since nothing is known of them: {first}{more}; choose their classes"
 
 
+def label_material(label: float) -> Material:
+    """The material of a label that no taxonomy explains; it is taken for the same number of the scene's taxonomy."""
+    return Material(f"{_LABEL}{label:g}", "")
+
+
 def color_key(color: tuple[int, int, int]) -> str:
     """What a color is remembered by."""
     return "#{:02x}{:02x}{:02x}".format(*color)
@@ -142,6 +149,9 @@ def color_key(color: tuple[int, int, int]) -> str:
 def _guess(material: Material, taxonomy: Taxonomy) -> str | None:
     if material.class_name in {entry.name for entry in taxonomy.classes[1:]}:
         return material.class_name
+    number = material.key.removeprefix(_LABEL)
+    if material.key.startswith(_LABEL) and number.isdecimal() and 1 <= int(number) < len(taxonomy):
+        return taxonomy.classes[int(number)].name
     by_word = word_class(material.name, taxonomy.name)
     if by_word is not None:
         return by_word

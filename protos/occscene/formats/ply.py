@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from occscene.formats.byte_reader import read_bounded
-from occscene.formats.materials import Material, MaterialGrid, color_key
+from occscene.formats.materials import Material, MaterialGrid, color_key, label_material
 from occscene.grid import EMPTY, SemanticGrid, check_grid_shape, check_labels
 from occscene.limits import MAX_GRID_VOXELS
 from occscene.rigid import transform_points
@@ -194,7 +194,7 @@ def _materials(points: dict[str, NDArray[Any]]) -> tuple[NDArray[np.int64], tupl
     label = next((name for name in _LABELS if name in points), None)
     if label is not None:
         values, numbers = np.unique(points[label], return_inverse=True)
-        materials = tuple(Material(f"label {value:g}", "") for value in values.tolist())
+        materials = tuple(map(label_material, values.tolist()))
     elif {"red", "green", "blue"} <= points.keys():
         colors = [_color(points[name]) for name in ("red", "green", "blue")]
         values, numbers = np.unique(colors[0] << 16 | colors[1] << 8 | colors[2], return_inverse=True)

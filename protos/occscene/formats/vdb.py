@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from occscene.formats.byte_reader import ByteReader, read_bounded
-from occscene.formats.materials import Material, MaterialGrid, looked_up
+from occscene.formats.materials import Material, MaterialGrid, label_material, looked_up
 from occscene.grid import EMPTY, UNKNOWN, SemanticGrid, check_grid_shape, check_labels
 from occscene.rigid import Float64Array
 from occscene.taxonomy import taxonomy_named
@@ -141,8 +141,7 @@ def _foreign(grids: list[Any], are_labels: bool) -> MaterialGrid:
         present = [label for label in np.flatnonzero(_counts(labels)).tolist() if label != EMPTY]
         number_of = np.zeros(256, np.uint8)
         number_of[present] = np.arange(1, len(present) + 1)
-        materials = tuple(Material(f"label {label}", "") for label in present)
-        return MaterialGrid("vdb", looked_up(number_of, labels), materials, size, pose)
+        return MaterialGrid("vdb", looked_up(number_of, labels), tuple(map(label_material, present)), size, pose)
     filled = np.zeros(shape, np.uint16)
     for number, grid in enumerate(grids, 1):
         if not np.allclose(_placed(grid)[1], _placed(grids[0])[1]) or _placed(grid)[0] != size:

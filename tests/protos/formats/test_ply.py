@@ -75,6 +75,14 @@ def test_plyfile_s_points_are_voxels(order: str, tmp_path: Path) -> None:
     assert sorted(item.material.key for item in read.materials) == ["#1e77b5", "#2ba02b"]
 
 
+def test_labels_without_a_taxonomy_are_the_scene_s(tmp_path: Path) -> None:
+    text = HEAD.replace("end_header", "property int label\nend_header").format(3) + "0 0 0 4\n1 0 0 40\n1 1 0 1\n"
+    (tmp_path / "points.ply").write_text(text)
+    read = read_grid(tmp_path / "points.ply", "outdoor", 9.0)
+    known = [(item.material.key, item.class_name, item.is_known) for item in read.materials]
+    assert known == [("label 1", "car", True), ("label 4", "truck", True), ("label 40", "building", False)]
+
+
 HEAD = "ply\nformat ascii 1.0\nelement vertex {}\nproperty float x\nproperty float y\nproperty float z\nend_header\n"
 
 
