@@ -49,7 +49,7 @@ def test_blender_shows_the_fog_where_the_voxels_are(openvdb: object, tmp_path: P
     volume = bpy.data.volumes.new("grid")
     volume.filepath = str(tmp_path / "grid.vdb")
     assert volume.grids.load()
-    assert {(item.name, item.data_type) for item in volume.grids} == {("class", "INT"), ("density", "FLOAT")}
+    assert {(item.name, item.data_type) for item in volume.grids} == {("class", "FLOAT"), ("density", "FLOAT")}
     obj = bpy.data.objects.new("grid", volume)
     bpy.context.scene.collection.objects.link(obj)
     bpy.context.view_layer.update()

@@ -1,8 +1,8 @@
 """Grids as OpenVDB's `.vdb`, for Houdini and for Blender's own volumes, through the `openvdb` module that Blender has.
 
-Written are `class` (int32, the labels) and `density` (fog, 1 where something is). Of other programs' files the labels
-are taken from an integer grid; level sets and fogs are materials, known by their names. A voxel's index is at its
-middle, as in OpenVDB.
+Written are `class` (the labels) and `density` (fog, 1 where something is), both float, since not every build of the
+module has integer grids. Of other programs' files the labels are taken from an integer grid; level sets and fogs are
+materials, known by their names. A voxel's index is at its middle, as in OpenVDB.
 """
 
 from __future__ import annotations
@@ -26,6 +26,14 @@ _LABELS = "class"
 _KNOWN = "occscene"
 """Metadata of OccScene's own grids: JSON with shape, voxel_size, world_from_grid and taxonomy."""
 
+_KINDS = {
+    "BoolGrid": np.bool_,
+    "FloatGrid": np.float32,
+    "DoubleGrid": np.float64,
+    "Int32Grid": np.int32,
+    "Int64Grid": np.int64,
+}
+
 _OLDEST_VERSION = 222
 
 _THRESHOLD = 0.5
@@ -46,8 +54,8 @@ def write_vdb(path: Path, grid: SemanticGrid) -> None:
     world_from_index = grid.world_from_grid @ np.diag([*[grid.voxel_size] * 3, 1.0])
     world_from_index[:3, 3] = grid.voxel_centers(np.zeros(3, np.int64))
     transform = openvdb.createLinearTransform(world_from_index.T.tolist())  # OpenVDB's points are rows
-    labels = openvdb.Int32Grid(EMPTY)
-    labels.copyFromArray(grid.labels.astype(np.int32))
+    labels = openvdb.FloatGrid(float(EMPTY))
+    labels.copyFromArray(grid.labels.astype(np.float32))
     labels.name, labels.transform, labels[_KNOWN] = _LABELS, transform, json.dumps(known)
     fog = openvdb.FloatGrid(0.0)
     fog.copyFromArray(((grid.labels != EMPTY) & (grid.labels != UNKNOWN)).astype(np.float32))
@@ -65,17 +73,17 @@ def read_vdb(path: Path) -> SemanticGrid | MaterialGrid:
     openvdb = _openvdb()
     try:
         _check_whole(read_bounded(path))
-        names = [(item.name, type(item).__name__) for item in openvdb.readAllGridMetadata(str(path))]
+        heads = openvdb.readAllGridMetadata(str(path))
+        names = [(item.name, type(item).__name__) for item in heads]
+        own = [item.name for item in heads if _KNOWN in item.metadata]
         whole = [name for name, kind in names if kind.startswith(("Int32", "Int64"))]
         real = [name for name, kind in names if kind.startswith(("Float", "Double", "Bool"))]
-        chosen = [_LABELS] if _LABELS in whole else whole[:1] or real
+        chosen = own[:1] or whole[:1] or real
         if not chosen:
             held = ", ".join(f"{name} ({kind})" for name, kind in names) or "no grid"
             raise ValueError(f"it holds {held[:200]}; an integer grid of classes, a fog or a level set is needed")
         grids = [openvdb.read(str(path), name) for name in chosen]
-        if _KNOWN in grids[0].metadata:
-            return _own(grids[0])
-        return _foreign(grids, whole[:1] == chosen or _LABELS in chosen)
+        return _own(grids[0]) if own else _foreign(grids, bool(whole))
     except FileNotFoundError:
         raise
     except (ValueError, OSError, LookupError, TypeError, RuntimeError) as error:
@@ -120,7 +128,7 @@ def _own(grid: Any) -> SemanticGrid:
     low, high = (np.array(corner) for corner in grid.evalActiveVoxelBoundingBox())
     if grid.activeVoxelCount() and ((low < 0).any() or (high >= shape).any()):
         raise ValueError(f"its voxels {low.tolist()} to {high.tolist()} lie outside its shape {shape}")
-    labels = _labels(_dense(grid, (0, 0, 0), shape, np.int32))
+    labels = _labels(_dense(grid, (0, 0, 0), shape))
     check_labels(labels, taxonomy, _LABELS)
     return SemanticGrid(labels, size, pose, taxonomy.name)
 
@@ -137,7 +145,7 @@ def _foreign(grids: list[Any], are_labels: bool) -> MaterialGrid:
     first = tuple(low.tolist())
     pose[:3, 3] += pose[:3, :3] @ ((low - 0.5) * size)
     if are_labels:
-        labels = _labels(_dense(grids[0], first, shape, np.int32))
+        labels = _labels(_dense(grids[0], first, shape))
         present = [label for label in np.flatnonzero(_counts(labels)).tolist() if label != EMPTY]
         number_of = np.zeros(256, np.uint8)
         number_of[present] = np.arange(1, len(present) + 1)
@@ -147,7 +155,7 @@ def _foreign(grids: list[Any], are_labels: bool) -> MaterialGrid:
         if not np.allclose(_placed(grid)[1], _placed(grids[0])[1]) or _placed(grid)[0] != size:
             raise ValueError(f"{grid.name!r} has other voxels than {grids[0].name!r}; resample them alike")
         is_level_set = str(grid.gridClass).lower().replace(" ", "_").endswith("level_set")
-        values = _dense(grid, first, shape, np.float32)
+        values = _dense(grid, first, shape)
         filled[values < 0 if is_level_set else values > _THRESHOLD] = number
     return MaterialGrid("vdb", filled, tuple(Material(f"volume {g.name}", g.name) for g in grids), size, pose)
 
@@ -158,15 +166,14 @@ def _counts(labels: NDArray[np.uint8]) -> NDArray[np.int64]:
 
 
 def _labels(values: NDArray[Any]) -> NDArray[np.uint8]:
-    if values.min() < 0 or values.max() > UNKNOWN:
-        raise ValueError(f"its classes are {values.min()} to {values.max()}; they must be 0 to {UNKNOWN}")
+    if not (values.min() >= 0 and values.max() <= UNKNOWN and (values == np.rint(values)).all()):
+        raise ValueError(f"its classes are {values.min()} to {values.max()}; they must be 0 to {UNKNOWN}, and whole")
     return values.astype(np.uint8)
 
 
-def _dense(grid: Any, first: tuple[int, ...], shape: tuple[int, ...], kind: type) -> NDArray[Any]:
+def _dense(grid: Any, first: tuple[int, ...], shape: tuple[int, ...]) -> NDArray[Any]:
     """The values of a box as an array, in the kind of number that the grid has."""
-    kinds = {"BoolGrid": np.bool_, "DoubleGrid": np.float64, "Int64Grid": np.int64}
-    values: NDArray[Any] = np.zeros(shape, kinds.get(type(grid).__name__, kind))
+    values: NDArray[Any] = np.zeros(shape, _KINDS[type(grid).__name__])
     grid.copyToArray(values, ijk=first)
     return values
 
