@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 from pathlib import Path
 
 import numpy as np
@@ -254,3 +255,23 @@ def test_what_is_no_nyu_file_is_refused(tmp_path: Path) -> None:
     np.savez(tmp_path / "a.npz", target_lr=np.full((60, 36, 60), 12, np.uint8))
     with pytest.raises(ValueError, match="target_lr has the class 12; taxonomy 'indoor' has 0 to 11"):
         read_grid(tmp_path / "a.npz", "indoor", 0.1)
+
+
+def test_data_sets_files_cut_off_anywhere_are_refused(tmp_path: Path) -> None:
+    rng = np.random.default_rng(7)
+    np.save(tmp_path / "a.npy", np.column_stack([rng.integers(0, 16, (50, 3)), rng.integers(0, 17, 50)]))
+    raw = np.zeros((240, 144, 240), np.uint8)
+    raw[50:60, 20:40, 30:200] = 6
+    save_nyu(tmp_path / "a.bin", raw)
+    for suffix in (".npy", ".bin"):
+        data = (tmp_path / f"a{suffix}").read_bytes()
+        path = tmp_path / f"cut{suffix}"
+        for size in range(0, len(data), max(1, len(data) // 100)):
+            path.write_bytes(data[:size])
+            with pytest.raises(ValueError, match=r"cut\."):
+                read_grid(path, "indoor", 0.1)
+    header = io.BytesIO()
+    np.lib.format.write_array_header_1_0(header, {"descr": "<i8", "fortran_order": False, "shape": (2**33, 4)})
+    (tmp_path / "huge.npy").write_bytes(header.getvalue())
+    with pytest.raises(ValueError, match="bytes; the limit is 134217728"):
+        read_grid(tmp_path / "huge.npy", "indoor", 0.1)
