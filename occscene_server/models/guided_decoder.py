@@ -1,0 +1,189 @@
+"""The guided decoder: G-buffers at the image's size, words for each object and, if there are any, latents to a view.
+
+Geometry and words come exactly, so the network only shades and textures. A small network at every pixel reads the
+surface's waves and noise as its object's words say (features modulated by object, as FiLM, arXiv 1709.07871); a UNet
+whose blocks are modulated by the buffers (as SPADE, arXiv 1903.07291) and by the scene's words adds light and form.
+Normalisation is over the channels of one pixel, so a pixel depends on what is near it and on no size of image.
+OccScene's own.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from itertools import pairwise
+
+import torch
+import torch.nn.functional as F
+from diffusers import ConfigMixin, ModelMixin
+from diffusers.configuration_utils import register_to_config
+from torch import Tensor, nn
+
+from occscene_server.models.object_words import ObjectTable, ObjectWords
+from occscene_server.models.pixel_features import CODE_CHANNELS, FEATURES
+
+HINT_CHANNELS = 4
+_SCENE_CHANNELS = 128
+PIXEL_MULTIPLE = 16
+"""Pixels along a side of what the deepest level sees as one; other sides are padded to multiples."""
+
+
+class ModulatedBlock(nn.Module):
+    """x + conv(silu(norm(conv(silu(modulated(norm(x))))))), modulated by the scene and by maps.
+
+    Args:
+        channels: of `x`.
+        maps: channels of the maps that modulate every pixel; 0 for none.
+    """
+
+    def __init__(self, channels: int, maps: int = 0) -> None:
+        super().__init__()
+        self.scene = nn.Linear(_SCENE_CHANNELS, 2 * channels)
+        self.maps = nn.Conv2d(maps, 2 * channels, 1) if maps else None
+        self.first = nn.Conv2d(channels, channels, 3, padding=1)
+        self.norm = PixelNorm(channels)
+        self.last = nn.Conv2d(channels, channels, 3, padding=1)
+        nn.init.zeros_(self.last.weight)
+        nn.init.zeros_(self.last.bias)  # type: ignore[arg-type]
+
+    def forward(self, x: Tensor, scene: Tensor, maps: Tensor | None = None) -> Tensor:
+        """(N, C, h, w), (N, scene), (N, maps, h, w) to (N, C, h, w)."""
+        modulation = self.scene(scene)[:, :, None, None]
+        if self.maps is not None:
+            modulation = modulation + self.maps(maps)
+        scale, shift = modulation.chunk(2, 1)
+        hidden = F.silu(pixel_norm(x) * (1 + scale) + shift)
+        result: Tensor = x + self.last(F.silu(self.norm(self.first(hidden))))
+        return result
+
+
+def pixel_norm(x: Tensor, weight: Tensor | None = None, bias: Tensor | None = None) -> Tensor:
+    """Images (N, C, h, w) with mean 0 and deviation 1 over the channels of each pixel."""
+    return F.layer_norm(x.movedim(1, -1), (x.shape[1],), weight, bias).movedim(-1, 1)
+
+
+class PixelNorm(nn.Module):
+    """`pixel_norm` with a weight and a bias for each channel."""
+
+    def __init__(self, channels: int) -> None:
+        super().__init__()
+        self.weight, self.bias = nn.Parameter(torch.ones(channels)), nn.Parameter(torch.zeros(channels))
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(N, C, h, w) to the same."""
+        return pixel_norm(x, self.weight.to(x.dtype), self.bias.to(x.dtype))
+
+
+class GuidedDecoder(ModelMixin, ConfigMixin):
+    """Views from buffers, words and latents.
+
+    Args:
+        classes: of the taxonomy, empty included.
+        latent_channels: of the latents that it may get, at 1/8 of the size of the view that they stand for.
+        widths: at 1/2, 1/4, 1/8 and 1/16 of the image's size.
+        pixel_width: of the network at every pixel.
+        text_dim: width of token states.
+        word_channels: of what is read of an object's text.
+    """
+
+    @register_to_config
+    def __init__(
+        self,
+        classes: int = 12,
+        latent_channels: int = 12,
+        widths: Sequence[int] = (48, 80, 128, 192),
+        pixel_width: int = 32,
+        text_dim: int = 384,
+        word_channels: int = 64,
+    ) -> None:
+        super().__init__()
+        self.words = ObjectWords(text_dim, word_channels)
+        self.facts = nn.Linear(HINT_CHANNELS + CODE_CHANNELS, word_channels)
+        self.kinds = nn.Embedding(classes, word_channels)
+        self.painting = nn.Linear(word_channels, 2 * pixel_width)
+
+        self.scene_words = nn.Linear(word_channels + text_dim + 2, _SCENE_CHANNELS)
+
+        self.surface = nn.Conv2d(FEATURES, pixel_width, 1)
+        self.material = nn.Conv2d(pixel_width, pixel_width, 1)
+        self.latents = nn.Conv2d(latent_channels, widths[2], 1, bias=False)
+        sizes = [pixel_width, *widths]
+        self.down = nn.ModuleList(nn.Conv2d(a, b, 2, stride=2) for a, b in pairwise(sizes))
+        self.inward = nn.ModuleList(ModulatedBlock(width) for width in widths)
+        self.middle = ModulatedBlock(widths[-1])
+        self.up = nn.ModuleList(nn.Conv2d(b, 4 * a, 1) for a, b in pairwise(widths))
+        self.outward = nn.ModuleList(ModulatedBlock(width, width) for width in widths[:-1])
+        self.light = nn.Conv2d(widths[0], 4 * 6, 1)
+        self.texture = nn.Conv2d(pixel_width, 3, 1)
+
+    def paint(self, table: ObjectTable) -> Tensor:
+        """What is laid on the pixels of each object, (R * classes, C): row r * classes + c for its parts of class c."""
+        said = self.words(table.names, table.texts, table.text_of)
+        objects = said + self.facts(torch.cat([table.hints, table.codes], -1))
+        both = objects[:, None] + self.kinds.weight
+        painted: Tensor = self.painting(F.silu(both)).flatten(0, 1)
+        return painted
+
+    def scene(self, table: ObjectTable, level: Tensor, given: Tensor) -> Tensor:
+        """What modulates all pixels of a view, (N, C); `level` and `given` are those of `forward`."""
+        texts = table.texts
+        said = self.words(table.light.expand(len(table.prompt_of), -1), texts, table.prompt_of)
+        own = (texts.owner == table.prompt_of[:, None]).to(texts.states.dtype)
+        mean = own @ texts.states / own.sum(1, keepdim=True).clamp_min(1)
+        facts = torch.stack([given, given * level], 1)
+        result: Tensor = F.silu(self.scene_words(torch.cat([said, mean, facts], 1)))
+        return result
+
+    def forward(
+        self,
+        features: Tensor,
+        rows: Tensor,
+        table: ObjectTable,
+        latents: Tensor | None,
+        level: Tensor,
+        given: Tensor,
+    ) -> Tensor:
+        """Draws N views.
+
+        Args:
+            features: (N, `FEATURES`, h, w) of `pixel_features`.
+            rows: (N, h, w) int64, what each pixel shows: row of the table times the number of classes, plus class.
+            table: of the objects.
+            latents: (N, latent_channels, h', w') normalised, of what the maps show, at any resolution; None for none.
+            level: (N,) noise in the latents: 0 for none, 1 for nothing else.
+            given: (N,) 1 where the latents count, 0 where they do not.
+
+        Returns:
+            (N, 3, h, w) sRGB, about [-1, 1].
+        """
+        painted, scene = self.paint(table), self.scene(table, level, given)
+        height, width = features.shape[-2:]
+        features, rows = _padded(features), _padded(rows)
+        scale, shift = F.embedding(rows, painted).movedim(-1, 1).chunk(2, 1)
+        surface = self.surface(features.contiguous(memory_format=torch.channels_last))
+        pixels = F.silu(self.material(F.silu(surface * (1 + scale) + shift)))
+        x, maps = pixels, []
+        for depth, (down, block) in enumerate(zip(self.down, self.inward, strict=True)):
+            x = down(x)
+            if depth == 2 and latents is not None:
+                cells = (-(-height // 8), -(-width // 8))  # those that are padding have no latents of their own
+                told = F.interpolate(self.latents(latents), cells, mode="bilinear", align_corners=False)
+                x = x + _padded(told, 2) * given[:, None, None, None].to(told.dtype)
+            x = block(x, scene)
+            maps.append(x)
+        x = self.middle(x, scene)
+        for finer in (2, 1, 0):
+            x = F.pixel_shuffle(self.up[finer](x), 2) + maps[finer]
+            x = self.outward[finer](x, scene, maps[finer])
+        gain, light = F.pixel_shuffle(self.light(x), 2).chunk(2, 1)
+        result: Tensor = self.texture(pixels) * (1 + gain) + light
+        return result[..., :height, :width]
+
+
+def _padded(maps: Tensor, multiple: int = PIXEL_MULTIPLE) -> Tensor:
+    """Maps (..., h, w) with their last row and column repeated up to a multiple of pixels."""
+    for dim in (-2, -1):
+        side = maps.shape[dim]
+        if side % multiple:
+            index = torch.arange(side + -side % multiple, device=maps.device).clamp_max(side - 1)
+            maps = maps.index_select(dim, index)
+    return maps
