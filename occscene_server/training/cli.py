@@ -23,6 +23,7 @@ from occscene_server.pipelines.occscene import OccScenePipeline
 from occscene_server.pipelines.prediction import flow_scheduler
 from occscene_server.terminal import say
 from occscene_server.training.autoencoder_stage import reconstruction_scores, train_autoencoder
+from occscene_server.training.decoder_stage import decoder, decoder_adversarial
 from occscene_server.training.denoiser_stage import LatentScenes, denoiser_loss, validation_loss
 from occscene_server.training.detail_stage import DetailScene, detail_loss, detail_scenes, explained_detail
 from occscene_server.training.generated_views import generate_views
@@ -44,6 +45,8 @@ from occscene_server.training.stable_diffusion_cli import sd
 train_app = typer.Typer(help="Train the model on rendered scenes.", no_args_is_help=True)
 train_app.command()(layout)
 train_app.command()(parts)
+train_app.command()(decoder)
+train_app.command()(decoder_adversarial)
 train_app.command()(sd)
 
 DataOption = Annotated[Path, typer.Option(help="Folder that `occscene-server studio render` filled.")]

@@ -122,16 +122,27 @@ def write_scene(root: Path, scene: RenderedScene) -> Path:
 
 def read_scene(folder: Path) -> RenderedScene:
     """Reads what `write_scene` wrote, without the meshes, which `read_meshes` reads."""
-    facts = json.loads((folder / "scene.json").read_text(encoding="utf-8"))
-    info = SceneInfo(**(facts | {"items": tuple(facts["items"])}))
+    info = read_info(folder)
     occupancy, blockout = read_grids(folder)
     cameras = read_cameras(folder)
-    views = np.stack([read_view(folder / f"view_{i}.webp") for i in range(len(cameras))])
+    views = read_views(folder)
     items = None
     if (folder / "items.npz").exists():
         with np.load(folder / "items.npz", allow_pickle=False) as members:
             items = members["items"]
     return RenderedScene(info, occupancy, blockout, cameras, views, items)
+
+
+def read_info(folder: Path) -> SceneInfo:
+    """What the `scene.json` of a stored scene says."""
+    facts = json.loads((folder / "scene.json").read_text(encoding="utf-8"))
+    return SceneInfo(**(facts | {"items": tuple(facts["items"])}))
+
+
+def read_views(folder: Path) -> NDArray[np.uint8]:
+    """(views, height, width, 3) sRGB of a stored scene, in the order of its cameras."""
+    count = len(list(folder.glob("view_*.webp")))
+    return np.stack([read_view(folder / f"view_{i}.webp") for i in range(count)])
 
 
 def read_cameras(folder: Path) -> tuple[PinholeCamera, ...]:

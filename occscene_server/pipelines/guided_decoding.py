@@ -1,0 +1,198 @@
+"""Views from G-buffers and words by the guided decoder, with latents of the diffusion model or, as a draft, without."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from occscene.grid import EMPTY, SemanticGrid
+from occscene.taxonomy import TAXONOMIES
+from torch import Tensor
+from transformers import PreTrainedModel, PreTrainedTokenizerBase
+
+from occscene_server.geometry.cameras import CameraTensors
+from occscene_server.geometry.gbuffer import GBuffer
+from occscene_server.geometry.grids import LABELS, GridTensors, VolumeTensors
+from occscene_server.geometry.guidance import srgb_from_linear
+from occscene_server.models.guided_decoder import GuidedDecoder
+from occscene_server.models.object_words import LIGHT, ObjectTable, Texts, base_name
+from occscene_server.models.pixel_features import object_codes, pixel_features
+from occscene_server.models.precision import fast_autocast
+from occscene_server.models.text import encode_prompts
+
+_TEXTS_AT_ONCE = 16
+
+_SAYING_NOTHING = frozenset(
+    {"", "cube", "plane", "circle", "sphere", "icosphere", "cylinder", "cone", "torus", "grid", "mesh", "object"}
+)
+
+
+MOST_TOLD = 500
+"""Objects of a scene that have words, hint and code of their own; of more the largest."""
+
+
+@dataclass(frozen=True)
+class ToldObjects:
+    """What is said of the objects of B scenes.
+
+    Args:
+        table: for one view of each.
+        rows: (B, N + 1) int64, the row of the table of each row of the scene's hints; those that are not told apart
+            share the row of what is no object.
+    """
+
+    table: ObjectTable
+    rows: Tensor
+
+
+@dataclass(frozen=True)
+class SceneWords:
+    """What is said of a scene.
+
+    Args:
+        prompt: of the whole of it, its light included.
+        names: of the objects, in the order of the grid's table; a class's name where the artist gave none.
+        phrases: "a mustard velvet sofa"; "" where the prompt decides.
+    """
+
+    prompt: str
+    names: Sequence[str]
+    phrases: Sequence[str]
+
+
+def scene_words(prompt: str, grid: SemanticGrid) -> SceneWords:
+    """What is said of a blockout's scene; what is called as Blender calls its primitives goes by its class."""
+    names = [base_name(item.name) for item in grid.objects]
+    if not _SAYING_NOTHING.isdisjoint(names):
+        classes = _class_names(grid)
+        names = [
+            classes.get(item.id, name) if name in _SAYING_NOTHING else name
+            for name, item in zip(names, grid.objects, strict=True)
+        ]
+    return SceneWords(prompt, names, [item.prompt for item in grid.objects])
+
+
+def _class_names(grid: SemanticGrid) -> dict[int, str]:
+    """By id the class that most voxels of an object have, of those that have any."""
+    if grid.instances is None:
+        return {}
+    known = TAXONOMIES[grid.taxonomy].classes
+    owned = (grid.instances != 0) & (grid.labels != EMPTY) & (grid.labels < len(known))
+    keys = grid.instances[owned].astype(np.int64) * LABELS + grid.labels[owned]
+    pairs, counts = np.unique(keys, return_counts=True)
+    rising = pairs[np.argsort(counts, kind="stable")].tolist()
+    return {pair // LABELS: known[pair % LABELS].name for pair in rising}
+
+
+@torch.no_grad()
+def decode_guided(
+    decoder: GuidedDecoder,
+    objects: ToldObjects,
+    buffer: GBuffer,
+    cameras: CameraTensors,
+    volume: VolumeTensors,
+    seeds: Tensor,
+    latents: Tensor | None = None,
+) -> Tensor:
+    """Draws B scenes as a camera each sees them, at the buffers' size.
+
+    The same arguments give the same bytes; what is drawn on a surface is bound to it and so agrees between views.
+
+    Args:
+        decoder: in evaluation mode.
+        objects: of the scenes.
+        buffer: (B, 1, ...) at any size and aspect.
+        cameras: of the same views.
+        volume: where the scenes stand.
+        seeds: (B,) int64 of what neither words nor latents decide.
+        latents: (B, channels, h, w) normalised, of the same views at any resolution; None draws a draft from buffers
+            and words.
+
+    Returns:
+        (B, 3, h, w) sRGB in [-1, 1], float32.
+    """
+    features = pixel_features(buffer, cameras, volume, seeds)[:, 0]
+    scenes = torch.arange(len(seeds), device=seeds.device)[:, None, None]
+    shown = objects.rows[scenes, buffer.objects[:, 0]] * decoder.config.classes + buffer.labels[:, 0]
+    given = torch.full((len(seeds),), float(latents is not None), device=seeds.device)
+    with fast_autocast(seeds.device):
+        drawn = decoder(features, shown, objects.table, latents, torch.zeros_like(given), given)
+    return drawn.float().clamp(-1, 1)
+
+
+@torch.no_grad()
+def told_objects(
+    encoder: PreTrainedModel,
+    tokenizer: PreTrainedTokenizerBase,
+    grids: GridTensors,
+    words: Sequence[SceneWords],
+    seeds: Tensor,
+) -> ToldObjects:
+    """What is said of the objects of B scenes, of which one view each is drawn at a time.
+
+    Args:
+        encoder, tokenizer: of the text, as the decoder was trained with.
+        grids: whose objects have color hints.
+        words: of each scene.
+        seeds: (B,) int64, as of `decode_guided`.
+    """
+    device = grids.hints.device
+    scenes = torch.arange(len(words), device=device)[:, None]
+    chosen = _most_told(grids)
+    count = chosen.shape[1]
+    rows = (scenes * count).expand(-1, grids.hints.shape[1]).clone()
+    rows[scenes, chosen] = scenes * count + torch.arange(count, device=device)
+    codes = object_codes(seeds, grids.hints.shape[1])[scenes, chosen].flatten(0, 1)
+    hints = grids.hints[scenes, chosen].flatten(0, 1)
+    colors = (2 * srgb_from_linear(hints[:, :3]) - 1) * hints[:, 3:]
+
+    texts = dict.fromkeys(scene.prompt for scene in words)
+    names, text_of = [], []
+    for scene, its_rows in zip(words, chosen.tolist(), strict=True):
+        for row in its_rows:
+            told = 0 < row <= len(scene.names)
+            names.append(scene.names[row - 1] if told else "")
+            text_of.append(scene.phrases[row - 1] or scene.prompt if told else scene.prompt)
+    texts |= dict.fromkeys(text_of)
+    number = {text: index for index, text in enumerate(texts)}
+    states = _token_states(encoder, tokenizer, [LIGHT, *names, *number])
+    means = {text: own.mean(0) for text, own in states.items()} | {"": torch.zeros(encoder.config.hidden_size)}
+    said = [states[text] for text in number]
+    owner = torch.repeat_interleave(torch.arange(len(said)), torch.tensor([len(own) for own in said]))
+    table = ObjectTable(
+        torch.stack([means[name] for name in names]).to(device),
+        torch.tensor([number[text] for text in text_of], device=device),
+        torch.cat([colors, hints[:, 3:]], 1),
+        codes,
+        torch.tensor([number[scene.prompt] for scene in words], device=device),
+        means[LIGHT].to(device),
+        Texts(torch.cat(said).to(device), owner.to(device)),
+    )
+    return ToldObjects(table, rows)
+
+
+def _most_told(grids: GridTensors) -> Tensor:
+    """The rows (B, R) of hints that are told apart: 0 for no object, and the objects, of too many the largest."""
+    batch, rows = grids.hints.shape[:2]
+    every = torch.arange(rows, device=grids.hints.device).expand(batch, -1)
+    if rows <= MOST_TOLD + 1 or grids.instances is None:
+        return every[:, : MOST_TOLD + 1]
+    sizes = torch.stack([scene.flatten().bincount(minlength=rows) for scene in grids.instances])
+    sizes[:, 0] = sizes.max() + 1
+    return sizes.argsort(dim=1, descending=True, stable=True)[:, : MOST_TOLD + 1]
+
+
+def _token_states(
+    encoder: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, texts: Sequence[str]
+) -> dict[str, Tensor]:
+    """The states (tokens, width) of each text on the CPU; those of like length are encoded together."""
+    found: dict[str, Tensor] = {}
+    order = sorted(set(texts), key=len)
+    for first in range(0, len(order), _TEXTS_AT_ONCE):
+        some = order[first : first + _TEXTS_AT_ONCE]
+        with fast_autocast(encoder.device):
+            states, mask = encode_prompts(encoder, tokenizer, some, pad_to_limit=False)
+        found |= {text: own[there].float().cpu() for text, own, there in zip(some, states, mask, strict=True)}
+    return found

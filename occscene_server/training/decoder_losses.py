@@ -1,0 +1,74 @@
+"""What the guided decoder and its discriminator are trained with."""
+
+from __future__ import annotations
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from occscene_server.models.segmenting_discriminator import SegmentingDiscriminator
+
+CONSISTENCY = 10.0
+"""Weight of LabelMix, as in OASIS."""
+_YCBCR = ((0.299, 0.587, 0.114), (-0.168736, -0.331264, 0.5), (0.5, -0.418688, -0.081312))
+
+
+def reconstruction_loss(views: Tensor, target: Tensor) -> Tensor:
+    """L1 on YCbCr, and on its gradients at two scales: with luma alone saturated colors bleed at edges.
+
+    Args:
+        views, target: (N, 3, h, w) sRGB in [-1, 1].
+    """
+    error = torch.einsum("kc,nchw->nkhw", torch.tensor(_YCBCR, device=views.device), views.float() - target)
+    loss = error.abs().mean()
+    for scale in (1, 2):
+        coarse = F.avg_pool2d(error, scale)
+        loss = loss + scale / 2 * (coarse.diff(dim=2).abs().mean() + coarse.diff(dim=3).abs().mean())
+    return loss * 3
+
+
+def segmentation_loss(logits: Tensor, kinds: Tensor, weights: Tensor) -> Tensor:
+    """Cross-entropy of kinds (N, h, w), each counting by its weight (kinds + 1,), over the mean weight's pixels."""
+    return F.cross_entropy(logits.float(), kinds, weights, reduction="sum") / kinds.numel()
+
+
+def decoder_loss(discriminator: SegmentingDiscriminator, views: Tensor, kinds: Tensor, weights: Tensor) -> Tensor:
+    """What pulls generated views to where each pixel is taken for its kind; the discriminator gets no gradient."""
+    parameters = list(discriminator.parameters())
+    for parameter in parameters:
+        parameter.requires_grad_(False)
+    logits = discriminator(views)
+    for parameter in parameters:
+        parameter.requires_grad_(True)
+    return segmentation_loss(logits, kinds, weights)
+
+
+def discriminator_loss(
+    discriminator: SegmentingDiscriminator,
+    real: Tensor,
+    generated: Tensor,
+    kinds: Tensor,
+    weights: Tensor,
+    generator: torch.Generator,
+) -> Tensor:
+    """Real pixels are of their kind, generated ones of the last class, and a mixture along kinds is both (LabelMix).
+
+    Args:
+        discriminator: that is trained.
+        real, generated: (N, 3, h, w) views of the same places; no gradient reaches the decoder.
+        kinds: (N, h / 2, w / 2) of the real views.
+        weights: (kinds + 1,).
+        generator: decides which kinds the mixture takes from which view.
+    """
+    generated = generated.detach()
+    taken = torch.rand(len(real), len(weights), generator=generator).to(real.device) < 0.5
+    mask = taken.gather(1, kinds.flatten(1)).view_as(kinds)[:, None]
+    mixed = torch.where(F.interpolate(mask.float(), scale_factor=2.0) > 0.5, real, generated)
+    of_real, of_generated, of_mixed = discriminator(torch.cat([real, generated, mixed])).float().chunk(3)
+    fake = torch.full_like(kinds, discriminator.generated)
+    consistency = (of_mixed - torch.where(mask, of_real, of_generated)).square().mean()
+    return (
+        segmentation_loss(of_real, kinds, weights)
+        + segmentation_loss(of_generated, fake, weights)
+        + CONSISTENCY * consistency
+    )

@@ -1,0 +1,357 @@
+"""Crops of rendered rooms beside their G-buffers, drawn as they are needed.
+
+A window of rooms is held in memory, ready to be looked at by ray casting; now and then one leaves it and one enters.
+What a step sees depends on the seed and the step's number alone.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import Literal
+
+import numpy as np
+import torch
+from occscene.taxonomy import INDOOR
+from torch import Tensor
+from transformers import PreTrainedModel, PreTrainedTokenizerBase
+
+from occscene_server.data.scene_mesh import read_mesh
+from occscene_server.geometry.cameras import CameraTensors
+from occscene_server.geometry.gbuffer import GBuffer
+from occscene_server.geometry.grids import GridTensors, VolumeTensors
+from occscene_server.geometry.guidance import srgb_from_linear
+from occscene_server.geometry.mesh_gbuffer import RayScene, mesh_gbuffer
+from occscene_server.geometry.voxel_gbuffer import voxel_gbuffer
+from occscene_server.models.autoencoder import SceneAutoencoder
+from occscene_server.models.object_words import LIGHT, ObjectTable, Texts, base_name
+from occscene_server.models.pixel_features import object_codes, pixel_features
+from occscene_server.models.text import load_minilm
+from occscene_server.training.dataset import list_scenes, read_info, read_scene, split_of
+from occscene_server.training.latent_store import LatentStore
+from occscene_server.training.prompt_states import PromptStates
+from occscene_server.training.prompts import prompt_variants
+from occscene_server.training.surface_kinds import SurfaceKinds
+
+Source = Literal["true", "boxes", "voxels"]
+SOURCES: tuple[tuple[Source, float], ...] = (("true", 0.7), ("boxes", 0.2), ("voxels", 0.1))
+"""What buffers are drawn from, and how often."""
+WITHOUT_LATENTS, NOISY_LATENTS, NOISE_LEVELS = 0.4, 0.6, (0.15, 0.5)
+"""Share of the crops without latents; share of the others whose latents are noisy, and how much."""
+WITHOUT_HINTS, HINT_DROPOUT = 0.25, 0.3
+"""Share of the crops without any color hint; share of the objects without one in the others."""
+WITHOUT_PHRASES, PHRASE_DROPOUT = 0.1, 0.15
+_WINDOW, _STEPS_A_ROOM = 48, 4
+"""Rooms in memory, and after how many steps the next one enters."""
+
+
+@dataclass(frozen=True)
+class Crop:
+    """What is shown of a room.
+
+    Args:
+        view: number of the view.
+        source: what the buffers are drawn from.
+        top, left, side: the square, in pixels.
+        prompt: which of the room's prompts is read.
+        told, hinted: (N + 1,) bool, the objects that have their phrase and their color hint.
+        seed: of noise and codes.
+        level: noise in the latents; None for no latents.
+    """
+
+    view: int
+    source: Source
+    top: int
+    left: int
+    side: int
+    prompt: int
+    told: Tensor
+    hinted: Tensor
+    seed: int
+    level: float | None
+
+
+@dataclass(frozen=True)
+class DecoderBatch:
+    """What the decoder gets of N crops, and what it should make of it.
+
+    Args:
+        features, rows, table, latents, level, given: as of `GuidedDecoder.forward`.
+        views: (N, 3, h, w) sRGB in [-1, 1], as rendered.
+        kinds: (N, h / 2, w / 2) int64 of `SurfaceKinds`, of what was rendered.
+    """
+
+    features: Tensor
+    rows: Tensor
+    table: ObjectTable
+    latents: Tensor
+    level: Tensor
+    given: Tensor
+    views: Tensor
+    kinds: Tensor
+
+
+class Phrasebook:
+    """Token states of all that is said of some scenes, on disk.
+
+    Args:
+        path: as of `PromptStates`.
+        strings: all there are.
+        encoder, tokenizer: of `load_minilm`.
+    """
+
+    def __init__(
+        self, path: Path, strings: Sequence[str], encoder: PreTrainedModel, tokenizer: PreTrainedTokenizerBase
+    ) -> None:
+        every = sorted(set(strings))
+        self._rows = {text: row for row, text in enumerate(every)}
+        self._states = PromptStates(path, every, encoder, tokenizer)
+        self.width = self._states.width
+
+    def tokens(self, text: str) -> Tensor:
+        """(S, width) of a text."""
+        return self._states[self._rows[text]].float()
+
+    def mean(self, text: str) -> Tensor:
+        """(width,) over the tokens."""
+        return self.tokens(text).mean(0)
+
+
+class DecoderRoom:
+    """One room, ready to be looked at.
+
+    Args:
+        folder: of the scene.
+        kinds: that its surfaces belong to.
+        encode: its views (V, height, width, 3) uint8 to normalised latents (V, channels, h, w).
+    """
+
+    def __init__(self, folder: Path, kinds: SurfaceKinds, encode: Callable[[Tensor], Tensor]) -> None:
+        scene = read_scene(folder)
+        self.views = torch.from_numpy(scene.views)
+        self.latents = encode(self.views)
+        self.cameras = CameraTensors.from_cameras([scene.cameras])
+        self.grids = GridTensors.from_grids([scene.blockout])
+        self.hints = self.grids.hints[0].clone()
+        self.hints[:, :3] = (2 * srgb_from_linear(self.hints[:, :3]) - 1) * self.hints[:, 3:]
+        self.names = ["", *(base_name(obj.name) for obj in scene.blockout.objects)]
+        said = {int(item["id"]): str(item["phrase"]) for item in scene.info.items}
+        self.phrases = ["", *(said.get(obj.id, "") for obj in scene.blockout.objects)]
+        self.prompts = prompt_variants(scene.info)
+        kind_of = np.zeros(1 << 16, np.int64)
+        for item in scene.info.items:
+            kind_of[int(item["id"])] = kinds.row(item)
+        assert scene.items is not None
+        self.kinds = torch.from_numpy(kind_of[scene.items])
+        self._scenes = {
+            name: RayScene(read_mesh(folder, mesh), scene.blockout)
+            for name, mesh in (("true", "true"), ("boxes", "blockout"))
+        }
+
+    def crop_cameras(self, crop: Crop) -> CameraTensors:
+        """The camera that sees the crop alone."""
+        chosen = slice(crop.view, crop.view + 1)
+        intrinsics = self.cameras.intrinsics[:, chosen].clone()
+        intrinsics[..., 0, 2] -= crop.left
+        intrinsics[..., 1, 2] -= crop.top
+        return CameraTensors(intrinsics, self.cameras.world_from_camera[:, chosen], crop.side, crop.side)
+
+    def buffer(self, crop: Crop) -> GBuffer:
+        """The crop's G-buffer."""
+        cameras, size = self.crop_cameras(crop), (crop.side, crop.side)
+        if crop.source == "voxels":
+            return voxel_gbuffer(self.grids, cameras, size)
+        return mesh_gbuffer([self._scenes[crop.source]], cameras, size)
+
+
+def random_crop(room: DecoderRoom, side: int, rng: np.random.Generator) -> Crop:
+    """A crop that begins at a latent's pixel, as training sees it."""
+    views, height, width, _ = room.views.shape
+    step = height // room.latents.shape[2]
+    names, shares = zip(*SOURCES, strict=True)
+    level = float(rng.uniform(*NOISE_LEVELS)) if rng.random() < NOISY_LATENTS else 0.0
+    objects = len(room.names)
+    return Crop(
+        view=int(rng.integers(views)),
+        source=names[rng.choice(len(names), p=shares)],
+        top=step * int(rng.integers((height - side) // step + 1)),
+        left=step * int(rng.integers((width - side) // step + 1)),
+        side=side,
+        prompt=int(rng.integers(len(room.prompts))),
+        told=torch.from_numpy((rng.random(objects) >= PHRASE_DROPOUT) & (rng.random() >= WITHOUT_PHRASES)),
+        hinted=torch.from_numpy((rng.random(objects) >= HINT_DROPOUT) & (rng.random() >= WITHOUT_HINTS)),
+        seed=int(rng.integers(1 << 31)),
+        level=None if rng.random() < WITHOUT_LATENTS else level,
+    )
+
+
+def whole_view(room: DecoderRoom, view: int, source: Source, level: float | None = None, hinted: bool = True) -> Crop:
+    """A whole square view with all that is known of it."""
+    every = torch.ones(len(room.names), dtype=torch.bool)
+    return Crop(view, source, 0, 0, room.views.shape[1], 0, every, every & hinted, 0, level)
+
+
+def gather(
+    rooms: Sequence[DecoderRoom], crops: Sequence[Crop], book: Phrasebook, classes: int, rng: np.random.Generator
+) -> DecoderBatch:
+    """The batch of one crop of each room; the generator draws the noise on the latents."""
+    buffers = [room.buffer(crop) for room, crop in zip(rooms, crops, strict=True)]
+    buffer = GBuffer(*(torch.cat([getattr(one, name) for one in buffers]) for name in GBuffer.__dataclass_fields__))
+    cameras = [room.crop_cameras(crop) for room, crop in zip(rooms, crops, strict=True)]
+    side = crops[0].side
+    together = CameraTensors(
+        torch.cat([one.intrinsics for one in cameras]),
+        torch.cat([one.world_from_camera for one in cameras]),
+        side,
+        side,
+    )
+    volumes = [room.grids.volume for room in rooms]
+    volume = VolumeTensors(
+        volumes[0].shape,
+        torch.cat([v.voxel_size for v in volumes]),
+        torch.cat([v.world_from_grid for v in volumes]),
+    )
+    seeds = torch.tensor([crop.seed for crop in crops])
+    features = pixel_features(buffer, together, volume, seeds)
+    rows, table = _table(rooms, crops, buffer.objects[:, 0], book, seeds)
+    latents = [_latents(room, crop, rng) for room, crop in zip(rooms, crops, strict=True)]
+    squares = [(crop.view, slice(crop.top, crop.top + side), slice(crop.left, crop.left + side)) for crop in crops]
+    views = torch.stack([room.views[square] for room, square in zip(rooms, squares, strict=True)])
+    kinds = torch.stack([room.kinds[square] for room, square in zip(rooms, squares, strict=True)])
+    return DecoderBatch(
+        features[:, 0],
+        rows * classes + buffer.labels[:, 0],
+        table,
+        torch.stack(latents),
+        torch.tensor([crop.level or 0.0 for crop in crops]),
+        torch.tensor([float(crop.level is not None) for crop in crops]),
+        views.movedim(-1, 1).float() / 127.5 - 1,
+        kinds[:, 1::2, 1::2].contiguous(),
+    )
+
+
+def _latents(room: DecoderRoom, crop: Crop, rng: np.random.Generator) -> Tensor:
+    """The latents (channels, h, w) of a crop, mixed with noise."""
+    step = room.views.shape[1] // room.latents.shape[2]
+    top, left, side = crop.top // step, crop.left // step, crop.side // step
+    clean = room.latents[crop.view, :, top : top + side, left : left + side]
+    if not crop.level:
+        return clean
+    noise = torch.from_numpy(rng.standard_normal(clean.shape, np.float32))
+    return torch.lerp(clean, noise, crop.level)
+
+
+def _table(
+    rooms: Sequence[DecoderRoom], crops: Sequence[Crop], objects: Tensor, book: Phrasebook, seeds: Tensor
+) -> tuple[Tensor, ObjectTable]:
+    """The row of what each pixel shows (N, h, w) in the table of all objects that are seen, and the table."""
+    number_of: dict[str, int] = {}
+
+    def number(text: str) -> int:
+        return number_of.setdefault(text, len(number_of))
+
+    rows = torch.empty_like(objects)
+    names: list[Tensor] = []
+    hints: list[Tensor] = []
+    codes: list[Tensor] = []
+    text_of: list[int] = []
+    prompt_of: list[int] = []
+    for index, (room, crop) in enumerate(zip(rooms, crops, strict=True)):
+        seen, place = objects[index].unique(return_inverse=True)
+        rows[index] = place + len(names)
+        prompt_of.append(number(room.prompts[crop.prompt]))
+        for row in seen.tolist():
+            names.append(book.mean(room.names[row]) if row else torch.zeros(book.width))
+            own = room.phrases[row] if crop.told[row] else ""
+            text_of.append(number(own) if own else prompt_of[-1])
+        hints.append(room.hints[seen] * crop.hinted[seen, None])
+        codes.append(object_codes(seeds[index : index + 1], len(room.names))[0, seen])
+    states = [book.tokens(text) for text in number_of]
+    owner = torch.repeat_interleave(torch.arange(len(states)), torch.tensor([len(own) for own in states]))
+    return rows, ObjectTable(
+        torch.stack(names),
+        torch.tensor(text_of),
+        torch.cat(hints),
+        torch.cat(codes),
+        torch.tensor(prompt_of),
+        book.mean(LIGHT),
+        Texts(torch.cat(states), owner),
+    )
+
+
+class DecoderRooms:
+    """Rooms of one split, some of them in memory.
+
+    Args:
+        folders: of the rooms, in any order.
+        kinds: that surfaces belong to.
+        latents: of their views, in the order of the folders.
+        book: of all that is said of them.
+        classes: of the taxonomy.
+    """
+
+    def __init__(
+        self, folders: Sequence[Path], kinds: SurfaceKinds, latents: LatentStore, book: Phrasebook, classes: int
+    ) -> None:
+        self.folders, self.kinds, self.latents, self.book, self.classes = folders, kinds, latents, book, classes
+        self._held: dict[int, DecoderRoom] = {}
+
+    def __len__(self) -> int:
+        return len(self.folders)
+
+    def room(self, index: int) -> DecoderRoom:
+        """One room, read anew."""
+        return DecoderRoom(self.folders[index], self.kinds, partial(self.latents.of, index))
+
+    def batch(self, step: int, count: int, side: int, seed: int) -> DecoderBatch:
+        """Crops of a training step, of rooms that are in the window."""
+        rng = np.random.default_rng((seed, step))
+        window = [self._entering(step // _STEPS_A_ROOM + ahead, seed) for ahead in range(min(_WINDOW, len(self)))]
+        self._held = {index: self._held.get(index) or self.room(index) for index in window}
+        rooms = [self._held[window[row]] for row in rng.integers(len(window), size=count)]
+        crops = [random_crop(room, side, rng) for room in rooms]
+        return gather(rooms, crops, self.book, self.classes, rng)
+
+    def _entering(self, place: int, seed: int) -> int:
+        """The room of a place in the order in which they enter: all of them in turn, each time in another order."""
+        turn, place = divmod(place, len(self))
+        return int(np.random.default_rng((seed, turn, 1)).permutation(len(self))[place])
+
+
+def read_rooms(
+    data: Path, split: str, vae: Path, output: Path, kinds: SurfaceKinds | None
+) -> tuple[DecoderRooms, Tensor]:
+    """The rooms of a split, with what is said of them and their views' latents, which are kept in `output`.
+
+    Args:
+        data: folder of rendered rooms.
+        split: of them.
+        vae: the autoencoder's folder.
+        output: for token states and latents.
+        kinds: of surfaces; None takes those of these rooms.
+
+    Returns:
+        The rooms, and the weights (kinds + 1,) of their kinds.
+
+    Raises:
+        ValueError: there is no finished scene of that split.
+    """
+    folders = [path for path in list_scenes(data) if split_of(int(path.name.removeprefix("scene_"))) == split]
+    if not folders:
+        raise ValueError(f"{data} has no finished {split} scene; render some with `occscene-server studio render`")
+    infos = [read_info(folder) for folder in folders]
+    kinds = kinds or SurfaceKinds.of_scenes(infos)
+    said = [LIGHT, *(text for info in infos for text in prompt_variants(info))]
+    for info in infos:
+        said += [str(item["phrase"]) for item in info.items]
+    said += [base_name(name) for folder in folders for name in _object_names(folder)]
+    book = Phrasebook(output / f"{split}_text", said, *load_minilm())
+    latents = LatentStore(output / f"{split}_latents.npy", len(folders), SceneAutoencoder.from_pretrained(vae))
+    return DecoderRooms(folders, kinds, latents, book, len(INDOOR)), kinds.weights(infos)
+
+
+def _object_names(folder: Path) -> list[str]:
+    with np.load(folder / "scene.npz", allow_pickle=False) as members:
+        return [str(name) for name in members["object_names"]]

@@ -1,0 +1,152 @@
+"""The guided decoder: by regression first, then also against a discriminator that segments."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import torch
+import typer
+from torch import Tensor, nn
+
+from occscene_server.models.guided_decoder import GuidedDecoder
+from occscene_server.models.segmenting_discriminator import SegmentingDiscriminator
+from occscene_server.terminal import say
+from occscene_server.training.decoder_losses import decoder_loss, discriminator_loss, reconstruction_loss
+from occscene_server.training.decoder_rooms import DecoderBatch, DecoderRooms, read_rooms
+from occscene_server.training.decoder_views import decoder_scores, draw, write_sheet
+from occscene_server.training.loop import LoopOptions, train
+
+ADVERSARIAL_WEIGHT, ADVERSARIAL_RISE = 0.25, 150
+"""Weight of the discriminator's pull on the decoder, and the steps over which it rises to that."""
+HELD_OUT = 6
+"""Rooms that are looked at."""
+
+DataOption = Annotated[Path, typer.Option(help="Folder that `occscene-server studio render` filled.")]
+OutputOption = Annotated[Path, typer.Option(help="Folder for the checkpoint, the log and the weights.")]
+VaeOption = Annotated[Path, typer.Option(help="The trained autoencoder's folder.")]
+StepsOption = Annotated[int, typer.Option(min=1, help="Optimiser steps in all, those before a resume included.")]
+BatchOption = Annotated[int, typer.Option(min=1, help="Crops a step.")]
+CropOption = Annotated[int, typer.Option(min=32, help="Side of a crop in pixels, a multiple of 16.")]
+LearningRateOption = Annotated[float, typer.Option(help="After the warm-up; it falls until the last step.")]
+EmaOption = Annotated[float, typer.Option(help="Of the averaged weights.")]
+MaxMinutesOption = Annotated[float | None, typer.Option(help="Stop with a checkpoint after this time.")]
+SeedOption = Annotated[int, typer.Option(help="Random seed of the initialisation and the data order.")]
+
+
+class DecoderGame(nn.Module):
+    """Decoder and discriminator, which one backward pass trains both: each gets the gradient of its own loss.
+
+    Args:
+        decoder, discriminator: the networks.
+        weights: (kinds + 1,) of the cross-entropy.
+    """
+
+    def __init__(self, decoder: GuidedDecoder, discriminator: SegmentingDiscriminator, weights: Tensor) -> None:
+        super().__init__()
+        self.decoder, self.discriminator = decoder, discriminator
+        self.register_buffer("weights", weights, persistent=False)
+        self.weights: Tensor
+
+    def loss(self, batch: DecoderBatch, step: int) -> tuple[Tensor, dict[str, float]]:
+        """The sum of both losses at a step, and metrics of each."""
+        views = draw(self.decoder, batch)
+        generator = torch.Generator().manual_seed(step)
+        pull = decoder_loss(self.discriminator, views, batch.kinds, self.weights)
+        told_apart = discriminator_loss(self.discriminator, batch.views, views, batch.kinds, self.weights, generator)
+        weight = ADVERSARIAL_WEIGHT * min(1.0, step / ADVERSARIAL_RISE)
+        loss, metrics = reconstruction(views, batch)
+        metrics |= {"pull": float(pull.detach()), "told_apart": float(told_apart.detach())}
+        return loss + weight * pull + told_apart, metrics
+
+
+def reconstruction(views: Tensor, batch: DecoderBatch) -> tuple[Tensor, dict[str, float]]:
+    """The loss of drawn views beside the rendered ones, and their L1."""
+    return reconstruction_loss(views, batch.views), {"l1": float((views.detach() - batch.views).abs().mean())}
+
+
+def decoder(
+    data: DataOption,
+    output: OutputOption,
+    vae: VaeOption,
+    steps: StepsOption = 20000,
+    batch: BatchOption = 4,
+    crop: CropOption = 128,
+    widths: Annotated[str, typer.Option(help="Of the UNet's levels, finest first.")] = "48,80,128,192",
+    learning_rate: LearningRateOption = 3e-3,
+    ema_decay: EmaOption = 0.998,
+    max_minutes: MaxMinutesOption = None,
+    seed: SeedOption = 0,
+) -> None:
+    """Train the guided decoder by regression: G-buffers, words and latents to views."""
+    rooms, held_out, _ = _rooms(data, vae, output, crop)
+    torch.manual_seed(seed)
+    sizes = [int(width) for width in widths.split(",")]
+    network = GuidedDecoder(rooms.classes, rooms.latents.vae.config.latent_channels, sizes, text_dim=rooms.book.width)
+    network.to(memory_format=torch.channels_last)
+    # in equal time Muon got further than AdamW at any rate
+    options = LoopOptions(
+        output, steps, learning_rate, warmup_steps=50, decay_fraction=1.0, ema_decay=ema_decay, weight_decay=0.0,
+        optimizer="muon", max_minutes=max_minutes,
+    )  # fmt: skip
+
+    def loss_of_step(step: int) -> tuple[Tensor, dict[str, float]]:
+        crops = _crops(rooms, step, batch, crop, seed)
+        return reconstruction(draw(network, crops), crops)
+
+    finished = train(network, loss_of_step, options, lambda: decoder_scores(network, held_out, HELD_OUT))
+    _finish(network, held_out, output, finished)
+
+
+def decoder_adversarial(
+    data: DataOption,
+    output: OutputOption,
+    vae: VaeOption,
+    initial: Annotated[Path, typer.Option(help="The decoder to start from.")],
+    steps: StepsOption = 20000,
+    batch: BatchOption = 4,
+    crop: CropOption = 128,
+    learning_rate: LearningRateOption = 5e-4,
+    ema_decay: EmaOption = 0.998,
+    max_minutes: MaxMinutesOption = None,
+    seed: SeedOption = 0,
+) -> None:
+    """Train a guided decoder further, against a discriminator that segments what it sees."""
+    rooms, held_out, weights = _rooms(data, vae, output, crop)
+    torch.manual_seed(seed)
+    network = GuidedDecoder.from_pretrained(initial).train().to(memory_format=torch.channels_last)
+    game = DecoderGame(network, SegmentingDiscriminator(rooms.kinds.names), weights)
+    game.discriminator.to(memory_format=torch.channels_last)
+    options = LoopOptions(
+        output, steps, learning_rate, warmup_steps=50, decay_fraction=1.0, ema_decay=ema_decay, weight_decay=0.0,
+        max_minutes=max_minutes,
+    )  # fmt: skip
+
+    def loss_of_step(step: int) -> tuple[Tensor, dict[str, float]]:
+        return game.loss(_crops(rooms, step, batch, crop, seed + 1), step)
+
+    finished = train(game, loss_of_step, options, lambda: decoder_scores(network, held_out, HELD_OUT))
+    _finish(network, held_out, output, finished)
+
+
+def _rooms(data: Path, vae: Path, output: Path, crop: int) -> tuple[DecoderRooms, DecoderRooms, Tensor]:
+    """Training and held-out rooms, and the weights of the kinds of their surfaces."""
+    if crop % 16:
+        raise typer.BadParameter(
+            f"{crop} is no multiple of 16 pixels; take {round(crop / 16) * 16}", param_hint="--crop"
+        )
+    rooms, weights = read_rooms(data, "train", vae, output, None)
+    held_out, _ = read_rooms(data, "validation", vae, output, rooms.kinds)
+    return rooms, held_out, weights
+
+
+def _crops(rooms: DecoderRooms, step: int, batch: int, crop: int, seed: int) -> DecoderBatch:
+    with torch.autocast("cpu", enabled=False):
+        return rooms.batch(step, batch, crop, seed)
+
+
+def _finish(network: GuidedDecoder, held_out: DecoderRooms, output: Path, finished: bool) -> None:
+    network.save_pretrained(output / "decoder")
+    write_sheet(output / "sheet.webp", network, held_out, HELD_OUT)
+    say({name: round(value, 4) for name, value in decoder_scores(network, held_out, HELD_OUT).items()})
+    say(f"{'Finished' if finished else 'Stopped at the time limit'}; weights in {output / 'decoder'}")

@@ -1,0 +1,62 @@
+"""Looking at a guided decoder: views of held-out rooms beside the rendered ones."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import torch
+from PIL import Image
+from torch import Tensor
+
+from occscene_server.models.guided_decoder import GuidedDecoder
+from occscene_server.models.precision import fast_autocast
+from occscene_server.training.decoder_rooms import DecoderBatch, DecoderRooms, Source, gather, whole_view
+
+
+def draw(decoder: GuidedDecoder, batch: DecoderBatch) -> Tensor:
+    """The views (N, 3, h, w) of a batch, about [-1, 1]."""
+    views: Tensor = decoder(batch.features, batch.rows, batch.table, batch.latents, batch.level, batch.given)
+    return views.float()
+
+
+@torch.no_grad()
+def drawn_view(
+    decoder: GuidedDecoder, rooms: DecoderRooms, index: int, view: int, source: Source
+) -> tuple[Tensor, Tensor]:
+    """A view without latents, and as rendered: (3, h, w) each, in [-1, 1]."""
+    room = rooms.room(index)
+    crop = whole_view(room, view, source)
+    batch = gather([room], [crop], rooms.book, rooms.classes, np.random.default_rng(0))
+    with fast_autocast("cpu"):
+        return draw(decoder, batch)[0].clamp(-1, 1), batch.views[0]
+
+
+def gradient_energy(view: Tensor) -> float:
+    """Mean of |dx| + |dy| of the grey view (3, h, w)."""
+    grey = view.mean(0)
+    return float(grey.diff(dim=0).abs().mean() + grey.diff(dim=1).abs().mean())
+
+
+def decoder_scores(decoder: GuidedDecoder, rooms: DecoderRooms, count: int) -> dict[str, float]:
+    """L1 and gradient energy over the rendered views', of one view of each of the first rooms, without latents."""
+    metrics = {}
+    for source in ("true", "boxes"):
+        pairs = [drawn_view(decoder, rooms, index, index % 4, source) for index in range(min(count, len(rooms)))]
+        energy = [sum(gradient_energy(pair[which]) for pair in pairs) for which in (0, 1)]
+        metrics[f"l1_{source}"] = sum(float((a - b).abs().mean()) for a, b in pairs) / len(pairs)
+        metrics[f"energy_{source}"] = energy[0] / energy[1]
+    return metrics
+
+
+def write_sheet(path: Path, decoder: GuidedDecoder, rooms: DecoderRooms, count: int) -> None:
+    """An image of the first rooms: all views of each, as rendered, from true meshes and from boxes."""
+    rows = []
+    for index in range(min(count, len(rooms))):
+        views = range(len(rooms.room(index).views))
+        true, boxes = (
+            [drawn_view(decoder, rooms, index, view, source) for view in views] for source in ("true", "boxes")
+        )
+        rows += [[real for _, real in true], [made for made, _ in true], [made for made, _ in boxes]]
+    sheet = torch.cat([torch.cat(row, 2) for row in rows], 1)
+    Image.fromarray(((sheet + 1) * 127.5).round().byte().movedim(0, -1).numpy()).save(path, quality=90)
