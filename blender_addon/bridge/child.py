@@ -5,8 +5,8 @@ Commands (fields beside `id`, `command`, `server`) and the events that answer th
     check                                     -> step(step, is_good, message, advice) for each of `check.STEPS` up to
                                                  the first that fails, checked
     generate  request_id, directory, cameras, prompt, negative_prompt, seed, steps, text_guidance_scale,
-              occupancy_guidance_scale, without_prior, previews; grid (fields of `grid_body`, voxels in the body) and
-              mesh (fields of `mesh_body`, behind the voxels) or null, or null and volume and taxonomy
+              occupancy_guidance_scale, without_prior, quality, previews; grid (fields of `grid_body`, voxels in the
+              body) and mesh (fields of `mesh_body`, behind the voxels) or null, or null and volume and taxonomy
                                               -> accepted(job_id, note), then as `watch`
     predict   request_id, directory, cameras, image_bytes (sizes of the PNG files that the body begins with); grid,
               volume and taxonomy as above    -> accepted(job_id), then as `watch`

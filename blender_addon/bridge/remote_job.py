@@ -14,7 +14,7 @@ from occscene.placed_layout import placed_to_json
 from occscene.v1 import job_pb2, scene_service_pb2, scene_service_pb2_grpc
 
 from .failures import Failure, failure_of
-from .requests import check_priors, event_layout, event_messages, occupancy_grid
+from .requests import check_abilities, event_layout, event_messages, occupancy_grid
 from .result_folder import BLOCKOUT_FILE, LAYOUT_FILE, OCCUPANCY_FILE, ResultFolder, not_written
 from .server import ServerConnections
 
@@ -88,7 +88,7 @@ class RemoteJob:
         if not self._head.get("is_repeat"):
             request = scene_service_pb2.GetServerInfoRequest()
             info = self._stub.GetServerInfo(request, timeout=RPC_TIMEOUT, metadata=self._metadata)
-            check_priors(submission, info)
+            check_abilities(submission, info)
         if blockout is not None:
             try:
                 ResultFolder(self._head["directory"]).write_grid(BLOCKOUT_FILE, blockout, mesh)

@@ -33,6 +33,7 @@ def generate_request(head: dict[str, Any], body: bytes) -> tuple[scene_service_p
         seed=head["seed"],
         previews=head["previews"],
         without_prior=head["without_prior"],
+        quality=f"SCENE_QUALITY_{head['quality']}",
     )
     for field in ("steps", "text_guidance_scale", "occupancy_guidance_scale"):
         if head[field] is not None:
@@ -81,19 +82,26 @@ def compose_request(head: dict[str, Any]) -> scene_service_pb2.SubmitJobRequest:
     return scene_service_pb2.SubmitJobRequest(request_id=head["request_id"], compose_layout=task)
 
 
-def check_priors(
+def check_abilities(
     submission: scene_service_pb2.SubmitJobRequest, answer: scene_service_pb2.GetServerInfoResponse
 ) -> None:
     """Looks whether a server can do what a submission asks for, as far as it says.
 
     Raises:
-        Failure: its models have no prior for it.
+        Failure: its models have no prior for it, or draw no drafts.
     """
-    if not answer.models or not submission.HasField("compose_layout"):
+    if not answer.models:
         return
     task = submission.compose_layout
     names = ", ".join(model.name for model in answer.models)
     advice = "Update the server, or choose one whose model has it in the preferences."
+    is_draft = submission.generate_scene.quality == job_pb2.SCENE_QUALITY_DRAFT
+    if is_draft and not any(model.drafts for model in answer.models):
+        raise Failure(
+            "NO_DRAFTS",
+            f"The server's model ({names}) draws no drafts.",
+            "Set the quality to Full, or choose a server whose model does in the preferences.",
+        )
     if (task.furnish or task.redraw) and not any(model.layout_prior for model in answer.models):
         raise Failure("NO_LAYOUT_PRIOR", f"The server's model ({names}) has no layout prior.", advice)
     if task.with_parts and not any(model.parts_prior for model in answer.models):
@@ -177,6 +185,7 @@ def info_head(answer: scene_service_pb2.GetServerInfoResponse) -> dict[str, Any]
                 "default_steps": model.default_steps,
                 "layout_prior": model.layout_prior,
                 "parts_prior": model.parts_prior,
+                "drafts": model.drafts,
             }
             for model in answer.models
         ],

@@ -230,6 +230,7 @@ def _write_result(record: Record) -> None:
         "text_guidance_scale": settings.text_guidance,
         "occupancy_guidance_scale": settings.occupancy_guidance,
         "without_prior": settings.without_prior,
+        "quality": settings.quality,
         "created": request.created,
         "seconds": record.seconds,
     }

@@ -13,7 +13,7 @@ from occscene.placed_layout import load_layout
 from ..bridge.result_folder import BLOCKOUT_FILE
 from ..geometry.layout_boxes import layout_grid
 from ..properties.blockout import DOMAINS
-from ..properties.generation import CAMERA_CHOICES
+from ..properties.generation import CAMERA_CHOICES, QUALITIES
 from ..properties.results import SURFACE_ITEMS
 from ..scene.grid_files import READ_LABELS, WRITE_ITEMS, WRITE_LABELS
 from ..scene.volume import grid_volume
@@ -29,6 +29,7 @@ _GENERATE_OPTIONS = (
     "text_guidance",
     "occupancy_guidance",
     "without_prior",
+    "quality",
     "cameras",
     "frame_step",
     "image_size",
@@ -126,6 +127,12 @@ def _add_generate(generate: argparse.ArgumentParser) -> None:
         action="store_const",
         const=True,
         help="show boxes as they are, and begin text to scene from noise",
+    )
+    generate.add_argument(
+        "--quality",
+        type=str.upper,
+        choices=[name for name, _, _ in QUALITIES],
+        help="draft: views at once, without denoising or prediction",
     )
     generate.add_argument("--cameras", type=str.upper, choices=[name for name, _, _ in CAMERA_CHOICES])
     generate.add_argument("--frame-step", type=int, help="with --cameras animation, frames between two views")

@@ -142,7 +142,7 @@ def missing(scene: bpy.types.Scene, prior: str) -> str:
     """What keeps a button from working that needs `layout_prior` or `parts_prior`, or ""."""
     if scene.occscene.domain != "indoor":
         return "The priors know rooms: set the domain to Indoor"
-    if connecting.last_check.has_prior(prior) is False:
+    if connecting.last_check.can(prior) is False:
         return _NO_PRIOR[prior]
     return ""
 

@@ -64,10 +64,10 @@ class ConnectionCheck:
         models = self.steps[-1]["info"]["models"] if self.is_good else []
         return math.lcm(*(model["image_multiple"] for model in models))
 
-    def has_prior(self, prior: str) -> bool | None:
-        """Whether a model of the server has `layout_prior` or `parts_prior`; None while that is not known."""
+    def can(self, ability: str) -> bool | None:
+        """Whether a model of the server has `layout_prior` or `parts_prior`, or `drafts`; None while nobody knows."""
         models = self.steps[-1]["info"]["models"] if self.is_good else []
-        return any(model[prior] for model in models) if models else None
+        return any(model[ability] for model in models) if models else None
 
     def line(self) -> str:
         """The outcome in one line."""

@@ -19,7 +19,7 @@ def estimated_seconds(scene: bpy.types.Scene, views: int, width: int, height: in
         if result.state != "SUCCEEDED" or result.server != address:
             continue
         request = Request.from_json(result.request)
-        if request.kind not in ("BLOCKOUT", "TEXT"):
+        if request.kind not in ("BLOCKOUT", "TEXT") or request.settings.quality != settings.quality:
             continue
         camera = request.views[0].camera
         pixels = views * width * height / (len(request.views) * camera.width * camera.height)

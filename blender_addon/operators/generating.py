@@ -15,7 +15,7 @@ from occscene.volumes import default_volume
 
 from ..bridge.link import BridgeError
 from ..geometry.standing import standing_cameras
-from ..properties.generation import CAMERA_CHOICES, MAX_GUIDANCE
+from ..properties.generation import CAMERA_CHOICES, MAX_GUIDANCE, QUALITIES
 from ..scene.camera_objects import cameras_of
 from ..scene.cameras import SceneView, chosen_views
 from ..scene.photos import photo_png, photo_window
@@ -41,9 +41,7 @@ class OCCSCENE_OT_generate(Asking, bpy.types.Operator):
 
     task: EnumProperty(options=FORGOTTEN, name="Task", items=TASKS)
     negative_prompt: StringProperty(options=FORGOTTEN, name="Avoid")
-    steps: IntProperty(
-        options=FORGOTTEN, name="Quality", min=0, description="Denoising steps; 0 leaves it to the model"
-    )
+    steps: IntProperty(options=FORGOTTEN, name="Steps", min=0, description="Denoising steps; 0 leaves it to the model")
     text_guidance: FloatProperty(options=FORGOTTEN, name="Adherence to Prompt", min=0.0, max=MAX_GUIDANCE)
     occupancy_guidance: FloatProperty(options=FORGOTTEN, name="Adherence to Blockout", min=0.0, max=MAX_GUIDANCE)
     without_prior: BoolProperty(
@@ -51,6 +49,7 @@ class OCCSCENE_OT_generate(Asking, bpy.types.Operator):
         name="Without Priors",
         description="Boxes are shown as they are, and text to scene begins from noise",
     )
+    quality: EnumProperty(options=FORGOTTEN, name="Quality", items=QUALITIES)
     cameras: EnumProperty(options=FORGOTTEN, name="Cameras", items=CAMERA_CHOICES)
     frame_step: IntProperty(
         options=FORGOTTEN, name="Every", description="Frames from one view to the next", min=1, default=10
@@ -101,7 +100,7 @@ class OCCSCENE_OT_generate(Asking, bpy.types.Operator):
 
     def _request(self, context: bpy.types.Context) -> Request:
         names = (
-            *("prompt", "style", "negative_prompt", "without_prior"),
+            *("prompt", "style", "negative_prompt", "without_prior", "quality"),
             *("cameras", "frame_step", "image_size", "send_geometry"),
         )
         given = {name: self.setting(context, name) for name in names}
@@ -117,7 +116,7 @@ class OCCSCENE_OT_generate(Asking, bpy.types.Operator):
             given["prompt"] = given["style"] = given["negative_prompt"] = ""
         settings = Settings(
             seed=self.chosen_seed(context),
-            steps=self.setting(context, "steps") or None,
+            steps=None if given["quality"] == "DRAFT" else self.setting(context, "steps") or None,
             text_guidance=self._guidance(context, "text_guidance"),
             occupancy_guidance=self._guidance(context, "occupancy_guidance"),
             **given,

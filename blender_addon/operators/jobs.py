@@ -111,6 +111,7 @@ def _command(request: Request, task: Task) -> tuple[dict[str, Any], bytes]:
         "text_guidance_scale": settings.text_guidance,
         "occupancy_guidance_scale": settings.occupancy_guidance,
         "without_prior": settings.without_prior,
+        "quality": settings.quality,
         "previews": is_interactive(),
         "mesh": None,
     }

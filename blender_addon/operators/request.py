@@ -27,6 +27,7 @@ class Settings:
     text_guidance: float | None = None
     occupancy_guidance: float | None = None
     without_prior: bool = False
+    quality: str = "FULL"
     cameras: str = "ALL"
     frame_step: int = 1
     image_size: int = 256

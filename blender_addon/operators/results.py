@@ -114,7 +114,15 @@ class OCCSCENE_OT_reload_settings(bpy.types.Operator):
         settings.seed_mode = "FIXED"
         if request.composition is not None:
             return {"FINISHED"}
-        for name in ("negative_prompt", "without_prior", "cameras", "frame_step", "image_size", "send_geometry"):
+        for name in (
+            "negative_prompt",
+            "without_prior",
+            "quality",
+            "cameras",
+            "frame_step",
+            "image_size",
+            "send_geometry",
+        ):
             setattr(settings, name, getattr(used, name))
         settings.steps = used.steps or 0
         settings.use_guidance = not (used.text_guidance is None and used.occupancy_guidance is None)

@@ -86,7 +86,7 @@ class VIEW3D_PT_occscene_furnish(SidebarPanel, bpy.types.Panel):
         for why in dict.fromkeys(filter(None, reasons)):
             wrapped_label(layout, context, why, icon="INFO")
         check = connecting.last_check
-        if check.has_prior("layout_prior") is None and not any(reasons):
+        if check.can("layout_prior") is None and not any(reasons):
             layout.operator("occscene.test_connection", text="Ask What the Server Can", icon="QUESTION").server = ""
             if check.is_running or check.failed:
                 wrapped_label(layout, context, check.line(), icon="TIME" if check.is_running else "ERROR")
@@ -166,9 +166,10 @@ def _words(layout: bpy.types.UILayout, settings: Any) -> None:
     row.operator("occscene.style_preset", text="", icon="ADD")
     row.operator("occscene.style_preset", text="", icon="REMOVE").remove_active = True
     column.prop(settings, "style", text="")
-    column = layout.column(align=True)
-    column.label(text="Avoid")
-    column.prop(settings, "negative_prompt", text="")
+    if settings.quality != "DRAFT":
+        column = layout.column(align=True)
+        column.label(text="Avoid")
+        column.prop(settings, "negative_prompt", text="")
 
 
 def _cameras(layout: bpy.types.UILayout, settings: Any) -> None:
@@ -189,11 +190,13 @@ def _numbers(layout: bpy.types.UILayout, settings: Any) -> None:
     part.prop(settings, "seed")
     row.prop(settings, "seed_mode", text="")
     column.prop(settings, "image_size")
-    column.prop(settings, "steps", text="Quality" if settings.steps else "Quality (model's)")
-    column.prop(settings, "use_guidance")
-    if settings.use_guidance:
-        column.prop(settings, "text_guidance", slider=True)
-        column.prop(settings, "occupancy_guidance", slider=True)
+    column.row(align=True).prop(settings, "quality", expand=True)
+    if settings.quality != "DRAFT":
+        column.prop(settings, "steps", text="Steps" if settings.steps else "Steps (model's)")
+        column.prop(settings, "use_guidance")
+        if settings.use_guidance:
+            column.prop(settings, "text_guidance", slider=True)
+            column.prop(settings, "occupancy_guidance", slider=True)
     column.prop(settings, "without_prior")
 
 
@@ -238,6 +241,8 @@ def _missing(settings: Any, tagged: int, count: int) -> str:
     if count > MAX_VIEWS:
         way_out = "raise the step" if settings.cameras == "ANIMATION" else "select fewer cameras"
         return f"{count} views are more than the {MAX_VIEWS} that one request may have: {way_out}"
+    if settings.quality == "DRAFT" and connecting.last_check.can("drafts") is False:
+        return "The server's model draws no drafts: set the quality to Full"
     return ""
 
 

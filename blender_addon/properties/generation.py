@@ -12,6 +12,10 @@ CAMERA_CHOICES = (
     ("ACTIVE", "Active", "The scene's active camera"),
     ("ANIMATION", "Frames", "The active camera at every Nth frame of the scene's animation"),
 )
+QUALITIES = (
+    ("FULL", "Full", "Denoised views, and the occupancy that they show"),
+    ("DRAFT", "Draft", "Views at once from shapes and words alone, without denoising; the occupancy is the blockout's"),
+)
 SEED_MODES = (
     ("FIXED", "Fixed", "Keep the seed: the same settings give the same views again"),
     ("RANDOM", "Random", "Draw a new seed each time; the one that was used stays visible"),
@@ -43,8 +47,9 @@ class GenerationSettings:
         min=0,
     )
     seed_mode: EnumProperty(name="Seed Mode", description="What becomes of the seed", items=SEED_MODES)
+    quality: EnumProperty(name="Quality", description="How much is done for the views", items=QUALITIES)
     steps: IntProperty(
-        name="Quality",
+        name="Steps",
         description="Denoising steps: more take longer and give finer views; twice the steps take twice the time. "
         "0 leaves it to the model",
         min=0,

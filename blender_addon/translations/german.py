@@ -117,6 +117,14 @@ GERMAN = {
     "The server's model has no prior for layouts": "Das Modell des Servers hat keinen Prior für Layouts",
     "The server's model has no prior for parts": "Das Modell des Servers hat keinen Prior für Teile",
     "Without Priors": "Ohne Priors",
+    "Quality": "Qualität",
+    "Full": "Voll",
+    "Draft": "Entwurf",
+    "Steps": "Schritte",
+    "Steps (model's)": "Schritte (des Modells)",
+    "The server's model draws no drafts: set the quality to Full": (
+        "Das Modell des Servers zeichnet keine Entwürfe: die Qualität auf Voll stellen"
+    ),
     "From Text Alone": "Nur aus Text",
     "Fills the empty volume as the prompt says; no blockout is sent.": (
         "Füllt das leere Volumen nach dem Prompt; kein Blockout wird gesendet."

@@ -42,11 +42,12 @@ def info(
     say(one_line(f"OccScene server {answer.version} at {server}: {state} {answer.message}"))
     say(one_line(f"  device  {answer.device or '-'}"))
     for model in answer.models:
+        known = {"writes layouts": model.layout_prior, "knows parts": model.parts_prior, "draws drafts": model.drafts}
         text = (
             f"  model   {model.name}: {', '.join(model.taxonomies)}; {model.image_width} x {model.image_height} px, "
             f"{model.default_steps} steps, guidance {model.default_text_guidance_scale:g} (text) "
             f"{model.default_occupancy_guidance_scale:g} (occupancy)"
-            f"{', writes layouts' if model.layout_prior else ''}{', knows parts' if model.parts_prior else ''}"
+            f"{''.join(f', {does}' for does, is_so in known.items() if is_so)}"
         )
         say(one_line(text))
     limits = answer.limits

@@ -6,7 +6,7 @@ import dataclasses
 from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import numpy as np
 import typer
@@ -31,6 +31,7 @@ from occscene_server.api.task_runner import Device, Model, RequestId, Server, Ta
 from occscene_server.engine.task import encode_image
 from occscene_server.terminal import one_line, say
 
+Quality = Literal["draft", "full"]
 CamerasFile = Annotated[Path, typer.Option(help="Cameras file (JSON).", exists=True, dir_okay=False)]
 TaxonomyName = Annotated[str, typer.Option(help="indoor or outdoor, where no grid says it.")]
 Corner = Annotated[
@@ -58,6 +59,7 @@ def generate(
     ] = None,
     prior: Annotated[bool, typer.Option(help="Text to scene begins from a layout; --no-prior: from noise.")] = True,
     seed: Annotated[int, typer.Option(min=0, help="The same seed gives the same views.")] = 0,
+    quality: Annotated[Quality, typer.Option(help="draft: views at once, without denoising or prediction.")] = "full",
     steps: Annotated[int | None, typer.Option(min=1, max=MAX_STEPS, help="Denoising steps.")] = None,
     text_guidance: Annotated[float | None, typer.Option(min=0, help="How strongly the prompt is followed.")] = None,
     occupancy_guidance: Annotated[
@@ -97,6 +99,7 @@ def generate(
             text_guidance_scale=text_guidance,
             occupancy_guidance_scale=occupancy_guidance,
             without_prior=not prior,
+            quality=f"SCENE_QUALITY_{quality.upper()}",
         )
         if blockout is not None:
             task.grid.CopyFrom(grid_to_message(blockout))
@@ -107,6 +110,9 @@ def generate(
             task.volume.CopyFrom(volume_to_message(volume))
         if start is not None:
             task.layout.CopyFrom(layout_to_message(start))
+        if quality == "draft":
+            with ProgressDisplay(lambda event: None) as display:
+                runner.require_drafts(display)
         request = scene_service_pb2.SubmitJobRequest(generate_scene=task)
         folder = ResultFolder(output, task)
         with ProgressDisplay(folder.take) as display:

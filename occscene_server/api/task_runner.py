@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 import uuid
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -71,16 +72,27 @@ class TaskRunner:
             self._client.__exit__()
 
     def has_layout_prior(self, display: ProgressDisplay) -> bool:
-        """Whether layouts can be composed where the tasks run; a server that still loads its model is waited for."""
+        """Whether layouts can be composed where the tasks run."""
+        return any(model.layout_prior for model in self._models(display))
+
+    def require_drafts(self, display: ProgressDisplay) -> None:
+        """Raises a ServerError that says what to do where no drafts are drawn; old servers would do all instead."""
+        models = self._models(display)
+        if not any(model.drafts for model in models):
+            names = ", ".join(model.name for model in models) or f"the server at {self._server}"
+            raise ServerError(f"{names}: this model draws no drafts, it has no guided decoder; leave --quality away")
+
+    def _models(self, display: ProgressDisplay) -> Sequence[scene_service_pb2.ModelInfo]:
+        """The models where the tasks run; a server that still loads its own is waited for."""
         if self._client is None:
-            return self._load(display).model.layout_prior
+            return [self._load(display).model]
         display.describe("asking the server")
         give_up = time.monotonic() + _LOADING_SECONDS
         answer = self._client.info()
         while answer.state == scene_service_pb2.SERVER_STATE_LOADING and time.monotonic() < give_up:
             time.sleep(0.5)
             answer = self._client.info()
-        return any(model.layout_prior for model in answer.models)
+        return answer.models
 
     def require_layout_prior(self, display: ProgressDisplay) -> None:
         """Raises a ServerError that says what to do where no layouts can be composed."""

@@ -13,6 +13,7 @@ from occscene.v1 import job_pb2, scene_service_pb2
 from occscene.volumes import default_volume
 
 from occscene_server.api.layout_validation import check_composition, check_known, check_prompt, check_start
+from occscene_server.api.quality_validation import check_quality
 from occscene_server.api.scene_validation import check_cameras, check_grid, check_image, check_mesh, check_volume
 from occscene_server.api.violations import FieldViolation, Violations
 from occscene_server.api.visibility import sees_volume
@@ -53,6 +54,7 @@ def check_request(
     if isinstance(task, job_pb2.GenerateScene):
         _check_sampling(task, at, found)
         check_start(task, model, at, found)
+        check_quality(task, model, at, found)
     else:
         _check_images(task, at, found)
     return found

@@ -74,4 +74,5 @@ def describe(name: str, pipe: Any, priors: ScenePriors | None = None) -> scene_s
         default_occupancy_guidance_scale=defaults["occupancy_guidance_scale"],
         layout_prior=priors is not None,
         parts_prior=priors is not None,
+        drafts=pipe.guided_decoder is not None,
     )

@@ -22,6 +22,7 @@ from PIL import Image, UnidentifiedImageError
 from occscene_server.engine.interface import Emit
 from occscene_server.engine.layout_task import composed_layout, layout_draft, layout_event
 from occscene_server.geometry.connected_objects import with_connected_objects
+from occscene_server.geometry.part_meshes import mesh_with_parts
 
 if TYPE_CHECKING:  # it imports torch, which not every user of this module needs
     from occscene_server.pipelines.occscene import OccScenePipeline
@@ -75,7 +76,7 @@ def _generate_scene(
     priors: ScenePriors | None,
 ) -> None:
     cameras = [camera_from_message(message) for message in task.cameras]
-    options: dict[str, Any] = {"negative_prompt": task.negative_prompt, "seed": task.seed}
+    options: dict[str, Any] = {"seed": task.seed}
     grid = draft = None
     if task.HasField("grid"):
         grid = with_connected_objects(grid_from_message(task.grid))
@@ -84,20 +85,20 @@ def _generate_scene(
             options["meshes"] = mesh_from_message(task.mesh, grid.volume, TAXONOMIES[grid.taxonomy], ids)
         if priors is not None and not task.without_prior:
             corners = options["meshes"].object_vertices() if "meshes" in options else None
-            options["finer"], _ = priors.parts.refine(grid, task.prompt, corners=corners)
+            options["finer"], made = priors.refined(grid, task.prompt, corners)
+            if "meshes" in options:
+                options["meshes"] = mesh_with_parts(options["meshes"], grid, made)
     else:
-        options |= {"volume": _volume(task), "taxonomy": task.taxonomy}
-        draft, notes = layout_draft(priors, task, options["volume"])
+        draft, notes = layout_draft(priors, task, _volume(task))
         if draft is not None:
             options["drafts"] = [draft]
             emit(_progress(job_pb2.JOB_PHASE_COMPOSING, 1, 1))
-    if task.HasField("steps"):
-        options["num_inference_steps"] = task.steps
-    for scale in ("text_guidance_scale", "occupancy_guidance_scale"):
-        if task.HasField(scale):
-            options[scale] = getattr(task, scale)
-    watcher = _StepWatcher(cameras, task.previews, emit, cancelled)
-    output = pipe(task.prompt, cameras, grid, callback_on_step_end=watcher, **options)
+    if task.quality == job_pb2.SCENE_QUALITY_DRAFT:
+        output = pipe.draw_draft(task.prompt, cameras, grid, **options)
+    else:
+        watcher = _StepWatcher(cameras, task.previews, emit, cancelled)
+        options |= _sampling(task) | {"callback_on_step_end": watcher}
+        output = pipe(task.prompt, cameras, grid, **options)
     if cancelled():
         raise CancelledTaskError
     emit(_progress(job_pb2.JOB_PHASE_ENCODING, 0, 1))
@@ -107,6 +108,19 @@ def _generate_scene(
         encoded = encode_image(image, camera_pb2.IMAGE_FORMAT_PNG)
         emit(job_pb2.JobEvent(view=job_pb2.JobView(view=view, name=camera.name, image=encoded)))
     emit(_occupancy(output.grid))
+
+
+def _sampling(task: job_pb2.GenerateScene) -> dict[str, Any]:
+    """How a scene of full quality is sampled, and where it lies if nothing else says it."""
+    options: dict[str, Any] = {"negative_prompt": task.negative_prompt}
+    if not task.HasField("grid"):
+        options |= {"volume": _volume(task), "taxonomy": task.taxonomy}
+    if task.HasField("steps"):
+        options["num_inference_steps"] = task.steps
+    for scale in ("text_guidance_scale", "occupancy_guidance_scale"):
+        if task.HasField(scale):
+            options[scale] = getattr(task, scale)
+    return options
 
 
 def _predict_occupancy(

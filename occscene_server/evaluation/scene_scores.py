@@ -17,6 +17,7 @@ from occscene_server.data.view_files import encoded_views
 from occscene_server.evaluation.evaluator import Evaluator
 from occscene_server.evaluation.occupancy_metrics import CrumbScores, OccupancyScores
 from occscene_server.evaluation.view_scores import Figures, ViewScores
+from occscene_server.geometry.part_meshes import mesh_with_parts
 from occscene_server.pipelines.occscene import OccScenePipeline
 from occscene_server.pipelines.output import OccSceneOutput
 from occscene_server.pipelines.scene_priors import ScenePriors
@@ -104,21 +105,28 @@ def with_parts(
     scene: RenderedScene, blockout: SemanticGrid, priors: ScenePriors | None
 ) -> tuple[SemanticGrid | None, dict[int, LayoutObject]]:
     """A scene's blockout with parts, and by id the objects that have them; None and nothing without priors."""
-    return (None, {}) if priors is None else priors.parts.refine(blockout, scene.info.prompt)
+    if priors is None:
+        return None, {}
+    corners = None if scene.meshes is None else scene.meshes.blockout.object_vertices()
+    return priors.parts.refine(blockout, scene.info.prompt, corners=corners)
 
 
 def generate_views(
     pipe: OccScenePipeline, scene: RenderedScene, how: Generation, priors: ScenePriors | None
 ) -> tuple[OccSceneOutput, dict[int, LayoutObject]]:
-    """Generates one scene from its blockout.
+    """Generates one scene from its blockout, with its triangles where they were stored.
 
     Returns:
         What the pipeline returns, and by id the objects that have parts in it.
     """
     blockout = how.shown(scene.blockout)
     finer, parts = with_parts(scene, blockout, priors)
+    mesh = None if scene.meshes is None else mesh_with_parts(scene.meshes.blockout, blockout, parts)
     seed = how.seed + scene.info.seed
-    output = pipe(scene.info.prompt, scene.cameras, blockout, finer=finer, seed=seed, **how.arguments())  # type: ignore[arg-type]
+    output = pipe(
+        scene.info.prompt, scene.cameras, blockout, finer=finer, meshes=mesh, seed=seed,
+        **how.arguments(),  # type: ignore[arg-type]
+    )  # fmt: skip
     return output, parts
 
 

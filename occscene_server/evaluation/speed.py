@@ -130,7 +130,9 @@ def _clocked(pipe: OccScenePipeline) -> Iterator[dict[str, float]]:
         (denoiser, "encode_absence", "dual alignment"), (denoiser, "encode_condition", "dual alignment"),
         (denoiser, "guess", "first guess"),
         (denoiser, "forward", "denoising"), (pipe, "decode_latents", "decoding"),
-        (pipe, "draw_detail", "surface detail"), (pipe, "perceive", "perception"),
+        (pipe, "draw_detail", "surface detail") if pipe.guided_decoder is None
+        else (pipe, "draw_views", "guided decoder"),
+        (pipe, "perceive", "perception"),
     )  # fmt: skip
     seconds = {phase: 0.0 for _, _, phase in methods}
 

@@ -58,6 +58,11 @@ class CameraTensors:
         """Views in each scene."""
         return self.intrinsics.shape[1]
 
+    @property
+    def device(self) -> torch.device:
+        """Where the tensors are."""
+        return self.intrinsics.device
+
     def scaled_intrinsics(self, size: tuple[int, int]) -> Tensor:
         """The intrinsics (B, V, 3, 3) for an image of `size` = (height, width)."""
         scale = torch.tensor(
@@ -67,10 +72,19 @@ class CameraTensors:
         )
         return self.intrinsics * scale[:, None]
 
+    def enlarged(self, scale: float, size: tuple[int, int]) -> CameraTensors:
+        """Those of images with `scale` pixels in the place of one, which go on to the right and down to `size`."""
+        factors = torch.tensor([scale, scale, 1.0], dtype=self.intrinsics.dtype, device=self.intrinsics.device)
+        return replace(self, intrinsics=self.intrinsics * factors[:, None], height=size[0], width=size[1])
+
     def scaled_picture(self, size: tuple[int, int]) -> tuple[float, float]:
         """(height, width) of the part that shows something, in an image of `size` = (height, width)."""
         height, width = self.picture or (self.height, self.width)
         return size[0] * height / self.height, size[1] * width / self.width
+
+    def of_scenes(self, scenes: Tensor) -> CameraTensors:
+        """The cameras of some scenes, by their places (S,) in the batch."""
+        return replace(self, intrinsics=self.intrinsics[scenes], world_from_camera=self.world_from_camera[scenes])
 
     def selected(self, views: Tensor) -> CameraTensors:
         """The cameras of the given views: `views` (B, V') int64 picks from each scene."""

@@ -1,15 +1,19 @@
-"""Rendered guidance: what every pixel sees of an occupancy grid, drawn by exact voxel traversal."""
+"""Rendered guidance: what every pixel sees of a scene, of its triangles or of its voxels."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
 from torch import Tensor
 
 from occscene_server.geometry.cameras import CameraTensors, pixel_rays
+from occscene_server.geometry.gbuffer import GBuffer
 from occscene_server.geometry.grids import GridTensors
-from occscene_server.geometry.raymarch import NO_FACE, first_hit
+from occscene_server.geometry.mesh_gbuffer import RayScene
+from occscene_server.geometry.raymarch import NO_FACE
+from occscene_server.geometry.scene_gbuffer import scene_gbuffer
 
 _BESIDE_CLASSES = 13  # 6 normals, nearness, hit, edge, 3 hint colours, hint mask
 _NEAREST = 0.05  # metres, for a logarithm of the depth
@@ -60,57 +64,70 @@ def guidance_channels(classes: int) -> int:
     return classes + _BESIDE_CLASSES
 
 
-def render_guidance(grid: GridTensors, cameras: CameraTensors, size: tuple[int, int], classes: int) -> Guidance:
-    """Draws the guidance of B grids for V views at `size` = (h, w).
+def render_guidance(
+    grid: GridTensors,
+    cameras: CameraTensors,
+    size: tuple[int, int],
+    classes: int,
+    shapes: Sequence[RayScene | None] = (),
+) -> Guidance:
+    """Draws the guidance of B scenes for V views at `size` = (h, w).
 
     Args:
         grid: labels below `classes`, or 255; unknown voxels are looked through.
         cameras: of the same batch.
         size: rows and columns of the maps.
         classes: classes of the taxonomy, empty included.
+        shapes: the scenes' triangles, as in `scene_gbuffer`.
     """
-    batch, views = cameras.intrinsics.shape[:2]
-    shape = (batch, views, *size)
-    origins, directions = pixel_rays(cameras, grid.volume, size)
-    planar = directions.permute(4, 0, 1, 2, 3).contiguous()  # (3, B, V, h, w), the layout that all below is fast in
-    rays = planar.view(3, batch, -1).permute(1, 2, 0)  # (B, R, 3)
-    starts = origins[:, :, None].expand(-1, -1, size[0] * size[1], -1).reshape(batch, -1, 3)
-    hit = first_hit(grid.occupied(), starts, rays)
-    seen = hit.index >= 0
-    depth = hit.depth.view(shape)
-    labels = _under(grid.labels, hit.index, seen).long()
-    objects = torch.zeros_like(labels) if grid.instances is None else _under(grid.instances, hit.index, seen).long()
+    return guidance_of(scene_gbuffer(grid, shapes, cameras, size), grid, cameras, classes)
 
-    reach = hit.depth.clone()
+
+def guidance_of(buffer: GBuffer, grid: GridTensors, cameras: CameraTensors, classes: int) -> Guidance:
+    """The guidance of what a G-buffer shows, at its size.
+
+    Args:
+        buffer: labels below `classes`; a surface's normal counts as the nearest of the six.
+        grid: whose volume and hints the buffer's scenes have.
+        cameras: of the buffer.
+        classes: classes of the taxonomy, empty included.
+    """
+    batch, views, height, width = buffer.depth.shape
+    volume, seen = grid.volume, torch.isfinite(buffer.depth)
+    origins, directions = pixel_rays(cameras, volume, (height, width))
+    planar = directions.movedim(-1, 2)  # (B, V, 3, h, w)
     missed = ~seen
-    reach[missed] = _leaving_depth(grid.volume.shape, starts[missed], rays[missed])
-    centre = torch.tensor(grid.volume.shape, device=origins.device) / 2
+    reach = buffer.depth.clone()
+    starts = origins[:, :, None, None].expand_as(directions)[missed]
+    reach[missed] = _leaving_depth(volume.shape, starts, directions[missed])
+    centre = torch.tensor(volume.shape, device=origins.device) / 2
     start = (origins - centre)[..., None, None]  # (B, V, 3, 1, 1)
-    points = torch.addcmul(start, reach.view(batch, views, 1, *size), planar.movedim(0, 2))
+    points = torch.addcmul(start, reach[:, :, None], planar) * grid.voxel_size.float()[:, None, None, None, None]
 
-    channels = origins.new_zeros(batch, views, guidance_channels(classes), *size)
-    channels.scatter_(2, labels.view(batch, views, 1, *size), 1)
+    channels = origins.new_zeros(batch, views, guidance_channels(classes), height, width)
+    channels.scatter_(2, buffer.labels[:, :, None], 1)
+    face = _nearest_face(buffer.normal, seen)
     # A ray that hits nothing has no face: its mark falls on the channel after the normals and is overwritten.
-    channels.scatter_(2, classes + hit.face.view(batch, views, 1, *size), 1)
+    channels.scatter_(2, classes + face[:, :, None], 1)
     rest = channels[:, :, classes + NO_FACE :]
-    rest[:, :, 0] = 1 / (1 + depth)  # nearness
-    rest[:, :, 1] = seen.view(shape)
-    rest[:, :, 2] = _edges(objects * 256 + labels, size).view(shape)
-    rest[:, :, 3:] = _hint_colours(grid.hints, objects).view(batch, 4, views, *size).transpose(1, 2)
-    points = points * grid.voxel_size.float()[:, None, None, None, None]
-    surface = _box_projection(points, hit.face.view(shape))
-    return Guidance(channels, points, surface, labels.view(shape), objects.view(shape), depth)
+    rest[:, :, 0] = 1 / (1 + buffer.depth)  # nearness
+    rest[:, :, 1] = seen
+    rest[:, :, 2] = buffer.edges
+    colours = _hint_colours(grid.hints, buffer.objects.flatten(1))
+    rest[:, :, 3:] = colours.view(batch, 4, views, height, width).transpose(1, 2)
+    return Guidance(channels, points, _box_projection(points, face), buffer.labels, buffer.objects, buffer.depth)
+
+
+def _nearest_face(normal: Tensor, seen: Tensor) -> Tensor:
+    """The number (B, V, h, w) of the axis and direction that normals (B, V, 3, h, w) are nearest to."""
+    axis = normal.abs().argmax(2, keepdim=True)
+    return torch.where(seen, (2 * axis + (normal.gather(2, axis) > 0))[:, :, 0], NO_FACE)
 
 
 def _box_projection(points: Tensor, face: Tensor) -> Tensor:
     """Points (B, V, 3, h, w) on faces (B, V, h, w), numbered as the normals, to (B, V, 2, h, w)."""
     x, y, z = points.unbind(2)
     return torch.stack([torch.where(face < 2, y, x), torch.where(face < 4, z, y)], dim=2)
-
-
-def _under(volume: Tensor, index: Tensor, seen: Tensor) -> Tensor:
-    """Values (B, R) of a volume (B, X, Y, Z) at flat indices, 0 where nothing is seen."""
-    return volume.flatten(1).gather(1, index.clamp_min(0)).masked_fill_(~seen, 0)
 
 
 def _leaving_depth(shape: tuple[int, int, int], origins: Tensor, directions: Tensor) -> Tensor:
@@ -126,19 +143,10 @@ def _leaving_depth(shape: tuple[int, int, int], origins: Tensor, directions: Ten
 def _hint_colours(hints: Tensor, objects: Tensor) -> Tensor:
     """The hints (B, N + 1, 4) of the objects seen (B, R) as sRGB in [-1, 1] and 1 where there is a hint, (B, 4, R)."""
     mask = hints[..., 3:]
-    table = torch.cat([(2 * _srgb_from_linear(hints[..., :3]) - 1) * mask, mask], -1)
+    table = torch.cat([(2 * srgb_from_linear(hints[..., :3]) - 1) * mask, mask], -1)
     return table.transpose(1, 2).gather(2, objects[:, None].expand(-1, 4, -1))
 
 
-def _edges(ids: Tensor, size: tuple[int, int]) -> Tensor:
-    """1 where the right or the lower neighbour shows another object: (B, V*h*w) of ids to the same shape."""
-    image = ids.view(-1, *size)
-    edge = torch.zeros_like(image, dtype=torch.bool)
-    edge[:, :, :-1] |= image[:, :, :-1] != image[:, :, 1:]
-    edge[:, :-1] |= image[:, :-1] != image[:, 1:]
-    return edge.view_as(ids)
-
-
-def _srgb_from_linear(colour: Tensor) -> Tensor:
+def srgb_from_linear(colour: Tensor) -> Tensor:
     """The sRGB transfer function (IEC 61966-2-1) on values in [0, 1]."""
     return torch.where(colour <= 0.0031308, 12.92 * colour, 1.055 * colour.clamp_min(0.0031308) ** (1 / 2.4) - 0.055)

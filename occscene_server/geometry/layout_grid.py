@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 from occscene.grid import GridObject, GridVolume, SemanticGrid
 from occscene.layout import Layout, LayoutObject
+from occscene.limits import MAX_NAME_LENGTH
 from occscene.placed_layout import PlacedLayout
 from occscene.rigid import invert_rigid
 from occscene.room_shell import CEILING_THICKNESS as CEILING_THICKNESS
@@ -55,7 +56,7 @@ Blocks = dict[BoxObject, tuple[Ints, Bools]]
 
 
 def layout_grid(layout: Layout, volume: GridVolume, blocks: Blocks | None = None) -> SemanticGrid:
-    """Voxelises a layout; instance i + 1 is entry i of `box_objects`, objects with their colour as hint."""
+    """Voxelises a layout; instance i + 1 is entry i of `box_objects`, objects with their colour as hint and word."""
     return grid_of_boxes(box_objects(layout), volume, layout.taxonomy, blocks)
 
 
@@ -104,8 +105,13 @@ def grid_of_boxes(
         place = tuple(slice(start, start + side) for start, side in zip(low.tolist(), kept.shape, strict=True))
         labels[place][kept] = names[box.obj.class_name]
         instances[place][kept] = index + 1
-    objects = tuple(GridObject(i + 1, box.obj.name, box.obj.color) for i, box in enumerate(boxes))
+    objects = tuple(GridObject(i + 1, box.obj.name, box.obj.color, _phrase(box.obj)) for i, box in enumerate(boxes))
     return SemanticGrid(labels, volume.voxel_size, volume.world_from_grid, taxonomy, instances, objects)
+
+
+def _phrase(obj: LayoutObject) -> str:
+    """ "teal sofa", "" for an object without a word for its colour."""
+    return f"{obj.color_word} {obj.name}"[:MAX_NAME_LENGTH] if obj.color_word else ""
 
 
 def object_voxels(obj: LayoutObject, volume: GridVolume | SemanticGrid) -> tuple[Ints, Bools]:

@@ -22,6 +22,7 @@ from torch import Tensor, nn
 from occscene_server.geometry.cameras import CameraTensors
 from occscene_server.geometry.grids import GridTensors
 from occscene_server.geometry.guidance import Guidance, guidance_channels, render_guidance
+from occscene_server.geometry.mesh_gbuffer import RayScene
 from occscene_server.models.dual_alignment import MambaDualAlignment
 from occscene_server.models.first_guess import FirstGuess
 from occscene_server.models.precision import install_fast_group_norm
@@ -193,11 +194,20 @@ class OccSceneDenoiser(ModelMixin, ConfigMixin):
         return Condition(torch.cat([aligned.to(guided.dtype), guided], dim=2), positions, seen, sight)
 
     @apply_forward_hook
-    def draw_guidance(self, grid: GridTensors, cameras: CameraTensors, size: tuple[int, int]) -> Condition:
-        """The part of the condition that stays while perception refines the occupancy: what each pixel sees first."""
+    def draw_guidance(
+        self,
+        grid: GridTensors,
+        cameras: CameraTensors,
+        size: tuple[int, int],
+        shapes: Sequence[RayScene | None] = (),
+    ) -> Condition:
+        """The part of the condition that stays while perception refines the occupancy: what each pixel sees first.
+
+        `shapes` are the scenes' triangles, as in `scene_gbuffer`.
+        """
         fine = (size[0] * GUIDANCE_CELLS, size[1] * GUIDANCE_CELLS)
         with torch.no_grad():
-            drawn = render_guidance(grid, cameras, fine, self.config.classes)
+            drawn = render_guidance(grid, cameras, fine, self.config.classes, shapes)
         batch, views = drawn.channels.shape[:2]
         positions = F.avg_pool2d(drawn.points.flatten(0, 1), GUIDANCE_CELLS)  # (B * V, 3, h, w)
         seen = F.avg_pool2d(drawn.channels[:, :, : self.config.classes].flatten(0, 1), GUIDANCE_CELLS)

@@ -7,7 +7,6 @@ own, draws it carved to what perception sees in the first guess; that takes no o
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
@@ -28,11 +27,13 @@ from transformers import PreTrainedModel, PreTrainedTokenizerBase
 from occscene_server.geometry.guidance import render_guidance
 from occscene_server.models.autoencoder import SceneAutoencoder, SceneAutoencoderKL
 from occscene_server.models.denoiser import Condition, OccSceneDenoiser
+from occscene_server.models.guided_decoder import GuidedDecoder
 from occscene_server.models.perception import OccupancyPerception
 from occscene_server.models.precision import fast_autocast
 from occscene_server.models.stable_diffusion import refuse_bare_checkpoint
 from occscene_server.models.surface_detail import SurfaceDetail
 from occscene_server.models.text import encode_prompts, load_minilm
+from occscene_server.pipelines.guided_views import GuidedViewsMixin
 from occscene_server.pipelines.output import OccSceneOutput, images_of_type, stacked, to_uint8
 from occscene_server.pipelines.prediction import (
     FLOW,
@@ -54,7 +55,7 @@ PERCEIVE_AT = (0.5, 0.75)
 StepCallback = Callable[["OccScenePipeline", int, Tensor, dict[str, Any]], dict[str, Any]]
 
 
-class OccScenePipeline(PerceptionMixin, DiffusionPipeline):
+class OccScenePipeline(GuidedViewsMixin, PerceptionMixin, DiffusionPipeline):
     """Joint generation of views and occupancy.
 
     Args:
@@ -63,6 +64,9 @@ class OccScenePipeline(PerceptionMixin, DiffusionPipeline):
         denoiser: predicts the direction of the noise in all views.
         perception: posed views to occupancy.
         surface_detail: redraws what is finer than latents on walls, floors and ceilings; None leaves views as decoded.
+        guided_decoder: draws the views at any size from shapes, words and latents, which then are those of views of 256
+            pixels along the longer side. With it the denoiser is shown triangles where there are any. None leaves views
+            to `vae` and `surface_detail`, at their own size, and shows the denoiser voxels, as it was trained.
         scheduler: any of diffusers' whose prediction type is the denoiser's. For `compact` that is
             `FlowMatchEulerDiscreteScheduler`, or `DPMSolverMultistepScheduler` or `UniPCMultistepScheduler` with
             `prediction_type="flow_prediction"` and `use_flow_sigmas=True`.
@@ -72,7 +76,7 @@ class OccScenePipeline(PerceptionMixin, DiffusionPipeline):
     """
 
     model_cpu_offload_seq = "text_encoder->denoiser"
-    _optional_components = ["text_encoder", "tokenizer", "surface_detail"]
+    _optional_components = ["text_encoder", "tokenizer", "surface_detail", "guided_decoder"]
     _callback_tensor_inputs = ["latents", "denoised", "occupancy"]
 
     def __init__(
@@ -87,6 +91,7 @@ class OccScenePipeline(PerceptionMixin, DiffusionPipeline):
         default_steps: int = 8,
         default_noise_scale: float = 1.0,
         surface_detail: SurfaceDetail | None = None,
+        guided_decoder: GuidedDecoder | None = None,
     ) -> None:
         super().__init__()
         self.register_modules(
@@ -97,12 +102,13 @@ class OccScenePipeline(PerceptionMixin, DiffusionPipeline):
             perception=perception,
             scheduler=scheduler,
             surface_detail=surface_detail,
+            guided_decoder=guided_decoder,
         )
         self.register_to_config(taxonomy=taxonomy, default_steps=default_steps, default_noise_scale=default_noise_scale)
         self.vae_scale_factor = vae.spatial_compression_ratio if vae is not None else 8
         self._interrupt = False
         self._num_timesteps = 0
-        self._image_size: tuple[int, int] | None = None
+        self._picture: tuple[int, int] | None = None
 
     @classmethod
     def from_pretrained(cls, path: str, **kwargs: Any) -> OccScenePipeline:
@@ -181,8 +187,8 @@ class OccScenePipeline(PerceptionMixin, DiffusionPipeline):
             grid: the blockout, or one a prompt, all of one shape; None for text to scene. Its objects may have words of
                 their own.
             finer: the same blockouts with parts in place of boxes, which the views are to show; None for the boxes.
-            meshes: the triangles of the blockout, or of one a prompt, with the objects of its grid; None where voxels
-                are all that is known.
+            meshes: the triangles of what the views are to show, or of one a prompt, with the objects of its grid, parts
+                in place of boxes as in `finer`; None where voxels are all that is known.
             drafts: layouts that text to scene begins from, one a prompt; they take part in the denoising and may be
                 other ones afterwards. Without them views are drafted from text alone, and what is perceived in them is
                 the blockout of the scene.
@@ -198,7 +204,7 @@ class OccScenePipeline(PerceptionMixin, DiffusionPipeline):
             seed: the same request with the same seed on the same device gives the same bytes. Scene i of a list has the
                 seed `seed + i`.
             generator: draws the noise in place of a seed; a list has one for each scene.
-            latents: (B, V, channel, h, w) noise in place of a seed and unscaled; h and w are `sensor_size` in latents.
+            latents: (B, V, channel, h, w) noise in place of a seed and unscaled; h and w are `sensor` in latents.
             output_type: of the images, see `OccSceneOutput`.
             callback_on_step_end: called after each step as in diffusers, plain or a `PipelineCallback`; setting
                 `_interrupt` on the pipeline from it ends the loop.
@@ -221,14 +227,15 @@ class OccScenePipeline(PerceptionMixin, DiffusionPipeline):
         check_sampling(num_inference_steps, named, noise_scale, len(prompts), generator, output_type)
         if drafts is not None:
             grid, finer = [draft.boxes for draft in drafts], [draft.grid for draft in drafts]
+            meshes = [draft.mesh for draft in drafts]
         inputs = SceneInputs.gather(len(prompts), cameras, grid, volume, taxonomy, self.config.taxonomy, finer, meshes)
-        sensor = self.sensor_size(*inputs.image_size)
-        size = (sensor[0] // self.vae_scale_factor, sensor[1] // self.vae_scale_factor)
+        sensor = self.sensor(*inputs.image_size)
+        size = (sensor.size[0] // self.vae_scale_factor, sensor.size[1] // self.vae_scale_factor)
         shape = (len(prompts), inputs.views, self.vae.config.latent_channels, *size)
         self.check_inputs(latents, shape, callback_on_step_end_tensor_inputs)
-        self._interrupt, self._image_size = False, inputs.image_size
+        self._interrupt, self._picture = False, sensor.picture
         device = self._execution_device
-        scene = inputs.placed(device, sensor)
+        scene = inputs.placed(device, sensor.size, sensor.scale, exact=self.guided_decoder is not None)
 
         # 2. Noise
         self.scheduler.set_timesteps(num_inference_steps, device=device)
@@ -276,7 +283,8 @@ class OccScenePipeline(PerceptionMixin, DiffusionPipeline):
                             free = drafts if index == min(perceive_after) else ()
                             scene, occupancy, moved = self.join_layouts(free, scene, estimate)
                         if moved is not None:
-                            carved, guidance = moved, self.denoiser.draw_guidance(moved.shown, scene.cameras, size)
+                            carved = moved
+                            guidance = self.denoiser.draw_guidance(moved.shown, scene.cameras, size, scene.shapes)
                         passes = gather_passes(passes.guess if scene.has_blockout and moved is None else None)
                     if callback_on_step_end is not None:
                         offered = {"latents": latents, "denoised": denoised, "occupancy": occupancy}
@@ -289,23 +297,20 @@ class OccScenePipeline(PerceptionMixin, DiffusionPipeline):
                     break
 
             # 5. Decode, and perceive the result
-            latents = keep_broad_colors(latents, passes)
-            images = self.decode_latents(latents)
-            if self.surface_detail is not None and scene.has_blockout:
-                images = self.draw_detail(images, carved, *words)
+            if self.guided_decoder is None:
+                latents = keep_broad_colors(latents, passes)
+                images = self.decode_latents(latents)
+                if self.surface_detail is not None and scene.has_blockout:
+                    images = self.draw_detail(images, carved, *words)
+                views = self.cut(images)
+            else:
+                views = self.draw_views(scene, prompts, seed, inputs.image_size, latents, sensor.scale)
+                images, scene = self.shown_to_perception(views, scene, sensor)
             grids = inputs.predicted(self.perceive(images, scene))
         self.maybe_free_model_hooks()
-        scenes = zip(self.cut(images), latents, strict=True)
+        scenes = zip(views, latents, strict=True)
         finished = [images_of_type(output_type, pictures, codes) for pictures, codes in scenes]
         return OccSceneOutput(images=finished[0] if isinstance(prompt, str) else stacked(finished), grids=grids)
-
-    def sensor_size(self, height: int, width: int) -> tuple[int, int]:
-        """The (height, width) in pixels at which views of a size are generated: what denoiser and perception can halve.
-
-        The sensor reaches further right and down than the image, which is then cut from it.
-        """
-        multiple = math.lcm(self.vae_scale_factor * self.denoiser.size_multiple, self.perception.size_multiple)
-        return -(-height // multiple) * multiple, -(-width // multiple) * multiple
 
     def encode_text(self, prompts: list[str]) -> tuple[Tensor, Tensor]:
         """Token states and mask of prompts, no longer than the longest of them."""
@@ -342,11 +347,14 @@ class OccScenePipeline(PerceptionMixin, DiffusionPipeline):
         return self.surface_detail(images, guidance, self.denoiser.pattern_words(text, text_mask))
 
     def cut(self, images: Tensor) -> Tensor:
-        """The part (..., height, width) of the sensor's images that this call was asked for."""
-        height, width = self._image_size or images.shape[-2:]
+        """The part (..., height, width) of the sensor's images that this call was asked for, at the sensor's scale."""
+        height, width = self._picture or images.shape[-2:]
         return images[..., :height, :width]
 
     @torch.no_grad()
     def preview(self, latents: Tensor) -> NDArray[np.uint8]:
-        """Latents (1, V, channel, h, w) of a step to images (V, height / 2, width / 2, 3), halves rounded up."""
+        """Latents (1, V, channel, h, w) of a step to images (V, height / 2, width / 2, 3), halves rounded up.
+
+        With a guided decoder they are halves of what the denoiser sees, whatever the size of the views.
+        """
         return to_uint8(avg_pool2d(self.cut(self.decode_latents(latents)[0]), 2, ceil_mode=True))

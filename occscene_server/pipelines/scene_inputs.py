@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -18,6 +18,8 @@ from torch import Tensor
 
 from occscene_server.geometry.cameras import CameraTensors
 from occscene_server.geometry.grids import GridTensors
+from occscene_server.geometry.mesh_gbuffer import RayScene
+from occscene_server.pipelines.text_to_scene import LayoutDraft
 
 MAX_NOISE_SCALE = 2.0
 OUTPUT_TYPES = ("uint8", "pil", "np", "pt", "latent")
@@ -33,25 +35,47 @@ class PlacedScenes:
         has_blockout: which of the two.
         finer: the blockouts with parts in place of boxes, which the views are to show; None where they are the same.
             Perception is told of the boxes, as it was in training, and may find other shapes in them.
-        meshes: the blockouts' triangles, one a scene; None where voxels are all that is known.
-        phrases: by object id what each scene's objects look like in words of their own; others are left out.
+        shapes: what the views are to show as triangles, one a scene, None where voxels are all that is known; empty
+            where voxels are shown of every scene.
+        tables: the grids whose tables of objects the rows of `placed.hints` are.
     """
 
     cameras: CameraTensors
     placed: GridTensors
     has_blockout: bool
     finer: GridTensors | None = None
-    meshes: Sequence[TriangleMesh | None] = ()
-    phrases: Sequence[Mapping[int, str]] = ()
+    shapes: Sequence[RayScene | None] = ()
+    tables: Sequence[SemanticGrid] = ()
 
     @property
     def shown(self) -> GridTensors:
         """What the views are to show."""
         return self.placed if self.finer is None else self.finer
 
+    def with_picture(self, picture: tuple[int, int]) -> PlacedScenes:
+        """The same scenes, seen in the top left (height, width) pixels of the images alone."""
+        return replace(self, cameras=replace(self.cameras, picture=picture))
+
+    @property
+    def is_exact(self) -> bool:
+        """Whether the triangles of every scene are shown."""
+        return bool(self.shapes) and None not in self.shapes
+
     def with_blockout(self, labels: Tensor) -> PlacedScenes:
         """The same places with labels (B, X, Y, Z) uint8 for blockouts."""
-        return PlacedScenes(self.cameras, self.placed.with_labels(labels), True)
+        return PlacedScenes(self.cameras, self.placed.with_labels(labels), True, tables=self.tables)
+
+    def with_layouts(self, drafts: Sequence[LayoutDraft]) -> PlacedScenes:
+        """The same places with layouts as they are now."""
+        boxes, device = [draft.boxes for draft in drafts], self.placed.labels.device
+        return PlacedScenes(
+            self.cameras,
+            GridTensors.from_grids(boxes, device=device),
+            True,
+            GridTensors.from_grids([draft.grid for draft in drafts], device=device),
+            [RayScene(draft.mesh, grid) for draft, grid in zip(drafts, boxes, strict=True)] if self.shapes else (),
+            boxes,
+        )
 
 
 @dataclass(frozen=True)
@@ -63,7 +87,7 @@ class SceneInputs:
         grids: B blockouts, or B empty grids of the volume to predict.
         has_blockout: which of the two.
         finer: B blockouts with parts in place of boxes; None for none.
-        meshes: the triangles of B blockouts, None where voxels are all that is known.
+        meshes: the triangles of what B scenes are to show, None where voxels are all that is known.
 
     Raises:
         ValueError: the message names the argument, the value and the limit.
@@ -136,19 +160,32 @@ class SceneInputs:
         height, width = self.image_size
         sensor = -(-height // multiple) * multiple, -(-width // multiple) * multiple
         pictures = torch.from_numpy(images).to(device).permute(0, 3, 1, 2).float() / 127.5 - 1.0
-        pictures = F.pad(pictures, (0, sensor[1] - width, 0, sensor[0] - height), mode="replicate")
         scene = self.placed(device, sensor)
-        return pictures[None], replace(scene, cameras=replace(scene.cameras, picture=self.image_size))
+        return padded(pictures, sensor)[None], scene.with_picture(self.image_size)
 
-    def placed(self, device: torch.device, sensor: tuple[int, int] | None = None) -> PlacedScenes:
-        """The scenes as tensors; `sensor` is a larger (height, width), of which the images are the top left part."""
+    def placed(
+        self,
+        device: torch.device,
+        sensor: tuple[int, int] | None = None,
+        scale: float = 1.0,
+        exact: bool = False,
+    ) -> PlacedScenes:
+        """The scenes as tensors.
+
+        Args:
+            device: of the tensors.
+            sensor: (height, width) of an image of which those of the cameras are the top left part; None for theirs.
+            scale: pixels of the sensor in a pixel of theirs.
+            exact: whether triangles are shown where they are known; else voxels are.
+        """
         tensors = CameraTensors.from_cameras(self.cameras, device=device)
         if sensor is not None:
-            tensors = replace(tensors, height=sensor[0], width=sensor[1])
+            tensors = tensors.enlarged(scale, sensor)
         placed = GridTensors.from_grids(self.grids, device=device)
         finer = None if self.finer is None else GridTensors.from_grids(self.finer, device=device)
-        phrases = [{item.id: item.prompt for item in grid.objects if item.prompt} for grid in self.grids]
-        return PlacedScenes(tensors, placed, self.has_blockout, finer, self.meshes, phrases)
+        pairs = zip(self.meshes, self.grids, strict=True) if exact else ()
+        shapes = [None if mesh is None else RayScene(mesh, grid) for mesh, grid in pairs]
+        return PlacedScenes(tensors, placed, self.has_blockout, finer, shapes, self.grids)
 
     def predicted(self, labels: Tensor) -> list[SemanticGrid]:
         """Labels (B, X, Y, Z) uint8 as grids in the place of the given ones."""
@@ -157,6 +194,12 @@ class SceneInputs:
             SemanticGrid(array, grid.voxel_size, grid.world_from_grid, grid.taxonomy)
             for array, grid in zip(arrays, self.grids, strict=True)
         ]
+
+
+def padded(images: Tensor, size: tuple[int, int]) -> Tensor:
+    """Images (V, channels, height, width), their last row and column repeated up to a larger `size`."""
+    height, width = images.shape[-2:]
+    return F.pad(images, (0, size[1] - width, 0, size[0] - height), mode="replicate")
 
 
 def _cameras_of_scenes(

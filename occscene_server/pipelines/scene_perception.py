@@ -15,7 +15,6 @@ from occscene.taxonomy import INDOOR, OUTDOOR
 from torch import Tensor
 
 from occscene_server.geometry.fusion import carve, fuse, told_of_parts
-from occscene_server.geometry.grids import GridTensors
 from occscene_server.geometry.surface_frames import BUILT
 from occscene_server.models.denoiser import Condition, OccSceneDenoiser
 from occscene_server.models.perception import OccupancyPerception, classify_voxels
@@ -81,13 +80,15 @@ class PerceptionMixin:
         """Blockouts carved to what perception sees in the first guess of them, and the guidance that they give."""
         if not scene.has_blockout:
             return scene, None
-        guidance = self.denoiser.draw_guidance(scene.shown, scene.cameras, size)
+        guidance = self.denoiser.draw_guidance(scene.shown, scene.cameras, size, scene.shapes)
+        if scene.is_exact:
+            return scene, guidance  # parts stand where carving would guess them
         guess = self.denoiser.guess(guidance, text, text_mask)
         if guess is None:
             return scene, guidance
         images = self.decode_latents(guess)
         carved = replace(scene, finer=carve(scene.shown, self.seen_logits(images, scene)))
-        return carved, self.denoiser.draw_guidance(carved.shown, scene.cameras, size)
+        return carved, self.denoiser.draw_guidance(carved.shown, scene.cameras, size, scene.shapes)
 
     def perceive(self, images: Tensor, scene: PlacedScenes, real: bool = False) -> Tensor:
         """Images (B, V, 3, height, width) to predicted labels (B, X, Y, Z) uint8.
@@ -129,9 +130,7 @@ class PerceptionMixin:
         volume = scene.placed.volume
         changed = len(drafts) > 0 and resample(drafts, self.perception(images, scene.cameras, volume, None))
         if changed:
-            placed = GridTensors.from_grids([draft.boxes for draft in drafts], device=images.device)
-            finer = GridTensors.from_grids([draft.grid for draft in drafts], device=images.device)
-            scene = replace(scene, placed=placed, finer=finer)
+            scene = scene.with_layouts(drafts)
         logits = self.seen_logits(images, scene)
         carved = replace(scene, finer=carve(scene.shown, logits)) if changed else None
         return scene, sure_or_given(logits, scene.shown.labels), carved

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+import hashlib
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 
 import numpy as np
+from occscene.grid import SemanticGrid
 from occscene.layout import Layout, LayoutObject
 
+from occscene_server.geometry.solids import Floats
 from occscene_server.models.layout_prior import LayoutPrior
 from occscene_server.models.parts_prior import PartsPrior
 from occscene_server.models.prompt_reading import read_prompt
@@ -16,6 +19,12 @@ from occscene_server.models.text import load_minilm
 from occscene_server.pipelines.blockout_parts import BlockoutParts
 from occscene_server.pipelines.text_to_layout import TextToLayout
 from occscene_server.weights import default_layout_prior, default_parts_prior
+
+KEPT_SCENES = 4
+"""Scenes whose parts are kept; a grid of 2^25 voxels takes 100 MB."""
+
+Refined = tuple[SemanticGrid, dict[int, LayoutObject]]
+"""As `BlockoutParts.refine` returns it."""
 
 _WHOLE = ("door", "window", "curtain", "rug", "picture")
 """Kinds that lie flat: their boxes say all that voxels can show."""
@@ -32,6 +41,7 @@ class ScenePriors:
 
     layout: TextToLayout
     parts: BlockoutParts
+    _refined: dict[bytes, Refined] = field(default_factory=dict, repr=False)
 
     @staticmethod
     def bundled(taxonomy: str) -> ScenePriors | None:
@@ -48,6 +58,18 @@ class ScenePriors:
             TextToLayout(LayoutPrior.from_pretrained(default_layout_prior()), encoder, tokenizer),
             BlockoutParts(PartsPrior.from_pretrained(default_parts_prior()), encoder, tokenizer),
         )
+
+    def refined(self, grid: SemanticGrid, prompt: str, corners: Mapping[int, Floats] | None) -> Refined:
+        """`parts.refine` with the likeliest parts; those of the last few scenes are kept.
+
+        A scene is asked for again and again from other cameras.
+        """
+        key = _fingerprint(grid, prompt, corners or {})
+        if key not in self._refined:
+            while len(self._refined) >= KEPT_SCENES:
+                del self._refined[next(iter(self._refined))]
+            self._refined[key] = self.parts.refine(grid, prompt, corners=corners)
+        return self._refined[key]
 
     def proposals(self, prompt: str) -> Callable[[Layout, int, int], Layout]:
         """What draws one object of a layout anew for a prompt: (layout, its place, seed) to the layout with it."""
@@ -67,6 +89,17 @@ class ScenePriors:
         for index, obj in zip(plain, made, strict=True):
             result[index] = obj
         return result
+
+
+def _fingerprint(grid: SemanticGrid, prompt: str, corners: Mapping[int, Floats]) -> bytes:
+    """Of all that parts depend on."""
+    found = hashlib.blake2b(repr((grid.shape, grid.voxel_size, grid.taxonomy, grid.objects, prompt)).encode())
+    for values in (grid.world_from_grid, grid.labels, grid.instances):
+        found.update(b"" if values is None else values.tobytes())
+    for number, points in corners.items():
+        found.update(repr((number, points.shape)).encode())
+        found.update(points.tobytes())
+    return found.digest()
 
 
 def _phrase(obj: LayoutObject, round_kinds: frozenset[str]) -> str:

@@ -18,10 +18,12 @@ import torch
 from numpy.typing import NDArray
 from occscene.grid import GridVolume, SemanticGrid
 from occscene.layout import Layout, LayoutObject, LayoutPart, Vector
+from occscene.mesh import TriangleMesh
 from occscene.placed_layout import PlacedLayout
 from torch import Tensor
 
 from occscene_server.geometry.layout_grid import Blocks, placed_grid
+from occscene_server.geometry.layout_mesh import layout_mesh
 from occscene_server.geometry.solids import Solids
 
 SURE = 0.8
@@ -66,6 +68,11 @@ class LayoutDraft:
         """The same without parts."""
         layout = self.placed.layout
         return self.grid_of(replace(layout, objects=tuple(replace(obj, parts=()) for obj in layout.objects)))
+
+    @property
+    def mesh(self) -> TriangleMesh:
+        """The layout's triangles in the world, those of the parts of what has any; objects as in `grid` and `boxes`."""
+        return layout_mesh(self.placed, self.boxes)
 
     def grid_of(self, layout: Layout) -> SemanticGrid:
         """A layout's boxes in the volume, that layout standing where this draft's does."""

@@ -96,7 +96,11 @@ class Composer(scene_service_pb2_grpc.SceneServiceServicer):
     def GetServerInfo(self, _request: Any, _context: Any) -> scene_service_pb2.GetServerInfoResponse:  # noqa: N802
         """Ready, with one model."""
         model = scene_service_pb2.ModelInfo(
-            name="composer", taxonomies=["indoor"], layout_prior=self._has_priors, parts_prior=self._has_priors
+            name="composer",
+            taxonomies=["indoor"],
+            layout_prior=self._has_priors,
+            parts_prior=self._has_priors,
+            drafts=self._has_priors,
         )
         return scene_service_pb2.GetServerInfoResponse(
             version=occscene.__version__, state=scene_service_pb2.SERVER_STATE_READY, device="cpu", models=[model]
@@ -126,6 +130,11 @@ class Composer(scene_service_pb2_grpc.SceneServiceServicer):
         yield job_pb2.JobEvent(succeeded=job_pb2.JobSucceeded(seconds=0.5))
 
     def _scene(self, task: job_pb2.GenerateScene) -> Iterator[job_pb2.JobEvent]:
+        if task.quality != job_pb2.SCENE_QUALITY_DRAFT:
+            steps = task.steps or 8
+            yield job_pb2.JobEvent(
+                progress=job_pb2.JobProgress(phase=job_pb2.JOB_PHASE_DENOISING, step=steps, steps=steps)
+            )
         volume = volume_from_message(task.volume)
         placed = PlacedLayout(ROOM, room_pose(volume))
         if not task.without_prior:

@@ -295,6 +295,47 @@ def test_without_priors_text_to_scene_has_no_layout(scene: bpy.types.Scene, comp
     assert not scene.occscene.without_prior
 
 
+def test_drafts_are_asked_for_without_steps(scene: bpy.types.Scene, composer: str, tmp_path: Path) -> None:
+    """Set in the panel, as an argument, or on the command line; kept with the result, and brought back from it."""
+    scene.occscene.quality, scene.occscene.steps = "DRAFT", 12
+    bpy.ops.occscene.generate(task="TEXT", server=composer, directory=str(tmp_path / "panel"))
+    told = json.loads((tmp_path / "panel/result.json").read_text())
+    assert (told["quality"], told["steps"]) == ("DRAFT", 0)
+    scene.occscene.quality = "FULL"
+    assert bpy.ops.occscene.reload_settings() == {"FINISHED"}
+    assert scene.occscene.quality == "DRAFT"
+    bpy.ops.occscene.generate(task="TEXT", server=composer, quality="FULL", steps=5, directory=str(tmp_path / "full"))
+    told = json.loads((tmp_path / "full/result.json").read_text())
+    assert (told["quality"], told["steps"]) == ("FULL", 5)
+    scene.occscene.quality = "FULL"
+    drafted = [
+        "generate",
+        "--task",
+        "text",
+        "--quality",
+        "draft",
+        "--output",
+        str(tmp_path / "c"),
+        "--server",
+        composer,
+    ]
+    assert command.main(drafted) == 0
+    assert Request.from_json(last().request).settings.quality == "DRAFT"
+    assert scene.occscene.quality == "FULL"
+
+
+def test_a_server_that_draws_no_drafts_says_so(room: bpy.types.Scene, tmp_path: Path) -> None:
+    """Older ones too, which would pass the wish over."""
+    with compose_server(tmp_path, "--without-priors") as address:
+        with pytest.raises(RuntimeError, match=r"model \(composer\) draws no drafts. Set the quality to Full"):
+            bpy.ops.occscene.generate(task="TEXT", quality="DRAFT", server=address)
+        bpy.ops.occscene.test_connection(server=address)
+        try:
+            assert connecting.last_check.can("drafts") is False
+        finally:
+            connecting.keep_check(connecting.ConnectionCheck())
+
+
 def test_a_pipeline_without_a_layout_offers_none(scene: bpy.types.Scene, server: str, tmp_path: Path) -> None:
     scene.occscene.image_size = 128
     bpy.ops.occscene.generate(task="TEXT", server=server, directory=str(tmp_path))

@@ -216,7 +216,7 @@ def test_a_mesh_that_makes_a_message_too_large_is_left_out(
         "mesh": mesh_head(mesh),
         **dict.fromkeys(("volume", "steps", "text_guidance_scale", "occupancy_guidance_scale")),
         **dict.fromkeys(("taxonomy", "prompt", "negative_prompt", "request_id"), ""),
-        **{"cameras": [], "seed": 0, "previews": False},
+        **{"cameras": [], "seed": 0, "previews": False, "without_prior": False, "quality": "FULL"},
     }
     body = grid_body(voxelized.grid) + mesh_body(mesh)
     whole, note = requests.generate_request(head, body)

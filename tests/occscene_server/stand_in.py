@@ -54,6 +54,7 @@ class StandInPipeline:
     """Noise of the seed for views, and the blockout itself for occupancy."""
 
     config = SimpleNamespace(taxonomy="indoor", default_steps=12)
+    guided_decoder: object | None = None
 
     def __call__(
         self,
@@ -100,6 +101,19 @@ class StandInPipeline:
             grid = SemanticGrid(np.ones(volume.shape, np.uint8), volume.voxel_size, volume.world_from_grid, taxonomy)
         images = rng.integers(0, 256, shape, np.uint8)
         return Output(SlowViews(images) if "lingers" in prompt else images, grid)
+
+    def draw_draft(
+        self,
+        prompt: str,
+        cameras: Sequence[PinholeCamera],
+        grid: SemanticGrid,
+        *,
+        finer: SemanticGrid | None = None,
+        meshes: TriangleMesh | None = None,
+        seed: int = 0,
+    ) -> Output:
+        """The same views as with no step."""
+        return self(prompt, cameras, grid, meshes=meshes, seed=seed, num_inference_steps=0)
 
     def preview(self, latents: NDArray[np.uint8]) -> NDArray[np.uint8]:
         """The latents themselves."""

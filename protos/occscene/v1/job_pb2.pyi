@@ -12,6 +12,12 @@ from typing import ClassVar as _ClassVar, Optional as _Optional, Union as _Union
 
 DESCRIPTOR: _descriptor.FileDescriptor
 
+class SceneQuality(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
+    __slots__ = ()
+    SCENE_QUALITY_UNSPECIFIED: _ClassVar[SceneQuality]
+    SCENE_QUALITY_DRAFT: _ClassVar[SceneQuality]
+    SCENE_QUALITY_FULL: _ClassVar[SceneQuality]
+
 class JobKind(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     __slots__ = ()
     JOB_KIND_UNSPECIFIED: _ClassVar[JobKind]
@@ -36,6 +42,9 @@ class JobPhase(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     JOB_PHASE_PREDICTING: _ClassVar[JobPhase]
     JOB_PHASE_ENCODING: _ClassVar[JobPhase]
     JOB_PHASE_COMPOSING: _ClassVar[JobPhase]
+SCENE_QUALITY_UNSPECIFIED: SceneQuality
+SCENE_QUALITY_DRAFT: SceneQuality
+SCENE_QUALITY_FULL: SceneQuality
 JOB_KIND_UNSPECIFIED: JobKind
 JOB_KIND_GENERATE_SCENE: JobKind
 JOB_KIND_PREDICT_OCCUPANCY: JobKind
@@ -54,7 +63,7 @@ JOB_PHASE_ENCODING: JobPhase
 JOB_PHASE_COMPOSING: JobPhase
 
 class GenerateScene(_message.Message):
-    __slots__ = ("grid", "volume", "taxonomy", "cameras", "prompt", "negative_prompt", "seed", "steps", "text_guidance_scale", "occupancy_guidance_scale", "previews", "without_prior", "layout", "mesh")
+    __slots__ = ("grid", "volume", "taxonomy", "cameras", "prompt", "negative_prompt", "seed", "steps", "text_guidance_scale", "occupancy_guidance_scale", "previews", "without_prior", "layout", "mesh", "quality")
     GRID_FIELD_NUMBER: _ClassVar[int]
     VOLUME_FIELD_NUMBER: _ClassVar[int]
     TAXONOMY_FIELD_NUMBER: _ClassVar[int]
@@ -69,6 +78,7 @@ class GenerateScene(_message.Message):
     WITHOUT_PRIOR_FIELD_NUMBER: _ClassVar[int]
     LAYOUT_FIELD_NUMBER: _ClassVar[int]
     MESH_FIELD_NUMBER: _ClassVar[int]
+    QUALITY_FIELD_NUMBER: _ClassVar[int]
     grid: _grid_pb2.SemanticGrid
     volume: _grid_pb2.GridVolume
     taxonomy: str
@@ -83,7 +93,8 @@ class GenerateScene(_message.Message):
     without_prior: bool
     layout: _layout_pb2.Layout
     mesh: _mesh_pb2.TriangleMesh
-    def __init__(self, grid: _Optional[_Union[_grid_pb2.SemanticGrid, _Mapping]] = ..., volume: _Optional[_Union[_grid_pb2.GridVolume, _Mapping]] = ..., taxonomy: _Optional[str] = ..., cameras: _Optional[_Iterable[_Union[_camera_pb2.PinholeCamera, _Mapping]]] = ..., prompt: _Optional[str] = ..., negative_prompt: _Optional[str] = ..., seed: _Optional[int] = ..., steps: _Optional[int] = ..., text_guidance_scale: _Optional[float] = ..., occupancy_guidance_scale: _Optional[float] = ..., previews: bool = ..., without_prior: bool = ..., layout: _Optional[_Union[_layout_pb2.Layout, _Mapping]] = ..., mesh: _Optional[_Union[_mesh_pb2.TriangleMesh, _Mapping]] = ...) -> None: ...
+    quality: SceneQuality
+    def __init__(self, grid: _Optional[_Union[_grid_pb2.SemanticGrid, _Mapping]] = ..., volume: _Optional[_Union[_grid_pb2.GridVolume, _Mapping]] = ..., taxonomy: _Optional[str] = ..., cameras: _Optional[_Iterable[_Union[_camera_pb2.PinholeCamera, _Mapping]]] = ..., prompt: _Optional[str] = ..., negative_prompt: _Optional[str] = ..., seed: _Optional[int] = ..., steps: _Optional[int] = ..., text_guidance_scale: _Optional[float] = ..., occupancy_guidance_scale: _Optional[float] = ..., previews: bool = ..., without_prior: bool = ..., layout: _Optional[_Union[_layout_pb2.Layout, _Mapping]] = ..., mesh: _Optional[_Union[_mesh_pb2.TriangleMesh, _Mapping]] = ..., quality: _Optional[_Union[SceneQuality, str]] = ...) -> None: ...
 
 class PredictOccupancy(_message.Message):
     __slots__ = ("images", "cameras", "blockout", "volume", "taxonomy")

@@ -24,7 +24,7 @@ class GetServerInfoRequest(_message.Message):
     def __init__(self) -> None: ...
 
 class ModelInfo(_message.Message):
-    __slots__ = ("name", "taxonomies", "image_width", "image_height", "default_steps", "default_text_guidance_scale", "default_occupancy_guidance_scale", "image_multiple", "layout_prior", "parts_prior")
+    __slots__ = ("name", "taxonomies", "image_width", "image_height", "default_steps", "default_text_guidance_scale", "default_occupancy_guidance_scale", "image_multiple", "layout_prior", "parts_prior", "drafts")
     NAME_FIELD_NUMBER: _ClassVar[int]
     TAXONOMIES_FIELD_NUMBER: _ClassVar[int]
     IMAGE_WIDTH_FIELD_NUMBER: _ClassVar[int]
@@ -35,6 +35,7 @@ class ModelInfo(_message.Message):
     IMAGE_MULTIPLE_FIELD_NUMBER: _ClassVar[int]
     LAYOUT_PRIOR_FIELD_NUMBER: _ClassVar[int]
     PARTS_PRIOR_FIELD_NUMBER: _ClassVar[int]
+    DRAFTS_FIELD_NUMBER: _ClassVar[int]
     name: str
     taxonomies: _containers.RepeatedScalarFieldContainer[str]
     image_width: int
@@ -45,7 +46,8 @@ class ModelInfo(_message.Message):
     image_multiple: int
     layout_prior: bool
     parts_prior: bool
-    def __init__(self, name: _Optional[str] = ..., taxonomies: _Optional[_Iterable[str]] = ..., image_width: _Optional[int] = ..., image_height: _Optional[int] = ..., default_steps: _Optional[int] = ..., default_text_guidance_scale: _Optional[float] = ..., default_occupancy_guidance_scale: _Optional[float] = ..., image_multiple: _Optional[int] = ..., layout_prior: bool = ..., parts_prior: bool = ...) -> None: ...
+    drafts: bool
+    def __init__(self, name: _Optional[str] = ..., taxonomies: _Optional[_Iterable[str]] = ..., image_width: _Optional[int] = ..., image_height: _Optional[int] = ..., default_steps: _Optional[int] = ..., default_text_guidance_scale: _Optional[float] = ..., default_occupancy_guidance_scale: _Optional[float] = ..., image_multiple: _Optional[int] = ..., layout_prior: bool = ..., parts_prior: bool = ..., drafts: bool = ...) -> None: ...
 
 class ServerLimits(_message.Message):
     __slots__ = ("message_bytes", "grid_side", "grid_voxels", "views", "image_side", "steps", "prompt_length", "queued_jobs", "mesh_triangles")

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from occscene.codec import grid_to_message
+from occscene.codec import grid_from_message, grid_to_message
 from occscene.layout import Layout, LayoutObject, LayoutRoom
 from occscene.mesh import TriangleMesh
 from occscene.mesh_codec import mesh_to_message
@@ -65,6 +65,21 @@ def test_mesh_and_words_reach_the_pipeline() -> None:
     assert {item.id: item.prompt for item in pipe.grid.objects if item.prompt} == {5: "a worn oak floor"}
     run_task(pipe, generate_request(steps=1), lambda event: None)
     assert pipe.meshes is None
+
+
+def test_a_draft_takes_no_step_and_gives_what_it_shows() -> None:
+    pipe, events = StandInPipeline(), []
+    request = mesh_request()
+    request.generate_scene.quality = job_pb2.SCENE_QUALITY_DRAFT
+    run_task(pipe, request, events.append)
+    phases = [event.progress.phase for event in events if event.HasField("progress")]
+    assert phases == [job_pb2.JOB_PHASE_PREPARING, job_pb2.JOB_PHASE_ENCODING]
+    assert pipe.num_timesteps == 0
+    assert pipe.meshes is not None
+    assert [event.WhichOneof("kind") for event in events[2:]] == ["view", "view", "occupancy", "succeeded"]
+    blockout = grid_from_message(request.generate_scene.grid)
+    shown = grid_from_message(next(event for event in events if event.HasField("occupancy")).occupancy.grid)
+    np.testing.assert_array_equal(shown.labels, blockout.labels)
 
 
 def test_a_turned_box_gets_parts_in_its_exact_place() -> None:

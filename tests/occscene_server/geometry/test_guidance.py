@@ -7,11 +7,17 @@ import pytest
 import torch
 from occscene.camera import PinholeCamera
 from occscene.grid import GridObject, SemanticGrid
+from occscene.layout import LayoutPart
+from occscene.mesh import TriangleMesh
 
 from occscene_server.geometry.cameras import CameraTensors, pixel_rays
+from occscene_server.geometry.gbuffer import GBuffer
 from occscene_server.geometry.grids import GridTensors
-from occscene_server.geometry.guidance import guidance_channels, render_guidance
+from occscene_server.geometry.guidance import guidance_channels, guidance_of, render_guidance
+from occscene_server.geometry.mesh_gbuffer import RayScene
 from occscene_server.geometry.raymarch import NO_FACE, first_hit_ref
+from occscene_server.geometry.solid_meshes import solid_triangles
+from occscene_server.geometry.solids import Solids
 from tests.occscene_server.geometry.random_scenes import SIZES, random_scene
 
 CLASSES = 5
@@ -115,3 +121,51 @@ def test_random_grids_are_drawn_ray_by_ray(shape: tuple[int, int, int], voxel_si
     torch.testing.assert_close(depth[same].double(), hit.depth[same], rtol=1e-4, atol=1e-4 * voxel_size)
     assert guidance.channels.isfinite().all()
     assert guidance.points.isfinite().all()
+
+
+def test_triangles_and_voxels_of_one_shape_give_one_guidance() -> None:
+    """A box on a floor that ends where voxels do, in a volume that is turned."""
+    labels = np.zeros((16, 14, 10), np.uint8)
+    labels[:, :, 0], labels[4:8, 5:9, 1:5] = 2, 5
+    instances = (labels == 5).astype(np.uint16) * 9
+    hinted = (GridObject(9, "box", (0.8, 0.1, 0.1)),)
+    pose = np.eye(4)
+    pose[:3, :3] = [[0, -1, 0], [1, 0, 0], [0, 0, 1]]
+    pose[:3, 3] = 3.0, -2.0, 1.0
+    grid = SemanticGrid(labels, 0.2, pose, "indoor", instances, hinted)
+    floor = LayoutPart("box", (1.6, 1.4, 0.1), (3.2, 2.8, 0.2))
+    box = LayoutPart("box", (1.2, 1.4, 0.6), (0.8, 0.8, 0.8))
+    triangles, owner = solid_triangles(Solids.of_layout([floor, box]))
+    vertices = triangles.reshape(-1, 3) @ pose[:3, :3].T + pose[:3, 3]
+    mesh = TriangleMesh(
+        vertices,
+        np.arange(len(vertices)).reshape(-1, 3),
+        np.where(owner == 1, 5, 2).astype(np.uint8),
+        np.where(owner == 1, 9, 0).astype(np.uint16),
+    )
+    tensors = GridTensors.from_grids([grid])
+    looking = np.eye(4)
+    looking[:3, :3] = [[1, 0, 0], [0, -(0.5**0.5), 0.5**0.5], [0, -(0.5**0.5), -(0.5**0.5)]]
+    looking[:3, 3] = 1.1, -1.0, 2.3
+    camera = PinholeCamera("c", 96, 64, 60.0, 60.0, 48.0, 32.0, pose @ looking)
+    seen_by = CameraTensors.from_cameras([[camera]])
+    voxels = render_guidance(tensors, seen_by, (64, 96), 12)
+    exact = render_guidance(tensors, seen_by, (64, 96), 12, [RayScene(mesh, grid)])
+    assert set(voxels.labels.unique().tolist()) == {0, 2, 5}
+    same = (voxels.labels == exact.labels) & (voxels.face == exact.face)
+    assert float(same.float().mean()) > 0.99
+    for name in ("points", "surface"):
+        apart = (getattr(voxels, name) - getattr(exact, name)).abs().amax(2)
+        assert float(apart[same].max()) < 1e-3, name
+    channels = (voxels.channels - exact.channels).abs().amax(2)
+    assert float((channels[same] < 1e-3).float().mean()) > 0.99  # edges are told of neighbours
+
+
+def test_a_slope_counts_as_the_side_that_it_is_nearest_to() -> None:
+    normals = torch.tensor([[0.6, 0.0, 0.8], [-0.8, 0.0, 0.6], [0.0, -1.0, 0.0], [0.1, 0.7, -0.7001]])
+    maps = normals.T[None, None, :, None]  # (1, 1, 3, 1, 4)
+    flat = torch.zeros(1, 1, 1, 4)
+    buffer = GBuffer(flat.long(), flat.long(), flat + 1, maps, maps, flat)
+    grid = GridTensors.from_grids([SemanticGrid(np.zeros((4, 4, 4), np.uint8), 0.2, np.eye(4), "indoor")])
+    camera = PinholeCamera("c", 64, 64, 60.0, 60.0, 32.0, 32.0, np.eye(4))
+    assert guidance_of(buffer, grid, CameraTensors.from_cameras([[camera]]), 12).face.flatten().tolist() == [5, 0, 2, 4]

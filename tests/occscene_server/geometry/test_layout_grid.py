@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -43,7 +44,7 @@ def test_rooms_are_voxelised_as_by_the_extension(seed: int) -> None:
     found, wanted = layout_grid(layout, volume), voxelized(box_objects(layout), volume)
     np.testing.assert_array_equal(found.labels, wanted.labels)
     np.testing.assert_array_equal(found.instances, wanted.instances)
-    assert found.objects == wanted.objects
+    assert [replace(item, prompt="") for item in found.objects] == list(wanted.objects)
 
 
 @given(

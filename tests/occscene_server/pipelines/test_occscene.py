@@ -22,6 +22,7 @@ from torch.nn.functional import one_hot
 from occscene_server.geometry.cameras import CameraTensors
 from occscene_server.geometry.grids import GridTensors
 from occscene_server.geometry.lifting import lift
+from occscene_server.pipelines.guided_views import Sensor
 from occscene_server.pipelines.occscene import OccScenePipeline
 from occscene_server.pipelines.output import to_uint8
 from occscene_server.pipelines.prediction import GuidancePasses, guided_prediction
@@ -171,18 +172,22 @@ def test_meshes_and_words_are_placed_by_scene(grid: SemanticGrid) -> None:
     def gathered(grids: Any, meshes: Any) -> SceneInputs:
         return SceneInputs.gather(2, cameras(1), grids, grid.volume, "indoor", "indoor", meshes=meshes)
 
-    scenes = gathered([worded, grid], [mesh, None]).placed(torch.device("cpu"))
-    assert list(scenes.meshes) == [mesh, None]
-    assert list(scenes.phrases) == [{1: "a red sofa"}, {}]
-    assert list(gathered(grid, mesh).placed(torch.device("cpu")).meshes) == [mesh, mesh]
-    assert list(gathered(None, None).placed(torch.device("cpu")).meshes) == [None, None]
+    scenes = gathered([worded, grid], [mesh, None]).placed(torch.device("cpu"), exact=True)
+    assert [None if shape is None else len(shape) for shape in scenes.shapes] == [1, None]
+    assert list(scenes.tables) == [worded, grid]
+    assert [len(shape) for shape in gathered(grid, mesh).placed(torch.device("cpu"), exact=True).shapes if shape] == [
+        1,
+        1,
+    ]
+    assert list(gathered(None, None).placed(torch.device("cpu"), exact=True).shapes) == [None, None]
+    assert not gathered(grid, mesh).placed(torch.device("cpu")).shapes
     with pytest.raises(ValueError, match="meshes has 1 entries for 2 prompts"):
         gathered(grid, [mesh])
     with pytest.raises(ValueError, match="meshes is given without a grid"):
         gathered(None, mesh)
 
 
-def test_a_mesh_changes_no_view_yet(pipe: OccScenePipeline, grid: SemanticGrid) -> None:
+def test_a_mesh_changes_no_view_without_a_guided_decoder(pipe: OccScenePipeline, grid: SemanticGrid) -> None:
     mesh = TriangleMesh(np.eye(3), np.array([[0, 1, 2]]), np.array([7], np.uint8), np.array([1], np.uint16))
     views = [pipe("a sofa", cameras(1), grid, num_inference_steps=2, meshes=given).images for given in (None, mesh)]
     np.testing.assert_array_equal(views[0], views[1])
@@ -215,7 +220,7 @@ def test_an_image_is_the_top_left_part_of_a_larger_one(pipe: OccScenePipeline, g
     """Sides may be any; what the networks can halve is a larger sensor, from which the image is cut."""
     odd = [PinholeCamera("odd", 71, 107, 50.0, 50.0, 40.0, 50.0, cameras(1)[0].world_from_camera)]
     large = [PinholeCamera("large", 96, 128, 50.0, 50.0, 40.0, 50.0, cameras(1)[0].world_from_camera)]
-    assert pipe.sensor_size(107, 71) == (128, 96)
+    assert pipe.sensor(107, 71) == Sensor((128, 96), (107, 71), 1.0)
     previews = []
 
     def callback(pipeline: OccScenePipeline, index: int, timestep: torch.Tensor, tensors: dict) -> dict:

@@ -1,0 +1,190 @@
+"""Views at any size: what denoiser and perception see of an image, and what the guided decoder draws of it."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import torch
+import torch.nn.functional as F
+from occscene.camera import PinholeCamera
+from occscene.grid import SemanticGrid
+from occscene.mesh import TriangleMesh
+from torch import Tensor
+
+from occscene_server.geometry.scene_gbuffer import scene_gbuffer
+from occscene_server.models.denoiser import OccSceneDenoiser
+from occscene_server.models.guided_decoder import PIXEL_MULTIPLE, GuidedDecoder
+from occscene_server.models.perception import OccupancyPerception
+from occscene_server.pipelines.guided_decoding import decode_guided, scene_words, told_objects
+from occscene_server.pipelines.output import OccSceneOutput, stacked, to_uint8
+from occscene_server.pipelines.scene_inputs import PlacedScenes, SceneInputs, check_prompts, padded
+from occscene_server.pipelines.text_to_scene import LayoutDraft
+
+SENSOR_SIDE = 256
+"""Pixels along the longer side of what denoiser and perception see of an image that the guided decoder draws: as in
+training, whatever the image's size, so that a seed gives one scene at all sizes."""
+
+_SEEDS = 2**31
+
+
+@dataclass(frozen=True)
+class Sensor:
+    """What denoiser and perception see of an image.
+
+    Args:
+        size: (height, width) in pixels; it goes on to the right and down where networks need other sides.
+        picture: (height, width) in pixels of the top left part that is the image.
+        scale: its pixels in a pixel of the image.
+    """
+
+    size: tuple[int, int]
+    picture: tuple[int, int]
+    scale: float
+
+
+class GuidedViewsMixin:
+    """The part of the pipeline that knows image sizes and the guided decoder."""
+
+    if TYPE_CHECKING:
+        guided_decoder: GuidedDecoder | None
+        denoiser: OccSceneDenoiser
+        perception: OccupancyPerception
+        text_encoder: Any
+        tokenizer: Any
+        config: Any
+        vae_scale_factor: int
+        _execution_device: torch.device
+
+        def maybe_free_model_hooks(self) -> None: ...  # noqa: D102
+
+    def sensor(self, height: int, width: int) -> Sensor:
+        """What is generated for views of a size: as large as they are, or `SENSOR_SIDE` with a guided decoder."""
+        scale = 1.0 if self.guided_decoder is None else SENSOR_SIDE / max(height, width)
+        picture = max(1, round(height * scale)), max(1, round(width * scale))
+        multiple = math.lcm(self.vae_scale_factor * self.denoiser.size_multiple, self.perception.size_multiple)
+        rows, columns = (-(-side // multiple) * multiple for side in picture)
+        return Sensor((rows, columns), picture, scale)
+
+    @torch.no_grad()
+    def draw_draft(
+        self,
+        prompt: str | list[str],
+        cameras: Sequence[PinholeCamera] | Sequence[Sequence[PinholeCamera]],
+        grid: SemanticGrid | Sequence[SemanticGrid] | None = None,
+        *,
+        finer: SemanticGrid | Sequence[SemanticGrid] | None = None,
+        meshes: TriangleMesh | Sequence[TriangleMesh | None] | None = None,
+        drafts: Sequence[LayoutDraft] | None = None,
+        seed: int = 0,
+    ) -> OccSceneOutput:
+        """Draws scenes from shapes and words alone, in one pass: nothing is denoised and nothing perceived.
+
+        Args:
+            prompt, cameras, grid, finer, meshes, seed: as in a call of the pipeline.
+            drafts: layouts in place of blockouts, one a prompt.
+
+        Returns:
+            Images as uint8, and what they show: the blockouts, with parts in place of boxes where there are any.
+
+        Raises:
+            ValueError: there is no guided decoder, nothing to show, or an argument is outside its limits.
+        """
+        if self.guided_decoder is None:
+            raise ValueError("this model has no guided decoder, which drafts are drawn by; ask for full quality")
+        check_prompts(prompt, "")
+        prompts = [prompt] if isinstance(prompt, str) else prompt
+        if drafts is not None:
+            grid = [draft.boxes for draft in drafts]
+            finer, meshes = [draft.grid for draft in drafts], [draft.mesh for draft in drafts]
+        if grid is None:
+            raise ValueError("neither grid nor drafts are given; a draft shows what a blockout or a layout says")
+        taxonomy = self.config.taxonomy
+        inputs = SceneInputs.gather(len(prompts), cameras, grid, None, taxonomy, taxonomy, finer, meshes)
+        scene = inputs.placed(self._execution_device, exact=True)
+        views = self.draw_views(scene, prompts, seed, inputs.image_size)
+        self.maybe_free_model_hooks()
+        finished = [to_uint8(images) for images in views]
+        return OccSceneOutput(
+            images=finished[0] if isinstance(prompt, str) else stacked(finished), grids=inputs.finer or inputs.grids
+        )
+
+    def draw_views(
+        self,
+        scene: PlacedScenes,
+        prompts: Sequence[str],
+        seed: int,
+        image_size: tuple[int, int],
+        latents: Tensor | None = None,
+        scale: float = 1.0,
+    ) -> Tensor:
+        """The guided decoder's views, one camera after the other, so that large ones take little memory.
+
+        Args:
+            scene: what is shown, with the cameras of the images, or of latents where there are any.
+            prompts: one a scene.
+            seed: of the first scene; each other has the next.
+            image_size: (height, width) of the views.
+            latents: (B, V, channels, h, w) as generated for the scene's cameras; None draws a draft.
+            scale: pixels that latents were generated for in a pixel of the views.
+
+        Returns:
+            (B, V, 3, height, width) in [-1, 1].
+        """
+        with torch.autocast(self._execution_device.type, enabled=False):  # places need all digits, as in training
+            return self._draw_views(scene, prompts, seed, image_size, latents, scale)
+
+    def _draw_views(
+        self,
+        scene: PlacedScenes,
+        prompts: Sequence[str],
+        seed: int,
+        image_size: tuple[int, int],
+        latents: Tensor | None,
+        scale: float,
+    ) -> Tensor:
+        assert self.guided_decoder is not None
+        height, width = image_size
+        canvas = (-(-height // PIXEL_MULTIPLE) * PIXEL_MULTIPLE, -(-width // PIXEL_MULTIPLE) * PIXEL_MULTIPLE)
+        cameras = scene.cameras.enlarged(1 / scale, canvas)
+        if latents is not None:
+            latents = resampled(latents.float(), scene.cameras.height / scale, scene.cameras.width / scale, canvas)
+        seeds = torch.tensor([(seed + index) % _SEEDS for index in range(len(prompts))], device=cameras.device)
+        words = [scene_words(*told) for told in zip(prompts, scene.tables, strict=True)]
+        objects = told_objects(self.text_encoder, self.tokenizer, scene.placed, words, seeds)
+        views = []
+        for view in range(cameras.views):
+            one = cameras.selected(torch.full((len(prompts), 1), view, device=cameras.device))
+            buffer = scene_gbuffer(scene.shown, scene.shapes, one, canvas)
+            told = None if latents is None else latents[:, view]
+            views.append(decode_guided(self.guided_decoder, objects, buffer, one, scene.placed.volume, seeds, told))
+        return torch.stack(views, 1)[..., :height, :width]
+
+    def shown_to_perception(self, views: Tensor, scene: PlacedScenes, sensor: Sensor) -> tuple[Tensor, PlacedScenes]:
+        """Finished views (B, V, 3, height, width) on the sensor, and the scenes as its cameras see them."""
+        batch, size = views.shape[:2], (views.shape[-2], views.shape[-1])
+        images = views.flatten(0, 1)
+        if sensor.picture != size:
+            images = F.interpolate(images, sensor.picture, mode="bilinear", antialias=True, align_corners=False)
+        if sensor.size != sensor.picture:
+            images, scene = padded(images, sensor.size), scene.with_picture(sensor.picture)
+        return images.unflatten(0, batch), scene
+
+
+def resampled(latents: Tensor, height: float, width: float, canvas: tuple[int, int]) -> Tensor:
+    """Latents (B, V, C, h, w) of views of `height` x `width` pixels for their top left part of `canvas` pixels.
+
+    That has one latent for 8 x 8 of its pixels, as the decoder's levels have; beyond the edge the last one is repeated.
+    """
+    y, x = (
+        (torch.arange(side // 8, device=latents.device) + 0.5) * 16 / whole - 1
+        for side, whole in zip(canvas, (height, width), strict=True)
+    )
+    places = torch.stack(torch.meshgrid(x, y, indexing="xy"), -1).to(latents.dtype)
+    flat = latents.flatten(0, 1)
+    found = F.grid_sample(
+        flat, places.expand(len(flat), -1, -1, -1), mode="bilinear", padding_mode="border", align_corners=False
+    )
+    return found.unflatten(0, latents.shape[:2])
