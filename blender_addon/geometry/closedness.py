@@ -12,6 +12,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from .crossings import batches
+
 Ints = NDArray[np.int64]
 Hashes = NDArray[np.uint64]
 Bools = NDArray[np.bool_]
@@ -146,9 +148,11 @@ def shared_edges(vertex: Hashes, part: Ints) -> tuple[Ints, Bools]:
 def _boundary(vertex: Hashes) -> Hashes:
     """Per triangle the sum of its directed edges' numbers."""
     total = np.zeros(vertex.shape[1], np.uint64)
-    for start, end in ((0, 1), (1, 2), (2, 0)):
-        total += _mixed(vertex[start] * _FACTORS[1] + vertex[end])
-        total -= _mixed(vertex[end] * _FACTORS[1] + vertex[start])
+    for batch in batches(vertex.shape[1]):
+        for first, second in ((0, 1), (1, 2), (2, 0)):
+            start, end = vertex[first, batch], vertex[second, batch]
+            direction = (start < end).view(np.int8) - (end < start).view(np.int8)
+            total[batch] += _mixed(start + end) * direction.astype(np.int64).view(np.uint64)
     return total
 
 
@@ -182,6 +186,8 @@ def _spread(values: Hashes, start: Ints, order: Ints) -> Hashes:
 
 def _mixed(value: Hashes) -> Hashes:
     """The values well scrambled (the finaliser of MurmurHash3)."""
-    value = (value ^ (value >> np.uint64(33))) * np.uint64(0xFF51AFD7ED558CCD)
-    value = (value ^ (value >> np.uint64(33))) * np.uint64(0xC4CEB9FE1A85EC53)
-    return value ^ (value >> np.uint64(33))
+    value = value ^ (value >> np.uint64(33))
+    for factor in (np.uint64(0xFF51AFD7ED558CCD), np.uint64(0xC4CEB9FE1A85EC53)):
+        value *= factor
+        value ^= value >> np.uint64(33)
+    return value

@@ -19,6 +19,11 @@ Shape = tuple[int, int, int]
 
 _TRIANGLES_AT_ONCE = 2**14
 
+_ORDERS = np.array([(2, 1, 0), (2, 1, 0), (1, 2, 0), (1, 0, 2), (2, 0, 1), (0, 2, 1), (2, 1, 0), (0, 1, 2)]).T
+"""Corners in rising order, by 4 (first <= second) + 2 (second <= third) + (first <= third)."""
+
+_IS_EVEN = (_ORDERS[1] - _ORDERS[0]) % 3 == 1
+
 
 @dataclass(frozen=True, eq=False)
 class Sections:
@@ -98,22 +103,25 @@ class PlaneCuts:
     and none meets both.
     """
 
-    def __init__(self, corners: Floats, axis: int, shape: Shape) -> None:
+    def __init__(self, corners: Floats, batch: slice, axis: int, shape: Shape) -> None:
         u_axis, v_axis = other_axes(axis)
         self._axis, self._shape = axis, shape
-        u, v, h = corners[u_axis], corners[v_axis], corners[axis]
+        u = corners[u_axis, :, batch]
         row_begin, row_end = first_center(_least(u), shape[u_axis]), first_center(_most(u), shape[u_axis])
         is_cut = row_end > row_begin
         self._met = np.flatnonzero(is_cut)
-        self.above = np.where(is_cut | (row_end == shape[u_axis]), 0, row_begin)
+        self.above = np.where(is_cut | (row_end == shape[u_axis]), 0, row_begin).astype(np.int32)
         """(T,) the first plane above each triangle that none cuts; 0 where there is none, or no plane below."""
         row_begin, count = row_begin[self._met], (row_end - row_begin)[self._met]
-        u, v, h, self._even = _sorted_by_first(u, v, h, self._met)
+        order = _order(u).take(self._met)
+        self._even = _IS_EVEN.take(order)
+        places = (_ORDERS * corners.shape[2]).take(order, axis=1) + (batch.start + self._met)
+        u, v, h = (corners[which].reshape(-1).take(places) for which in (u_axis, v_axis, axis))
 
         self._triangle = np.repeat(np.arange(len(self._met)), count)
         self._row = np.arange(len(self._triangle)) + np.repeat(row_begin - np.cumsum(count) + count, count)
-        self._long = _Edges(u, v, h, [0], [2])
-        self._short = _Edges(u, v, h, [0, 1], [1, 2])  # lower ones, then upper ones
+        self._long = _Edges(u, v, h, slice(0, 1), slice(2, 3))
+        self._short = _Edges(u, v, h, slice(0, 2), slice(1, 3))  # lower ones, then upper ones
         middle = first_center(u[1], shape[u_axis])
         self._on_short = self._triangle + len(self._met) * (self._row >= middle[self._triangle])
         self._v_long = self._long.v_at(self._triangle, self._row)
@@ -153,12 +161,16 @@ class PlaneCuts:
 
 def sections(corners: Floats, axis: int, shape: Shape) -> Sections:
     """Cuts triangles (3, 3, T) by the lines along `axis` through the voxel centres of a grid."""
-    return PlaneCuts(corners, axis, shape).sections()
+    return PlaneCuts(corners, slice(0, None), axis, shape).sections()
 
 
 def first_center(place: Floats, side: int) -> Ints:
     """The first voxel whose centre is not below `place`, within 0 .. `side`."""
-    return np.minimum(np.maximum(np.ceil(place - 0.5), 0), side).astype(np.int64)
+    center = place - 0.5
+    np.ceil(center, out=center)
+    np.maximum(center, 0, out=center)
+    np.minimum(center, side, out=center)
+    return center.astype(np.int64)
 
 
 def _least(corners: Floats) -> Floats:
@@ -169,21 +181,16 @@ def _most(corners: Floats) -> Floats:
     return np.maximum(np.maximum(corners[0], corners[1]), corners[2])
 
 
-def _sorted_by_first(u: Floats, v: Floats, h: Floats, chosen: Ints) -> tuple[Floats, Floats, Floats, Bools]:
-    """Corners (3, C) of chosen triangles in the order of rising u, and whether that order is an even permutation."""
-    a, b, c = u[0, chosen], u[1, chosen], u[2, chosen]
-    first = np.where(a <= b, np.where(a <= c, 0, 2), np.where(b <= c, 1, 2))
-    last = np.where(c >= b, np.where(c >= a, 2, 0), np.where(b >= a, 1, 0))
-    middle = 3 - first - last
-    places = np.stack([first, middle, last]) * len(chosen) + np.arange(len(chosen))
-    u, v, h = (values.take(chosen, axis=1).reshape(-1).take(places) for values in (u, v, h))
-    return u, v, h, (middle - first) % 3 == 1
+def _order(u: Floats) -> NDArray[np.uint8]:
+    """Which of `_ORDERS` the corners (3, C) of triangles have."""
+    first, second, either = (test.view(np.uint8) for test in (u[0] <= u[1], u[1] <= u[2], u[0] <= u[2]))
+    return 4 * first + 2 * second + either
 
 
 class _Edges:
     """Edges between sorted corners as functions of u; the edges of several pairs of corners are concatenated."""
 
-    def __init__(self, u: Floats, v: Floats, h: Floats, starts: list[int], ends: list[int]) -> None:
+    def __init__(self, u: Floats, v: Floats, h: Floats, starts: slice, ends: slice) -> None:
         self.u, self.v, self.h = (values[starts].reshape(-1) for values in (u, v, h))
         rise = u[ends].reshape(-1) - self.u
         rise[rise == 0] = 1.0  # such an edge meets no row

@@ -156,9 +156,11 @@ def _snapped(corners: Floats, bordered: Shape) -> tuple[Floats, NDArray[np.uint6
     """
     snapped, vertex = np.empty_like(corners), np.empty(corners.shape[1:], np.uint64)
     for batch in batches(corners.shape[2]):
-        lattice = np.rint(corners[:, :, batch] * _LATTICE)
-        vertex[:, batch] = vertex_hashes(lattice.astype(np.int64))
-        places = lattice / _LATTICE + (_NUDGE + BORDER)[:, None, None]
+        places = corners[:, :, batch] * _LATTICE
+        np.rint(places, out=places)
+        vertex[:, batch] = vertex_hashes(places.astype(np.int64))
+        places /= _LATTICE
+        places += (_NUDGE + BORDER)[:, None, None]
         for axis, side in enumerate(bordered):
             first, second, third = places[axis]
             level = np.flatnonzero(is_level(first, second) & is_level(first, third))
@@ -172,8 +174,12 @@ def _snapped(corners: Floats, bordered: Shape) -> tuple[Floats, NDArray[np.uint6
 def _far_passages(corners: Floats, owner: Ints, groups: ClosedGroups, bordered: Shape) -> Passages:
     """The passages along x, inside and far around the grid, through objects of many parts that stick out of it."""
     far = (bordered[0] + 2 * _FAR, bordered[1] + 2 * _FAR, bordered[2] + 2 * _FAR)
-    outside = ((corners < 0) | (corners > np.array(bordered)[:, None, None])).any(axis=(0, 1))
-    chosen = np.flatnonzero((groups.of_triangle >= 0) & np.isin(owner, owner[outside]))
+    side = np.array(bordered)
+    inside = corners.min(axis=(1, 2), initial=0) >= 0, corners.max(axis=(1, 2), initial=0) <= side
+    chosen = np.zeros(0, np.int64)
+    if not np.all(inside):
+        outside = ((corners < 0) | (corners > side[:, None, None])).any(axis=(0, 1))
+        chosen = np.flatnonzero((groups.of_triangle >= 0) & np.isin(owner, owner[outside]))
     chosen = chosen[groups.whole[groups.of_triangle[chosen]]]
     there = replace(groups, of_triangle=groups.of_triangle[chosen])
     return scanned(corners[:, :, chosen] + _FAR, there, 0, far).passages

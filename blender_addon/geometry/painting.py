@@ -82,13 +82,13 @@ def visible_changes(runs: Runs, shape: Shape) -> Changes:
     order = np.argsort(runs.rank, kind="stable")
     rank, column = runs.rank[order], runs.column[order]
     stride = shape[0] + 1  # one more than a column's voxels, so that a run's end stays in its column
-    ends = np.concatenate([column * stride + runs.begin[order], column * stride + runs.end[order]])
+    ends = (np.stack([runs.begin[order], runs.end[order]], axis=1) + (column * stride)[:, None]).reshape(-1)
     bits = len(ends).bit_length()
-    event = np.sort((ends << bits) | np.arange(len(ends)))
+    event = np.sort((ends << bits) | np.arange(len(ends)), kind="stable")  # merges: each object's runs are in order
     position, run_end = event >> bits, event & ((1 << bits) - 1)
     place = np.empty(len(ends), np.int64)
     place[run_end] = np.arange(len(ends))
-    begin, end = place[: len(rank)], place[len(rank) :]
+    begin, end = place.reshape(-1, 2).T
     highest = _highest_over(rank, begin, end, len(ends))
     last = np.flatnonzero(np.diff(position, append=-1))  # of several changes at one place the last holds
     return Changes(shape, position[last] // stride, position[last] % stride, highest[last])

@@ -126,11 +126,12 @@ class Scan:
 def scanned(corners: Floats, groups: ClosedGroups, axis: int, shape: Shape) -> Scan:
     """Follows the lines along an axis through triangles (3, 3, T)."""
     key = CrossingKey.along(axis, shape, len(groups.owner))
+    corners = np.ascontiguousarray(corners)
     none = np.zeros(0, np.int64)
-    keys, open_triangles, open_voxels, above = [none], [none], [none], [none]
+    keys, open_triangles, open_voxels, above = [none], [none], [none], [none.astype(np.int32)]
     squares = [Squares(none, none, np.zeros((2, 0)), np.zeros((2, 0)))]
     for batch in batches(corners.shape[2]):
-        planes = PlaneCuts(corners[:, :, batch], axis, shape)
+        planes = PlaneCuts(corners, batch, axis, shape)
         above.append(planes.above)
         between = planes.squares()
         squares.append(replace(between, triangle=batch.start + between.triangle))

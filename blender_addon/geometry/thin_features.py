@@ -18,7 +18,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from .crossings import Bools, Floats, Ints, Squares, other_axes, strides
+from .crossings import Bools, Floats, Ints, Squares, batches, other_axes, strides
 from .marks import Marks, OwnVoxels, off_border, voxel_keys
 
 
@@ -119,13 +119,19 @@ def in_cubes(above: Sequence[Ints], corners: Floats, owner: Ints, occupied: Occu
         owner: (T,) the object of each.
         occupied: the voxels whose centres are inside, and those of edges and squares.
     """
-    (between,) = np.all([plane > 0 for plane in above], axis=0).nonzero()
-    places = [plane[between] - 1 for plane in above]
-    lowest = sum(places[axis - 1] * strides(occupied.ranks.shape)[axis] for axis in range(3))
-    rank = owner[between] + 1
-    bare = occupied.bare(rank, lowest, range(3))
-    within = corners[:, :, between[bare]]
-    middles = _middles(rank[bare], lowest[bare], within.min(axis=1), within.max(axis=1), range(3), occupied)
+    none = np.zeros(0, np.int64)
+    found = [(none, none, none)]
+    for batch in batches(len(owner)):
+        planes = [plane[batch] for plane in above]
+        (between,) = ((planes[0] > 0) & (planes[1] > 0) & (planes[2] > 0)).nonzero()
+        places = [plane[between].astype(np.int64) - 1 for plane in planes]
+        lowest = sum(places[axis - 1] * strides(occupied.ranks.shape)[axis] for axis in range(3))
+        rank = owner[batch][between] + 1
+        bare = occupied.bare(rank, lowest, range(3))
+        found.append((batch.start + between[bare], rank[bare], lowest[bare]))
+    triangle, rank, lowest = (np.concatenate(parts) for parts in zip(*found, strict=True))
+    within = corners[:, :, triangle]
+    middles = _middles(rank, lowest, within.min(axis=1), within.max(axis=1), range(3), occupied)
     return Marks.joined([(middles[0], middles[2])])
 
 
