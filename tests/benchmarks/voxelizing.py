@@ -42,7 +42,7 @@ def scene_rows(
             lambda: voxelize(objects, volume, taxonomy),
             lambda: painted_by_pyvista(meshes, volume.shape, volume.voxel_size),
         ],
-        3,
+        2,
     )
     rows = [Row(case, ours, "pyvista voxelize_binary_mask, solid", stencil, budget_ms)]
     if len(objects) <= 100:  # a thousand objects take trimesh a minute
@@ -71,7 +71,8 @@ def mesh_rows(case: str, mesh: trimesh.Trimesh, side: int, budget_ms: float | No
             lambda: occupy(corners, owner, rules, shape).painted(np.array([0, 1], np.uint8)),
             mask,
             lambda: np.ascontiguousarray(mask().reshape(shape, order="F")),
-        ]
+        ],
+        3,
     )
     case = f"{sides(shape)}, {case}, {len(mesh.faces):,} triangles"
     rows = [
