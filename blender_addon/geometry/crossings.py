@@ -53,7 +53,10 @@ class Sections:
         count = self.count[chosen]
         first = self.begin[chosen] - np.cumsum(count) + count
         line = np.arange(int(count.sum())) + np.repeat(first, count)
-        return line, np.repeat(self.height[chosen], count) + line * np.repeat(self.slope[chosen], count)
+        rise = np.repeat(self.slope[chosen], count)
+        rise *= line
+        rise += np.repeat(self.height[chosen], count)
+        return line, rise
 
 
 @dataclass(frozen=True, eq=False)

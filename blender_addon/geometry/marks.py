@@ -105,7 +105,8 @@ class OwnVoxels:
             sought = (rank * self._plane + voxel % self._plane) * self._stride + voxel // self._plane
             before = np.searchsorted(begin, sought, side="right") - 1
             held |= (before >= 0) & (end[before] > sought)
-        if len(marks.rank):
-            key, known = voxel_keys(rank, voxel), voxel_keys(marks.rank, marks.voxel)
-            held |= known[np.minimum(np.searchsorted(known, key), len(known) - 1)] == key
+        (left,) = (~held).nonzero()
+        if len(marks.rank) and len(left):
+            key, known = voxel_keys(rank[left], voxel[left]), voxel_keys(marks.rank, marks.voxel)
+            held[left] = known[np.minimum(np.searchsorted(known, key), len(known) - 1)] == key
         return held

@@ -48,9 +48,14 @@ class CrossingKey:
 
     def of_line(self, column: Ints, height: Floats) -> Ints:
         """The part of a key that is each crossing's own."""
-        bounded = np.minimum(np.maximum(height, -1.0), self.shape[self.axis] + 1.0)
-        fixed = np.rint((bounded + 1.0) * (1 << self.fraction_bits)).astype(np.int64)
-        return (column << (self.height_bits + 1)) | (fixed << 1)
+        bounded = np.maximum(height, -1.0)
+        np.minimum(bounded, self.shape[self.axis] + 1.0, out=bounded)
+        bounded += 1.0
+        bounded *= 1 << self.fraction_bits
+        result = np.rint(bounded, out=bounded).astype(np.int64)
+        result <<= 1
+        result |= column << (self.height_bits + 1)
+        return result
 
     def group(self, key: Ints) -> Ints:
         """The group of crossings."""
@@ -149,9 +154,32 @@ def scanned(corners: Floats, groups: ClosedGroups, axis: int, shape: Shape) -> S
             place = height[inside].astype(np.int64)
             open_triangles.append(batch.start + triangle[inside])
             open_voxels.append(_flat_voxel(axis, row[inside], column[inside], place, shape))
-    passages = _passages(np.sort(np.concatenate(keys)), key, groups)
+    passages = _passages(_sorted(np.concatenate(keys), key.height_bits + 1), key, groups)
     opened = np.concatenate(open_triangles), np.concatenate(open_voxels)
     return Scan(passages, *opened, Squares.joined(squares), np.concatenate(above))
+
+
+def _sorted(keys: Ints, bits: int) -> Ints:
+    """The keys of crossings in order, of which those on one line differ in the lowest bits alone.
+
+    Most lines of one large mesh cross it twice: their two crossings find their places by counting, in half the time.
+    """
+    line = keys >> bits
+    lines = int(line.max(initial=0)) + 1
+    if lines > 4 * len(keys):
+        return np.sort(keys)
+    count = np.bincount(line, minlength=lines)
+    start = np.cumsum(count) - count
+    number, one_of = np.arange(len(keys)), np.empty(lines, np.int64)
+    one_of[line] = number
+    result = np.empty_like(keys)
+    result[start[line] + (one_of[line] != number)] = keys
+    first = start[count == 2]
+    pair = result[first], result[first + 1]
+    result[first], result[first + 1] = np.minimum(*pair), np.maximum(*pair)
+    more = count > 2
+    result[np.repeat(more, count)] = np.sort(keys[more[line]])
+    return result
 
 
 def _passages(keys: Ints, key: CrossingKey, groups: ClosedGroups) -> Passages:

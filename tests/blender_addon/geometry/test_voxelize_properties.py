@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 import numpy as np
+import trimesh
 from hypothesis import assume, example, given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
@@ -155,6 +156,19 @@ def test_boxes_on_voxel_planes_are_exact(low: tuple[int, ...], size: tuple[int, 
     expected = np.zeros(SHAPE, bool)
     expected[tuple(slice(max(0, k), max(0, k + side)) for k, side in zip(low, size, strict=True))] = True
     np.testing.assert_array_equal(labels([TriangleObject("box", 1, box(*sixteenths))]) > 0, expected)
+
+
+@given(st.lists(st.integers(1, 2), min_size=2, max_size=3), st.integers(12, 16))
+@settings(max_examples=40, deadline=None)
+def test_shells_inside_shells_are_exact(thickness: list[int], side: int) -> None:
+    expected, shells = np.zeros((16, 16, 16), np.uint8), []
+    for number, depth in enumerate(np.cumsum([0, *thickness])):
+        shell = trimesh.creation.box(bounds=[(depth,) * 3, (side - depth,) * 3]).triangles
+        shells.append(shell[:, ::-1] if number % 2 else shell)
+        expected[(slice(depth, side - depth),) * 3] = 0 if number % 2 else 7
+    item = TriangleObject("shells", 7, np.concatenate(shells))
+    found = voxelize([item], GridVolume((16, 16, 16), 1.0, np.eye(4)), INDOOR).labels
+    np.testing.assert_array_equal(found, expected)
 
 
 @given(st.one_of(boxes, tetrahedra, loose))
