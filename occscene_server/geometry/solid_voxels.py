@@ -10,7 +10,7 @@ from dataclasses import replace
 import numpy as np
 
 from occscene_server.geometry.box_voxels import LATTICE, MARGIN, NUDGE, Bools, Floats, Ints, line_voxels
-from occscene_server.geometry.solid_meshes import face_planes, solid_triangles
+from occscene_server.geometry.solid_meshes import face_planes
 from occscene_server.geometry.solids import Solids
 
 _PARALLEL = 1e-9
@@ -105,11 +105,10 @@ def _mark(block: Bools, axis: int, line: Ints, begin: Floats, end: Floats, low: 
 
 
 def _add_missed(block: Bools, solids: Solids) -> None:
-    """Adds what lines missed of poles: along the longest edges of their triangles, where no voxel around is kept."""
-    triangles, _ = solid_triangles(solids)
-    sides = np.roll(triangles, -1, axis=1) - triangles
-    row, longest = np.arange(len(sides)), (sides**2).sum(2).argmax(1)
-    start, along = triangles[row, longest], sides[row, longest]
+    """Adds what lines missed of poles: along their middles, where no voxel around is kept."""
+    row, longest = np.arange(len(solids)), solids.size.argmax(1)
+    along = solids.axes[row, :, longest] * solids.size[row, longest, None]
+    start = solids.center - along / 2
     count = np.maximum(np.ceil(np.abs(along).max(1)), 1).astype(np.int64)
     edge = np.repeat(row, count)
     number = np.arange(len(edge)) - np.repeat(count.cumsum() - count, count)

@@ -85,11 +85,11 @@ def test_an_artists_room_is_completed_drawn_anew_and_detailed(scene: bpy.types.S
     assert bpy.ops.occscene.redraw(server=server, prompt=prompt, seed=5) == {"FINISHED"}
     redrawn = by_source()
     assert [name for name in after if redrawn[name] != after[name]] == [table]
-    assert bpy.ops.occscene.redraw(server=server, redraw_as="bookshelf", seed=5) == {"FINISHED"}
+    assert bpy.ops.occscene.redraw(server=server, redraw_as="pouf", seed=5) == {"FINISHED"}
     assert table not in scene.objects
     changed = bpy.context.view_layer.objects.selected[0]
-    assert changed.name.startswith("bookshelf")
-    assert changed.occscene.class_name == "furn"
+    assert changed.name.startswith("pouf")
+    assert changed.occscene.class_name == "chair"
 
     select("sofa", changed.name)
     assert bpy.ops.occscene.add_detail(server=server, seed=1) == {"FINISHED"}

@@ -41,7 +41,7 @@ def room() -> Room:
 def views(room: Room) -> tuple[GBuffer, GBuffer, GBuffer]:
     """What the room's cameras see of its meshes, of its blockout's boxes and of its blockout's voxels."""
     true, blockout = room_grids(room)
-    cameras = CameraTensors.from_cameras([draw_cameras(room, true, 96)])
+    cameras = CameraTensors.from_cameras([[camera.resized(96, 96) for camera in draw_cameras(room, true)]])
     meshes = room_meshes(room)
     drawn = [mesh_gbuffer([RayScene(mesh, blockout)], cameras, SIZE) for mesh in (meshes.true, meshes.blockout)]
     return drawn[0], drawn[1], voxel_gbuffer(GridTensors.from_grids([blockout]), cameras, SIZE)
