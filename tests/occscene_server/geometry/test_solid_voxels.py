@@ -63,9 +63,9 @@ def test_studio_rooms_are_voxelised_as_by_the_extension() -> None:
     assert iou["own", "all"] > 0.97
     assert iou["mesh", "all"] > 0.95
     for (name, kind), value in iou.items():
-        # folds are voxelised as the box around them; a thin top at the border of two voxels falls to either, as parts
-        # are kept in whole millimetres
-        least = 0.35 if name == "mesh" else 0.75 if kind == "curtain" else 0.9
+        # folds are voxelised as the box around them, leaves one by one; a thin top at the border of two voxels falls to
+        # either, as parts are kept in whole millimetres
+        least = 0.35 if name == "mesh" else 0.75 if kind in ("curtain", "vase") else 0.9
         assert value > least, (name, kind, value)
 
 
