@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -27,6 +28,7 @@ from occscene_server.pipelines import guided_decoding, guided_views, scene_perce
 from occscene_server.pipelines.guided_decoding import scene_words, told_objects
 from occscene_server.pipelines.guided_views import Sensor, resampled
 from occscene_server.pipelines.occscene import OccScenePipeline
+from occscene_server.pipelines.scene_inputs import SceneInputs
 from occscene_server.pipelines.text_to_scene import LayoutDraft
 
 SOFA_MESH = TriangleMesh(
@@ -275,3 +277,31 @@ def test_words_of_too_many_objects_are_those_of_the_largest(
     assert len(told.table.hints) == 4
     assert told.rows[0, [7, 6, 5]].tolist() == [1, 2, 3]
     assert told.rows[0, :5].unique().tolist() == [0]
+
+
+def test_meshes_and_words_are_placed_by_scene(grid: SemanticGrid) -> None:
+    mesh = TriangleMesh(np.eye(3), np.array([[0, 1, 2]]), np.array([7], np.uint8), np.array([1], np.uint16))
+    worded = replace(grid, objects=(replace(grid.objects[0], prompt="a red sofa"),))
+
+    def gathered(grids: Any, meshes: Any) -> SceneInputs:
+        return SceneInputs.gather(2, cameras(1), grids, grid.volume, "indoor", "indoor", meshes=meshes)
+
+    scenes = gathered([worded, grid], [mesh, None]).placed(torch.device("cpu"), exact=True)
+    assert [None if shape is None else len(shape) for shape in scenes.shapes] == [1, None]
+    assert list(scenes.tables) == [worded, grid]
+    assert [len(shape) for shape in gathered(grid, mesh).placed(torch.device("cpu"), exact=True).shapes if shape] == [
+        1,
+        1,
+    ]
+    assert list(gathered(None, None).placed(torch.device("cpu"), exact=True).shapes) == [None, None]
+    assert not gathered(grid, mesh).placed(torch.device("cpu")).shapes
+    with pytest.raises(ValueError, match="meshes has 1 entries for 2 prompts"):
+        gathered(grid, [mesh])
+    with pytest.raises(ValueError, match="meshes is given without a grid"):
+        gathered(None, mesh)
+
+
+def test_a_mesh_changes_no_view_without_a_guided_decoder(pipe: OccScenePipeline, grid: SemanticGrid) -> None:
+    mesh = TriangleMesh(np.eye(3), np.array([[0, 1, 2]]), np.array([7], np.uint8), np.array([1], np.uint16))
+    views = [pipe("a sofa", cameras(1), grid, num_inference_steps=2, meshes=given).images for given in (None, mesh)]
+    np.testing.assert_array_equal(views[0], views[1])

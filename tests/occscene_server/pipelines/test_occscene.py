@@ -13,7 +13,6 @@ from diffusers.callbacks import PipelineCallback
 from occscene.camera import PinholeCamera
 from occscene.grid import SemanticGrid
 from occscene.layout import Layout, LayoutObject, LayoutRoom
-from occscene.mesh import TriangleMesh
 from occscene.placed_layout import PlacedLayout
 from occscene.rig import default_rig
 from occscene.volumes import default_volume
@@ -163,34 +162,6 @@ def test_images_to_occupancy_take_any_size(pipe: OccScenePipeline, grid: Semanti
     assert pipe.predict_occupancy(wide, cameras(2, 101, 65), blockout=grid).shape == grid.shape
     with pytest.raises(ValueError, match="images has shape"):
         pipe.predict_occupancy(images, cameras(1), volume=grid.volume)
-
-
-def test_meshes_and_words_are_placed_by_scene(grid: SemanticGrid) -> None:
-    mesh = TriangleMesh(np.eye(3), np.array([[0, 1, 2]]), np.array([7], np.uint8), np.array([1], np.uint16))
-    worded = replace(grid, objects=(replace(grid.objects[0], prompt="a red sofa"),))
-
-    def gathered(grids: Any, meshes: Any) -> SceneInputs:
-        return SceneInputs.gather(2, cameras(1), grids, grid.volume, "indoor", "indoor", meshes=meshes)
-
-    scenes = gathered([worded, grid], [mesh, None]).placed(torch.device("cpu"), exact=True)
-    assert [None if shape is None else len(shape) for shape in scenes.shapes] == [1, None]
-    assert list(scenes.tables) == [worded, grid]
-    assert [len(shape) for shape in gathered(grid, mesh).placed(torch.device("cpu"), exact=True).shapes if shape] == [
-        1,
-        1,
-    ]
-    assert list(gathered(None, None).placed(torch.device("cpu"), exact=True).shapes) == [None, None]
-    assert not gathered(grid, mesh).placed(torch.device("cpu")).shapes
-    with pytest.raises(ValueError, match="meshes has 1 entries for 2 prompts"):
-        gathered(grid, [mesh])
-    with pytest.raises(ValueError, match="meshes is given without a grid"):
-        gathered(None, mesh)
-
-
-def test_a_mesh_changes_no_view_without_a_guided_decoder(pipe: OccScenePipeline, grid: SemanticGrid) -> None:
-    mesh = TriangleMesh(np.eye(3), np.array([[0, 1, 2]]), np.array([7], np.uint8), np.array([1], np.uint16))
-    views = [pipe("a sofa", cameras(1), grid, num_inference_steps=2, meshes=given).images for given in (None, mesh)]
-    np.testing.assert_array_equal(views[0], views[1])
 
 
 def test_what_lies_beside_a_photo_is_unseen(pipe: OccScenePipeline, grid: SemanticGrid) -> None:
