@@ -308,18 +308,8 @@ def test_drafts_are_asked_for_without_steps(scene: bpy.types.Scene, composer: st
     told = json.loads((tmp_path / "full/result.json").read_text())
     assert (told["quality"], told["steps"]) == ("FULL", 5)
     scene.occscene.quality = "FULL"
-    drafted = [
-        "generate",
-        "--task",
-        "text",
-        "--quality",
-        "draft",
-        "--output",
-        str(tmp_path / "c"),
-        "--server",
-        composer,
-    ]
-    assert command.main(drafted) == 0
+    drafted = ["generate", "--task", "text", "--quality", "draft", "--output", str(tmp_path / "c")]
+    assert command.main([*drafted, "--server", composer]) == 0
     assert Request.from_json(last().request).settings.quality == "DRAFT"
     assert scene.occscene.quality == "FULL"
 
