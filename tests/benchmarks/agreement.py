@@ -1,53 +1,28 @@
-"""Voxels beside libigl's winding numbers, pyvista and trimesh: `python -m tests.benchmarks.agreement`."""
+"""Voxels beside libigl's winding numbers, pyvista and trimesh: `python -m tests.benchmarks.agreement`.
+
+`--meshes FOLDER` takes the meshes in a folder too; `foreign_meshes` says where there are some.
+"""
 
 from __future__ import annotations
 
+from argparse import ArgumentParser
 from collections.abc import Callable
+from pathlib import Path
 
 import igl
 import numpy as np
-import pyvista
 import trimesh
-from numpy.typing import NDArray
-from occscene.grid import GridVolume
-from occscene.taxonomy import INDOOR
 from rich.console import Console
 from rich.table import Table
 from scipy import ndimage
 
-from blender_addon.geometry.voxelize import TriangleObject, voxelize
+from tests.benchmarks.foreign_meshes import print_foreign_meshes
+from tests.benchmarks.reports import print_counted_reports, print_trials
+from tests.benchmarks.solids import Mask, differences, of_pyvista, of_trimesh, ours
 
-Mask = NDArray[np.bool_]
-CHAIR = INDOOR.index_of("chair")
 SIDE = 48
 VOXEL = 0.08
 THIN_DIRECTIONS = 60
-
-
-def ours(mesh: trimesh.Trimesh, side: int, size: float = 1.0) -> Mask:
-    """What an artist gets in a cube of `side` voxels, with the automatic filling."""
-    volume = GridVolume((side,) * 3, size, np.eye(4))
-    grid = voxelize([TriangleObject("body", CHAIR, np.asarray(mesh.triangles))], volume, INDOOR)
-    found: Mask = grid.labels > 0
-    return found
-
-
-def of_pyvista(mesh: trimesh.Trimesh, side: int, size: float = 1.0) -> Mask:
-    """Its solid mask of the same voxels."""
-    reference = pyvista.ImageData(dimensions=(side,) * 3, spacing=(size,) * 3, origin=(size / 2,) * 3)
-    mask = pyvista.wrap(mesh).voxelize_binary_mask(reference_volume=reference)["mask"]
-    found: Mask = np.asarray(mask).reshape((side,) * 3, order="F") > 0
-    return found
-
-
-def of_trimesh(mesh: trimesh.Trimesh, side: int, size: float = 1.0) -> Mask:
-    """The voxels that its surface touches, which trimesh centers on whole numbers of voxels."""
-    found = np.zeros((side,) * 3, bool)
-    centered = mesh.copy()
-    centered.apply_translation((-size / 2,) * 3)
-    places = np.rint(centered.voxelized(size).points / size).astype(int)
-    found[tuple(places[((places >= 0) & (places < side)).all(axis=1)].T)] = True
-    return found
 
 
 def bodies() -> dict[str, trimesh.Trimesh]:
@@ -83,41 +58,10 @@ def print_bodies() -> None:
     for name, mesh in bodies().items():
         vertices, faces = np.asarray(mesh.vertices, np.float64), np.asarray(mesh.faces, np.int64)
         winding = np.abs(igl.fast_winding_number(vertices, faces, centers)) > 0.5
-        away = np.sqrt(igl.point_mesh_squared_distance(centers, vertices, faces)[0])
-        inside, far = (winding & (away > 0.001)).reshape((SIDE,) * 3), (away > np.sqrt(0.75)).reshape((SIDE,) * 3)
         found, stencil = ours(mesh, SIDE), of_pyvista(mesh, SIDE)
-        stray = found & ~winding.reshape((SIDE,) * 3) & far
         filled = mesh.voxelized(1.0).fill().filled_count
-        numbers = found.sum(), (inside & ~found).sum(), stray.sum(), stencil.sum(), (inside & ~stencil).sum()
+        numbers = found.sum(), *differences(mesh, found), stencil.sum(), differences(mesh, stencil)[0]
         table.add_row(name, *(f"{number:,}" for number in (*numbers, filled, winding.sum())))
-    Console(width=140).print(table)
-
-
-def reports() -> dict[str, tuple[trimesh.Trimesh, float, int]]:
-    """Public bug reports of voxelisers: a mesh, the voxel size, and how many voxels are right."""
-
-    def cube(low: tuple[float, ...], high: tuple[float, ...]) -> trimesh.Trimesh:
-        return trimesh.creation.box(bounds=[low, high])
-
-    wall = trimesh.Trimesh([(2.4, 0, 0), (2.4, 2.4, 0), (2.4, 2.4, 2.4), (2.4, 0, 2.4)], [(0, 1, 2), (0, 2, 3)])
-    stack = trimesh.util.concatenate([cube((0.4, 0.4, 0.4), (1.2, 1.2, 1.2)), cube((0.4, 0.4, 1.2), (1.2, 1.2, 2.0))])
-    return {
-        "pyvista 7036: cube of 1 m in voxels of .25": (cube((1, 1, 1), (2, 2, 2)), 0.25, 64),
-        "pyvista 7035: cubes on each other": (stack, 0.08, 2000),
-        "open3d 5704: cube of 4 voxels": (cube((0.8, 0.8, 0.8), (1.12, 1.12, 1.12)), 0.08, 64),
-        "imagej-ops 603: box as large as the grid": (cube((0, 0, 0), (2.4, 2.4, 2.4)), 0.08, 27_000),
-        "imagej-ops 603: wall on the grid's far side": (wall, 0.08, 900),
-        "FluidX3D 160: fin of 1 cm": (cube((0.4, 1.21, 0.4), (2.0, 1.22, 2.0)), 0.08, 400),
-    }
-
-
-def print_reports() -> None:
-    """How many voxels each peer gives."""
-    table = Table("report", "right", "ours", "pyvista", "trimesh surface, filled", title="Public reports")
-    for name, (mesh, size, right) in reports().items():
-        found, stencil = ours(mesh, 30, size).sum(), of_pyvista(mesh, 30, size).sum()
-        filled = mesh.voxelized(size).fill().filled_count
-        table.add_row(name, *(f"{number:,}" for number in (right, found, stencil, filled)))
     Console(width=140).print(table)
 
 
@@ -148,6 +92,11 @@ def print_thin() -> None:
 
 
 if __name__ == "__main__":
+    parser = ArgumentParser(description="Voxels beside those of others.")
+    parser.add_argument("--meshes", type=Path, metavar="FOLDER", help="meshes to take besides those of packages")
+    folder = parser.parse_args().meshes
     print_bodies()
-    print_reports()
+    print_counted_reports()
+    print_trials()
     print_thin()
+    print_foreign_meshes(folder)
