@@ -212,7 +212,7 @@ def test_large_requests_that_are_refused_take_little_memory_and_leave_none(tmp_p
         answers = list(pool.map(lambda number: refused(serve.address, cameras, number), range(6)))
     assert answers == ["INVALID_ARGUMENT"] * 6
     assert most[0] < 6 * 64 * MIB
-    deadline = time.monotonic() + 20
+    deadline = time.monotonic() + 60.0
     while serve.resident_bytes() - before > 10 * MIB:
         assert time.monotonic() < deadline
         time.sleep(0.1)
