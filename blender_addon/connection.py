@@ -5,10 +5,10 @@ from __future__ import annotations
 import os
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
 
 import bpy
 
+from .addon import extension_folder, stored_preferences
 from .bridge.address import DEFAULT_ADDRESS, parse_address
 
 _TOKEN_FILE = "token"
@@ -27,12 +27,6 @@ class ConnectionSettings:
     def head(self) -> dict[str, str]:
         """The `server` field of a bridge command."""
         return asdict(self)
-
-
-def stored_preferences() -> Any:
-    """The extension's preferences, None in the bpy module, where nothing is installed."""
-    addon = bpy.context.preferences.addons.get(__package__)
-    return addon.preferences if addon else None
 
 
 def server_address(address: str = "") -> str:
@@ -61,7 +55,7 @@ def connection_settings(address: str = "") -> ConnectionSettings:
 
 def entered_token() -> str:
     """The token that was entered in the preferences, "" if none was."""
-    folder = user_folder()
+    folder = extension_folder()
     if folder is None:
         return _entered.get(_TOKEN_FILE, "")
     try:
@@ -72,7 +66,7 @@ def entered_token() -> str:
 
 def enter_token(token: str) -> None:
     """Keeps a token for this user alone; it never gets into a .blend, the preferences' own one included."""
-    folder = user_folder()
+    folder = extension_folder()
     if folder is None:
         _entered[_TOKEN_FILE] = token.strip()
         return
@@ -81,14 +75,6 @@ def enter_token(token: str) -> None:
     if token.strip():
         with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w", encoding="utf-8") as file:
             file.write(token.strip())
-
-
-def user_folder() -> Path | None:
-    """The extension's own folder for what it writes, None in the bpy module."""
-    try:
-        return Path(bpy.utils.extension_path_user(__package__, create=True))
-    except ValueError:  # not run as an extension
-        return None
 
 
 def _check_online(address: str) -> None:

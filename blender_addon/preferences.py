@@ -6,6 +6,7 @@ from __future__ import annotations
 import bpy
 from bpy.props import StringProperty
 
+from .addon import PACKAGE
 from .bridge.address import DEFAULT_ADDRESS
 from .connection import enter_token, entered_token
 from .panels.connection import draw_connection
@@ -22,7 +23,7 @@ def _set_token(_preferences: object, token: str) -> None:
 class OccScenePreferences(bpy.types.AddonPreferences):
     """Preferences of the extension."""
 
-    bl_idname = __package__
+    bl_idname = PACKAGE
 
     server: StringProperty(
         name="Address",

@@ -14,7 +14,7 @@ from pathlib import Path
 
 import bpy
 
-from .. import __package__ as base_package
+from ..addon import user_folder
 
 
 @dataclass(frozen=True)
@@ -34,20 +34,6 @@ class Entry:
     job_id: str
     blend: str
     scene: str
-
-
-def user_folder(name: str) -> Path:
-    """A folder of the extension for this user; below OCCSCENE_USER_FOLDER if the environment has it."""
-    if "OCCSCENE_USER_FOLDER" in os.environ:
-        root = Path(os.environ["OCCSCENE_USER_FOLDER"])
-    else:
-        try:
-            root = Path(bpy.utils.extension_path_user(base_package))
-        except ValueError:  # not run as an extension: the bpy module
-            root = Path(bpy.utils.user_resource("DATAFILES", path="occscene"))
-    folder = root / name
-    folder.mkdir(parents=True, exist_ok=True)
-    return folder
 
 
 def results_folder() -> Path:

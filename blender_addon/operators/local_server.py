@@ -17,8 +17,9 @@ from typing import Any
 import bpy
 from bpy.props import StringProperty
 
+from ..addon import extension_folder, stored_preferences
 from ..bridge.address import parse_address
-from ..connection import server_address, stored_preferences, user_folder
+from ..connection import server_address
 from ..timers import start_timer, stop_timer
 from .connecting import ConnectionCheck, forget_check, keep_check, redraw_connection, start_check
 
@@ -74,7 +75,7 @@ def start_local_server(python: str, address: str) -> None:
     if not parsed.is_loopback:
         raise ValueError(f"the server address {address} is another machine's; set it to 127.0.0.1:{parsed.port} first")
     command = [str(_python_of(python)), "-m", "occscene_server.cli", "serve", "--port", str(parsed.port)]
-    local_server.log = (user_folder() or Path(tempfile.mkdtemp(prefix="occscene_"))) / "server.log"
+    local_server.log = (extension_folder() or Path(tempfile.mkdtemp(prefix="occscene_"))) / "server.log"
     addon = str(Path(__file__).resolve().parents[1])
     local_server.keeper = subprocess.Popen(
         [sys.executable, *bpy.app.python_args, "-c", _BOOTSTRAP, addon, str(local_server.log), *command],

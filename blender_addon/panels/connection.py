@@ -9,7 +9,8 @@ from typing import Any
 
 import bpy
 
-from ..connection import server_address, stored_preferences
+from ..addon import stored_preferences
+from ..connection import server_address
 from ..operators import connecting
 from ..operators.connecting import STEP_LABELS, ConnectionCheck
 from ..operators.local_server import LocalServer, local_server

@@ -138,7 +138,7 @@ def test_a_version_mismatch_says_which_side_to_update(theirs: str, side: str) ->
 
 
 def test_an_entered_token_is_in_no_file_of_blender(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(connection, "user_folder", lambda: tmp_path / "user")
+    monkeypatch.setattr(connection, "extension_folder", lambda: tmp_path / "user")
     (tmp_path / "user").mkdir()
     addon = bpy.context.preferences.addons.new()
     addon.module = "blender_addon"

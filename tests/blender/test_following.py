@@ -15,6 +15,7 @@ from occscene.grid import load_grid
 from occscene.v1 import job_pb2
 
 import blender_addon
+from blender_addon.addon import user_folder
 from blender_addon.operators import connecting, jobs, journal, session
 from tests.blender.test_jobs import pump, quit_blender, results, state_on, wait_for
 from tests.occscene_server.serve_process import ServeProcess
@@ -275,7 +276,7 @@ def test_entries_of_the_journal_that_cannot_be_read_stop_no_other(
     bpy.ops.wm.save_as_mainfile(filepath=str(tmp_path / "scene.blend"))
     name = start(prompt="slow", directory=str(tmp_path / "out"))
     wait_for(name, "RUNNING")
-    folder = journal.user_folder("jobs")
+    folder = user_folder("jobs")
     (folder / "cut-off.json").write_text('{"request": "{')
     (folder / "newer.json").write_text('{"request": "{}", "of": "a later version"}')
     (folder / "empty.json").write_text("")
