@@ -8,7 +8,7 @@ from bpy.props import StringProperty
 
 from .addon import PACKAGE
 from .bridge.address import DEFAULT_ADDRESS
-from .connection import enter_token, entered_token
+from .jobs.connection import enter_token, entered_token
 from .panels.connection import draw_connection
 
 

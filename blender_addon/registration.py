@@ -9,6 +9,7 @@ from typing import Any
 import bpy
 
 from . import preferences, properties, translations
+from .jobs import tracking
 from .operators import (
     adding,
     blockouts,
@@ -18,7 +19,6 @@ from .operators import (
     following,
     generating,
     importing,
-    jobs,
     local_server,
     material_classes,
     projecting,
@@ -28,13 +28,13 @@ from .operators import (
     tinting,
     voxelizing,
 )
-from .panels import add_menu, icons
+from .panels import add_menu
 from .panels import connection as connection_panel
 from .panels import generate as generate_panel
 from .panels import results as results_panel
 from .panels import scene as scene_panel
 from .panels import volume as volume_panel
-from .scene import grid_view
+from .scene import grid_view, icons
 from .timers import start_timer, stop_timer
 
 _CLASSES = (
@@ -70,15 +70,15 @@ def _handlers() -> tuple[tuple[list[Any], Callable[..., None]], ...]:
     """Blender's lists of handlers, and what goes into them."""
     known = bpy.app.handlers
     return (
-        (known.load_post, jobs.find_jobs_again),
+        (known.load_post, tracking.find_jobs_again),
         (known.load_post, grid_view.forget_grid),
         (known.depsgraph_update_post, grid_view.notice_changes),
         (known.frame_change_post, grid_view.notice_changes),
         (known.undo_post, grid_view.notice_undo),
         (known.redo_post, grid_view.notice_undo),
-        (known.save_post, jobs.note_saved),
-        (known.undo_post, jobs.restore_after_undo),
-        (known.redo_post, jobs.restore_after_undo),
+        (known.save_post, tracking.note_saved),
+        (known.undo_post, tracking.restore_after_undo),
+        (known.redo_post, tracking.restore_after_undo),
     )
 
 
@@ -95,7 +95,7 @@ def register() -> None:
     for handlers, handler in _handlers():
         handlers.append(handler)
     local_server.take_over()
-    start_timer(jobs.begin_following)  # while registering there are no data yet
+    start_timer(tracking.begin_following)  # while registering there are no data yet
     # Blender frees its command line verbs after Python has ended, and crashes on those that are Python's; when it quits
     # it disables extensions before that, but a script that uses the bpy module just ends
     atexit.register(unregister)
@@ -111,8 +111,8 @@ def unregister() -> None:
     translations.unregister()
     grid_view.hide_grid()
     local_server.hand_over()
-    stop_timer(jobs.begin_following)
-    jobs.stop_following()
+    stop_timer(tracking.begin_following)
+    tracking.stop_following()
     bpy.utils.unregister_cli_command(_commands.pop())
     icons.remove_icons()
     properties.remove_pointers()

@@ -10,7 +10,7 @@ from bpy.props import FloatVectorProperty, StringProperty
 
 from ..scene.primitives import add_tagged_box, usual_size
 from ..scene.tagging import class_label, scene_taxonomy
-from .tinting import tint_again
+from ..scene.tint import tint_again
 
 
 class OCCSCENE_OT_add_box(bpy.types.Operator):

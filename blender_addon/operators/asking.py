@@ -12,11 +12,11 @@ from typing import Any
 import bpy
 from bpy.props import BoolProperty, IntProperty, StringProperty
 
+from ..jobs import events, journal, tracking
+from ..jobs.request import Composition, Request, Settings
 from ..properties.generation import MAX_SEED
 from ..scene.cameras import SceneView
-from . import arrivals, jobs, journal
 from .following import wait_for
-from .request import Composition, Request, Settings
 
 FORGOTTEN = {"SKIP_SAVE"}
 """Arguments of a script's call are none of the next press of the button."""
@@ -70,8 +70,8 @@ class Asking:
         if not self.properties.is_property_set("seed"):
             settings.seed = used + (settings.seed_mode == "NEXT")
 
-    def follow(self, record: arrivals.Record) -> set[str]:
+    def follow(self, record: events.Record) -> set[str]:
         """Waits for the job where no timer follows it, or a script asks for that."""
-        if not self.wait and jobs.is_interactive():
+        if not self.wait and tracking.is_interactive():
             return {"FINISHED"}
         return wait_for(self, record)

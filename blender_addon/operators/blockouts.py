@@ -13,14 +13,14 @@ from bpy.props import BoolProperty, StringProperty
 from occscene.layout import Layout
 from occscene.placed_layout import PlacedLayout, load_layout
 
+from ..jobs.composed import counted
 from ..scene.collect import collect_blockout
 from ..scene.layout_objects import COLLECTION_NAME, ROOM_NAME, add_objects, add_room, child_collection
 from ..scene.rig import add_room_cameras
 from ..scene.tagging import class_counts
+from ..scene.tint import tint_again
 from ..scene.volume import set_volume
-from .composed import counted
 from .results import chosen_result
-from .tinting import tint_again
 from .voxelizing import volume_around
 
 

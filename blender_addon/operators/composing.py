@@ -15,14 +15,14 @@ from occscene.layout import LayoutObject
 from occscene.placed_layout import PlacedLayout
 
 from ..bridge.link import BridgeError
+from ..jobs import connection_check, tracking
+from ..jobs.composed import LABELS
+from ..jobs.request import Composition, Settings
 from ..properties.generation import MAX_SEED
 from ..scene.given import GivenObjects, given_objects
 from ..scene.tagging import ClassLookup, scene_taxonomy
 from ..scene.volume import set_volume
-from . import connecting, jobs
 from .asking import FORGOTTEN, Asking
-from .composed import LABELS
-from .request import Composition, Settings
 from .voxelizing import volume_around
 
 
@@ -55,7 +55,7 @@ class Composing(Asking):
                 seed=self.used_seed(context),
             )
             request = self.new_request(self.kind, settings, composition=composition)
-            record = jobs.submit(scene, request, jobs.Task(None, volume, scene.occscene.domain), self.server)
+            record = tracking.submit(scene, request, tracking.Task(None, volume, scene.occscene.domain), self.server)
         except (ValueError, OSError, BridgeError) as error:
             self.report({"ERROR"}, str(error))  # type: ignore[attr-defined]
             return {"CANCELLED"}
@@ -142,7 +142,7 @@ def missing(scene: bpy.types.Scene, prior: str) -> str:
     """What keeps a button from working that needs `layout_prior` or `parts_prior`, or ""."""
     if scene.occscene.domain != "indoor":
         return "The priors know rooms: set the domain to Indoor"
-    if connecting.last_check.can(prior) is False:
+    if connection_check.last_check.can(prior) is False:
         return _NO_PRIOR[prior]
     return ""
 

@@ -1,137 +1,14 @@
-"""The connection to the server, tested step by step."""
+"""The button that tests the connection to the server."""
 
 # mypy: disable-error-code="misc, valid-type"
 # ruff: noqa: N801 - class names are as Blender wants them
 
 from __future__ import annotations
 
-import math
-from collections.abc import Callable
-from dataclasses import dataclass, field
-from typing import Any
-
 import bpy
 from bpy.props import StringProperty
 
-from ..bridge.link import BridgeError
-from ..bridge.messages import Message
-from ..connection import connection_settings, server_address
-from . import session
-
-STEP_LABELS = {
-    "bridge": "Bridge",
-    "online": "Online Access",
-    "address": "Address",
-    "tls": "TLS",
-    "token": "Token",
-    "version": "Version",
-    "model": "Model",
-}
-
-
-@dataclass
-class ConnectionCheck:
-    """What the last test found.
-
-    Args:
-        address: the server's.
-        is_running: the test is under way.
-        steps: fields of `step` events, up to the one that failed.
-    """
-
-    address: str = ""
-    is_running: bool = False
-    steps: list[dict[str, Any]] = field(default_factory=list)
-
-    @property
-    def failed(self) -> dict[str, Any] | None:
-        """The step that failed, None if none did."""
-        return next((step for step in self.steps if not step["is_good"]), None)
-
-    @property
-    def is_good(self) -> bool:
-        """All steps were taken."""
-        return bool(self.steps) and self.steps[-1]["step"] == "model" and self.steps[-1]["is_good"]
-
-    @property
-    def is_loading(self) -> bool:
-        """The server is there, but its model is not yet."""
-        return self.is_good and self.steps[-1].get("is_loading", False)
-
-    @property
-    def image_multiple(self) -> int:
-        """What the sides of images must be multiples of for the server; 1 while that is not known."""
-        models = self.steps[-1]["info"]["models"] if self.is_good else []
-        return math.lcm(*(model["image_multiple"] for model in models))
-
-    def can(self, ability: str) -> bool | None:
-        """Whether a model of the server has `layout_prior` or `parts_prior`, or `drafts`; None while nobody knows."""
-        models = self.steps[-1]["info"]["models"] if self.is_good else []
-        return any(model[ability] for model in models) if models else None
-
-    def line(self) -> str:
-        """The outcome in one line."""
-        if self.is_running:
-            return "Asking the server ..."
-        failed = self.failed
-        if failed:
-            return " ".join(f"{STEP_LABELS[failed['step']]}: {failed['message']}. {failed['advice']}".split())
-        if not self.is_good:
-            return "Not tested yet"
-        version = next(step["message"] for step in self.steps if step["step"] == "version")
-        return f"Server {version}: {self.steps[-1]['message']}"
-
-
-last_check = ConnectionCheck()
-
-
-def start_check(address: str, receive: Callable[[ConnectionCheck], None]) -> ConnectionCheck:
-    """Tests the way to a server; `receive` gets the check at each step and at the end.
-
-    Args:
-        address: the server's; "" takes the preferences'.
-        receive: called once at least, and last when the check no longer runs.
-    """
-    check = ConnectionCheck(server_address(address), is_running=True)
-
-    def end(step: str, message: str, advice: str) -> None:
-        check.steps.append({"step": step, "is_good": False, "message": message, "advice": advice})
-        check.is_running = False
-        receive(check)
-
-    def answer(message: Message) -> bool:
-        head = message.head
-        if head["event"] == "step":
-            check.steps.append(head)
-            receive(check)
-            return False
-        if head["event"] == "error":
-            end("bridge", head["message"], head["advice"])
-            return True
-        check.is_running = False
-        receive(check)
-        return True
-
-    try:
-        settings = connection_settings(address)
-        session.command({"command": "check", "server": settings.head()}, b"", answer)
-    except (ValueError, BridgeError) as error:
-        text, _, advice = str(error).partition("; ")
-        end("online" if "stay offline" in text else "token" if "token file" in text else "address", text, advice)
-    return check
-
-
-def keep_check(check: ConnectionCheck) -> None:
-    """Shows a test as the last one."""
-    global last_check
-    last_check = check
-    redraw_connection()
-
-
-def forget_check(address: str) -> None:
-    """What was found of a server is no longer so: it went away."""
-    if last_check.address == address:
-        keep_check(ConnectionCheck())
+from ..jobs import connection_check, session
 
 
 class OCCSCENE_OT_test_connection(bpy.types.Operator):
@@ -144,23 +21,17 @@ class OCCSCENE_OT_test_connection(bpy.types.Operator):
 
     def execute(self, context: bpy.types.Context) -> set[str]:
         """Tests; without a window it waits for the end."""
-        keep_check(start_check(self.server, lambda _check: redraw_connection()))
+        connection_check.keep_check(
+            connection_check.start_check(self.server, lambda _check: connection_check.redraw_connection())
+        )
         if bpy.app.background:
-            session.wait(lambda: not last_check.is_running)
-        if last_check.failed:
-            self.report({"ERROR"}, last_check.line())
+            session.wait(lambda: not connection_check.last_check.is_running)
+        if connection_check.last_check.failed:
+            self.report({"ERROR"}, connection_check.last_check.line())
             return {"CANCELLED"}
-        if last_check.is_good:
-            self.report({"INFO"}, last_check.line())
+        if connection_check.last_check.is_good:
+            self.report({"INFO"}, connection_check.last_check.line())
         return {"FINISHED"}
-
-
-def redraw_connection() -> None:
-    """Shows the state of the connection wherever it is drawn."""
-    for window in bpy.context.window_manager.windows:
-        for area in window.screen.areas:
-            if area.type in ("VIEW_3D", "PREFERENCES"):
-                area.tag_redraw()
 
 
 CLASSES = (OCCSCENE_OT_test_connection,)

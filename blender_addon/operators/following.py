@@ -13,12 +13,12 @@ from bpy.app.translations import pgettext_rpt
 from bpy.props import StringProperty
 
 from ..bridge.link import BridgeError
+from ..jobs import events, session, tracking
 from ..properties.results import UNFINISHED
 from ..scene.preview import PREVIEW_IMAGE, show_image
-from . import arrivals, jobs, session
 
 
-def wait_for(operator: bpy.types.Operator, record: arrivals.Record) -> set[str]:
+def wait_for(operator: bpy.types.Operator, record: events.Record) -> set[str]:
     """Polls until a job has ended, printing how it goes; reports what went wrong."""
     printer = _ProgressPrinter(record)
     session.wait(lambda: record.state not in UNFINISHED, printer.update)
@@ -34,7 +34,7 @@ def wait_for(operator: bpy.types.Operator, record: arrivals.Record) -> set[str]:
 class _ProgressPrinter:
     """Prints a line whenever a job has come further, at most twice a second."""
 
-    def __init__(self, record: arrivals.Record) -> None:
+    def __init__(self, record: events.Record) -> None:
         self._record = record
         self._shown = ""
         self._next = 0.0
@@ -43,7 +43,7 @@ class _ProgressPrinter:
         """Prints if there is news."""
         if time.monotonic() < self._next:
             return
-        line = status_line(arrivals.result_of(self._record))
+        line = status_line(events.result_of(self._record))
         if line != self._shown:
             print(f"OccScene: {line}", flush=True)
             self._shown, self._next = line, time.monotonic() + 0.5
@@ -81,7 +81,7 @@ class OCCSCENE_OT_cancel(bpy.types.Operator):
         result = _listed(self, context)
         if result is None:
             return {"CANCELLED"}
-        jobs.cancel(context.scene, result)
+        tracking.cancel(context.scene, result)
         return {"FINISHED"}
 
 
@@ -99,11 +99,11 @@ class OCCSCENE_OT_reconnect(bpy.types.Operator):
         if result is None:
             return {"CANCELLED"}
         try:
-            record = jobs.watch(context.scene, result)
+            record = tracking.watch(context.scene, result)
         except (ValueError, OSError, BridgeError) as error:
             self.report({"ERROR"}, str(error))
             return {"CANCELLED"}
-        return {"FINISHED"} if jobs.is_interactive() else wait_for(self, record)
+        return {"FINISHED"} if tracking.is_interactive() else wait_for(self, record)
 
 
 class OCCSCENE_OT_bring_back(bpy.types.Operator):
@@ -114,9 +114,9 @@ class OCCSCENE_OT_bring_back(bpy.types.Operator):
 
     def execute(self, context: bpy.types.Context) -> set[str]:
         """Lists them all in this file and fetches them."""
-        lost = jobs.lost_jobs()
+        lost = tracking.lost_jobs()
         for request_id, entry in lost:
-            jobs.bring_back(request_id, entry)
+            tracking.bring_back(request_id, entry)
         self.report({"INFO"}, f"{len(lost)} results brought back" if lost else "No result is lost")
         return {"FINISHED"}
 

@@ -15,15 +15,15 @@ from occscene.volumes import default_volume
 
 from ..bridge.link import BridgeError
 from ..geometry.standing import standing_cameras
+from ..jobs import connection_check, tracking
+from ..jobs.request import Request, Settings
 from ..properties.generation import CAMERA_CHOICES, MAX_GUIDANCE, QUALITIES
 from ..scene.camera_objects import cameras_of
 from ..scene.cameras import SceneView, chosen_views
 from ..scene.photos import photo_png, photo_window
 from ..scene.rig import add_rig
 from ..scene.volume import grid_volume, set_volume
-from . import connecting, jobs
 from .asking import FORGOTTEN, Asking
-from .request import Request, Settings
 from .voxelizing import figures_of, report_unsent, standing_text, summary, voxelized_blockout
 
 TASKS = (
@@ -85,7 +85,7 @@ class OCCSCENE_OT_generate(Asking, bpy.types.Operator):
                 self._check_places(task.grid, request.views)
             if self.task == "IMAGES":
                 task = replace(task, images=_background_images(context, request.views))
-            record = jobs.submit(context.scene, request, task, self.server)
+            record = tracking.submit(context.scene, request, task, self.server)
         except (ValueError, OSError, BridgeError) as error:
             self.report({"ERROR"}, str(error))
             return {"CANCELLED"}
@@ -110,7 +110,7 @@ class OCCSCENE_OT_generate(Asking, bpy.types.Operator):
             given["image_size"],
             given["frame_step"],
             photo_window if self.task == "IMAGES" else None,
-            connecting.last_check.image_multiple,
+            connection_check.last_check.image_multiple,
         )
         if self.task == "IMAGES":
             given["prompt"] = given["style"] = given["negative_prompt"] = ""
@@ -123,14 +123,14 @@ class OCCSCENE_OT_generate(Asking, bpy.types.Operator):
         )
         return self.new_request(self.task, settings, views)
 
-    def _task(self, context: bpy.types.Context) -> jobs.Task:
+    def _task(self, context: bpy.types.Context) -> tracking.Task:
         if self.task == "TEXT" or (self.task == "IMAGES" and not self.setting(context, "use_blockout")):
-            return jobs.Task(None, empty_volume(context), context.scene.occscene.domain)
+            return tracking.Task(None, empty_volume(context), context.scene.occscene.domain)
         with_mesh = self.task == "BLOCKOUT" and self.setting(context, "send_geometry")
         voxelized = voxelized_blockout(context, with_mesh)
         context.window_manager.occscene.grid_summary = summary(figures_of(context, voxelized))
         report_unsent(self, voxelized)
-        return jobs.Task(voxelized.grid, mesh=voxelized.sent_mesh)
+        return tracking.Task(voxelized.grid, mesh=voxelized.sent_mesh)
 
     def _check_places(self, grid: SemanticGrid, views: tuple[SceneView, ...]) -> None:
         """Refuses cameras that see nothing; those in something thin see it from within, and are named."""

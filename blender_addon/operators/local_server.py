@@ -19,9 +19,9 @@ from bpy.props import StringProperty
 
 from ..addon import extension_folder, stored_preferences
 from ..bridge.address import parse_address
-from ..connection import server_address
+from ..jobs.connection import server_address
+from ..jobs.connection_check import ConnectionCheck, forget_check, keep_check, redraw_connection, start_check
 from ..timers import start_timer, stop_timer
-from .connecting import ConnectionCheck, forget_check, keep_check, redraw_connection, start_check
 
 POLL_PAUSE = 1.0
 """Seconds between looks at the server while it starts; while it runs nothing is asked of it."""
@@ -29,7 +29,7 @@ POLL_PAUSE = 1.0
 HAND_OVER_TIME = 60.0
 """Seconds that an update of the extension may take."""
 
-_BOOTSTRAP = "import sys; sys.path.insert(0, sys.argv[1]); from bridge.keeper import main; main()"
+_BOOTSTRAP = "import sys; sys.path.insert(0, sys.argv[1]); from bridge.supervisor import main; main()"
 _LOG_END = 2000
 _LEFT = "occscene_local_server"
 

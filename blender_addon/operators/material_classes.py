@@ -13,9 +13,9 @@ from bpy.app.translations import pgettext_rpt
 from bpy.props import BoolProperty, CollectionProperty, EnumProperty, FloatVectorProperty, StringProperty
 from occscene.formats.table import ReadGrid
 
-from ..panels.icons import class_icon
 from ..properties.results import SURFACE_ITEMS
 from ..scene.grid_files import read_grid_file, remember_classes
+from ..scene.icons import class_icon
 from ..scene.tagging import class_label, scene_taxonomy
 
 MOST_ROWS = 40

@@ -10,12 +10,12 @@ from typing import Any
 import bpy
 from bpy.props import StringProperty
 
+from ..jobs import tracking
+from ..jobs.request import Request
 from ..properties.results import UNFINISHED
 from ..scene.cameras import SceneView
 from ..scene.images import set_background
 from ..scene.preview import show_image
-from . import jobs
-from .request import Request
 
 RESULT_DESCRIPTION = "The result's name (request id); empty takes the active one"
 
@@ -154,7 +154,7 @@ class OCCSCENE_OT_remove_result(bpy.types.Operator):
         """Removes the active result and its images, unless they are used."""
         settings = context.scene.occscene
         result = chosen_result(context, "")
-        jobs.forget(result.name)
+        tracking.forget(result.name)
         images = [view.image for view in result.views if view.image]
         settings.results.remove(settings.active_result)
         settings.active_result = max(0, min(settings.active_result, len(settings.results) - 1))

@@ -9,7 +9,7 @@ import bpy
 from bpy.props import BoolProperty, EnumProperty, StringProperty
 
 from ..scene.tagging import ClassLookup, class_label, guess_classes, is_taggable, scene_taxonomy, taggable_objects
-from .tinting import tint_again
+from ..scene.tint import tint_again
 
 _LINKED = "{} is linked from another file: tag the collection that holds it here, or make a library override"
 

@@ -9,10 +9,7 @@ from collections.abc import Iterator
 
 import bpy
 
-from ..scene.materials import linear_color
-from ..scene.tagging import ClassLookup, taggable_objects
-
-_UNTAGGED_COLOR = (0.05, 0.05, 0.05, 1.0)
+from ..scene.tint import tint_again
 
 _shading_before: dict[int, str] = {}
 """What viewports coloured by before the tint, by their addresses; forgotten when Blender ends."""
@@ -43,19 +40,6 @@ class OCCSCENE_OT_tint_viewport(bpy.types.Operator):
             else:
                 shading.color_type = _shading_before.pop(shading.as_pointer(), "MATERIAL")
         return {"FINISHED"}
-
-
-def tint_again(scene: bpy.types.Scene) -> None:
-    """Brings the tint up to date with the classes, if the scene is tinted."""
-    if not scene.occscene.is_tinted:
-        return
-    lookup = ClassLookup.of(scene)
-    colors = {entry.name: linear_color(entry) for entry in lookup.taxonomy.classes[1:]}
-    for thing in taggable_objects(scene):
-        if not thing.occscene.is_tinted:
-            thing.occscene.untinted_color = thing.color
-            thing.occscene.is_tinted = True
-        thing.color = colors.get(lookup.class_name(thing), _UNTAGGED_COLOR)
 
 
 def _viewport_shadings(context: bpy.types.Context) -> Iterator[bpy.types.View3DShading]:

@@ -7,8 +7,8 @@ from __future__ import annotations
 
 import bpy
 
+from ..scene.icons import class_icon
 from ..scene.tagging import class_label, scene_taxonomy
-from .icons import class_icon
 
 
 class VIEW3D_MT_occscene_add(bpy.types.Menu):

@@ -10,9 +10,9 @@ from typing import Any
 import bpy
 
 from ..addon import stored_preferences
-from ..connection import server_address
-from ..operators import connecting
-from ..operators.connecting import STEP_LABELS, ConnectionCheck
+from ..jobs import connection_check
+from ..jobs.connection import server_address
+from ..jobs.connection_check import STEP_LABELS, ConnectionCheck
 from ..operators.local_server import LocalServer, local_server
 from .layout import SidebarPanel, wrapped_label
 
@@ -41,14 +41,14 @@ class VIEW3D_PT_occscene_connection(SidebarPanel, bpy.types.Panel):
 
     def draw_header_preset(self, _context: bpy.types.Context) -> None:
         """Draws the state, visible while the panel is closed."""
-        self.layout.label(text="", icon=_header_icon(connecting.last_check, local_server))
+        self.layout.label(text="", icon=_header_icon(connection_check.last_check, local_server))
 
     def draw(self, context: bpy.types.Context) -> None:
         """Draws the connection's settings, or the address alone where there are no preferences."""
         stored = stored_preferences()
         if stored is None:
             self.layout.label(text=server_address(), icon="URL")
-            _draw_check(self.layout, context, connecting.last_check)
+            _draw_check(self.layout, context, connection_check.last_check)
         else:
             draw_connection(self.layout, context, stored)
 
@@ -65,7 +65,7 @@ def draw_connection(layout: bpy.types.UILayout, context: bpy.types.Context, pref
     column.prop(preferences, "token_file")
     column.prop(preferences, "ca_file")
     layout.operator("occscene.test_connection", icon="LINKED")
-    _draw_check(layout, context, connecting.last_check)
+    _draw_check(layout, context, connection_check.last_check)
     layout.separator()
     column = layout.column()
     column.use_property_split = True

@@ -11,11 +11,11 @@ import bpy
 from bpy.app.translations import pgettext_rpt
 from occscene.limits import MAX_VIEWS
 
-from ..operators import connecting
+from ..jobs import connection_check
+from ..jobs.estimate import estimated_seconds, rough_time
+from ..jobs.request import Request
 from ..operators.composing import missing, selected_tagged
-from ..operators.estimate import estimated_seconds, rough_time
 from ..operators.following import status_line
-from ..operators.request import Request
 from ..operators.styles import OCCSCENE_MT_styles
 from ..properties.results import UNFINISHED
 from ..scene.camera_objects import cameras_of
@@ -85,7 +85,7 @@ class VIEW3D_PT_occscene_furnish(SidebarPanel, bpy.types.Panel):
         reasons = [missing(scene, prior) for prior in ("layout_prior", "parts_prior")]
         for why in dict.fromkeys(filter(None, reasons)):
             wrapped_label(layout, context, why, icon="INFO")
-        check = connecting.last_check
+        check = connection_check.last_check
         if check.can("layout_prior") is None and not any(reasons):
             layout.operator("occscene.test_connection", text="Ask What the Server Can", icon="QUESTION").server = ""
             if check.is_running or check.failed:
@@ -223,7 +223,7 @@ def _button(layout: bpy.types.UILayout, context: bpy.types.Context) -> None:
 def _picture_size(scene: bpy.types.Scene) -> tuple[tuple[int, int], str]:
     """Width and height of the views in pixels, and "" or why there are none."""
     try:
-        multiple = connecting.last_check.image_multiple
+        multiple = connection_check.last_check.image_multiple
         return picture_size(frame_window(scene), scene.occscene.image_size, multiple), ""
     except ValueError as error:
         text = str(error)
@@ -241,7 +241,7 @@ def _missing(settings: Any, tagged: int, count: int) -> str:
     if count > MAX_VIEWS:
         way_out = "raise the step" if settings.cameras == "ANIMATION" else "select fewer cameras"
         return f"{count} views are more than the {MAX_VIEWS} that one request may have: {way_out}"
-    if settings.quality == "DRAFT" and connecting.last_check.can("drafts") is False:
+    if settings.quality == "DRAFT" and connection_check.last_check.can("drafts") is False:
         return "The server's model draws no drafts: set the quality to Full"
     return ""
 

@@ -10,9 +10,9 @@ from typing import Any
 
 import bpy
 
-from ..operators.composed import LABELS
+from ..jobs.composed import LABELS
+from ..jobs.request import Request
 from ..operators.importing import shown_changes
-from ..operators.request import Request
 from ..scene.projected import is_projected
 from .layout import SidebarPanel, wrapped_label
 

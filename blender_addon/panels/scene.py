@@ -8,10 +8,10 @@ from __future__ import annotations
 import bpy
 from bpy.app.translations import pgettext_iface, pgettext_rpt
 
+from ..scene.icons import class_icon
 from ..scene.tagging import ClassLookup, class_label, scene_taxonomy, worded_objects
 from .add_menu import VIEW3D_MT_occscene_add
 from .counts import drawn_counts
-from .icons import class_icon
 from .layout import SidebarPanel
 
 

@@ -11,10 +11,10 @@ from occscene.taxonomy import Taxonomy
 
 from ..geometry.missing import Absence
 from ..scene.grid_view import GridFigures, is_stale, shown_figures
+from ..scene.icons import class_icon
 from ..scene.tagging import class_label, scene_taxonomy
 from ..scene.units import length_text
 from ..scene.volume import grid_volume
-from .icons import class_icon
 from .layout import SidebarPanel, wrapped_label
 
 _MOST_NAMES = 3

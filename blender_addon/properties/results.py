@@ -36,7 +36,7 @@ class OccSceneView(bpy.types.PropertyGroup):
 class OccSceneResult(bpy.types.PropertyGroup):
     """One job and what came of it; `name` is its request id."""
 
-    request: StringProperty(description="The request as JSON, see operators.request", options={"HIDDEN"})
+    request: StringProperty(description="The request as JSON, see jobs.request", options={"HIDDEN"})
     job_id: StringProperty()
     server: StringProperty()
     state: EnumProperty(items=RESULT_STATES, default="SENDING")

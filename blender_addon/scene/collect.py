@@ -17,11 +17,11 @@ from mathutils import Matrix
 from numpy.typing import NDArray
 from occscene.limits import MAX_NAME_LENGTH
 
+from ..geometry.class_parts import parts_by_class
 from ..geometry.voxelize import Fill, TriangleObject
 from .grid_view import unnoticed
 from .mesh_reading import MeshTriangles, read_mesh, sculpted_meshes
 from .projected import artist_material
-from .slots import parts_by_class
 from .tagging import GEOMETRY_TYPES, ClassLookup
 from .units import to_meters
 from .visibility import shown_as_rendered

@@ -50,9 +50,9 @@ def blockout(scene: bpy.types.Scene) -> bpy.types.Scene:
 @pytest.fixture
 def start(monkeypatch: pytest.MonkeyPatch, server: str) -> Callable[..., str]:
     """Starts a generation as in a window, where `generate` returns at once; gives the result's name."""
-    from blender_addon.operators import jobs
+    from blender_addon.jobs import tracking
 
-    monkeypatch.setattr(jobs, "is_interactive", lambda: True)
+    monkeypatch.setattr(tracking, "is_interactive", lambda: True)
 
     def started(**arguments: object) -> str:
         assert bpy.ops.occscene.generate(**{"server": server, **arguments}) == {"FINISHED"}

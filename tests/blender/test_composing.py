@@ -13,9 +13,10 @@ import pytest
 from occscene.grid import load_grid
 from occscene.placed_layout import load_layout
 
-from blender_addon.operators import command, composed, connecting, jobs, session
+from blender_addon.jobs import composed, connection_check, session, tracking
+from blender_addon.jobs.request import Request
+from blender_addon.operators import command
 from blender_addon.operators.composing import missing
-from blender_addon.operators.request import Request
 from blender_addon.operators.voxelizing import voxelized_blockout
 from blender_addon.scene.collect import collect_blockout
 from blender_addon.scene.given import given_objects
@@ -80,7 +81,7 @@ def last() -> bpy.types.PropertyGroup:
 @pytest.fixture
 def press(monkeypatch: pytest.MonkeyPatch, composer: str) -> Callable[..., None]:
     """Presses a button as in a window, where it returns at once."""
-    monkeypatch.setattr(jobs, "is_interactive", lambda: True)
+    monkeypatch.setattr(tracking, "is_interactive", lambda: True)
 
     def pressed(button: str, **arguments: object) -> None:
         assert getattr(bpy.ops.occscene, button)(**{"server": composer, **arguments}) == {"FINISHED"}
@@ -258,7 +259,7 @@ def test_a_server_without_priors_says_so(room: bpy.types.Scene, tmp_path: Path) 
             assert missing(room, "layout_prior") == "The server's model has no prior for layouts"
             assert not bpy.ops.occscene.complete.poll()
         finally:
-            connecting.keep_check(connecting.ConnectionCheck())
+            connection_check.keep_check(connection_check.ConnectionCheck())
 
 
 def test_outdoors_there_is_no_prior(room: bpy.types.Scene) -> None:
@@ -321,9 +322,9 @@ def test_a_server_that_draws_no_drafts_says_so(room: bpy.types.Scene, tmp_path: 
             bpy.ops.occscene.generate(task="TEXT", quality="DRAFT", server=address)
         bpy.ops.occscene.test_connection(server=address)
         try:
-            assert connecting.last_check.can("drafts") is False
+            assert connection_check.last_check.can("drafts") is False
         finally:
-            connecting.keep_check(connecting.ConnectionCheck())
+            connection_check.keep_check(connection_check.ConnectionCheck())
 
 
 def test_a_pipeline_without_a_layout_offers_none(scene: bpy.types.Scene, server: str, tmp_path: Path) -> None:
@@ -339,7 +340,7 @@ def test_a_file_that_was_saved_meanwhile_gets_its_change(
     press("complete", prompt="slow", directory=str(tmp_path / "out"))
     wait("RUNNING")
     bpy.ops.wm.save_as_mainfile(filepath=str(tmp_path / "scene.blend"))
-    jobs.stop_following()
+    tracking.stop_following()
     bpy.ops.wm.open_mainfile(filepath=str(tmp_path / "scene.blend"))
     wait()
     assert {"lamp", "rug"} <= set(bpy.data.objects.keys())

@@ -12,10 +12,9 @@ import bpy
 import pytest
 import trustme
 
-from blender_addon import connection
 from blender_addon.bridge.check import check_version
 from blender_addon.bridge.failures import Failure
-from blender_addon.operators import connecting
+from blender_addon.jobs import connection, connection_check
 from tests.occscene_server.serve_process import ServeProcess
 
 TOKEN = "a-token-of-more-than-sixteen-characters"
@@ -59,7 +58,7 @@ def failed_step(address: str) -> tuple[str, str]:
     """The step at which the way to a server ends, and what is said of it."""
     with pytest.raises(RuntimeError) as caught:
         bpy.ops.occscene.test_connection(server=address)
-    failed = connecting.last_check.failed
+    failed = connection_check.last_check.failed
     assert failed is not None
     return failed["step"], str(caught.value)
 
@@ -73,12 +72,12 @@ def no_token() -> Iterator[None]:
 def test_all_steps_are_taken(plain_server: str) -> None:
     connection.enter_token(TOKEN)
     assert bpy.ops.occscene.test_connection(server=plain_server) == {"FINISHED"}
-    while connecting.last_check.is_loading:
+    while connection_check.last_check.is_loading:
         time.sleep(0.2)
         bpy.ops.occscene.test_connection(server=plain_server)
-    steps = [step["step"] for step in connecting.last_check.steps]
+    steps = [step["step"] for step in connection_check.last_check.steps]
     assert steps == ["address", "tls", "token", "version", "model"]
-    assert " on cpu" in connecting.last_check.line()
+    assert " on cpu" in connection_check.last_check.line()
 
 
 @pytest.mark.parametrize("token", ["", "a-wrong-token-of-enough-characters"])
@@ -87,7 +86,7 @@ def test_the_token_fails(plain_server: str, token: str) -> None:
     step, message = failed_step(plain_server)
     assert step == "token"
     assert "preferences" in message
-    assert [done["step"] for done in connecting.last_check.steps] == ["address", "tls", "token"]
+    assert [done["step"] for done in connection_check.last_check.steps] == ["address", "tls", "token"]
 
 
 def test_tls_with_its_authority(tls_server: tuple[str, Path], monkeypatch: pytest.MonkeyPatch) -> None:

@@ -16,7 +16,7 @@ from occscene.v1 import job_pb2
 
 import blender_addon
 from blender_addon.addon import user_folder
-from blender_addon.operators import connecting, jobs, journal, session
+from blender_addon.jobs import connection_check, journal, session, tracking
 from tests.blender.test_jobs import pump, quit_blender, results, state_on, wait_for
 from tests.occscene_server.serve_process import ServeProcess
 
@@ -41,7 +41,7 @@ def reborn(server: ServeProcess, tmp_path: Path) -> ServeProcess:
 def enable() -> None:
     """Registers, and runs the timer that Blender runs as soon as its data are there."""
     blender_addon.register()
-    jobs.begin_following()
+    tracking.begin_following()
 
 
 def reenable() -> None:
@@ -105,7 +105,7 @@ def test_reenabled_while_the_server_is_away(
 ) -> None:
     name = start(prompt="slow", server=mortal.address)
     wait_for(name, "RUNNING")
-    connecting.keep_check(connecting.ConnectionCheck(mortal.address))
+    connection_check.keep_check(connection_check.ConnectionCheck(mortal.address))
     mortal.process.kill()
     mortal.process.wait()
     begun = time.process_time()
@@ -113,9 +113,9 @@ def test_reenabled_while_the_server_is_away(
     assert time.process_time() - begun < 2.0
     wait_for(name, "RECONNECTING")
     session.wait(lambda: "no server answers" in results()[name].message)
-    assert connecting.last_check.address == ""  # the server's panel no longer says that all is well
+    assert connection_check.last_check.address == ""  # the server's panel no longer says that all is well
     assert bpy.ops.occscene.reconnect.poll()
-    jobs.watch(blockout, results()[name])  # the button, pressed by an impatient artist
+    tracking.watch(blockout, results()[name])  # the button, pressed by an impatient artist
     session.wait(lambda: "no server answers" in results()[name].message)
     mortal.process = reborn(mortal, tmp_path).process
     wait_for(name, "SUCCEEDED")
@@ -131,7 +131,7 @@ def test_undo_to_a_state_that_nobody_follows(blockout: bpy.types.Scene, start: C
         bpy.ops.ed.undo_push(message=step)
     wait_for(name, "SUCCEEDED")
     reenable()  # this session has no record of the job
-    assert name not in jobs._records
+    assert name not in tracking._records
     bpy.ops.ed.undo()
     assert results()[name].state == "RECONNECTING"
     wait_for(name, "SUCCEEDED")
@@ -166,8 +166,8 @@ def test_a_scene_copied_in_a_job_gets_the_result_too(blockout: bpy.types.Scene, 
 _ANOTHER_BLENDER = """
 import sys, time
 import bpy, blender_addon
-from blender_addon.operators import jobs, session
-jobs.is_interactive = lambda: True
+from blender_addon.jobs import session, tracking
+tracking.is_interactive = lambda: True
 blender_addon.register()
 bpy.ops.wm.open_mainfile(filepath=sys.argv[1])
 (result,) = bpy.context.scene.occscene.results
@@ -208,12 +208,12 @@ import sys, time
 import bpy
 def load():
     import blender_addon
-    from blender_addon.operators import jobs, session
-    jobs.is_interactive = lambda: True
+    from blender_addon.jobs import session, tracking
+    tracking.is_interactive = lambda: True
     blender_addon.register()
-    jobs.begin_following()
-    return blender_addon, jobs, session
-blender_addon, jobs, session = load()
+    tracking.begin_following()
+    return blender_addon, session, tracking
+blender_addon, session, tracking = load()
 bpy.ops.wm.open_mainfile(filepath=sys.argv[1])
 result = lambda: bpy.context.scene.occscene.results[0]
 session.wait(lambda: result().state == "RUNNING")
@@ -221,7 +221,7 @@ old = session.bridge_pid()
 blender_addon.unregister()
 for name in [name for name in sys.modules if name.split(".")[0] in ("blender_addon", "occscene")]:
     del sys.modules[name]
-_, jobs, session = load()
+_, session, tracking = load()
 assert session.bridge_pid() != old
 deadline = time.monotonic() + 100
 session.wait(lambda: result().state == "SUCCEEDED" or time.monotonic() > deadline)

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from occscene.camera import PinholeCamera
 from occscene.grid import SemanticGrid
 
-from blender_addon.operators.request import Request, Settings
+from blender_addon.jobs.request import Request, Settings
 from blender_addon.scene.cameras import chosen_views, pinhole_camera
 from blender_addon.scene.frame import frame_window
 from blender_addon.scene.images import encoded_pixels, packed_image, png_of, set_background

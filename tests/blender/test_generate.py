@@ -12,9 +12,10 @@ import pytest
 from occscene.camera import load_cameras
 from occscene.grid import load_grid
 
-from blender_addon.operators import command, connecting, session
-from blender_addon.operators.estimate import estimated_seconds, rough_time
-from blender_addon.operators.request import Request, Settings
+from blender_addon.jobs import connection_check, session
+from blender_addon.jobs.estimate import estimated_seconds, rough_time
+from blender_addon.jobs.request import Request, Settings
+from blender_addon.operators import command
 from blender_addon.properties.results import UNFINISHED
 from blender_addon.scene.images import encoded_pixels, image_pixels
 from blender_addon.scene.preview import PREVIEW_IMAGE
@@ -249,10 +250,10 @@ def test_an_older_server_gets_the_multiples_that_it_asks_for(
     blockout.render.resolution_x, blockout.render.resolution_y = 2048, 858
     blockout.occscene.image_size = 256
     bpy.ops.occscene.test_connection(server=server)
-    while connecting.last_check.is_loading:
+    while connection_check.last_check.is_loading:
         bpy.ops.occscene.test_connection(server=server)
-    assert connecting.last_check.image_multiple == 1
-    monkeypatch.setitem(connecting.last_check.steps[-1]["info"]["models"][0], "image_multiple", 8)
+    assert connection_check.last_check.image_multiple == 1
+    monkeypatch.setitem(connection_check.last_check.steps[-1]["info"]["models"][0], "image_multiple", 8)
     bpy.ops.occscene.generate(directory=str(tmp_path), server=server)
     camera = Request.from_json(blockout.occscene.results[0].request).views[0].camera
     assert (camera.width, camera.height, camera.fx) == (248, 104, camera.fy)

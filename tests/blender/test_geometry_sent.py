@@ -18,8 +18,9 @@ from occscene.v1 import job_pb2, scene_service_pb2, scene_service_pb2_grpc
 
 from blender_addon.bridge import requests
 from blender_addon.bridge.messages import Message
-from blender_addon.operators import arrivals, command
-from blender_addon.operators.request import Request, Settings
+from blender_addon.jobs import events
+from blender_addon.jobs.request import Request, Settings
+from blender_addon.operators import command
 from blender_addon.operators.voxelizing import voxelized_blockout
 from blender_addon.scene.grid_view import shown_figures
 from tests.blender.build_scenes import add_box, add_material
@@ -231,13 +232,13 @@ def test_a_mesh_that_makes_a_message_too_large_is_left_out(
 
 def test_what_the_bridge_left_out_is_told_with_the_result(scene: bpy.types.Scene, tmp_path: Path) -> None:
     request = Request("an-id", "BLOCKOUT", Settings(), (), str(tmp_path), "2026-01-01T00:00:00")
-    record = arrivals.Record(request, "localhost:1", scene.session_uid)
+    record = events.Record(request, "localhost:1", scene.session_uid)
     for head in (
         {"event": "accepted", "job_id": "a job", "note": "The geometry was too large to be sent."},
         {"event": "started", "device": "cpu"},
         {"event": "succeeded", "seconds": 1.0},
     ):
-        arrivals.apply(record, Message(head))
+        events.apply(record, Message(head))
     assert scene.occscene.results["an-id"].message == "The geometry was too large to be sent."
 
 

@@ -13,7 +13,7 @@ import grpc
 import pytest
 from occscene.v1 import job_pb2, scene_service_pb2, scene_service_pb2_grpc
 
-from blender_addon.operators import jobs, journal, session
+from blender_addon.jobs import journal, session, tracking
 from blender_addon.properties.results import UNFINISHED
 from tests.blender.server_process import stand_in_server
 
@@ -47,7 +47,7 @@ def state_on(server: str, job_id: str) -> int:
 
 def quit_blender() -> None:
     """What is left of the session when Blender quits: nothing."""
-    jobs.stop_following()
+    tracking.stop_following()
 
 
 def test_cancel_works_at_once_and_reaches_the_server(
@@ -72,9 +72,9 @@ def test_cancel_before_the_server_has_answered(
     assert results()[name].state == "SENDING"
     bpy.ops.occscene.cancel(result=name)
     assert results()[name].state == "CANCELLED"
-    session.wait(lambda: bool(results()[name].job_id) or bool(jobs._records[name].job_id))
+    session.wait(lambda: bool(results()[name].job_id) or bool(tracking._records[name].job_id))
     deadline = time.monotonic() + 20
-    while state_on(server, jobs._records[name].job_id) != job_pb2.JOB_STATE_CANCELLED:
+    while state_on(server, tracking._records[name].job_id) != job_pb2.JOB_STATE_CANCELLED:
         pump()
         assert time.monotonic() < deadline
         time.sleep(0.05)
@@ -118,7 +118,7 @@ def test_without_a_window_the_job_of_a_file_waits_for_reconnect(
     wait_for(name, "RUNNING")
     bpy.ops.wm.save_as_mainfile(filepath=str(tmp_path / "scene.blend"))
     quit_blender()
-    monkeypatch.setattr(jobs, "is_interactive", lambda: False)
+    monkeypatch.setattr(tracking, "is_interactive", lambda: False)
     bpy.ops.wm.open_mainfile(filepath=str(tmp_path / "scene.blend"))
     assert results()[name].state == "DISCONNECTED"
     assert bpy.ops.occscene.reconnect(result=name) == {"FINISHED"}
@@ -156,7 +156,7 @@ def test_a_result_that_was_never_saved_is_brought_back(
     assert len(results()[name].views) == 2
     assert results()[name].prompt == "a room"
     bpy.ops.occscene.remove_result()
-    assert not jobs.lost_jobs()
+    assert not tracking.lost_jobs()
 
 
 def test_another_file_does_not_get_the_job(

@@ -16,7 +16,7 @@ import grpc
 import pytest
 from occscene.v1 import scene_service_pb2, scene_service_pb2_grpc
 
-from blender_addon.operators import jobs, journal, session
+from blender_addon.jobs import journal, session, tracking
 from tests.blender.test_following import ROOT, is_whole
 from tests.blender.test_jobs import pump, results, wait_for
 from tests.occscene_server.serve_process import ServeProcess
@@ -91,7 +91,7 @@ def reach(phase: str, name: str, chance: random.Random) -> None:
         wait_for(name, "RUNNING")
         time.sleep(chance.uniform(0.0, 1.0))
     else:
-        session.wait(lambda: bool(jobs._records[name].views))
+        session.wait(lambda: bool(tracking._records[name].views))
 
 
 def strike(victims: Victims, victim: str, chance: random.Random) -> None:
@@ -137,10 +137,10 @@ def test_killed_once(
 _BLENDER = """
 import sys
 import bpy, blender_addon
-from blender_addon.operators import jobs, session
+from blender_addon.jobs import session, tracking
 from tests.blender.test_kills import warm_bridge
 scene, server = sys.argv[1:]
-jobs.is_interactive = lambda: True
+tracking.is_interactive = lambda: True
 blender_addon.register()
 bpy.ops.wm.open_mainfile(filepath=scene)
 warm_bridge(server)

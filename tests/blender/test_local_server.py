@@ -12,7 +12,8 @@ import bpy
 import pytest
 
 import blender_addon
-from blender_addon.operators import connecting, local_server
+from blender_addon.jobs import connection_check
+from blender_addon.operators import local_server
 from blender_addon.operators.local_server import look_after, start_local_server, stop_local_server
 from blender_addon.panels.connection import _header_icon
 from tests.occscene_server.serve_process import ROOT, STAND_IN
@@ -48,7 +49,7 @@ def address(monkeypatch: pytest.MonkeyPatch) -> str:
 
 
 def wait_until(is_done: Callable[[], bool]) -> None:
-    from blender_addon.operators import session
+    from blender_addon.jobs import session
 
     deadline = time.monotonic() + 60
     while not is_done():
@@ -121,9 +122,9 @@ def test_what_cannot_be_started_is_named(tmp_path: Path, monkeypatch: pytest.Mon
 
 def test_the_panels_icon_follows_the_server(environment: Path, address: str, monkeypatch: pytest.MonkeyPatch) -> None:
     def icon() -> str:
-        return _header_icon(connecting.last_check, local_server.local_server)
+        return _header_icon(connection_check.last_check, local_server.local_server)
 
-    connecting.keep_check(connecting.ConnectionCheck())
+    connection_check.keep_check(connection_check.ConnectionCheck())
     assert icon() == "UNLINKED"
     start_local_server(str(environment), address)
     assert icon() == "TIME"

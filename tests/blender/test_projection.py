@@ -10,7 +10,7 @@ import pytest
 from mathutils import Vector
 from numpy.typing import NDArray
 
-from blender_addon.operators.request import Request, Settings
+from blender_addon.jobs.request import Request, Settings
 from blender_addon.scene.cameras import chosen_views
 from blender_addon.scene.images import image_pixels, packed_image
 from tests.blender.build_scenes import add_box, add_camera

@@ -11,7 +11,7 @@ import pytest
 
 from blender_addon.bridge import result_folder
 from blender_addon.bridge.result_folder import ResultFolder, check_room
-from blender_addon.operators import arrivals, journal
+from blender_addon.jobs import events, journal
 from tests.blender.test_following import is_whole
 from tests.blender.test_jobs import results, wait_for
 
@@ -76,18 +76,18 @@ def test_an_event_that_blender_cannot_take_stops_no_other_job(
     blockout: bpy.types.Scene, start: Callable[..., str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     first, second = start(prompt="slow"), start(prompt="slow")
-    fill = arrivals._fill_view
+    fill = events._fill_view
 
-    def picky(view: object, result_name: str, data: bytes) -> arrivals.Pixels:
+    def picky(view: object, result_name: str, data: bytes) -> events.Pixels:
         if result_name == first:
             raise RuntimeError("no such image")
         return fill(view, result_name, data)
 
-    monkeypatch.setattr(arrivals, "_fill_view", picky)
+    monkeypatch.setattr(events, "_fill_view", picky)
     wait_for(first, "DISCONNECTED")
     assert "no such image" in results()[first].message
     wait_for(second, "SUCCEEDED")
-    monkeypatch.setattr(arrivals, "_fill_view", fill)
+    monkeypatch.setattr(events, "_fill_view", fill)
     bpy.ops.occscene.reconnect(result=first)
     wait_for(first, "SUCCEEDED")
 

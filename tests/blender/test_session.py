@@ -15,7 +15,7 @@ import pytest
 
 import blender_addon
 from blender_addon.bridge.messages import Message
-from blender_addon.operators import session
+from blender_addon.jobs import session
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -88,7 +88,7 @@ def test_the_bridge_ends_when_blender_is_gone() -> None:
     """Blender crashes: the pipe closes and the child sees it."""
     script = (
         "import os, blender_addon\n"
-        "from blender_addon.operators import session\n"
+        "from blender_addon.jobs import session\n"
         "server = {'address': '127.0.0.1:9', 'token': '', 'ca_file': ''}\n"
         "blender_addon.register()\n"
         "session.command({'command': 'check', 'server': server}, b'', lambda message: False)\n"

@@ -13,8 +13,8 @@ from occscene.formats.table import read_grid
 from occscene.grid import SemanticGrid, load_grid
 from occscene.volumes import default_volume
 
+from blender_addon.jobs.request import Request
 from blender_addon.operators import command
-from blender_addon.operators.request import Request
 from blender_addon.scene import grid_view
 from blender_addon.scene.cameras import chosen_views
 from blender_addon.scene.units import length_text

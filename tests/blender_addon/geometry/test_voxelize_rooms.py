@@ -9,8 +9,8 @@ from numpy.typing import NDArray
 from occscene.grid import GridVolume
 from occscene.taxonomy import INDOOR, OUTDOOR, Taxonomy
 
+from blender_addon.geometry.class_parts import parts_by_class
 from blender_addon.geometry.voxelize import Fill, TriangleObject, voxelize, voxelize_with_rooms
-from blender_addon.scene.slots import parts_by_class
 
 VOLUME = GridVolume((60, 60, 36), 0.08, np.eye(4))
 WALL, FLOOR, CEILING = (INDOOR.index_of(name) for name in ("wall", "floor", "ceiling"))

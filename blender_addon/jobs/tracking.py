@@ -1,6 +1,6 @@
 """Jobs on the server as Blender follows them: sent, watched, cancelled, and found again.
 
-The records here outlive what undo, file loads and the deletion of scenes do to Blender's own data; `arrivals.show`
+The records here outlive what undo, file loads and the deletion of scenes do to Blender's own data; `events.show`
 writes them into results. See `journal` for what outlives Blender itself.
 
 What is followed is state of this session: the bridge's commands and the records. What is to be followed stands in the
@@ -27,10 +27,10 @@ from ..bridge.link import BridgeError
 from ..bridge.mesh_body import mesh_body, mesh_head
 from ..bridge.messages import Message
 from ..bridge.result_folder import check_room, not_written
-from ..connection import connection_settings
 from ..properties.results import UNFINISHED
-from . import arrivals, journal, session
-from .connecting import forget_check
+from . import events, journal, session
+from .connection import connection_settings
+from .connection_check import forget_check
 from .request import Request
 
 
@@ -53,7 +53,7 @@ class Task:
     mesh: TriangleMesh | None = None
 
 
-_records: dict[str, arrivals.Record] = {}
+_records: dict[str, events.Record] = {}
 """The open file's jobs of this session by request id."""
 
 
@@ -62,7 +62,7 @@ def is_interactive() -> bool:
     return not bpy.app.background
 
 
-def submit(scene: bpy.types.Scene, request: Request, task: Task, server: str) -> arrivals.Record:
+def submit(scene: bpy.types.Scene, request: Request, task: Task, server: str) -> events.Record:
     """Sends a request to the server and lists it in the scene's results.
 
     Raises:
@@ -72,7 +72,7 @@ def submit(scene: bpy.types.Scene, request: Request, task: Task, server: str) ->
     """
     check_room(request.directory, _size_of_results(request, task))
     connection = connection_settings(server)
-    record = arrivals.Record(request, connection.address, scene.session_uid)
+    record = events.Record(request, connection.address, scene.session_uid)
     record.denoising_steps = request.settings.steps or 0
     head, body = _command(request, task)
     head |= {"server": connection.head(), "request_id": request.request_id, "directory": request.directory}
@@ -120,13 +120,13 @@ def _command(request: Request, task: Task) -> tuple[dict[str, Any], bytes]:
     return head, body
 
 
-def watch(scene: bpy.types.Scene, result: Any) -> arrivals.Record:
+def watch(scene: bpy.types.Scene, result: Any) -> events.Record:
     """Follows a job that the server already has, from the start on: the server replays what was missed.
 
     Raises:
         ValueError, OSError, BridgeError: as `submit`.
     """
-    record = arrivals.Record.of_result(result, scene)
+    record = events.Record.of_result(result, scene)
     record.state, record.message = "RECONNECTING", ""
     head = {
         "command": "watch",
@@ -149,7 +149,7 @@ def _size_of_results(request: Request, task: Task) -> int:
     return 3 * pixels + 4 * voxels + mesh + 2**20
 
 
-def _follow(record: arrivals.Record, head: dict[str, Any], body: bytes) -> None:
+def _follow(record: events.Record, head: dict[str, Any], body: bytes) -> None:
     """Sends the command whose events are the record's."""
     request_id = record.request.request_id
     _note(record)
@@ -162,13 +162,13 @@ def _follow(record: arrivals.Record, head: dict[str, Any], body: bytes) -> None:
         if message.head["event"] == "reconnecting":
             forget_check(record.server)
         try:
-            is_last = arrivals.apply(record, message)
+            is_last = events.apply(record, message)
         except (OSError, ValueError, RuntimeError) as error:  # a full disk, an image that Blender cannot take
             why = not_written(record.request.directory, error) if isinstance(error, OSError) else f"{error}."
             record.state = "DISCONNECTED"
             record.views.clear()  # they come again
             record.message = f"{why} The server keeps the result: mend that, then press Reconnect."
-            arrivals.show(record)
+            events.show(record)
             return True
         if record.job_id and not had_job:
             with contextlib.suppress(OSError):  # the entry from before the submission finds the job as well
@@ -184,7 +184,7 @@ def _follow(record: arrivals.Record, head: dict[str, Any], body: bytes) -> None:
     except BridgeError:
         del _records[request_id]
         raise
-    arrivals.show(record)
+    events.show(record)
 
 
 def cancel(scene: bpy.types.Scene, result: Any) -> None:
@@ -192,18 +192,18 @@ def cancel(scene: bpy.types.Scene, result: Any) -> None:
 
     A server that cannot be told is named in the result's message.
     """
-    record = _records.setdefault(result.name, arrivals.Record.of_result(result, scene))
+    record = _records.setdefault(result.name, events.Record.of_result(result, scene))
     record.state, record.message = "CANCELLED", ""
-    arrivals.show(record)
+    events.show(record)
     if record.job_id:
         _tell_cancelled(record)
 
 
-def _tell_cancelled(record: arrivals.Record) -> None:
+def _tell_cancelled(record: events.Record) -> None:
     def complain(why: str) -> None:
         if _records.get(record.request.request_id) is record:
             record.message = f"The server could not be told, and may still work on it: {why}" if why else ""
-            arrivals.show(record)
+            events.show(record)
 
     def receive(message: Message) -> bool:
         complain(message.head.get("message", ""))
@@ -228,7 +228,7 @@ def forget(request_id: str) -> None:
     journal.remove(request_id)
 
 
-def _note(record: arrivals.Record) -> None:
+def _note(record: events.Record) -> None:
     """Writes the record's entry in the journal."""
     if not is_interactive():
         return
@@ -242,7 +242,7 @@ def _note(record: arrivals.Record) -> None:
 def restore_after_undo(*_arguments: object) -> None:
     """After undo and redo: what this session's jobs have brought stays, and a state of before is looked into."""
     for record in _records.values():
-        arrivals.show(record)
+        events.show(record)
     _follow_unfinished()
 
 
@@ -303,8 +303,8 @@ def _list_again(request_id: str, entry: journal.Entry) -> None:
     if any(request_id in scene.occscene.results for scene in bpy.data.scenes):
         return
     scene = bpy.data.scenes.get(entry.scene, bpy.context.scene)
-    record = arrivals.Record(Request.from_json(entry.request), entry.server, scene.session_uid, entry.job_id, "QUEUED")
-    arrivals.show(record)
+    record = events.Record(Request.from_json(entry.request), entry.server, scene.session_uid, entry.job_id, "QUEUED")
+    events.show(record)
 
 
 def _watch_again(scene: bpy.types.Scene, result: Any) -> None:

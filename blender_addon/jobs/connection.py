@@ -8,8 +8,8 @@ from pathlib import Path
 
 import bpy
 
-from .addon import extension_folder, stored_preferences
-from .bridge.address import DEFAULT_ADDRESS, parse_address
+from ..addon import extension_folder, stored_preferences
+from ..bridge.address import DEFAULT_ADDRESS, parse_address
 
 _TOKEN_FILE = "token"
 _entered: dict[str, str] = {}

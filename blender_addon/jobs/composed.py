@@ -25,8 +25,8 @@ from ..scene.layout_objects import (
     set_color,
 )
 from ..scene.tagging import ClassLookup
+from ..scene.tint import tint_again
 from .request import Composition, Request
-from .tinting import tint_again
 
 LABELS = {"COMPLETE": "Complete", "REDRAW": "Redraw", "DETAIL": "Add Detail"}
 """The buttons by the kinds of their requests, and what their undo steps are called."""

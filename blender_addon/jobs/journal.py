@@ -22,7 +22,7 @@ class Entry:
     """One job.
 
     Args:
-        request: JSON of `operators.request.Request`.
+        request: JSON of `jobs.request.Request`.
         server: the address it was sent to.
         job_id: "" until the server has answered.
         blend: the .blend that it was sent from; "" if that was never saved.

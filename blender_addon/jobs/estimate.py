@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import bpy
 
-from ..connection import server_address
+from .connection import server_address
 from .request import Request
 
 
