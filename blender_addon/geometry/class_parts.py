@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from .closedness import closed_groups, vertex_hashes
+from .voxelization.watertight import closed_groups, vertex_hashes
 
 _LATTICE = 2**16
 """Places per metre to which corners are snapped, so that what touches shares its corners."""

@@ -9,7 +9,7 @@ from occscene.placed_layout import PlacedLayout, moved
 from occscene.room_shell import shell_objects
 from occscene.taxonomy import TAXONOMIES
 
-from .voxelize import TriangleObject, voxelize
+from .voxelization.voxelize import TriangleObject, voxelize
 
 
 def layout_grid(placed: PlacedLayout, volume: GridVolume) -> SemanticGrid:

@@ -9,8 +9,8 @@ import numpy as np
 from occscene.grid import SemanticGrid
 from occscene.rigid import invert_rigid
 
-from .crossings import Bools
-from .voxelize import TriangleObject
+from .voxelization.scanlines import Bools
+from .voxelization.voxelize import TriangleObject
 
 
 class Absence(Enum):

@@ -10,8 +10,8 @@ from occscene.grid import GridVolume
 from occscene.mesh import TriangleMesh
 from occscene.rigid import invert_rigid, transform_points
 
-from .crossings import Floats
-from .voxelize import TriangleObject
+from .voxelization.scanlines import Floats
+from .voxelization.voxelize import TriangleObject
 
 Bools = NDArray[np.bool_]
 

@@ -21,7 +21,7 @@ from occscene.volumes import default_volume
 from ..geometry.missing import Absence, absences
 from ..geometry.standing import Standing, standing_cameras
 from ..geometry.triangle_mesh import triangle_mesh
-from ..geometry.voxelize import TriangleObject, voxelize_with_rooms
+from ..geometry.voxelization.voxelize import TriangleObject, voxelize_with_rooms
 from ..properties.blockout import DOMAINS
 from ..scene.cameras import chosen_views
 from ..scene.collect import Blockout, blockout_bounds, collect_blockout

@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from occscene.limits import MAX_NAME_LENGTH
 
 from ..geometry.class_parts import parts_by_class
-from ..geometry.voxelize import Fill, TriangleObject
+from ..geometry.voxelization.voxelize import Fill, TriangleObject
 from .grid_view import unnoticed
 from .mesh_reading import MeshTriangles, read_mesh, sculpted_meshes
 from .projected import artist_material

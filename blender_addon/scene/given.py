@@ -11,7 +11,7 @@ import numpy as np
 from occscene.layout import Layout, LayoutObject
 from occscene.limits import MAX_NAME_LENGTH
 
-from ..geometry.voxelize import TriangleObject
+from ..geometry.voxelization.voxelize import TriangleObject
 from .collect import Blockout, Floats, collect_blockout
 from .layout_objects import DETAIL_SUFFIX
 from .tagging import ClassLookup, scene_taxonomy

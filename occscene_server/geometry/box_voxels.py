@@ -1,6 +1,6 @@
 """Boxes to voxels by formula: the same voxels as the extension's voxeliser finds for their triangles.
 
-The extension follows lines through voxel centres along x, y and z (`blender_addon.geometry.voxelize`). Of a box that is
+The extension follows lines through voxel centres along axes (`blender_addon.geometry.voxelization`). Of a box that is
 turned about Z alone, such lines meet a rectangle in the plane and an interval in height, so that a few rows of numbers
 say everything. Rules, along each axis: inside a solid box the centres are kept; of a hollow one the first and the last;
 where a line passes through without meeting a centre, the voxel in the middle. A box that every line misses is kept

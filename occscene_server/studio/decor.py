@@ -6,7 +6,7 @@ import math
 
 import numpy as np
 
-from blender_addon.geometry.voxelize import Fill
+from blender_addon.geometry.voxelization.voxelize import Fill
 from occscene_server.data.palette import COLORS, linear_rgb
 from occscene_server.studio.kit import Finish, Kit, Piece, with_article
 from occscene_server.studio.room import Part

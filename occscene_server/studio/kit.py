@@ -7,7 +7,7 @@ from functools import cached_property
 
 import numpy as np
 
-from blender_addon.geometry.voxelize import Fill
+from blender_addon.geometry.voxelization.voxelize import Fill
 from occscene_server.data.palette import COLORS, Color
 from occscene_server.studio.room import FloatArray, MaterialSpec, Part
 from occscene_server.studio.shapes import bounds

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
-from blender_addon.geometry.voxelize import Fill
+from blender_addon.geometry.voxelization.voxelize import Fill
 
 FloatArray = NDArray[np.float64]
 

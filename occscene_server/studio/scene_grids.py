@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from occscene.grid import GridVolume, SemanticGrid
 from occscene.taxonomy import INDOOR
 
-from blender_addon.geometry.voxelize import TriangleObject, voxelize
+from blender_addon.geometry.voxelization.voxelize import TriangleObject, voxelize
 from occscene_server.studio.room import INDOOR_VOXEL_SIZE, Box, Item, Part, Room
 
 INDOOR_SHAPE = (60, 60, 36)

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from blender_addon.geometry.voxelize import Fill
+from blender_addon.geometry.voxelization.voxelize import Fill
 from occscene_server.data.palette import COLORS, Color, linear_rgb
 from occscene_server.studio.kit import Finish, Kit, with_article
 from occscene_server.studio.room import Box, Item, Opening, Part

@@ -17,7 +17,7 @@ from scipy import ndimage
 from blender_addon.geometry.merged import merged_polygons
 from blender_addon.geometry.surface import culled_quads
 from blender_addon.geometry.surface_nets import surface_nets
-from blender_addon.geometry.voxelize import TriangleObject, voxelize
+from blender_addon.geometry.voxelization.voxelize import TriangleObject, voxelize
 from tests.benchmarks.foreign_meshes import of_blender, placed
 from tests.benchmarks.solids import CHAIR, Mask, differences, of_pyvista, ours
 from tests.blender_addon.geometry.test_surface import directed_edges

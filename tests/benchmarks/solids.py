@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from occscene.grid import GridVolume
 from occscene.taxonomy import INDOOR
 
-from blender_addon.geometry.voxelize import TriangleObject, voxelize
+from blender_addon.geometry.voxelization.voxelize import TriangleObject, voxelize
 
 Mask = NDArray[np.bool_]
 CHAIR = INDOOR.index_of("chair")

@@ -21,7 +21,7 @@ from blender_addon.geometry.merged import merged_polygons
 from blender_addon.geometry.polygons import PolygonSurface
 from blender_addon.geometry.surface import class_surfaces, culled_quads
 from blender_addon.geometry.surface_nets import surface_nets
-from blender_addon.geometry.voxelize import TriangleObject, voxelize
+from blender_addon.geometry.voxelization.voxelize import TriangleObject, voxelize
 from tests.blender_addon.geometry.grids import room, street
 from tests.blender_addon.geometry.test_surface import directed_edges, triangles
 

@@ -12,8 +12,8 @@ from occscene.grid import GridVolume
 from occscene.taxonomy import INDOOR, OUTDOOR, Taxonomy
 from vtkmodules.vtkCommonCore import vtkSMPTools
 
-from blender_addon.geometry.occupancy import FillRules, occupy
-from blender_addon.geometry.voxelize import TriangleObject, voxelize
+from blender_addon.geometry.voxelization.occupancy import FillRules, occupy
+from blender_addon.geometry.voxelization.voxelize import TriangleObject, voxelize
 from tests.benchmarks.table import Row, best_cpu_ms, print_table
 
 

@@ -11,7 +11,7 @@ import pytest
 from occscene.taxonomy import INDOOR
 
 from blender_addon.geometry.class_parts import parts_by_class
-from blender_addon.geometry.voxelize import Fill, voxelize
+from blender_addon.geometry.voxelization.voxelize import Fill, voxelize
 from blender_addon.scene.collect import Blockout, blockout_bounds, collect_blockout
 from blender_addon.scene.volume import grid_volume
 from tests.blender.build_scenes import add_box, add_material

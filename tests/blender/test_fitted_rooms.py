@@ -8,7 +8,7 @@ import pytest
 from numpy.typing import NDArray
 from occscene.taxonomy import INDOOR
 
-from blender_addon.geometry.voxelize import voxelize, voxelize_with_rooms
+from blender_addon.geometry.voxelization.voxelize import voxelize, voxelize_with_rooms
 from blender_addon.scene.collect import collect_blockout
 from blender_addon.scene.volume import grid_volume
 from tests.blender.build_scenes import add_box, add_material

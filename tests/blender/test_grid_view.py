@@ -13,7 +13,7 @@ from occscene.taxonomy import INDOOR
 
 from blender_addon.geometry.missing import Absence
 from blender_addon.geometry.surface import culled_quads
-from blender_addon.geometry.voxelize import TriangleObject, voxelize
+from blender_addon.geometry.voxelization.voxelize import TriangleObject, voxelize
 from blender_addon.scene import grid_view
 from blender_addon.scene.collect import collect_blockout
 from blender_addon.scene.volume import grid_volume

@@ -14,7 +14,7 @@ from mathutils.bvhtree import BVHTree
 from occscene.grid import GridVolume, SemanticGrid, load_grid, save_grid
 from occscene.taxonomy import INDOOR
 
-from blender_addon.geometry.voxelize import voxelize
+from blender_addon.geometry.voxelization.voxelize import voxelize
 from blender_addon.scene.collect import collect_blockout
 from tests.blender.build_scenes import add_box
 from tests.blender.test_mesh_import import turned_grid

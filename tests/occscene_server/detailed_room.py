@@ -10,7 +10,7 @@ from occscene.camera import PinholeCamera
 from occscene.grid import GridVolume, SemanticGrid
 from occscene.taxonomy import INDOOR
 
-from blender_addon.geometry.voxelize import TriangleObject, voxelize
+from blender_addon.geometry.voxelization.voxelize import TriangleObject, voxelize
 from occscene_server.studio.room import Box
 from occscene_server.studio.scene_grids import box_triangles
 

@@ -13,7 +13,7 @@ from blender_addon.geometry.merged import merged_polygons
 from blender_addon.geometry.polygons import PolygonSurface
 from blender_addon.geometry.surface import class_surfaces, culled_quads
 from blender_addon.geometry.surface_nets import surface_nets
-from blender_addon.geometry.voxelize import TriangleObject, voxelize
+from blender_addon.geometry.voxelization.voxelize import TriangleObject, voxelize
 from tests.blender_addon.geometry.grids import grid_of, random_grids, street
 
 MAKERS = [culled_quads, merged_polygons, surface_nets]

@@ -13,7 +13,7 @@ from occscene.rigid import invert_rigid, transform_points
 from trimesh.intersections import slice_faces_plane
 
 from blender_addon.geometry.triangle_mesh import MARGIN_VOXELS, clipped, triangle_mesh, welded
-from blender_addon.geometry.voxelize import TriangleObject
+from blender_addon.geometry.voxelization.voxelize import TriangleObject
 from tests.protos.test_codec import poses
 
 LOW, HIGH = np.zeros(3), np.ones(3)

@@ -14,7 +14,7 @@ from occscene.layout import Layout, LayoutObject, LayoutRoom, Vector
 from occscene.taxonomy import INDOOR
 from occscene.volumes import default_volume
 
-from blender_addon.geometry.voxelize import Fill, TriangleObject, voxelize
+from blender_addon.geometry.voxelization.voxelize import Fill, TriangleObject, voxelize
 from occscene_server.geometry.layout_grid import BoxObject, box_objects, grid_of_boxes, layout_grid
 from occscene_server.studio.indoor import build_room
 from occscene_server.studio.layouts import room_layout

@@ -8,7 +8,7 @@ import torch
 from occscene.grid import UNKNOWN, GridVolume, SemanticGrid
 from occscene.taxonomy import INDOOR
 
-from blender_addon.geometry.voxelize import TriangleObject, voxelize
+from blender_addon.geometry.voxelization.voxelize import TriangleObject, voxelize
 from occscene_server.geometry.grids import GridTensors
 from occscene_server.geometry.placed_objects import PlacedObjects
 from occscene_server.studio.room import Box

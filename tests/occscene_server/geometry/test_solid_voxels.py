@@ -15,7 +15,7 @@ from occscene.layout import PART_KINDS, LayoutObject, LayoutPart
 from occscene.taxonomy import INDOOR
 from occscene.volumes import default_volume
 
-from blender_addon.geometry.voxelize import Fill, TriangleObject, voxelize
+from blender_addon.geometry.voxelization.voxelize import Fill, TriangleObject, voxelize
 from occscene_server.data.recorded_parts import recorded_solids
 from occscene_server.geometry.box_voxels import box_voxels
 from occscene_server.geometry.layout_grid import object_voxels

@@ -14,7 +14,7 @@ from typer.testing import CliRunner
 
 pytest.importorskip("bpy")
 
-from blender_addon.geometry.voxelize import TriangleObject, voxelize
+from blender_addon.geometry.voxelization.voxelize import TriangleObject, voxelize
 from occscene_server.data.scene_mesh import MESHES_FILE, read_meshes
 from occscene_server.data.scene_windows import missing_windows, read_window, window_places
 from occscene_server.studio.cli import studio_app

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from .crossings import Bools, Floats, Ints, Shape
 from .openings import OpenBody
+from .scanlines import Bools, Floats, Ints, Shape
 from .winding import Hits, inside
 
 _MOST_VOXELS = 2**22

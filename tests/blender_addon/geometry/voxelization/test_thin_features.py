@@ -12,8 +12,8 @@ from numpy.typing import NDArray
 from occscene.grid import GridVolume
 from occscene.taxonomy import INDOOR
 
-from blender_addon.geometry.voxelize import Fill, TriangleObject, voxelize
-from tests.blender_addon.geometry.test_voxelize_properties import TETRAHEDRON_FACES, box, metres
+from blender_addon.geometry.voxelization.voxelize import Fill, TriangleObject, voxelize
+from tests.blender_addon.geometry.voxelization.test_voxelize_properties import TETRAHEDRON_FACES, box, metres
 
 SHAPE = (24, 22, 20)
 VOLUME = GridVolume(SHAPE, 1.0, np.eye(4))

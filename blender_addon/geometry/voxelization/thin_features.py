@@ -2,7 +2,7 @@
 
 Voxel centres are the corners of a lattice of edges, squares and cubes. A body shows in the voxels of all corners inside
 it, and of each edge, square and cube that it passes through without touching its border, in one corner: the one whose
-voxel holds the middle of what passes. Edges, between two centres, are thin walls, which `passages` finds; squares and
+voxel holds the middle of what passes. Edges, between two centres, are thin walls, which `spans` finds; squares and
 cubes are found here. So every square and cube that a body touches has a voxel of its own, and as squares that follow
 each other share a cube, a connected body is one 26-connected set of voxels, however thin it is and wherever it lies.
 These are the dual of the intersection targets of Laine 2013, "A topological approach to voxelization": lines for
@@ -18,8 +18,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from .crossings import Bools, Floats, Ints, Squares, batches, other_axes, strides
-from .marks import Marks, OwnVoxels, off_border, voxel_keys
+from .scanlines import Bools, Floats, Ints, Squares, batches, other_axes, strides
+from .voxel_sets import Marks, OwnVoxels, off_border, voxel_keys
 
 
 @dataclass(frozen=True, eq=False)

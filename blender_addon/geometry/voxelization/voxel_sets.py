@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from .crossings import Bools, Floats, Ints
-from .painting import Runs
+from .compositing import Runs
+from .scanlines import Bools, Floats, Ints
 
 _VOXEL_BITS = 32
 

@@ -9,7 +9,7 @@ import trimesh
 from occscene.grid import GridVolume
 from occscene.taxonomy import INDOOR
 
-from blender_addon.geometry.voxelize import TriangleObject, voxelize
+from blender_addon.geometry.voxelization.voxelize import TriangleObject, voxelize
 
 SHAPE = (30, 27, 24)
 VOXEL = 0.1

@@ -26,10 +26,10 @@ from occscene.limits import MAX_OBJECTS
 from occscene.rigid import invert_rigid
 from occscene.taxonomy import Taxonomy
 
-from .crossings import Floats, Ints, batches
 from .occupancy import FillRules, Occupancy, occupy
 from .openings import SHEET_CLASSES
 from .rooms import ROOM_CLASSES
+from .scanlines import Floats, Ints, batches
 
 
 class Fill(Enum):

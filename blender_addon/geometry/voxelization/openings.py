@@ -19,9 +19,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from .closedness import OPEN, ClosedGroups, Hashes, connected_parts, scrambled, shared_edges
-from .crossings import Bools, Floats, Ints
 from .rooms import ROOM_CLASSES, WorldCorners
+from .scanlines import Bools, Floats, Ints
+from .watertight import OPEN, ClosedGroups, Hashes, connected_parts, scrambled, shared_edges
 from .winding import Hits, inside
 
 SHEET_CLASSES = ROOM_CLASSES | {"road", "parking", "sidewalk", "other-ground", "terrain"}

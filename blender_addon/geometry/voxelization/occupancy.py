@@ -9,15 +9,15 @@ from typing import TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
-from .closedness import OPEN, REPEATED, ClosedGroups, closed_groups, vertex_hashes
-from .crossings import Bools, Floats, Ints, Shape, batches
-from .marks import BORDER, Marks, OwnVoxels, is_level, off_border
+from .compositing import Changes, Runs, visible_changes
 from .open_filling import open_fillings
 from .openings import nearly_closed
-from .painting import Changes, Runs, visible_changes
-from .passages import Passages, Scan, scanned
 from .rooms import WorldCorners, room_groups, with_walls_between
+from .scanlines import Bools, Floats, Ints, Shape, batches
+from .spans import Passages, Scan, scanned
 from .thin_features import Occupied, in_cubes, in_squares
+from .voxel_sets import BORDER, Marks, OwnVoxels, is_level, off_border
+from .watertight import OPEN, REPEATED, ClosedGroups, closed_groups, vertex_hashes
 
 _LATTICE = 2**16
 """Places per voxel to which corners are snapped, so that what touches shares its corners to the bit."""

@@ -12,7 +12,7 @@ from typing import TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
-from .crossings import Ints, Shape
+from .scanlines import Ints, Shape
 
 Label = TypeVar("Label", np.uint8, np.uint16)
 

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from occscene.grid import GridVolume
 from occscene.taxonomy import INDOOR
 
-from blender_addon.geometry.voxelize import TriangleObject, voxelize
+from blender_addon.geometry.voxelization.voxelize import TriangleObject, voxelize
 
 SIDES = [(axis, upper) for axis in range(3) for upper in (False, True)]
 

@@ -9,7 +9,7 @@ import trimesh
 from occscene.grid import GridVolume, SemanticGrid
 from occscene.taxonomy import INDOOR
 
-from blender_addon.geometry.voxelize import Fill, TriangleObject, voxelize
+from blender_addon.geometry.voxelization.voxelize import Fill, TriangleObject, voxelize
 
 VOLUME = GridVolume((32, 30, 28), 0.1, np.eye(4))
 

@@ -10,7 +10,7 @@ from occscene.grid import GridVolume
 from occscene.taxonomy import INDOOR, OUTDOOR, Taxonomy
 
 from blender_addon.geometry.class_parts import parts_by_class
-from blender_addon.geometry.voxelize import Fill, TriangleObject, voxelize, voxelize_with_rooms
+from blender_addon.geometry.voxelization.voxelize import Fill, TriangleObject, voxelize, voxelize_with_rooms
 
 VOLUME = GridVolume((60, 60, 36), 0.08, np.eye(4))
 WALL, FLOOR, CEILING = (INDOOR.index_of(name) for name in ("wall", "floor", "ceiling"))

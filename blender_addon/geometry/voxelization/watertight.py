@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from .crossings import batches
+from .scanlines import batches
 
 Ints = NDArray[np.int64]
 Hashes = NDArray[np.uint64]

@@ -17,7 +17,7 @@ from itertools import pairwise
 import numpy as np
 from numpy.typing import NDArray
 
-from .crossings import Bools, Floats, Ints, Shape, batches, sections
+from .scanlines import Bools, Floats, Ints, Shape, batches, sections
 
 Counts = NDArray[np.int16]
 

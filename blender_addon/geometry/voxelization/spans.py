@@ -6,9 +6,9 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from .closedness import OPEN, ClosedGroups
-from .crossings import Bools, Floats, Ints, PlaneCuts, Shape, Squares, batches, other_axes, strides
-from .marks import off_border
+from .scanlines import Bools, Floats, Ints, PlaneCuts, Shape, Squares, batches, other_axes, strides
+from .voxel_sets import off_border
+from .watertight import OPEN, ClosedGroups
 
 _MOST_FRACTION_BITS = 20
 """Binary digits of a height below one voxel, as far as the sorting key has room for them."""

@@ -16,9 +16,9 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from .closedness import ClosedGroups
-from .crossings import Bools, Floats, Ints
-from .passages import scanned
+from .scanlines import Bools, Floats, Ints
+from .spans import scanned
+from .watertight import ClosedGroups
 
 ROOM_CLASSES = frozenset({"ceiling", "floor", "wall", "window"})
 """The names of classes whose bodies may be rooms. A building outdoors is none: cameras stand in the street."""

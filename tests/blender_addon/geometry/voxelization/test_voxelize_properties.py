@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from occscene.grid import GridVolume
 from occscene.taxonomy import INDOOR
 
-from blender_addon.geometry.voxelize import Fill, TriangleObject, voxelize
+from blender_addon.geometry.voxelization.voxelize import Fill, TriangleObject, voxelize
 
 SHAPE = (14, 12, 13)
 VOXEL = 0.125  # a power of two, so that multiples of it are exact

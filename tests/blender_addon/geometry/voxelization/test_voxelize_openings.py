@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from occscene.grid import GridVolume
 from occscene.taxonomy import INDOOR, OUTDOOR, Taxonomy
 
-from blender_addon.geometry.voxelize import Fill, TriangleObject, voxelize
+from blender_addon.geometry.voxelization.voxelize import Fill, TriangleObject, voxelize
 
 Triangles = NDArray[np.float64]
 SHAPE, VOXEL = (30, 30, 30), 0.08
@@ -276,6 +276,6 @@ def test_large_bodies_are_filled_in_layers_that_fit_together(monkeypatch: pytest
     for fill in Fill:
         whole = [occupied(turned(triangles, 3), fill=fill) for triangles in faulty]
         with monkeypatch.context() as patch:
-            patch.setattr("blender_addon.geometry.open_filling._MOST_VOXELS", 1)
+            patch.setattr("blender_addon.geometry.voxelization.open_filling._MOST_VOXELS", 1)
             for triangles, expected in zip(faulty, whole, strict=True):
                 np.testing.assert_array_equal(occupied(turned(triangles, 3), fill=fill), expected)
