@@ -27,8 +27,8 @@ from occscene.grid import save_grid
 from occscene.v1 import job_pb2, scene_service_pb2
 
 from occscene_server.api.client import SceneClient
-from occscene_server.api.fetch_cli import fetch_job
 from occscene_server.api.results import ResultFolder
+from occscene_server.cli.fetch import fetch_job
 from tests.occscene_server.requests import looking_camera, sample_grid
 from tests.occscene_server.serve_process import BUNDLED, ENVIRONMENT, STAND_IN, ServeProcess, worker_of
 

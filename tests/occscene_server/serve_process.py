@@ -18,16 +18,16 @@ ROOT = Path(__file__).resolve().parents[2]
 ENVIRONMENT = os.environ | {"PYTHONPATH": f"{ROOT}:{ROOT / 'protos'}"}
 
 STAND_IN = """
-import occscene_server.api.serve_cli as serve_cli
-from occscene_server.cli import main
+from occscene_server.cli import serve
+from occscene_server.cli.root import main
 from tests.occscene_server.stand_in import load_stand_in
 
 if __name__ == "__main__":
-    serve_cli.load_pipeline = load_stand_in
+    serve.load_pipeline = load_stand_in
     main()
 """
 BUNDLED = """
-from occscene_server.cli import main
+from occscene_server.cli.root import main
 
 if __name__ == "__main__":
     main()

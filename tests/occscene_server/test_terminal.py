@@ -23,7 +23,7 @@ from typer.testing import CliRunner
 
 from occscene_server import terminal
 from occscene_server.api.logs import configure_logs
-from occscene_server.cli import app
+from occscene_server.cli.root import app
 from occscene_server.terminal import PlainConsole, PlainTable, PlainTextColumn, one_line, printable
 from tests.occscene_server.requests import looking_camera
 from tests.occscene_server.serve_process import ROOT

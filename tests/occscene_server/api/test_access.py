@@ -15,7 +15,7 @@ from occscene.v1 import scene_service_pb2, scene_service_pb2_grpc
 from typer.testing import CliRunner
 
 from occscene_server.api.access import TlsFiles, check_exposure, create_token, endpoint, is_loopback, read_token
-from occscene_server.cli import app
+from occscene_server.cli.root import app
 from tests.occscene_server.serving import serving
 
 TOKEN = "a-token-of-the-test-0123456789"

@@ -23,7 +23,7 @@ from PIL import Image
 from typer.testing import CliRunner
 
 from occscene_server.api.server import Server
-from occscene_server.cli import app
+from occscene_server.cli.root import app
 from tests.occscene_server.requests import mesh_request
 from tests.occscene_server.serving import connected, kinds, serving, submitted, watched
 from tests.occscene_server.tiny import load_tiny_with_decoder

@@ -12,7 +12,7 @@ from google.rpc import code_pb2
 from occscene.v1 import job_pb2, scene_service_pb2
 from typer.testing import CliRunner
 
-from occscene_server.cli import app
+from occscene_server.cli.root import app
 from occscene_server.jobs.store import JobStore
 from tests.occscene_server.requests import generate_request
 from tests.occscene_server.serving import connected, kinds, serving, submitted, watched

@@ -28,7 +28,7 @@ from occscene.volumes import default_volume
 from typer.testing import CliRunner
 
 from occscene_server.api.server import Server
-from occscene_server.cli import app
+from occscene_server.cli.root import app
 from tests.occscene_server.serving import connected, kinds, serving, submitted, watched
 from tests.occscene_server.tiny import load_tiny_with_priors
 

@@ -14,7 +14,7 @@ from occscene.grid import GridObject, SemanticGrid
 from PIL import Image
 from typer.testing import CliRunner
 
-from occscene_server.cli import app
+from occscene_server.cli.root import app
 from occscene_server.data.palette import COLORS
 from occscene_server.evaluation import two_sample
 from occscene_server.evaluation.evaluator import Evaluator, cell_maps

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from typer.testing import CliRunner
 
-from occscene_server.cli import app
+from occscene_server.cli.root import app
 from occscene_server.evaluation.speed import SceneTimes, main_job, time_scenes, typical
 from occscene_server.pipelines.occscene import OccScenePipeline
 from occscene_server.weights import default_model

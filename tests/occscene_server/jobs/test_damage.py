@@ -13,7 +13,7 @@ import pytest
 from occscene.v1 import camera_pb2, job_pb2
 from typer.testing import CliRunner
 
-from occscene_server.cli import app
+from occscene_server.cli.root import app
 from occscene_server.jobs.disk import store_error
 from occscene_server.jobs.errors import StoreDamagedError, StoreError, StoreFullError
 from occscene_server.jobs.store import JobStore

@@ -21,7 +21,7 @@ from PIL import Image
 from typer.testing import CliRunner
 
 from occscene_server.api.client import SceneClient, ServerError
-from occscene_server.cli import app
+from occscene_server.cli.root import app
 from occscene_server.jobs.store import JobStore
 from tests.occscene_server.requests import generate_request, looking_camera, mesh_request, sample_grid, sample_mesh
 from tests.occscene_server.serve_process import ENVIRONMENT, ServeProcess
@@ -143,7 +143,7 @@ def test_user_errors_are_one_message(inputs: Path) -> None:
 
 def test_help_imports_neither_torch_nor_bpy() -> None:
     code = (
-        "import sys, typer.testing\nfrom occscene_server.cli import app\n"
+        "import sys, typer.testing\nfrom occscene_server.cli.root import app\n"
         "for arguments in (['--help'], ['serve', '--help'], ['generate', '--help']):\n"
         "    assert typer.testing.CliRunner().invoke(app, arguments).exit_code == 0\n"
         "sys.exit(any(name in sys.modules for name in ('torch', 'diffusers', 'bpy')))"

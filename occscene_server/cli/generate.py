@@ -24,10 +24,10 @@ from occscene.v1 import camera_pb2, job_pb2, scene_service_pb2
 from occscene.volumes import default_volume
 from PIL import Image
 
-from occscene_server.api.console import CaFile, IdentityFile, TokenFile, console, user_errors
-from occscene_server.api.layout_cli import compose_task, run_composition
 from occscene_server.api.results import ProgressDisplay, ResultFolder, save_occupancy
-from occscene_server.api.task_runner import Device, Model, RequestId, Server, TaskRunner
+from occscene_server.cli.console import CaFile, IdentityFile, TokenFile, console, user_errors
+from occscene_server.cli.layout import compose_task, run_composition
+from occscene_server.cli.task_runner import Device, Model, RequestId, Server, TaskRunner
 from occscene_server.engine.task import encode_image
 from occscene_server.terminal import one_line, say
 

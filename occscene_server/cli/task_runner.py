@@ -12,9 +12,9 @@ import typer
 from occscene.v1 import job_pb2, scene_service_pb2
 
 from occscene_server.api.client import SceneClient, ServerError
-from occscene_server.api.console import connect
 from occscene_server.api.results import ProgressDisplay
 from occscene_server.api.validation import check_request
+from occscene_server.cli.console import connect
 from occscene_server.engine.task import run_task
 from occscene_server.weights import default_model
 

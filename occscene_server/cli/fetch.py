@@ -9,7 +9,8 @@ import typer
 from occscene.v1 import job_pb2
 
 from occscene_server.api.client import ServerError
-from occscene_server.api.console import (
+from occscene_server.api.results import ProgressDisplay, ResultFolder, ended_badly
+from occscene_server.cli.console import (
     DEFAULT_ADDRESS,
     CaFile,
     IdentityFile,
@@ -18,7 +19,6 @@ from occscene_server.api.console import (
     connect,
     user_errors,
 )
-from occscene_server.api.results import ProgressDisplay, ResultFolder, ended_badly
 from occscene_server.terminal import say
 
 

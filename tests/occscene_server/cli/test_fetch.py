@@ -17,7 +17,7 @@ from occscene.v1 import job_pb2
 from typer.testing import CliRunner
 
 from occscene_server.api.client import SceneClient, ServerError
-from occscene_server.cli import app
+from occscene_server.cli.root import app
 from tests.occscene_server.requests import generate_request, looking_camera, predict_request, sample_grid
 from tests.occscene_server.serve_process import ENVIRONMENT, ServeProcess
 

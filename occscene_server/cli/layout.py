@@ -15,9 +15,9 @@ from occscene.placed_layout import load_layout
 from occscene.v1 import job_pb2, scene_service_pb2
 from occscene.volumes import default_volume
 
-from occscene_server.api.console import CaFile, IdentityFile, TokenFile, user_errors
 from occscene_server.api.results import ProgressDisplay, save_layout_event
-from occscene_server.api.task_runner import Device, Model, Server, TaskRunner
+from occscene_server.cli.console import CaFile, IdentityFile, TokenFile, user_errors
+from occscene_server.cli.task_runner import Device, Model, Server, TaskRunner
 from occscene_server.terminal import one_line, say
 
 

@@ -10,13 +10,13 @@ import typer
 from typer.core import TyperCommand, TyperGroup
 
 _COMMANDS = {
-    "serve": ("occscene_server.api.serve_cli:serve_app", "Run the server that Blender talks to."),
-    "generate": ("occscene_server.api.task_cli:generate", "Blockout or text to views and an occupancy."),
-    "layout": ("occscene_server.api.layout_cli:layout", "Words to a room of named boxes."),
-    "predict": ("occscene_server.api.task_cli:predict", "Posed images to an occupancy."),
-    "info": ("occscene_server.api.client_cli:info", "What a running server runs and accepts."),
+    "serve": ("occscene_server.cli.serve:serve_app", "Run the server that Blender talks to."),
+    "generate": ("occscene_server.cli.generate:generate", "Blockout or text to views and an occupancy."),
+    "layout": ("occscene_server.cli.layout:layout", "Words to a room of named boxes."),
+    "predict": ("occscene_server.cli.generate:predict", "Posed images to an occupancy."),
+    "info": ("occscene_server.cli.jobs:info", "What a running server runs and accepts."),
     "jobs": (
-        "occscene_server.api.client_cli:jobs_app",
+        "occscene_server.cli.jobs:jobs_app",
         "List, show, fetch, cancel and delete jobs of a running server.",
     ),
     "studio": ("occscene_server.studio.cli:studio_app", "Render synthetic scenes for training."),
@@ -74,7 +74,3 @@ def _root() -> None:
 def main() -> None:
     """Runs the command line."""
     app()
-
-
-if __name__ == "__main__":
-    main()

@@ -14,7 +14,7 @@ from typer.testing import CliRunner
 
 from occscene_server.api.access import read_token
 from occscene_server.api.client import SceneClient, ServerError
-from occscene_server.cli import app
+from occscene_server.cli.root import app
 from occscene_server.jobs.store import JobStore
 from tests.occscene_server.requests import generate_request
 from tests.occscene_server.serve_process import ServeProcess

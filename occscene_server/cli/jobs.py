@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 from occscene.v1 import job_pb2, scene_service_pb2
 
-from occscene_server.api.console import (
+from occscene_server.cli.console import (
     DEFAULT_ADDRESS,
     CaFile,
     IdentityFile,
@@ -17,7 +17,7 @@ from occscene_server.api.console import (
     console,
     user_errors,
 )
-from occscene_server.api.fetch_cli import fetch_job
+from occscene_server.cli.fetch import fetch_job
 from occscene_server.terminal import PlainTable, one_line, say
 
 jobs_app = typer.Typer(

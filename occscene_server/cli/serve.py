@@ -16,10 +16,10 @@ from occscene import __version__
 from occscene.v1 import scene_service_pb2
 
 from occscene_server.api.access import TlsFiles, create_token, endpoint, read_token
-from occscene_server.api.config import FROM_ENVIRONMENT, ConfigFile, ConfigurableCommand
-from occscene_server.api.console import user_errors
 from occscene_server.api.logs import LogFormat, configure_logs, load_with_logs
 from occscene_server.api.server import Server, ServerOptions
+from occscene_server.cli.config import FROM_ENVIRONMENT, ConfigFile, ConfigurableCommand
+from occscene_server.cli.console import user_errors
 from occscene_server.engine.local import LocalEngine, Patience
 from occscene_server.engine.pipeline_loader import load_pipeline
 from occscene_server.jobs.errors import StoreError
