@@ -1,1 +1,1 @@
-"""Metrics, the judge of views, and reports."""
+"""The evaluator that judges views, experiments, and reports."""

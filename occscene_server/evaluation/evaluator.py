@@ -16,8 +16,8 @@ from occscene.grid import SemanticGrid
 from occscene.taxonomy import TAXONOMIES
 from torch import Tensor
 
+from occscene_server.data.dataset import RenderedScene, SceneInfo, list_scenes, read_scene, split_of
 from occscene_server.data.scene_mesh import MESHES_FILE, read_meshes
-from occscene_server.evaluation.image_metrics import linear_from_srgb
 from occscene_server.evaluation.probes import (
     QUESTIONS,
     LinearProbe,
@@ -28,7 +28,7 @@ from occscene_server.evaluation.probes import (
 )
 from occscene_server.evaluation.seen_maps import SeenMaps, seen_maps
 from occscene_server.evaluation.segmenter import CELL, SceneSegmenter, agreement, segment, segmenter_loss
-from occscene_server.training.dataset import RenderedScene, SceneInfo, list_scenes, read_scene, split_of
+from occscene_server.metrics.images import linear_from_srgb
 from occscene_server.training.loop import LoopOptions, train
 
 PENALTIES = (0.3, 0.1, 0.03, 0.01, 0.003)

@@ -8,10 +8,10 @@ from pathlib import Path
 
 from occscene.camera import PinholeCamera
 
+from occscene_server.data.dataset import RenderedScene, list_scenes, read_scene, scene_folder, split_of, write_scene
 from occscene_server.evaluation.scene_scores import Generation, generate_views
 from occscene_server.pipelines.occscene import OccScenePipeline
 from occscene_server.pipelines.scene_priors import ScenePriors
-from occscene_server.training.dataset import RenderedScene, list_scenes, read_scene, scene_folder, split_of, write_scene
 
 
 def store_generated_views(

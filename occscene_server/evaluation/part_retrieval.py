@@ -6,10 +6,10 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from occscene_server.data.dataset import split_of
 from occscene_server.data.layouts import LayoutFile
 from occscene_server.data.recorded_parts import recorded_solids
 from occscene_server.geometry.solids import Floats, Solids
-from occscene_server.training.dataset import split_of
 
 
 class PieceLibrary:

@@ -23,12 +23,12 @@ def parts(
     draws: Annotated[int, typer.Option(min=2, help="Draws of which the most typical is scored too.")] = 8,
 ) -> None:
     """Score parts: mIoU against true grids, beside the plain blockout and the nearest recorded pieces."""
+    from occscene_server.data.dataset import list_scenes, split_of
     from occscene_server.data.layouts import layout_files
     from occscene_server.evaluation.part_retrieval import PieceLibrary
     from occscene_server.evaluation.parts_scores import parts_figures, read_room
     from occscene_server.evaluation.parts_sheet import parts_sheet
     from occscene_server.pipelines.blockout_parts import BlockoutParts
-    from occscene_server.training.dataset import list_scenes, split_of
     from occscene_server.weights import default_parts_prior
 
     folders = [path for path in list_scenes(data) if split_of(int(path.name.removeprefix("scene_"))) == "test"][:rooms]

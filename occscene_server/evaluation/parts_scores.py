@@ -15,13 +15,13 @@ from occscene.layout import LayoutObject
 from occscene.mesh import TriangleMesh
 from occscene.taxonomy import INDOOR
 
+from occscene_server.data.dataset import read_grids
 from occscene_server.data.scene_mesh import MESHES_FILE, read_meshes
-from occscene_server.evaluation.occupancy_metrics import OccupancyScores
 from occscene_server.evaluation.part_retrieval import PieceLibrary
 from occscene_server.geometry.layout_grid import object_voxels
 from occscene_server.geometry.solids import Floats
+from occscene_server.metrics.occupancy import OccupancyScores
 from occscene_server.pipelines.blockout_parts import BlockoutParts, painted, plain_boxes
-from occscene_server.training.dataset import read_grids
 
 _NAMES = [entry.name for entry in INDOOR.classes]
 _SHELL = [INDOOR.index_of(name) for name in ("empty", "wall", "floor", "ceiling", "window")]

@@ -18,8 +18,8 @@ from safetensors import safe_open
 from safetensors.torch import save_file
 from torch import Tensor
 
-from occscene_server.evaluation.image_metrics import lab_from_linear
 from occscene_server.evaluation.seen_maps import SeenMaps
+from occscene_server.metrics.images import lab_from_linear
 
 QUESTIONS = ("style", "wall_color", "floor_color")
 """Fields of `SceneInfo` that are asked for."""

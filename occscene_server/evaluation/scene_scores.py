@@ -13,16 +13,16 @@ from occscene.grid import SemanticGrid
 from occscene.layout import LayoutObject
 from occscene.taxonomy import TAXONOMIES
 
+from occscene_server.data.dataset import RenderedScene
 from occscene_server.data.view_files import encoded_views
 from occscene_server.evaluation.evaluator import Evaluator
-from occscene_server.evaluation.occupancy_metrics import CrumbScores, OccupancyScores
 from occscene_server.evaluation.view_scores import Figures, ViewScores
 from occscene_server.geometry.part_meshes import mesh_with_parts
+from occscene_server.metrics.occupancy import CrumbScores, OccupancyScores
 from occscene_server.pipelines.occscene import OccScenePipeline
 from occscene_server.pipelines.output import OccSceneOutput
 from occscene_server.pipelines.scene_priors import ScenePriors
 from occscene_server.training.autoencoder_stage import reconstruction_scores
-from occscene_server.training.dataset import RenderedScene
 
 PREDICTIONS = ("blockout", "from_real_views", "from_generated_views", "from_real_views_alone")
 _SHELL = ("empty", "wall", "floor", "ceiling", "window")

@@ -17,6 +17,7 @@ from occscene.taxonomy import TAXONOMIES
 from occscene.volumes import default_volume
 from torch import Tensor
 
+from occscene_server.data.dataset import RenderedScene, SceneInfo
 from occscene_server.evaluation.evaluator import Evaluator, ViewFeatures, cell_maps, evaluated_cameras, evaluated_views
 from occscene_server.evaluation.probes import QUESTIONS
 from occscene_server.evaluation.scene_scores import Generation
@@ -27,7 +28,6 @@ from occscene_server.pipelines.layout_composition import Composition, compose
 from occscene_server.pipelines.occscene import OccScenePipeline
 from occscene_server.pipelines.scene_priors import ScenePriors
 from occscene_server.pipelines.text_to_scene import LayoutDraft
-from occscene_server.training.dataset import RenderedScene, SceneInfo
 
 LEAST_SHOWN = 0.01
 """Share of a view that a class fills which counts as found."""

@@ -12,7 +12,7 @@ from occscene.grid import SemanticGrid
 from occscene.layout import LayoutObject
 from torch import Tensor
 
-from occscene_server.evaluation.color_words import colors_as_said, mean_colors
+from occscene_server.data.dataset import RenderedScene, SceneInfo
 from occscene_server.evaluation.evaluator import (
     EVALUATED_SIDE,
     Evaluator,
@@ -21,25 +21,25 @@ from occscene_server.evaluation.evaluator import (
     evaluated_cameras,
     evaluated_views,
 )
-from occscene_server.evaluation.image_metrics import hint_differences, linear_from_srgb, psnr, warp_error
-from occscene_server.evaluation.kernel_distance import distance_between_halves, kernel_distance
 from occscene_server.evaluation.probes import QUESTIONS
 from occscene_server.evaluation.seen_maps import SeenMaps, seen_maps
 from occscene_server.evaluation.segmenter import CELL, agreement, segment
-from occscene_server.evaluation.view_detail import (
-    edge_distance,
-    gradient_energy,
-    grey,
-    high_frequency_power,
-    object_borders,
-)
 from occscene_server.geometry.cameras import CameraTensors
 from occscene_server.geometry.gbuffer import GBuffer
 from occscene_server.geometry.grids import GridTensors, rows_of_ids
 from occscene_server.geometry.mesh_gbuffer import RayScene, mesh_gbuffer
 from occscene_server.geometry.part_meshes import mesh_with_parts
 from occscene_server.geometry.voxel_gbuffer import voxel_gbuffer
-from occscene_server.training.dataset import RenderedScene, SceneInfo
+from occscene_server.metrics.color_words import colors_as_said, mean_colors
+from occscene_server.metrics.images import hint_differences, linear_from_srgb, psnr, warp_error
+from occscene_server.metrics.kernel_distance import distance_between_halves, kernel_distance
+from occscene_server.metrics.view_detail import (
+    edge_distance,
+    gradient_energy,
+    grey,
+    high_frequency_power,
+    object_borders,
+)
 
 LEAST_CELLS = 24
 """Objects seen in fewer cells of 4 x 4 pixels, all views together, do not count for the colour hints."""

@@ -56,12 +56,12 @@ def views(
     prior: Annotated[bool, typer.Option(help="They were generated with parts in place of plain boxes.")] = True,
 ) -> None:
     """Score stored generated views beside the real renders of the same scenes."""
+    from occscene_server.data.dataset import read_scene
     from occscene_server.evaluation.evaluator import Evaluator, read_whole_scene
     from occscene_server.evaluation.generated_views import pair_folders
     from occscene_server.evaluation.scene_scores import with_parts
     from occscene_server.evaluation.view_scores import ViewScores
     from occscene_server.pipelines.scene_priors import ScenePriors
-    from occscene_server.training.dataset import read_scene
 
     pairs = pair_folders(data, generated, split)
     scores = ViewScores(Evaluator.load(evaluator))
@@ -85,9 +85,9 @@ def two_sample(
     """
     from dataclasses import asdict
 
+    from occscene_server.data.dataset import read_scene
     from occscene_server.evaluation.generated_views import pair_folders
-    from occscene_server.evaluation.two_sample import compare_real_halves, two_sample_test
-    from occscene_server.training.dataset import read_scene
+    from occscene_server.metrics.two_sample import compare_real_halves, two_sample_test
 
     kinds = []
     for split in ("validation", "test"):

@@ -10,6 +10,7 @@ import typer
 from occscene.limits import MAX_IMAGE_SIDE, MIN_IMAGE_SIDE
 from rich.progress import BarColumn, MofNCompleteColumn, TimeElapsedColumn, TimeRemainingColumn
 
+from occscene_server.data.dataset import list_scenes, read_scene, scene_folder
 from occscene_server.data.layouts import ROOMS_PER_FILE, layouts_file
 from occscene_server.data.scene_mesh import MESHES_FILE
 from occscene_server.data.scene_windows import WINDOW_SIDE, missing_windows
@@ -19,7 +20,6 @@ from occscene_server.studio.scene_meshes import add_meshes
 from occscene_server.studio.sheet import contact_sheet
 from occscene_server.studio.workers import SceneTask, Task, WindowsTask, render_all
 from occscene_server.terminal import PlainTextColumn, errors, progress_bar
-from occscene_server.training.dataset import list_scenes, read_scene, scene_folder
 
 VIEWS_PER_SCENE = 4
 

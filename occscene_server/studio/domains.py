@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from importlib import import_module
 
-from occscene_server.training.dataset import RenderedScene
+from occscene_server.data.dataset import RenderedScene
 
 DOMAINS = {"indoor": "occscene_server.studio.render_scene:render_indoor_scene"}
 """What renders each domain, as module:function: Blender is loaded only where a scene is rendered."""

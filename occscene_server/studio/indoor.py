@@ -8,7 +8,7 @@ from functools import lru_cache
 import numpy as np
 from numpy.typing import NDArray
 
-from occscene_server.data.palette import Color
+from occscene_server.metrics.palette import Color
 from occscene_server.studio import decor, shell
 from occscene_server.studio.blockout import BlockoutHabit, block_out, draw_habit
 from occscene_server.studio.furnish import ROOM_KINDS, wall_order

@@ -8,7 +8,7 @@ from functools import cached_property
 import numpy as np
 
 from blender_addon.geometry.voxelization.voxelize import Fill
-from occscene_server.data.palette import COLORS, Color
+from occscene_server.metrics.palette import COLORS, Color
 from occscene_server.studio.room import FloatArray, MaterialSpec, Part
 from occscene_server.studio.shapes import bounds
 from occscene_server.studio.styles import FABRIC_WORDS, METALS, PLAIN_COLORS, WOODS, Style

@@ -8,8 +8,8 @@ from collections.abc import Sequence
 import numpy as np
 
 from occscene_server.data.layouts import LayoutPrompt, Mention
-from occscene_server.data.palette import COLORS
 from occscene_server.geometry.relations import CORNER, Relation
+from occscene_server.metrics.palette import COLORS
 from occscene_server.studio.kit import with_article
 from occscene_server.studio.prompt import LIGHT_WORDS, plural
 from occscene_server.studio.room import Item, Room

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from occscene_server.data.dataset import ItemFacts, RenderedScene, SceneInfo
 from occscene_server.studio.blender_scene import build_scene
 from occscene_server.studio.cameras import draw_cameras, visible_items
 from occscene_server.studio.cycles import RenderSettings, develop, exposure, render_items, render_views
@@ -12,7 +13,6 @@ from occscene_server.studio.lighting import LIGHTINGS
 from occscene_server.studio.prompt import compose_prompt
 from occscene_server.studio.scene_grids import room_grids
 from occscene_server.studio.scene_meshes import room_meshes
-from occscene_server.training.dataset import ItemFacts, RenderedScene, SceneInfo
 
 
 def render_indoor_scene(

@@ -9,11 +9,11 @@ import numpy as np
 from numpy.typing import NDArray
 from occscene.mesh import TriangleMesh
 
+from occscene_server.data.dataset import read_grids
 from occscene_server.data.scene_mesh import SceneMeshes, write_meshes
 from occscene_server.studio.indoor import build_room
 from occscene_server.studio.room import Part, Room
 from occscene_server.studio.scene_grids import box_triangles, classes_of_items, part_indices, room_grids
-from occscene_server.training.dataset import read_grids
 
 _THIN = 0.01
 """Share of a room's voxels that are of thin features; other rooms differ in far more."""

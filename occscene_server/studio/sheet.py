@@ -8,7 +8,7 @@ from collections.abc import Sequence
 import numpy as np
 from PIL import Image, ImageDraw
 
-from occscene_server.training.dataset import RenderedScene
+from occscene_server.data.dataset import RenderedScene
 
 _LINE_HEIGHT = 13
 _MARGIN = 4

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from blender_addon.geometry.voxelization.voxelize import Fill
-from occscene_server.data.palette import COLORS, Color, linear_rgb
+from occscene_server.metrics.palette import COLORS, Color, linear_rgb
 from occscene_server.studio.kit import Finish, Kit, with_article
 from occscene_server.studio.room import Box, Item, Opening, Part
 from occscene_server.studio.shapes import BOX_FACES, CORNERS, box, solid

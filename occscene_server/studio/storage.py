@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from occscene_server.data.palette import COLORS
+from occscene_server.metrics.palette import COLORS
 from occscene_server.studio.kit import Block, Kit, Piece, with_article
 from occscene_server.studio.room import Part
 from occscene_server.studio.seating import four_legs

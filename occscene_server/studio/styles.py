@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from occscene_server.data.palette import COLORS, Color, linear_rgb
+from occscene_server.metrics.palette import COLORS, Color, linear_rgb
 
 PLAIN_COLORS = tuple(word for word in COLORS if word not in ("cream", "terracotta"))
 

@@ -10,12 +10,12 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
+from occscene_server.data.dataset import RenderedScene, read_scene
 from occscene_server.data.scene_windows import WINDOW_SIDE, WindowPlace, add_windows, missing_windows
 from occscene_server.studio.blender_scene import build_scene
 from occscene_server.studio.cycles import LUMINANCE, RenderSettings, develop, render_windows
 from occscene_server.studio.indoor import build_room
 from occscene_server.studio.scene_meshes import is_same_room
-from occscene_server.training.dataset import RenderedScene, read_scene
 
 MAX_DIFFERENCE = 12.0
 """Levels of 255 by which the cells of new windows may differ from those of the stored views, on average."""

@@ -40,8 +40,8 @@ class SceneTask:
 
     def run(self) -> None:
         """Renders the scene and writes it."""
+        from occscene_server.data.dataset import write_scene
         from occscene_server.studio.domains import render_scene
-        from occscene_server.training.dataset import write_scene
 
         write_scene(self.root, render_scene(self.domain, self.seed, self.side, self.semantics))
 

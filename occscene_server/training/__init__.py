@@ -1,1 +1,1 @@
-"""Stages of training, their losses and their data."""
+"""Stages of training and their losses."""

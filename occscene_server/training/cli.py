@@ -13,6 +13,7 @@ import typer
 from occscene.taxonomy import TAXONOMIES
 from torch import Tensor, nn
 
+from occscene_server.data.scenes import SceneSet
 from occscene_server.models.autoencoder import SceneAutoencoder
 from occscene_server.models.denoiser import OccSceneDenoiser
 from occscene_server.models.perception import OccupancyPerception
@@ -39,7 +40,6 @@ from occscene_server.training.perception_stage import (
     pixel_step,
     random_batch,
 )
-from occscene_server.training.scenes import SceneSet
 from occscene_server.training.stable_diffusion_cli import sd
 
 train_app = typer.Typer(help="Train the model on rendered scenes.", no_args_is_help=True)

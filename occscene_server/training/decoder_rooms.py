@@ -18,6 +18,8 @@ from occscene.taxonomy import INDOOR
 from torch import Tensor
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
+from occscene_server.data.dataset import list_scenes, read_info, read_scene, split_of
+from occscene_server.data.prompts import prompt_variants
 from occscene_server.data.scene_mesh import read_mesh
 from occscene_server.geometry.cameras import CameraTensors
 from occscene_server.geometry.gbuffer import GBuffer
@@ -29,10 +31,8 @@ from occscene_server.models.autoencoder import SceneAutoencoder
 from occscene_server.models.object_words import LIGHT, ObjectTable, Texts, base_name
 from occscene_server.models.pixel_features import object_codes, pixel_features
 from occscene_server.models.text import load_minilm
-from occscene_server.training.dataset import list_scenes, read_info, read_scene, split_of
 from occscene_server.training.latent_store import LatentStore
 from occscene_server.training.prompt_states import PromptStates
-from occscene_server.training.prompts import prompt_variants
 from occscene_server.training.surface_kinds import SurfaceKinds
 
 Source = Literal["true", "boxes", "voxels"]

@@ -11,12 +11,12 @@ import torch.nn.functional as F
 from torch import Tensor
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
+from occscene_server.data.prompts import VARIANTS, prompt_variants
+from occscene_server.data.scenes import SceneBatch, SceneSet
 from occscene_server.geometry.grids import GridTensors
 from occscene_server.models.autoencoder import SceneAutoencoder
 from occscene_server.models.denoiser import Condition, OccSceneDenoiser
 from occscene_server.models.text import encode_prompts
-from occscene_server.training.prompts import VARIANTS, prompt_variants
-from occscene_server.training.scenes import SceneBatch, SceneSet
 
 TEXT_DROPOUT = 0.1
 VARIANT_SHARES = (0.6, 0.15, 0.25)

@@ -9,12 +9,12 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from occscene_server.data.scenes import SceneSet
 from occscene_server.geometry.guidance import render_guidance
 from occscene_server.models.surface_detail import SurfaceDetail, SurfacePixels
 from occscene_server.pipelines.occscene import OccScenePipeline
 from occscene_server.terminal import track
 from occscene_server.training.generated_views import told_of
-from occscene_server.training.scenes import SceneSet
 
 PIXELS_KEPT = 2**16
 """Of each scene, drawn at random."""

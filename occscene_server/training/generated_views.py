@@ -10,12 +10,12 @@ import torch
 from occscene.grid import GridObject
 from torch import Tensor
 
+from occscene_server.data.dataset import SceneInfo, read_scene, scene_folder
+from occscene_server.data.prompts import prompt_variants
+from occscene_server.data.scenes import SceneSet
 from occscene_server.pipelines.occscene import OccScenePipeline
 from occscene_server.terminal import track
-from occscene_server.training.dataset import SceneInfo, read_scene, scene_folder
 from occscene_server.training.denoiser_stage import SCENES_WITHOUT_HINTS, VARIANT_SHARES
-from occscene_server.training.prompts import prompt_variants
-from occscene_server.training.scenes import SceneSet
 
 
 def generate_views(pipeline: OccScenePipeline, data: Path, scenes: SceneSet, rooms: int, folder: Path) -> Tensor:

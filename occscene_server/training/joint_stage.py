@@ -15,13 +15,13 @@ import torch
 from occscene.grid import UNKNOWN
 from torch import Tensor, nn
 
+from occscene_server.data.scenes import SceneBatch
 from occscene_server.models.autoencoder import SceneAutoencoder
 from occscene_server.models.denoiser import OccSceneDenoiser
 from occscene_server.models.perception import OccupancyPerception
 from occscene_server.training.denoiser_stage import LatentScenes, corrupted_batch, random_condition, velocity_loss
 from occscene_server.training.losses import occupancy_loss
 from occscene_server.training.perception_stage import BLOCKOUT_DROPOUT
-from occscene_server.training.scenes import SceneBatch
 
 PERCEPTION_WEIGHT = 0.05
 FEEDBACK_SHARE = 0.5

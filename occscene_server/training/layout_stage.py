@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from occscene.layout import Layout
 from torch import Tensor
 
+from occscene_server.data.dataset import split_of
 from occscene_server.data.layouts import PROMPT_VERSION, LayoutFile, LayoutPrompt, layout_files
 from occscene_server.models.layout_prior import MAX_OBJECTS, LayoutBatch, LayoutPrior
 from occscene_server.models.layout_tokens import (
@@ -27,7 +28,6 @@ from occscene_server.models.layout_tokens import (
 from occscene_server.models.precision import fast_autocast
 from occscene_server.models.text import load_minilm
 from occscene_server.terminal import say
-from occscene_server.training.dataset import split_of
 from occscene_server.training.loop import LoopOptions, train
 from occscene_server.training.prompt_states import PromptStates, stacked
 

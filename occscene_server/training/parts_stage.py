@@ -11,6 +11,7 @@ import torch
 import typer
 from torch import Tensor
 
+from occscene_server.data.dataset import split_of
 from occscene_server.data.layouts import LayoutFile, layout_files
 from occscene_server.data.recorded_parts import recorded_solids
 from occscene_server.geometry.solids import Solids
@@ -22,7 +23,6 @@ from occscene_server.models.parts_prior import PartsBatch, PartsPrior
 from occscene_server.models.precision import fast_autocast
 from occscene_server.models.text import load_minilm, phrase_states
 from occscene_server.terminal import say
-from occscene_server.training.dataset import split_of
 from occscene_server.training.layout_stage import vocabulary_of
 from occscene_server.training.loop import LoopOptions, train
 

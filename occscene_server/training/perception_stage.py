@@ -14,12 +14,12 @@ from occscene.grid import UNKNOWN
 from PIL import Image, ImageFilter
 from torch import Tensor
 
-from occscene_server.evaluation.occupancy_metrics import OccupancyScores
+from occscene_server.data.scenes import SceneBatch, SceneSet
 from occscene_server.geometry.guidance import render_guidance
+from occscene_server.metrics.occupancy import OccupancyScores
 from occscene_server.models.perception import OccupancyPerception, SeenImages, classify_voxels
 from occscene_server.models.precision import fast_autocast
 from occscene_server.training.losses import class_weights, occupancy_loss
-from occscene_server.training.scenes import SceneBatch, SceneSet
 
 BLOCKOUT_DROPOUT = 0.4
 IMAGES_ALONE_WEIGHT = 0.4

@@ -13,6 +13,7 @@ from occscene.layout import LayoutObject
 from occscene.mesh import TriangleMesh
 from torch import Tensor
 
+from occscene_server.data.dataset import read_cameras, read_grids
 from occscene_server.data.scene_mesh import read_mesh
 from occscene_server.geometry.cameras import CameraTensors
 from occscene_server.geometry.gbuffer import GBuffer
@@ -20,7 +21,6 @@ from occscene_server.geometry.grids import GridTensors
 from occscene_server.geometry.mesh_gbuffer import RayScene, mesh_gbuffer
 from occscene_server.geometry.part_meshes import mesh_with_parts
 from occscene_server.geometry.voxel_gbuffer import voxel_gbuffer
-from occscene_server.training.dataset import read_cameras, read_grids
 
 Source = Literal["true", "blockout", "parts", "voxels"]
 DrawParts = Callable[[SemanticGrid, TriangleMesh], Mapping[int, LayoutObject]]

@@ -10,12 +10,12 @@ import torch
 import typer
 from torch import Tensor
 
+from occscene_server.data.scenes import SceneSet
 from occscene_server.models.perception import OccupancyPerception
 from occscene_server.pipelines.stable_diffusion import pipeline_from_stable_diffusion
 from occscene_server.terminal import say
 from occscene_server.training.denoiser_stage import LatentScenes
 from occscene_server.training.loop import LoopOptions, train
-from occscene_server.training.scenes import SceneSet
 from occscene_server.training.stable_diffusion_stage import diffusion_loss, freeze_checkpoint, merge_adapters
 from occscene_server.weights import default_model
 

@@ -12,7 +12,7 @@ from itertools import chain
 import torch
 from torch import Tensor
 
-from occscene_server.training.dataset import ItemFacts, SceneInfo
+from occscene_server.data.dataset import ItemFacts, SceneInfo
 
 FINISHES = (
     "painted", "plaster", "damask", "striped", "stone", "concrete", "brick", "plank", "shoji", "parquet", "tiled",

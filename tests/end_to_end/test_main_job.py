@@ -14,7 +14,7 @@ from occscene.grid import SemanticGrid, load_grid
 from occscene.taxonomy import INDOOR
 from PIL import Image
 
-from occscene_server.evaluation.occupancy_metrics import OccupancyScores
+from occscene_server.metrics.occupancy import OccupancyScores
 
 bpy = pytest.importorskip("bpy")
 

@@ -15,8 +15,7 @@ from PIL import Image
 from typer.testing import CliRunner
 
 from occscene_server.cli.root import app
-from occscene_server.data.palette import COLORS
-from occscene_server.evaluation import two_sample
+from occscene_server.data.dataset import RenderedScene, SceneInfo, read_scene, write_scene
 from occscene_server.evaluation.evaluator import Evaluator, cell_maps
 from occscene_server.evaluation.probes import fit_probe, load_probes, save_probes
 from occscene_server.evaluation.seen_maps import seen_maps
@@ -24,11 +23,12 @@ from occscene_server.evaluation.segmenter import SceneSegmenter
 from occscene_server.geometry.cameras import CameraTensors
 from occscene_server.geometry.grids import GridTensors
 from occscene_server.geometry.guidance import render_guidance
+from occscene_server.metrics import two_sample
+from occscene_server.metrics.palette import COLORS
 from occscene_server.models.autoencoder import SceneAutoencoder
 from occscene_server.models.denoiser import OccSceneDenoiser
 from occscene_server.models.perception import OccupancyPerception
 from occscene_server.pipelines.occscene import OccScenePipeline
-from occscene_server.training.dataset import RenderedScene, SceneInfo, read_scene, write_scene
 
 RED, GREEN, BLUE = COLORS["red"], COLORS["green"], COLORS["blue"]
 

@@ -13,6 +13,7 @@ from occscene.layout import Layout, LayoutObject, LayoutPart, LayoutRoom
 from occscene.volumes import default_volume
 from typer.testing import CliRunner
 
+from occscene_server.data.dataset import RenderedScene, SceneInfo, write_scene
 from occscene_server.data.layouts import write_layouts
 from occscene_server.evaluation.cli import evaluate_app
 from occscene_server.evaluation.parts_scores import changed_share, likeness, outside_share
@@ -20,7 +21,6 @@ from occscene_server.geometry.layout_grid import layout_grid
 from occscene_server.studio.indoor import build_room
 from occscene_server.studio.layouts import room_record
 from occscene_server.studio.scene_grids import room_grids
-from occscene_server.training.dataset import RenderedScene, SceneInfo, write_scene
 
 CHAIR = LayoutObject("dining chair", "chair", (0.0, 0.0, 0.44), (0.48, 0.48, 0.88))
 

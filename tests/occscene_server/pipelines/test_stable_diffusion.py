@@ -15,6 +15,7 @@ from occscene.grid import SemanticGrid
 from occscene.v1 import job_pb2, scene_service_pb2
 from typer.testing import CliRunner
 
+from occscene_server.data.dataset import read_scene, write_scene
 from occscene_server.engine.pipeline_loader import load_pipeline
 from occscene_server.engine.task import run_task
 from occscene_server.geometry.cameras import CameraTensors
@@ -24,7 +25,6 @@ from occscene_server.pipelines import occscene as pipeline_module
 from occscene_server.pipelines.occscene import OccScenePipeline
 from occscene_server.pipelines.stable_diffusion import pipeline_from_stable_diffusion
 from occscene_server.training.cli import train_app
-from occscene_server.training.dataset import read_scene, write_scene
 from tests.occscene_server.pipelines.tiny_stable_diffusion import save_tiny_stable_diffusion
 from tests.occscene_server.training.test_chain import tiny_scene
 

@@ -15,6 +15,7 @@ from typer.testing import CliRunner
 pytest.importorskip("bpy")
 
 from blender_addon.geometry.voxelization.voxelize import TriangleObject, voxelize
+from occscene_server.data.dataset import RenderedScene, list_scenes, read_scene, split_of, write_scene
 from occscene_server.data.scene_mesh import MESHES_FILE, read_meshes
 from occscene_server.data.scene_windows import missing_windows, read_window, window_places
 from occscene_server.studio.cli import studio_app
@@ -25,7 +26,6 @@ from occscene_server.studio.render_scene import render_indoor_scene
 from occscene_server.studio.scene_grids import classes_of_items
 from occscene_server.studio.sheet import contact_sheet
 from occscene_server.studio.view_windows import render_missing_windows
-from occscene_server.training.dataset import RenderedScene, list_scenes, read_scene, split_of, write_scene
 
 SEED = 3
 

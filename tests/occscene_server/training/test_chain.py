@@ -13,14 +13,14 @@ from occscene.camera import PinholeCamera
 from occscene.grid import GridObject, SemanticGrid
 from typer.testing import CliRunner
 
+from occscene_server.data.dataset import RenderedScene, SceneInfo, read_scene, write_scene
+from occscene_server.data.prompts import VARIANTS, prompt_variants
+from occscene_server.data.scenes import SceneSet
 from occscene_server.models.denoiser import OccSceneDenoiser
 from occscene_server.models.perception import OccupancyPerception
 from occscene_server.pipelines.occscene import OccScenePipeline
 from occscene_server.training.cli import BUNDLED_STEPS, train_app
-from occscene_server.training.dataset import RenderedScene, SceneInfo, read_scene, write_scene
 from occscene_server.training.generated_views import generate_views
-from occscene_server.training.prompts import VARIANTS, prompt_variants
-from occscene_server.training.scenes import SceneSet
 
 SIDE = 64
 ITEMS = (

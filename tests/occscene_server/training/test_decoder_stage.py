@@ -12,6 +12,7 @@ import torch
 from occscene.mesh import TriangleMesh
 from typer.testing import CliRunner
 
+from occscene_server.data.dataset import RenderedScene, SceneInfo, read_scene, scene_folder, write_scene
 from occscene_server.data.scene_mesh import SceneMeshes
 from occscene_server.geometry.cameras import CameraTensors
 from occscene_server.geometry.grids import GridTensors
@@ -21,7 +22,6 @@ from occscene_server.models.guided_decoder import GuidedDecoder
 from occscene_server.models.text import load_minilm
 from occscene_server.pipelines.guided_decoding import SceneWords, decode_guided, told_objects
 from occscene_server.training.cli import train_app
-from occscene_server.training.dataset import RenderedScene, SceneInfo, read_scene, scene_folder, write_scene
 from occscene_server.training.decoder_rooms import DecoderRooms, random_crop, read_rooms, whole_view
 from occscene_server.training.surface_kinds import NOTHING, SurfaceKinds
 from tests.occscene_server.training.test_chain import SIDE, tiny_scene

@@ -9,12 +9,12 @@ import pytest
 import torch
 from typer.testing import CliRunner
 
+from occscene_server.data.dataset import split_of
 from occscene_server.data.layouts import layout_files, write_layouts
 from occscene_server.models.layout_prior import LayoutBatch, LayoutPrior
 from occscene_server.models.text import encode_prompts, load_minilm
 from occscene_server.studio.layouts import room_record
 from occscene_server.training.cli import train_app
-from occscene_server.training.dataset import split_of
 from occscene_server.training.layout_stage import LayoutRooms, load_rooms, vocabulary_of
 
 

@@ -12,10 +12,11 @@ from occscene.camera import PinholeCamera
 from occscene.grid import GridObject, SemanticGrid
 from typer.testing import CliRunner
 
+from occscene_server.data.dataset import RenderedScene, SceneInfo, write_scene
+from occscene_server.data.scenes import SceneSet
 from occscene_server.geometry.guidance import render_guidance
 from occscene_server.models.perception import OccupancyPerception, SeenImages
 from occscene_server.training.cli import train_app
-from occscene_server.training.dataset import RenderedScene, SceneInfo, write_scene
 from occscene_server.training.perception_stage import (
     balance,
     evaluate_perception,
@@ -24,7 +25,6 @@ from occscene_server.training.perception_stage import (
     pixel_loss,
     random_batch,
 )
-from occscene_server.training.scenes import SceneSet
 
 INSTANCE_OF_CLASS = np.array([0, 0, 1, 0, 0, 0, 0, 2], np.uint16)
 SEEDS = {"train": (2, 3), "validation": (1,)}

@@ -12,9 +12,9 @@ import torch
 from occscene.grid import SemanticGrid
 from typer.testing import CliRunner
 
+from occscene_server.data.dataset import write_scene
 from occscene_server.models.autoencoder import SceneAutoencoder
 from occscene_server.training.cli import train_app
-from occscene_server.training.dataset import write_scene
 from tests.occscene_server.training.test_chain import tiny_scene
 
 STEPS = 2

@@ -16,12 +16,12 @@ from occscene.taxonomy import INDOOR
 
 pytest.importorskip("bpy")
 
+from occscene_server.data.dataset import RenderedScene, write_scene
 from occscene_server.geometry.solids import Solids
 from occscene_server.studio.cycles import RenderSettings
 from occscene_server.studio.indoor import build_room
 from occscene_server.studio.render_scene import render_indoor_scene
 from occscene_server.studio.scene_grids import classes_of_items
-from occscene_server.training.dataset import RenderedScene, write_scene
 from occscene_server.training.scene_buffers import SceneBuffers, Source, read_scene_buffers
 
 SEED = 5

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from occscene_server.evaluation.occupancy_metrics import CrumbFigures, CrumbScores, OccupancyScores
+from occscene_server.metrics.occupancy import CrumbFigures, CrumbScores, OccupancyScores
 
 CLASSES = 5
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 import torch
 
-from occscene_server.data.palette import COLORS
-from occscene_server.evaluation.color_words import color_word, colors_as_said, has_color, mean_colors
+from occscene_server.metrics.color_words import color_word, colors_as_said, has_color, mean_colors
+from occscene_server.metrics.palette import COLORS
 
 
 @pytest.mark.parametrize(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from occscene_server.training.dataset import SceneInfo
+from occscene_server.data.dataset import SceneInfo
 
 VARIANTS = 3
 

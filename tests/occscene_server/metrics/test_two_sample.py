@@ -7,8 +7,8 @@ import pytest
 from numpy.typing import NDArray
 from PIL import Image, ImageFilter
 
-from occscene_server.evaluation import two_sample
-from occscene_server.evaluation.two_sample import compare_real_halves, two_sample_test
+from occscene_server.metrics import two_sample
+from occscene_server.metrics.two_sample import compare_real_halves, two_sample_test
 
 Rooms = list[NDArray[np.uint8]]
 

@@ -10,7 +10,7 @@ import torch
 from scipy.ndimage import distance_transform_edt
 from torch import Tensor
 
-from occscene_server.evaluation.view_detail import (
+from occscene_server.metrics.view_detail import (
     distance_to,
     edge_distance,
     gradient_energy,

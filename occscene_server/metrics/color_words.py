@@ -8,8 +8,8 @@ from collections.abc import Mapping
 import torch
 from torch import Tensor
 
-from occscene_server.data.palette import COLORS
-from occscene_server.evaluation.image_metrics import delta_e, lab_from_linear
+from occscene_server.metrics.images import delta_e, lab_from_linear
+from occscene_server.metrics.palette import COLORS
 
 _WORDS = tuple(COLORS)
 _ANY_WORD = re.compile(rf"\b({'|'.join(_WORDS)})\b")

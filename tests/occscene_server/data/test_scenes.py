@@ -10,9 +10,9 @@ import torch
 from occscene.camera import PinholeCamera
 from occscene.grid import GridObject, SemanticGrid
 
+from occscene_server.data.dataset import RenderedScene, SceneInfo, write_scene
+from occscene_server.data.scenes import SceneSet, mirrored, turned
 from occscene_server.geometry.guidance import render_guidance
-from occscene_server.training.dataset import RenderedScene, SceneInfo, write_scene
-from occscene_server.training.scenes import SceneSet, mirrored, turned
 
 SIDE = 64
 

@@ -6,7 +6,8 @@ import pytest
 import torch
 from torch import Tensor
 
-from occscene_server.evaluation.image_metrics import (
+from occscene_server.geometry.cameras import CameraTensors
+from occscene_server.metrics.images import (
     delta_e,
     hint_differences,
     lab_from_linear,
@@ -14,7 +15,6 @@ from occscene_server.evaluation.image_metrics import (
     psnr,
     warp_error,
 )
-from occscene_server.geometry.cameras import CameraTensors
 
 
 @pytest.mark.parametrize(

@@ -8,7 +8,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from occscene_server.evaluation.kernel_distance import distance_between_halves, kernel_distance
+from occscene_server.metrics.kernel_distance import distance_between_halves, kernel_distance
 
 
 def rooms(count: int, seed: int) -> Tensor:

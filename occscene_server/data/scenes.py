@@ -11,9 +11,9 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
+from occscene_server.data.dataset import RenderedScene, SceneInfo, list_scenes, read_scene, split_of
 from occscene_server.geometry.cameras import CameraTensors, grid_from_camera
 from occscene_server.geometry.grids import GridTensors
-from occscene_server.training.dataset import RenderedScene, SceneInfo, list_scenes, read_scene, split_of
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,1 @@
+"""Scores of views and occupancies: pure functions of what is compared."""
