@@ -1,6 +1,6 @@
 """The process that keeps a local server: it runs the server until its input closes, so that none outlives Blender.
 
-`python -c "... from bridge.keeper import main; main()" ADDON LOG COMMAND...`
+`python -c "... from bridge.supervisor import main; main()" ADDON LOG COMMAND...`
 """
 
 from __future__ import annotations
