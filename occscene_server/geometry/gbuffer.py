@@ -22,6 +22,8 @@ class GBuffer:
             0 where nothing is seen.
         footprint: (B, V, h, w) float32 metres that the pixel covers on the surface, along the longer side; 0 where
             nothing is seen.
+        parts: (B, V, h, w) int64 part of the mesh that is seen, 0 where none is known.
+        shape: (B, V, 4, h, w) float32 what that part is like, as of `MeshParts`; 0 where none is known.
     """
 
     labels: Tensor
@@ -30,6 +32,8 @@ class GBuffer:
     normal: Tensor
     surface: Tensor
     footprint: Tensor
+    parts: Tensor
+    shape: Tensor
 
     @property
     def edges(self) -> Tensor:

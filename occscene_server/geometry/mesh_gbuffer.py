@@ -25,6 +25,7 @@ from occscene_server.geometry.coplanar import SAME_PLACE, find_contested
 from occscene_server.geometry.footprints import pixel_footprint
 from occscene_server.geometry.gbuffer import GBuffer
 from occscene_server.geometry.grids import rows_of_ids
+from occscene_server.geometry.mesh_parts import PART_FACTS, mesh_parts
 from occscene_server.geometry.surface_frames import surface_corners
 
 Floats = NDArray[np.float64]
@@ -50,10 +51,12 @@ class RayScene:
         surface = surface_corners(mesh, grid)
         along = surface[:, 1:] - surface[:, :1]
         # a last column for rays that meet nothing
-        table = np.zeros((12, len(corners) + 1), np.float32)
-        table[:, :-1] = np.concatenate([normal, surface[:, 0], along[:, 0], along[:, 1]], axis=1).T
-        keys = np.zeros((2, len(corners) + 1), np.int64)
-        keys[0, :-1], keys[1, :-1] = mesh.labels, rows_of_ids(grid.objects)[mesh.object_ids]
+        parts = mesh_parts(mesh, corners)
+        table = np.zeros((12 + PART_FACTS, len(corners) + 1), np.float32)
+        table[:, :-1] = np.concatenate([normal, surface[:, 0], along[:, 0], along[:, 1], parts.facts], axis=1).T
+        keys = np.zeros((3, len(corners) + 1), np.int64)
+        keys[:2, :-1] = mesh.labels, rows_of_ids(grid.objects)[mesh.object_ids]
+        keys[2, :-1] = parts.number + 1
         self._table, self._keys = torch.from_numpy(table), torch.from_numpy(keys)
         self._rays = _embree_scene(vertices, mesh.triangles)
         self._order = _display_order(mesh, grid, edges)
@@ -84,7 +87,8 @@ class RayScene:
         index = hit["primID"].long()
         missed = index < 0
         index[missed] = len(self)
-        normal, corner, first, second = self._table.index_select(1, index).view(4, 3, -1)
+        seen = self._table.index_select(1, index)
+        normal, corner, first, second = seen[:12].view(4, 3, -1)
         normal = torch.where((normal * torch.from_numpy(rays).T).sum(0) > 0, -normal, normal)
         surface = corner.addcmul(first, hit["u"]).addcmul_(second, hit["v"])
         depth = hit["tfar"].masked_fill_(missed, 0).view(size)
@@ -97,6 +101,8 @@ class RayScene:
             "normal": normal.view(3, *size),
             "surface": surface.view(3, *size),
             "footprint": pixel_footprint(in_camera, depth, torch.from_numpy(intrinsics)),
+            "parts": keys[2].view(size),
+            "shape": seen[12:].view(PART_FACTS, *size),
         }
 
     def _cast(self, starts: NDArray[np.float32], rays: NDArray[np.float32]) -> dict[str, NDArray[Any]]:

@@ -10,6 +10,7 @@ from occscene_server.geometry.cameras import CameraTensors, grid_from_camera, pi
 from occscene_server.geometry.footprints import pixel_footprint
 from occscene_server.geometry.gbuffer import GBuffer
 from occscene_server.geometry.grids import GridTensors
+from occscene_server.geometry.mesh_parts import PART_FACTS
 from occscene_server.geometry.raymarch import NO_FACE, first_hit
 from occscene_server.geometry.surface_frames import grid_corner
 
@@ -60,6 +61,8 @@ def voxel_gbuffer(grid: GridTensors, cameras: CameraTensors, size: tuple[int, in
         _planar(normal, shape),
         _planar(surface, shape),
         pixel_footprint(_planar(in_camera, shape), depth.view(shape), cameras.scaled_intrinsics(size)),
+        torch.zeros_like(labels).view(shape),
+        depth.new_zeros(batch, views, PART_FACTS, *size),
     )
 
 

@@ -1,8 +1,10 @@
 """The guided decoder: G-buffers at the image's size, words for each object and, if there are any, latents to a view.
 
-Geometry and words come exactly, so the network only shades and textures. A small network at every pixel reads the
-surface's waves and noise as its object's words say (features modulated by object, as FiLM, arXiv 1709.07871); a UNet
-whose blocks are modulated by the buffers (as SPADE, arXiv 1903.07291) and by the scene's words adds light and form.
+Geometry and words come exactly, so the network only shades and textures. Each object has a palette of a few colours
+from its words and hint. A small network at every pixel decides which of them shows there: it reads the surface's waves
+and noise as the object says (features modulated by object, as FiLM, arXiv 1709.07871) and multiplies them, as checks
+are a product of stripes. A UNet whose blocks are modulated by the buffers (as SPADE, arXiv 1903.07291) and by the
+scene's words adds light and form.
 Normalisation is over the channels of one pixel, so a pixel depends on what is near it and on no size of image.
 OccScene's own.
 """
@@ -22,6 +24,8 @@ from occscene_server.models.object_words import ObjectTable, ObjectWords
 from occscene_server.models.pixel_features import CODE_CHANNELS, FEATURES
 
 HINT_CHANNELS = 4
+COLORS = 4
+"""Of each object's palette."""
 _SCENE_CHANNELS = 128
 PIXEL_MULTIPLE = 16
 """Pixels along a side of what the deepest level sees as one; other sides are padded to multiples."""
@@ -91,7 +95,7 @@ class GuidedDecoder(ModelMixin, ConfigMixin):
         classes: int = 12,
         latent_channels: int = 12,
         widths: Sequence[int] = (48, 80, 128, 192),
-        pixel_width: int = 32,
+        pixel_width: int = 48,
         text_dim: int = 384,
         word_channels: int = 64,
     ) -> None:
@@ -99,12 +103,19 @@ class GuidedDecoder(ModelMixin, ConfigMixin):
         self.words = ObjectWords(text_dim, word_channels)
         self.facts = nn.Linear(HINT_CHANNELS + CODE_CHANNELS, word_channels)
         self.kinds = nn.Embedding(classes, word_channels)
-        self.painting = nn.Linear(word_channels, 2 * pixel_width)
+        self.object_norm = nn.LayerNorm(word_channels)
+        self.painting = nn.Linear(word_channels, 4 * pixel_width + COLORS)
+        self.palette = nn.Linear(word_channels, 3 * COLORS)
+        with torch.no_grad():  # gains begin at 1
+            for layer in range(2):
+                self.painting.bias[2 * layer * pixel_width : (2 * layer + 1) * pixel_width] += 1
 
         self.scene_words = nn.Linear(word_channels + text_dim + 2, _SCENE_CHANNELS)
 
         self.surface = nn.Conv2d(FEATURES, pixel_width, 1)
-        self.material = nn.Conv2d(pixel_width, pixel_width, 1)
+        self.material = nn.Conv2d(pixel_width, 2 * pixel_width, 1)
+        self.choice = nn.Conv2d(pixel_width, COLORS + 3, 1)
+        self.tint = nn.Conv2d(3, widths[0], 2, stride=2, bias=False)
         self.latents = nn.Conv2d(latent_channels, widths[2], 1, bias=False)
         sizes = [pixel_width, *widths]
         self.down = nn.ModuleList(nn.Conv2d(a, b, 2, stride=2) for a, b in pairwise(sizes))
@@ -113,15 +124,19 @@ class GuidedDecoder(ModelMixin, ConfigMixin):
         self.up = nn.ModuleList(nn.Conv2d(b, 4 * a, 1) for a, b in pairwise(widths))
         self.outward = nn.ModuleList(ModulatedBlock(width, width) for width in widths[:-1])
         self.light = nn.Conv2d(widths[0], 4 * 6, 1)
-        self.texture = nn.Conv2d(pixel_width, 3, 1)
 
     def paint(self, table: ObjectTable) -> Tensor:
-        """What is laid on the pixels of each object, (R * classes, C): row r * classes + c for its parts of class c."""
+        """What is laid on the pixels of each object, (R * classes, C): row r * classes + c for its parts of class c.
+
+        Gain and shift of both layers at every pixel, a bias for each color, and the colors themselves, of which the
+        first is the hint, where there is one, and what words add to it.
+        """
         said = self.words(table.names, table.texts, table.text_of)
         objects = said + self.facts(torch.cat([table.hints, table.codes], -1))
-        both = objects[:, None] + self.kinds.weight
-        painted: Tensor = self.painting(F.silu(both)).flatten(0, 1)
-        return painted
+        both = F.silu(self.object_norm(objects[:, None] + self.kinds.weight))
+        palette = self.palette(both)
+        palette = torch.cat([palette[..., :3] + table.hints[:, None, :3].to(palette.dtype), palette[..., 3:]], -1)
+        return torch.cat([self.painting(both), palette], -1).flatten(0, 1)
 
     def scene(self, table: ObjectTable, level: Tensor, given: Tensor) -> Tensor:
         """What modulates all pixels of a view, (N, C); `level` and `given` are those of `forward`."""
@@ -158,12 +173,10 @@ class GuidedDecoder(ModelMixin, ConfigMixin):
         painted, scene = self.paint(table), self.scene(table, level, given)
         height, width = features.shape[-2:]
         features, rows = _padded(features), _padded(rows)
-        scale, shift = F.embedding(rows, painted).movedim(-1, 1).chunk(2, 1)
-        surface = self.surface(features.contiguous(memory_format=torch.channels_last))
-        pixels = F.silu(self.material(F.silu(surface * (1 + scale) + shift)))
+        pixels, texture = self.texture(features, F.embedding(rows, painted).movedim(-1, 1))
         x, maps = pixels, []
         for depth, (down, block) in enumerate(zip(self.down, self.inward, strict=True)):
-            x = down(x)
+            x = down(x) + self.tint(texture) if depth == 0 else down(x)
             if depth == 2 and latents is not None:
                 cells = (-(-height // 8), -(-width // 8))  # those that are padding have no latents of their own
                 told = F.interpolate(self.latents(latents), cells, mode="bilinear", align_corners=False)
@@ -175,8 +188,26 @@ class GuidedDecoder(ModelMixin, ConfigMixin):
             x = F.pixel_shuffle(self.up[finer](x), 2) + maps[finer]
             x = self.outward[finer](x, scene, maps[finer])
         gain, light = F.pixel_shuffle(self.light(x), 2).chunk(2, 1)
-        result: Tensor = self.texture(pixels) * (1 + gain) + light
+        result: Tensor = texture * (1 + gain) + light
         return result[..., :height, :width]
+
+    def texture(self, features: Tensor, painted: Tensor) -> tuple[Tensor, Tensor]:
+        """What is seen at every pixel, (N, pixel_width, h, w), and its color without light, (N, 3, h, w).
+
+        Args:
+            features: (N, `FEATURES`, h, w).
+            painted: (N, C, h, w), of `paint`.
+        """
+        width = self.config.pixel_width
+        gain, shift, gate_gain, gate_shift, bias, palette = painted.split([width] * 4 + [COLORS, 3 * COLORS], 1)
+        # narrowed before it is laid out anew: half the copy
+        x = self.surface(features.to(painted.dtype).contiguous(memory_format=torch.channels_last))
+        gate, values = self.material(F.silu(torch.addcmul(shift, x, gain))).chunk(2, 1)
+        pixels = F.silu(torch.addcmul(gate_shift, gate, gate_gain)) * values
+        logits, detail = self.choice(pixels).split([COLORS, 3], 1)
+        shares = (logits + bias).softmax(1)
+        colors = palette.unflatten(1, (COLORS, 3)) * shares[:, :, None]
+        return pixels, detail + colors.sum(1)
 
 
 def _padded(maps: Tensor, multiple: int = PIXEL_MULTIPLE) -> Tensor:

@@ -26,7 +26,7 @@ CELLS = (0.25, 0.0625)
 """Metres from a cell to the next."""
 CODE_CHANNELS = 8
 """Random numbers that an object has from the seed."""
-_GEOMETRY = 18
+_GEOMETRY = 24
 FEATURES = _GEOMETRY + 4 * len(WAVELENGTHS) + len(TEXELS) + 3 * len(CELLS)
 _NEAREST = 0.05
 """Metres, for the logarithm of the depth."""
@@ -55,6 +55,8 @@ def pixel_features(buffer: GBuffer, cameras: CameraTensors, volume: VolumeTensor
     features[:, :, 14:15] = seen
     features[:, :, 15] = buffer.edges
     features[:, :, 16:18] = torch.where(seen, places.span.clamp_min(1e-4).log2() / 4 + 1.5, 0.0)
+    features[:, :, 18:22] = buffer.shape
+    features[:, :, 22:24] = part_numbers(buffer.objects, buffer.parts, seeds)
     span = torch.where(seen, places.span, torch.inf)  # which leaves nothing of any pattern
     keys = _keys(seeds, buffer.objects, places.face)
     draw_patterns(
@@ -86,6 +88,13 @@ def draw_patterns(place: Tensor, span: Tensor, key: Tensor, result: Tensor) -> N
         cells = cell_noise(place, mixed(key - 1 - number), size)
         torch.mul(cells, fade(widest, 0.7 / size)[:, None], out=result[:, channel : channel + 3])
         channel += 3
+
+
+def part_numbers(objects: Tensor, parts: Tensor, seeds: Tensor) -> Tensor:
+    """Random numbers (B, V, 2, h, w) in [-1, 1] of the parts of objects (B, V, h, w), from seeds (B,); else 0."""
+    hashes = mixed(mixed((objects * 4096 + parts).int()) ^ mixed(seeds.int() + 1)[:, None, None, None])
+    numbers = torch.stack([hashes & 0xFFFF, (hashes >> 16) & 0xFFFF], 2).float() / 2**15 - 1
+    return numbers * (parts > 0)[:, :, None]
 
 
 def object_codes(seeds: Tensor, objects: int) -> Tensor:

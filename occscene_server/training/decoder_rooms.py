@@ -29,21 +29,25 @@ from occscene_server.geometry.mesh_gbuffer import RayScene, mesh_gbuffer
 from occscene_server.geometry.voxel_gbuffer import voxel_gbuffer
 from occscene_server.models.autoencoder import SceneAutoencoder
 from occscene_server.models.object_words import LIGHT, ObjectTable, Texts, base_name
+from occscene_server.models.parts_prior import PartsPrior
 from occscene_server.models.pixel_features import object_codes, pixel_features
 from occscene_server.models.text import load_minilm
-from occscene_server.training.latent_store import LatentStore
+from occscene_server.pipelines.blockout_parts import BlockoutParts
+from occscene_server.training.latent_store import LatentStore, stored_latents
 from occscene_server.training.prompt_states import PromptStates
+from occscene_server.training.room_parts import RoomParts
 from occscene_server.training.surface_kinds import SurfaceKinds
 
-Source = Literal["true", "boxes", "voxels"]
-SOURCES: tuple[tuple[Source, float], ...] = (("true", 0.7), ("boxes", 0.2), ("voxels", 0.1))
+Source = Literal["true", "parts", "boxes", "voxels"]
+SOURCES: tuple[tuple[Source, float], ...] = (("true", 0.45), ("parts", 0.35), ("boxes", 0.1), ("voxels", 0.1))
 """What buffers are drawn from, and how often."""
-WITHOUT_LATENTS, NOISY_LATENTS, NOISE_LEVELS = 0.4, 0.6, (0.15, 0.5)
-"""Share of the crops without latents; share of the others whose latents are noisy, and how much."""
+WITHOUT_LATENTS, CLEAN_LATENTS, NOISE_LEVELS = 0.45, 0.4, (0.15, 0.5)
+"""Share of the crops without latents; share of the others with those of the rendered view. The rest has latents that
+the denoiser made of a noisy view, or that are noisy where there are none of them."""
 WITHOUT_HINTS, HINT_DROPOUT = 0.25, 0.3
 """Share of the crops without any color hint; share of the objects without one in the others."""
 WITHOUT_PHRASES, PHRASE_DROPOUT = 0.1, 0.15
-_WINDOW, _STEPS_A_ROOM = 48, 4
+_WINDOW, _STEPS_A_ROOM = 64, 4
 """Rooms in memory, and after how many steps the next one enters."""
 
 
@@ -59,6 +63,7 @@ class Crop:
         told, hinted: (N + 1,) bool, the objects that have their phrase and their color hint.
         seed: of noise and codes.
         level: noise in the latents; None for no latents.
+        denoised: takes latents that the denoiser made.
     """
 
     view: int
@@ -71,6 +76,7 @@ class Crop:
     hinted: Tensor
     seed: int
     level: float | None
+    denoised: bool = False
 
 
 @dataclass(frozen=True)
@@ -126,12 +132,21 @@ class DecoderRoom:
         folder: of the scene.
         kinds: that its surfaces belong to.
         encode: its views (V, height, width, 3) uint8 to normalised latents (V, channels, h, w).
+        denoised: latents of the same views, noised and denoised by the denoiser; None where there are none.
+        parts: of its blockout's boxes.
     """
 
-    def __init__(self, folder: Path, kinds: SurfaceKinds, encode: Callable[[Tensor], Tensor]) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        kinds: SurfaceKinds,
+        encode: Callable[[Tensor], Tensor],
+        denoised: Tensor | None,
+        parts: RoomParts,
+    ) -> None:
         scene = read_scene(folder)
         self.views = torch.from_numpy(scene.views)
-        self.latents = encode(self.views)
+        self.latents, self.denoised = encode(self.views), denoised
         self.cameras = CameraTensors.from_cameras([scene.cameras])
         self.grids = GridTensors.from_grids([scene.blockout])
         self.hints = self.grids.hints[0].clone()
@@ -145,10 +160,13 @@ class DecoderRoom:
             kind_of[int(item["id"])] = kinds.row(item)
         assert scene.items is not None
         self.kinds = torch.from_numpy(kind_of[scene.items])
-        self._scenes = {
-            name: RayScene(read_mesh(folder, mesh), scene.blockout)
-            for name, mesh in (("true", "true"), ("boxes", "blockout"))
+        boxes = read_mesh(folder, "blockout")
+        meshes = {
+            "true": read_mesh(folder, "true"),
+            "boxes": boxes,
+            "parts": parts.mesh(folder.name, scene.blockout, boxes, scene.info.prompt),
         }
+        self._scenes = {name: RayScene(mesh, scene.blockout) for name, mesh in meshes.items()}
 
     def crop_cameras(self, crop: Crop) -> CameraTensors:
         """The camera that sees the crop alone."""
@@ -171,7 +189,8 @@ def random_crop(room: DecoderRoom, side: int, rng: np.random.Generator) -> Crop:
     views, height, width, _ = room.views.shape
     step = height // room.latents.shape[2]
     names, shares = zip(*SOURCES, strict=True)
-    level = float(rng.uniform(*NOISE_LEVELS)) if rng.random() < NOISY_LATENTS else 0.0
+    clean, denoised = rng.random() < CLEAN_LATENTS, room.denoised is not None
+    level = 0.0 if clean or denoised else float(rng.uniform(*NOISE_LEVELS))
     objects = len(room.names)
     return Crop(
         view=int(rng.integers(views)),
@@ -184,6 +203,7 @@ def random_crop(room: DecoderRoom, side: int, rng: np.random.Generator) -> Crop:
         hinted=torch.from_numpy((rng.random(objects) >= HINT_DROPOUT) & (rng.random() >= WITHOUT_HINTS)),
         seed=int(rng.integers(1 << 31)),
         level=None if rng.random() < WITHOUT_LATENTS else level,
+        denoised=denoised and not clean,
     )
 
 
@@ -233,14 +253,15 @@ def gather(
 
 
 def _latents(room: DecoderRoom, crop: Crop, rng: np.random.Generator) -> Tensor:
-    """The latents (channels, h, w) of a crop, mixed with noise."""
+    """The latents (channels, h, w) of a crop."""
     step = room.views.shape[1] // room.latents.shape[2]
     top, left, side = crop.top // step, crop.left // step, crop.side // step
-    clean = room.latents[crop.view, :, top : top + side, left : left + side]
+    latents = room.denoised if crop.denoised and room.denoised is not None else room.latents
+    own = latents[crop.view, :, top : top + side, left : left + side]
     if not crop.level:
-        return clean
-    noise = torch.from_numpy(rng.standard_normal(clean.shape, np.float32))
-    return torch.lerp(clean, noise, crop.level)
+        return own
+    noise = torch.from_numpy(rng.standard_normal(own.shape, np.float32))
+    return torch.lerp(own, noise, crop.level)
 
 
 def _table(
@@ -288,14 +309,24 @@ class DecoderRooms:
         folders: of the rooms, in any order.
         kinds: that surfaces belong to.
         latents: of their views, in the order of the folders.
+        denoised: file of the latents that the denoiser made of the same views, which need not be there.
         book: of all that is said of them.
+        parts: of their blockouts.
         classes: of the taxonomy.
     """
 
     def __init__(
-        self, folders: Sequence[Path], kinds: SurfaceKinds, latents: LatentStore, book: Phrasebook, classes: int
+        self,
+        folders: Sequence[Path],
+        kinds: SurfaceKinds,
+        latents: LatentStore,
+        denoised: Path,
+        book: Phrasebook,
+        parts: RoomParts,
+        classes: int,
     ) -> None:
-        self.folders, self.kinds, self.latents, self.book, self.classes = folders, kinds, latents, book, classes
+        self.folders, self.kinds, self.latents, self.denoised = folders, kinds, latents, denoised
+        self.book, self.parts, self.classes = book, parts, classes
         self._held: dict[int, DecoderRoom] = {}
 
     def __len__(self) -> int:
@@ -303,7 +334,8 @@ class DecoderRooms:
 
     def room(self, index: int) -> DecoderRoom:
         """One room, read anew."""
-        return DecoderRoom(self.folders[index], self.kinds, partial(self.latents.of, index))
+        denoised = stored_latents(self.denoised, index)
+        return DecoderRoom(self.folders[index], self.kinds, partial(self.latents.of, index), denoised, self.parts)
 
     def batch(self, step: int, count: int, side: int, seed: int) -> DecoderBatch:
         """Crops of a training step, of rooms that are in the window."""
@@ -321,15 +353,18 @@ class DecoderRooms:
 
 
 def read_rooms(
-    data: Path, split: str, vae: Path, output: Path, kinds: SurfaceKinds | None
+    data: Path, split: str, vae: Path, parts: Path, output: Path, kinds: SurfaceKinds | None
 ) -> tuple[DecoderRooms, Tensor]:
-    """The rooms of a split, with what is said of them and their views' latents, which are kept in `output`.
+    """The rooms of a split, with what is said of them, their latents and their parts, which are kept in `output`.
+
+    Latents that the denoiser made of their views are read from `<split>_denoised.npy` there, if it exists.
 
     Args:
         data: folder of rendered rooms.
         split: of them.
         vae: the autoencoder's folder.
-        output: for token states and latents.
+        parts: the parts prior's folder.
+        output: for token states, latents and parts.
         kinds: of surfaces; None takes those of these rooms.
 
     Returns:
@@ -347,9 +382,12 @@ def read_rooms(
     for info in infos:
         said += [str(item["phrase"]) for item in info.items]
     said += [base_name(name) for folder in folders for name in _object_names(folder)]
-    book = Phrasebook(output / f"{split}_text", said, *load_minilm())
+    encoder = load_minilm()
+    book = Phrasebook(output / f"{split}_text", said, *encoder)
     latents = LatentStore(output / f"{split}_latents.npy", len(folders), SceneAutoencoder.from_pretrained(vae))
-    return DecoderRooms(folders, kinds, latents, book, len(INDOOR)), kinds.weights(infos)
+    kept = RoomParts(output / "parts", BlockoutParts(PartsPrior.from_pretrained(parts), *encoder))
+    denoised = output / f"{split}_denoised.npy"
+    return DecoderRooms(folders, kinds, latents, denoised, book, kept, len(INDOOR)), kinds.weights(infos)
 
 
 def _object_names(folder: Path) -> list[str]:

@@ -16,6 +16,7 @@ from occscene_server.training.decoder_losses import decoder_loss, discriminator_
 from occscene_server.training.decoder_rooms import DecoderBatch, DecoderRooms, read_rooms
 from occscene_server.training.decoder_views import decoder_scores, draw, write_sheet
 from occscene_server.training.loop import LoopOptions, train
+from occscene_server.weights import default_parts_prior
 
 ADVERSARIAL_WEIGHT, ADVERSARIAL_RISE = 0.25, 150
 """Weight of the discriminator's pull on the decoder, and the steps over which it rises to that."""
@@ -25,10 +26,15 @@ HELD_OUT = 6
 DataOption = Annotated[Path, typer.Option(help="Folder that `occscene-server studio render` filled.")]
 OutputOption = Annotated[Path, typer.Option(help="Folder for the checkpoint, the log and the weights.")]
 VaeOption = Annotated[Path, typer.Option(help="The trained autoencoder's folder.")]
+PartsOption = Annotated[Path, typer.Option(help="The parts prior's folder, for blockouts as the product draws them.")]
 StepsOption = Annotated[int, typer.Option(min=1, help="Optimiser steps in all, those before a resume included.")]
 BatchOption = Annotated[int, typer.Option(min=1, help="Crops a step.")]
 CropOption = Annotated[int, typer.Option(min=32, help="Side of a crop in pixels, a multiple of 16.")]
-LearningRateOption = Annotated[float, typer.Option(help="After the warm-up; it falls until the last step.")]
+LearningRateOption = Annotated[float, typer.Option(help="After the warm-up.")]
+DecayOption = Annotated[
+    float,
+    typer.Option(help="Share of the steps, the last ones, over which the rate falls; 0 for a run to be resumed later."),
+]
 EmaOption = Annotated[float, typer.Option(help="Of the averaged weights.")]
 MaxMinutesOption = Annotated[float | None, typer.Option(help="Stop with a checkpoint after this time.")]
 SeedOption = Annotated[int, typer.Option(help="Random seed of the initialisation and the data order.")]
@@ -69,24 +75,26 @@ def decoder(
     data: DataOption,
     output: OutputOption,
     vae: VaeOption,
+    parts: PartsOption = default_parts_prior(),  # noqa: B008
     steps: StepsOption = 20000,
     batch: BatchOption = 4,
     crop: CropOption = 128,
     widths: Annotated[str, typer.Option(help="Of the UNet's levels, finest first.")] = "48,80,128,192",
     learning_rate: LearningRateOption = 3e-3,
+    decay: DecayOption = 0.2,
     ema_decay: EmaOption = 0.998,
     max_minutes: MaxMinutesOption = None,
     seed: SeedOption = 0,
 ) -> None:
     """Train the guided decoder by regression: G-buffers, words and latents to views."""
-    rooms, held_out, _ = _rooms(data, vae, output, crop)
+    rooms, held_out, _ = _rooms(data, vae, parts, output, crop)
     torch.manual_seed(seed)
     sizes = [int(width) for width in widths.split(",")]
     network = GuidedDecoder(rooms.classes, rooms.latents.vae.config.latent_channels, sizes, text_dim=rooms.book.width)
     network.to(memory_format=torch.channels_last)
     # in equal time Muon got further than AdamW at any rate
     options = LoopOptions(
-        output, steps, learning_rate, warmup_steps=50, decay_fraction=1.0, ema_decay=ema_decay, weight_decay=0.0,
+        output, steps, learning_rate, warmup_steps=50, decay_fraction=decay, ema_decay=ema_decay, weight_decay=0.0,
         optimizer="muon", max_minutes=max_minutes,
     )  # fmt: skip
 
@@ -103,22 +111,24 @@ def decoder_adversarial(
     output: OutputOption,
     vae: VaeOption,
     initial: Annotated[Path, typer.Option(help="The decoder to start from.")],
+    parts: PartsOption = default_parts_prior(),  # noqa: B008
     steps: StepsOption = 20000,
     batch: BatchOption = 4,
     crop: CropOption = 128,
     learning_rate: LearningRateOption = 5e-4,
+    decay: DecayOption = 0.2,
     ema_decay: EmaOption = 0.998,
     max_minutes: MaxMinutesOption = None,
     seed: SeedOption = 0,
 ) -> None:
     """Train a guided decoder further, against a discriminator that segments what it sees."""
-    rooms, held_out, weights = _rooms(data, vae, output, crop)
+    rooms, held_out, weights = _rooms(data, vae, parts, output, crop)
     torch.manual_seed(seed)
     network = GuidedDecoder.from_pretrained(initial).train().to(memory_format=torch.channels_last)
     game = DecoderGame(network, SegmentingDiscriminator(rooms.kinds.names), weights)
     game.discriminator.to(memory_format=torch.channels_last)
     options = LoopOptions(
-        output, steps, learning_rate, warmup_steps=50, decay_fraction=1.0, ema_decay=ema_decay, weight_decay=0.0,
+        output, steps, learning_rate, warmup_steps=50, decay_fraction=decay, ema_decay=ema_decay, weight_decay=0.0,
         max_minutes=max_minutes,
     )  # fmt: skip
 
@@ -129,14 +139,14 @@ def decoder_adversarial(
     _finish(network, held_out, output, finished)
 
 
-def _rooms(data: Path, vae: Path, output: Path, crop: int) -> tuple[DecoderRooms, DecoderRooms, Tensor]:
+def _rooms(data: Path, vae: Path, parts: Path, output: Path, crop: int) -> tuple[DecoderRooms, DecoderRooms, Tensor]:
     """Training and held-out rooms, and the weights of the kinds of their surfaces."""
     if crop % 16:
         raise typer.BadParameter(
             f"{crop} is no multiple of 16 pixels; take {round(crop / 16) * 16}", param_hint="--crop"
         )
-    rooms, weights = read_rooms(data, "train", vae, output, None)
-    held_out, _ = read_rooms(data, "validation", vae, output, rooms.kinds)
+    rooms, weights = read_rooms(data, "train", vae, parts, output, None)
+    held_out, _ = read_rooms(data, "validation", vae, parts, output, rooms.kinds)
     return rooms, held_out, weights
 
 

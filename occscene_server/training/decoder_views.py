@@ -41,7 +41,8 @@ def gradient_energy(view: Tensor) -> float:
 def decoder_scores(decoder: GuidedDecoder, rooms: DecoderRooms, count: int) -> dict[str, float]:
     """L1 and gradient energy over the rendered views', of one view of each of the first rooms, without latents."""
     metrics = {}
-    for source in ("true", "boxes"):
+    sources: tuple[Source, ...] = ("parts", "boxes")
+    for source in sources:
         pairs = [drawn_view(decoder, rooms, index, index % 4, source) for index in range(min(count, len(rooms)))]
         energy = [sum(gradient_energy(pair[which]) for pair in pairs) for which in (0, 1)]
         metrics[f"l1_{source}"] = sum(float((a - b).abs().mean()) for a, b in pairs) / len(pairs)
@@ -50,13 +51,12 @@ def decoder_scores(decoder: GuidedDecoder, rooms: DecoderRooms, count: int) -> d
 
 
 def write_sheet(path: Path, decoder: GuidedDecoder, rooms: DecoderRooms, count: int) -> None:
-    """An image of the first rooms: all views of each, as rendered, from true meshes and from boxes."""
+    """An image of the first rooms: all views of each, as rendered, from true meshes, from parts and from boxes."""
     rows = []
     for index in range(min(count, len(rooms))):
         views = range(len(rooms.room(index).views))
-        true, boxes = (
-            [drawn_view(decoder, rooms, index, view, source) for view in views] for source in ("true", "boxes")
-        )
-        rows += [[real for _, real in true], [made for made, _ in true], [made for made, _ in boxes]]
+        rows.append([drawn_view(decoder, rooms, index, view, "true")[1] for view in views])
+        sources: tuple[Source, ...] = ("true", "parts", "boxes")
+        rows += [[drawn_view(decoder, rooms, index, view, source)[0] for view in views] for source in sources]
     sheet = torch.cat([torch.cat(row, 2) for row in rows], 1)
     Image.fromarray(((sheet + 1) * 127.5).round().byte().movedim(0, -1).numpy()).save(path, quality=90)

@@ -43,3 +43,16 @@ class LatentStore:
                 stored = open_memmap(self.path, "w+", np.float16, (self.scenes, *latents.shape))
             stored[scene] = latents
         return torch.from_numpy(stored[scene].astype(np.float32))
+
+
+def stored_latents(path: Path, scene: int) -> Tensor | None:
+    """The latents (V, channels, h, w) float32 of a scene in a file like a `LatentStore`'s, or None.
+
+    Args:
+        path: of the file, which need not be there; zeros in it say that a scene is missing.
+        scene: its number.
+    """
+    stored = np.load(path, mmap_mode="r") if path.exists() else None
+    if stored is None or not stored[scene].any():
+        return None
+    return torch.from_numpy(stored[scene].astype(np.float32))

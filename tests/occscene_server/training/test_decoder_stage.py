@@ -22,8 +22,9 @@ from occscene_server.models.guided_decoder import GuidedDecoder
 from occscene_server.models.text import load_minilm
 from occscene_server.pipelines.guided_decoding import SceneWords, decode_guided, told_objects
 from occscene_server.training.cli import train_app
-from occscene_server.training.decoder_rooms import DecoderRooms, random_crop, read_rooms, whole_view
+from occscene_server.training.decoder_rooms import SOURCES, DecoderRooms, random_crop, read_rooms, whole_view
 from occscene_server.training.surface_kinds import NOTHING, SurfaceKinds
+from occscene_server.weights import default_parts_prior
 from tests.occscene_server.training.test_chain import SIDE, tiny_scene
 
 OPTIONS = ("--batch", "2", "--crop", "32")
@@ -70,7 +71,7 @@ def root(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def rooms(root: Path) -> DecoderRooms:
-    return read_rooms(root / "data", "train", root / "vae", root / "texts", None)[0]
+    return read_rooms(root / "data", "train", root / "vae", default_parts_prior(), root / "texts", None)[0]
 
 
 def train(root: Path, command: str, name: str, *more: str) -> dict[str, object]:
@@ -122,7 +123,7 @@ def test_boxes_and_voxels_show_another_shape_beside_the_same_view(rooms: Decoder
 
 
 def test_what_a_step_sees_depends_on_seed_and_step_alone(rooms: DecoderRooms, root: Path) -> None:
-    again = read_rooms(root / "data", "train", root / "vae", root / "texts", None)[0]
+    again = read_rooms(root / "data", "train", root / "vae", default_parts_prior(), root / "texts", None)[0]
     rooms.batch(4, 2, 32, 0)
     one, two, other = rooms.batch(5, 2, 32, 0), again.batch(5, 2, 32, 0), again.batch(6, 2, 32, 0)
     for name in ("features", "rows", "latents", "level", "given", "views", "kinds"):
@@ -134,11 +135,11 @@ def test_what_a_step_sees_depends_on_seed_and_step_alone(rooms: DecoderRooms, ro
 def test_hints_phrases_and_latents_are_dropped_as_often_as_said(rooms: DecoderRooms) -> None:
     one, rng = rooms.room(0), np.random.default_rng(0)
     crops = [random_crop(one, 32, rng) for _ in range(2000)]
-    assert np.mean([crop.level is None for crop in crops]) == pytest.approx(0.4, abs=0.04)
+    assert np.mean([crop.level is None for crop in crops]) == pytest.approx(0.45, abs=0.04)
     assert np.mean([float(crop.hinted.float().mean()) for crop in crops]) == pytest.approx(0.75 * 0.7, abs=0.04)
     assert np.mean([float(crop.told.float().mean()) for crop in crops]) == pytest.approx(0.9 * 0.85, abs=0.04)
-    shares = {source: np.mean([crop.source == source for crop in crops]) for source in ("true", "boxes", "voxels")}
-    assert shares == pytest.approx({"true": 0.7, "boxes": 0.2, "voxels": 0.1}, abs=0.04)
+    shares = {source: np.mean([crop.source == source for crop in crops]) for source, _ in SOURCES}
+    assert shares == pytest.approx({"true": 0.45, "parts": 0.35, "boxes": 0.1, "voxels": 0.1}, abs=0.04)
     assert all(crop.top % 8 == crop.left % 8 == 0 and crop.top + 32 <= SIDE for crop in crops)
 
 
