@@ -95,7 +95,7 @@ class GuidedDecoder(ModelMixin, ConfigMixin):
         classes: int = 12,
         latent_channels: int = 12,
         widths: Sequence[int] = (48, 80, 128, 192),
-        pixel_width: int = 48,
+        pixel_width: int = 32,
         text_dim: int = 384,
         word_channels: int = 64,
     ) -> None:

@@ -76,8 +76,9 @@ def decoder(
     output: OutputOption,
     vae: VaeOption,
     parts: PartsOption = default_parts_prior(),  # noqa: B008
+    initial: Annotated[Path | None, typer.Option(help="A decoder to start from, else from nothing.")] = None,
     steps: StepsOption = 20000,
-    batch: BatchOption = 4,
+    batch: BatchOption = 8,
     crop: CropOption = 128,
     widths: Annotated[str, typer.Option(help="Of the UNet's levels, finest first.")] = "48,80,128,192",
     learning_rate: LearningRateOption = 3e-3,
@@ -90,7 +91,11 @@ def decoder(
     rooms, held_out, _ = _rooms(data, vae, parts, output, crop)
     torch.manual_seed(seed)
     sizes = [int(width) for width in widths.split(",")]
-    network = GuidedDecoder(rooms.classes, rooms.latents.vae.config.latent_channels, sizes, text_dim=rooms.book.width)
+    if initial is not None:
+        network = GuidedDecoder.from_pretrained(initial).train()
+    else:
+        channels = rooms.latents.vae.config.latent_channels
+        network = GuidedDecoder(rooms.classes, channels, sizes, text_dim=rooms.book.width)
     network.to(memory_format=torch.channels_last)
     # in equal time Muon got further than AdamW at any rate
     options = LoopOptions(
@@ -113,7 +118,7 @@ def decoder_adversarial(
     initial: Annotated[Path, typer.Option(help="The decoder to start from.")],
     parts: PartsOption = default_parts_prior(),  # noqa: B008
     steps: StepsOption = 20000,
-    batch: BatchOption = 4,
+    batch: BatchOption = 8,
     crop: CropOption = 128,
     learning_rate: LearningRateOption = 5e-4,
     decay: DecayOption = 0.2,
