@@ -9,9 +9,9 @@ from collections.abc import Sequence
 from occscene_server.models.prompt_reading import OTHER_NAMES, plural_of
 
 _NUMBERS = {"a": 1, "an": 1, "the": 1, "one": 1, "two": 2, "three": 3, "four": 4, "five": 5, "six": 6, "some": 1}
-_BREAKS = frozenset(
-    "with in on under above over at by near of from before behind beside opposite around between next to has have is "
-    "are there its".split()
+_BREAKS = re.compile(
+    "with|in|on|under|above|over|at|by|near|of|from|before|behind|beside|opposite|around|between|next|to|has|have|is|"
+    "are|there|its"
 )
 """Words that no phrase goes across, on its way back from the noun."""
 _DETAIL = re.compile(r" (?:with|in) an? (?:[\w-]+ ){0,5}?(?:pot|blanket|frame|cover|shade|seat|top)s?\b")
@@ -64,13 +64,14 @@ def _said(prompt: str, kinds: Sequence[str]) -> dict[str, list[str]]:
             words, count = _before(clause[end : match.start()].split())
             detail = _DETAIL.match(clause[match.end() :])
             end = match.end() + (detail.end() if detail else 0)
-            plural = not single and kind not in _BUILT and kind != "books"
+            plural = not single and kind not in _BUILT
             form = next((one for one, (k, s) in forms.items() if k == kind and s and plural_of(one) == match[1]), kind)
             name = form if plural else match.group(1)
             text = " ".join([*words, name]) + (detail.group() if detail else "")
             article = "an" if text[0] in "aeiou" else "a"
-            bare = kind in _BUILT and not words[:0]
-            found[kind] += [text if bare else f"{article} {text}"] * (count if count > 1 else 2 if plural else 1)
+            found[kind] += [text if kind in _BUILT else f"{article} {text}"] * (
+                count if count > 1 else 2 if plural else 1
+            )
     return dict(found)
 
 
@@ -81,7 +82,7 @@ def _before(words: Sequence[str]) -> tuple[list[str], int]:
         word = words[place]
         if word in _NUMBERS:
             return taken, _NUMBERS[word]
-        if word in _BREAKS or (word == "and" and (not taken or not place)):
+        if _BREAKS.fullmatch(word) or (word == "and" and (not taken or not place)):
             break
         taken.insert(0, word)
     while taken and taken[0] == "and":

@@ -20,6 +20,7 @@ from occscene_server.models.guided_decoder import GuidedDecoder
 from occscene_server.models.object_words import LIGHT, ObjectTable, Texts, base_name
 from occscene_server.models.pixel_features import object_codes, pixel_features
 from occscene_server.models.precision import fast_autocast
+from occscene_server.models.prompt_phrases import prompt_phrases
 from occscene_server.models.text import encode_prompts
 
 _TEXTS_AT_ONCE = 16
@@ -63,7 +64,11 @@ class SceneWords:
 
 
 def scene_words(prompt: str, grid: SemanticGrid) -> SceneWords:
-    """What is said of a blockout's scene; what is called as Blender calls its primitives goes by its class."""
+    """What is said of a blockout's scene.
+
+    What is called as Blender calls its primitives goes by its class. Objects without words of their own have those that
+    the prompt says of them, as in training, where each has its phrase.
+    """
     names = [base_name(item.name) for item in grid.objects]
     if not _SAYING_NOTHING.isdisjoint(names):
         classes = _class_names(grid)
@@ -71,7 +76,9 @@ def scene_words(prompt: str, grid: SemanticGrid) -> SceneWords:
             classes.get(item.id, name) if name in _SAYING_NOTHING else name
             for name, item in zip(names, grid.objects, strict=True)
         ]
-    return SceneWords(prompt, names, [item.prompt for item in grid.objects])
+    own = [item.prompt for item in grid.objects]
+    said = prompt_phrases(prompt, ["" if words else name for name, words in zip(names, own, strict=True)])
+    return SceneWords(prompt, names, [words or phrase for words, phrase in zip(own, said, strict=True)])
 
 
 def _class_names(grid: SemanticGrid) -> dict[int, str]:

@@ -16,6 +16,7 @@ from occscene_server.training.decoder_losses import decoder_loss, discriminator_
 from occscene_server.training.decoder_rooms import DecoderBatch, DecoderRooms, read_rooms
 from occscene_server.training.decoder_views import decoder_scores, draw, write_sheet
 from occscene_server.training.loop import LoopOptions, train
+from occscene_server.training.prefetch import Prefetched
 from occscene_server.weights import default_parts_prior
 
 ADVERSARIAL_WEIGHT, ADVERSARIAL_RISE = 0.25, 150
@@ -103,8 +104,10 @@ def decoder(
         optimizer="muon", max_minutes=max_minutes,
     )  # fmt: skip
 
+    crops_of = Prefetched(lambda step: rooms.batch(step, batch, crop, seed))
+
     def loss_of_step(step: int) -> tuple[Tensor, dict[str, float]]:
-        crops = _crops(rooms, step, batch, crop, seed)
+        crops = crops_of(step)
         return reconstruction(draw(network, crops), crops)
 
     finished = train(network, loss_of_step, options, lambda: decoder_scores(network, held_out, HELD_OUT))
@@ -137,8 +140,10 @@ def decoder_adversarial(
         max_minutes=max_minutes,
     )  # fmt: skip
 
+    crops_of = Prefetched(lambda step: rooms.batch(step, batch, crop, seed + 1))
+
     def loss_of_step(step: int) -> tuple[Tensor, dict[str, float]]:
-        return game.loss(_crops(rooms, step, batch, crop, seed + 1), step)
+        return game.loss(crops_of(step), step)
 
     finished = train(game, loss_of_step, options, lambda: decoder_scores(network, held_out, HELD_OUT))
     _finish(network, held_out, output, finished)
@@ -153,11 +158,6 @@ def _rooms(data: Path, vae: Path, parts: Path, output: Path, crop: int) -> tuple
     rooms, weights = read_rooms(data, "train", vae, parts, output, None)
     held_out, _ = read_rooms(data, "validation", vae, parts, output, rooms.kinds)
     return rooms, held_out, weights
-
-
-def _crops(rooms: DecoderRooms, step: int, batch: int, crop: int, seed: int) -> DecoderBatch:
-    with torch.autocast("cpu", enabled=False):
-        return rooms.batch(step, batch, crop, seed)
 
 
 def _finish(network: GuidedDecoder, held_out: DecoderRooms, output: Path, finished: bool) -> None:
