@@ -158,7 +158,7 @@ def test_the_linear_estimate_is_the_best_one(level: float) -> None:
     guess, rest, noise = torch.randn(3, 1, 1, 1, 200, 200, generator=generator, dtype=torch.float64)
     clean = guess + GUESS_VARIANCE**0.5 * rest
     noisy, velocity = (1 - level) * clean + level * noise, noise - clean
-    estimate = guessed_velocity(noisy, torch.tensor([level]), guess)
+    estimate = guessed_velocity(noisy, torch.tensor([level]), guess, torch.tensor(GUESS_VARIANCE))
     # least squares of the velocity + guess on what is left of the noisy latents without the guess
     left = noisy - (1 - level) * guess
     slope = (left * (velocity + guess)).mean() / left.square().mean()
