@@ -17,6 +17,7 @@ from torch import Tensor, nn
 from occscene_server.data.scenes import SceneSet
 from occscene_server.models.autoencoder import SceneAutoencoder
 from occscene_server.models.denoiser import OccSceneDenoiser
+from occscene_server.models.guided_decoder import GuidedDecoder
 from occscene_server.models.perception import OccupancyPerception
 from occscene_server.models.precision import fast_autocast
 from occscene_server.models.surface_detail import SurfaceDetail
@@ -338,13 +339,13 @@ def detail(
 
 @train_app.command()
 def bundle(
-    model: Annotated[Path, typer.Option(help="Folder with vae, denoiser, perception and perhaps surface_detail.")],
+    model: Annotated[Path, typer.Option(help="Folder with vae, denoiser, perception, and others that there are.")],
     output: Annotated[Path, typer.Option(help="Folder for the finished pipeline.")],
     taxonomy: Annotated[str, typer.Option(help="Classes that the model was trained with.")] = "indoor",
     noise_scale: Annotated[float, typer.Option(help="Noise to start from where a call gives none.")] = 0.75,
 ) -> None:
     """Write the trained networks as one pipeline, in half precision; the text encoder stays in its package."""
-    drawing = model / "surface_detail"
+    drawing, decoder = model / "surface_detail", model / "guided_decoder"
     pipeline = OccScenePipeline(
         SceneAutoencoder.from_pretrained(model / "vae"),
         None,
@@ -355,6 +356,7 @@ def bundle(
         taxonomy=taxonomy,
         default_noise_scale=noise_scale,
         surface_detail=SurfaceDetail.from_pretrained(drawing) if drawing.exists() else None,
+        guided_decoder=GuidedDecoder.from_pretrained(decoder) if decoder.exists() else None,
     )
     for part, steps in BUNDLED_STEPS.items():
         if (network := getattr(pipeline, part)) is not None:

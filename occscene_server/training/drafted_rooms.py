@@ -217,8 +217,8 @@ def _buffer(seen: Tensor, objects: Tensor, depth: Tensor, turns: int) -> GBuffer
     normals = torch.zeros(FACES, 3)
     normals[range(NO_FACE), [0, 0, 1, 1, 2, 2]] = torch.tensor([-1.0, 1.0] * 3)
     normal = (normals @ quarter_turns(turns).float().T)[seen % FACES].movedim(-1, 2)
-    nothing = torch.zeros_like(depth)
-    return GBuffer(seen // FACES, objects, depth, normal, normal, nothing)
+    read = {"labels": seen // FACES, "objects": objects, "depth": depth, "normal": normal}
+    return GBuffer(**(dict.fromkeys(GBuffer.__dataclass_fields__, torch.zeros_like(depth)) | read))
 
 
 def fit_drafts(rooms: DraftedRooms, count: int = 64) -> tuple[list[float], list[float]]:
