@@ -13,7 +13,7 @@ from torch import Tensor
 
 from occscene_server.data.dataset import RenderedScene, SceneInfo, list_scenes, read_scene, split_of
 from occscene_server.geometry.cameras import CameraTensors, grid_from_camera
-from occscene_server.geometry.grids import GridTensors
+from occscene_server.geometry.grids import GridTensors, VolumeTensors
 
 
 @dataclass(frozen=True)
@@ -35,13 +35,8 @@ class SceneBatch:
     def to(self, device: str) -> SceneBatch:
         """The batch on a device."""
         return SceneBatch(
-            self.views.to(device), _grids_to(self.occupancy, device), _grids_to(self.blockout, device),
-            replace(
-                self.cameras,
-                intrinsics=self.cameras.intrinsics.to(device),
-                world_from_camera=self.cameras.world_from_camera.to(device),
-            ),
-        )  # fmt: skip
+            self.views.to(device), self.occupancy.to(device), self.blockout.to(device), self.cameras.to(device)
+        )
 
 
 class SceneSet:
@@ -83,13 +78,9 @@ class SceneSet:
         whole = self._batch
         batch = SceneBatch(
             whole.views[rows],
-            _select(whole.occupancy, rows),
-            _select(whole.blockout, rows),
-            replace(
-                whole.cameras,
-                intrinsics=whole.cameras.intrinsics[rows],
-                world_from_camera=whole.cameras.world_from_camera[rows],
-            ),
+            whole.occupancy.of_scenes(rows),
+            whole.blockout.of_scenes(rows),
+            whole.cameras.of_scenes(rows),
         )
         mirror, turns = symmetry
         return turned(mirrored(batch) if mirror else batch, turns)
@@ -109,12 +100,13 @@ def mirrored(batch: SceneBatch) -> SceneBatch:
     intrinsics = batch.cameras.intrinsics.clone()
     intrinsics[..., 0, 2] = batch.cameras.width - intrinsics[..., 0, 2]
     flip = torch.diag(torch.tensor([-1.0, 1.0, 1.0, 1.0], dtype=torch.float64))
-    pose = flip @ _centered_pose(batch) @ flip
+    volume = batch.occupancy.volume
+    pose = flip @ _centered_pose(batch.cameras, volume) @ flip
     return SceneBatch(
         batch.views.flip(3),
         _map_voxels(batch.occupancy, lambda voxels: voxels.flip(1)),
         _map_voxels(batch.blockout, lambda voxels: voxels.flip(1)),
-        replace(batch.cameras, intrinsics=intrinsics, world_from_camera=_from_centered(batch, pose)),
+        replace(batch.cameras, intrinsics=intrinsics, world_from_camera=_from_centered(volume, pose)),
     )
 
 
@@ -122,55 +114,46 @@ def turned(batch: SceneBatch, turns: int) -> SceneBatch:
     """The batch turned by `turns` quarter turns about the vertical axis through the grids' centre (square grids)."""
     if turns % 4 == 0:
         return batch
-    cosine, sine = ((1, 0), (0, 1), (-1, 0), (0, -1))[turns % 4]
-    rotation = torch.eye(4, dtype=torch.float64)
-    rotation[:2, :2] = torch.tensor([[cosine, -sine], [sine, cosine]], dtype=torch.float64)
     return SceneBatch(
         batch.views,
         _map_voxels(batch.occupancy, lambda voxels: voxels.rot90(turns, (1, 2))),
         _map_voxels(batch.blockout, lambda voxels: voxels.rot90(turns, (1, 2))),
-        replace(batch.cameras, world_from_camera=_from_centered(batch, rotation @ _centered_pose(batch))),
+        turned_cameras(batch.cameras, batch.occupancy.volume, turns),
     )
 
 
-def _half_size(batch: SceneBatch) -> Tensor:
-    return batch.occupancy.volume.size.double()[:, None] / 2  # (B, 1, 3)
+def turned_cameras(cameras: CameraTensors, volume: VolumeTensors, turns: int) -> CameraTensors:
+    """Cameras turned with what stands in `volume` by quarter turns about the vertical axis through its centre."""
+    rotation = torch.eye(4, dtype=torch.float64)
+    rotation[:3, :3] = quarter_turns(turns)
+    pose = rotation @ _centered_pose(cameras, volume)
+    return replace(cameras, world_from_camera=_from_centered(volume, pose))
 
 
-def _centered_pose(batch: SceneBatch) -> Tensor:
+def quarter_turns(turns: int) -> Tensor:
+    """The rotation (3, 3) float64 of directions along the grid's axes by quarter turns about the vertical."""
+    cosine, sine = ((1, 0), (0, 1), (-1, 0), (0, -1))[turns % 4]
+    return torch.tensor([[cosine, -sine, 0], [sine, cosine, 0], [0, 0, 1]], dtype=torch.float64)
+
+
+def _half_size(volume: VolumeTensors) -> Tensor:
+    return volume.size.double()[:, None] / 2  # (B, 1, 3)
+
+
+def _centered_pose(cameras: CameraTensors, volume: VolumeTensors) -> Tensor:
     """Camera poses in the grid's axes, origin at the grid's centre, (B, V, 4, 4)."""
-    pose = grid_from_camera(batch.cameras, batch.occupancy.volume).clone()
-    pose[..., :3, 3] -= _half_size(batch)
+    pose = grid_from_camera(cameras, volume).clone()
+    pose[..., :3, 3] -= _half_size(volume)
     return pose
 
 
-def _from_centered(batch: SceneBatch, pose: Tensor) -> Tensor:
+def _from_centered(volume: VolumeTensors, pose: Tensor) -> Tensor:
     pose = pose.clone()
-    pose[..., :3, 3] += _half_size(batch)
-    return batch.occupancy.world_from_grid[:, None] @ pose
-
-
-def _select(grids: GridTensors, rows: Tensor) -> GridTensors:
-    return GridTensors(
-        grids.labels[rows],
-        None if grids.instances is None else grids.instances[rows],
-        grids.hints[rows],
-        grids.voxel_size[rows],
-        grids.world_from_grid[rows],
-    )
+    pose[..., :3, 3] += _half_size(volume)
+    return volume.world_from_grid[:, None] @ pose
 
 
 def _map_voxels(grids: GridTensors, change: object) -> GridTensors:
     assert callable(change)
     instances = None if grids.instances is None else change(grids.instances).contiguous()
     return replace(grids, labels=change(grids.labels).contiguous(), instances=instances)
-
-
-def _grids_to(grids: GridTensors, device: str) -> GridTensors:
-    return GridTensors(
-        grids.labels.to(device),
-        None if grids.instances is None else grids.instances.to(device),
-        grids.hints.to(device),
-        grids.voxel_size.to(device),
-        grids.world_from_grid.to(device),
-    )

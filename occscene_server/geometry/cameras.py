@@ -63,6 +63,10 @@ class CameraTensors:
         """Where the tensors are."""
         return self.intrinsics.device
 
+    def to(self, device: torch.device | str) -> CameraTensors:
+        """The cameras on a device."""
+        return replace(self, intrinsics=self.intrinsics.to(device), world_from_camera=self.world_from_camera.to(device))
+
     def scaled_intrinsics(self, size: tuple[int, int]) -> Tensor:
         """The intrinsics (B, V, 3, 3) for an image of `size` = (height, width)."""
         scale = torch.tensor(

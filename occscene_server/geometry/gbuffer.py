@@ -35,6 +35,10 @@ class GBuffer:
     parts: Tensor
     shape: Tensor
 
+    def to(self, device: torch.device | str) -> GBuffer:
+        """The maps on a device."""
+        return GBuffer(*(maps.to(device) for maps in vars(self).values()))
+
     @property
     def edges(self) -> Tensor:
         """(B, V, h, w) bool: the right or the lower neighbour shows another object or class."""

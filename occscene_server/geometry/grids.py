@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -103,6 +103,20 @@ class GridTensors:
     def with_labels(self, labels: Tensor) -> GridTensors:
         """The same grids with other classes, (B, X, Y, Z) uint8."""
         return replace(self, labels=labels)
+
+    def of_scenes(self, scenes: Tensor) -> GridTensors:
+        """The grids of some scenes, by their places (S,) in the batch."""
+        return self._mapped(lambda part: part[scenes])
+
+    def to(self, device: torch.device | str) -> GridTensors:
+        """The grids on a device."""
+        return self._mapped(lambda part: part.to(device))
+
+    def _mapped(self, change: Callable[[Tensor], Tensor]) -> GridTensors:
+        return GridTensors(
+            change(self.labels), None if self.instances is None else change(self.instances),
+            change(self.hints), change(self.voxel_size), change(self.world_from_grid),
+        )  # fmt: skip
 
     def occupied(self) -> Tensor:
         """Whether a voxel stops a ray, (B, X, Y, Z) bool: unknown counts as empty."""

@@ -48,6 +48,10 @@ class Guidance:
         """The maps of one scene, still a batch."""
         return Guidance(*(maps[index : index + 1] for maps in vars(self).values()))
 
+    def of_scenes(self, scenes: Tensor) -> Guidance:
+        """The maps of some scenes, by their places (S,) in the batch."""
+        return Guidance(*(maps[scenes] for maps in vars(self).values()))
+
     @property
     def face(self) -> Tensor:
         """(B, V, h, w) int64 number of the normal of the face seen; 0 too where nothing is seen."""
@@ -106,7 +110,7 @@ def guidance_of(buffer: GBuffer, grid: GridTensors, cameras: CameraTensors, clas
 
     channels = origins.new_zeros(batch, views, guidance_channels(classes), height, width)
     channels.scatter_(2, buffer.labels[:, :, None], 1)
-    face = _nearest_face(buffer.normal, seen)
+    face = nearest_face(buffer.normal, seen)
     # A ray that hits nothing has no face: its mark falls on the channel after the normals and is overwritten.
     channels.scatter_(2, classes + face[:, :, None], 1)
     rest = channels[:, :, classes + NO_FACE :]
@@ -118,7 +122,7 @@ def guidance_of(buffer: GBuffer, grid: GridTensors, cameras: CameraTensors, clas
     return Guidance(channels, points, _box_projection(points, face), buffer.labels, buffer.objects, buffer.depth)
 
 
-def _nearest_face(normal: Tensor, seen: Tensor) -> Tensor:
+def nearest_face(normal: Tensor, seen: Tensor) -> Tensor:
     """The number (B, V, h, w) of the axis and direction that normals (B, V, 3, h, w) are nearest to."""
     axis = normal.abs().argmax(2, keepdim=True)
     return torch.where(seen, (2 * axis + (normal.gather(2, axis) > 0))[:, :, 0], NO_FACE)

@@ -2,8 +2,9 @@
 
 Dual alignment and rendered guidance are computed once for a scene (`encode_condition`), the prompt's words are painted
 on them, and together with a first guess of the views (`guess`) they enter as extra input channels of the UNet's first
-convolution. The trunk stays diffusers' own: `compact` trains a small one from scratch, `sd` takes a Stable Diffusion
-checkpoint's as it is (see `models/stable_diffusion.py`).
+convolution. Beside a guided decoder the guess is the encoded draft, which has exact shapes and the words of each
+object: such a denoiser has neither a guess of its own nor painted words. The trunk stays diffusers' own: `compact`
+trains a small one from scratch, `sd` takes a Stable Diffusion checkpoint's as it is (see `models/stable_diffusion.py`).
 """
 
 from __future__ import annotations
@@ -21,7 +22,8 @@ from torch import Tensor, nn
 
 from occscene_server.geometry.cameras import CameraTensors
 from occscene_server.geometry.grids import GridTensors
-from occscene_server.geometry.guidance import Guidance, guidance_channels, render_guidance
+from occscene_server.geometry.guidance import Guidance, render_guidance
+from occscene_server.geometry.guidance import guidance_channels as guidance_maps
 from occscene_server.geometry.mesh_gbuffer import RayScene
 from occscene_server.models.dual_alignment import MambaDualAlignment
 from occscene_server.models.first_guess import FirstGuess
@@ -37,6 +39,9 @@ POSITION_OCTAVES = 6
 
 GUESS_VARIANCE = 0.7
 """Of latents about their first guess; theirs alone is 1."""
+
+HINT_CHANNELS = 4
+"""The last channels of guidance, which a denoiser that is given drafts does without: they are drawn in the hints."""
 
 
 @dataclass(frozen=True)
@@ -60,20 +65,24 @@ class Condition:
         """Conditions of several batches as one batch's."""
         return cls(*(torch.cat([getattr(one, field.name) for one in conditions]) for field in fields(cls)))
 
+    def repeated(self, count: int) -> Condition:
+        """Each scene's `count` times, one after the other."""
+        return Condition(*(getattr(self, field.name).repeat_interleave(count, 0) for field in fields(self)))
+
 
 class GuidanceEncoder(nn.Module):
     """Guidance maps, drawn finer than the latents, to features at the latents' size.
 
     Args:
-        classes: of the taxonomy, empty included.
+        inputs: channels of the maps.
         channels: of the features.
         zero_init: the features are zero until trained, for a trunk that is already trained; else they are normalised.
     """
 
-    def __init__(self, classes: int, channels: int, zero_init: bool = False) -> None:
+    def __init__(self, inputs: int, channels: int, zero_init: bool = False) -> None:
         super().__init__()
         self.fold = nn.PixelUnshuffle(GUIDANCE_CELLS)
-        inputs = guidance_channels(classes) * GUIDANCE_CELLS**2 + 6 * POSITION_OCTAVES
+        inputs = inputs * GUIDANCE_CELLS**2 + 6 * POSITION_OCTAVES
         self.layers = nn.Sequential(
             nn.Conv2d(inputs, 2 * channels, 1),
             nn.SiLU(),
@@ -103,7 +112,11 @@ class OccSceneDenoiser(ModelMixin, ConfigMixin):
         layers_per_block: residual blocks at each width.
         text_dim: width of the text's token states.
         alignment_channels, guidance_channels: what dual alignment and guidance add to the UNet's input.
-        guess_widths: of the first guess at h, h/2, h/4; only a compact model that predicts flow has one.
+        guess_widths: of a first guess of its own at h, h/2, h/4, which only a compact model that predicts flow has;
+            empty for one that is given drafts. The bundled weights are from before drafts: when others take their
+            place, `FirstGuess`, `WordPainting` and this switch go.
+        draft_gains: for each latent channel the factor that brings an encoded draft nearest to the latents; empty is 1.
+        draft_variances: for each latent channel the latents' variance about that; empty is `GUESS_VARIANCE`.
         attention_levels: how many of the coarsest widths attend, to the text and to all views.
         prediction_type: what is predicted, in diffusers' words: "flow_prediction" (noise - latents), "epsilon" or
             "v_prediction". The scheduler must be of the same type.
@@ -125,18 +138,22 @@ class OccSceneDenoiser(ModelMixin, ConfigMixin):
         attention_levels: int = 1,
         prediction_type: str = "flow_prediction",
         trunk: Mapping[str, Any] | None = None,
+        draft_gains: Sequence[float] = (),
+        draft_variances: Sequence[float] = (),
     ) -> None:
         super().__init__()
         told_channels = alignment_channels + guidance_channels
+        guesses = trunk is None and prediction_type == "flow_prediction"
+        self.takes_draft = guesses and not guess_widths
         self.first_guess = (
             FirstGuess(classes, latent_channels, text_dim, GUIDANCE_CELLS, guess_widths)
-            if trunk is None and prediction_type == "flow_prediction"
+            if guesses and guess_widths
             else None
         )
         if trunk is None:
             plain_levels = len(block_out_channels) - attention_levels
             self.unet = UNet2DConditionModel(
-                in_channels=latent_channels + told_channels + (0 if self.first_guess is None else latent_channels),
+                in_channels=latent_channels + told_channels + (latent_channels if guesses else 0),
                 out_channels=latent_channels,
                 down_block_types=("DownBlock2D",) * plain_levels + ("CrossAttnDownBlock2D",) * attention_levels,
                 up_block_types=("CrossAttnUpBlock2D",) * attention_levels + ("UpBlock2D",) * plain_levels,
@@ -154,8 +171,9 @@ class OccSceneDenoiser(ModelMixin, ConfigMixin):
             extend_trunk(self.unet, told_channels)
         install_fast_group_norm(self.unet)
         trained = trunk is not None
-        self.guidance = GuidanceEncoder(classes, guidance_channels, zero_init=trained)
-        self.painting = WordPainting(classes, text_dim, told_channels)
+        maps = guidance_maps(classes) - (HINT_CHANNELS if self.takes_draft else 0)
+        self.guidance = GuidanceEncoder(maps, guidance_channels, zero_init=trained)
+        self.painting = None if self.takes_draft else WordPainting(classes, text_dim, told_channels)
         self.alignment = MambaDualAlignment(num_classes=classes, out_channels=alignment_channels, zero_init=trained)
 
     @property
@@ -208,11 +226,17 @@ class OccSceneDenoiser(ModelMixin, ConfigMixin):
         fine = (size[0] * GUIDANCE_CELLS, size[1] * GUIDANCE_CELLS)
         with torch.no_grad():
             drawn = render_guidance(grid, cameras, fine, self.config.classes, shapes)
-        batch, views = drawn.channels.shape[:2]
+        return self.encode_guidance(drawn)
+
+    def encode_guidance(self, drawn: Guidance) -> Condition:
+        """The same of maps that were drawn before, `GUIDANCE_CELLS` times as fine as the latents."""
+        batch, views, _, height, width = drawn.channels.shape
         positions = F.avg_pool2d(drawn.points.flatten(0, 1), GUIDANCE_CELLS)  # (B * V, 3, h, w)
         seen = F.avg_pool2d(drawn.channels[:, :, : self.config.classes].flatten(0, 1), GUIDANCE_CELLS)
-        guided = self.guidance(drawn.channels.flatten(0, 1), positions)
+        maps = drawn.channels[:, :, :-HINT_CHANNELS] if self.takes_draft else drawn.channels
+        guided = self.guidance(maps.flatten(0, 1), positions)
         features, positions, seen = (part.unflatten(0, (batch, views)) for part in (guided, positions, seen))
+        size = (height // GUIDANCE_CELLS, width // GUIDANCE_CELLS)
         return Condition(features, positions, seen, self._sight(drawn, size))
 
     def _sight(self, drawn: Guidance, size: tuple[int, int]) -> Tensor:
@@ -234,7 +258,13 @@ class OccSceneDenoiser(ModelMixin, ConfigMixin):
 
     @apply_forward_hook
     def guess(self, condition: Condition, text: Tensor, text_mask: Tensor) -> Tensor | None:
-        """The first guess of the latents (B, V, channel, h, w), 0 where nothing is known; None if there is none."""
+        """The first guess of the latents (B, V, channel, h, w), 0 where nothing is known; None if there is none.
+
+        Where drafts are given, that is what is known without one: nothing.
+        """
+        if self.takes_draft:
+            batch, views, _, height, width = condition.features.shape
+            return condition.features.new_zeros(batch, views, self.config.latent_channels, height, width).float()
         if self.first_guess is None:
             return None
         guess: Tensor = self.first_guess(condition.sight, condition.seen, text, text_mask)
@@ -271,7 +301,7 @@ class OccSceneDenoiser(ModelMixin, ConfigMixin):
             text: (B, T, text_dim) token states.
             text_mask: (B, T), True where there is a token.
             condition: of `encode_condition`.
-            guess: of `guess`, if it was made before.
+            guess: of `guess`, if it was made before; or the encoded draft, zeros for scenes without one.
 
         Returns:
             (B, V, channel, h, w).
@@ -285,7 +315,9 @@ class OccSceneDenoiser(ModelMixin, ConfigMixin):
         if self.config.trunk is None:
             weights = text_mask[..., None].to(text.dtype)
             pooled = each_view((text * weights).sum(1) / weights.sum(1).clamp_min(1.0))  # (B * V, text_dim)
-        told = condition.features + self.painting(text, text_mask, condition.seen).to(condition.features.dtype)
+        told = condition.features
+        if self.painting is not None:
+            told = told + self.painting(text, text_mask, condition.seen).to(told.dtype)
         if guess is None:
             guess = self.guess(condition, text, text_mask)
         given = [latents, told] if guess is None else [latents, told, guess]
@@ -299,21 +331,35 @@ class OccSceneDenoiser(ModelMixin, ConfigMixin):
             class_labels=pooled,
             cross_attention_kwargs={"positions": condition.positions},
         ).sample.unflatten(0, (batch, views))
-        return prediction if guess is None else prediction + guessed_velocity(latents, timestep / 1000, guess)
+        if guess is None:
+            return prediction
+        return prediction + guessed_velocity(latents, timestep / 1000, *self._expected(guess))
+
+    def _expected(self, guess: Tensor) -> tuple[Tensor, Tensor]:
+        """The latents that a guess lets expect, and their variance about it (B, 1, channel, 1, 1)."""
+        if not self.takes_draft:
+            return guess, guess.new_full((1, 1, 1, 1, 1), GUESS_VARIANCE)
+        gains, variances = (
+            guess.new_tensor(list(values) or [usual] * guess.shape[2])[:, None, None]
+            for values, usual in ((self.config.draft_gains, 1.0), (self.config.draft_variances, GUESS_VARIANCE))
+        )
+        known = guess.flatten(1).any(1)[:, None, None, None, None]
+        return gains * guess, torch.where(known, variances, 1.0)
 
 
-def guessed_velocity(noisy: Tensor, level: Tensor, guess: Tensor) -> Tensor:
+def guessed_velocity(noisy: Tensor, level: Tensor, guess: Tensor, variance: Tensor) -> Tensor:
     """The best linear estimate of the velocity, which leaves the UNet what is not linear.
 
-    Where the latents are the guess plus something of variance `GUESS_VARIANCE`, x_t - (1 - t) guess tells of noise and
-    latents in proportion to their variances (as the skip connection of Karras et al. 2022, arXiv 2206.00364).
+    Where the latents are the guess plus something of a variance, x_t - (1 - t) guess tells of noise and latents in
+    proportion to their variances (as the skip connection of Karras et al. 2022, arXiv 2206.00364).
 
     Args:
         noisy: (B, V, channel, h, w).
         level: (B,) in [0, 1].
         guess: like `noisy`.
+        variance: of the latents about the guess, spread like `noisy`.
     """
     t = level[:, None, None, None, None]
     rest = noisy - (1 - t) * guess
-    share = (t - (1 - t) * GUESS_VARIANCE) / ((1 - t) ** 2 * GUESS_VARIANCE + t**2)
+    share = (t - (1 - t) * variance) / ((1 - t) ** 2 * variance + t**2)
     return share * rest - guess

@@ -14,8 +14,10 @@ from occscene.grid import SemanticGrid
 from occscene.mesh import TriangleMesh
 from torch import Tensor
 
+from occscene_server.geometry.guidance import render_guidance
 from occscene_server.geometry.scene_gbuffer import scene_gbuffer
-from occscene_server.models.denoiser import OccSceneDenoiser
+from occscene_server.geometry.view_noise import surface_fixed_noise
+from occscene_server.models.denoiser import GUIDANCE_CELLS, OccSceneDenoiser
 from occscene_server.models.guided_decoder import PIXEL_MULTIPLE, GuidedDecoder
 from occscene_server.models.perception import OccupancyPerception
 from occscene_server.pipelines.guided_decoding import decode_guided, scene_words, told_objects
@@ -50,6 +52,7 @@ class GuidedViewsMixin:
 
     if TYPE_CHECKING:
         guided_decoder: GuidedDecoder | None
+        vae: Any
         denoiser: OccSceneDenoiser
         perception: OccupancyPerception
         text_encoder: Any
@@ -110,6 +113,34 @@ class GuidedViewsMixin:
         return OccSceneOutput(
             images=finished[0] if isinstance(prompt, str) else stacked(finished), grids=inputs.finer or inputs.grids
         )
+
+    def encode_draft(self, scene: PlacedScenes, prompts: Sequence[str], seed: int) -> Tensor | None:
+        """The latents (B, V, channels, h, w) of drafts as the sensor sees them; None if the denoiser is given none."""
+        if not (self.denoiser.takes_draft and scene.has_blockout):
+            return None
+        size = (scene.cameras.height, scene.cameras.width)
+        views = self.draw_views(scene, prompts, seed, size).flatten(0, 1)
+        posterior = self.vae.encode(views.contiguous(memory_format=torch.channels_last)).latent_dist
+        latents: Tensor = self.vae.normalize(posterior.mode().float())
+        return latents.unflatten(0, (len(prompts), -1))
+
+    def surface_seeds(self, generator: torch.Generator | list[torch.Generator], scenes: int) -> Tensor | None:
+        """(B,) of noise that lies on surfaces; None if the denoiser was trained with none."""
+        if not self.denoiser.takes_draft:
+            return None
+        if isinstance(generator, list):
+            return torch.cat([torch.randint(_SEEDS, (1,), generator=one, device=one.device).cpu() for one in generator])
+        return torch.randint(_SEEDS, (scenes,), generator=generator, device=generator.device).cpu()
+
+    def surface_noise(
+        self, scene: PlacedScenes, size: tuple[int, int], seeds: Tensor, plain: Tensor, scale: float
+    ) -> Tensor:
+        """Noise of deviation `scale` like `plain`, on what blockouts show; without blockouts `plain` as it is."""
+        if not scene.has_blockout:
+            return plain
+        fine = (size[0] * GUIDANCE_CELLS, size[1] * GUIDANCE_CELLS)
+        seen = render_guidance(scene.shown, scene.cameras, fine, self.perception.classes, scene.shapes)
+        return scale * surface_fixed_noise(seen, scene.cameras, seeds.to(plain.device), plain.shape[2], GUIDANCE_CELLS)
 
     def draw_views(
         self,

@@ -153,6 +153,8 @@ class OccScenePipeline(GuidedViewsMixin, PerceptionMixin, DiffusionPipeline):
             known = ", ".join(self._callback_tensor_inputs)
             raise ValueError(f"callback_on_step_end_tensor_inputs has {unknown}; it may have {known}")
         check_scheduler(self.scheduler, self.denoiser.config.prediction_type)
+        if self.denoiser.takes_draft and self.guided_decoder is None:
+            raise ValueError("this denoiser is given drafts, but the pipeline has no guided_decoder; load it with one")
 
     @torch.no_grad()
     def __call__(
@@ -244,6 +246,7 @@ class OccScenePipeline(GuidedViewsMixin, PerceptionMixin, DiffusionPipeline):
         if generator is None:
             generator = [torch.Generator("cpu").manual_seed(seed + index) for index in range(len(prompts))]
         noise = noise_scale * randn_tensor(shape, generator, device) if latents is None else latents
+        hung = self.surface_seeds(generator, len(prompts)) if latents is None else None
         if self.denoiser.config.prediction_type != FLOW:
             noise = noise * self.scheduler.init_noise_sigma
         latents = noise
@@ -258,17 +261,18 @@ class OccScenePipeline(GuidedViewsMixin, PerceptionMixin, DiffusionPipeline):
             def gather_passes(guess: Tensor | None = None) -> GuidancePasses:
                 condition = self.encode_condition(scene, occupancy, size, guidance)
                 scales = text_guidance_scale, occupancy_guidance_scale
-                return GuidancePasses.gather(self.denoiser, text, text_mask, condition, absent, *scales, guess)
+                return GuidancePasses.gather(self.denoiser, text, text_mask, condition, absent, *scales, guess, draft)
 
             # 4. Denoise, and perceive what is there so far
             perceive_after = {round(share * steps) - 1 for share in PERCEIVE_AT}
             for done in range(0, rounds * steps, steps):
                 if done:  # a draft, perceived
                     scene = scene.with_blockout(self.perceive(self.decode_latents(latents), scene))
-                    latents = noise
                     self.scheduler.set_timesteps(num_inference_steps, device=device)
                 occupancy = scene.shown.labels if scene.has_blockout else None
                 carved, guidance = self.draw_carved_guidance(scene, *words, size)
+                draft = self.encode_draft(scene, prompts, seed)
+                latents = noise if hung is None else self.surface_noise(scene, size, hung, noise, noise_scale)
                 passes = gather_passes()
                 for index, timestep in enumerate(self.progress_bar(self.scheduler.timesteps)):
                     shown, time = model_input(self.scheduler, latents, index)
@@ -285,6 +289,7 @@ class OccScenePipeline(GuidedViewsMixin, PerceptionMixin, DiffusionPipeline):
                         if moved is not None:
                             carved = moved
                             guidance = self.denoiser.draw_guidance(moved.shown, scene.cameras, size, scene.shapes)
+                            draft = self.encode_draft(scene, prompts, seed)
                         passes = gather_passes(passes.guess if scene.has_blockout and moved is None else None)
                     if callback_on_step_end is not None:
                         offered = {"latents": latents, "denoised": denoised, "occupancy": occupancy}

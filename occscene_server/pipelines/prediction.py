@@ -125,6 +125,7 @@ class GuidancePasses:
         text_scale: float,
         occupancy_scale: float,
         guess: Tensor | None = None,
+        draft: Tensor | None = None,
     ) -> GuidancePasses:
         """Chooses the passes that the scales ask for, and guesses for each.
 
@@ -135,12 +136,15 @@ class GuidancePasses:
             absent: the condition without occupancy.
             text_scale, occupancy_scale: of guidance.
             guess: of the same passes, if it is known from before and the guidance is the same.
+            draft: (B, ...) encoded, the guess of all passes that know the occupancy; None if the denoiser guesses.
         """
         prompt, negative = zip(text.chunk(2), text_mask.chunk(2), strict=True)
         words = [prompt] if text_scale == 1.0 else [prompt, negative]
         conditions = Condition.cat([absent if condition is None else condition] * len(words))
         if condition is None:
             occupancy_scale = 1.0
+        if draft is not None and condition is not None:
+            guess = torch.cat([draft] * len(words))
         if guess is None:
             guess = denoiser.guess(conditions, *(torch.cat(parts) for parts in zip(*words, strict=True)))
         if occupancy_scale != 1.0:

@@ -81,8 +81,8 @@ class PerceptionMixin:
         if not scene.has_blockout:
             return scene, None
         guidance = self.denoiser.draw_guidance(scene.shown, scene.cameras, size, scene.shapes)
-        if scene.is_exact:
-            return scene, guidance  # parts stand where carving would guess them
+        if scene.is_exact or self.denoiser.takes_draft:
+            return scene, guidance  # parts stand where carving would guess them, in voxels too
         guess = self.denoiser.guess(guidance, text, text_mask)
         if guess is None:
             return scene, guidance

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import json
-import math
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated
 
@@ -11,7 +10,7 @@ import numpy as np
 import torch
 import typer
 from occscene.taxonomy import TAXONOMIES
-from torch import Tensor, nn
+from torch import Tensor
 
 from occscene_server.data.scenes import SceneSet
 from occscene_server.models.autoencoder import SceneAutoencoder
@@ -21,12 +20,14 @@ from occscene_server.models.precision import fast_autocast
 from occscene_server.models.surface_detail import SurfaceDetail
 from occscene_server.models.text import load_minilm
 from occscene_server.pipelines.occscene import OccScenePipeline
-from occscene_server.pipelines.prediction import flow_scheduler
 from occscene_server.terminal import say
+from occscene_server.training import decoder_stage, draft_stage
 from occscene_server.training.autoencoder_stage import reconstruction_scores, train_autoencoder
-from occscene_server.training.decoder_stage import decoder, decoder_adversarial
-from occscene_server.training.denoiser_stage import LatentScenes, denoiser_loss, validation_loss
+from occscene_server.training.bundle import bundle
+from occscene_server.training.denoiser_stage import LatentScenes, TrainingScenes, denoiser_loss, validation_loss
 from occscene_server.training.detail_stage import DetailScene, detail_loss, detail_scenes, explained_detail
+from occscene_server.training.draft_stage import drafted_rooms
+from occscene_server.training.drafted_rooms import fit_drafts
 from occscene_server.training.generated_views import generate_views
 from occscene_server.training.guess_stage import explained_variance, guess_loss
 from occscene_server.training.joint_stage import JointModel, joint_loss
@@ -45,9 +46,11 @@ from occscene_server.training.stable_diffusion_cli import sd
 train_app = typer.Typer(help="Train the model on rendered scenes.", no_args_is_help=True)
 train_app.command()(layout)
 train_app.command()(parts)
-train_app.command()(decoder)
-train_app.command()(decoder_adversarial)
+train_app.command()(decoder_stage.decoder)
+train_app.command()(decoder_stage.decoder_adversarial)
+train_app.command()(draft_stage.drafts)
 train_app.command()(sd)
+train_app.command()(bundle)
 
 DataOption = Annotated[Path, typer.Option(help="Folder that `occscene-server studio render` filled.")]
 OutputOption = Annotated[Path, typer.Option(help="Folder for the checkpoint, the log and the weights.")]
@@ -55,10 +58,10 @@ DeviceOption = Annotated[str, typer.Option(help="cpu or cuda.")]
 SeedOption = Annotated[int, typer.Option(help="Decides the weights at the start and what every step sees.")]
 STEPS_HELP = "Optimiser steps in all, those before a resume included."
 InitialOption = Annotated[Path | None, typer.Option(help="Start from these weights instead of random ones.")]
+DraftsOption = Annotated[
+    Path | None, typer.Option(help="Folder of `occscene-server train drafts`; by default it is made in OUTPUT.")
+]
 MaxMinutesOption = Annotated[float | None, typer.Option(help="Stop with a checkpoint after this time.")]
-BUNDLED_STEPS = {"denoiser": 32, "perception": 8, "surface_detail": 32}
-"""A bundled matrix holds whole multiples of its spread by this: so the denoiser packs to 3/4 and moves views by 47 dB,
-perception to 1/2 and loses no mIoU."""
 
 
 @train_app.command()
@@ -109,7 +112,7 @@ def guess(
     autoencoder = SceneAutoencoder.from_pretrained(vae).to(device)
     scenes, held_out = (_latent_scenes(data, split, autoencoder, device) for split in ("train", "validation"))
     torch.manual_seed(seed)
-    model = _denoiser(initial, autoencoder, scenes, widths, attention_levels)
+    model = _denoiser(initial, autoencoder, _classes(scenes.scenes), widths, attention_levels)
     model.to(device, memory_format=torch.channels_last).requires_grad_(False)
     if model.first_guess is None:
         raise typer.BadParameter(
@@ -146,6 +149,11 @@ def denoiser(
     learning_rate: Annotated[float, typer.Option(help="After the warm-up.")] = 1e-3,
     ema_decay: Annotated[float, typer.Option(help="Of the averaged weights.")] = 0.9985,
     initial: InitialOption = None,
+    decoder: Annotated[
+        Path | None, typer.Option(help="A guided decoder, whose drafts the denoiser is given; without it, it guesses.")
+    ] = None,
+    drafts: DraftsOption = None,
+    levels: Annotated[int, typer.Option(min=1, help="Noise levels of each scene in a step, with --decoder.")] = 2,
     widths: Annotated[str, typer.Option(help="Of the UNet's levels, finest first.")] = "64,128,192",
     attention_levels: Annotated[int, typer.Option(min=1, help="How many of the coarsest levels attend.")] = 1,
     view_side: Annotated[int | None, typer.Option(help="Shrink views to so many pixels; a quick start.")] = None,
@@ -155,11 +163,21 @@ def denoiser(
 ) -> None:
     """Train the denoiser and dual alignment on the autoencoder's latents."""
     autoencoder = SceneAutoencoder.from_pretrained(vae).to(device)
-    scenes, held_out = (
-        _latent_scenes(data, split, autoencoder, device, view_side) for split in ("train", "validation")
-    )
+    scenes: TrainingScenes
+    held_out: TrainingScenes
+    fit: tuple[Sequence[float], Sequence[float]] | None = None
+    if decoder is None:
+        known = _latent_scenes(data, "train", autoencoder, device, view_side)
+        scenes, held_out = known, _latent_scenes(data, "validation", autoencoder, device, view_side)
+        classes = _classes(known.scenes)
+    else:
+        rooms, held_out = drafted_rooms(data, drafts or output / "drafts", autoencoder, decoder, levels, device)
+        scenes, fit, classes = rooms, fit_drafts(rooms), rooms.classes
     torch.manual_seed(seed)
-    model = _denoiser(initial, autoencoder, scenes, widths, attention_levels)
+    model = _denoiser(initial, autoencoder, classes, widths, attention_levels, fit)
+    if model.takes_draft != (decoder is not None):
+        needs = "needs drafts; give --decoder" if model.takes_draft else "guesses by itself; leave --decoder out"
+        raise typer.BadParameter(f"{initial} {needs}", param_hint="--initial")
     model.to(device, memory_format=torch.channels_last)
     if model.first_guess is not None:
         model.first_guess.requires_grad_(False)  # else it would guess what it knows by heart
@@ -184,25 +202,31 @@ def denoiser(
 def joint(
     data: DataOption,
     output: OutputOption,
-    model: Annotated[Path, typer.Option(help="Folder with vae, denoiser and perception to start from.")],
+    model: Annotated[Path, typer.Option(help="Folder with vae, denoiser and perception; with drafts, guided_decoder.")],
     steps: Annotated[int, typer.Option(min=1, help=STEPS_HELP)] = 2000,
     batch: Annotated[int, typer.Option(min=1, help="Scenes a step.")] = 2,
     learning_rate: Annotated[float, typer.Option(help="After the warm-up.")] = 1e-4,
     freeze_perception: Annotated[bool, typer.Option(help="Let it teach without learning.")] = False,
+    drafts: DraftsOption = None,
     max_minutes: MaxMinutesOption = None,
     device: DeviceOption = "cpu",
     seed: SeedOption = 0,
 ) -> None:
     """Train denoiser and perception together, each on what the other makes."""
     autoencoder = SceneAutoencoder.from_pretrained(model / "vae").to(device)
-    scenes = _latent_scenes(data, "train", autoencoder, device)
     networks = JointModel(
         OccSceneDenoiser.from_pretrained(model / "denoiser"),
         OccupancyPerception.from_pretrained(model / "perception").requires_grad_(not freeze_perception),
         autoencoder,
     ).to(device)
     networks.denoiser.to(memory_format=torch.channels_last)
-    weights = balance(scenes.scenes, _classes(scenes.scenes)).to(device)
+    rooms = SceneSet(data, "train")
+    scenes: TrainingScenes = (
+        drafted_rooms(data, drafts or output / "drafts", autoencoder, model / "guided_decoder", 1, device)[0]
+        if networks.denoiser.takes_draft
+        else LatentScenes(rooms, autoencoder, *load_minilm(), device)
+    )
+    weights = balance(rooms, _classes(rooms)).to(device)
 
     def loss_of_step(step: int) -> tuple[Tensor, dict[str, float]]:
         rng = np.random.default_rng((seed, step))
@@ -308,59 +332,26 @@ def detail(
     _report(finished, output / "surface_detail", explained_detail(network, held_out))
 
 
-@train_app.command()
-def bundle(
-    model: Annotated[Path, typer.Option(help="Folder with vae, denoiser, perception and perhaps surface_detail.")],
-    output: Annotated[Path, typer.Option(help="Folder for the finished pipeline.")],
-    taxonomy: Annotated[str, typer.Option(help="Classes that the model was trained with.")] = "indoor",
-    noise_scale: Annotated[float, typer.Option(help="Noise to start from where a call gives none.")] = 0.75,
-) -> None:
-    """Write the trained networks as one pipeline, in half precision; the text encoder stays in its package."""
-    drawing = model / "surface_detail"
-    pipeline = OccScenePipeline(
-        SceneAutoencoder.from_pretrained(model / "vae"),
-        None,
-        None,
-        OccSceneDenoiser.from_pretrained(model / "denoiser"),
-        OccupancyPerception.from_pretrained(model / "perception"),
-        flow_scheduler(),
-        taxonomy=taxonomy,
-        default_noise_scale=noise_scale,
-        surface_detail=SurfaceDetail.from_pretrained(drawing) if drawing.exists() else None,
-    )
-    for part, steps in BUNDLED_STEPS.items():
-        if (network := getattr(pipeline, part)) is not None:
-            _round_weights(network, steps)
-    pipeline.to(torch.float16).save_pretrained(output)
-    for path in output.glob("*/config.json"):  # diffusers notes where the parts lay; that is this machine's alone
-        facts = json.loads(path.read_text(encoding="utf-8"))
-        facts.pop("_name_or_path", None)
-        path.write_text(json.dumps(facts, indent=2) + "\n", encoding="utf-8")
-    size = sum(path.stat().st_size for path in output.rglob("*.safetensors"))
-    say(f"{size / 1e6:.1f} MB of weights in {output}")
-
-
-@torch.no_grad()
-def _round_weights(network: nn.Module, steps: int) -> None:
-    """Round each matrix to multiples of a power of two near 1/`steps` of its standard deviation."""
-    for parameter in network.parameters():
-        if parameter.ndim > 1 and (spread := float(parameter.std())) > 0:
-            step = 2.0 ** round(math.log2(spread / steps))
-            parameter.copy_((parameter / step).round() * step)
-
-
 def _denoiser(
-    initial: Path | None, vae: SceneAutoencoder, scenes: LatentScenes, widths: str, attention_levels: int
+    initial: Path | None,
+    vae: SceneAutoencoder,
+    classes: int,
+    widths: str,
+    attention_levels: int,
+    fit: tuple[Sequence[float], Sequence[float]] | None = None,
 ) -> OccSceneDenoiser:
-    """The denoiser of a folder, or a new one for the latents and classes of some scenes."""
+    """The denoiser of a folder, or a new one; with the fit of drafts one that is given them."""
     if initial is not None:
         return OccSceneDenoiser.from_pretrained(initial)
+    sizes = tuple(int(width) for width in widths.split(","))
+    channels = vae.config.latent_channels
+    if fit is None:
+        return OccSceneDenoiser(channels, classes, sizes, attention_levels=attention_levels)
+    gains, variances = fit
     return OccSceneDenoiser(
-        vae.config.latent_channels,
-        _classes(scenes.scenes),
-        tuple(int(width) for width in widths.split(",")),
-        attention_levels=attention_levels,
-    )
+        channels, classes, sizes, attention_levels=attention_levels,
+        guess_widths=(), draft_gains=gains, draft_variances=variances,
+    )  # fmt: skip
 
 
 def _latent_scenes(

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from typing import Protocol
 
 import numpy as np
 import torch
@@ -13,6 +14,7 @@ from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 from occscene_server.data.prompts import VARIANTS, prompt_variants
 from occscene_server.data.scenes import SceneBatch, SceneSet
+from occscene_server.geometry.cameras import CameraTensors
 from occscene_server.geometry.grids import GridTensors
 from occscene_server.models.autoencoder import SceneAutoencoder
 from occscene_server.models.denoiser import Condition, OccSceneDenoiser
@@ -76,6 +78,26 @@ class LatentScenes:
     def __len__(self) -> int:
         return len(self.scenes)
 
+    def corrupted(self, model: OccSceneDenoiser, indices: Sequence[int], rng: np.random.Generator) -> CorruptedBatch:
+        """Draws scenes, noise and condition."""
+        return corrupted_batch(model, self, indices, rng)
+
+
+class TrainingScenes(Protocol):
+    """Scenes that a denoiser learns from, those in memory or drafted ones.
+
+    Args:
+        channel_weights: (C,) how much an error in each latent channel counts.
+    """
+
+    channel_weights: Tensor
+
+    def __len__(self) -> int: ...
+
+    def corrupted(self, model: OccSceneDenoiser, indices: Sequence[int], rng: np.random.Generator) -> CorruptedBatch:
+        """Draws scenes, noise and condition, all at random from `rng`."""
+        ...
+
 
 @torch.no_grad()
 def latents_of_views(vae: SceneAutoencoder, views: Tensor, view_side: int | None = None) -> Tensor:
@@ -113,15 +135,15 @@ def channel_weights(vae: SceneAutoencoder, views: Tensor, probe: float = 0.3) ->
 
 
 def denoiser_loss(
-    model: OccSceneDenoiser, data: LatentScenes, indices: Sequence[int], rng: np.random.Generator
+    model: OccSceneDenoiser, data: TrainingScenes, indices: Sequence[int], rng: np.random.Generator
 ) -> tuple[Tensor, dict[str, float]]:
     """The flow-matching loss on some scenes, everything random drawn from `rng`.
 
     x_t = (1 - t) x_0 + t noise, the target is noise - x_0, and t follows a logit-normal stratified over the batch
     (Esser et al. 2024, "Scaling rectified flow transformers", section 3.1).
     """
-    sample = corrupted_batch(model, data, indices, rng)
-    velocity = model(sample.noisy, sample.level * 1000, sample.text, sample.text_mask, sample.condition)
+    sample = data.corrupted(model, indices, rng)
+    velocity = model(sample.noisy, sample.level * 1000, sample.text, sample.text_mask, sample.condition, sample.guess)
     return velocity_loss(velocity, sample.velocity, data.channel_weights), {}
 
 
@@ -149,7 +171,10 @@ class CorruptedBatch:
         level: (B,) noise levels in (0, 1).
         text, text_mask: (B, T, D) and (B, T).
         condition: of the occupancy.
-        batch: the scenes.
+        guess: (B, V, C, h, w) the encoded drafts, zeros where there is none; None if the denoiser guesses.
+        cameras: of the views.
+        blockout, occupancy: the artist's grids, and the true ones.
+        perceived: labels (B, X, Y, Z) that take the true ones' place, to the condition that they give.
     """
 
     noisy: Tensor
@@ -158,7 +183,11 @@ class CorruptedBatch:
     text: Tensor
     text_mask: Tensor
     condition: Condition
-    batch: SceneBatch
+    guess: Tensor | None
+    cameras: CameraTensors
+    blockout: GridTensors
+    occupancy: GridTensors
+    perceived: Callable[[Tensor], Condition]
 
 
 @dataclass(frozen=True)
@@ -209,7 +238,16 @@ def corrupted_batch(
     blend = level[:, None, None, None, None]
     condition = random_condition(model, drawn.batch, drawn.size, rng)
     noisy = (1 - blend) * latents + blend * noise
-    return CorruptedBatch(noisy, noise - latents, level, drawn.text, drawn.text_mask, condition, drawn.batch)
+    batch = drawn.batch
+
+    def perceived(labels: Tensor) -> Condition:
+        seen = replace(batch, occupancy=batch.occupancy.with_labels(labels.to(torch.uint8)))
+        return random_condition(model, seen, drawn.size, rng)
+
+    return CorruptedBatch(
+        noisy, noise - latents, level, drawn.text, drawn.text_mask, condition, None,
+        batch.cameras, batch.blockout, batch.occupancy, perceived,
+    )  # fmt: skip
 
 
 def noise_levels(count: int, rng: np.random.Generator, mean: float = 0.8, deviation: float = 1.3) -> Tensor:
@@ -257,7 +295,7 @@ def drop_hints(hints: Tensor, rng: np.random.Generator) -> Tensor:
 
 
 @torch.no_grad()
-def validation_loss(model: OccSceneDenoiser, data: LatentScenes, scenes: int = 24) -> float:
+def validation_loss(model: OccSceneDenoiser, data: TrainingScenes, scenes: int = 24) -> float:
     """The loss on the first scenes of a held-out set, always with the same draws."""
     rng = np.random.default_rng(0)
     losses = [

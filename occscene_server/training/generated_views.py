@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -12,10 +13,14 @@ from torch import Tensor
 
 from occscene_server.data.dataset import SceneInfo, read_scene, scene_folder
 from occscene_server.data.prompts import prompt_variants
+from occscene_server.data.scene_mesh import read_mesh
 from occscene_server.data.scenes import SceneSet
+from occscene_server.geometry.part_meshes import mesh_with_parts
+from occscene_server.pipelines.blockout_parts import BlockoutParts
 from occscene_server.pipelines.occscene import OccScenePipeline
 from occscene_server.terminal import track
 from occscene_server.training.denoiser_stage import SCENES_WITHOUT_HINTS, VARIANT_SHARES
+from occscene_server.weights import default_parts_prior
 
 
 def generate_views(pipeline: OccScenePipeline, data: Path, scenes: SceneSet, rooms: int, folder: Path) -> Tensor:
@@ -34,18 +39,26 @@ def generate_views(pipeline: OccScenePipeline, data: Path, scenes: SceneSet, roo
     folder.mkdir(parents=True, exist_ok=True)
     pipeline.set_progress_bar_config(disable=True)
     infos = scenes.infos[:rooms]
-    return torch.stack([_views(pipeline, data, info, folder) for info in track(infos, "generating views")])
+    parts = BlockoutParts.from_pretrained(default_parts_prior()) if pipeline.guided_decoder is not None else None
+    return torch.stack([_views(pipeline, data, info, folder, parts) for info in track(infos, "generating views")])
 
 
-def _views(pipeline: OccScenePipeline, data: Path, info: SceneInfo, folder: Path) -> Tensor:
+def _views(
+    pipeline: OccScenePipeline, data: Path, info: SceneInfo, folder: Path, parts: BlockoutParts | None
+) -> Tensor:
     path = folder / f"{info.seed:06d}.npy"
     if not path.exists():
         scene = read_scene(scene_folder(data, info.seed))
         prompt, hinted = told_of(info)
         bare = tuple(GridObject(item.id, item.name) for item in scene.blockout.objects)
         grid = scene.blockout if hinted else replace(scene.blockout, objects=bare)
+        shown: dict[str, Any] = {}
+        if parts is not None:  # as a request is served: with parts, in triangles
+            mesh = read_mesh(scene_folder(data, info.seed), "blockout")
+            shown["finer"], made = parts.refine(grid, prompt, corners=mesh.object_vertices())
+            shown["meshes"] = mesh_with_parts(mesh, grid, made)
         partial = path.with_suffix(".partial.npy")
-        np.save(partial, pipeline(prompt, scene.cameras, grid, seed=info.seed).images)
+        np.save(partial, pipeline(prompt, scene.cameras, grid, seed=info.seed, **shown).images)
         partial.rename(path)
     return torch.from_numpy(np.load(path))
 

@@ -8,18 +8,16 @@ no weights; the noise weighting and the share of steps with feedback are our cho
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
 
 import numpy as np
 import torch
 from occscene.grid import UNKNOWN
 from torch import Tensor, nn
 
-from occscene_server.data.scenes import SceneBatch
 from occscene_server.models.autoencoder import SceneAutoencoder
 from occscene_server.models.denoiser import OccSceneDenoiser
 from occscene_server.models.perception import OccupancyPerception
-from occscene_server.training.denoiser_stage import LatentScenes, corrupted_batch, random_condition, velocity_loss
+from occscene_server.training.denoiser_stage import CorruptedBatch, TrainingScenes, velocity_loss
 from occscene_server.training.losses import occupancy_loss
 from occscene_server.training.perception_stage import BLOCKOUT_DROPOUT
 
@@ -41,7 +39,7 @@ class JointModel(nn.Module):
 
 
 def joint_loss(
-    model: JointModel, data: LatentScenes, indices: Sequence[int], rng: np.random.Generator, weights: Tensor
+    model: JointModel, data: TrainingScenes, indices: Sequence[int], rng: np.random.Generator, weights: Tensor
 ) -> tuple[Tensor, dict[str, float]]:
     """Flow-matching loss plus the perception loss of the estimate, weighted by how clean the estimate can be.
 
@@ -52,34 +50,28 @@ def joint_loss(
         rng: decides all that is random.
         weights: (classes,) of the cross-entropy.
     """
-    sample = corrupted_batch(model.denoiser, data, indices, rng)
-    condition = sample.condition
+    sample = data.corrupted(model.denoiser, indices, rng)
+    condition, words = sample.condition, (sample.text, sample.text_mask)
     blend = sample.level[:, None, None, None, None]
     if rng.random() < FEEDBACK_SHARE:
-        size = sample.noisy.shape[-2], sample.noisy.shape[-1]
         with torch.no_grad():
-            first = model.denoiser(sample.noisy, sample.level * 1000, sample.text, sample.text_mask, condition)
-            logits = _perceive(model, sample.noisy - blend * first.float(), sample.batch, sample.batch.blockout.labels)
-        condition = random_condition(model.denoiser, _with_perceived(sample.batch, logits.argmax(1)), size, rng)
-    velocity = model.denoiser(sample.noisy, sample.level * 1000, sample.text, sample.text_mask, condition).float()
+            first = model.denoiser(sample.noisy, sample.level * 1000, *words, condition, sample.guess)
+            logits = _perceive(model, sample.noisy - blend * first.float(), sample, sample.blockout.labels)
+        condition = sample.perceived(logits.argmax(1))
+    velocity = model.denoiser(sample.noisy, sample.level * 1000, *words, condition, sample.guess).float()
     generation = velocity_loss(velocity, sample.velocity, data.channel_weights)
     withheld = torch.from_numpy(rng.random(len(blend)) < BLOCKOUT_DROPOUT).to(blend.device)
-    blockout = sample.batch.blockout.labels.masked_fill(withheld[:, None, None, None], UNKNOWN)
-    logits = _perceive(model, sample.noisy - blend * velocity, sample.batch, blockout)
+    blockout = sample.blockout.labels.masked_fill(withheld[:, None, None, None], UNKNOWN)
+    logits = _perceive(model, sample.noisy - blend * velocity, sample, blockout)
     cleanness = (1 - sample.level).square()
-    seen, _ = occupancy_loss(logits, sample.batch.occupancy.labels, weight=cleanness, classes=weights)
+    seen, _ = occupancy_loss(logits, sample.occupancy.labels, weight=cleanness, classes=weights)
     figures = {"generation": float(generation.detach()), "perception": float(seen.detach())}
     return generation + PERCEPTION_WEIGHT * seen, figures
 
 
-def _perceive(model: JointModel, latents: Tensor, batch: SceneBatch, blockout: Tensor) -> Tensor:
+def _perceive(model: JointModel, latents: Tensor, scenes: CorruptedBatch, blockout: Tensor) -> Tensor:
     """Decodes an estimate of the latents (B, V, C, h, w) and predicts the classes' logits (B, classes, X, Y, Z)."""
     images = model.vae.decode(model.vae.denormalize(latents.flatten(0, 1))).sample
     return model.perception(
-        images.clamp(-1, 1).unflatten(0, latents.shape[:2]), batch.cameras, batch.occupancy.volume, blockout
+        images.clamp(-1, 1).unflatten(0, latents.shape[:2]), scenes.cameras, scenes.occupancy.volume, blockout
     )
-
-
-def _with_perceived(batch: SceneBatch, labels: Tensor) -> SceneBatch:
-    """The batch with perception's prediction where the data set's true grid would fill up the blockout."""
-    return replace(batch, occupancy=batch.occupancy.with_labels(labels.to(torch.uint8)))

@@ -158,8 +158,80 @@ def test_the_linear_estimate_is_the_best_one(level: float) -> None:
     guess, rest, noise = torch.randn(3, 1, 1, 1, 200, 200, generator=generator, dtype=torch.float64)
     clean = guess + GUESS_VARIANCE**0.5 * rest
     noisy, velocity = (1 - level) * clean + level * noise, noise - clean
-    estimate = guessed_velocity(noisy, torch.tensor([level]), guess)
+    estimate = guessed_velocity(noisy, torch.tensor([level]), guess, torch.tensor(GUESS_VARIANCE))
     # least squares of the velocity + guess on what is left of the noisy latents without the guess
     left = noisy - (1 - level) * guess
     slope = (left * (velocity + guess)).mean() / left.square().mean()
     torch.testing.assert_close(estimate, slope * left - guess, rtol=0, atol=0.06)
+
+
+@pytest.fixture(scope="module")
+def drafted() -> OccSceneDenoiser:
+    """A denoiser that is given drafts."""
+    torch.manual_seed(0)
+    gains, variances = (0.5, 0.7, 0.9, 1.0), (0.8, 0.6, 0.4, 0.2)
+    tiny = OccSceneDenoiser(
+        latent_channels=4, block_out_channels=(32, 32, 64), layers_per_block=1, text_dim=24,
+        guess_widths=(), draft_gains=gains, draft_variances=variances,
+    ).eval()  # fmt: skip
+    for parameter in tiny.parameters():
+        if not parameter.abs().max() > 0:
+            torch.nn.init.normal_(parameter, std=0.2)
+    return tiny
+
+
+def test_a_denoiser_that_is_given_drafts_learns_no_guess_and_sees_hints_in_them_only(
+    drafted: OccSceneDenoiser, model: OccSceneDenoiser, cameras: CameraTensors
+) -> None:
+    assert drafted.takes_draft
+    assert not model.takes_draft
+    assert not [name for name, _ in drafted.named_parameters() if name.startswith(("first_guess", "painting"))]
+    plain, red = (drafted.encode_condition(grid(hint), cameras, (8, 8)) for hint in (None, (0.9, 0.0, 0.0)))
+    torch.testing.assert_close(plain.features, red.features)
+    again = OccSceneDenoiser.from_config(drafted.config)
+    assert again.takes_draft
+    assert again.config.draft_gains == (0.5, 0.7, 0.9, 1.0)
+
+
+def test_without_a_draft_nothing_is_known(
+    drafted: OccSceneDenoiser, cameras: CameraTensors, latents: torch.Tensor
+) -> None:
+    condition = drafted.encode_condition(grid(), cameras, (8, 8))
+    text, mask, time = torch.randn(1, 4, 24), torch.ones(1, 4, dtype=torch.bool), torch.tensor([300.0])
+    draft = torch.randn(latents.shape, generator=torch.Generator().manual_seed(5))
+    with torch.no_grad():
+        without = drafted(latents, time, text, mask, condition)
+        torch.testing.assert_close(drafted(latents, time, text, mask, condition, torch.zeros_like(latents)), without)
+        given = drafted(latents, time, text, mask, condition, draft)
+    assert (given - without).abs().max() > 1e-2
+
+
+def test_the_linear_estimate_counts_on_a_draft_as_it_was_measured(
+    drafted: OccSceneDenoiser, cameras: CameraTensors
+) -> None:
+    """With a UNet that says nothing, the prediction of each channel is the best linear one."""
+    generator = torch.Generator().manual_seed(0)
+    draft, rest, noise = torch.randn(3, 1, VIEWS, 4, 64, 64, generator=generator)
+    gains, variances = (
+        torch.tensor(drafted.config[name])[:, None, None] for name in ("draft_gains", "draft_variances")
+    )
+    clean, level = gains * draft + variances.sqrt() * rest, 0.6
+    noisy, velocity = (1 - level) * clean + level * noise, noise - clean
+    condition = drafted.encode_condition(grid(), cameras, (64, 64))
+    text, mask = torch.randn(1, 4, 24), torch.ones(1, 4, dtype=torch.bool)
+    last = drafted.unet.conv_out
+    kept = last.weight.detach().clone(), last.bias.detach().clone()
+    with torch.no_grad():
+        last.weight.zero_()
+        last.bias.zero_()
+        estimate = drafted(noisy, torch.tensor([1000 * level]), text, mask, condition, draft)
+        blind = drafted(noisy, torch.tensor([1000 * level]), text, mask, condition, torch.zeros_like(draft))
+        last.weight.copy_(kept[0])
+        last.bias.copy_(kept[1])
+    for channel in range(4):
+        wrong = (velocity - estimate)[:, :, channel].square().mean()
+        # the variance of (noise - rest) given (1 - t) rest + t noise
+        left = variances[channel, 0, 0]
+        best = left / ((1 - level) ** 2 * left + level**2)
+        torch.testing.assert_close(wrong, best, rtol=0.05, atol=0)
+        assert wrong < (velocity - blind)[:, :, channel].square().mean()

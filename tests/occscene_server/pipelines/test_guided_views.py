@@ -23,6 +23,7 @@ from occscene_server.geometry.fusion import carve
 from occscene_server.geometry.grids import GridTensors
 from occscene_server.geometry.mesh_gbuffer import RayScene, mesh_gbuffer
 from occscene_server.geometry.voxel_gbuffer import voxel_gbuffer
+from occscene_server.models.denoiser import OccSceneDenoiser
 from occscene_server.models.guided_decoder import GuidedDecoder
 from occscene_server.pipelines import guided_decoding, guided_views, scene_perception
 from occscene_server.pipelines.guided_decoding import scene_words, told_objects
@@ -53,6 +54,18 @@ def guided(pipe: OccScenePipeline, monkeypatch: pytest.MonkeyPatch) -> OccSceneP
     """The same networks with a decoder; the denoiser sees 64 pixels, which is faster than 256."""
     monkeypatch.setattr(guided_views, "SENSOR_SIDE", 64)
     pipeline = OccScenePipeline(**(pipe.components | {"guided_decoder": tiny_decoder()}))
+    pipeline.set_progress_bar_config(disable=True)
+    return pipeline
+
+
+@pytest.fixture
+def drafting(guided: OccScenePipeline) -> OccScenePipeline:
+    """With a denoiser that is given the decoder's drafts."""
+    torch.manual_seed(2)
+    denoiser = OccSceneDenoiser(
+        latent_channels=4, block_out_channels=(32, 32, 64), layers_per_block=1, guess_widths=()
+    ).eval()
+    pipeline = OccScenePipeline(**(guided.components | {"denoiser": denoiser}))
     pipeline.set_progress_bar_config(disable=True)
     return pipeline
 
@@ -305,3 +318,73 @@ def test_a_mesh_changes_no_view_without_a_guided_decoder(pipe: OccScenePipeline,
     mesh = TriangleMesh(np.eye(3), np.array([[0, 1, 2]]), np.array([7], np.uint8), np.array([1], np.uint16))
     views = [pipe("a sofa", cameras(1), grid, num_inference_steps=2, meshes=given).images for given in (None, mesh)]
     np.testing.assert_array_equal(views[0], views[1])
+
+
+def test_the_denoiser_is_given_the_encoded_draft(
+    drafting: OccScenePipeline, grid: SemanticGrid, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The very view that a draft of this size is, in the passes with and without the prompt; else nothing."""
+    given, forward = [], drafting.denoiser.forward
+    monkeypatch.setattr(drafting.denoiser, "forward", lambda *a: (given.append(a[5]), forward(*a))[1])
+    output = drafting("a sofa", cameras(), grid, meshes=SOFA_MESH, num_inference_steps=2, seed=7)
+    assert len(given) == 2
+    assert torch.equal(given[0], given[1])
+    prompted, plain, nothing = given[0]
+    assert torch.equal(prompted, plain)
+    assert not nothing.any()
+    draft = drafting.draw_draft("a sofa", cameras(), grid, meshes=SOFA_MESH, seed=7).images
+    pixels = torch.from_numpy(draft).movedim(-1, 1) / 127.5 - 1
+    wanted = drafting.vae.normalize(drafting.vae.encode(pixels).latent_dist.mode())
+    torch.testing.assert_close(prompted, wanted, atol=0.1, rtol=0)  # in bfloat16, of rounded pixels
+    assert torch.corrcoef(torch.stack([prompted.flatten(), wanted.flatten()]))[0, 1] > 0.999
+    again = drafting("a sofa", cameras(), grid, meshes=SOFA_MESH, num_inference_steps=2, seed=7)
+    np.testing.assert_array_equal(again.images, output.images)
+    other = drafting("a sofa", cameras(), grid, meshes=SOFA_MESH, num_inference_steps=2, seed=8)
+    assert (other.images != output.images).any()
+
+
+def test_noise_lies_on_what_is_shown(drafting: OccScenePipeline, grid: SemanticGrid) -> None:
+    """Two cameras in one place begin with the same noise where they see something; a draft of text alone does not."""
+    begun: list[torch.Tensor] = []
+
+    def views(placed: SemanticGrid | None, **options: Any) -> torch.Tensor:
+        step, begun[:] = drafting.scheduler.step, []
+
+        def stepped(prediction: torch.Tensor, timestep: torch.Tensor, sample: torch.Tensor, **more: Any) -> Any:
+            begun.append(sample)
+            return step(prediction, timestep, sample, **more)
+
+        drafting.scheduler.step = stepped
+        try:
+            drafting("a sofa", cameras(2), placed, num_inference_steps=2, volume=grid.volume, **options)
+        finally:
+            del drafting.scheduler.step
+        return begun[0]
+
+    def alike(noise: torch.Tensor) -> float:
+        return float((noise[0, 0] == noise[0, 1]).float().mean())
+
+    hung = views(grid, seed=1)
+    assert alike(hung) > 0.3
+    assert alike(views(None, seed=1)) == 0
+    assert torch.equal(views(grid, generator=torch.Generator().manual_seed(3)), views(
+        grid, generator=torch.Generator().manual_seed(3)
+    ))  # fmt: skip
+    torch.testing.assert_close(views(grid, seed=1, noise_scale=0.5), hung / 2)
+    own = torch.randn(1, 2, 4, 8, 8)
+    assert torch.equal(views(grid, latents=own), own)
+
+
+def test_layouts_and_text_are_drafted_too(drafting: OccScenePipeline, grid: SemanticGrid) -> None:
+    assert drafting("a sofa", cameras(), volume=grid.volume, num_inference_steps=2).images.shape == (1, 64, 64, 3)
+    room = PlacedLayout(Layout("indoor", LayoutRoom((3.5, 3.5, 2.4)), ()), np.eye(4))
+    volume = default_volume("indoor")
+    made = drafting("a room", room_rig(room, 2, 64, 64), volume=volume, drafts=[LayoutDraft(room, volume)],
+                    num_inference_steps=2)  # fmt: skip
+    assert made.images.shape == (2, 64, 64, 3)
+
+
+def test_drafts_need_a_decoder(drafting: OccScenePipeline, grid: SemanticGrid) -> None:
+    bare = OccScenePipeline(**(drafting.components | {"guided_decoder": None}))
+    with pytest.raises(ValueError, match="is given drafts, but the pipeline has no guided_decoder"):
+        bare("a sofa", cameras(), grid, num_inference_steps=2)

@@ -19,7 +19,8 @@ from occscene_server.data.scenes import SceneSet
 from occscene_server.models.denoiser import OccSceneDenoiser
 from occscene_server.models.perception import OccupancyPerception
 from occscene_server.pipelines.occscene import OccScenePipeline
-from occscene_server.training.cli import BUNDLED_STEPS, train_app
+from occscene_server.training.bundle import BUNDLED_STEPS
+from occscene_server.training.cli import train_app
 from occscene_server.training.generated_views import generate_views
 
 SIDE = 64

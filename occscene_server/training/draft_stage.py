@@ -1,0 +1,64 @@
+"""`train drafts`, and what the stages that need drafts read of them."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import numpy as np
+import torch
+import typer
+from occscene.taxonomy import INDOOR
+
+from occscene_server.data.dataset import list_scenes, read_views
+from occscene_server.models.autoencoder import SceneAutoencoder
+from occscene_server.models.guided_decoder import GuidedDecoder
+from occscene_server.models.text import load_minilm
+from occscene_server.pipelines.blockout_parts import BlockoutParts
+from occscene_server.terminal import say
+from occscene_server.training.denoiser_stage import channel_weights
+from occscene_server.training.drafted_rooms import DraftedRooms
+from occscene_server.training.drafts import Drafter
+from occscene_server.weights import default_parts_prior
+
+DRAFTS_A_ROOM = 2
+
+
+def drafts(
+    data: Annotated[Path, typer.Option(help="Folder that `occscene-server studio render` filled.")],
+    output: Annotated[Path, typer.Option(help="Folder for the drafts, a file a room.")],
+    vae: Annotated[Path, typer.Option(help="The trained autoencoder's folder.")],
+    decoder: Annotated[Path, typer.Option(help="The trained guided decoder's folder.")],
+) -> None:
+    """Draw the drafts that a denoiser is trained on; go on where the last call was stopped."""
+    make_drafts(data, output, SceneAutoencoder.from_pretrained(vae), decoder)
+    say(f"{len(list(output.glob('room_??????.npz')))} drafted rooms in {output}")
+
+
+def make_drafts(data: Path, output: Path, vae: SceneAutoencoder, decoder: Path) -> None:
+    """Drafts all rooms below `data` that have no draft yet."""
+    parts = BlockoutParts.from_pretrained(default_parts_prior())
+    Drafter(GuidedDecoder.from_pretrained(decoder), vae, parts, *load_minilm()).make(data, output, DRAFTS_A_ROOM)
+
+
+def drafted_rooms(
+    data: Path, folder: Path, vae: SceneAutoencoder, decoder: Path, levels: int, device: str
+) -> tuple[DraftedRooms, DraftedRooms]:
+    """The rooms to train on and those held out, drafted first where they are not yet.
+
+    Args:
+        data: folder of rendered rooms.
+        folder: of the drafts.
+        vae: the autoencoder.
+        decoder: the guided decoder's folder.
+        levels: noise levels of each room in a training batch.
+        device: where batches go.
+    """
+    make_drafts(data, folder, vae.cpu(), decoder)
+    some = [read_views(path)[0] for path in list_scenes(data)[:4]]
+    weights = channel_weights(vae.to(device), torch.from_numpy(np.stack(some)).to(device))
+
+    def rooms(split: str, levels: int) -> DraftedRooms:
+        return DraftedRooms(folder, split, len(INDOOR), weights, *load_minilm(), levels, device)
+
+    return rooms("train", levels), rooms("validation", 1)

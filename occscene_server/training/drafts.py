@@ -1,0 +1,242 @@
+"""Drafts of rendered rooms, one file a room: all that the training of a denoiser needs of it.
+
+The guided decoder draws each room a few times as it would draw a request: from boxes, their parts, voxels or the true
+meshes, told of some of the phrases and colors. Beside the latents of these drafts lie those of the rendered views, what
+each latent pixel sees, and the grids. So no step of training runs the decoder, and no room is held in memory.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from occscene.grid import GridObject, SemanticGrid
+from occscene.mesh import TriangleMesh
+from torch import Tensor
+from transformers import PreTrainedModel, PreTrainedTokenizerBase
+
+from occscene_server.data.dataset import RenderedScene, list_scenes, read_scene, split_of
+from occscene_server.data.prompts import prompt_variants
+from occscene_server.data.scene_mesh import read_mesh
+from occscene_server.data.scenes import SceneBatch, mirrored
+from occscene_server.geometry.cameras import CameraTensors
+from occscene_server.geometry.gbuffer import GBuffer
+from occscene_server.geometry.grids import GridTensors
+from occscene_server.geometry.guidance import nearest_face
+from occscene_server.geometry.mesh_gbuffer import RayScene
+from occscene_server.geometry.part_meshes import mesh_with_parts
+from occscene_server.geometry.scene_gbuffer import scene_gbuffer
+from occscene_server.models.autoencoder import SceneAutoencoder
+from occscene_server.models.denoiser import GUIDANCE_CELLS
+from occscene_server.models.guided_decoder import GuidedDecoder
+from occscene_server.models.precision import fast_autocast
+from occscene_server.models.text import encode_prompts
+from occscene_server.pipelines.blockout_parts import BlockoutParts
+from occscene_server.pipelines.guided_decoding import decode_guided, scene_words, told_objects
+from occscene_server.terminal import track
+
+Source = Literal["parts", "blockout", "voxels", "true"]
+SOURCES: tuple[tuple[Source, float], ...] = (("parts", 0.5), ("blockout", 0.2), ("voxels", 0.1), ("true", 0.2))
+"""What a draft is drawn from, and how often."""
+PROMPT_SHARES = (0.6, 0.15, 0.25)
+"""How often each of `prompt_variants` is read."""
+WITHOUT_HINTS, HINT_DROPOUT = 0.4, 0.3
+"""Share of the drafts without any color hint; share of the objects without one in the others."""
+WITHOUT_PHRASES, PHRASE_DROPOUT = 0.3, 0.15
+FACES = 8
+"""Factor of the class in what a pixel sees; the rest is the direction that the surface faces."""
+FACTS = "drafts.json"
+
+RoomArrays = dict[str, NDArray[Any]]
+
+
+@dataclass(frozen=True)
+class DrawnRoom:
+    """A room as it is drafted once.
+
+    Args:
+        source: what it is drawn from.
+        prompt: of the scene.
+        grid: of what is shown, its objects with the phrases and hints that are given.
+        mesh: of the same; None for voxels.
+        seed: of what neither words nor hints decide.
+    """
+
+    source: Source
+    prompt: str
+    grid: SemanticGrid
+    mesh: TriangleMesh | None
+    seed: int
+
+
+class Drafter:
+    """Makes the files of rooms.
+
+    Args:
+        decoder, vae: the trained networks.
+        parts: turns boxes into parts.
+        encoder, tokenizer: of the text.
+    """
+
+    def __init__(
+        self,
+        decoder: GuidedDecoder,
+        vae: SceneAutoencoder,
+        parts: BlockoutParts,
+        encoder: PreTrainedModel,
+        tokenizer: PreTrainedTokenizerBase,
+    ) -> None:
+        self.decoder = decoder.eval().to(memory_format=torch.channels_last)
+        self.vae = vae.eval().to(memory_format=torch.channels_last)
+        self.parts, self.encoder, self.tokenizer = parts, encoder, tokenizer
+
+    def make(self, data: Path, output: Path, drafts: int) -> None:
+        """Writes the files of all rooms below `data` that train or validate and have none yet.
+
+        Args:
+            data: folder of rendered rooms.
+            output: for the files.
+            drafts: of each room; every second one is seen in a mirror.
+
+        Raises:
+            ValueError: `output` holds drafts of other networks, or in another number.
+        """
+        output.mkdir(parents=True, exist_ok=True)
+        facts = {"drafts": drafts, "decoder": fingerprint(self.decoder), "autoencoder": fingerprint(self.vae)}
+        said = output / FACTS
+        if said.exists() and (before := json.loads(said.read_text(encoding="utf-8"))) != facts:
+            changed = ", ".join(name for name in facts if before.get(name) != facts[name])
+            raise ValueError(f"{output} was made with other {changed}; give another folder, or delete it")
+        said.write_text(json.dumps(facts, indent=1) + "\n", encoding="utf-8")
+        rooms = [(folder, room_file(output, int(folder.name.removeprefix("scene_")))) for folder in list_scenes(data)]
+        missing = [(folder, path) for folder, path in rooms if split_of(seed_of(path)) != "test" and not path.exists()]
+        for folder, path in track(missing, "drafting rooms"):
+            partial = path.with_suffix(".partial.npz")
+            np.savez_compressed(partial, **self.arrays(folder, drafts))
+            partial.rename(path)
+
+    @torch.no_grad()
+    def arrays(self, folder: Path, drafts: int) -> RoomArrays:
+        """What the file of a room holds, as `DraftedRooms` reads it.
+
+        `latents` (2, V, C, h, w) of the rendered views and of their mirror images; of each draft k: `drafts[k]` of the
+        same shape, `seen[k]`, `objects[k]` and `depth[k]` (V, 4 h, 4 w), `labels[k]` (3, X, Y, Z) of what is drawn, of
+        the blockout and of what was rendered, `intrinsics[k]`, `poses[k]` and `text_k` (tokens, width) as bfloat16.
+        """
+        scene = read_scene(folder)
+        cameras = CameraTensors.from_cameras([scene.cameras])
+        plain = SceneBatch(
+            torch.from_numpy(scene.views)[None],
+            GridTensors.from_grids([scene.occupancy.without_instances()]),
+            GridTensors.from_grids([scene.blockout]),
+            cameras,
+        )
+        sides = plain, mirrored(plain)
+        latents = [self._encode(side.views[0].movedim(-1, 1).float() / 127.5 - 1) for side in sides]
+        found: dict[str, list[NDArray[Any]]] = {}
+        texts = {}
+        for number in range(drafts):
+            drawn = self.drawn_room(scene, folder, np.random.default_rng((scene.info.seed, number)))
+            grids = GridTensors.from_grids([drawn.grid])
+            shapes = [None if drawn.mesh is None else RayScene(drawn.mesh, drawn.grid)]
+            views = self._views(drawn, grids, shapes, cameras)
+            step = self.vae.spatial_compression_ratio // GUIDANCE_CELLS
+            maps = scene_gbuffer(grids, shapes, cameras, (cameras.height // step, cameras.width // step))
+            is_mirrored, side = number % 2 == 1, sides[number % 2]
+            made = seen_maps(maps, is_mirrored)
+            made["drafts"] = self._encode(views.flip(3) if is_mirrored else views)
+            shown = drawn.grid.labels[::-1] if is_mirrored else drawn.grid.labels
+            made["labels"] = np.stack([shown, side.blockout.labels[0].numpy(), side.occupancy.labels[0].numpy()])
+            made["intrinsics"] = side.cameras.intrinsics[0].numpy()
+            made["poses"] = side.cameras.world_from_camera[0].numpy()
+            for name, values in made.items():
+                found.setdefault(name, []).append(values)
+            states, _ = encode_prompts(self.encoder, self.tokenizer, [drawn.prompt], pad_to_limit=False)
+            texts[f"text_{number}"] = states[0].to(torch.bfloat16).view(torch.int16).numpy()
+        stacked = {name: np.stack(values) for name, values in found.items()}
+        place = {
+            "voxel_size": np.array(scene.blockout.voxel_size), "world_from_grid": scene.blockout.world_from_grid,
+            "size": np.array([cameras.height, cameras.width]),
+        }  # fmt: skip
+        return {"latents": np.stack(latents), **stacked, **texts, **place}
+
+    def drawn_room(self, scene: RenderedScene, folder: Path, rng: np.random.Generator) -> DrawnRoom:
+        """Draws how a room is drafted: from what, and told of what."""
+        names, shares = zip(*SOURCES, strict=True)
+        source = names[rng.choice(len(names), p=shares)]
+        prompt = prompt_variants(scene.info)[rng.choice(len(PROMPT_SHARES), p=PROMPT_SHARES)]
+        seed = int(rng.integers(1 << 31))
+        phrases = {int(item["id"]): str(item["phrase"]) for item in scene.info.items}
+        count = len(scene.blockout.objects)
+        told = (rng.random(count) >= PHRASE_DROPOUT) & (rng.random() >= WITHOUT_PHRASES)
+        hinted = (rng.random(count) >= HINT_DROPOUT) & (rng.random() >= WITHOUT_HINTS)
+        objects = tuple(
+            GridObject(obj.id, obj.name, obj.hint if has_hint else None, phrases.get(obj.id, "") if has_phrase else "")
+            for obj, has_phrase, has_hint in zip(scene.blockout.objects, told, hinted, strict=True)
+        )
+        grid = replace(scene.occupancy if source == "true" else scene.blockout, objects=objects)
+        if source == "voxels":
+            return DrawnRoom(source, prompt, grid, None, seed)
+        mesh = read_mesh(folder, "true" if source == "true" else "blockout")
+        if source == "parts":
+            refined, made = self.parts.refine(grid, prompt, corners=mesh.object_vertices())
+            mesh, grid = mesh_with_parts(mesh, grid, made), refined
+        return DrawnRoom(source, prompt, grid, mesh, seed)
+
+    def _views(
+        self, drawn: DrawnRoom, grids: GridTensors, shapes: list[RayScene | None], cameras: CameraTensors
+    ) -> Tensor:
+        """(V, 3, height, width) in [-1, 1]."""
+        seeds = torch.tensor([drawn.seed])
+        words = [scene_words(drawn.prompt, drawn.grid)]
+        objects = told_objects(self.encoder, self.tokenizer, grids, words, seeds)
+        views = []
+        for view in range(cameras.views):
+            one = cameras.selected(torch.tensor([[view]]))
+            buffer = scene_gbuffer(grids, shapes, one, (cameras.height, cameras.width))
+            views.append(decode_guided(self.decoder, objects, buffer, one, grids.volume, seeds))
+        return torch.cat(views)
+
+    def _encode(self, views: Tensor) -> NDArray[np.float16]:
+        """Views (V, 3, height, width) in [-1, 1] to normalised latents (V, C, h, w)."""
+        with fast_autocast("cpu"):
+            mode = self.vae.encode(views.contiguous(memory_format=torch.channels_last)).latent_dist.mode()
+        latents: NDArray[np.float16] = self.vae.normalize(mode.float()).numpy().astype(np.float16)
+        return latents
+
+
+def seen_maps(buffer: GBuffer, is_mirrored: bool) -> RoomArrays:
+    """What is kept of a G-buffer of one scene: "seen", "objects" and "depth", (V, height, width) each."""
+    face = nearest_face(buffer.normal, torch.isfinite(buffer.depth))[0]
+    if is_mirrored:  # across x
+        face = torch.where(face < 2, 1 - face, face)
+    seen = buffer.labels[0] * FACES + face
+    maps = {"seen": (seen, np.uint8), "objects": (buffer.objects[0], np.uint16), "depth": (buffer.depth[0], np.float16)}
+    return {
+        name: (values.flip(-1) if is_mirrored else values).numpy().astype(kind) for name, (values, kind) in maps.items()
+    }
+
+
+def room_file(folder: Path, seed: int) -> Path:
+    """Where the file of a room lies."""
+    return folder / f"room_{seed:06d}.npz"
+
+
+def seed_of(path: Path) -> int:
+    """The seed of a room's file."""
+    return int(path.stem.removeprefix("room_"))
+
+
+def fingerprint(network: torch.nn.Module) -> str:
+    """Of a network's weights."""
+    found = hashlib.blake2b(digest_size=16)
+    for name, value in sorted(network.state_dict().items()):
+        found.update(name.encode())
+        found.update(value.detach().cpu().float().contiguous().numpy().tobytes())
+    return found.hexdigest()
