@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from pathlib import Path
 
 import numpy as np
 import torch
@@ -16,7 +17,7 @@ from occscene_server.data.scenes import SceneBatch, SceneSet
 from occscene_server.geometry.grids import GridTensors
 from occscene_server.models.autoencoder import SceneAutoencoder
 from occscene_server.models.denoiser import Condition, OccSceneDenoiser
-from occscene_server.models.text import encode_prompts
+from occscene_server.models.text import encode_prompts, load_minilm
 
 TEXT_DROPOUT = 0.1
 VARIANT_SHARES = (0.6, 0.15, 0.25)
@@ -72,6 +73,13 @@ class LatentScenes:
         self.text_mask = torch.cat([mask.cpu() for _, mask in encoded]).unflatten(0, (-1, VARIANTS))
         states, mask = encode_prompts(text_encoder, tokenizer, [""])
         self.no_text, self.no_text_mask = states.cpu().to(torch.bfloat16), mask.cpu()
+
+    @classmethod
+    def read(
+        cls, data: Path, split: str, vae: SceneAutoencoder, device: str, view_side: int | None = None
+    ) -> LatentScenes:
+        """Those of a folder, with MiniLM's states of their prompts."""
+        return cls(SceneSet(data, split), vae, *load_minilm(), device, view_side)
 
     def __len__(self) -> int:
         return len(self.scenes)
@@ -265,3 +273,17 @@ def validation_loss(model: OccSceneDenoiser, data: LatentScenes, scenes: int = 2
         for i in range(0, min(scenes, len(data)), 4)
     ]
     return sum(losses) / len(losses)
+
+
+def initial_denoiser(
+    initial: Path | None, vae: SceneAutoencoder, scenes: LatentScenes, widths: str, attention_levels: int
+) -> OccSceneDenoiser:
+    """The denoiser of a folder, or a new one for the latents and classes of some scenes."""
+    if initial is not None:
+        return OccSceneDenoiser.from_pretrained(initial)
+    return OccSceneDenoiser(
+        vae.config.latent_channels,
+        scenes.scenes.classes,
+        tuple(int(width) for width in widths.split(",")),
+        attention_levels=attention_levels,
+    )
