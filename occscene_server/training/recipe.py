@@ -239,11 +239,7 @@ class _EntryReader:
 
     def _check_value(self, command: Command, option: str, value: Any, known: list[str]) -> None:
         if option in OF_THE_MACHINE and option in command.options:
-            raise RecipeError(
-                f"{self.where}: {option} = {value!r}; {option} is no part of a recipe, give it to `train recipe`"
-                if option in ("output", "device")
-                else f"{self.where}: {option} = {value!r}; {option} is no part of a recipe, omit it"
-            )
+            raise RecipeError(f"{self.where}: {option} = {value!r}; {option} is no part of a recipe, omit it")
         if option not in known:
             raise RecipeError(
                 f"{self.where}: {option} = {value!r}; `{command.name}` has no such option, only "
