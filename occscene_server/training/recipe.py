@@ -95,7 +95,7 @@ class Command:
         for name, value in values.items():
             option = self.options[name]
             if option.is_flag:
-                words.append((option.opts if value else option.secondary_opts)[0])
+                words += (option.opts if value else option.secondary_opts)[:1]
             else:
                 words += [option.opts[0], str(value)]
         return words
