@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 import torch
+from occscene.taxonomy import TAXONOMIES
 from torch import Tensor
 
 from occscene_server.data.dataset import RenderedScene, SceneInfo, list_scenes, read_scene, split_of
@@ -64,6 +65,11 @@ class SceneSet:
 
     def __len__(self) -> int:
         return len(self.infos)
+
+    @property
+    def classes(self) -> int:
+        """How many classes the scenes' grids have."""
+        return len(TAXONOMIES[self.infos[0].domain])
 
     def with_views(self, views: Tensor) -> SceneSet:
         """The first scenes, as many as there are views of: (scenes, V, height, width, 3) uint8 in place of theirs."""

@@ -11,6 +11,7 @@ from occscene_server.evaluation.layout_cli import layout
 from occscene_server.evaluation.parts_cli import parts
 from occscene_server.evaluation.views_cli import generate, two_sample, views
 from occscene_server.terminal import say, track
+from occscene_server.training import arguments as arg
 
 evaluate_app = typer.Typer(help="Score a model on scenes of the studio.", no_args_is_help=True)
 evaluate_app.command()(layout)
@@ -19,9 +20,6 @@ evaluate_app.command()(generate)
 evaluate_app.command()(views)
 evaluate_app.command()(two_sample)
 
-DataOption = Annotated[Path, typer.Option(help="Folder that `occscene-server studio render` filled.")]
-DeviceOption = Annotated[str, typer.Option(help="cpu or cuda.")]
-
 _SHOWN = 24
 _IMAGINED = 12
 """Scenes that are also made from their prompts alone."""
@@ -29,14 +27,18 @@ _IMAGINED = 12
 
 @evaluate_app.command()
 def train(
-    data: DataOption,
-    output: Annotated[Path, typer.Option(help="Folder for the checkpoint, the log and the evaluator.")],
-    steps: Annotated[int, typer.Option(min=1, help="Optimiser steps in all, those before a resume included.")] = 4000,
+    data: arg.Data,
+    output: Annotated[
+        Path,
+        typer.Option(help="Folder for the checkpoint, the log and the evaluator."),
+        arg.Writes(("evaluator",), below=False),
+    ],
+    steps: arg.Steps = 4000,
     batch: Annotated[int, typer.Option(min=1, help="Views a step.")] = 8,
-    learning_rate: Annotated[float, typer.Option(help="After the warm-up.")] = 1.5e-3,
-    max_minutes: Annotated[float | None, typer.Option(help="Stop with a checkpoint after this time.")] = None,
-    device: DeviceOption = "cpu",
-    seed: Annotated[int, typer.Option(help="Decides the weights at the start and what every step sees.")] = 0,
+    learning_rate: arg.LearningRate = 1.5e-3,
+    max_minutes: arg.MaxMinutes = None,
+    device: arg.Device = "cpu",
+    seed: arg.Seed = 0,
 ) -> None:
     """Train the judge of views on real renders: a segmenter and linear probes."""
     from occscene_server.evaluation.evaluator import train_evaluator
@@ -55,7 +57,7 @@ def train(
 def run(
     model: Annotated[str, typer.Option(help="Folder of the model, or a hub id.")],
     evaluator: Annotated[Path, typer.Option(help="Folder that `evaluate train` filled.")],
-    data: DataOption,
+    data: arg.Data,
     output: Annotated[Path, typer.Option(help="Folder for report.json, report.html, sheet.png and text_sheet.png.")],
     split: Annotated[str, typer.Option(help="test, validation or train.")] = "test",
     limit: Annotated[int | None, typer.Option(min=1, help="The first so many scenes; all, if not given.")] = None,

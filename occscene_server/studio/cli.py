@@ -14,6 +14,7 @@ from occscene_server.data.dataset import list_scenes, read_scene, scene_folder
 from occscene_server.data.layouts import ROOMS_PER_FILE, layouts_file
 from occscene_server.data.scene_mesh import MESHES_FILE
 from occscene_server.data.scene_windows import WINDOW_SIDE, missing_windows
+from occscene_server.data.seeds import seed_range
 from occscene_server.studio.domains import DOMAINS
 from occscene_server.studio.layouts import write_rooms
 from occscene_server.studio.scene_meshes import add_meshes
@@ -40,7 +41,7 @@ def render(
     """Render scenes; what is already there is kept, so that a rendering that was stopped goes on."""
     if domain not in DOMAINS:
         raise typer.BadParameter(f"--domain is {domain!r}; it must be one of {', '.join(DOMAINS)}")
-    seeds = [seed for seed in _seed_range(scenes) if not scene_folder(output, seed).exists()]
+    seeds = [seed for seed in _seeds(scenes) if not scene_folder(output, seed).exists()]
     if not seeds:
         errors.say(f"all scenes of {scenes} are in {output} already")
         return
@@ -113,7 +114,7 @@ def layouts(
     workers: Annotated[int, typer.Option(min=1, help="Processes of one thread each.")] = 1,
 ) -> None:
     """Write rooms as boxes, parts and prompts, without rendering; files that are there are kept."""
-    seeds = _seed_range(scenes)
+    seeds = _seeds(scenes)
     if seeds.start % ROOMS_PER_FILE or seeds.stop % ROOMS_PER_FILE or seeds.step != 1:
         raise typer.BadParameter(
             f"--scenes is {scenes!r}; both ends must be multiples of {ROOMS_PER_FILE} and no step, for example 0:5000"
@@ -141,13 +142,11 @@ def sheet(
     contact_sheet([read_scene(path) for path in scenes]).save(image)
 
 
-def _seed_range(text: str) -> range:
-    numbers = [int(number) if number.isdigit() else -1 for number in text.split(":")]
-    if len(numbers) not in (2, 3) or min(numbers) < 0 or numbers[0] >= numbers[1] or numbers[2:] == [0]:
-        raise typer.BadParameter(
-            f"--scenes is {text!r}; it must be FIRST:END or FIRST:END:STEP with FIRST below END, for example 0:400"
-        )
-    return range(*numbers)
+def _seeds(scenes: str) -> range:
+    try:
+        return seed_range(scenes)
+    except ValueError as error:
+        raise typer.BadParameter(f"--scenes is {scenes!r}; {error}") from None
 
 
 if __name__ == "__main__":

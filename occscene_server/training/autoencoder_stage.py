@@ -1,13 +1,20 @@
-"""Stage 0: the autoencoder, on random crops of views."""
+"""Stage 0: the autoencoder, on random crops of views, and its command."""
 
 from __future__ import annotations
 
+from pathlib import Path
+from typing import Annotated
+
 import torch
 import torch.nn.functional as F
+import typer
 from torch import Tensor
 
+from occscene_server.data.scenes import SceneSet
 from occscene_server.models.autoencoder import SceneAutoencoder
+from occscene_server.training import arguments as arg
 from occscene_server.training.loop import LoopOptions, train
+from occscene_server.training.stage import report
 
 LATENT_NOISE = 0.02
 """Standard deviation, in units of the latents', of the noise that keeps the decoder smooth around a latent."""
@@ -120,3 +127,33 @@ def train_autoencoder(
     if any(parameter.requires_grad for parameter in model.encoder.parameters()):
         measure_latents(model, views[:: max(1, len(views) // 512)], options.device)
     return finished
+
+
+def autoencoder(
+    data: arg.Data,
+    output: Annotated[Path, arg.OUTPUT, arg.Writes(("vae",))],
+    steps: arg.Steps = 9000,
+    batch: arg.CropBatch = 8,
+    crop: Annotated[int, typer.Option(min=64, help="Side of a crop in pixels.")] = 128,
+    decoder_of: Annotated[
+        Path | None,
+        typer.Option(help="Train this autoencoder's decoder further; its latents stay as they are."),
+        arg.Weights("vae"),
+    ] = None,
+    learning_rate: arg.LearningRate = 1.2e-3,
+    max_minutes: arg.MaxMinutes = None,
+    device: arg.Device = "cpu",
+    seed: arg.Seed = 0,
+) -> None:
+    """Train the autoencoder, from which everything else follows."""
+    views, held_out = SceneSet(data, "train").views.flatten(0, 1), SceneSet(data, "validation").views.flatten(0, 1)
+    torch.manual_seed(seed)
+    model = SceneAutoencoder() if decoder_of is None else SceneAutoencoder.from_pretrained(decoder_of)
+    model.encoder.requires_grad_(decoder_of is None)
+    options = LoopOptions(
+        output, steps, learning_rate, decay_fraction=0.3, ema_decay=0.9985, weight_decay=0.0,
+        max_minutes=max_minutes, device=device,
+    )  # fmt: skip
+    finished = train_autoencoder(model, views, held_out[:32], options, batch, crop, seed)
+    model.save_pretrained(output / "vae")
+    report(finished, output / "vae", reconstruction_scores(model, held_out, device))

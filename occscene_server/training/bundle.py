@@ -1,4 +1,4 @@
-"""`train bundle`: trained networks as one pipeline, small enough to be given away."""
+"""The last stage: trained networks become one pipeline of rounded half-precision weights."""
 
 from __future__ import annotations
 
@@ -19,6 +19,7 @@ from occscene_server.models.surface_detail import SurfaceDetail
 from occscene_server.pipelines.occscene import OccScenePipeline
 from occscene_server.pipelines.prediction import flow_scheduler
 from occscene_server.terminal import say
+from occscene_server.training import arguments as arg
 
 BUNDLED_STEPS = {"denoiser": 32, "perception": 8, "surface_detail": 32}
 """A bundled matrix holds whole multiples of its spread by this: so the denoiser packs to 3/4 and moves views by 47 dB,
@@ -26,30 +27,39 @@ perception to 1/2 and loses no mIoU."""
 
 
 def bundle(
-    model: Annotated[Path, typer.Option(help="Folder with vae, denoiser, perception, and others that there are.")],
-    output: Annotated[Path, typer.Option(help="Folder for the finished pipeline.")],
+    output: Annotated[
+        Path, typer.Option(help="Folder for the finished pipeline."), arg.Writes(("pipeline",), below=False)
+    ],
+    vae: arg.Vae,
+    denoiser: arg.Denoiser,
+    perception: arg.Perception,
+    surface_detail: Annotated[
+        Path | None, typer.Option(help="The trained surface detail's folder."), arg.Weights("surface_detail")
+    ] = None,
+    guided_decoder: Annotated[
+        Path | None, typer.Option(help="The trained guided decoder's folder."), arg.Weights("decoder")
+    ] = None,
     taxonomy: Annotated[str, typer.Option(help="Classes that the model was trained with.")] = "indoor",
     noise_scale: Annotated[float, typer.Option(help="Noise to start from where a call gives none.")] = 0.75,
 ) -> None:
     """Write the trained networks as one pipeline, in half precision; the text encoder stays in its package."""
-    drawing, decoder = model / "surface_detail", model / "guided_decoder"
     pipeline = OccScenePipeline(
-        SceneAutoencoder.from_pretrained(model / "vae"),
+        SceneAutoencoder.from_pretrained(vae),
         None,
         None,
-        OccSceneDenoiser.from_pretrained(model / "denoiser"),
-        OccupancyPerception.from_pretrained(model / "perception"),
+        OccSceneDenoiser.from_pretrained(denoiser),
+        OccupancyPerception.from_pretrained(perception),
         flow_scheduler(),
         taxonomy=taxonomy,
         default_noise_scale=noise_scale,
-        surface_detail=SurfaceDetail.from_pretrained(drawing) if drawing.exists() else None,
-        guided_decoder=GuidedDecoder.from_pretrained(decoder) if decoder.exists() else None,
+        surface_detail=None if surface_detail is None else SurfaceDetail.from_pretrained(surface_detail),
+        guided_decoder=None if guided_decoder is None else GuidedDecoder.from_pretrained(guided_decoder),
     )
     for part, steps in BUNDLED_STEPS.items():
         if (network := getattr(pipeline, part)) is not None:
-            _round_weights(network, steps)
+            round_weights(network, steps)
     pipeline.to(torch.float16).save_pretrained(output)
-    for path in output.glob("*/config.json"):  # diffusers notes where the parts lay; that is this machine's alone
+    for path in output.glob("*/config.json"):  # diffusers notes where the parts were read from
         facts = json.loads(path.read_text(encoding="utf-8"))
         facts.pop("_name_or_path", None)
         path.write_text(json.dumps(facts, indent=2) + "\n", encoding="utf-8")
@@ -58,8 +68,8 @@ def bundle(
 
 
 @torch.no_grad()
-def _round_weights(network: nn.Module, steps: int) -> None:
-    """Round each matrix to multiples of a power of two near 1/`steps` of its standard deviation."""
+def round_weights(network: nn.Module, steps: int) -> None:
+    """Rounds each matrix to multiples of a power of two near 1/`steps` of its standard deviation."""
     for parameter in network.parameters():
         if parameter.ndim > 1 and (spread := float(parameter.std())) > 0:
             step = 2.0 ** round(math.log2(spread / steps))

@@ -11,12 +11,13 @@ from torch import Tensor, nn
 
 from occscene_server.models.guided_decoder import GuidedDecoder
 from occscene_server.models.segmenting_discriminator import SegmentingDiscriminator
-from occscene_server.terminal import say
+from occscene_server.training import arguments as arg
 from occscene_server.training.decoder_losses import decoder_loss, discriminator_loss, reconstruction_loss
 from occscene_server.training.decoder_rooms import DecoderBatch, DecoderRooms, read_rooms
 from occscene_server.training.decoder_views import decoder_scores, draw, write_sheet
 from occscene_server.training.loop import LoopOptions, train
 from occscene_server.training.prefetch import Prefetched
+from occscene_server.training.stage import report
 from occscene_server.weights import default_parts_prior
 
 ADVERSARIAL_WEIGHT, ADVERSARIAL_RISE = 0.25, 150
@@ -24,21 +25,14 @@ ADVERSARIAL_WEIGHT, ADVERSARIAL_RISE = 0.25, 150
 HELD_OUT = 6
 """Rooms that are looked at."""
 
-DataOption = Annotated[Path, typer.Option(help="Folder that `occscene-server studio render` filled.")]
-OutputOption = Annotated[Path, typer.Option(help="Folder for the checkpoint, the log and the weights.")]
-VaeOption = Annotated[Path, typer.Option(help="The trained autoencoder's folder.")]
-PartsOption = Annotated[Path, typer.Option(help="The parts prior's folder, for blockouts as the product draws them.")]
-StepsOption = Annotated[int, typer.Option(min=1, help="Optimiser steps in all, those before a resume included.")]
-BatchOption = Annotated[int, typer.Option(min=1, help="Crops a step.")]
+PartsOption = Annotated[
+    Path, typer.Option(help="The parts prior's folder, for blockouts as the product draws them."), arg.Weights("parts")
+]
 CropOption = Annotated[int, typer.Option(min=32, help="Side of a crop in pixels, a multiple of 16.")]
-LearningRateOption = Annotated[float, typer.Option(help="After the warm-up.")]
 DecayOption = Annotated[
     float,
     typer.Option(help="Share of the steps, the last ones, over which the rate falls; 0 for a run to be resumed later."),
 ]
-EmaOption = Annotated[float, typer.Option(help="Of the averaged weights.")]
-MaxMinutesOption = Annotated[float | None, typer.Option(help="Stop with a checkpoint after this time.")]
-SeedOption = Annotated[int, typer.Option(help="Random seed of the initialisation and the data order.")]
 
 
 class DecoderGame(nn.Module):
@@ -73,20 +67,20 @@ def reconstruction(views: Tensor, batch: DecoderBatch) -> tuple[Tensor, dict[str
 
 
 def decoder(
-    data: DataOption,
-    output: OutputOption,
-    vae: VaeOption,
+    data: arg.Data,
+    output: Annotated[Path, arg.OUTPUT, arg.Writes(("decoder",))],
+    vae: arg.Vae,
     parts: PartsOption = default_parts_prior(),  # noqa: B008
-    initial: Annotated[Path | None, typer.Option(help="A decoder to start from, else from nothing.")] = None,
-    steps: StepsOption = 20000,
-    batch: BatchOption = 8,
+    initial: Annotated[Path | None, arg.INITIAL, arg.Weights("decoder")] = None,
+    steps: arg.Steps = 20000,
+    batch: arg.CropBatch = 8,
     crop: CropOption = 128,
-    widths: Annotated[str, typer.Option(help="Of the UNet's levels, finest first.")] = "48,80,128,192",
-    learning_rate: LearningRateOption = 3e-3,
+    widths: arg.Widths = "48,80,128,192",
+    learning_rate: arg.LearningRate = 3e-3,
     decay: DecayOption = 0.2,
-    ema_decay: EmaOption = 0.998,
-    max_minutes: MaxMinutesOption = None,
-    seed: SeedOption = 0,
+    ema_decay: arg.EmaDecay = 0.998,
+    max_minutes: arg.MaxMinutes = None,
+    seed: arg.Seed = 0,
 ) -> None:
     """Train the guided decoder by regression: G-buffers, words and latents to views."""
     rooms, held_out, _ = _rooms(data, vae, parts, output, crop)
@@ -115,19 +109,19 @@ def decoder(
 
 
 def decoder_adversarial(
-    data: DataOption,
-    output: OutputOption,
-    vae: VaeOption,
-    initial: Annotated[Path, typer.Option(help="The decoder to start from.")],
+    data: arg.Data,
+    output: Annotated[Path, arg.OUTPUT, arg.Writes(("decoder",))],
+    vae: arg.Vae,
+    initial: Annotated[Path, typer.Option(help="The decoder to start from."), arg.Weights("decoder")],
     parts: PartsOption = default_parts_prior(),  # noqa: B008
-    steps: StepsOption = 20000,
-    batch: BatchOption = 8,
+    steps: arg.Steps = 20000,
+    batch: arg.CropBatch = 8,
     crop: CropOption = 128,
-    learning_rate: LearningRateOption = 5e-4,
+    learning_rate: arg.LearningRate = 5e-4,
     decay: DecayOption = 0.2,
-    ema_decay: EmaOption = 0.998,
-    max_minutes: MaxMinutesOption = None,
-    seed: SeedOption = 0,
+    ema_decay: arg.EmaDecay = 0.998,
+    max_minutes: arg.MaxMinutes = None,
+    seed: arg.Seed = 0,
 ) -> None:
     """Train a guided decoder further, against a discriminator that segments what it sees."""
     rooms, held_out, weights = _rooms(data, vae, parts, output, crop)
@@ -163,5 +157,4 @@ def _rooms(data: Path, vae: Path, parts: Path, output: Path, crop: int) -> tuple
 def _finish(network: GuidedDecoder, held_out: DecoderRooms, output: Path, finished: bool) -> None:
     network.save_pretrained(output / "decoder")
     write_sheet(output / "sheet.webp", network, held_out, HELD_OUT)
-    say({name: round(value, 4) for name, value in decoder_scores(network, held_out, HELD_OUT).items()})
-    say(f"{'Finished' if finished else 'Stopped at the time limit'}; weights in {output / 'decoder'}")
+    report(finished, output / "decoder", decoder_scores(network, held_out, HELD_OUT))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Protocol
 
 import numpy as np
@@ -18,7 +19,7 @@ from occscene_server.geometry.cameras import CameraTensors
 from occscene_server.geometry.grids import GridTensors
 from occscene_server.models.autoencoder import SceneAutoencoder
 from occscene_server.models.denoiser import Condition, OccSceneDenoiser
-from occscene_server.models.text import encode_prompts
+from occscene_server.models.text import encode_prompts, load_minilm
 
 TEXT_DROPOUT = 0.1
 VARIANT_SHARES = (0.6, 0.15, 0.25)
@@ -74,6 +75,13 @@ class LatentScenes:
         self.text_mask = torch.cat([mask.cpu() for _, mask in encoded]).unflatten(0, (-1, VARIANTS))
         states, mask = encode_prompts(text_encoder, tokenizer, [""])
         self.no_text, self.no_text_mask = states.cpu().to(torch.bfloat16), mask.cpu()
+
+    @classmethod
+    def read(
+        cls, data: Path, split: str, vae: SceneAutoencoder, device: str, view_side: int | None = None
+    ) -> LatentScenes:
+        """Those of a folder, with MiniLM's states of their prompts."""
+        return cls(SceneSet(data, split), vae, *load_minilm(), device, view_side)
 
     def __len__(self) -> int:
         return len(self.scenes)
@@ -303,3 +311,25 @@ def validation_loss(model: OccSceneDenoiser, data: TrainingScenes, scenes: int =
         for i in range(0, min(scenes, len(data)), 4)
     ]
     return sum(losses) / len(losses)
+
+
+def initial_denoiser(
+    initial: Path | None,
+    vae: SceneAutoencoder,
+    classes: int,
+    widths: str,
+    attention_levels: int,
+    fit: tuple[Sequence[float], Sequence[float]] | None = None,
+) -> OccSceneDenoiser:
+    """The denoiser of a folder, or a new one; with the fit of drafts one that is given them."""
+    if initial is not None:
+        return OccSceneDenoiser.from_pretrained(initial)
+    sizes = tuple(int(width) for width in widths.split(","))
+    channels = vae.config.latent_channels
+    if fit is None:
+        return OccSceneDenoiser(channels, classes, sizes, attention_levels=attention_levels)
+    gains, variances = fit
+    return OccSceneDenoiser(
+        channels, classes, sizes, attention_levels=attention_levels,
+        guess_widths=(), draft_gains=gains, draft_variances=variances,
+    )  # fmt: skip

@@ -1,12 +1,15 @@
-"""Surface detail, by regression: from generated views to what the rendered ones have on the same surfaces."""
+"""Surface detail, by regression from generated to rendered views of the same surfaces, and its command."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated
 
 import numpy as np
 import torch
+import typer
 from torch import Tensor
 
 from occscene_server.data.scenes import SceneSet
@@ -14,7 +17,10 @@ from occscene_server.geometry.guidance import render_guidance
 from occscene_server.models.surface_detail import SurfaceDetail, SurfacePixels
 from occscene_server.pipelines.occscene import OccScenePipeline
 from occscene_server.terminal import track
-from occscene_server.training.generated_views import told_of
+from occscene_server.training import arguments as arg
+from occscene_server.training.generated_views import generate_views, told_of
+from occscene_server.training.loop import LoopOptions, train
+from occscene_server.training.stage import report, seeded
 
 PIXELS_KEPT = 2**16
 """Of each scene, drawn at random."""
@@ -80,3 +86,40 @@ def explained_detail(model: SurfaceDetail, scenes: Sequence[DetailScene]) -> dic
         own += float((scene.pixels.detail.sum(2) - scene.target).square().sum())
         total += float(scene.target.square().sum())
     return {"explained": 1 - error / total, "explained_before": 1 - own / total}
+
+
+def detail(
+    data: arg.Data,
+    output: Annotated[Path, arg.OUTPUT, arg.Writes(("surface_detail",))],
+    model: Annotated[
+        Path, typer.Option(help="A finished pipeline, whose views are to get their patterns."), arg.Weights("pipeline")
+    ],
+    rooms: Annotated[int, typer.Option(min=1, help="Rooms to generate first, into OUTPUT.")] = 300,
+    steps: arg.Steps = 3000,
+    batch: arg.SceneBatch = 3,
+    pixels: Annotated[int, typer.Option(min=1, help="Pixels of a scene.")] = 10_000,
+    learning_rate: arg.LearningRate = 1e-2,
+    max_minutes: arg.MaxMinutes = None,
+    device: arg.Device = "cpu",
+    seed: arg.Seed = 0,
+) -> None:
+    """Train what draws patterns on walls, floors and ceilings of generated views."""
+    pipeline = OccScenePipeline.from_pretrained(str(model), surface_detail=None).to(device)
+    torch.manual_seed(seed)
+    network = SurfaceDetail(pipeline.denoiser.pattern_words(*pipeline.encode_text([""])).shape[-1]).to(device)
+
+    def gathered(split: str, rooms: int) -> list[DetailScene]:
+        scenes = SceneSet(data, split, rooms)
+        return detail_scenes(
+            pipeline, network, scenes, generate_views(pipeline, data, scenes, rooms, output / "generated"), device
+        )
+
+    scenes, held_out = gathered("train", rooms), gathered("validation", max(1, rooms // 10))
+    options = LoopOptions(
+        output, steps, learning_rate, warmup_steps=50, decay_fraction=0.8, ema_decay=0.99, weight_decay=0.2,
+        max_minutes=max_minutes, device=device,
+    )  # fmt: skip
+    loss = seeded(lambda rng: detail_loss(network, scenes, batch, pixels, rng), seed)
+    finished = train(network, loss, options, lambda: explained_detail(network, held_out))
+    network.save_pretrained(output / "surface_detail")
+    report(finished, output / "surface_detail", explained_detail(network, held_out))

@@ -16,6 +16,7 @@ from occscene_server.models.guided_decoder import GuidedDecoder
 from occscene_server.models.text import load_minilm
 from occscene_server.pipelines.blockout_parts import BlockoutParts
 from occscene_server.terminal import say
+from occscene_server.training import arguments as arg
 from occscene_server.training.denoiser_stage import channel_weights
 from occscene_server.training.drafted_rooms import DraftedRooms
 from occscene_server.training.drafts import Drafter
@@ -25,10 +26,12 @@ DRAFTS_A_ROOM = 2
 
 
 def drafts(
-    data: Annotated[Path, typer.Option(help="Folder that `occscene-server studio render` filled.")],
-    output: Annotated[Path, typer.Option(help="Folder for the drafts, a file a room.")],
-    vae: Annotated[Path, typer.Option(help="The trained autoencoder's folder.")],
-    decoder: Annotated[Path, typer.Option(help="The trained guided decoder's folder.")],
+    data: arg.Data,
+    output: Annotated[
+        Path, typer.Option(help="Folder for the drafts, a file a room."), arg.Writes(("drafts",), below=False)
+    ],
+    vae: arg.Vae,
+    decoder: Annotated[Path, typer.Option(help="The trained guided decoder's folder."), arg.Weights("decoder")],
 ) -> None:
     """Draw the drafts that a denoiser is trained on; go on where the last call was stopped."""
     make_drafts(data, output, SceneAutoencoder.from_pretrained(vae), decoder)

@@ -1,16 +1,30 @@
-"""Stage 1: the first guess, by regression of the latents."""
+"""Stage 1: the first guess, by regression of the latents, and its command."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
+from pathlib import Path
+from typing import Annotated
 
 import numpy as np
 import torch
+import typer
 from torch import Tensor
 
+from occscene_server.models.autoencoder import SceneAutoencoder
 from occscene_server.models.denoiser import OccSceneDenoiser
-from occscene_server.training.denoiser_stage import TRUE_OCCUPANCY, LatentScenes, draw_scenes, placed_grid
+from occscene_server.models.precision import fast_autocast
+from occscene_server.training import arguments as arg
+from occscene_server.training.denoiser_stage import (
+    TRUE_OCCUPANCY,
+    LatentScenes,
+    draw_scenes,
+    initial_denoiser,
+    placed_grid,
+)
+from occscene_server.training.loop import LoopOptions, train
+from occscene_server.training.stage import on_random_rows, report
 
 
 def guess_loss(
@@ -49,3 +63,45 @@ def explained_variance(model: OccSceneDenoiser, data: LatentScenes, scenes: int 
             error += float(wrong.mean())
         explained[name] = float(1 - error / len(rows) / variance)
     return explained
+
+
+def guess(
+    data: arg.Data,
+    output: Annotated[Path, arg.OUTPUT, arg.Writes(("denoiser",))],
+    vae: arg.Vae,
+    steps: arg.Steps = 6000,
+    batch: arg.SceneBatch = 4,
+    learning_rate: arg.LearningRate = 1e-3,
+    initial: arg.InitialDenoiser = None,
+    widths: arg.Widths = "64,128,192",
+    attention_levels: arg.AttentionLevels = 1,
+    max_minutes: arg.MaxMinutes = None,
+    device: arg.Device = "cpu",
+    seed: arg.Seed = 0,
+) -> None:
+    """Train a denoiser's first guess; the rest of it is left untrained, or as it was."""
+    autoencoder = SceneAutoencoder.from_pretrained(vae).to(device)
+    scenes, held_out = (LatentScenes.read(data, split, autoencoder, device) for split in ("train", "validation"))
+    torch.manual_seed(seed)
+    model = initial_denoiser(initial, autoencoder, scenes.scenes.classes, widths, attention_levels)
+    model.to(device, memory_format=torch.channels_last).requires_grad_(False)
+    if model.first_guess is None:
+        raise typer.BadParameter(
+            f"{initial} has no first guess, for only a compact denoiser that predicts flow has one; leave the option "
+            "out to begin anew",
+            param_hint="--initial",
+        )
+    model.first_guess.requires_grad_(True)
+    options = LoopOptions(
+        output, steps, learning_rate, decay_fraction=0.4, ema_decay=0.998, weight_decay=0.05, optimizer="muon",
+        max_minutes=max_minutes, device=device,
+    )  # fmt: skip
+
+    def evaluate() -> dict[str, float]:
+        with fast_autocast(device):
+            return explained_variance(model, held_out)
+
+    loss = on_random_rows(lambda rows, rng: guess_loss(model, scenes, rows, rng), len(scenes), batch, seed)
+    finished = train(model, loss, options, evaluate)
+    model.save_pretrained(output / "denoiser")
+    report(finished, output / "denoiser", evaluate())

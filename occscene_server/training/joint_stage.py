@@ -1,4 +1,4 @@
-"""Stage 2: generation and perception teach each other.
+"""Stage 2: generation and perception teach each other; and its command.
 
 The denoiser's estimate of the clean views is decoded and perceived; the perception loss reaches the denoiser through
 the decoder, and what was perceived conditions the denoiser through dual alignment, as when it is used. The paper gives
@@ -8,18 +8,27 @@ no weights; the noise weighting and the share of steps with feedback are our cho
 from __future__ import annotations
 
 from collections.abc import Sequence
+from pathlib import Path
+from typing import Annotated
 
 import numpy as np
 import torch
+import typer
 from occscene.grid import UNKNOWN
 from torch import Tensor, nn
 
+from occscene_server.data.scenes import SceneSet
 from occscene_server.models.autoencoder import SceneAutoencoder
 from occscene_server.models.denoiser import OccSceneDenoiser
 from occscene_server.models.perception import OccupancyPerception
-from occscene_server.training.denoiser_stage import CorruptedBatch, TrainingScenes, velocity_loss
+from occscene_server.models.text import load_minilm
+from occscene_server.training import arguments as arg
+from occscene_server.training.denoiser_stage import CorruptedBatch, LatentScenes, TrainingScenes, velocity_loss
+from occscene_server.training.draft_stage import drafted_rooms
+from occscene_server.training.loop import LoopOptions, train
 from occscene_server.training.losses import occupancy_loss
-from occscene_server.training.perception_stage import BLOCKOUT_DROPOUT
+from occscene_server.training.perception_stage import BLOCKOUT_DROPOUT, balance, evaluate_perception
+from occscene_server.training.stage import on_random_rows, report
 
 PERCEPTION_WEIGHT = 0.05
 FEEDBACK_SHARE = 0.5
@@ -75,3 +84,47 @@ def _perceive(model: JointModel, latents: Tensor, scenes: CorruptedBatch, blocko
     return model.perception(
         images.clamp(-1, 1).unflatten(0, latents.shape[:2]), scenes.cameras, scenes.occupancy.volume, blockout
     )
+
+
+def joint(
+    data: arg.Data,
+    output: Annotated[Path, arg.OUTPUT, arg.Writes(("denoiser", "perception"))],
+    vae: arg.Vae,
+    denoiser: arg.Denoiser,
+    perception: arg.Perception,
+    decoder: Annotated[
+        Path | None, typer.Option(help="The guided decoder of a denoiser that is given drafts."), arg.Weights("decoder")
+    ] = None,
+    drafts: arg.Drafts = None,
+    steps: arg.Steps = 2000,
+    batch: arg.SceneBatch = 2,
+    learning_rate: arg.LearningRate = 1e-4,
+    freeze_perception: Annotated[bool, typer.Option(help="Let it teach without learning.")] = False,
+    max_minutes: arg.MaxMinutes = None,
+    device: arg.Device = "cpu",
+    seed: arg.Seed = 0,
+) -> None:
+    """Train denoiser and perception together, each on what the other makes."""
+    autoencoder = SceneAutoencoder.from_pretrained(vae).to(device)
+    networks = JointModel(
+        OccSceneDenoiser.from_pretrained(denoiser),
+        OccupancyPerception.from_pretrained(perception).requires_grad_(not freeze_perception),
+        autoencoder,
+    ).to(device)
+    networks.denoiser.to(memory_format=torch.channels_last)
+    if networks.denoiser.takes_draft != (decoder is not None):
+        needs = "needs drafts; give --decoder" if decoder is None else "guesses by itself; omit --decoder"
+        raise typer.BadParameter(f"{denoiser} {needs}", param_hint="--denoiser")
+    rooms = SceneSet(data, "train")
+    scenes: TrainingScenes = (
+        LatentScenes(rooms, autoencoder, *load_minilm(), device)
+        if decoder is None
+        else drafted_rooms(data, drafts or output / "drafts", autoencoder, decoder, 1, device)[0]
+    )
+    weights = balance(rooms, rooms.classes).to(device)
+    options = LoopOptions(output, steps, learning_rate, max_minutes=max_minutes, device=device)
+    loss = on_random_rows(lambda rows, rng: joint_loss(networks, scenes, rows, rng, weights), len(scenes), batch, seed)
+    finished = train(networks, loss, options)
+    networks.denoiser.save_pretrained(output / "denoiser")
+    networks.perception.save_pretrained(output / "perception")
+    report(finished, output, evaluate_perception(networks.perception, SceneSet(data, "validation"), device=device))

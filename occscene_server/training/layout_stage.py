@@ -28,8 +28,10 @@ from occscene_server.models.layout_tokens import (
 from occscene_server.models.precision import fast_autocast
 from occscene_server.models.text import load_minilm
 from occscene_server.terminal import say
+from occscene_server.training import arguments as arg
 from occscene_server.training.loop import LoopOptions, train
 from occscene_server.training.prompt_states import PromptStates, stacked
+from occscene_server.training.stage import Loss, blend_parameters, check_keep, report
 
 TEXT_DROPOUT = 0.12
 GIVEN_SHARE = 0.3
@@ -271,19 +273,21 @@ def load_rooms(files: Sequence[LayoutFile], splits: Sequence[str], vocabulary: V
 
 
 def layout(
-    data: Annotated[Path, typer.Option(help="Folder that `occscene-server studio layouts` filled.")],
-    output: Annotated[Path, typer.Option(help="Folder for the checkpoint, the log and the weights.")],
-    steps: Annotated[int, typer.Option(min=1, help="Optimiser steps in all, those before a resume included.")] = 40000,
+    data: arg.Layouts,
+    output: Annotated[Path, arg.OUTPUT, arg.Writes(("layout",))],
+    steps: arg.Steps = 40000,
     batch: Annotated[int, typer.Option(min=1, help="Rooms a step.")] = 24,
-    width: Annotated[int, typer.Option(min=32, help="Of the transformer's states.")] = 128,
-    layers: Annotated[int, typer.Option(min=1, help="Of the transformer.")] = 4,
-    learning_rate: Annotated[float, typer.Option(help="After the warm-up.")] = 2e-3,
-    ema_decay: Annotated[float, typer.Option(help="Of the averaged weights.")] = 0.998,
-    initial: Annotated[Path | None, typer.Option(help="Start from these weights instead of random ones.")] = None,
-    max_minutes: Annotated[float | None, typer.Option(help="Stop with a checkpoint after this time.")] = None,
-    seed: Annotated[int, typer.Option(help="Random seed of the initialisation and the data order.")] = 0,
+    width: arg.StateWidth = 128,
+    layers: arg.Layers = 4,
+    learning_rate: arg.LearningRate = 2e-3,
+    ema_decay: arg.EmaDecay = 0.998,
+    initial: Annotated[Path | None, arg.INITIAL, arg.Weights("layout")] = None,
+    keep: arg.Keep = 0.0,
+    max_minutes: arg.MaxMinutes = None,
+    seed: arg.Seed = 0,
 ) -> None:
-    """Train the layout prior: words to rooms of named, coloured boxes."""
+    """Train the layout prior: words to rooms of named, colored boxes."""
+    check_keep(keep, initial)
     files = layout_files(data)
     vocabulary = LayoutPrior.from_pretrained(initial).vocabulary if initial else vocabulary_of(files)
     rooms, held_out = load_rooms(files, ("train", "validation"), vocabulary)
@@ -297,10 +301,11 @@ def layout(
         optimizer="muon", max_minutes=max_minutes,
     )  # fmt: skip
     finished = train(model, loss_of(model, rooms, batch, seed), options, lambda: _evaluate(model, held_out))
+    if initial is not None:
+        blend_parameters(model, LayoutPrior.from_pretrained(initial), keep)
     model.half().save_pretrained(output / "layout")
-    model.float()  # its figures are those of the rounded weights
-    say({name: round(value, 3) for name, value in _evaluate(model, held_out).items()})
-    say(f"{'Finished' if finished else 'Stopped at the time limit'}; weights in {output / 'layout'}")
+    model.float()  # the metrics are those of the rounded weights
+    report(finished, output / "layout", _evaluate(model, held_out))
 
 
 def new_prior(vocabulary: Vocabulary, width: int, layers: int) -> LayoutPrior:
@@ -311,12 +316,10 @@ def new_prior(vocabulary: Vocabulary, width: int, layers: int) -> LayoutPrior:
     )  # fmt: skip
 
 
-def loss_of(
-    model: LayoutPrior, rooms: LayoutRooms, batch: int, seed: int
-) -> Callable[[int], tuple[Tensor, dict[str, float]]]:
+def loss_of(model: LayoutPrior, rooms: LayoutRooms, batch: int, seed: int) -> Callable[[int], Loss]:
     """What `train` asks for: the loss of a step, whose rooms depend on the seed and the step alone."""
 
-    def loss_of_step(step: int) -> tuple[Tensor, dict[str, float]]:
+    def loss_of_step(step: int) -> Loss:
         shared, own = np.random.default_rng((seed, step // TOGETHER, 1)), np.random.default_rng((seed, step))
         many = TOGETHER * batch
         asked = rooms.asked(shared.choice(len(rooms), many, replace=len(rooms) < many).tolist(), shared)

@@ -22,9 +22,10 @@ from occscene_server.models.part_tokens import MAX_PARTS, encode_parts
 from occscene_server.models.parts_prior import PartsBatch, PartsPrior
 from occscene_server.models.precision import fast_autocast
 from occscene_server.models.text import load_minilm, phrase_states
-from occscene_server.terminal import say
+from occscene_server.training import arguments as arg
 from occscene_server.training.layout_stage import vocabulary_of
 from occscene_server.training.loop import LoopOptions, train
+from occscene_server.training.stage import Loss, report, seeded
 
 PHRASE_DROPOUT = 0.25
 STRETCHED_SHARE, STRETCH = 0.7, 0.12
@@ -154,17 +155,17 @@ def held_out_nats(model: PartsPrior, pieces: Pieces) -> dict[str, float]:
 
 
 def parts(
-    data: Annotated[Path, typer.Option(help="Folder that `occscene-server studio layouts` filled.")],
-    output: Annotated[Path, typer.Option(help="Folder for the checkpoint, the log and the weights.")],
-    steps: Annotated[int, typer.Option(min=1, help="Optimiser steps in all, those before a resume included.")] = 8000,
+    data: arg.Layouts,
+    output: Annotated[Path, arg.OUTPUT, arg.Writes(("parts",))],
+    steps: arg.Steps = 8000,
     batch: Annotated[int, typer.Option(min=1, help="Pieces a step.")] = 96,
-    width: Annotated[int, typer.Option(min=32, help="Of the transformer's states.")] = 128,
-    layers: Annotated[int, typer.Option(min=1, help="Of the transformer.")] = 3,
+    width: arg.StateWidth = 128,
+    layers: arg.Layers = 3,
     pieces: Annotated[int, typer.Option(min=1, help="Training pieces of each kind at most.")] = 2500,
-    learning_rate: Annotated[float, typer.Option(help="After the warm-up.")] = 2e-3,
-    ema_decay: Annotated[float, typer.Option(help="Of the averaged weights.")] = 0.998,
-    max_minutes: Annotated[float | None, typer.Option(help="Stop with a checkpoint after this time.")] = None,
-    seed: Annotated[int, typer.Option(help="Random seed of the initialisation and the data order.")] = 0,
+    learning_rate: arg.LearningRate = 2e-3,
+    ema_decay: arg.EmaDecay = 0.998,
+    max_minutes: arg.MaxMinutes = None,
+    seed: arg.Seed = 0,
 ) -> None:
     """Train the parts prior: a kind, a box and a phrase to the parts of a piece of furniture."""
     files = layout_files(data)
@@ -179,22 +180,18 @@ def parts(
     )  # fmt: skip
     finished = train(model, loss_of(model, training, batch, seed), options, lambda: _evaluate(model, held_out))
     model.half().save_pretrained(output / "parts")
-    model.float()  # its figures are those of the rounded weights
-    say({name: round(value, 3) for name, value in _evaluate(model, held_out).items()})
-    say(f"{'Finished' if finished else 'Stopped at the time limit'}; weights in {output / 'parts'}")
+    model.float()  # the metrics are those of the rounded weights
+    report(finished, output / "parts", _evaluate(model, held_out))
 
 
-def loss_of(
-    model: PartsPrior, pieces: Pieces, batch: int, seed: int
-) -> Callable[[int], tuple[Tensor, dict[str, float]]]:
-    """What `train` asks for: the loss of a step, whose pieces depend on the seed and the step alone."""
+def loss_of(model: PartsPrior, pieces: Pieces, batch: int, seed: int) -> Callable[[int], Loss]:
+    """The loss of a step for `train`, whose pieces depend on the seed and the step's number only."""
 
-    def loss_of_step(step: int) -> tuple[Tensor, dict[str, float]]:
-        rng = np.random.default_rng((seed, step))
+    def loss(rng: np.random.Generator) -> Loss:
         rows = rng.choice(len(pieces), batch, replace=len(pieces) < batch).tolist()
         return parts_loss(model, pieces.batch(rows, rng))
 
-    return loss_of_step
+    return seeded(loss, seed)
 
 
 def _evaluate(model: PartsPrior, pieces: Pieces) -> dict[str, float]:

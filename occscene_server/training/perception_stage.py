@@ -1,14 +1,17 @@
-"""Stage 1, perception: rendered views, with and without the blockout, to the true grid."""
+"""Stage 1, perception: rendered views, with and without the blockout, to the true grid; and its command."""
 
 from __future__ import annotations
 
 import io
 from collections.abc import Sequence
 from dataclasses import replace
+from pathlib import Path
+from typing import Annotated
 
 import numpy as np
 import torch
 import torch.nn.functional as functional
+import typer
 from numpy.typing import NDArray
 from occscene.grid import UNKNOWN
 from PIL import Image, ImageFilter
@@ -19,7 +22,12 @@ from occscene_server.geometry.guidance import render_guidance
 from occscene_server.metrics.occupancy import OccupancyScores
 from occscene_server.models.perception import OccupancyPerception, SeenImages, classify_voxels
 from occscene_server.models.precision import fast_autocast
+from occscene_server.pipelines.occscene import OccScenePipeline
+from occscene_server.training import arguments as arg
+from occscene_server.training.generated_views import generate_views
+from occscene_server.training.loop import LoopOptions, train
 from occscene_server.training.losses import class_weights, occupancy_loss
+from occscene_server.training.stage import Loss, blend_parameters, check_keep, report
 
 BLOCKOUT_DROPOUT = 0.4
 IMAGES_ALONE_WEIGHT = 0.4
@@ -166,3 +174,51 @@ def evaluate_perception(
         scores["_blockout"].add(blockout, target)
     figures = {name: score.figures() for name, score in scores.items()}
     return {f"{kind}{name}": getattr(figure, kind) for name, figure in figures.items() for kind in ("miou", "iou")}
+
+
+def perception(
+    data: arg.Data,
+    output: Annotated[Path, arg.OUTPUT, arg.Writes(("perception",))],
+    steps: arg.Steps = 6000,
+    pixel_steps: Annotated[int, typer.Option(min=0, help="The first N steps, which teach pixels only.")] = 2000,
+    batch: arg.SceneBatch = 2,
+    learning_rate: arg.LearningRate = 1e-3,
+    initial: Annotated[Path | None, arg.INITIAL, arg.Weights("perception")] = None,
+    generator: Annotated[
+        Path | None,
+        typer.Option(help="A finished pipeline; half of the batches show views that it generates."),
+        arg.Weights("pipeline"),
+    ] = None,
+    rooms: Annotated[int, typer.Option(min=1, help="Rooms to generate first, into OUTPUT.")] = 500,
+    keep: arg.Keep = 0.0,
+    max_minutes: arg.MaxMinutes = None,
+    device: arg.Device = "cpu",
+    seed: arg.Seed = 0,
+) -> None:
+    """Train perception: posed images, with or without a blockout, to occupancy."""
+    check_keep(keep, initial)
+    scenes, held_out = SceneSet(data, "train"), SceneSet(data, "validation")
+    shown = [scenes]
+    if generator is not None:
+        pipeline = OccScenePipeline.from_pretrained(str(generator)).to(device)
+        shown.append(scenes.with_views(generate_views(pipeline, data, scenes, rooms, output / "generated")))
+    torch.manual_seed(seed)
+    model = (
+        OccupancyPerception(scenes.classes) if initial is None else OccupancyPerception.from_pretrained(initial)
+    ).to(device)
+    weights = balance(scenes, scenes.classes).to(device)
+
+    def loss_of_step(step: int) -> Loss:
+        rng = np.random.default_rng((seed, step))
+        drawn = random_batch(shown[step % len(shown)], batch, rng).to(device)
+        if step < pixel_steps:
+            return pixel_step(model, drawn, rng)
+        return perception_step(model, drawn, rng, weights)
+
+    options = LoopOptions(output, steps, learning_rate, max_minutes=max_minutes, device=device)
+    first = range(min(24, len(held_out)))
+    finished = train(model, loss_of_step, options, lambda: evaluate_perception(model, held_out, first, device))
+    if initial is not None:
+        blend_parameters(model, OccupancyPerception.from_pretrained(initial), keep)
+    model.save_pretrained(output / "perception")
+    report(finished, output / "perception", evaluate_perception(model, held_out, device=device))

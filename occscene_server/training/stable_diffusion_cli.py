@@ -5,18 +5,18 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Annotated
 
-import numpy as np
 import torch
 import typer
-from torch import Tensor
 
 from occscene_server.data.scenes import SceneSet
 from occscene_server.models.perception import OccupancyPerception
 from occscene_server.pipelines.stable_diffusion import pipeline_from_stable_diffusion
 from occscene_server.terminal import say
+from occscene_server.training import arguments as arg
 from occscene_server.training.denoiser_stage import LatentScenes
 from occscene_server.training.loop import LoopOptions, train
 from occscene_server.training.stable_diffusion_stage import diffusion_loss, freeze_checkpoint, merge_adapters
+from occscene_server.training.stage import on_random_rows
 from occscene_server.weights import default_model
 
 
@@ -24,19 +24,25 @@ def sd(
     checkpoint: Annotated[
         Path, typer.Option(help="Stable Diffusion 1.x or 2.x folder, as diffusers saves it.", file_okay=False)
     ],
-    data: Annotated[Path, typer.Option(help="Folder that `occscene-server studio render` filled.")],
-    output: Annotated[Path, typer.Option(help="Folder for the checkpoint, the log and the finished pipeline.")],
+    data: arg.Data,
+    output: Annotated[
+        Path,
+        typer.Option(help="Folder for the checkpoint, the log and the finished pipeline."),
+        arg.Writes(("model",)),
+    ],
     perception: Annotated[
-        Path | None, typer.Option(help="Folder of trained perception; the bundled model's, if not given.")
+        Path | None,
+        typer.Option(help="Folder of trained perception; the bundled model's, if not given."),
+        arg.Weights("perception"),
     ] = None,
-    steps: Annotated[int, typer.Option(min=1, help="Optimiser steps in all, those before a resume included.")] = 20000,
-    batch: Annotated[int, typer.Option(min=1, help="Scenes a step, each with all its views.")] = 1,
-    learning_rate: Annotated[float, typer.Option(help="After the warm-up.")] = 1e-4,
+    steps: arg.Steps = 20000,
+    batch: arg.SceneBatch = 1,
+    learning_rate: arg.LearningRate = 1e-4,
     lora_rank: Annotated[int, typer.Option(min=0, help="Of adapters in the checkpoint's attention; 0 is none.")] = 0,
-    view_side: Annotated[int | None, typer.Option(help="Scale views to so many pixels a side.")] = None,
-    max_minutes: Annotated[float | None, typer.Option(help="Stop with a checkpoint after this time.")] = None,
-    device: Annotated[str, typer.Option(help="cpu or cuda.")] = "cpu",
-    seed: Annotated[int, typer.Option(help="Decides the weights at the start and what every step sees.")] = 0,
+    view_side: Annotated[int | None, typer.Option(help="Scale views to N pixels a side.")] = None,
+    max_minutes: arg.MaxMinutes = None,
+    device: arg.Device = "cpu",
+    seed: arg.Seed = 0,
 ) -> None:
     """Train dual alignment and guidance, and optionally adapters, on a Stable Diffusion checkpoint."""
     torch.manual_seed(seed)
@@ -50,13 +56,11 @@ def sd(
     model.to(memory_format=torch.channels_last)
     alphas_cumprod = pipeline.scheduler.alphas_cumprod
 
-    def loss_of_step(step: int) -> tuple[Tensor, dict[str, float]]:
-        rng = np.random.default_rng((seed, step))
-        indices = rng.choice(len(scenes), batch, replace=False).tolist()
-        return diffusion_loss(model, latents, indices, rng, alphas_cumprod)
-
+    loss = on_random_rows(
+        lambda rows, rng: diffusion_loss(model, latents, rows, rng, alphas_cumprod), len(scenes), batch, seed
+    )
     options = LoopOptions(output, steps, learning_rate, max_minutes=max_minutes, device=device)
-    finished = train(model, loss_of_step, options)
+    finished = train(model, loss, options)
     if lora_rank:
         merge_adapters(model)
     pipeline.save_pretrained(output / "model")

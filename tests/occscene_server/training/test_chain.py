@@ -53,7 +53,6 @@ def chain(tmp_path_factory: pytest.TempPathFactory) -> Path:
     root = tmp_path_factory.mktemp("chain")
     for seed in (1, 2, 3, 4):
         write_scene(root / "data", tiny_scene(seed))
-    (root / "model").mkdir()
 
     def run(command: str, *options: str) -> None:
         result = CliRunner().invoke(train_app, [command, *options], catch_exceptions=False)
@@ -66,18 +65,17 @@ def chain(tmp_path_factory: pytest.TempPathFactory) -> Path:
     run("guess", *data, *vae, "--output", str(root / "g"), "--steps", "2", "--batch", "2", "--widths", "32,32,64")
     initial = ("--initial", str(root / "g/denoiser"))
     run("denoiser", *data, *vae, *initial, "--output", str(root / "d"), "--steps", "2", "--batch", "2")
-    for source in ("a/vae", "p/perception", "d/denoiser"):
-        (root / "model" / source.split("/")[1]).symlink_to(root / source)
-    run("joint", *data, "--model", str(root / "model"), "--output", str(root / "j"), "--steps", "2", "--batch", "1")
-    (root / "j/vae").symlink_to(root / "a/vae")
-    run("bundle", "--model", str(root / "j"), "--output", str(root / "bundle"))
+    networks = (*vae, "--denoiser", str(root / "d/denoiser"), "--perception", str(root / "p/perception"))
+    run("joint", *data, *networks, "--output", str(root / "j"), "--steps", "2", "--batch", "1")
+    trained = (*vae, "--denoiser", str(root / "j/denoiser"), "--perception", str(root / "j/perception"))
+    run("bundle", *trained, "--output", str(root / "bundle"))
     generator = ("--generator", str(root / "bundle"), "--rooms", "2")
     options = ("--steps", "2", "--pixel-steps", "0", "--batch", "1")
     run("perception", *data, *generator, "--output", str(root / "q"), *options)
     options = ("--model", str(root / "bundle"), "--rooms", "2", "--steps", "2", "--batch", "1", "--pixels", "99")
     run("detail", *data, "--output", str(root / "s"), *options)
-    (root / "j/surface_detail").symlink_to(root / "s/surface_detail")
-    run("bundle", "--model", str(root / "j"), "--output", str(root / "bundle_with_detail"))
+    drawing = ("--surface-detail", str(root / "s/surface_detail"))
+    run("bundle", *trained, *drawing, "--output", str(root / "bundle_with_detail"))
     return root
 
 

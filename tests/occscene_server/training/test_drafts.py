@@ -213,12 +213,11 @@ def chain(root: Path, drafter: Drafter) -> Path:
     run(root, "denoiser", "whole", *options)
     for _ in range(2):
         run(root, "denoiser", "cut", *options, "--max-minutes", "1e-9")
-    (root / "model/denoiser").symlink_to(root / "whole/denoiser")
-    joint = ("--model", str(root / "model"), "--drafts", str(root / "drafts"), "--steps", "2", "--batch", "1")
-    run(root, "joint", "joint", *joint)
-    for part in ("vae", "guided_decoder"):
-        (root / "joint" / part).symlink_to(root / "model" / part)
-    run(root, "bundle", "bundle", "--model", str(root / "joint"))
+    networks = ("--denoiser", str(root / "whole/denoiser"), "--perception", str(root / "model/perception"))
+    drafts = ("--drafts", str(root / "drafts"))
+    run(root, "joint", "joint", *vae, *decoder, *drafts, *networks, "--steps", "2", "--batch", "1")
+    trained = ("--denoiser", str(root / "joint/denoiser"), "--perception", str(root / "joint/perception"))
+    run(root, "bundle", "bundle", *vae, *trained, "--guided-decoder", str(root / "model/guided_decoder"))
     return root
 
 
