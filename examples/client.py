@@ -8,6 +8,7 @@ from occscene.rig import default_rig
 from occscene.v1.job_pb2 import GenerateScene
 from occscene.v1.scene_service_pb2 import SubmitJobRequest
 from occscene.volumes import default_volume
+
 from occscene_server.api.client import SceneClient
 
 cameras = [camera_to_message(camera) for camera in default_rig(default_volume("indoor"))]

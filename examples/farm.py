@@ -3,8 +3,8 @@
 `python examples/farm.py OUTPUT FILE.blend ... [--seeds 0 1 2] [--server host:port] [--blender blender] [--parallel 2]`
 
 Each file must be tagged, or have names that its classes can be guessed from. What has a `result.json` already is not
-made again, so a run that was stopped goes on when it is started once more. OCCSCENE_TOKEN_FILE and OCCSCENE_CA_FILE hold
-the credentials of a server on another machine.
+made again, so a run that was stopped goes on when it is started once more. OCCSCENE_TOKEN_FILE and OCCSCENE_CA_FILE
+name the credentials for a server on another machine.
 """
 
 from __future__ import annotations

@@ -16,7 +16,7 @@ from typing import Any
 import pytest
 import typer
 
-from occscene_server.cli import app
+from occscene_server.cli.root import app
 
 ROOT = Path(__file__).resolve().parents[2]
 PAGES = [
@@ -26,6 +26,7 @@ PAGES = [
 ]
 TEXTS = [pytest.param(page.read_text(encoding="utf-8"), id=str(page.relative_to(ROOT))) for page in PAGES]
 PLACEHOLDERS = re.compile(r"VERSION|PLATFORM|NAME|NUMBER")
+MODULE = re.compile(r"(?<![\w/.-])(?:occscene|occscene_server|blender_addon|tests)(?:\.\w+)+(?![\w/])")
 each_page = pytest.mark.parametrize("text", TEXTS)
 
 
