@@ -36,6 +36,7 @@ from occscene_server.studio.scene_grids import room_grids
 from occscene_server.weights import default_parts_prior
 from tests.occscene_server.detailed_room import detailed_room
 
+pytestmark = pytest.mark.weights
 SEEDS = (20, 40, 60, 100, 140, 780)
 """Rooms of the test split."""
 

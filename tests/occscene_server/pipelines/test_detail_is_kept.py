@@ -16,6 +16,7 @@ from occscene_server.pipelines.output import OccSceneOutput
 from occscene_server.weights import default_model
 from tests.occscene_server.detailed_room import detailed_room
 
+pytestmark = pytest.mark.weights
 MODELLED = ("table", "bars", "lamp pole", "pipe", "letters", "rail", *(f"chair {number}" for number in range(1, 5)))
 
 
