@@ -15,7 +15,7 @@ from occscene.taxonomy import INDOOR
 from occscene.volumes import default_volume
 from PIL import Image
 
-from occscene_server.pipelines.occscene import OccScenePipeline
+from occscene_server import OccScenePipeline
 from occscene_server.weights import default_model
 
 

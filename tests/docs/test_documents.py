@@ -103,9 +103,10 @@ def is_module_or_in_one(name: str) -> bool:
 
 
 def top_level_names(path: Path) -> set[str]:
-    """What a module defines or imports at its top level."""
+    """What a module defines or imports at its top level, for type checkers only too."""
     names: set[str] = set()
-    for node in ast.parse(path.read_text(encoding="utf-8")).body:
+    body = ast.parse(path.read_text(encoding="utf-8")).body
+    for node in [*body, *(inner for outer in body if isinstance(outer, ast.If) for inner in outer.body)]:
         if isinstance(node, ast.ClassDef | ast.FunctionDef):
             names.add(node.name)
         elif isinstance(node, ast.Import | ast.ImportFrom):
