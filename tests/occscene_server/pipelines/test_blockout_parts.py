@@ -60,6 +60,7 @@ def test_it_is_small() -> None:
     assert sum(path.stat().st_size for path in default_parts_prior().iterdir()) < 4_000_000
 
 
+@pytest.mark.slow
 def test_boxes_come_nearer_to_true_rooms_than_recorded_pieces_do(
     writer: BlockoutParts, rooms: list[ScoredRoom], tmp_path_factory: pytest.TempPathFactory
 ) -> None:
@@ -78,6 +79,7 @@ def test_boxes_come_nearer_to_true_rooms_than_recorded_pieces_do(
     assert made["chair"] > blockout["chair"] + 0.05
 
 
+@pytest.mark.slow
 def test_shapes_differ_by_seed_repeat_and_stay_inside(writer: BlockoutParts, rooms: list[ScoredRoom]) -> None:
     one, same, other = ([writer.refine(room.blockout, room.prompt, seed) for room in rooms[:3]] for seed in (1, 1, 2))
     for (grid, made), (again, made_again) in zip(one, same, strict=True):

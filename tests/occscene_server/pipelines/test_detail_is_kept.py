@@ -47,6 +47,7 @@ def voxels_of(grid: SemanticGrid, name: str) -> NDArray[np.bool_]:
 
 
 @pytest.mark.parametrize("name", MODELLED)
+@pytest.mark.slow
 def test_legs_poles_pipes_letters_and_rails_stay(
     room: tuple[SemanticGrid, list[PinholeCamera]], made: OccSceneOutput, name: str
 ) -> None:

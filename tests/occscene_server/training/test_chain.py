@@ -22,6 +22,7 @@ from occscene_server.pipelines.occscene import OccScenePipeline
 from occscene_server.training.cli import BUNDLED_STEPS, train_app
 from occscene_server.training.generated_views import generate_views
 
+pytestmark = pytest.mark.slow
 SIDE = 64
 ITEMS = (
     {"id": 1, "name": "sofa", "class": "sofa", "phrase": "a red sofa", "share": 0.3},
