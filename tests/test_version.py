@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import tomllib
 from pathlib import Path
 
@@ -31,3 +32,14 @@ def test_no_other_file_states_the_version() -> None:
     assert "version" not in read_toml("blender_addon/blender_manifest.toml")
     lines = (ROOT / "CITATION.cff").read_text(encoding="utf-8").splitlines()
     assert not [line for line in lines if line.startswith("version:")]
+
+
+def test_advice_to_install_extras_names_the_distribution_and_extras_that_there_are() -> None:
+    project = read_toml("pyproject.toml")["project"]
+    assert isinstance(project, dict)
+    sources = [path.read_text(encoding="utf-8") for path in (ROOT / "occscene_server").rglob("*.py")]
+    named = re.findall(r"pip install [\\'\"]*([\w.-]+)\[([\w,]+)\]", "\n".join(sources))
+    assert len(named) >= 2
+    for name, extras in named:
+        assert name == project["name"]
+        assert set(extras.split(",")) <= project["optional-dependencies"].keys()

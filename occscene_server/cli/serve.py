@@ -159,7 +159,7 @@ def _ray_engine(address: str, replicas: int) -> Any:
     try:
         from occscene_server.engine.ray_engine import RayEngine
     except ModuleNotFoundError as error:
-        raise ValueError(f"--engine ray needs Ray ({error}); run: pip install 'occscene[server,ray]'") from error
+        raise ValueError(f"--engine ray needs Ray ({error}); run: pip install 'occscene-server[server,ray]'") from error
     return partial(RayEngine, address, replicas)
 
 
