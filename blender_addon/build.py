@@ -64,20 +64,26 @@ def current_platform() -> str:
     return f"{ {'linux': 'linux', 'win32': 'windows', 'darwin': 'macos'}[sys.platform] }-{machine}".replace(" ", "")
 
 
+def version() -> str:
+    """The project's version, which the value types' package states."""
+    text = (PROTOS / "occscene/__init__.py").read_text(encoding="utf-8")
+    stated = re.search(r'__version__ = "([^"]+)"', text)
+    if stated is None:
+        raise SystemExit("protos/occscene/__init__.py has no __version__")
+    return stated[1]
+
+
 def build_occscene_wheel(folder: Path) -> None:
     """Builds the wheel of the value types and the contract into `folder`, in a copy of its sources.
 
     Its version ends with a digest of its sources: Blender takes a wheel of a version that it has installed for the
     same wheel, and would keep the old one when a zip with newer sources is installed over it.
     """
-    version = re.search(r'__version__ = "([^"]+)"', (PROTOS / "occscene/__init__.py").read_text(encoding="utf-8"))
-    if version is None:
-        raise SystemExit("protos/occscene/__init__.py has no __version__")
     with tempfile.TemporaryDirectory() as staging:
         ignore = shutil.ignore_patterns("__pycache__")
         sources = Path(staging, "occscene")
         shutil.copytree(PROTOS / "occscene", sources, ignore=ignore)
-        project = _OCCSCENE_PROJECT.format(version=f"{version[1]}+{_digest(sources)}")
+        project = _OCCSCENE_PROJECT.format(version=f"{version()}+{_digest(sources)}")
         Path(staging, "pyproject.toml").write_text(project, encoding="utf-8")
         _pip("wheel", "--no-deps", "--no-build-isolation", "--wheel-dir", str(folder), staging)
 
@@ -109,16 +115,20 @@ def _pip(*arguments: str) -> None:
         raise SystemExit(f"pip {arguments[0]} failed:\n{done.stderr.strip()}")
 
 
+def manifest(wheels: Sequence[str], platforms: Sequence[str]) -> str:
+    """The text of the zip's manifest: that of the sources, with the version, the wheels' names and the platforms."""
+    lines = [f'version = "{version()}"', f"platforms = {json.dumps(list(platforms))}", "wheels = ["]
+    lines += [f'  "./wheels/{name}",' for name in wheels] + ["]", "", "[permissions]"]
+    text = (ADDON / "blender_manifest.toml").read_text(encoding="utf-8").replace("[permissions]", "\n".join(lines), 1)
+    tomllib.loads(text)
+    return text
+
+
 def write_zip(path: Path, wheels: Path, platforms: Sequence[str]) -> None:
     """Writes the add-on, its wheels, and a manifest that names them."""
     names = sorted(wheel.name for wheel in wheels.glob("*.whl"))
-    lines = [f"platforms = {json.dumps(list(platforms))}", "wheels = ["]
-    lines += [f'  "./wheels/{name}",' for name in names] + ["]", "", "[permissions]"]
-    manifest = (ADDON / "blender_manifest.toml").read_text(encoding="utf-8")
-    manifest = manifest.replace("[permissions]", "\n".join(lines), 1)
-    tomllib.loads(manifest)
     with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
-        archive.writestr("blender_manifest.toml", manifest)
+        archive.writestr("blender_manifest.toml", manifest(names, platforms))
         for source in sorted(ADDON.rglob("*.py")):
             if source.name != "build.py":
                 archive.write(source, source.relative_to(ADDON).as_posix())
@@ -128,10 +138,9 @@ def write_zip(path: Path, wheels: Path, platforms: Sequence[str]) -> None:
 
 def build(output: Path, platforms: Sequence[str], pythons: Sequence[str]) -> Path:
     """Builds one zip for `platforms` into the folder `output` and returns its path."""
-    version = tomllib.loads((ADDON / "blender_manifest.toml").read_text(encoding="utf-8"))["version"]
     output.mkdir(parents=True, exist_ok=True)
     suffix = platforms[0] if len(platforms) == 1 else "all"
-    path = output / f"occscene-{version}-{suffix}.zip"
+    path = output / f"occscene-{version()}-{suffix}.zip"
     with tempfile.TemporaryDirectory() as folder:
         wheels = Path(folder)
         build_occscene_wheel(wheels)

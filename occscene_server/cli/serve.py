@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import os
 import signal
 import time
 from functools import partial
@@ -14,6 +13,7 @@ from typing import Annotated, Any, Literal
 import typer
 from occscene import __version__
 from occscene.v1 import scene_service_pb2
+from platformdirs import user_data_path
 
 from occscene_server.api.access import TlsFiles, create_token, endpoint, read_token
 from occscene_server.api.logs import LogFormat, configure_logs, load_with_logs
@@ -36,7 +36,7 @@ _ACCESS, _LIMITS, _OBSERVED, _RAY = "Access", "Limits", "Observation", "Ray"
 
 def default_store() -> Path:
     """Where jobs are kept if nothing else is said: the user's data folder."""
-    return Path(os.environ.get("XDG_DATA_HOME") or Path.home() / ".local/share") / "occscene" / "jobs"
+    return user_data_path("occscene", appauthor=False) / "jobs"
 
 
 @serve_app.command(cls=ConfigurableCommand, context_settings=FROM_ENVIRONMENT)
@@ -159,7 +159,7 @@ def _ray_engine(address: str, replicas: int) -> Any:
     try:
         from occscene_server.engine.ray_engine import RayEngine
     except ModuleNotFoundError as error:
-        raise ValueError(f"--engine ray needs Ray ({error}); run: pip install 'occscene[server,ray]'") from error
+        raise ValueError(f"--engine ray needs Ray ({error}); run: pip install 'occscene-server[server,ray]'") from error
     return partial(RayEngine, address, replicas)
 
 

@@ -94,7 +94,7 @@ def _note_of_unknown(thing: str, kind: str, known: int) -> str:
     if kind:
         article = "" if kind == "books" else "an " if kind[0] in "aeiou" else "a "
         return f"“{thing}”: drawn as {article}{kind}."
-    return f"“{thing}”: left out. The layout prior knows {known} kinds of things, which the README lists."
+    return f"“{thing}”: left out. The layout prior knows {known} kinds of objects; docs/server.md lists them."
 
 
 def _written(writer: TextToLayout, asked: Composition) -> Layout:

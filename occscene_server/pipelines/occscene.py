@@ -116,9 +116,10 @@ class OccScenePipeline(GuidedViewsMixin, PerceptionMixin, DiffusionPipeline):
 
         Raises:
             ValueError: the folder is a bare Stable Diffusion checkpoint.
+            OSError: weights are missing, or are pickles instead of safetensors.
         """
         refuse_bare_checkpoint(Path(path))
-        pipeline: OccScenePipeline = super().from_pretrained(path, **kwargs)
+        pipeline: OccScenePipeline = super().from_pretrained(path, **kwargs | {"use_safetensors": True})
         if pipeline.text_encoder is None:
             text_encoder, tokenizer = load_minilm()
             pipeline.register_modules(text_encoder=text_encoder, tokenizer=tokenizer)

@@ -35,6 +35,7 @@ def pipeline_from_stable_diffusion(
 
     Raises:
         ValueError: the folder is no such checkpoint.
+        OSError: its weights are pickles instead of safetensors.
     """
     absent = [part for part in _PARTS if not (folder / part).is_dir()]
     if absent:
@@ -43,8 +44,8 @@ def pipeline_from_stable_diffusion(
         )
     scheduler = DPMSolverMultistepScheduler.from_config(_read_config(folder / "scheduler/scheduler_config.json"))
     return OccScenePipeline(
-        vae=SceneAutoencoderKL.from_pretrained(folder / "vae"),
-        text_encoder=CLIPTextModel.from_pretrained(folder / "text_encoder"),
+        vae=SceneAutoencoderKL.from_pretrained(folder / "vae", use_safetensors=True),
+        text_encoder=CLIPTextModel.from_pretrained(folder / "text_encoder", use_safetensors=True),
         tokenizer=AutoTokenizer.from_pretrained(folder / "tokenizer"),
         denoiser=extended_denoiser(folder / "unet", scheduler.config.prediction_type, perception.classes),
         perception=perception,
@@ -62,7 +63,7 @@ def extended_denoiser(folder: Path, prediction_type: str, classes: int) -> OccSc
         prediction_type: of the checkpoint's scheduler.
         classes: of the taxonomy, empty included.
     """
-    unet = UNet2DConditionModel.from_pretrained(folder)
+    unet = UNet2DConditionModel.from_pretrained(folder, use_safetensors=True)
     denoiser = OccSceneDenoiser(
         unet.config.in_channels,
         classes,

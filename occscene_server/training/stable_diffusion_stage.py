@@ -32,7 +32,7 @@ def freeze_checkpoint(model: OccSceneDenoiser, lora_rank: int = 0) -> None:
         try:
             from peft import LoraConfig
         except ImportError as error:
-            raise RuntimeError("low-rank adapters need peft; install it with `pip install occscene[sd]`") from error
+            raise RuntimeError("low-rank adapters need peft: run `pip install 'occscene-server[sd]'`") from error
         model.unet.add_adapter(LoraConfig(r=lora_rank, lora_alpha=lora_rank, target_modules=LORA_MODULES))
 
 

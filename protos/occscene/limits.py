@@ -1,4 +1,4 @@
-"""Limits that every reader of untrusted input checks before it allocates memory (design section 6)."""
+"""Limits that every reader of untrusted input checks before it allocates memory."""
 
 from __future__ import annotations
 

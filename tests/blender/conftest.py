@@ -12,6 +12,13 @@ from tests.blender.server_process import stand_in_server
 bpy = pytest.importorskip("bpy")
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Marks the tests of this folder."""
+    for item in items:
+        if item.path.is_relative_to(Path(__file__).parent):
+            item.add_marker(pytest.mark.blender)
+
+
 @pytest.fixture(autouse=True)
 def scene(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[bpy.types.Scene]:
     """The scene of an empty file; what the extension writes for its user goes below the test's own folder."""

@@ -99,6 +99,7 @@ def frame_places(camera: PinholeCamera, scene: bpy.types.Scene) -> tuple[NDArray
 
 @pytest.mark.parametrize(("fit", "shift"), FITS)
 @pytest.mark.parametrize(("resolution", "aspect"), FRAMES)
+@pytest.mark.slow
 def test_a_marker_is_where_cycles_shows_it(
     marked: bpy.types.Scene,
     tmp_path: Path,

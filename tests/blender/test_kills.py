@@ -21,6 +21,7 @@ from tests.blender.test_following import ROOT, is_whole
 from tests.blender.test_jobs import pump, results, wait_for
 from tests.occscene_server.serve_process import ServeProcess
 
+pytestmark = pytest.mark.slow
 TURNS = int(os.environ.get("OCCSCENE_KILL_TURNS", "1"))
 """Kills of each victim in each phase."""
 

@@ -19,6 +19,8 @@ from blender_addon.scene.given import given_objects  # noqa: E402
 from tests.blender.build_scenes import add_box, add_camera  # noqa: E402
 from tests.occscene_server.serve_process import BUNDLED, ENVIRONMENT, ServeProcess  # noqa: E402
 
+pytestmark = [pytest.mark.blender, pytest.mark.slow, pytest.mark.weights]
+
 
 @pytest.fixture(scope="module")
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:

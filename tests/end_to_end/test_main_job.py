@@ -18,6 +18,7 @@ from occscene_server.metrics.occupancy import OccupancyScores
 
 bpy = pytest.importorskip("bpy")
 
+pytestmark = [pytest.mark.blender, pytest.mark.slow, pytest.mark.weights]
 SAMPLE = "living_room"
 BLUE_ROOM = "a modern living room with blue painted walls and an oak plank floor, a red linen sofa, bright day"
 RED_ROOM = "a modern living room with terracotta plaster walls and a white tiled floor, a red linen sofa, bright day"

@@ -23,7 +23,12 @@ from tests.blender.compose_server import ROOM
 from tests.blender.server_process import compose_server
 
 BLENDER = os.environ.get("BLENDER", "")
-pytestmark = pytest.mark.skipif(not BLENDER, reason="$BLENDER names no Blender executable")
+pytestmark = [
+    pytest.mark.skipif(not BLENDER, reason="$BLENDER names no Blender executable"),
+    pytest.mark.blender,
+    pytest.mark.slow,
+    pytest.mark.weights,
+]
 
 
 def blender(*arguments: str) -> str:

@@ -74,8 +74,8 @@ def test_every_way_to_the_console_is_plain(text: str) -> None:
 
 
 def test_markup_is_text() -> None:
-    output = printed(lambda console: console.say("pip install 'occscene[server,ray]' [bold]x[/] [/foo] :smile:"))
-    assert output == "pip install 'occscene[server,ray]' [bold]x[/] [/foo] :smile:\n"
+    output = printed(lambda console: console.say("pip install 'occscene-server[server,ray]' [bold]x[/] [/foo] :smile:"))
+    assert output == "pip install 'occscene-server[server,ray]' [bold]x[/] [/foo] :smile:\n"
 
 
 def test_log_lines_are_one_line_each(capsys: pytest.CaptureFixture[str]) -> None:
@@ -194,7 +194,7 @@ def test_advice_to_install_keeps_its_brackets(tmp_path: Path, monkeypatch: pytes
     monkeypatch.setitem(sys.modules, "occscene_server.engine.ray_engine", None)
     result = CliRunner().invoke(app, ["serve", "--engine", "ray", "--store", str(tmp_path)])
     assert result.exit_code == 1
-    assert "pip install 'occscene[server,ray]'" in result.output
+    assert "pip install 'occscene-server[server,ray]'" in result.output
 
 
 COLUMNS = {"BarColumn", "MofNCompleteColumn", "TimeElapsedColumn", "TimeRemainingColumn"}

@@ -8,6 +8,8 @@ import pytest
 
 from tests.kill_campaign import PHASES, Campaign
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture(scope="module")
 def campaign(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Campaign]:

@@ -35,7 +35,7 @@ from tests.occscene_server.tiny import load_tiny_with_priors
 if TYPE_CHECKING:  # the name is in the stubs alone
     from occscene.v1.scene_service_pb2_grpc import SceneServiceAsyncStub as Stub
 
-pytestmark = pytest.mark.asyncio(loop_scope="module")
+pytestmark = [pytest.mark.asyncio(loop_scope="module"), pytest.mark.weights]
 
 VOLUME = default_volume("indoor")
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 import urllib.request
 from pathlib import Path
 
@@ -15,9 +16,19 @@ from typer.testing import CliRunner
 from occscene_server.api.access import read_token
 from occscene_server.api.client import SceneClient, ServerError
 from occscene_server.cli.root import app
+from occscene_server.cli.serve import default_store
 from occscene_server.jobs.store import JobStore
 from tests.occscene_server.requests import generate_request
 from tests.occscene_server.serve_process import ServeProcess
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="the variable is Linux's")
+def test_jobs_are_kept_where_the_user_keeps_data(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("XDG_DATA_HOME", str(tmp_path / "data"))
+    assert default_store() == tmp_path / "data/occscene/jobs"
+    monkeypatch.delenv("XDG_DATA_HOME")
+    monkeypatch.setenv("HOME", str(tmp_path / "home"))
+    assert default_store() == tmp_path / "home/.local/share/occscene/jobs"
 
 
 def test_says_in_one_screen_what_it_is(tmp_path: Path) -> None:

@@ -26,6 +26,7 @@ if TYPE_CHECKING:  # the name is in the stubs alone
 
 pytest.importorskip("ray", reason="the extra 'ray' is not installed")
 pytestmark = [
+    pytest.mark.slow,
     pytest.mark.asyncio(loop_scope="module"),
     pytest.mark.timeout(600),
     pytest.mark.filterwarnings("ignore:Using extra keyword arguments on `Field`"),  # in Ray's own configuration

@@ -82,6 +82,7 @@ def test_a_draft_takes_no_step_and_gives_what_it_shows() -> None:
     np.testing.assert_array_equal(shown.labels, blockout.labels)
 
 
+@pytest.mark.weights
 def test_a_turned_box_gets_parts_in_its_exact_place() -> None:
     """With its triangles; voxels of 8 cm do not say how a box is turned."""
     table = LayoutObject("Cube", "table", (0.413, -0.284, 0.37), (1.43, 0.83, 0.74), turn=0.3)

@@ -26,6 +26,8 @@ def test_every_camera_looks_at_the_furniture(taxonomy: str) -> None:
         assert (local < size).all()
 
 
+@pytest.mark.weights
+@pytest.mark.slow
 def test_phases_add_up_and_leave_the_pipeline_as_it_was() -> None:
     pipe = OccScenePipeline.from_pretrained(str(default_model()))
     pipe.set_progress_bar_config(disable=True)
@@ -41,6 +43,8 @@ def test_typical_is_the_median() -> None:
     assert typical(runs) == SceneTimes(3.0, {"text": 0.3})
 
 
+@pytest.mark.weights
+@pytest.mark.slow
 def test_the_command_prints_where_the_time_goes() -> None:
     result = CliRunner().invoke(
         app, ["benchmark", "--scenes", "1", "--views", "2", "--side", "64", "--steps", "3", "--device", "cpu"]

@@ -23,6 +23,7 @@ from occscene_server.geometry.raymarch import NO_FACE, first_hit
 from occscene_server.studio.blender_scene import add_camera
 from tests.occscene_server.geometry.random_scenes import looking_at
 
+pytestmark = [pytest.mark.blender, pytest.mark.slow]
 SIZE = (64, 96)
 
 

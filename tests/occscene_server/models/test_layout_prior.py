@@ -49,6 +49,7 @@ def test_what_came_before_and_the_prompt_change_what_follows() -> None:
             assert not torch.allclose(changed[name][0, 1:], plain[name][0, 1:])
 
 
+@pytest.mark.slow
 def test_every_distribution_sums_to_one() -> None:
     prior, layout = tiny_prior(), room(5)
     batch = batch_of([layout])

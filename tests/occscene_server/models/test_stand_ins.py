@@ -10,6 +10,7 @@ from occscene_server.models.text import load_minilm
 from occscene_server.pipelines.text_to_layout import TextToLayout
 from occscene_server.weights import default_layout_prior
 
+pytestmark = pytest.mark.weights
 SENSIBLE = {
     "clavichord": "sideboard, desk, chest of drawers",
     "pipe organ": "sideboard, wardrobe",

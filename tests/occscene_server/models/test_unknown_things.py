@@ -9,6 +9,7 @@ from occscene_server.models.unknown_things import unknown_things
 from occscene_server.studio.layouts import room_record
 from occscene_server.weights import default_layout_prior
 
+pytestmark = pytest.mark.weights
 STUDIO = LayoutPrior.from_pretrained(default_layout_prior()).vocabulary
 KINDS = ("dining table", "dining chair", "floor lamp", "sofa", "bookshelf", "bed", "plant", "rug")
 COLORS = ("red", "oak", "white", "grey")

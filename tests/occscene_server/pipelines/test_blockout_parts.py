@@ -36,6 +36,7 @@ from occscene_server.studio.scene_grids import room_grids
 from occscene_server.weights import default_parts_prior
 from tests.occscene_server.detailed_room import detailed_room
 
+pytestmark = pytest.mark.weights
 SEEDS = (20, 40, 60, 100, 140, 780)
 """Rooms of the test split."""
 
@@ -59,6 +60,7 @@ def test_it_is_small() -> None:
     assert sum(path.stat().st_size for path in default_parts_prior().iterdir()) < 4_000_000
 
 
+@pytest.mark.slow
 def test_boxes_come_nearer_to_true_rooms_than_recorded_pieces_do(
     writer: BlockoutParts, rooms: list[ScoredRoom], tmp_path_factory: pytest.TempPathFactory
 ) -> None:
@@ -77,6 +79,7 @@ def test_boxes_come_nearer_to_true_rooms_than_recorded_pieces_do(
     assert made["chair"] > blockout["chair"] + 0.05
 
 
+@pytest.mark.slow
 def test_shapes_differ_by_seed_repeat_and_stay_inside(writer: BlockoutParts, rooms: list[ScoredRoom]) -> None:
     one, same, other = ([writer.refine(room.blockout, room.prompt, seed) for room in rooms[:3]] for seed in (1, 1, 2))
     for (grid, made), (again, made_again) in zip(one, same, strict=True):

@@ -16,6 +16,7 @@ from occscene_server.pipelines.output import OccSceneOutput
 from occscene_server.weights import default_model
 from tests.occscene_server.detailed_room import detailed_room
 
+pytestmark = pytest.mark.weights
 MODELLED = ("table", "bars", "lamp pole", "pipe", "letters", "rail", *(f"chair {number}" for number in range(1, 5)))
 
 
@@ -46,6 +47,7 @@ def voxels_of(grid: SemanticGrid, name: str) -> NDArray[np.bool_]:
 
 
 @pytest.mark.parametrize("name", MODELLED)
+@pytest.mark.slow
 def test_legs_poles_pipes_letters_and_rails_stay(
     room: tuple[SemanticGrid, list[PinholeCamera]], made: OccSceneOutput, name: str
 ) -> None:

@@ -14,6 +14,8 @@ from occscene_server.geometry.layout_grid import layout_grid
 from occscene_server.pipelines import scene_priors
 from occscene_server.pipelines.scene_priors import ScenePriors
 
+pytestmark = pytest.mark.weights
+
 
 def room(x: float = 0.0) -> SemanticGrid:
     table = LayoutObject("table", "table", (x, 0.3, 0.37), (1.4, 0.8, 0.74))

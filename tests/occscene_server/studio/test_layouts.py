@@ -108,6 +108,7 @@ def test_prompts_say_what_is_there(seed: int) -> None:
             assert any(f" {words}" in prompt.text for words in said.get(relation, (relation,)))
 
 
+@pytest.mark.slow
 def test_prompts_name_nothing_twice() -> None:
     """In all that a prompt names there are no more things of a kind, or of a kind and colour, than in the room."""
     for seed in range(30000, 30150):

@@ -27,6 +27,7 @@ from occscene_server.studio.scene_grids import classes_of_items
 from occscene_server.studio.sheet import contact_sheet
 from occscene_server.studio.view_windows import render_missing_windows
 
+pytestmark = [pytest.mark.blender, pytest.mark.slow]
 SEED = 3
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import pytest
 import torch
 from typer.testing import CliRunner
 
@@ -12,6 +13,7 @@ from occscene_server.training.cli import train_app
 from tests.occscene_server.tiny import load_tiny_with_decoder
 
 
+@pytest.mark.weights
 def test_a_guided_decoder_is_bundled_in_half_precision(tmp_path: Path) -> None:
     pipe = load_tiny_with_decoder("tiny", "cpu").pipe
     parts = ("vae", "denoiser", "perception", "guided_decoder")

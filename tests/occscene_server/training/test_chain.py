@@ -23,6 +23,7 @@ from occscene_server.training.bundle import BUNDLED_STEPS
 from occscene_server.training.cli import train_app
 from occscene_server.training.generated_views import generate_views
 
+pytestmark = pytest.mark.slow
 SIDE = 64
 ITEMS = (
     {"id": 1, "name": "sofa", "class": "sofa", "phrase": "a red sofa", "share": 0.3},

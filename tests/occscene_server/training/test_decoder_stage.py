@@ -27,6 +27,8 @@ from occscene_server.training.surface_kinds import NOTHING, SurfaceKinds
 from occscene_server.weights import default_parts_prior
 from tests.occscene_server.training.test_chain import SIDE, tiny_scene
 
+pytestmark = pytest.mark.weights
+
 OPTIONS = ("--batch", "2", "--crop", "32")
 
 

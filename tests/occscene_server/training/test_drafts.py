@@ -27,6 +27,8 @@ from occscene_server.training.generated_views import generate_views
 from occscene_server.weights import default_parts_prior
 from tests.occscene_server.training.test_decoder_stage import room
 
+pytestmark = [pytest.mark.slow, pytest.mark.weights]
+
 DRAFTS = 2
 
 

@@ -162,6 +162,7 @@ def test_the_shipped_recipes_can_be_run(path: Path) -> None:
     )
 
 
+@pytest.mark.weights
 @pytest.mark.parametrize("path", sorted(RECIPES.glob("*.toml")), ids=lambda path: path.stem)
 def test_the_card_s_table_is_what_the_recipe_says(path: Path) -> None:
     card = (default_model().parent / path.stem / "README.md").read_text(encoding="utf-8")

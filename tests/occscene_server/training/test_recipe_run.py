@@ -23,6 +23,8 @@ from occscene_server.studio.layouts import room_record
 from tests.occscene_server.training.test_chain import tiny_scene
 from tests.occscene_server.training.test_resume import finer
 
+pytestmark = pytest.mark.slow
+
 RECIPE = """
 [data.rooms]
 command = "studio render"

@@ -17,6 +17,7 @@ from occscene_server.models.autoencoder import SceneAutoencoder
 from occscene_server.training.cli import train_app
 from tests.occscene_server.training.test_chain import tiny_scene
 
+pytestmark = pytest.mark.slow
 STEPS = 2
 
 

@@ -24,6 +24,7 @@ from occscene_server.studio.render_scene import render_indoor_scene
 from occscene_server.studio.scene_grids import classes_of_items
 from occscene_server.training.scene_buffers import SceneBuffers, Source, read_scene_buffers
 
+pytestmark = [pytest.mark.blender, pytest.mark.slow]
 SEED = 5
 SIZE = (96, 96)
 

@@ -11,6 +11,8 @@ from occscene.volumes import default_volume
 from occscene_server.pipelines.occscene import OccScenePipeline
 from occscene_server.weights import default_model
 
+pytestmark = [pytest.mark.weights, pytest.mark.slow]
+
 
 @pytest.fixture(scope="module")
 def pipe() -> OccScenePipeline:

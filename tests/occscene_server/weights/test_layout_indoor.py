@@ -16,6 +16,7 @@ from occscene_server.geometry.layout_rules import blocked_doors, outside, overla
 from occscene_server.pipelines.text_to_layout import TextToLayout
 from occscene_server.weights import default_layout_prior
 
+pytestmark = [pytest.mark.weights, pytest.mark.slow]
 PROMPTS = {
     "a scandinavian living room with a red sofa, two grey armchairs and a tv cabinet opposite the sofa, white walls": {
         "sofa": 1, "armchair": 2, "tv cabinet": 1,

@@ -37,9 +37,9 @@ def test_every_format_reads_what_it_writes(key: str, tmp_path: Path) -> None:
     np.testing.assert_array_equal(read_grid(path, "outdoor", 0.2).grid.labels, some_grid(key).labels)
 
 
-def test_the_readme_lists_the_same_formats() -> None:
-    readme = (Path(__file__).parents[3] / "README.md").read_text("utf-8")
-    table = readme.split("Grid files,")[1].split("Colors and blocks")[0]
+def test_the_page_of_grid_files_lists_the_same_formats() -> None:
+    page = (Path(__file__).parents[3] / "docs/grid_files.md").read_text("utf-8")
+    table = page.split("| format |")[1].split("**Colors and blocks**")[0]
     for item in FORMATS:
         assert item.suffix in table
         assert item.name.split()[0] in table
