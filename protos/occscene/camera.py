@@ -7,6 +7,7 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -94,12 +95,7 @@ _FILE_FIELDS = ("name", "width", "height", "fx", "fy", "cx", "cy", "world_from_c
 
 def save_cameras(path: Path, cameras: Sequence[PinholeCamera]) -> None:
     """Writes a cameras file: a JSON list of objects with the fields of `PinholeCamera`, poses row-major."""
-    rows = [
-        {field: getattr(camera, field) for field in _FILE_FIELDS[:-1]}
-        | {"world_from_camera": camera.world_from_camera.tolist()}
-        for camera in cameras
-    ]
-    path.write_text(json.dumps(rows, indent=1) + "\n", encoding="utf-8")
+    path.write_text(json.dumps(cameras_to_rows(cameras), indent=1) + "\n", encoding="utf-8")
 
 
 def load_cameras(path: Path) -> list[PinholeCamera]:
@@ -112,12 +108,30 @@ def load_cameras(path: Path) -> list[PinholeCamera]:
         rows = json.loads(path.read_text(encoding="utf-8"))
     except (json.JSONDecodeError, UnicodeDecodeError) as error:
         raise ValueError(f"{path} is not JSON: {error}") from error
+    return cameras_from_rows(rows, str(path))
+
+
+def cameras_to_rows(cameras: Sequence[PinholeCamera]) -> list[dict[str, Any]]:
+    """The JSON list of a cameras file."""
+    return [
+        {field: getattr(camera, field) for field in _FILE_FIELDS[:-1]}
+        | {"world_from_camera": camera.world_from_camera.tolist()}
+        for camera in cameras
+    ]
+
+
+def cameras_from_rows(rows: object, where: str) -> list[PinholeCamera]:
+    """The cameras of such a list.
+
+    Raises:
+        ValueError: as of `load_cameras`; the message begins with `where`.
+    """
     if not isinstance(rows, list) or not 1 <= len(rows) <= MAX_VIEWS:
-        raise ValueError(f"{path} must hold a list of 1 to {MAX_VIEWS} cameras")
-    cameras = [_camera_from_row(row, f"{path}: camera {index}") for index, row in enumerate(rows)]
+        raise ValueError(f"{where} must hold a list of 1 to {MAX_VIEWS} cameras")
+    cameras = [_camera_from_row(row, f"{where}: camera {index}") for index, row in enumerate(rows)]
     names = [camera.name for camera in cameras]
     if len(set(names)) < len(names):
-        raise ValueError(f"{path}: a camera's name is used twice ({', '.join(names)}); names must be unique")
+        raise ValueError(f"{where}: a camera's name is used twice ({', '.join(names)}); names must be unique")
     return cameras
 
 

@@ -1,0 +1,95 @@
+"""A job's request and events as messages, to the folder of its result."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from pathlib import Path
+
+from occscene.codec import camera_from_message, grid_from_message
+from occscene.layout_codec import layout_from_message
+from occscene.mesh_codec import mesh_from_message
+from occscene.results import Origin, ResultFolder
+from occscene.taxonomy import TAXONOMIES
+from occscene.v1 import job_pb2, scene_service_pb2
+
+_KINDS = {"predict_occupancy": "images", "compose_layout": "layout"}
+
+
+def result_folder(
+    folder: Path, request: scene_service_pb2.SubmitJobRequest, job: job_pb2.Job | None = None, server: str = ""
+) -> ResultFolder:
+    """The folder for what comes of a request, with what was sent.
+
+    Args:
+        folder: made if it is not there.
+        request: checked.
+        job: the server's; None where no server runs it.
+        server: its address.
+
+    Raises:
+        OSError: the folder cannot be written.
+    """
+    task = getattr(request, str(request.WhichOneof("task")))
+    cameras = [] if isinstance(task, job_pb2.ComposeLayout) else map(camera_from_message, task.cameras)
+    writer = ResultFolder(folder, origin_of(request, job, server), [*cameras])
+    if isinstance(task, job_pb2.GenerateScene) and task.HasField("grid"):
+        grid, mesh = grid_from_message(task.grid), None
+        if task.HasField("mesh"):
+            ids = [item.id for item in grid.objects]
+            mesh = mesh_from_message(task.mesh, grid.volume, TAXONOMIES[grid.taxonomy], ids)
+        writer.write_blockout(grid, mesh)
+    elif isinstance(task, job_pb2.PredictOccupancy) and task.HasField("blockout"):
+        writer.write_blockout(grid_from_message(task.blockout))
+    return writer
+
+
+def origin_of(request: scene_service_pb2.SubmitJobRequest, job: job_pb2.Job | None = None, server: str = "") -> Origin:
+    """How the result of a request comes to be; the arguments are those of `result_folder`."""
+    at = str(request.WhichOneof("task"))
+    task = getattr(request, at)
+    generates = isinstance(task, job_pb2.GenerateScene)
+
+    def optional(name: str) -> float | None:
+        return getattr(task, name) if generates and task.HasField(name) else None
+
+    steps = optional("steps")
+    is_draft = generates and task.quality == job_pb2.SCENE_QUALITY_DRAFT
+    return Origin(
+        kind=_KINDS.get(at) or ("blockout" if task.HasField("grid") else "text"),
+        prompt=getattr(task, "prompt", ""),
+        negative_prompt=getattr(task, "negative_prompt", ""),
+        seed=getattr(task, "seed", 0),
+        steps=None if steps is None else int(steps),
+        text_guidance_scale=optional("text_guidance_scale"),
+        occupancy_guidance_scale=optional("occupancy_guidance_scale"),
+        without_prior=getattr(task, "without_prior", False),
+        quality="DRAFT" if is_draft else "FULL",
+        request_id=request.request_id if job is None else job.request_id,
+        job_id="" if job is None else job.id,
+        server=server,
+        created=(job.create_time.ToDatetime(UTC) if job else datetime.now(UTC)).isoformat(timespec="seconds"),
+    )
+
+
+def write_event(folder: ResultFolder, event: job_pb2.JobEvent) -> str:
+    """Writes what an event of the job brings, and `result.json` at its success.
+
+    Returns:
+        the file that was written, "" where the event brings none.
+
+    Raises:
+        ValueError: what came is outside the limits.
+        OSError: it cannot be written.
+    """
+    kind = event.WhichOneof("kind")
+    if kind == "started":
+        folder.device = event.started.device
+    elif kind == "view":
+        return folder.write_view(event.view.view, event.view.image.data)
+    elif kind == "occupancy":
+        return folder.write_occupancy(grid_from_message(event.occupancy.grid))
+    elif kind == "layout":
+        return folder.write_layout(layout_from_message(event.layout.layout), event.layout.notes)
+    elif kind == "succeeded":
+        folder.finish(event.succeeded.seconds)
+    return ""
