@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import argparse
 import itertools
+import json
 import random
 import subprocess
 import sys
@@ -22,13 +23,14 @@ from pathlib import Path
 
 from google.protobuf.message import Message
 from occscene.camera import save_cameras
+from occscene.client.client import SceneClient
 from occscene.codec import camera_to_message, grid_to_message
+from occscene.events import FINAL_EVENTS
 from occscene.grid import save_grid
 from occscene.v1 import job_pb2, scene_service_pb2
 
-from occscene_server.api.client import SceneClient
-from occscene_server.api.results import ResultFolder
 from occscene_server.cli.fetch import fetch_job
+from occscene_server.cli.progress import JobResult
 from tests.occscene_server.requests import looking_camera, sample_grid
 from tests.occscene_server.serve_process import BUNDLED, ENVIRONMENT, STAND_IN, ServeProcess, worker_of
 
@@ -40,7 +42,6 @@ PHASES = {
 _PROMPT, _SEED, _STEPS = "slow, and it lingers", 3, 4
 _PATIENCE = 180.0
 _CAMERAS = [looking_camera(f"camera {number}", 0.1 * number) for number in range(2)]
-_FINAL = ("succeeded", "failed", "cancelled")
 
 
 class Following(threading.Thread):
@@ -65,10 +66,12 @@ class Following(threading.Thread):
 
     def run(self) -> None:
         """Submits and follows the job."""
-        folder = ResultFolder(self._output, self._request.generate_scene)
+        result = JobResult(self._output, self._request, self._address)
         with SceneClient(self._address, patience=_PATIENCE) as client:
-            for event in client.watch(client.submit(self._request).id):
-                folder.take(event)
+            job = client.submit(self._request)
+            result.accepted(job)
+            for event in client.watch(job.id):
+                result.take(event)
                 if event.HasField("view"):
                     self.go_on.wait()
 
@@ -92,11 +95,11 @@ class Campaign:
         self._client = SceneClient(self._address, patience=_PATIENCE)
         Following(self._address, self._request(), folder / "expected").join(_PATIENCE)
         self._expected = contents(folder / "expected")
-        assert len(self._expected) == 5, sorted(self._expected)
+        assert len(self._expected) == 6, sorted(self._expected)
 
     def close(self) -> None:
         """Ends the server."""
-        self._client.__exit__()
+        self._client.close()
         self._serve.process.kill()
         self._serve.process.communicate()
 
@@ -117,7 +120,7 @@ class Campaign:
             self._client.cancel(waits_for)
         (job,) = [job for job in self._client.jobs(1000) if job.request_id == request.request_id]
         kinds = [str(event.WhichOneof("kind")) for event in self._client.watch(job.id)]
-        assert [kind for kind in kinds if kind in _FINAL] == ["succeeded"], kinds
+        assert [kind for kind in kinds if kind in FINAL_EVENTS] == ["succeeded"], kinds
         for folder in (output, output.with_suffix(".again")):  # into what is there, half or whole, and into nothing
             fetch_job(request.request_id, folder, self._address)
             assert contents(folder) == self._expected, sorted(contents(folder))
@@ -202,11 +205,12 @@ class Campaign:
 
 
 def contents(folder: Path) -> dict[str, bytes]:
-    """The results in a folder, but for the seconds that they took."""
+    """The results in a folder, but for what is another's in each job: its ids and times."""
     files = {path.name: path.read_bytes() for path in folder.iterdir()} if folder.is_dir() else {}
     if "result.json" in files:
-        lines = files["result.json"].splitlines()
-        files["result.json"] = b"\n".join(line for line in lines if b'"seconds"' not in line)
+        own = {"request_id", "job_id", "created", "seconds"}
+        row = {name: value for name, value in json.loads(files["result.json"]).items() if name not in own}
+        files["result.json"] = json.dumps(row).encode()
     return files
 
 

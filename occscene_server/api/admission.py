@@ -212,8 +212,8 @@ class AdmissionInterceptor(grpc.aio.ServerInterceptor):  # type: ignore[type-arg
             async with asyncio.timeout(seconds):
                 data = await (self._submission(context) if method == _SUBMIT else context.read())
         except TimeoutError:
-            text = f"the request has not arrived within {seconds:g} seconds; send it again"
-            await abort(context, grpc.StatusCode.DEADLINE_EXCEEDED, "REQUEST_TOO_SLOW", text)
+            text = f"the request has not arrived within {seconds:g} seconds"
+            await abort(context, grpc.StatusCode.DEADLINE_EXCEEDED, "REQUEST_TOO_SLOW", text, retry_after(1))
         if data is _END:
             text = "the call ended without a request; send one"
             await abort(context, grpc.StatusCode.INVALID_ARGUMENT, "MALFORMED_REQUEST", text)

@@ -11,6 +11,7 @@ from wsgiref.simple_server import WSGIRequestHandler, WSGIServer, make_server
 
 import grpc
 from google.rpc import error_details_pb2, status_pb2
+from occscene.events import FINAL_EVENTS
 from occscene.v1 import job_pb2, scene_service_pb2
 from prometheus_client import (
     CollectorRegistry,
@@ -84,7 +85,7 @@ class Metrics:
             if before is not None and before.progress.step and steps > 0:  # the first step holds the preparation
                 self._step.observe((_seconds(event) - _seconds(before)) / steps)
             self._latest_step[job.id] = event
-        elif kind in ("succeeded", "failed", "cancelled"):
+        elif kind in FINAL_EVENTS:
             self._latest_step.pop(job.id, None)
             self._ended.labels(kind, event.failed.failure.reason).inc()
 

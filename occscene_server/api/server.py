@@ -13,10 +13,11 @@ from wsgiref.simple_server import WSGIServer
 import grpc
 from grpc_health.v1 import health, health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha import reflection
+from occscene.client.address import is_loopback
 from occscene.limits import MAX_MESSAGE_BYTES
 from occscene.v1 import job_pb2, scene_service_pb2, scene_service_pb2_grpc
 
-from occscene_server.api.access import TlsFiles, TokenInterceptor, check_exposure, endpoint, is_loopback
+from occscene_server.api.access import TlsFiles, TokenInterceptor, check_exposure, endpoint
 from occscene_server.api.admission import AdmissionInterceptor
 from occscene_server.api.metrics import MeteringInterceptor, Metrics
 from occscene_server.api.process import allowed_connections, raise_file_limit, return_large_blocks

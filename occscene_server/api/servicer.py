@@ -42,7 +42,7 @@ _REFUSALS_AS_STATUS: dict[type[Exception], tuple[grpc.StatusCode, str, int]] = {
     StoreDamagedError: (grpc.StatusCode.DATA_LOSS, "DATA_LOSS", 0),
     StoreError: (grpc.StatusCode.UNAVAILABLE, "STORE_FAILED", 60),
     ModelNotLoadedError: (grpc.StatusCode.UNAVAILABLE, "MODEL_NOT_LOADED", 30),
-    ShuttingDownError: (grpc.StatusCode.UNAVAILABLE, "SHUTTING_DOWN", 30),
+    ShuttingDownError: (grpc.StatusCode.UNAVAILABLE, "SHUTTING_DOWN", 5),
 }
 """What clients are told: code, reason, and the seconds after which another try makes sense."""
 

@@ -6,19 +6,21 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
+from occscene.client.errors import JobCancelledError, JobFailedError, StoppedError
 from occscene.v1 import job_pb2
 
-from occscene_server.api.client import ServerError
-from occscene_server.api.results import ProgressDisplay, ResultFolder, ended_badly
 from occscene_server.cli.console import (
     DEFAULT_ADDRESS,
+    DEFAULT_WAIT,
     CaFile,
     IdentityFile,
     ServerAddress,
     TokenFile,
+    WaitSeconds,
     connect,
     user_errors,
 )
+from occscene_server.cli.progress import JobResult, ProgressDisplay
 from occscene_server.terminal import say
 
 
@@ -29,22 +31,29 @@ def fetch_job(
     token_file: TokenFile = None,
     tls_ca: CaFile = None,
     tls_identity: IdentityFile = None,
+    wait_seconds: WaitSeconds = DEFAULT_WAIT,
 ) -> None:
     """Fetch a job's results; waits for a job that has not ended.
 
-    Writes what `generate` writes: view_NAME.png for each camera, occupancy.npz, cameras.json and result.json; of a
-    layout, layout.json and blockout.npz.
+    Writes what `generate` writes: view_NAME.png for each camera, occupancy.npz, cameras.json, result.json, and what was
+    sent, blockout.npz; of a layout, layout.json and blockout.npz.
     """
-    with user_errors(), connect(server, token_file, tls_ca, tls_identity) as client:
+    display = ProgressDisplay()
+    with user_errors(), connect(server, token_file, tls_ca, tls_identity, wait_seconds, display.wait) as client:
+        client.info()  # a server that is not there is told at once
         found = client.find(job)
-        if found.state in (job_pb2.JOB_STATE_FAILED, job_pb2.JOB_STATE_CANCELLED):
-            raise ended_badly(found.failure if found.HasField("failure") else None)
+        if found.state == job_pb2.JOB_STATE_FAILED:
+            raise JobFailedError(found.failure)
+        if found.state == job_pb2.JOB_STATE_CANCELLED:
+            raise JobCancelledError
         request = client.request(found.id)
-        folder = ResultFolder(output, getattr(request, str(request.WhichOneof("task"))))
+        result = JobResult(output, request, server)
+        result.accepted(found)
         try:
-            with ProgressDisplay(folder.take) as display:
+            with display:
                 for event in client.watch(found.id):
                     display.show(event)
+                    result.take(event)
         except KeyboardInterrupt as error:
-            raise ServerError(f"interrupted; job {found.id} goes on, fetch it later") from error
+            raise StoppedError(f"interrupted; job {found.id} goes on, fetch it later") from error
     say(f"the results of job {found.id} are in {output}")

@@ -18,15 +18,17 @@ from occscene.limits import MAX_STEPS
 from occscene.mesh import load_mesh
 from occscene.mesh_codec import mesh_to_message
 from occscene.placed_layout import PlacedLayout, load_layout, room_pose
+from occscene.results import RESULT_FILE, read_result
 from occscene.rig import default_rig, room_rig
 from occscene.taxonomy import taxonomy_named
 from occscene.v1 import camera_pb2, job_pb2, scene_service_pb2
+from occscene.view_files import view_files
 from occscene.volumes import default_volume
 from PIL import Image
 
-from occscene_server.api.results import ProgressDisplay, ResultFolder, save_occupancy
-from occscene_server.cli.console import CaFile, IdentityFile, TokenFile, console, user_errors
+from occscene_server.cli.console import DEFAULT_WAIT, CaFile, IdentityFile, TokenFile, WaitSeconds, console, user_errors
 from occscene_server.cli.layout import compose_task, run_composition
+from occscene_server.cli.progress import JobResult, save_occupancy
 from occscene_server.cli.task_runner import Device, Model, RequestId, Server, TaskRunner
 from occscene_server.engine.task import encode_image
 from occscene_server.terminal import one_line, say
@@ -72,22 +74,22 @@ def generate(
     token_file: TokenFile = None,
     tls_ca: CaFile = None,
     tls_identity: IdentityFile = None,
+    wait_seconds: WaitSeconds = DEFAULT_WAIT,
     model: Model = None,
     device: Device = "auto",
 ) -> None:
     """Blockout or text to views and an occupancy.
 
-    Writes view_NAME.png for each camera, occupancy.npz, result.json, and cameras.json with the cameras used. Text to
-    scene with a prior also writes layout.json, the room as boxes, and blockout.npz, their voxels.
+    Writes view_NAME.png for each camera, occupancy.npz, result.json, cameras.json with the cameras used, and what was
+    sent, blockout.npz. Text to scene with a prior also writes layout.json, the room as boxes, and blockout.npz, their
+    voxels.
     """
-    with user_errors(), TaskRunner(server, token_file, tls_ca, tls_identity, model, device) as runner:
+    with user_errors(), TaskRunner(server, token_file, tls_ca, tls_identity, wait_seconds, model, device) as runner:
         blockout, mesh = (None, None) if grid is None else (load_grid(grid), load_mesh(grid))
         start = load_layout(layout) if blockout is None and layout is not None else None
         volume = _volume(taxonomy, volume_corner, start) if blockout is None else blockout.volume
         if start is not None:
             start = PlacedLayout(start.layout, room_pose(volume))
-            with ProgressDisplay(lambda event: None) as display:
-                runner.require_layout_prior(display)
         elif blockout is None and prior and cameras is None and taxonomy == "indoor":
             start = _composed(runner, prompt, seed, volume)
         task = job_pb2.GenerateScene(
@@ -110,23 +112,20 @@ def generate(
             task.volume.CopyFrom(volume_to_message(volume))
         if start is not None:
             task.layout.CopyFrom(layout_to_message(start))
-        if quality == "draft":
-            with ProgressDisplay(lambda event: None) as display:
-                runner.require_drafts(display)
         request = scene_service_pb2.SubmitJobRequest(generate_scene=task)
-        folder = ResultFolder(output, task)
-        with ProgressDisplay(folder.take) as display:
-            runner.run(request, display, request_id)
+        runner.check(request)
+        result = JobResult(output, request, runner.server)
+        runner.run(request, result.take, request_id, result.accepted)
     files = "occupancy.npz and result.json"
     console.print(f"{len(task.cameras)} views, {files} are in {output}", highlight=False, soft_wrap=True)
 
 
 def _composed(runner: TaskRunner, prompt: str, seed: int, volume: GridVolume) -> PlacedLayout | None:
     """The layout that the prior writes, so that cameras can be placed in it; None where there is no prior."""
-    with ProgressDisplay(lambda event: None) as display:
-        if not runner.has_layout_prior(display):
-            return None
-    made = run_composition(runner, compose_task(prompt, seed, volume, parts=True))
+    if not runner.has("layout_prior"):
+        return None
+    task = compose_task(prompt, seed, volume, parts=runner.has("parts_prior"))
+    made = run_composition(runner, scene_service_pb2.SubmitJobRequest(compose_layout=task))
     for note in made.notes:
         say(one_line(f"note: {note}"))
     return layout_from_message(made.layout)
@@ -156,14 +155,15 @@ def predict(
     token_file: TokenFile = None,
     tls_ca: CaFile = None,
     tls_identity: IdentityFile = None,
+    wait_seconds: WaitSeconds = DEFAULT_WAIT,
     model: Model = None,
     device: Device = "auto",
 ) -> None:
     """Posed images to an occupancy."""
-    with user_errors(), TaskRunner(server, token_file, tls_ca, tls_identity, model, device) as runner:
+    with user_errors(), TaskRunner(server, token_file, tls_ca, tls_identity, wait_seconds, model, device) as runner:
         views = load_cameras(cameras)
         task = job_pb2.PredictOccupancy(
-            images=[_read_image(images, camera) for camera in views],
+            images=[_read_image(path, camera) for path, camera in zip(_image_files(images, views), views, strict=True)],
             cameras=[camera_to_message(camera) for camera in views],
         )
         if blockout is not None:
@@ -172,8 +172,7 @@ def predict(
             task.taxonomy = taxonomy
             task.volume.CopyFrom(volume_to_message(_volume(taxonomy, volume_corner)))
         request = scene_service_pb2.SubmitJobRequest(predict_occupancy=task)
-        with ProgressDisplay(partial(save_occupancy, output)) as display:
-            runner.run(request, display, request_id)
+        runner.run(request, partial(save_occupancy, output), request_id)
     console.print(f"the occupancy is in {output}", highlight=False, soft_wrap=True)
 
 
@@ -189,17 +188,30 @@ def _volume(taxonomy: str, corner: tuple[float, float, float] | None, start: Pla
     return volume
 
 
-def _read_image(folder: Path, camera: PinholeCamera) -> camera_pb2.EncodedImage:
-    """The camera's image as PNG, whatever the file is.
+def _image_files(folder: Path, cameras: Sequence[PinholeCamera]) -> list[Path]:
+    """The file of each camera's image: NAME.png, or the view that a result has of it.
 
     Raises:
-        ValueError: there is none, it cannot be read, or it has another size than the camera.
+        ValueError: a camera has none.
     """
-    stems = (camera.name, f"view_{camera.name}")
-    paths = [folder / f"{stem}{suffix}" for stem in stems for suffix in (".png", ".jpg", ".jpeg")]
-    path = next((path for path in paths if path.is_file()), None)
-    if path is None:
-        raise ValueError(f"{folder} has no image for camera {camera.name!r}; it should be called {paths[0].name}")
+    views = read_result(folder).views if (folder / RESULT_FILE).is_file() else {}
+    files = []
+    for camera, view in zip(cameras, view_files([camera.name for camera in cameras]), strict=True):
+        named = [view.removeprefix("view_"), view]
+        paths = [folder / Path(file).with_suffix(suffix) for file in named for suffix in (".png", ".jpg", ".jpeg")]
+        path = next((path for path in (views.get(camera.name), *paths) if path is not None and path.is_file()), None)
+        if path is None:
+            raise ValueError(f"{folder} has no image for camera {camera.name!r}; it should be called {named[0]}")
+        files.append(path)
+    return files
+
+
+def _read_image(path: Path, camera: PinholeCamera) -> camera_pb2.EncodedImage:
+    """A camera's image as PNG, whatever the file is.
+
+    Raises:
+        ValueError: it has another size than the camera.
+    """
     with Image.open(path) as image:
         if image.size != (camera.width, camera.height):
             size = f"{image.width} x {image.height}"

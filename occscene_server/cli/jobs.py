@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Annotated
 
 import typer
+from occscene.events import advice_on, in_words
 from occscene.v1 import job_pb2, scene_service_pb2
 
 from occscene_server.cli.console import (
@@ -95,7 +96,8 @@ def show_job(
         say(one_line(f"  prompt  {found.prompt}"))
     if found.HasField("failure"):
         failure = found.failure
-        say(one_line(f"  failed  {failure.reason}: {failure.message} {failure.advice}"))
+        text = in_words(failure.message, failure.advice or advice_on(failure.reason))
+        say(one_line(f"  failed  {failure.reason}: {text}"))
 
 
 @jobs_app.command("cancel")

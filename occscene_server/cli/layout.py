@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Annotated
 
@@ -15,8 +15,8 @@ from occscene.placed_layout import load_layout
 from occscene.v1 import job_pb2, scene_service_pb2
 from occscene.volumes import default_volume
 
-from occscene_server.api.results import ProgressDisplay, save_layout_event
-from occscene_server.cli.console import CaFile, IdentityFile, TokenFile, user_errors
+from occscene_server.cli.console import DEFAULT_WAIT, CaFile, IdentityFile, TokenFile, WaitSeconds, user_errors
+from occscene_server.cli.progress import JobResult
 from occscene_server.cli.task_runner import Device, Model, Server, TaskRunner
 from occscene_server.terminal import one_line, say
 
@@ -39,11 +39,12 @@ def layout(
     token_file: TokenFile = None,
     tls_ca: CaFile = None,
     tls_identity: IdentityFile = None,
+    wait_seconds: WaitSeconds = DEFAULT_WAIT,
     model: Model = None,
     device: Device = "auto",
 ) -> None:
     """Words, and what stands there, to a room of named and coloured boxes."""
-    with user_errors(), TaskRunner(server, token_file, tls_ca, tls_identity, model, device) as runner:
+    with user_errors(), TaskRunner(server, token_file, tls_ca, tls_identity, wait_seconds, model, device) as runner:
         before = None if given is None else load_layout(given)
         volume = default_volume("indoor", None if before is None else before.world_from_layout)
         task = compose_task(prompt, seed, volume, parts)
@@ -52,9 +53,9 @@ def layout(
             task.taxonomy = ""
         task.redraw.extend(_places(None if before is None else before.layout, redraw or [], given))
         task.furnish = not redraw if furnish is None else furnish
-        made = run_composition(runner, task)
-    output.mkdir(parents=True, exist_ok=True)
-    save_layout_event(output, made, volume)
+        request = scene_service_pb2.SubmitJobRequest(compose_layout=task)
+        result = JobResult(output, request, runner.server)
+        made = run_composition(runner, request, result.take, result.accepted)
     for note in made.notes:
         say(one_line(f"note: {note}"))
     written = layout_from_message(made.layout).layout
@@ -68,21 +69,26 @@ def compose_task(prompt: str, seed: int, volume: GridVolume, parts: bool) -> job
     )
 
 
-def run_composition(runner: TaskRunner, task: job_pb2.ComposeLayout) -> job_pb2.JobLayout:
-    """Composes a layout.
+def run_composition(
+    runner: TaskRunner,
+    request: scene_service_pb2.SubmitJobRequest,
+    take: Callable[[job_pb2.JobEvent], object] = lambda event: None,
+    accepted: Callable[[job_pb2.Job], object] = lambda job: None,
+) -> job_pb2.JobLayout:
+    """Composes a layout; the arguments are those of `TaskRunner.run`.
 
     Raises:
-        ValueError, ServerError: the task is wrong, or there is no prior for it.
+        ValueError, SceneError: the request is wrong, or there is no prior for it.
     """
     made = job_pb2.JobLayout()
 
-    def take(event: job_pb2.JobEvent) -> None:
+    def keep(event: job_pb2.JobEvent) -> None:
+        take(event)
         if event.HasField("layout"):
             made.CopyFrom(event.layout)
 
-    with ProgressDisplay(take) as display:
-        runner.require_layout_prior(display)
-        runner.run(scene_service_pb2.SubmitJobRequest(compose_layout=task), display)
+    runner.check(request)
+    runner.run(request, keep, accepted=accepted)
     return made
 
 

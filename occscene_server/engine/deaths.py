@@ -40,16 +40,14 @@ def is_device_lost(error: BaseException) -> bool:
 
 def device_lost(reason: str) -> job_pb2.JobEvent:
     """The failure of a job whose device was lost."""
-    advice = "Look for the device in the system's log and by its own tool (nvidia-smi), then send the job again."
-    return failed_event("DEVICE_LOST", f"the device failed while it ran this job: {reason}", advice)
+    return failed_event("DEVICE_LOST", f"the device failed while it ran this job: {reason}")
 
 
 def hung(seconds: float) -> job_pb2.JobEvent:
     """The failure of a job that made no progress."""
-    advice = "Send it again; where a step takes that long, start the server with more --step-minutes."
     time = f"{seconds / 60:g} minutes" if seconds >= 60 else f"{seconds:g} seconds"
     text = f"the job made no progress for {time}, and its worker was replaced"
-    return failed_event("STEP_TIMEOUT", text, advice, code_pb2.DEADLINE_EXCEEDED)
+    return failed_event("STEP_TIMEOUT", text, code_pb2.DEADLINE_EXCEEDED)
 
 
 def worker_died(exit_code: int | None, kills_for_memory: int) -> job_pb2.JobEvent:
@@ -60,19 +58,14 @@ def worker_died(exit_code: int | None, kills_for_memory: int) -> job_pb2.JobEven
         kills_for_memory: processes that the system has ended for want of memory while the worker lived.
     """
     if exit_code is None or exit_code >= 0:
-        text, advice = f"exit code {exit_code}", "See the server's log, and send the job again."
+        text = f"exit code {exit_code}"
     else:
         text = signal.Signals(-exit_code).name
         if text == "SIGKILL" and kills_for_memory:
             reason = f"the system ended the worker process ({text}) for want of memory while it ran this job"
-            advice = "Use fewer cameras, smaller images or a smaller grid, or give the server's machine more memory."
-            return failed_event("OUT_OF_MEMORY", reason, advice, code_pb2.RESOURCE_EXHAUSTED)
-        if text in _OWN_SIGNALS:
-            text, advice = f"it crashed with {text}", "See the server's log, and send the job again."
-        else:
-            text = f"{text} from outside"
-            advice = "Nothing is known to be wrong with the request: see what ended the process, and send it again."
-    return failed_event("WORKER_DIED", f"the worker process died while it ran this job ({text})", advice)
+            return failed_event("OUT_OF_MEMORY", reason, code_pb2.RESOURCE_EXHAUSTED)
+        text = f"it crashed with {text}" if text in _OWN_SIGNALS else f"{text} from outside"
+    return failed_event("WORKER_DIED", f"the worker process died while it ran this job ({text})")
 
 
 def kills_for_memory() -> int:

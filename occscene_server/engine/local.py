@@ -10,10 +10,11 @@ from dataclasses import dataclass
 from typing import Any
 
 from google.rpc import code_pb2
+from occscene.events import FINAL_EVENTS
 from occscene.v1 import job_pb2, scene_service_pb2
 
 from occscene_server.engine.deaths import JobInterruptedError, device_lost, hung
-from occscene_server.engine.events import FINAL_EVENTS, failed_event
+from occscene_server.engine.events import failed_event
 from occscene_server.engine.interface import Emit
 from occscene_server.engine.pipeline_loader import load_pipeline
 from occscene_server.engine.worker import Loader

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 from occscene.codec import camera_from_message, camera_to_message
+from occscene.events import REASONS
 from occscene.limits import MIN_IMAGE_SIDE
 from occscene.v1 import camera_pb2, scene_service_pb2
 
@@ -66,7 +67,7 @@ def advice_on_memory(
         fitting.append(f"all views at {smaller[1]} x {smaller[2]} instead of {width} x {height} pixels")
     if fitting:
         return f"It would fit with {', or with '.join(fitting)}."
-    return "Use fewer views, smaller images or larger voxels, or a device with more memory."
+    return REASONS["OUT_OF_MEMORY"].advice
 
 
 def _smaller_images(width: int, height: int) -> Iterator[tuple[int, int]]:

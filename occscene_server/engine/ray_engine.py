@@ -10,13 +10,14 @@ from collections.abc import Callable
 from typing import Any
 
 import ray
+from occscene.events import FINAL_EVENTS
 from occscene.v1 import job_pb2, scene_service_pb2
 from ray import serve
 from ray.exceptions import ObjectLostError, RayActorError, TaskCancelledError, WorkerCrashedError
 from ray.serve.schema import ApplicationStatus
 
 from occscene_server.engine.deaths import DeviceLostError, JobInterruptedError, device_lost
-from occscene_server.engine.events import FINAL_EVENTS, failed_event
+from occscene_server.engine.events import failed_event
 from occscene_server.engine.interface import Emit
 from occscene_server.engine.ray_replica import SceneReplica
 from occscene_server.engine.worker import Loader
@@ -103,8 +104,7 @@ class RayEngine:
                 raise JobInterruptedError(device_lost(str(getattr(error, "cause", error)))) from error
             reason = str(error).partition("\n")[0]
             text = f"the replica died while it ran this job: {reason}"
-            advice = "See the log of the replica, and send the job again."
-            raise JobInterruptedError(failed_event("WORKER_DIED", text, advice)) from error
+            raise JobInterruptedError(failed_event("WORKER_DIED", text)) from error
         finally:
             self._cancelled.discard(job_id)
 

@@ -151,11 +151,10 @@ def execute(loaded: LoadedPipeline, job_id: str, data: bytes, emit: Emit, cancel
         release_memory()
         advice = advice_on_memory(loaded.pipe, request, cancelled)
         text = f"the model ran out of memory: {memory_error}"
-        emit(failed_event("OUT_OF_MEMORY", text, advice, code_pb2.RESOURCE_EXHAUSTED))
+        emit(failed_event("OUT_OF_MEMORY", text, code_pb2.RESOURCE_EXHAUSTED, advice))
 
 
 def _failure(error: Exception) -> job_pb2.JobEvent:
     if isinstance(error, ValueError):
-        advice = "Change the request and send it again."
-        return failed_event("UNSUPPORTED_REQUEST", str(error), advice, code_pb2.INVALID_ARGUMENT)
-    return failed_event("PIPELINE_ERROR", f"{type(error).__name__}: {error}", "See the server's log.")
+        return failed_event("UNSUPPORTED_REQUEST", str(error), code_pb2.INVALID_ARGUMENT)
+    return failed_event("PIPELINE_ERROR", f"{type(error).__name__}: {error}")

@@ -71,7 +71,7 @@ def opening(folder: Path) -> Iterator[None]:
     try:
         yield
     except (OSError, sqlite3.Error) as error:
-        if isinstance(error, sqlite3.OperationalError) and "locked" in str(error):
+        if getattr(error, "sqlite_errorcode", 0) & 0xFF in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED):
             text = f"the store {folder} is in use by another server; stop that one or choose another folder"
             raise StoreInUseError(text) from error
         told = store_error(error, next(path for path in (folder, *folder.parents) if path.exists()))

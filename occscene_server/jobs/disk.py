@@ -17,8 +17,8 @@ RESERVE_BYTES = 2**20
 LEAST_FREE_BYTES = 128 * 1024
 """With less a disk counts as full: SQLite calls an fsync that finds no room an I/O error."""
 
-DISK_FULL = "the disk of the server's store is full; free space on it, or delete jobs"
-_REFUSED = "the server's store cannot be used ({}); try again, or see the server's log"
+DISK_FULL = "the disk of the server's store is full"
+_REFUSED = "the server's store cannot be used ({})"
 _FULL_ERRNOS = (errno.ENOSPC, errno.EDQUOT)
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import uuid
 
 from google.protobuf.timestamp_pb2 import Timestamp
+from occscene.events import FINAL_EVENTS
 from occscene.v1 import job_pb2, scene_service_pb2
 
 _KINDS = {
@@ -42,7 +43,7 @@ def apply_event(job: job_pb2.Job, event: job_pb2.JobEvent) -> None:
     job.state = _STATES.get(kind, job.state)
     if kind == "failed":
         job.failure.CopyFrom(event.failed.failure)
-    if kind in ("succeeded", "failed", "cancelled"):
+    if kind in FINAL_EVENTS:
         job.end_time.CopyFrom(event.time)
 
 

@@ -174,17 +174,15 @@ class JobRunner:
         except JobInterruptedError as error:
             self._interrupted(job, error)
         except StoreFullError as error:
-            advice = "Send it again once there is room."
-            self._fail(job, failed_event("STORE_FULL", str(error), advice, code_pb2.RESOURCE_EXHAUSTED))
+            self._fail(job, failed_event("STORE_FULL", str(error), code_pb2.RESOURCE_EXHAUSTED))
         except StoreDamagedError as error:
-            self._fail(job, failed_event("DATA_LOSS", str(error), code=code_pb2.DATA_LOSS))
+            self._fail(job, failed_event("DATA_LOSS", str(error), code_pb2.DATA_LOSS))
         except StoreError as error:
-            advice = "Send it again."
             self._held_until = asyncio.get_running_loop().time() + _ROOM_SECONDS
-            self._interrupted(job, JobInterruptedError(failed_event("STORE_FAILED", str(error), advice)))
+            self._interrupted(job, JobInterruptedError(failed_event("STORE_FAILED", str(error))))
         except Exception as error:
             log.exception("job %s: the engine failed", job.id, extra={"job_id": job.id})
-            self._fail(job, failed_event("INTERNAL", f"{type(error).__name__}: {error}", "See the server's log."))
+            self._fail(job, failed_event("INTERNAL", f"{type(error).__name__}: {error}"))
         self._prune()
 
     def _settle(self, job: job_pb2.Job) -> bool:
@@ -193,8 +191,7 @@ class JobRunner:
             self._emit(job, job_pb2.JobEvent(cancelled=job_pb2.JobCancelled()))
         elif self._store.attempts(job.id) >= MAX_ATTEMPTS:
             text = f"the server or its worker died or hung {MAX_ATTEMPTS} times while this job ran"
-            advice = "See the server's log, or send a smaller request."
-            self._emit(job, failed_event("SERVER_RESTARTED", text, advice, code_pb2.ABORTED))
+            self._emit(job, failed_event("SERVER_RESTARTED", text, code_pb2.ABORTED))
         return job.state in FINAL_STATES
 
     def _interrupted(self, job: job_pb2.Job, error: JobInterruptedError) -> None:

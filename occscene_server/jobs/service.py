@@ -153,9 +153,9 @@ class JobService(JobRunner):
                 self.feed.notify(job_id)  # nothing will: other watchers look, and end as this one
                 return
             if self._stopped:
-                raise ShuttingDownError("the server is shutting down; the job is kept, watch it again after a restart")
+                raise ShuttingDownError("the server is shutting down; the job is kept")
             if job.state == job_pb2.JOB_STATE_QUEUED and self._engine.state == scene_service_pb2.SERVER_STATE_FAILED:
-                raise ModelNotLoadedError(f"{self._engine.message}; the job is kept, watch it again later")
+                raise ModelNotLoadedError(f"{self._engine.message}; the job is kept")
             await news.wait()
 
     def _seconds_to_a_free_place(self) -> int:

@@ -29,7 +29,6 @@ log = logging.getLogger(__name__)
 FINAL_STATES = (job_pb2.JOB_STATE_SUCCEEDED, job_pb2.JOB_STATE_FAILED, job_pb2.JOB_STATE_CANCELLED)
 _INLINE_BYTES = 16 * 1024  # up to this size a request or an event lies in the database, a larger one in a file
 
-_WAY_OUT = "delete the job and send its request again"
 Written = TypeVar("Written")
 
 
@@ -178,9 +177,7 @@ class JobStore:
         try:
             return job_pb2.JobEvent.FromString(data)
         except DecodeError as error:  # a job of the version without checksums
-            raise StoreDamagedError(
-                f"event {sequence} of job {job_id} is damaged on the server's disk; {_WAY_OUT}"
-            ) from error
+            raise StoreDamagedError(f"event {sequence} of job {job_id} is damaged on the server's disk") from error
 
     def delete(self, job_id: str) -> None:
         """Forgets a job, its request and its results; on a full disk too."""
@@ -296,9 +293,9 @@ class JobStore:
             try:
                 data = (self._blobs / job_id / name).read_bytes()
             except FileNotFoundError as error:
-                raise StoreDamagedError(f"{what} is missing on the server's disk; {_WAY_OUT}") from error
+                raise StoreDamagedError(f"{what} is missing on the server's disk") from error
             except OSError as error:
                 raise store_error(error, self.folder) from error
         if kept_sum is not None and checksum(data) != kept_sum:
-            raise StoreDamagedError(f"{what} is damaged on the server's disk; {_WAY_OUT}")
+            raise StoreDamagedError(f"{what} is damaged on the server's disk")
         return data

@@ -20,6 +20,7 @@ import typer
 from numpy.typing import NDArray
 from occscene.camera import PinholeCamera, load_cameras
 from occscene.grid import SemanticGrid, load_grid
+from occscene.results import read_result
 from occscene.taxonomy import TAXONOMIES
 from PIL import Image, ImageDraw
 
@@ -153,7 +154,7 @@ def draw_results(
     voxels = np.concatenate([render_voxels(grid) for grid in (blockout, predicted)], axis=1)
     Image.fromarray(voxels).save(output / "voxels.png")
     seen = np.concatenate([class_view(blockout, camera) for camera in cameras], axis=1)
-    views = [np.asarray(Image.open(output / f"view_{camera.name}.png").convert("RGB")) for camera in cameras]
+    views = [np.asarray(Image.open(path).convert("RGB")) for path in read_result(output).views.values()]
     rows = [
         (caption, seen),
         (f"Views: {prompt}", np.concatenate(views, axis=1)),

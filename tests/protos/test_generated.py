@@ -68,5 +68,7 @@ def test_a_contract_that_released_clients_misread_is_refused(
 
 
 def test_value_types_import_without_protobuf() -> None:
-    code = "import sys, occscene.grid, occscene.camera, occscene.taxonomy; sys.exit('google.protobuf' in sys.modules)"
+    modules = ("grid", "camera", "taxonomy", "results", "events", "client.address")
+    code = f"import sys, {', '.join(f'occscene.{name}' for name in modules)}\n"
+    code += "sys.exit(not {'google.protobuf', 'grpc'}.isdisjoint(sys.modules))"
     subprocess.run([sys.executable, "-c", code], check=True, env={"PYTHONPATH": str(ROOT / "protos")})

@@ -6,7 +6,7 @@ import unicodedata
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from occscene.view_files import view_files
 
@@ -51,6 +51,7 @@ def comparable(file: str) -> str:
     return unicodedata.normalize("NFD", unicodedata.normalize("NFD", file).casefold())
 
 
+@settings(deadline=None)
 @given(names)
 def test_files_are_apart_and_legal_everywhere(cameras: list[str]) -> None:
     files = view_files(cameras)
@@ -69,6 +70,7 @@ def test_files_are_apart_and_legal_everywhere(cameras: list[str]) -> None:
         assert file.split(".")[0].upper() not in RESERVED
 
 
+@settings(deadline=None)
 @given(names, st.data())
 def test_a_name_that_needs_no_change_is_kept(cameras: list[str], data: st.DataObject) -> None:
     """Whatever the others are called, unless one is the same but for its case."""
@@ -96,6 +98,7 @@ def test_examples(cameras: list[str], files: list[str]) -> None:
     assert list(view_files(cameras)) == files
 
 
+@settings(deadline=None)
 @given(names)
 def test_files_can_be_written_and_found_again(cameras: list[str]) -> None:
     import tempfile

@@ -36,6 +36,75 @@ class SceneServiceStub(object):
     64 WatchJob streams and 4 of the health service; a further one is refused (RESOURCE_EXHAUSTED, TOO_MANY_STREAMS, with
     RetryInfo), other calls are not. A connection that says nothing for 5 seconds, or has no call for 30, is closed:
     clients connect again by themselves.
+
+    The table of reasons: why a call was refused (ErrorInfo.reason) or a job failed (JobFailure.reason), what to do next,
+    and whether the same request may succeed later. Where RetryInfo stands in the error, clients wait as long as it says
+    and then repeat the call. Reasons are added; none changes its meaning. A reason that a client does not know is shown
+    with its message.
+
+    INVALID_REQUEST (retry: no)
+    A field of the request is wrong; BadRequest names each.
+    > Correct the fields that are named.
+    MALFORMED_REQUEST (retry: no)
+    The bytes are no request of this method.
+    > Use a client of the server's version.
+    REQUEST_TOO_SLOW (retry: yes)
+    The request did not arrive in time.
+    > Send it again, over a faster connection or without its mesh.
+    TOKEN_MISSING_OR_WRONG (retry: no)
+    The call carries no token, or another than the server's.
+    > Give the server's token: in Blender in the preferences, on the command line with --token-file.
+    TOO_MANY_STREAMS (retry: yes)
+    The connection, or the server, has as many open streams as it may.
+    > End other programs that watch jobs, or wait until some have ended.
+    JOB_NOT_FOUND (retry: no)
+    The server has no such job: it was deleted, or never accepted.
+    > Send its request again.
+    JOB_ACTIVE (retry: no)
+    The job is queued or runs.
+    > Cancel it first, or wait until it has ended.
+    QUEUE_FULL (retry: yes)
+    As many jobs wait as may.
+    > Wait until some have ended, or cancel jobs that nobody needs.
+    STORE_FULL (retry: yes)
+    The server's store, or the disk that it lies on, has no room.
+    > Free space on the server's disk, or delete jobs there (occscene-server jobs delete).
+    STORE_FAILED (retry: yes)
+    The server's store cannot be read or written.
+    > See the server's log, and mend the disk of its store.
+    DATA_LOSS (retry: no)
+    What the server has stored of the job is damaged or missing.
+    > Delete the job and send its request again.
+    MODEL_NOT_LOADED (retry: yes)
+    The server cannot load its model; it tries again from time to time.
+    > See the server's log, and start it with a model that it can load (occscene-server serve --model).
+    SHUTTING_DOWN (retry: yes)
+    The server is about to end; jobs that it has accepted are kept.
+    > Start the server again (occscene-server serve), or wait until someone has.
+    UNSUPPORTED_REQUEST (retry: no)
+    The model cannot do what was asked.
+    > Change the request and send it again.
+    PIPELINE_ERROR (retry: no)
+    The model failed.
+    > See the server's log.
+    OUT_OF_MEMORY (retry: no)
+    The device, or the machine, had too little memory.
+    > Use fewer cameras, smaller images or a smaller grid, or give the server's machine more memory.
+    WORKER_DIED (retry: yes)
+    What ran the job died, and so it did when the job ran once more.
+    > See the server's log, and send the request again.
+    DEVICE_LOST (retry: yes)
+    The device failed, and so it did when the job ran once more.
+    > Look for the device in the system's log and with its own tool (nvidia-smi), then send the request again.
+    STEP_TIMEOUT (retry: yes)
+    The job made no progress, and so it was when it ran once more.
+    > Send the request again; where a step takes that long, start the server with more --step-minutes.
+    SERVER_RESTARTED (retry: yes)
+    The server or its worker died each time that the job ran.
+    > See the server's log, or send a smaller request.
+    INTERNAL (retry: no)
+    A fault of the server.
+    > See the server's log.
     """
 
     def __init__(self, channel):
@@ -92,6 +161,75 @@ class SceneServiceServicer(object):
     64 WatchJob streams and 4 of the health service; a further one is refused (RESOURCE_EXHAUSTED, TOO_MANY_STREAMS, with
     RetryInfo), other calls are not. A connection that says nothing for 5 seconds, or has no call for 30, is closed:
     clients connect again by themselves.
+
+    The table of reasons: why a call was refused (ErrorInfo.reason) or a job failed (JobFailure.reason), what to do next,
+    and whether the same request may succeed later. Where RetryInfo stands in the error, clients wait as long as it says
+    and then repeat the call. Reasons are added; none changes its meaning. A reason that a client does not know is shown
+    with its message.
+
+    INVALID_REQUEST (retry: no)
+    A field of the request is wrong; BadRequest names each.
+    > Correct the fields that are named.
+    MALFORMED_REQUEST (retry: no)
+    The bytes are no request of this method.
+    > Use a client of the server's version.
+    REQUEST_TOO_SLOW (retry: yes)
+    The request did not arrive in time.
+    > Send it again, over a faster connection or without its mesh.
+    TOKEN_MISSING_OR_WRONG (retry: no)
+    The call carries no token, or another than the server's.
+    > Give the server's token: in Blender in the preferences, on the command line with --token-file.
+    TOO_MANY_STREAMS (retry: yes)
+    The connection, or the server, has as many open streams as it may.
+    > End other programs that watch jobs, or wait until some have ended.
+    JOB_NOT_FOUND (retry: no)
+    The server has no such job: it was deleted, or never accepted.
+    > Send its request again.
+    JOB_ACTIVE (retry: no)
+    The job is queued or runs.
+    > Cancel it first, or wait until it has ended.
+    QUEUE_FULL (retry: yes)
+    As many jobs wait as may.
+    > Wait until some have ended, or cancel jobs that nobody needs.
+    STORE_FULL (retry: yes)
+    The server's store, or the disk that it lies on, has no room.
+    > Free space on the server's disk, or delete jobs there (occscene-server jobs delete).
+    STORE_FAILED (retry: yes)
+    The server's store cannot be read or written.
+    > See the server's log, and mend the disk of its store.
+    DATA_LOSS (retry: no)
+    What the server has stored of the job is damaged or missing.
+    > Delete the job and send its request again.
+    MODEL_NOT_LOADED (retry: yes)
+    The server cannot load its model; it tries again from time to time.
+    > See the server's log, and start it with a model that it can load (occscene-server serve --model).
+    SHUTTING_DOWN (retry: yes)
+    The server is about to end; jobs that it has accepted are kept.
+    > Start the server again (occscene-server serve), or wait until someone has.
+    UNSUPPORTED_REQUEST (retry: no)
+    The model cannot do what was asked.
+    > Change the request and send it again.
+    PIPELINE_ERROR (retry: no)
+    The model failed.
+    > See the server's log.
+    OUT_OF_MEMORY (retry: no)
+    The device, or the machine, had too little memory.
+    > Use fewer cameras, smaller images or a smaller grid, or give the server's machine more memory.
+    WORKER_DIED (retry: yes)
+    What ran the job died, and so it did when the job ran once more.
+    > See the server's log, and send the request again.
+    DEVICE_LOST (retry: yes)
+    The device failed, and so it did when the job ran once more.
+    > Look for the device in the system's log and with its own tool (nvidia-smi), then send the request again.
+    STEP_TIMEOUT (retry: yes)
+    The job made no progress, and so it was when it ran once more.
+    > Send the request again; where a step takes that long, start the server with more --step-minutes.
+    SERVER_RESTARTED (retry: yes)
+    The server or its worker died each time that the job ran.
+    > See the server's log, or send a smaller request.
+    INTERNAL (retry: no)
+    A fault of the server.
+    > See the server's log.
     """
 
     def GetServerInfo(self, request, context):
@@ -206,6 +344,75 @@ class SceneService(object):
     64 WatchJob streams and 4 of the health service; a further one is refused (RESOURCE_EXHAUSTED, TOO_MANY_STREAMS, with
     RetryInfo), other calls are not. A connection that says nothing for 5 seconds, or has no call for 30, is closed:
     clients connect again by themselves.
+
+    The table of reasons: why a call was refused (ErrorInfo.reason) or a job failed (JobFailure.reason), what to do next,
+    and whether the same request may succeed later. Where RetryInfo stands in the error, clients wait as long as it says
+    and then repeat the call. Reasons are added; none changes its meaning. A reason that a client does not know is shown
+    with its message.
+
+    INVALID_REQUEST (retry: no)
+    A field of the request is wrong; BadRequest names each.
+    > Correct the fields that are named.
+    MALFORMED_REQUEST (retry: no)
+    The bytes are no request of this method.
+    > Use a client of the server's version.
+    REQUEST_TOO_SLOW (retry: yes)
+    The request did not arrive in time.
+    > Send it again, over a faster connection or without its mesh.
+    TOKEN_MISSING_OR_WRONG (retry: no)
+    The call carries no token, or another than the server's.
+    > Give the server's token: in Blender in the preferences, on the command line with --token-file.
+    TOO_MANY_STREAMS (retry: yes)
+    The connection, or the server, has as many open streams as it may.
+    > End other programs that watch jobs, or wait until some have ended.
+    JOB_NOT_FOUND (retry: no)
+    The server has no such job: it was deleted, or never accepted.
+    > Send its request again.
+    JOB_ACTIVE (retry: no)
+    The job is queued or runs.
+    > Cancel it first, or wait until it has ended.
+    QUEUE_FULL (retry: yes)
+    As many jobs wait as may.
+    > Wait until some have ended, or cancel jobs that nobody needs.
+    STORE_FULL (retry: yes)
+    The server's store, or the disk that it lies on, has no room.
+    > Free space on the server's disk, or delete jobs there (occscene-server jobs delete).
+    STORE_FAILED (retry: yes)
+    The server's store cannot be read or written.
+    > See the server's log, and mend the disk of its store.
+    DATA_LOSS (retry: no)
+    What the server has stored of the job is damaged or missing.
+    > Delete the job and send its request again.
+    MODEL_NOT_LOADED (retry: yes)
+    The server cannot load its model; it tries again from time to time.
+    > See the server's log, and start it with a model that it can load (occscene-server serve --model).
+    SHUTTING_DOWN (retry: yes)
+    The server is about to end; jobs that it has accepted are kept.
+    > Start the server again (occscene-server serve), or wait until someone has.
+    UNSUPPORTED_REQUEST (retry: no)
+    The model cannot do what was asked.
+    > Change the request and send it again.
+    PIPELINE_ERROR (retry: no)
+    The model failed.
+    > See the server's log.
+    OUT_OF_MEMORY (retry: no)
+    The device, or the machine, had too little memory.
+    > Use fewer cameras, smaller images or a smaller grid, or give the server's machine more memory.
+    WORKER_DIED (retry: yes)
+    What ran the job died, and so it did when the job ran once more.
+    > See the server's log, and send the request again.
+    DEVICE_LOST (retry: yes)
+    The device failed, and so it did when the job ran once more.
+    > Look for the device in the system's log and with its own tool (nvidia-smi), then send the request again.
+    STEP_TIMEOUT (retry: yes)
+    The job made no progress, and so it was when it ran once more.
+    > Send the request again; where a step takes that long, start the server with more --step-minutes.
+    SERVER_RESTARTED (retry: yes)
+    The server or its worker died each time that the job ran.
+    > See the server's log, or send a smaller request.
+    INTERNAL (retry: no)
+    A fault of the server.
+    > See the server's log.
     """
 
     @staticmethod

@@ -11,10 +11,11 @@ import pytest
 import trustme
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha import reflection_pb2, reflection_pb2_grpc
+from occscene.client.address import is_loopback
 from occscene.v1 import scene_service_pb2, scene_service_pb2_grpc
 from typer.testing import CliRunner
 
-from occscene_server.api.access import TlsFiles, check_exposure, create_token, endpoint, is_loopback, read_token
+from occscene_server.api.access import TlsFiles, check_exposure, create_token, endpoint, read_token
 from occscene_server.cli.root import app
 from tests.occscene_server.serving import serving
 

@@ -9,6 +9,7 @@ from pathlib import Path
 import grpc
 import pytest
 from google.rpc import code_pb2
+from occscene.events import REASONS
 from occscene.v1 import job_pb2, scene_service_pb2
 from typer.testing import CliRunner
 
@@ -41,7 +42,7 @@ async def test_job_without_room_fails_and_the_others_wait_for_it(disk: Path) -> 
         waiting = [await submitted(stub, generate_request(seed=seed)) for seed in range(3)]
         failure = (await watched(stub, large.id))[-1].failed.failure
         assert (failure.reason, failure.code) == ("STORE_FULL", code_pb2.RESOURCE_EXHAUSTED)
-        assert "free space on it, or delete jobs" in failure.message
+        assert failure.advice == REASONS["STORE_FULL"].advice
         await asyncio.sleep(0.5)
         for job in waiting:
             answer = await stub.GetJob(scene_service_pb2.GetJobRequest(job_id=job.id))

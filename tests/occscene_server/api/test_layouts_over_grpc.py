@@ -239,7 +239,7 @@ async def test_a_server_without_prior_says_so(tmp_path: Path) -> None:
             await submitted(stub, composing())
         assert "has no layout prior" in _violations(refusal.value)["compose_layout"]
         output = await _run("layout", "--output", tmp_path / "out", "--server", f"127.0.0.1:{old.port}", code=1)
-        assert "has no layout prior, or is older than layouts are" in output
+        assert "has no layout prior. Update the server" in output
 
 
 async def test_the_command_line_writes_layouts(server: Server, tmp_path: Path) -> None:

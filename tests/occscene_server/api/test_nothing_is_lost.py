@@ -14,11 +14,11 @@ import grpc
 import numpy as np
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 from occscene.camera import save_cameras
+from occscene.client.client import SceneClient
 from occscene.grid import save_grid
 from occscene.v1 import job_pb2
 from PIL import Image
 
-from occscene_server.api.client import SceneClient
 from occscene_server.jobs.store import JobStore
 from tests.occscene_server.proxy import cutting_proxy
 from tests.occscene_server.requests import generate_request, looking_camera, sample_grid
@@ -77,6 +77,7 @@ async def test_command_gets_its_result_through_a_cut_connection_and_a_killed_ser
         output, _ = await asyncio.wait_for(command.communicate(), 100)
     assert command.returncode == 0, output.decode()
     assert sorted(os.listdir(tmp_path / "out")) == [
+        "blockout.npz",
         "cameras.json",
         "occupancy.npz",
         "result.json",

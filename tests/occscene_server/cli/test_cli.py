@@ -14,13 +14,14 @@ from pathlib import Path
 import numpy as np
 import pytest
 from occscene.camera import load_cameras, save_cameras
+from occscene.client.client import SceneClient
+from occscene.client.errors import ShuttingDownError
 from occscene.codec import grid_from_message
 from occscene.grid import load_grid, save_grid
 from occscene.v1 import job_pb2
 from PIL import Image
 from typer.testing import CliRunner
 
-from occscene_server.api.client import SceneClient, ServerError
 from occscene_server.cli.root import app
 from occscene_server.jobs.store import JobStore
 from tests.occscene_server.requests import generate_request, looking_camera, mesh_request, sample_grid, sample_mesh
@@ -59,6 +60,7 @@ def test_generate_and_predict_on_a_server(served: str, inputs: Path) -> None:
         *("--seed", 3, "--steps", 2, "--output", folder, "--server", served),
     )
     assert sorted(path.name for path in folder.iterdir()) == [
+        "blockout.npz",
         "cameras.json",
         "occupancy.npz",
         "result.json",
@@ -160,8 +162,8 @@ def test_second_interrupt_puts_the_running_job_back(inputs: Path) -> None:
         serve.process.send_signal(signal.SIGINT)
         time.sleep(0.3)
         assert serve.process.poll() is None
-        with pytest.raises(ServerError, match="shutting down"):
-            client.submit(generate_request())
+        with SceneClient(serve.address, patience=0.0) as hasty, pytest.raises(ShuttingDownError):
+            hasty.submit(generate_request())
     serve.interrupted()
     store = JobStore(inputs / "store")
     assert store.get(job.id).state == job_pb2.JOB_STATE_QUEUED

@@ -12,11 +12,12 @@ from pathlib import Path
 
 import pytest
 from occscene.camera import load_cameras, save_cameras
+from occscene.client.client import SceneClient
+from occscene.client.errors import JobNotFoundError
 from occscene.grid import load_grid, save_grid
 from occscene.v1 import job_pb2
 from typer.testing import CliRunner
 
-from occscene_server.api.client import SceneClient, ServerError
 from occscene_server.cli.root import app
 from tests.occscene_server.requests import generate_request, looking_camera, predict_request, sample_grid
 from tests.occscene_server.serve_process import ENVIRONMENT, ServeProcess
@@ -138,19 +139,19 @@ def test_damaged_and_missing_results_are_told_without_the_servers_paths(
     data[20_000] ^= 1
     views[0].write_bytes(data)
     output = run(served, "jobs", "fetch", job.id, "--output", inputs / "fetched", code=1)
-    assert f"of job {job.id} is damaged on the server's disk; delete the job and send its request again" in output
+    assert f"of job {job.id} is damaged on the server's disk. Delete the job and send its request again." in output
     views[0].unlink()
     output = run(served, "jobs", "fetch", job.id, "--output", inputs / "fetched", code=1)
     assert f"of job {job.id} is missing on the server's disk" in output
     assert str(served.store) not in output
     assert not (inputs / "fetched/result.json").exists()
     run(served, "jobs", "delete", job.id)
-    with pytest.raises(ServerError, match="there is no job"):
+    with pytest.raises(JobNotFoundError):
         client.get(job.id)
 
 
 def test_fetch_waits_and_is_no_cancel(served: ServeProcess, client: SceneClient, inputs: Path) -> None:
-    job = client.submit(generate_request("slow", steps=30))
+    job = client.submit(generate_request("slow", steps=100))
     command = [sys.executable, "-m", "occscene_server.cli", "jobs", "fetch", job.id, "--output", str(inputs / "f")]
     process = subprocess.Popen(
         [*command, "--server", served.address], env=ENVIRONMENT, stderr=subprocess.PIPE, text=True

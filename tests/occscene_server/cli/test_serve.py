@@ -10,11 +10,12 @@ from pathlib import Path
 import grpc
 import pytest
 from grpc_health.v1 import health_pb2, health_pb2_grpc
+from occscene.client.client import SceneClient
+from occscene.client.errors import ShuttingDownError, TokenError
 from occscene.v1 import job_pb2
 from typer.testing import CliRunner
 
 from occscene_server.api.access import read_token
-from occscene_server.api.client import SceneClient, ServerError
 from occscene_server.cli.root import app
 from occscene_server.cli.serve import default_store
 from occscene_server.jobs.store import JobStore
@@ -117,7 +118,7 @@ def test_token_file_is_made_and_its_token_told_to_nobody(tmp_path: Path) -> None
     serve = ServeProcess(tmp_path, tmp_path / "store", "--token-file", file, "--log-format", "json", "--log-prompts")
     assert file.stat().st_mode & 0o777 == 0o600
     token = read_token(file)
-    with SceneClient(serve.address) as client, pytest.raises(ServerError, match="needs a token"):
+    with SceneClient(serve.address) as client, pytest.raises(TokenError, match="needs a token"):
         client.info()
     with SceneClient(serve.address, token) as client:
         job = client.submit(generate_request("a blue room"))
@@ -145,8 +146,8 @@ def test_first_interrupt_finishes_the_running_job_alone(tmp_path: Path) -> None:
         assert next(health).status == health_pb2.HealthCheckResponse.SERVING
         serve.interrupt()
         assert next(health).status == health_pb2.HealthCheckResponse.NOT_SERVING
-        with pytest.raises(ServerError, match="shutting down"):
-            client.submit(generate_request())
+        with SceneClient(serve.address, patience=0.0) as hasty, pytest.raises(ShuttingDownError):
+            hasty.submit(generate_request())
         assert list(events)[-1].HasField("succeeded")
     output, _ = serve.process.communicate(timeout=20)
     assert serve.process.returncode == 0

@@ -10,6 +10,7 @@ import pytest
 import torch
 from numpy.typing import NDArray
 from occscene.camera import PinholeCamera
+from occscene.events import REASONS
 from occscene.grid import SemanticGrid
 
 from occscene_server.engine.memory import advice_on_memory, is_out_of_memory
@@ -59,7 +60,7 @@ class SmallPipeline(StandInPipeline):
         (3 * 256**2, "It would fit with 2 of the 5 views, or with all views at 171 x 171 instead of 256 x 256 pixels."),
         (256**2, "It would fit with 1 of the 5 views, or with all views at 85 x 85 instead of 256 x 256 pixels."),
         (5 * 64**2, "It would fit with all views at 64 x 64 instead of 256 x 256 pixels."),
-        (64**2, "Use fewer views, smaller images or larger voxels, or a device with more memory."),
+        (64**2, REASONS["OUT_OF_MEMORY"].advice),
     ],
 )
 def test_advice_is_what_fits(pixels: int, advice: str) -> None:
@@ -81,5 +82,5 @@ def test_advice_for_predictions() -> None:
 
 def test_no_trial_once_the_client_has_cancelled() -> None:
     pipe = SmallPipeline(1)
-    assert "fewer views" in advice_on_memory(pipe, generate_request(views=4, side=128), lambda: True)
+    assert "fewer cameras" in advice_on_memory(pipe, generate_request(views=4, side=128), lambda: True)
     assert pipe.tried == []

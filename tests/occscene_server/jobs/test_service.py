@@ -214,7 +214,7 @@ async def test_retry_delay_follows_the_jobs(store: JobStore) -> None:
 
 
 def interrupted(begun: bool = True) -> JobInterruptedError:
-    return JobInterruptedError(failed_event("WORKER_DIED", "the worker died", "Send it again."), begun)
+    return JobInterruptedError(failed_event("WORKER_DIED", "the worker died"), begun)
 
 
 async def test_interrupted_job_runs_before_the_others_once_more_and_then_fails(store: JobStore) -> None:
