@@ -5,9 +5,9 @@ from __future__ import annotations
 
 import bpy
 from bpy.props import StringProperty
+from occscene.client.address import DEFAULT_ADDRESS
 
 from .addon import PACKAGE
-from .bridge.address import DEFAULT_ADDRESS
 from .jobs.connection import enter_token, entered_token
 from .panels.connection import draw_connection
 

@@ -8,14 +8,21 @@ from collections.abc import Iterator
 from pathlib import PurePath
 from typing import Any
 
-import grpc
 import occscene
-from occscene.v1 import scene_service_pb2, scene_service_pb2_grpc
+from occscene.client.address import ServerAddress, parse_address
+from occscene.client.errors import (
+    CertificateError,
+    NoServerError,
+    OtherVersionError,
+    PlaintextTokenError,
+    SceneError,
+    TokenError,
+)
+from occscene.client.waiting import Patience
+from occscene.events import CLIENT_REASONS
 
-from .address import ServerAddress, parse_address
-from .failures import Failure, failure_of
+from .remote_job import open_client
 from .requests import info_head
-from .server import ServerConnections
 
 STEPS = ("address", "tls", "token", "version", "model")
 """In the order in which they are taken; before them Blender itself looks whether it may go online."""
@@ -23,15 +30,24 @@ STEPS = ("address", "tls", "token", "version", "model")
 CONNECT_TIMEOUT = 5.0
 """Seconds to wait for the server to take a connection, and for its handshake."""
 
-CALL_TIMEOUT = 10.0
-"""Seconds to wait for its answer."""
+
+class StepFailedError(Exception):
+    """A step of the way to a server failed.
+
+    Args:
+        message: what happened.
+        advice: what to do next.
+    """
+
+    def __init__(self, message: str, advice: str) -> None:
+        super().__init__(message)
+        self.message, self.advice = message, advice
 
 
-def check_server(connections: ServerConnections, server: dict[str, Any]) -> Iterator[dict[str, Any]]:
+def check_server(server: dict[str, Any]) -> Iterator[dict[str, Any]]:
     """Goes the way to a server and yields a `step` event's fields for each step, up to the first that fails.
 
     Args:
-        connections: where the channel is opened.
         server: address, token and CA file.
     """
     step = "address"
@@ -42,12 +58,10 @@ def check_server(connections: ServerConnections, server: dict[str, Any]) -> Iter
         step = "tls"
         if address.tls:
             _shake_hands(address, server.get("ca_file", ""))
-        channel, metadata = connections.open(server)
-        stub = scene_service_pb2_grpc.SceneServiceStub(channel)
-        request = scene_service_pb2.GetServerInfoRequest()
         try:
-            info = info_head(stub.GetServerInfo(request, timeout=CALL_TIMEOUT, metadata=metadata))
-        except grpc.RpcError as error:
+            with open_client(server, Patience(0.0)) as client:
+                info = info_head(client.info())
+        except SceneError as error:
             step, failure = _judged(error, address)
             if step != "tls":
                 yield _tls_passed(address)
@@ -63,8 +77,8 @@ def check_server(connections: ServerConnections, server: dict[str, Any]) -> Iter
         step = "model"
         yield _model(info)
     except ValueError as error:
-        yield _failed(step, str(error), "Correct the server address.")
-    except Failure as failure:
+        yield _failed(step, str(error), CLIENT_REASONS["BAD_ADDRESS"].advice)
+    except StepFailedError as failure:
         yield _failed(step, failure.message, failure.advice)
 
 
@@ -72,13 +86,13 @@ def check_version(theirs: str) -> None:
     """Compares a server's version with ours; versions of the same major and minor number understand each other.
 
     Raises:
-        Failure: they differ; the advice says which side to update.
+        StepFailedError: they differ; the advice says which side to update.
     """
     ours = occscene.__version__
     if _release(ours) == _release(theirs):
         return
     side = "extension" if _release(ours) < _release(theirs) else "server"
-    raise Failure("VERSION_MISMATCH", f"the server is version {theirs}, the extension is {ours}", f"Update the {side}.")
+    raise StepFailedError(f"the server is version {theirs}, the extension is {ours}", f"Update the {side}.")
 
 
 def _release(version: str) -> tuple[int, ...]:
@@ -89,13 +103,13 @@ def _connect(address: ServerAddress) -> socket.socket:
     try:
         return socket.create_connection((address.host, address.port), timeout=CONNECT_TIMEOUT)
     except socket.gaierror as error:
-        raise Failure("UNKNOWN_HOST", f"no machine is called {address.host}", "Correct the server address.") from error
+        raise StepFailedError(f"no machine is called {address.host}", "Correct the server address.") from error
     except ConnectionRefusedError as error:
         advice = "Start occscene-server there, or correct the port."
-        raise Failure("REFUSED", f"nothing listens at {address.target}", advice) from error
+        raise StepFailedError(f"nothing listens at {address.target}", advice) from error
     except OSError as error:
         advice = "Check the address, the network, and firewalls on the way."
-        raise Failure("UNREACHABLE", f"{address.target} does not answer: {error}", advice) from error
+        raise StepFailedError(f"{address.target} does not answer: {error}", advice) from error
 
 
 def _shake_hands(address: ServerAddress, ca_file: str) -> None:
@@ -103,19 +117,19 @@ def _shake_hands(address: ServerAddress, ca_file: str) -> None:
     try:
         context = ssl.create_default_context(cafile=ca_file or None)
     except (OSError, ssl.SSLError) as error:
-        raise Failure("BAD_CA_FILE", f"the CA file cannot be used: {error}", "Choose another one.") from error
+        raise StepFailedError(f"the CA file cannot be used: {error}", "Choose another one.") from error
     context.set_alpn_protocols(["h2"])
     try:
         with _connect(address) as plain, context.wrap_socket(plain, server_hostname=address.host):
             pass
     except ssl.SSLCertVerificationError as error:
         advice = "If the server has a certificate of its own, choose its authority as the CA file."
-        raise Failure("NOT_TRUSTED", f"the certificate is not trusted: {error.verify_message}", advice) from error
+        raise StepFailedError(f"the certificate is not trusted: {error.verify_message}", advice) from error
     except OSError as error:  # ssl.SSLError is one
         advice = f"If the server has no TLS, use grpc://{address.target}."
         why = (error.reason if isinstance(error, ssl.SSLError) else error.strerror) or type(error).__name__
         why = why.replace("_", " ").lower()
-        raise Failure("NO_TLS", f"no TLS connection to {address.target}: {why}", advice) from error
+        raise StepFailedError(f"no TLS connection to {address.target}: {why}", advice) from error
 
 
 def _speaks_tls(address: ServerAddress) -> bool:
@@ -125,25 +139,25 @@ def _speaks_tls(address: ServerAddress) -> bool:
     try:
         with _connect(address) as plain, context.wrap_socket(plain):
             return True
-    except (Failure, OSError):
+    except (StepFailedError, OSError):
         return False
 
 
-def _judged(error: grpc.RpcError, address: ServerAddress) -> tuple[str, Failure]:
+def _judged(error: SceneError, address: ServerAddress) -> tuple[str, StepFailedError]:
     """The step at which a call failed, and why."""
-    failure = failure_of(error, address.target)
-    code = error.code()
-    if code in (grpc.StatusCode.UNAUTHENTICATED, grpc.StatusCode.PERMISSION_DENIED):
+    failure = StepFailedError(error.message, error.advice)
+    if isinstance(error, (TokenError, PlaintextTokenError)):
         return "token", failure
-    if code is grpc.StatusCode.UNIMPLEMENTED:
+    if isinstance(error, CertificateError):
+        return "tls", failure
+    if isinstance(error, OtherVersionError):
         return "version", failure
-    if not address.tls and code is grpc.StatusCode.UNAVAILABLE and _speaks_tls(address):
-        advice = f"Use grpcs://{address.target}."
-        return "tls", Failure("TLS_NEEDED", f"{address.target} asks for TLS", advice)
-    if address.tls and code is grpc.StatusCode.UNAVAILABLE:
+    if not address.tls and isinstance(error, NoServerError) and _speaks_tls(address):
+        return "tls", StepFailedError(f"{address.target} asks for TLS", f"Use grpcs://{address.target}.")
+    if address.tls and isinstance(error, NoServerError):
         return "tls", failure
     advice = "Check that it is occscene-server that listens there."
-    return "address", Failure(failure.reason, f"{address.target} is no OccScene server: {failure.message}", advice)
+    return "address", StepFailedError(f"{address.target} is no OccScene server: {error.message}", advice)
 
 
 def _model(info: dict[str, Any]) -> dict[str, Any]:

@@ -4,27 +4,29 @@ Commands (fields beside `id`, `command`, `server`) and the events that answer th
     info                                      -> info
     check                                     -> step(step, is_good, message, advice) for each of `check.STEPS` up to
                                                  the first that fails, checked
-    generate  request_id, directory, cameras, prompt, negative_prompt, seed, steps, text_guidance_scale,
-              occupancy_guidance_scale, without_prior, quality, previews; grid (fields of `grid_body`, voxels in the
-              body) and mesh (fields of `mesh_body`, behind the voxels) or null, or null and volume and taxonomy
+    generate  request_id, prompt, negative_prompt, seed, steps, text_guidance_scale, occupancy_guidance_scale,
+              without_prior, quality, previews; grid (fields of `grid_body`, voxels in the body) and mesh (fields of
+              `mesh_body`, behind the voxels) or null, or null and volume and taxonomy
                                               -> accepted(job_id, note), then as `watch`
-    predict   request_id, directory, cameras, image_bytes (sizes of the PNG files that the body begins with); grid,
-              volume and taxonomy as above    -> accepted(job_id), then as `watch`
-    compose   request_id, directory, layout (fields of layout.json), volume, taxonomy, prompt, seed, redraw, furnish,
-              with_parts                      -> accepted(job_id), then as `watch`
-    watch     job_id, or "" and request_id; directory, after_sequence
+    predict   request_id, image_bytes (sizes of the PNG files that the body begins with); grid, volume and taxonomy as
+              above                           -> accepted(job_id), then as `watch`
+    compose   request_id, layout (fields of layout.json), volume, taxonomy, prompt, seed, redraw, furnish, with_parts
+                                              -> accepted(job_id), then as `watch`
+    watch     job_id, or "" and request_id; after_sequence
                                               -> accepted(job_id) where it was "", queued(position) started(device)
                                                  progress(phase, step, steps)
                                                  preview|view(view, name; the image in the body; a view's file)
                                                  occupancy(file) layout(file, layout, notes)
                                                  succeeded(seconds) | failed(reason, message, advice) | cancelled
     cancel    job_id                          -> cancelling
-The blockout that is sent, finished views, the occupancy and the layout are written to `directory`, where a `file` is a
-name in it. Every event of a job carries its `sequence`. While nobody answers, all commands of jobs send
-reconnecting(message) before each pause, and watching sends reconnected(is_queued) when it goes on. `is_repeat` says
-that a child which died had the same command. A command that fails sends error(reason, message, advice, is_lost)
-instead, where `is_lost` says that the server may have the job all the same. Each command runs in a thread of its own,
-so that a job is watched while another is cancelled.
+The results of the four commands that follow a job are written as `occscene.results` describes, to `directory`, with
+`cameras` and `origin` (fields of `Origin`); a `file` is a name in that folder. Every event of a job carries its
+`sequence`. While nobody answers, or the server asks to be asked again later, all commands of jobs send
+reconnecting(reason, message, advice, is_away, seconds) before each pause, and watching sends reconnected(is_queued)
+when it goes on; `is_away` says that the server was not there. `is_repeat` says that a child which died had the same
+command. A command that fails sends error(reason, message, advice, is_lost) instead, where `is_lost` says that the
+server may have the job all the same. Each command runs in a thread of its own, so that a job is watched while another
+is cancelled.
 """
 
 from __future__ import annotations
@@ -36,14 +38,13 @@ from collections.abc import Callable
 from functools import partial
 from typing import IO, Any
 
-from occscene.v1 import scene_service_pb2, scene_service_pb2_grpc
+from occscene.client.errors import SceneError
+from occscene.client.waiting import Patience
 
 from .check import check_server
-from .failures import Failure, failure_of
 from .messages import Message, MessageDecoder, encode_message
-from .remote_job import RPC_TIMEOUT, RemoteJob
+from .remote_job import CommandError, RemoteJob, open_client
 from .requests import blockout_grid, blockout_mesh, compose_request, generate_request, info_head, predict_request
-from .server import ServerConnections
 
 
 class Child:
@@ -57,8 +58,7 @@ class Child:
         """Runs nothing yet."""
         self._output = output
         self._lock = threading.Lock()
-        self._connections = ServerConnections()
-        self._followers: dict[str, int] = {}
+        self._jobs: dict[str, RemoteJob] = {}  # the newest command of each request
         self._commands: dict[str, Callable[[Message], None]] = {
             "info": self._info,
             "check": self._check,
@@ -73,11 +73,16 @@ class Child:
         """Runs one command; whatever goes wrong becomes an error event."""
         try:
             self._commands[request.head["command"]](request)
-        except Failure as failure:
-            self._send(request, {"event": "error", **failure.head()})
+        except (SceneError, CommandError) as error:
+            self._fail(request, error.reason, error.message, error.advice)
         except Exception as error:
-            address = str(request.head.get("server", {}).get("address", ""))
-            self._send(request, {"event": "error", **failure_of(error, address).head()})
+            self._fail(request, "BRIDGE_ERROR", f"{type(error).__name__}: {error}", "")
+
+    def _fail(self, request: Message, reason: str, message: str, advice: str) -> None:
+        job = self._jobs.get(request.head.get("request_id", ""))
+        is_lost = job is not None and job.is_submitted
+        head = {"event": "error", "reason": reason, "message": message, "advice": advice, "is_lost": is_lost}
+        self._send(request, head)
 
     def _send(self, request: Message, head: dict[str, Any], body: bytes = b"") -> None:
         message = encode_message(Message({"id": request.head["id"], **head}, body))
@@ -86,43 +91,45 @@ class Child:
             self._output.flush()
 
     def _info(self, request: Message) -> None:
-        channel, metadata = self._connections.open(request.head["server"])
-        stub = scene_service_pb2_grpc.SceneServiceStub(channel)
-        answer = stub.GetServerInfo(scene_service_pb2.GetServerInfoRequest(), timeout=RPC_TIMEOUT, metadata=metadata)
-        self._send(request, {"event": "info", **info_head(answer)})
+        with open_client(request.head["server"], Patience(0.0)) as client:
+            self._send(request, {"event": "info", **info_head(client.info())})
 
     def _check(self, request: Message) -> None:
-        for step in check_server(self._connections, request.head["server"]):
+        for step in check_server(request.head["server"]):
             self._send(request, step)
         self._send(request, {"event": "checked"})
 
     def _generate(self, request: Message) -> None:
         submission, note = generate_request(request.head, request.body)
         mesh = None if note else blockout_mesh(request.head, request.body)
-        self._job(request).submit(submission, blockout_grid(request.head, request.body), mesh, note)
+        with self._job(request) as job:
+            job.submit(submission, blockout_grid(request.head, request.body), mesh, note)
 
     def _predict(self, request: Message) -> None:
         submission = predict_request(request.head, request.body)
-        self._job(request).submit(submission, blockout_grid(request.head, request.body))
+        with self._job(request) as job:
+            job.submit(submission, blockout_grid(request.head, request.body))
 
     def _compose(self, request: Message) -> None:
-        self._job(request).submit(compose_request(request.head), None)
+        with self._job(request) as job:
+            job.submit(compose_request(request.head), None)
 
     def _watch(self, request: Message) -> None:
-        self._job(request).watch()
+        with self._job(request) as job:
+            job.watch()
 
     def _cancel(self, request: Message) -> None:
-        RemoteJob(self._connections, request.head, partial(self._send, request)).cancel()
+        with RemoteJob(request.head, partial(self._send, request)) as job:
+            job.cancel()
 
     def _job(self, request: Message) -> RemoteJob:
         """The job that a command follows from now on, in place of an earlier command for the same request."""
-        request_id, number = request.head["request_id"], request.head["id"]
-        self._followers[request_id] = number
-
-        def is_replaced() -> bool:
-            return self._followers[request_id] != number
-
-        return RemoteJob(self._connections, request.head, partial(self._send, request), is_replaced)
+        job = RemoteJob(request.head, partial(self._send, request))
+        earlier = self._jobs.get(request.head["request_id"])
+        self._jobs[request.head["request_id"]] = job
+        if earlier is not None:
+            earlier.stop()
+        return job
 
 
 def main() -> None:

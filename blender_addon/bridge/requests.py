@@ -4,18 +4,18 @@ from __future__ import annotations
 
 from typing import Any
 
-from occscene.codec import camera_to_message, grid_from_message, grid_to_message, volume_to_message
+from occscene.codec import camera_to_message, grid_to_message, volume_to_message
+from occscene.events import advice_on
 from occscene.grid import SemanticGrid
-from occscene.layout_codec import layout_from_message, layout_to_message
+from occscene.layout_codec import layout_to_message
 from occscene.limits import MAX_MESSAGE_BYTES
 from occscene.mesh import TriangleMesh
 from occscene.mesh_codec import mesh_to_message
-from occscene.placed_layout import PlacedLayout, placed_from_json
+from occscene.placed_layout import placed_from_json
 from occscene.v1 import camera_pb2, grid_pb2, job_pb2, mesh_pb2, scene_service_pb2
 
 from . import grid_body, mesh_body
 from .cameras_head import cameras_from_head
-from .failures import Failure
 
 _MESH_OMITTED = "The geometry was too large to be sent, so the server knows the voxels only: simplify dense meshes."
 
@@ -82,32 +82,6 @@ def compose_request(head: dict[str, Any]) -> scene_service_pb2.SubmitJobRequest:
     return scene_service_pb2.SubmitJobRequest(request_id=head["request_id"], compose_layout=task)
 
 
-def check_abilities(
-    submission: scene_service_pb2.SubmitJobRequest, answer: scene_service_pb2.GetServerInfoResponse
-) -> None:
-    """Looks whether a server can do what a submission asks for, as far as it says.
-
-    Raises:
-        Failure: its models have no prior for it, or draw no drafts.
-    """
-    if not answer.models:
-        return
-    task = submission.compose_layout
-    names = ", ".join(model.name for model in answer.models)
-    advice = "Update the server, or choose one whose model has it in the preferences."
-    is_draft = submission.generate_scene.quality == job_pb2.SCENE_QUALITY_DRAFT
-    if is_draft and not any(model.drafts for model in answer.models):
-        raise Failure(
-            "NO_DRAFTS",
-            f"The server's model ({names}) draws no drafts.",
-            "Set the quality to Full, or choose a server whose model does in the preferences.",
-        )
-    if (task.furnish or task.redraw) and not any(model.layout_prior for model in answer.models):
-        raise Failure("NO_LAYOUT_PRIOR", f"The server's model ({names}) has no layout prior.", advice)
-    if task.with_parts and not any(model.parts_prior for model in answer.models):
-        raise Failure("NO_PARTS_PRIOR", f"The server's model ({names}) has no prior for parts.", advice)
-
-
 def blockout_grid(head: dict[str, Any], body: bytes) -> SemanticGrid | None:
     """The grid that a command brings, or None."""
     if head.get("grid") is None:
@@ -135,16 +109,6 @@ def _volume(head: dict[str, Any]) -> grid_pb2.GridVolume | None:
     return None if head["volume"] is None else volume_to_message(grid_body.volume_from_head(head["volume"]))
 
 
-def occupancy_grid(event: job_pb2.JobEvent) -> SemanticGrid:
-    """The grid of an `occupancy` event."""
-    return grid_from_message(event.occupancy.grid)
-
-
-def event_layout(event: job_pb2.JobEvent) -> PlacedLayout:
-    """The layout of a `layout` event."""
-    return layout_from_message(event.layout.layout)
-
-
 def event_messages(event: job_pb2.JobEvent) -> tuple[dict[str, Any], bytes]:
     """The head and the body of a job's event, without an occupancy's voxels and a layout's objects."""
     kind = event.WhichOneof("kind") or "unknown"
@@ -165,7 +129,8 @@ def event_messages(event: job_pb2.JobEvent) -> tuple[dict[str, Any], bytes]:
         return {**head, "seconds": event.succeeded.seconds}, b""
     if kind == "failed":
         failure = event.failed.failure
-        return {**head, "reason": failure.reason, "message": failure.message, "advice": failure.advice}, b""
+        advice = failure.advice or advice_on(failure.reason)
+        return {**head, "reason": failure.reason, "message": failure.message, "advice": advice}, b""
     return head, b""
 
 

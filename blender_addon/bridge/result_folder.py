@@ -1,28 +1,11 @@
-"""The folder of a result: the child writes its files, so that Blender never waits for a disk or a compressor."""
+"""Whether a folder takes results: looked at before anything is sent, for the child writes them much later."""
 
 from __future__ import annotations
 
 import math
-import os
-import re
 import shutil
 import tempfile
-from collections.abc import Callable
 from pathlib import Path
-
-from occscene.grid import SemanticGrid, save_grid
-from occscene.mesh import TriangleMesh
-
-BLOCKOUT_FILE = "blockout.npz"
-OCCUPANCY_FILE = "occupancy.npz"
-LAYOUT_FILE = "layout.json"
-
-
-def view_file(name: str) -> str:
-    """The file name of a camera's view; characters that some file systems refuse become underscores."""
-    plain = re.sub(r"[^\w.-]+", "_", name)
-    return f"view_{plain}.png"
-
 
 _REFUSAL = "The results cannot be written to {}"
 
@@ -58,48 +41,3 @@ def check_room(directory: str, size: int) -> None:
     if free < size:
         need = f"{math.ceil(size / 1e6):,} MB may come, and {free // 10**6:,} MB are free"
         raise ValueError(f"{refusal}: {need}; make room there, {way_out}")
-
-
-class ResultFolder:
-    """Writes what a job returns: each file whole or not at all, also where two processes fetch the same job.
-
-    Args:
-        directory: made if it is not there.
-
-    Raises:
-        OSError: the folder or a file in it cannot be written.
-    """
-
-    def __init__(self, directory: str) -> None:
-        self._folder = Path(directory)
-        self._folder.mkdir(parents=True, exist_ok=True)
-
-    def write_view(self, name: str, data: bytes) -> str:
-        """Writes a view's PNG; returns the file's name in the folder."""
-        file = view_file(name)
-        self._write(file, lambda part: part.write_bytes(data))
-        return file
-
-    def write_grid(self, file: str, grid: SemanticGrid, mesh: TriangleMesh | None = None) -> None:
-        """Writes a grid file."""
-        self._write(file, lambda part: save_grid(part, grid, mesh))
-
-    def write_text(self, file: str, text: str) -> None:
-        """Writes a text file."""
-        self._write(file, lambda part: part.write_text(text, encoding="utf-8"))
-
-    def remove_parts(self) -> None:
-        """Removes what a process that was killed has left half written."""
-        for part in self._folder.glob("*.part"):
-            part.unlink(missing_ok=True)
-
-    def _write(self, file: str, write: Callable[[Path], object]) -> None:
-        part = self._folder / f"{file}.{os.getpid()}.part"
-        try:
-            write(part)
-            part.replace(self._folder / file)
-        except OSError as error:
-            if isinstance(error, FileNotFoundError) and (self._folder / file).exists():
-                return  # another process has the whole job, and has removed all parts
-            part.unlink(missing_ok=True)
-            raise

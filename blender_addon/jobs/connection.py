@@ -7,13 +7,28 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import bpy
+from occscene.client.address import DEFAULT_ADDRESS, parse_address
+from occscene.events import CLIENT_REASONS, in_words
 
 from ..addon import extension_folder, stored_preferences
-from ..bridge.address import DEFAULT_ADDRESS, parse_address
 
 _TOKEN_FILE = "token"
 _entered: dict[str, str] = {}
 """The token as it was entered, where there is no folder for it: the bpy module."""
+
+
+class SettingsError(ValueError):
+    """The settings cannot be used.
+
+    Args:
+        step: of the way to the server, one of `connection_check.STEP_LABELS`.
+        message: what is wrong.
+        advice: what to do next.
+    """
+
+    def __init__(self, step: str, message: str, advice: str) -> None:
+        super().__init__(in_words(message, advice))
+        self.step, self.message, self.advice = step, message, advice
 
 
 @dataclass(frozen=True)
@@ -42,7 +57,8 @@ def connection_settings(address: str = "") -> ConnectionSettings:
     file the token that was entered there counts.
 
     Raises:
-        ValueError: the address is malformed, may not be used while Blender is offline, or the token file is unreadable.
+        SettingsError: the address is malformed, may not be used while Blender is offline, or the token file is
+            unreadable.
     """
     stored = stored_preferences()
     address = server_address(address)
@@ -79,18 +95,23 @@ def enter_token(token: str) -> None:
 
 def _check_online(address: str) -> None:
     """Refuses addresses beyond this machine while Blender is set to stay offline."""
-    if parse_address(address).is_loopback or bpy.app.online_access:
+    try:
+        parsed = parse_address(address)
+    except ValueError as error:
+        raise SettingsError("address", str(error), CLIENT_REASONS["BAD_ADDRESS"].advice) from error
+    if parsed.is_loopback or bpy.app.online_access:
         return
     way_out = (
-        "restart Blender without --offline-mode"
+        "Restart Blender without --offline-mode."
         if bpy.app.online_access_override
-        else "enable Preferences > System > Network > Allow Online Access"
+        else "Enable Preferences > System > Network > Allow Online Access."
     )
-    raise ValueError(f"Blender is set to stay offline, and {address} is another machine: {way_out}")
+    raise SettingsError("online", f"Blender is set to stay offline, and {address} is another machine", way_out)
 
 
 def _read_token(path: str) -> str:
     try:
         return Path(bpy.path.abspath(path)).read_text(encoding="utf-8").strip()
     except OSError as error:
-        raise ValueError(f"the token file cannot be read: {error}; choose it in the preferences") from error
+        text = f"the token file {path} cannot be read: {error.strerror or error}"
+        raise SettingsError("token", text, "Choose it in the preferences.") from error

@@ -8,11 +8,12 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import bpy
+from occscene.events import in_words
 
 from ..bridge.link import BridgeError
 from ..bridge.messages import Message
 from . import session
-from .connection import connection_settings, server_address
+from .connection import SettingsError, connection_settings, server_address
 
 STEP_LABELS = {
     "bridge": "Bridge",
@@ -71,7 +72,7 @@ class ConnectionCheck:
             return "Asking the server ..."
         failed = self.failed
         if failed:
-            return " ".join(f"{STEP_LABELS[failed['step']]}: {failed['message']}. {failed['advice']}".split())
+            return f"{STEP_LABELS[failed['step']]}: {in_words(failed['message'], failed['advice'])}"
         if not self.is_good:
             return "Not tested yet"
         version = next(step["message"] for step in self.steps if step["step"] == "version")
@@ -111,9 +112,10 @@ def start_check(address: str, receive: Callable[[ConnectionCheck], None]) -> Con
     try:
         settings = connection_settings(address)
         session.command({"command": "check", "server": settings.head()}, b"", answer)
-    except (ValueError, BridgeError) as error:
-        text, _, advice = str(error).partition("; ")
-        end("online" if "stay offline" in text else "token" if "token file" in text else "address", text, advice)
+    except SettingsError as error:
+        end(error.step, error.message, error.advice)
+    except BridgeError as error:
+        end("bridge", str(error), "")
     return check
 
 

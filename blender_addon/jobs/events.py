@@ -3,23 +3,22 @@
 from __future__ import annotations
 
 import contextlib
-import json
 from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
 from typing import Any
 
 import bpy
+from occscene.events import FINAL_EVENTS, in_words
 
-from ..bridge.cameras_head import cameras_head
 from ..bridge.messages import Message
-from ..bridge.result_folder import OCCUPANCY_FILE, ResultFolder
 from ..scene.images import Pixels, draw_thumbnail, encoded_pixels, image_pixels, packed_image
 from ..scene.preview import PreviewSheet, offer_preview
 from . import composed, journal
 from .request import Request
 
-FINAL_EVENTS = frozenset({"succeeded", "failed", "cancelled", "error"})
+_LAST = FINAL_EVENTS | {"error"}
+"""Events of the bridge that no other follows."""
 
 
 @dataclass
@@ -144,7 +143,7 @@ def apply(record: Record, message: Message) -> bool:
         show(record)
         if event == "succeeded" and record.layout is not None and record.request.composition is not None:
             composed.bring_in(record.request, record.layout, record.scene_uid, partial(_tell_done, record))
-    return event in FINAL_EVENTS
+    return event in _LAST
 
 
 def _tell_done(record: Record, done: str) -> None:
@@ -160,7 +159,8 @@ def _take(record: Record, event: str, message: Message) -> None:
     if event == "accepted" or (event == "reconnected" and head["is_queued"]):
         record.state = "QUEUED"
     elif event == "reconnecting":
-        record.state, record.message = "RECONNECTING", f"{head['message']}. It is asked again until it answers."
+        why = in_words(head["message"], head["advice"])
+        record.state, record.message = "RECONNECTING", f"{why} The server is asked again by itself."
     elif event == "queued":
         record.state, record.position = "QUEUED", head["position"]
     elif event == "started":
@@ -182,13 +182,13 @@ def _take(record: Record, event: str, message: Message) -> None:
     elif event == "succeeded":
         record.state, record.seconds = "SUCCEEDED", head["seconds"]
         record.message = " ".join(part for part in (record.sent_note, *record.notes) if part)
-        _write_result(record)
     elif event == "cancelled":
         record.state = "CANCELLED"
     elif event in ("failed", "error"):
-        is_lost = event == "error" and (head["is_lost"] or bool(record.job_id))
+        is_kept = event == "error" and head["reason"] != "JOB_NOT_FOUND"
+        is_lost = is_kept and (head["is_lost"] or bool(record.job_id))
         record.state = "DISCONNECTED" if is_lost else "FAILED"
-        record.message = " ".join(part for part in (head["message"], head["advice"]) if part)
+        record.message = in_words(head["message"], head["advice"])
 
 
 def _preview(record: Record, view: int, pixels: Pixels) -> None:
@@ -213,33 +213,6 @@ def _fill_view(view: Any, result_name: str, data: bytes) -> Pixels:
     if not bpy.app.background:
         draw_thumbnail(view.image, pixels)
     return pixels
-
-
-def _write_result(record: Record) -> None:
-    """Writes `result.json`, which says how the folder's files came to be."""
-    request = record.request
-    settings = request.settings
-    text: dict[str, Any] = {
-        "job_id": record.job_id,
-        "server": record.server,
-        "kind": request.kind,
-        "prompt": settings.full_prompt,
-        "negative_prompt": settings.negative_prompt,
-        "seed": settings.seed,
-        "steps": record.denoising_steps,
-        "text_guidance_scale": settings.text_guidance,
-        "occupancy_guidance_scale": settings.occupancy_guidance,
-        "without_prior": settings.without_prior,
-        "quality": settings.quality,
-        "created": request.created,
-        "seconds": record.seconds,
-    }
-    if request.composition is None:
-        cameras = cameras_head([view.camera for view in request.views])
-        text |= {"views": record.views, "occupancy": OCCUPANCY_FILE, "cameras": cameras}
-    if record.layout_file:
-        text |= {"layout": record.layout_file, "notes": record.notes}
-    ResultFolder(request.directory).write_text("result.json", json.dumps(text, indent=1) + "\n")
 
 
 def redraw() -> None:

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import json
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 from occscene.placed_layout import PlacedLayout, placed_from_json, placed_to_json
+from occscene.results import Origin
 
 from ..bridge.cameras_head import cameras_from_head, cameras_head
 from ..scene.cameras import SceneView
@@ -91,6 +92,26 @@ class Request:
     directory: str
     created: str
     composition: Composition | None = None
+
+    def origin(self, server: str) -> Origin:
+        """How its result comes to be, as `result.json` says it; `server` is the address."""
+        settings = self.settings
+        origin = Origin("layout", request_id=self.request_id, server=server, created=self.created)
+        if self.kind == "IMAGES":
+            return replace(origin, kind="images")
+        origin = replace(origin, prompt=settings.full_prompt, seed=settings.seed)
+        if self.composition is not None:
+            return origin
+        return replace(
+            origin,
+            kind=self.kind.lower(),
+            negative_prompt=settings.negative_prompt,
+            steps=settings.steps,
+            text_guidance_scale=settings.text_guidance,
+            occupancy_guidance_scale=settings.occupancy_guidance,
+            without_prior=settings.without_prior,
+            quality=settings.quality,
+        )
 
     def to_json(self) -> str:
         """All of it as JSON text."""

@@ -13,7 +13,7 @@ from __future__ import annotations
 import contextlib
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 import bpy
@@ -29,7 +29,7 @@ from ..bridge.messages import Message
 from ..bridge.result_folder import check_room, not_written
 from ..properties.results import UNFINISHED
 from . import events, journal, session
-from .connection import connection_settings
+from .connection import ConnectionSettings, connection_settings
 from .connection_check import forget_check
 from .request import Request
 
@@ -75,7 +75,7 @@ def submit(scene: bpy.types.Scene, request: Request, task: Task, server: str) ->
     record = events.Record(request, connection.address, scene.session_uid)
     record.denoising_steps = request.settings.steps or 0
     head, body = _command(request, task)
-    head |= {"server": connection.head(), "request_id": request.request_id, "directory": request.directory}
+    head |= _whereto(record, connection)
     try:
         _follow(record, head, body)
     except BridgeError:
@@ -98,7 +98,7 @@ def _command(request: Request, task: Task) -> tuple[dict[str, Any], bytes]:
         own = {name: getattr(composition, name) for name in ("redraw", "furnish", "with_parts")}
         return {**head, **own, "command": "compose", "layout": placed_to_json(composition.given)}, b""
     body = b""
-    head |= {"cameras": cameras_head([view.camera for view in request.views]), "grid": None}
+    head["grid"] = None
     if task.grid is not None:
         head["grid"], body = grid_head(task.grid), grid_body(task.grid)
     if request.kind == "IMAGES":
@@ -128,16 +128,21 @@ def watch(scene: bpy.types.Scene, result: Any) -> events.Record:
     """
     record = events.Record.of_result(result, scene)
     record.state, record.message = "RECONNECTING", ""
-    head = {
-        "command": "watch",
-        "server": connection_settings(record.server).head(),
-        "job_id": record.job_id,
-        "request_id": record.request.request_id,
-        "directory": record.request.directory,
-        "after_sequence": 0,
-    }
-    _follow(record, head, b"")
+    head = {"command": "watch", "job_id": record.job_id, "after_sequence": 0}
+    _follow(record, head | _whereto(record, connection_settings(record.server)), b"")
     return record
+
+
+def _whereto(record: events.Record, connection: ConnectionSettings) -> dict[str, Any]:
+    """The fields of a bridge's command that say which server has the job, and where and as what its result is kept."""
+    request = record.request
+    return {
+        "server": connection.head(),
+        "request_id": request.request_id,
+        "directory": request.directory,
+        "origin": asdict(request.origin(record.server)),
+        "cameras": cameras_head([view.camera for view in request.views]),
+    }
 
 
 def _size_of_results(request: Request, task: Task) -> int:
@@ -159,7 +164,7 @@ def _follow(record: events.Record, head: dict[str, Any], body: bytes) -> None:
         if _records.get(request_id) is not record:  # another file is open, or the artist took the result away
             return True
         had_job = bool(record.job_id)
-        if message.head["event"] == "reconnecting":
+        if message.head["event"] == "reconnecting" and message.head["is_away"]:
             forget_check(record.server)
         try:
             is_last = events.apply(record, message)

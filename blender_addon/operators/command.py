@@ -9,8 +9,8 @@ from pathlib import Path
 import bpy
 from occscene.grid import save_grid
 from occscene.placed_layout import load_layout
+from occscene.results import BLOCKOUT_FILE, read_result
 
-from ..bridge.result_folder import BLOCKOUT_FILE
 from ..geometry.layout_boxes import layout_grid
 from ..properties.blockout import DOMAINS
 from ..properties.generation import CAMERA_CHOICES, QUALITIES
@@ -91,7 +91,7 @@ def _parser() -> argparse.ArgumentParser:
         _add_composing(verbs.add_parser(verb, parents=[scene], help=does), verb)
 
     importing = verbs.add_parser("import", help="add an occupancy to the file as a mesh, or a layout as a blockout")
-    importing.add_argument("grid", metavar="FILE", help=f"{READ_LABELS}; layout.json")
+    importing.add_argument("grid", metavar="FILE", help=f"{READ_LABELS}; layout.json; the folder of a result")
     importing.add_argument("--domain", choices=[name for name, _, _ in DOMAINS], help="change the scene's domain")
     importing.add_argument(
         "--class",
@@ -218,13 +218,28 @@ def _compose(arguments: argparse.Namespace) -> None:
 
 
 def _import(arguments: argparse.Namespace) -> None:
-    if arguments.grid.endswith(".json"):
-        bpy.ops.occscene.import_blockout(filepath=arguments.grid)
+    path = _result_file(Path(arguments.grid))
+    if path.suffix == ".json":
+        bpy.ops.occscene.import_blockout(filepath=str(path))
         print(f"{arguments.save}: added {len(bpy.context.selected_objects)} boxes")
         return
     if arguments.domain:
         bpy.context.scene.occscene.domain = arguments.domain
     given = {"surface": arguments.surface} if arguments.surface else {}
     given["classes"] = "\n".join(arguments.classes)
-    bpy.ops.occscene.import_occupancy(filepath=arguments.grid, separate=arguments.separate, **given)
+    bpy.ops.occscene.import_occupancy(filepath=str(path), separate=arguments.separate, **given)
     print(f"{arguments.save}: added {bpy.context.view_layer.objects.active.name}")
+
+
+def _result_file(path: Path) -> Path:
+    """The occupancy of the result whose folder a path is, or its layout where it has none; else the path itself."""
+    if not path.is_dir():
+        return path
+    try:
+        result = read_result(path)
+    except (ValueError, OSError) as error:
+        raise RuntimeError(str(error)) from error
+    file = result.occupancy or result.layout
+    if file is None:
+        raise RuntimeError(f"{path} has neither an occupancy nor a layout")
+    return file

@@ -13,8 +13,8 @@ import bpy
 from bpy.props import BoolProperty, EnumProperty, StringProperty
 from occscene.formats.materials import unknown_materials
 from occscene.grid import SemanticGrid, load_grid, occupied
+from occscene.results import BLOCKOUT_FILE, OCCUPANCY_FILE
 
-from ..bridge.result_folder import BLOCKOUT_FILE, OCCUPANCY_FILE
 from ..geometry.changes import CHANGES, changes
 from ..geometry.merged import merged_polygons
 from ..geometry.surface import class_surfaces

@@ -16,9 +16,9 @@ from typing import Any
 
 import bpy
 from bpy.props import StringProperty
+from occscene.client.address import parse_address
 
 from ..addon import extension_folder, stored_preferences
-from ..bridge.address import parse_address
 from ..jobs.connection import server_address
 from ..jobs.connection_check import ConnectionCheck, forget_check, keep_check, redraw_connection, start_check
 from ..timers import start_timer, stop_timer

@@ -130,7 +130,7 @@ def _active(layout: bpy.types.UILayout, context: bpy.types.Context, result: Any)
     wrapped_label(layout, context, _facts(result, request), icon=_STATE_ICONS.get(result.state, "TIME"))
     if result.message and result.state != "SUCCEEDED":
         wrapped_label(layout, context, result.message, icon="ERROR")
-    if result.state in ("DISCONNECTED", "RECONNECTING"):
+    if result.state == "DISCONNECTED" or (result.state == "RECONNECTING" and result.job_id):
         layout.operator("occscene.reconnect", icon="FILE_REFRESH").result = result.name
     if result.layout_file and request.composition is None:
         layout.operator("occscene.import_blockout", icon="MESH_CUBE").result = result.name

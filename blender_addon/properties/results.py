@@ -22,7 +22,11 @@ RESULT_STATES = (
     ("FAILED", "Failed", "See the message"),
     ("CANCELLED", "Cancelled", "The job was cancelled"),
     ("DISCONNECTED", "Disconnected", "The connection broke; the job may still run on the server"),
-    ("RECONNECTING", "Reconnecting", "The server does not answer yet; it is asked again until it does"),
+    (
+        "RECONNECTING",
+        "Waiting for Server",
+        "The server does not answer, or cannot take the job yet; it is asked again",
+    ),
 )  # files hold their places: new ones go to the end
 UNFINISHED = frozenset({"SENDING", "QUEUED", "RUNNING", "RECONNECTING"})
 

@@ -14,7 +14,6 @@ from numpy.typing import NDArray
 from occscene.camera import PinholeCamera
 from occscene.limits import MAX_VIEWS
 
-from ..bridge.result_folder import view_file
 from .camera_objects import chosen_cameras, evaluated_camera
 from .frame import Window, frame_window, picture_size
 from .units import pose_to_meters
@@ -138,14 +137,14 @@ def animation_frames(scene: bpy.types.Scene, step: int) -> Sequence[int]:
 
 
 def _views(cameras: Sequence[PinholeCamera], names: Sequence[str], frames: Sequence[int]) -> tuple[SceneView, ...]:
-    """Views whose names stay unique as files: linked cameras, for one, may be called the same."""
-    taken: dict[str, None] = {}
+    """Views with names of their own: linked cameras, for one, may be called the same."""
+    taken: set[str] = set()
     views = []
     for camera, name, frame in zip(cameras, names, frames, strict=True):
         unique, count = camera.name, 1
-        while view_file(unique).lower() in taken:
+        while unique in taken:
             count += 1
             unique = f"{camera.name} {count}"
-        taken[view_file(unique).lower()] = None
+        taken.add(unique)
         views.append(SceneView(replace(camera, name=unique), name, frame))
     return tuple(views)

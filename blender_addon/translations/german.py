@@ -151,7 +151,7 @@ GERMAN = {
     "Failed": "Fehlgeschlagen",
     "Cancelled": "Abgebrochen",
     "Disconnected": "Getrennt",
-    "Reconnecting": "Wird neu verbunden",
+    "Waiting for Server": "Wartet auf den Server",
     "queued, {} before this one": "in der Warteschlange, {} davor",
     "denoising, step {} of {}": "Entrauschen, Schritt {} von {}",
     "preparing ...": "vorbereiten ...",

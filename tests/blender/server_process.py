@@ -13,9 +13,9 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[2]
 
 
-def stand_in_server(folder: Path) -> AbstractContextManager[str]:
+def stand_in_server(folder: Path, *options: str) -> AbstractContextManager[str]:
     """Runs it for the time of the block; gives its address."""
-    return _running("stand_in_server.py", folder, str(folder / "store"), str(folder / "port"))
+    return _running("stand_in_server.py", folder, str(folder / "store"), str(folder / "port"), *options)
 
 
 def compose_server(folder: Path, *options: str) -> AbstractContextManager[str]:

@@ -118,7 +118,8 @@ def test_complete_adds_and_touches_nothing(
     np.testing.assert_allclose(lamp.size, (0.4, 0.4, 1.5), atol=1e-5)
     assert abs(lamp.turn - 0.2) < 1e-5
     told = json.loads((tmp_path / "result.json").read_text())
-    assert (told["kind"], told["seed"], told["layout"]) == ("COMPLETE", 4, "layout.json")
+    assert (told["kind"], told["seed"], told["layout"]["file"]) == ("layout", 4, "layout.json")
+    assert told["layout"]["notes"][0].startswith("“piano”")
     assert [obj.name for obj in load_layout(tmp_path / "layout.json").layout.objects][-2:] == ["lamp", "rug"]
 
 
@@ -301,7 +302,7 @@ def test_drafts_are_asked_for_without_steps(scene: bpy.types.Scene, composer: st
     scene.occscene.quality, scene.occscene.steps = "DRAFT", 12
     bpy.ops.occscene.generate(task="TEXT", server=composer, directory=str(tmp_path / "panel"))
     told = json.loads((tmp_path / "panel/result.json").read_text())
-    assert (told["quality"], told["steps"]) == ("DRAFT", 0)
+    assert (told["quality"], told["steps"]) == ("DRAFT", None)
     scene.occscene.quality = "FULL"
     assert bpy.ops.occscene.reload_settings() == {"FINISHED"}
     assert scene.occscene.quality == "DRAFT"

@@ -12,8 +12,7 @@ import bpy
 import pytest
 import trustme
 
-from blender_addon.bridge.check import check_version
-from blender_addon.bridge.failures import Failure
+from blender_addon.bridge.check import StepFailedError, check_version
 from blender_addon.jobs import connection, connection_check
 from tests.occscene_server.serve_process import ServeProcess
 
@@ -130,7 +129,7 @@ def test_a_missing_token_file_fails_at_the_token(monkeypatch: pytest.MonkeyPatch
 
 @pytest.mark.parametrize(("theirs", "side"), [("0.0.9", "server"), ("0.2.0", "extension"), ("0.10.0", "extension")])
 def test_a_version_mismatch_says_which_side_to_update(theirs: str, side: str) -> None:
-    with pytest.raises(Failure) as caught:
+    with pytest.raises(StepFailedError) as caught:
         check_version(theirs)
     assert caught.value.advice == f"Update the {side}."
     check_version("0.1.99")

@@ -55,7 +55,7 @@ def is_whole(name: str) -> bool:
     result = results()[name]
     folder = Path(bpy.path.abspath(result.directory))
     files = sorted(path.name for path in folder.iterdir())
-    assert files == ["blockout.npz", "occupancy.npz", "result.json", "view_left.png", "view_right.png"]
+    assert files == ["blockout.npz", "cameras.json", "occupancy.npz", "result.json", "view_left.png", "view_right.png"]
     assert load_grid(folder / "occupancy.npz").shape == load_grid(folder / "blockout.npz").shape
     return [view.name for view in result.views] == ["left", "right"] and all(view.image for view in result.views)
 

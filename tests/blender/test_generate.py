@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 from occscene.camera import load_cameras
 from occscene.grid import load_grid
+from occscene.results import read_result
 
 from blender_addon.jobs import connection_check, session
 from blender_addon.jobs.estimate import estimated_seconds, rough_time
@@ -227,17 +228,17 @@ def test_what_is_asked_for_is_what_is_written(blockout: bpy.types.Scene, server:
     """Cameras and views of a shape whose sides are multiples of nothing: in the request, in files and in Blender."""
     blockout.render.resolution_x, blockout.render.resolution_y = 2048, 858
     blockout.occscene.image_size = 256
-    bpy.ops.occscene.generate(directory=str(tmp_path), server=server)
+    bpy.ops.occscene.generate(directory=str(tmp_path / "result"), server=server)
     bpy.ops.occscene.voxelize(filepath=str(tmp_path / "grid.npz"), cameras_filepath=str(tmp_path / "cameras.json"))
     written = load_cameras(tmp_path / "cameras.json")
     request = Request.from_json(blockout.occscene.results[0].request)
-    rows = json.loads((tmp_path / "result.json").read_text())["cameras"]
-    for view, camera, row in zip(request.views, written, rows, strict=True):
+    kept = read_result(tmp_path / "result").cameras
+    for view, camera, row in zip(request.views, written, kept, strict=True):
         assert (camera.width, camera.height) == (view.camera.width, view.camera.height) == (256, 107)
-        assert camera.fx == camera.fy == view.camera.fx == row["fx"] == row["fy"]
+        assert camera.fx == camera.fy == view.camera.fx == row.fx == row.fy
         image = blockout.occscene.results[0].views[camera.name].image
         assert tuple(image.size) == (256, 107)
-        assert len(encoded_pixels((tmp_path / f"view_{camera.name}.png").read_bytes())) == 107
+        assert len(encoded_pixels((tmp_path / f"result/view_{camera.name}.png").read_bytes())) == 107
     blockout.render.resolution_y = 300
     with pytest.raises(RuntimeError, match="shape 2048 x 300 would have 256 x 38 pixels"):
         bpy.ops.occscene.generate(directory=str(tmp_path), server=server)
@@ -299,8 +300,10 @@ def test_the_command_line_does_the_same(blockout: bpy.types.Scene, server: str, 
     assert command.main([*arguments, "--steps", "3", "--project", "--import", "--save", str(saved)]) == 0
     assert json.loads((output / "result.json").read_text())["steps"] == 3
     assert "OccScene Occupancy" in blockout.objects
-    merged = ["import", str(output / "occupancy.npz"), "--surface", "merged", "--separate", "--save", str(saved)]
-    assert command.main(merged) == 0
+    for occupancy in (output / "occupancy.npz", output):  # the file, or the folder of the result
+        merged = ["import", str(occupancy), "--surface", "merged", "--separate", "--save", str(saved)]
+        assert command.main(merged) == 0
+    assert command.main(["import", str(tmp_path), "--save", str(saved)]) == 1
     assert command.main(["generate", "--output", str(output), "--server", "127.0.0.1:9"]) == 1
     bpy.ops.wm.open_mainfile(filepath=str(saved))
     assert bpy.context.scene.objects["floor"].material_slots[0].material.name.startswith("OccScene Projection")

@@ -5,16 +5,16 @@ from __future__ import annotations
 from pathlib import Path
 
 import bpy
-import grpc
 import numpy as np
 import pytest
 from mathutils import Matrix
+from occscene.client import SceneClient
 from occscene.codec import grid_from_message
 from occscene.grid import SemanticGrid, load_grid
 from occscene.mesh import TriangleMesh, load_mesh
 from occscene.mesh_codec import mesh_from_message, mesh_to_message
 from occscene.taxonomy import INDOOR
-from occscene.v1 import job_pb2, scene_service_pb2, scene_service_pb2_grpc
+from occscene.v1 import job_pb2
 
 from blender_addon.bridge import requests
 from blender_addon.bridge.messages import Message
@@ -40,10 +40,8 @@ def volume_of(mesh: TriangleMesh, number: int) -> float:
 
 def stored_task(server: str, job_id: str) -> job_pb2.GenerateScene:
     """What the server keeps of a request."""
-    with grpc.insecure_channel(server) as channel:
-        stub = scene_service_pb2_grpc.SceneServiceStub(channel)
-        asked = scene_service_pb2.GetJobRequest(job_id=job_id, with_request=True)
-        return stub.GetJob(asked).request.generate_scene
+    with SceneClient(server) as client:
+        return client.request(job_id).generate_scene
 
 
 def fitted() -> bpy.types.Scene:

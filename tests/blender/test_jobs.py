@@ -9,9 +9,9 @@ from collections.abc import Callable
 from pathlib import Path
 
 import bpy
-import grpc
 import pytest
-from occscene.v1 import job_pb2, scene_service_pb2, scene_service_pb2_grpc
+from occscene.client import SceneClient
+from occscene.v1 import job_pb2
 
 from blender_addon.jobs import journal, session, tracking
 from blender_addon.properties.results import UNFINISHED
@@ -40,9 +40,8 @@ def pump() -> None:
 
 def state_on(server: str, job_id: str) -> int:
     """What the server says of a job."""
-    with grpc.insecure_channel(server) as channel:
-        stub = scene_service_pb2_grpc.SceneServiceStub(channel)
-        return int(stub.GetJob(scene_service_pb2.GetJobRequest(job_id=job_id), timeout=10).job.state)
+    with SceneClient(server, patience=0.0) as client:
+        return int(client.get(job_id).state)
 
 
 def quit_blender() -> None:

@@ -12,9 +12,8 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import bpy
-import grpc
 import pytest
-from occscene.v1 import scene_service_pb2, scene_service_pb2_grpc
+from occscene.client import SceneClient
 
 from blender_addon.jobs import journal, session, tracking
 from tests.blender.test_following import ROOT, is_whole
@@ -60,10 +59,8 @@ class Victims:
 
     def jobs_of(self, request_id: str) -> int:
         """How many jobs the server has made of a request."""
-        with grpc.insecure_channel(self.address) as channel:
-            stub = scene_service_pb2_grpc.SceneServiceStub(channel)
-            answer = stub.ListJobs(scene_service_pb2.ListJobsRequest(limit=1000), timeout=20)
-        return sum(job.request_id == request_id for job in answer.jobs)
+        with SceneClient(self.address) as client:
+            return sum(job.request_id == request_id for job in client.jobs(1000))
 
 
 @pytest.fixture(scope="module")

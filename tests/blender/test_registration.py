@@ -31,6 +31,22 @@ def test_a_script_that_used_the_module_ends() -> None:
     assert ended.returncode == 0, ended.stderr
 
 
+def test_blenders_own_process_imports_neither_protobuf_nor_grpc(server: str, tmp_path: Path) -> None:
+    """Through a whole job and its import: other extensions bring other versions of them."""
+    script = f"""
+import sys, bpy, blender_addon
+blender_addon.register()
+bpy.ops.occscene.add_rig()
+bpy.ops.occscene.generate(task="TEXT", prompt="a room", steps=1, directory={str(tmp_path)!r}, server={server!r})
+bpy.ops.occscene.import_occupancy()
+assert bpy.context.scene.occscene.results[0].state == "SUCCEEDED"
+print("loaded", [name for name in ("grpc", "google.protobuf", "occscene.v1", "zstandard") if name in sys.modules])
+"""
+    environment = os.environ | {"OCCSCENE_USER_FOLDER": str(tmp_path)}
+    ended = subprocess.run([sys.executable, "-c", script], env=environment, capture_output=True, text=True)
+    assert "loaded []" in ended.stdout, ended.stdout + ended.stderr
+
+
 @pytest.mark.parametrize(
     "script",
     [

@@ -10,7 +10,7 @@ import bpy
 import pytest
 
 from blender_addon.bridge import result_folder
-from blender_addon.bridge.result_folder import ResultFolder, check_room
+from blender_addon.bridge.result_folder import check_room
 from blender_addon.jobs import events, journal
 from tests.blender.test_following import is_whole
 from tests.blender.test_jobs import results, wait_for
@@ -90,15 +90,6 @@ def test_an_event_that_blender_cannot_take_stops_no_other_job(
     monkeypatch.setattr(events, "_fill_view", fill)
     bpy.ops.occscene.reconnect(result=first)
     wait_for(first, "SUCCEEDED")
-
-
-def test_a_file_is_there_whole_or_not_at_all(tmp_path: Path) -> None:
-    folder = ResultFolder(str(tmp_path))
-    folder.write_text("result.json", "before")
-    (tmp_path / "view_left.png").mkdir()
-    with pytest.raises(OSError, match="directory"):
-        folder.write_view("left", b"png")
-    assert sorted(path.name for path in tmp_path.iterdir()) == ["result.json", "view_left.png"]
 
 
 def test_what_a_killed_process_left_half_written_is_removed(

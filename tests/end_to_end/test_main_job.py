@@ -11,6 +11,7 @@ import pytest
 from numpy.typing import NDArray
 from occscene.camera import load_cameras
 from occscene.grid import SemanticGrid, load_grid
+from occscene.results import read_result
 from occscene.taxonomy import INDOOR
 from PIL import Image
 
@@ -47,7 +48,7 @@ class MainJob:
                 directory=str(directory), server=self.address, prompt=prompt, seed=seed, steps=12
             )
             assert result == {"FINISHED"}
-            views = [np.asarray(Image.open(directory / f"view_{camera.name}.png")) for camera in self.cameras]
+            views = [np.asarray(Image.open(path)) for path in read_result(directory).views.values()]
             self.made[prompt, seed] = Scene(np.stack(views), load_grid(directory / "occupancy.npz"))
         return self.made[prompt, seed]
 

@@ -11,6 +11,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from occscene.grid import load_grid
+from occscene.results import read_result
 from occscene.taxonomy import INDOOR
 from PIL import Image
 
@@ -50,8 +51,9 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
 def test_the_client_writes_the_views_of_its_job(server: str, tmp_path: Path) -> None:
     done = run_example("client.py", server, folder=tmp_path)
     assert done.returncode == 0, done.stderr
-    assert sorted(path.name for path in tmp_path.iterdir()) == [f"view_{number}.png" for number in range(1, 5)]
-    assert Image.open(tmp_path / "view_1.png").size == (256, 256)
+    views = read_result(tmp_path / "result").views
+    assert [path.name for path in views.values()] == [f"view_{number}.png" for number in range(1, 5)]
+    assert Image.open(views["1"]).size == (256, 256)
 
 
 def test_the_client_has_ten_lines_after_its_imports() -> None:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+import json
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -12,14 +14,17 @@ import pytest
 from google.protobuf import any_pb2
 from google.rpc import error_details_pb2, status_pb2
 from grpc_status import rpc_status
+from occscene.client.client import SceneClient
+from occscene.client.errors import ModelNotLoadedError, NoServerError, StoppedError
+from occscene.client.waiting import Patience
+from occscene.events import REASONS
+from occscene.results import Origin, read_result
 from occscene.v1 import scene_service_pb2, scene_service_pb2_grpc
 
-from blender_addon.bridge import remote_job
-from blender_addon.bridge.failures import Failure
-from blender_addon.bridge.remote_job import RemoteJob
-from blender_addon.bridge.server import ServerConnections
+from blender_addon.bridge.cameras_head import cameras_head
+from blender_addon.bridge.remote_job import CommandError, RemoteJob
 from tests.blender.server_process import stand_in_server
-from tests.occscene_server.requests import generate_request
+from tests.occscene_server.requests import generate_request, looking_camera
 
 REQUEST_ID = "7d1c7d53-5b0e-4e0c-9f6a-5d9c0d1a2b3c"
 
@@ -87,26 +92,23 @@ def between(server: str) -> Iterator[tuple[Between, str]]:
     own.stop(None)
 
 
-@pytest.fixture
-def pauses(monkeypatch: pytest.MonkeyPatch) -> list[float]:
-    """The pauses that are made, which take no time."""
-    made: list[float] = []
-    monkeypatch.setattr(remote_job, "sleep", made.append)
-    return made
+QUICK = Patience(1.0, 0.01, 0.2)
 
 
 def job(
-    address: str, folder: Path, is_replaced: Callable[[], bool] = lambda: False, **head: object
+    address: str, folder: Path, patience: Patience = QUICK, **head: object
 ) -> tuple[RemoteJob, list[dict[str, Any]]]:
     """A job, and the events that it will send."""
     events: list[dict[str, Any]] = []
     server = {"address": address, "token": "", "ca_file": ""}
-    fields = {"server": server, "directory": str(folder), "request_id": REQUEST_ID, "job_id": "", **head}
+    cameras = cameras_head([looking_camera(f"camera {number}", 0.1 * number) for number in range(2)])
+    result = {"directory": str(folder), "origin": asdict(Origin("blockout")), "cameras": cameras}
+    fields = {"server": server, "request_id": REQUEST_ID, "job_id": "", **result, **head}
 
     def send(head: dict[str, Any], body: bytes = b"") -> None:
         events.append(head)
 
-    return RemoteJob(ServerConnections(), fields, send, is_replaced), events
+    return RemoteJob(fields, send, patience), events
 
 
 def submission(number: int) -> scene_service_pb2.SubmitJobRequest:
@@ -115,8 +117,12 @@ def submission(number: int) -> scene_service_pb2.SubmitJobRequest:
     return request
 
 
+def pauses(events: list[dict[str, Any]]) -> list[float]:
+    return [event["seconds"] for event in events if event["event"] == "reconnecting"]
+
+
 def test_a_submission_whose_answer_was_lost_makes_one_job(
-    between: tuple[Between, str], server: str, tmp_path: Path, pauses: list[float]
+    between: tuple[Between, str], server: str, tmp_path: Path
 ) -> None:
     servicer, address = between
     servicer.lost_answers = 2
@@ -126,16 +132,13 @@ def test_a_submission_whose_answer_was_lost_makes_one_job(
     assert told[:3] == ["reconnecting", "reconnecting", "accepted"]
     assert told[-1] == "succeeded"
     assert servicer.submissions == 3
-    assert pauses == [0.5, 1.0]
-    with grpc.insecure_channel(server) as channel:
-        stub = scene_service_pb2_grpc.SceneServiceStub(channel)
-        listed = stub.ListJobs(scene_service_pb2.ListJobsRequest()).jobs
-    assert [found.request_id for found in listed].count(submission(1).request_id) == 1
+    assert pauses(events) == [0.01, 0.02]
+    with SceneClient(server) as client:
+        assert [found.request_id for found in client.jobs()].count(submission(1).request_id) == 1
+    assert read_result(tmp_path).origin.job_id == events[2]["job_id"]
 
 
-def test_events_go_on_where_they_were_cut_off(
-    between: tuple[Between, str], tmp_path: Path, pauses: list[float]
-) -> None:
+def test_events_go_on_where_they_were_cut_off(between: tuple[Between, str], tmp_path: Path) -> None:
     servicer, address = between
     servicer.cut_streams = 2
     remote, events = job(address, tmp_path)
@@ -145,77 +148,83 @@ def test_events_go_on_where_they_were_cut_off(
     assert told == ["accepted", *cut, *cut, "occupancy", "succeeded"]
 
 
-def test_a_server_that_stays_away_is_given_up_after_minutes(tmp_path: Path, pauses: list[float]) -> None:
+def test_a_server_that_stays_away_is_given_up(tmp_path: Path) -> None:
     remote, events = job("127.0.0.1:9", tmp_path, job_id="some")
-    with pytest.raises(Failure, match=r"no server answers at 127\.0\.0\.1:9") as caught:
+    with pytest.raises(NoServerError, match=r"no server answers at 127\.0\.0\.1:9"):
         remote.watch()
-    assert caught.value.is_lost
-    assert pauses[:8] == [0.5, 1.0, 2.0, 4.0, 8.0, 16.0, 30.0, 30.0]
-    assert 600.0 <= sum(pauses) < 630.0
-    assert [event["event"] for event in events] == ["reconnecting"] * len(pauses)
+    assert remote.is_submitted
+    assert pauses(events)[:6] == [0.01, 0.02, 0.04, 0.08, 0.16, 0.2]
+    assert {event["event"] for event in events} == {"reconnecting"}
+    assert all(event["is_away"] for event in events)
 
 
-def test_a_server_that_is_not_there_at_first_is_told_at_once(tmp_path: Path, pauses: list[float]) -> None:
+def test_a_server_that_is_not_there_at_first_is_told_at_once(tmp_path: Path) -> None:
     remote, events = job("127.0.0.1:9", tmp_path / "none")
-    with pytest.raises(grpc.RpcError):
+    with pytest.raises(NoServerError):
         remote.submit(submission(3), None)
-    assert not pauses
+    assert not remote.is_submitted
     assert not events
     assert not (tmp_path / "none").exists()
 
 
-def test_a_repeated_command_waits_for_its_server(tmp_path: Path, pauses: list[float]) -> None:
+def test_a_repeated_command_waits_for_its_server(tmp_path: Path) -> None:
     """The child that had sent it died, and the server as well: the job may be there."""
-    remote, _ = job("127.0.0.1:9", tmp_path, is_repeat=True)
-    with pytest.raises(Failure) as caught:
+    remote, events = job("127.0.0.1:9", tmp_path, is_repeat=True)
+    with pytest.raises(NoServerError):
         remote.submit(submission(4), None)
-    assert caught.value.is_lost
-    assert sum(pauses) >= 600.0
+    assert remote.is_submitted
+    assert len(pauses(events)) > 5
 
 
-def test_a_server_without_a_model_is_told_at_once(
-    between: tuple[Between, str], tmp_path: Path, pauses: list[float]
-) -> None:
+def test_a_server_without_a_model_is_told_at_once(between: tuple[Between, str], tmp_path: Path) -> None:
     servicer, address = between
     servicer.no_model = True
-    remote, _ = job(address, tmp_path)
-    with pytest.raises(grpc.RpcError):
+    remote, events = job(address, tmp_path)
+    with pytest.raises(ModelNotLoadedError, match="could not be loaded") as caught:
         remote.submit(submission(5), None)
-    assert not pauses
+    assert caught.value.advice == REASONS["MODEL_NOT_LOADED"].advice
+    assert not remote.is_submitted
+    assert not events
 
 
 def test_a_job_that_had_told_all_tells_its_end_again(server: str, tmp_path: Path) -> None:
+    """Without a look at the views, which were written before."""
     remote, events = job(server, tmp_path)
     remote.submit(submission(6), None)
     job_id, last = events[0]["job_id"], events[-1]["sequence"]
+    whole = (tmp_path / "result.json").read_bytes()
     for after in (last, last + 5):
+        (tmp_path / "result.json").unlink()
         remote, events = job(server, tmp_path, job_id=job_id, after_sequence=after)
         remote.watch()
-        assert events[-1]["event"] == "succeeded"
+        assert [event["event"] for event in events] == ["succeeded"]
+        assert json.loads((tmp_path / "result.json").read_text()) == json.loads(whole) | {"device": ""}
 
 
 def test_a_request_that_never_arrived_is_told(server: str, tmp_path: Path) -> None:
     remote, _ = job(server, tmp_path, request_id="another")
-    with pytest.raises(Failure, match="never reached the server") as caught:
+    with pytest.raises(CommandError, match="never reached the server"):
         remote.watch()
-    assert not caught.value.is_lost
+    assert not remote.is_submitted
 
 
-def test_the_older_of_two_commands_for_a_job_ends(server: str, tmp_path: Path, pauses: list[float]) -> None:
+def test_the_older_of_two_commands_for_a_job_ends(server: str, tmp_path: Path) -> None:
     remote, _ = job(server, tmp_path)
     remote.submit(submission(7), None)
-    remote, events = job(server, tmp_path, lambda: True, request_id=submission(7).request_id)
-    with pytest.raises(Failure, match="Another command"):
+    remote, events = job(server, tmp_path, request_id=submission(7).request_id)
+    remote.stop()
+    with pytest.raises(StoppedError):
         remote.watch()
     assert [event["event"] for event in events] == ["accepted"]
-    remote, _ = job("127.0.0.1:9", tmp_path, lambda: True, job_id="some")
-    with pytest.raises(Failure, match="Another command"):
-        remote.watch()
-    assert not pauses
-
-
-def test_a_cancel_waits_for_its_server(tmp_path: Path, pauses: list[float]) -> None:
     remote, events = job("127.0.0.1:9", tmp_path, job_id="some")
-    with pytest.raises(Failure):
+    remote.stop()
+    with pytest.raises(StoppedError):
+        remote.watch()
+    assert not events
+
+
+def test_a_cancel_waits_for_its_server(tmp_path: Path) -> None:
+    remote, events = job("127.0.0.1:9", tmp_path, job_id="some")
+    with pytest.raises(NoServerError):
         remote.cancel()
     assert {event["event"] for event in events} == {"reconnecting"}

@@ -187,6 +187,4 @@ print([job.id for job in store.newest(9)], sorted(path.name for path in Path(sys
 def test_other_limits_are_told_by_their_names(tmp_path: Path, limit: str, reason: str) -> None:
     command = [sys.executable, "-c", _WRITER, str(tmp_path), limit]
     output = subprocess.run(command, capture_output=True, text=True, check=True).stdout
-    assert output == (
-        f"StoreError the server's store cannot be used ({reason})\n['small'] []\n"
-    )
+    assert output == (f"StoreError the server's store cannot be used ({reason})\n['small'] []\n")
