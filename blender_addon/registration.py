@@ -34,6 +34,7 @@ from .panels import generate as generate_panel
 from .panels import results as results_panel
 from .panels import scene as scene_panel
 from .panels import volume as volume_panel
+from .properties.settings import take_former_names
 from .scene import grid_view, icons
 from .timers import start_timer, stop_timer
 
@@ -70,6 +71,7 @@ def _handlers() -> tuple[tuple[list[Any], Callable[..., None]], ...]:
     """Blender's lists of handlers, and what goes into them."""
     known = bpy.app.handlers
     return (
+        (known.load_post, take_former_names),
         (known.load_post, tracking.find_jobs_again),
         (known.load_post, grid_view.forget_grid),
         (known.depsgraph_update_post, grid_view.notice_changes),
@@ -95,6 +97,9 @@ def register() -> None:
     for handlers, handler in _handlers():
         handlers.append(handler)
     local_server.take_over()
+    if isinstance(bpy.data, bpy.types.BlendData):  # Blender hides them while it enables extensions
+        take_former_names()
+    start_timer(take_former_names)
     start_timer(tracking.begin_following)  # while registering there are no data yet
     # Blender frees its command line verbs after Python has ended, and crashes on those that are Python's; when it quits
     # it disables extensions before that, but a script that uses the bpy module just ends
@@ -111,6 +116,7 @@ def unregister() -> None:
     translations.unregister()
     grid_view.hide_grid()
     local_server.hand_over()
+    stop_timer(take_former_names)
     stop_timer(tracking.begin_following)
     tracking.stop_following()
     bpy.utils.unregister_cli_command(_commands.pop())

@@ -4,13 +4,12 @@ Commands (fields beside `id`, `command`, `server`) and the events that answer th
     info                                      -> info
     check                                     -> step(step, is_good, message, advice) for each of `check.STEPS` up to
                                                  the first that fails, checked
-    generate  request_id, prompt, negative_prompt, seed, steps, text_guidance_scale, occupancy_guidance_scale,
-              without_prior, quality, previews; grid (fields of `grid_body`, voxels in the body) and mesh (fields of
-              `mesh_body`, behind the voxels) or null, or null and volume and taxonomy
+    generate  request_id, settings (fields of `Settings`), previews; grid (fields of `grid_body`, voxels in the body)
+              and mesh (fields of `mesh_body`, behind the voxels) or null, or null and volume and taxonomy
                                               -> accepted(job_id, note), then as `watch`
     predict   request_id, image_bytes (sizes of the PNG files that the body begins with); grid, volume and taxonomy as
               above                           -> accepted(job_id), then as `watch`
-    compose   request_id, layout (fields of layout.json), volume, taxonomy, prompt, seed, redraw, furnish, with_parts
+    compose   request_id, layout (fields of layout.json), volume, taxonomy, settings, redraw, furnish, with_parts
                                               -> accepted(job_id), then as `watch`
     watch     job_id, or "" and request_id; after_sequence
                                               -> accepted(job_id) where it was "", queued(position) started(device)

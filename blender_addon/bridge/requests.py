@@ -12,6 +12,8 @@ from occscene.limits import MAX_MESSAGE_BYTES
 from occscene.mesh import TriangleMesh
 from occscene.mesh_codec import mesh_to_message
 from occscene.placed_layout import placed_from_json
+from occscene.settings import Settings
+from occscene.settings_codec import fill_message
 from occscene.v1 import camera_pb2, grid_pb2, job_pb2, mesh_pb2, scene_service_pb2
 
 from . import grid_body, mesh_body
@@ -28,16 +30,9 @@ def generate_request(head: dict[str, Any], body: bytes) -> tuple[scene_service_p
         volume=_volume(head),
         taxonomy=head["taxonomy"],
         cameras=[camera_to_message(camera) for camera in cameras_from_head(head["cameras"])],
-        prompt=head["prompt"],
-        negative_prompt=head["negative_prompt"],
-        seed=head["seed"],
         previews=head["previews"],
-        without_prior=head["without_prior"],
-        quality=f"SCENE_QUALITY_{head['quality']}",
     )
-    for field in ("steps", "text_guidance_scale", "occupancy_guidance_scale"):
-        if head[field] is not None:
-            setattr(task, field, head[field])
+    fill_message(Settings.from_json(head["settings"]), task)
     submission = scene_service_pb2.SubmitJobRequest(request_id=head["request_id"], generate_scene=task)
     if task.HasField("mesh") and submission.ByteSize() > MAX_MESSAGE_BYTES:
         submission.generate_scene.ClearField("mesh")
@@ -70,8 +65,6 @@ def predict_request(head: dict[str, Any], body: bytes) -> scene_service_pb2.Subm
 def compose_request(head: dict[str, Any]) -> scene_service_pb2.SubmitJobRequest:
     """The submission that a `compose` command asks for."""
     task = job_pb2.ComposeLayout(
-        prompt=head["prompt"],
-        seed=head["seed"],
         layout=layout_to_message(placed_from_json(head["layout"])),
         volume=_volume(head),
         taxonomy=head["taxonomy"],
@@ -79,6 +72,7 @@ def compose_request(head: dict[str, Any]) -> scene_service_pb2.SubmitJobRequest:
         furnish=head["furnish"],
         with_parts=head["with_parts"],
     )
+    fill_message(Settings.from_json(head["settings"]), task)
     return scene_service_pb2.SubmitJobRequest(request_id=head["request_id"], compose_layout=task)
 
 

@@ -3,41 +3,16 @@
 from __future__ import annotations
 
 import json
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 from occscene.placed_layout import PlacedLayout, placed_from_json, placed_to_json
 from occscene.results import Origin
+from occscene.settings import Settings
 
 from ..bridge.cameras_head import cameras_from_head, cameras_head
+from ..properties.settings import SceneSettings
 from ..scene.cameras import SceneView
-
-
-@dataclass(frozen=True)
-class Settings:
-    """The words and numbers of a request; None leaves a number to the model.
-
-    The last four are what the views were chosen by and what was sent, so that a result's settings can be brought back.
-    """
-
-    prompt: str = ""
-    style: str = ""
-    negative_prompt: str = ""
-    seed: int = 0
-    steps: int | None = None
-    text_guidance: float | None = None
-    occupancy_guidance: float | None = None
-    without_prior: bool = False
-    quality: str = "FULL"
-    cameras: str = "ALL"
-    frame_step: int = 1
-    image_size: int = 256
-    send_geometry: bool = True
-
-    @property
-    def full_prompt(self) -> str:
-        """Prompt and style, as they are sent."""
-        return ", ".join(part for part in (self.prompt.strip(), self.style.strip()) if part)
 
 
 @dataclass(frozen=True, eq=False)
@@ -87,7 +62,7 @@ class Request:
 
     request_id: str
     kind: str
-    settings: Settings
+    settings: SceneSettings
     views: tuple[SceneView, ...]
     directory: str
     created: str
@@ -95,23 +70,10 @@ class Request:
 
     def origin(self, server: str) -> Origin:
         """How its result comes to be, as `result.json` says it; `server` is the address."""
-        settings = self.settings
-        origin = Origin("layout", request_id=self.request_id, server=server, created=self.created)
-        if self.kind == "IMAGES":
-            return replace(origin, kind="images")
-        origin = replace(origin, prompt=settings.full_prompt, seed=settings.seed)
-        if self.composition is not None:
-            return origin
-        return replace(
-            origin,
-            kind=self.kind.lower(),
-            negative_prompt=settings.negative_prompt,
-            steps=settings.steps,
-            text_guidance_scale=settings.text_guidance,
-            occupancy_guidance_scale=settings.occupancy_guidance,
-            without_prior=settings.without_prior,
-            quality=settings.quality,
-        )
+        used = Settings() if self.kind == "IMAGES" else self.settings.sent()
+        kind = "layout" if self.composition is not None else self.kind.lower()
+        own = {"request_id": self.request_id, "server": server, "created": self.created}
+        return Origin(**used.to_json(), **own, kind=kind)
 
     def to_json(self) -> str:
         """All of it as JSON text."""
@@ -127,7 +89,7 @@ class Request:
         own = {name: getattr(self, name) for name in ("request_id", "kind", "directory", "created")}
         if self.composition is not None:
             own["composition"] = self.composition.fields()
-        return {**own, "settings": asdict(self.settings), "views": views}
+        return {**own, "settings": self.settings.to_json(), "views": views}
 
     @classmethod
     def from_json(cls, text: str) -> Request:
@@ -140,4 +102,4 @@ class Request:
         ]
         if "composition" in fields:
             fields["composition"] = Composition.from_fields(fields["composition"])
-        return cls(**{**fields, "settings": Settings(**fields["settings"]), "views": tuple(views)})
+        return cls(**{**fields, "settings": SceneSettings.from_json(fields["settings"]), "views": tuple(views)})

@@ -86,10 +86,8 @@ def submit(scene: bpy.types.Scene, request: Request, task: Task, server: str) ->
 
 def _command(request: Request, task: Task) -> tuple[dict[str, Any], bytes]:
     """The bridge's command for a request: its fields, without where it goes and what comes back, and its body."""
-    settings = request.settings
     head: dict[str, Any] = {
-        "prompt": settings.full_prompt,
-        "seed": settings.seed,
+        "settings": request.settings.sent().to_json(),
         "volume": None if task.volume is None else volume_head(task.volume),
         "taxonomy": task.taxonomy,
     }
@@ -104,17 +102,7 @@ def _command(request: Request, task: Task) -> tuple[dict[str, Any], bytes]:
     if request.kind == "IMAGES":
         head |= {"command": "predict", "image_bytes": [len(image) for image in task.images]}
         return head, b"".join([*task.images, body])
-    head |= {
-        "command": "generate",
-        "negative_prompt": settings.negative_prompt,
-        "steps": settings.steps,
-        "text_guidance_scale": settings.text_guidance,
-        "occupancy_guidance_scale": settings.occupancy_guidance,
-        "without_prior": settings.without_prior,
-        "quality": settings.quality,
-        "previews": is_interactive(),
-        "mesh": None,
-    }
+    head |= {"command": "generate", "previews": is_interactive(), "mesh": None}
     if task.mesh is not None:
         head["mesh"], body = mesh_head(task.mesh), body + mesh_body(task.mesh)
     return head, body

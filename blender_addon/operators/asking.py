@@ -10,24 +10,32 @@ from datetime import datetime
 from typing import Any
 
 import bpy
-from bpy.props import BoolProperty, IntProperty, StringProperty
+from bpy.props import BoolProperty, StringProperty
 
 from ..jobs import events, journal, tracking
-from ..jobs.request import Composition, Request, Settings
-from ..properties.generation import MAX_SEED
+from ..jobs.request import Composition, Request
+from ..properties.settings import (
+    FORGOTTEN,
+    FORMER_NAMES,
+    MAX_INT,
+    SceneSettings,
+    operator_arguments,
+    scene_value,
+    setting_value,
+)
 from ..scene.cameras import SceneView
 from .following import wait_for
 
-FORGOTTEN = {"SKIP_SAVE"}
-"""Arguments of a script's call are none of the next press of the button."""
+
+class Words:
+    """The settings that all such buttons have as arguments."""
+
+    __annotations__ = operator_arguments(("prompt", "style", "seed"))
 
 
-class Asking:
+class Asking(Words):
     """An operator that sends a job; what is not given as an argument is the scene's."""
 
-    prompt: StringProperty(options=FORGOTTEN, name="Prompt")
-    style: StringProperty(options=FORGOTTEN, name="Style")
-    seed: IntProperty(options=FORGOTTEN, name="Seed", min=0)
     directory: StringProperty(
         options=FORGOTTEN,
         name="Folder",
@@ -41,20 +49,23 @@ class Asking:
     properties: Any
 
     def setting(self, context: bpy.types.Context, name: str) -> Any:
-        """An argument if it was given, else the scene's setting."""
-        return getattr(self if self.properties.is_property_set(name) else context.scene.occscene, name)
+        """A setting's argument if it was given, also by a former name, else the scene's."""
+        for argument in (name, *(former for former, new in FORMER_NAMES.items() if new == name)):
+            if self.properties.is_property_set(argument):
+                return setting_value(name, getattr(self, argument))
+        return scene_value(context.scene, name)
 
     def chosen_seed(self, context: bpy.types.Context) -> int:
         """The argument, else the scene's as its seed mode says."""
         if self.properties.is_property_set("seed"):
-            return int(self.seed)
+            return int(self.setting(context, "seed"))
         settings = context.scene.occscene
-        return random.randrange(MAX_SEED) if settings.seed_mode == "RANDOM" else int(settings.seed)
+        return random.randrange(MAX_INT) if settings.seed_mode == "RANDOM" else int(settings.seed)
 
     def new_request(
         self,
         kind: str,
-        settings: Settings,
+        settings: SceneSettings,
         views: tuple[SceneView, ...] = (),
         composition: Composition | None = None,
     ) -> Request:

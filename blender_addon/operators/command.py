@@ -5,46 +5,29 @@ from __future__ import annotations
 import argparse
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import bpy
 from occscene.grid import save_grid
 from occscene.placed_layout import load_layout
 from occscene.results import BLOCKOUT_FILE, read_result
+from occscene.settings import Setting
 
 from ..geometry.layout_boxes import layout_grid
 from ..properties.blockout import DOMAINS
-from ..properties.generation import CAMERA_CHOICES, QUALITIES
 from ..properties.results import SURFACE_ITEMS
+from ..properties.settings import SETTINGS
 from ..scene.grid_files import READ_LABELS, WRITE_ITEMS, WRITE_LABELS
 from ..scene.volume import grid_volume
 from .generating import TASKS
-
-_GENERATE_OPTIONS = (
-    "task",
-    "prompt",
-    "style",
-    "negative_prompt",
-    "seed",
-    "steps",
-    "text_guidance",
-    "occupancy_guidance",
-    "without_prior",
-    "quality",
-    "cameras",
-    "frame_step",
-    "image_size",
-    "use_blockout",
-    "send_geometry",
-    "server",
-)
-"""Options of `generate` that are the operator's arguments of the same name."""
 
 _COMPOSING = {
     "complete": "furnish the rest of the volume",
     "redraw": "give objects a new place and size, or make them another kind",
     "detail": "give objects parts",
 }
-_COMPOSE_OPTIONS = ("prompt", "style", "seed", "server", "redraw_as")
+_ARGUMENTS = ("task", *SETTINGS, "server", "redraw_as")
+"""Options that are the operators' arguments of the same name."""
 
 
 def main(argv: Sequence[str]) -> int:
@@ -81,7 +64,9 @@ def _parser() -> argparse.ArgumentParser:
         choices=[key for key, _, _ in WRITE_ITEMS],
         help="where the name's end leaves it open",
     )
-    _add_geometry(voxelize, "write")
+    voxelize.add_argument(
+        "--send-geometry", action=argparse.BooleanOptionalAction, help="write the objects' triangles too, or not"
+    )
     voxelize.add_argument("--cameras-output", default="", metavar="CAMERAS.json", help="write the cameras too")
     voxelize.set_defaults(run=_voxelize)
 
@@ -114,33 +99,8 @@ def _add_generate(generate: argparse.ArgumentParser) -> None:
     generate.add_argument(
         "--task", type=str.upper, choices=[name for name, _, _ in TASKS], help="blockout (default), text or images"
     )
-    generate.add_argument("--prompt")
-    generate.add_argument("--style", help="words that are added to the prompt")
-    generate.add_argument("--negative-prompt", help="what the scene must not look like")
-    generate.add_argument("--seed", type=int)
-    generate.add_argument("--steps", type=int, help="denoising steps; 0 leaves it to the model")
-    generate.add_argument("--text-guidance", type=float, help="how closely the prompt is followed")
-    generate.add_argument("--occupancy-guidance", type=float, help="how closely the blockout is followed")
-    generate.add_argument(
-        "--no-prior",
-        dest="without_prior",
-        action="store_const",
-        const=True,
-        help="show boxes as they are, and begin text to scene from noise",
-    )
-    generate.add_argument(
-        "--quality",
-        type=str.upper,
-        choices=[name for name, _, _ in QUALITIES],
-        help="draft: views at once, without denoising or prediction",
-    )
-    generate.add_argument("--cameras", type=str.upper, choices=[name for name, _, _ in CAMERA_CHOICES])
-    generate.add_argument("--frame-step", type=int, help="with --cameras animation, frames between two views")
-    generate.add_argument("--image-size", type=int, help="pixels along the longer side")
-    generate.add_argument(
-        "--use-blockout", action="store_const", const=True, help="with --task images, the tagged objects are known"
-    )
-    _add_geometry(generate, "send")
+    for setting in SETTINGS.values():
+        _add_setting(generate, setting)
     generate.add_argument("--server", help="host:port; default: OCCSCENE_SERVER, else the preferences")
     generate.add_argument("--project", action="store_true", help="project the views onto the blockout")
     generate.add_argument("--import", action="store_true", dest="with_mesh", help="import the occupancy as a mesh")
@@ -154,17 +114,25 @@ def _add_composing(parser: argparse.ArgumentParser, verb: str) -> None:
         parser.add_argument("--objects", required=True, nargs="+", metavar="NAME", help="which objects")
     if verb == "redraw":
         parser.add_argument("--as", dest="redraw_as", metavar="KIND", help="another kind of thing, such as armchair")
-    parser.add_argument("--prompt")
-    parser.add_argument("--style", help="words that are added to the prompt")
-    parser.add_argument("--seed", type=int)
+    for name in ("prompt", "style", "seed"):
+        _add_setting(parser, SETTINGS[name])
     parser.add_argument("--server", help="host:port; default: OCCSCENE_SERVER, else the preferences")
     parser.set_defaults(run=_compose, verb=verb)
 
 
-def _add_geometry(parser: argparse.ArgumentParser, does: str) -> None:
-    parser.add_argument(
-        "--send-geometry", action=argparse.BooleanOptionalAction, help=f"{does} the objects' triangles too, or not"
-    )
+def _add_setting(parser: argparse.ArgumentParser, setting: Setting) -> None:
+    """An option by the setting's name, of which argparse takes any unambiguous beginning, so former names too."""
+    flags = [f"--{setting.name.replace('_', '-')}", *filter(None, [setting.short_option])]
+    details: dict[str, Any] = {"help": setting.description[0].lower() + setting.description[1:], "dest": setting.name}
+    if setting.choices:
+        details |= {"type": str.upper, "choices": [choice for choice, _, _ in setting.choices]}
+    elif setting.type is not bool:
+        details["type"] = setting.type
+    elif setting.default:
+        details["action"] = argparse.BooleanOptionalAction
+    else:
+        details |= {"action": "store_const", "const": True}
+    parser.add_argument(*flags, **details)
 
 
 def _prepare(arguments: argparse.Namespace) -> None:
@@ -186,10 +154,14 @@ def _voxelize(arguments: argparse.Namespace) -> None:
     print(f"{arguments.output}: {bpy.context.window_manager.occscene.grid_summary}")
 
 
+def _given(arguments: argparse.Namespace) -> dict[str, Any]:
+    """The operator's arguments, without those that are left to the scene."""
+    return {name: value for name in _ARGUMENTS if (value := getattr(arguments, name, None)) is not None}
+
+
 def _generate(arguments: argparse.Namespace) -> None:
     _prepare(arguments)
-    given = {name: getattr(arguments, name) for name in _GENERATE_OPTIONS if getattr(arguments, name) is not None}
-    bpy.ops.occscene.generate(directory=arguments.output, wait=True, **given)
+    bpy.ops.occscene.generate(directory=arguments.output, wait=True, **_given(arguments))
     result = bpy.context.scene.occscene.results[-1]
     told = f". {result.message}" if result.message else ""
     print(f"{arguments.output}: {len(result.views)} views and an occupancy in {result.seconds:.1f} s{told}")
@@ -210,9 +182,8 @@ def _compose(arguments: argparse.Namespace) -> None:
         raise RuntimeError(f"--objects: the file has no object {gone[0]!r}")
     for thing in bpy.context.view_layer.objects:
         thing.select_set(thing.name in objects)
-    given = {name: value for name in _COMPOSE_OPTIONS if (value := getattr(arguments, name, None)) is not None}
     run = getattr(bpy.ops.occscene, "add_detail" if arguments.verb == "detail" else arguments.verb)
-    run(directory=arguments.output, wait=True, **given)
+    run(directory=arguments.output, wait=True, **_given(arguments))
     result = bpy.context.scene.occscene.results[-1]
     print(f"{arguments.output}: {result.message} ({result.seconds:.1f} s)")
 

@@ -17,12 +17,12 @@ from occscene.placed_layout import PlacedLayout
 from ..bridge.link import BridgeError
 from ..jobs import connection_check, tracking
 from ..jobs.composed import LABELS
-from ..jobs.request import Composition, Settings
-from ..properties.generation import MAX_SEED
+from ..jobs.request import Composition
+from ..properties.settings import FORGOTTEN, MAX_INT, SceneSettings
 from ..scene.given import GivenObjects, given_objects
 from ..scene.tagging import ClassLookup, scene_taxonomy
 from ..scene.volume import set_volume
-from .asking import FORGOTTEN, Asking
+from .asking import Asking
 from .voxelizing import volume_around
 
 
@@ -49,11 +49,12 @@ class Composing(Asking):
             volume = volume_around(scene, given.blockout.objects)
             if scene.occscene.volume is None:
                 set_volume(scene, volume)
-            settings = Settings(
+            settings = SceneSettings(
                 prompt=self.setting(context, "prompt"),
                 style=self.setting(context, "style"),
                 seed=self.used_seed(context),
             )
+            settings.check()
             request = self.new_request(self.kind, settings, composition=composition)
             record = tracking.submit(scene, request, tracking.Task(None, volume, scene.occscene.domain), self.server)
         except (ValueError, OSError, BridgeError) as error:
@@ -103,13 +104,14 @@ class OCCSCENE_OT_redraw(Composing, bpy.types.Operator):
 
     def used_seed(self, context: bpy.types.Context) -> int:
         """A new one, so that each press is another try."""
-        return int(self.seed) if self.properties.is_property_set("seed") else random.randrange(MAX_SEED)
+        return self.chosen_seed(context) if self.properties.is_property_set("seed") else random.randrange(MAX_INT)
 
     def composition(self, context: bpy.types.Context, given: GivenObjects) -> Composition:
         """All is given, some under another name."""
         places = _selected_places(context, given)
         objects = list(given.layout.objects)
-        kind = self.setting(context, "redraw_as").strip()
+        owner = self if self.properties.is_property_set("redraw_as") else context.scene.occscene
+        kind = owner.redraw_as.strip()
         if kind:
             for place in places:
                 objects[place] = _as_kind(context.scene, objects[place], kind)

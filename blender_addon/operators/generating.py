@@ -9,21 +9,21 @@ from dataclasses import replace
 from typing import Any
 
 import bpy
-from bpy.props import BoolProperty, EnumProperty, FloatProperty, IntProperty, StringProperty
+from bpy.props import EnumProperty
 from occscene.grid import GridVolume, SemanticGrid
 from occscene.volumes import default_volume
 
 from ..bridge.link import BridgeError
 from ..geometry.standing import standing_cameras
 from ..jobs import connection_check, tracking
-from ..jobs.request import Request, Settings
-from ..properties.generation import CAMERA_CHOICES, MAX_GUIDANCE, QUALITIES
+from ..jobs.request import Request
+from ..properties.settings import FORGOTTEN, SETTINGS, SceneSettings, operator_arguments
 from ..scene.camera_objects import cameras_of
 from ..scene.cameras import SceneView, chosen_views
 from ..scene.photos import photo_png, photo_window
 from ..scene.rig import add_rig
 from ..scene.volume import grid_volume, set_volume
-from .asking import FORGOTTEN, Asking
+from .asking import Asking
 from .voxelizing import figures_of, report_unsent, standing_text, summary, voxelized_blockout
 
 TASKS = (
@@ -33,35 +33,19 @@ TASKS = (
 )
 
 
-class OCCSCENE_OT_generate(Asking, bpy.types.Operator):
+class SettingArguments:
+    """An argument for each setting."""
+
+    __annotations__ = operator_arguments()
+
+
+class OCCSCENE_OT_generate(SettingArguments, Asking, bpy.types.Operator):
     """Send the blockout, the cameras and the prompt to the server"""
 
     bl_idname = "occscene.generate"
     bl_label = "Generate"
 
     task: EnumProperty(options=FORGOTTEN, name="Task", items=TASKS)
-    negative_prompt: StringProperty(options=FORGOTTEN, name="Avoid")
-    steps: IntProperty(options=FORGOTTEN, name="Steps", min=0, description="Denoising steps; 0 leaves it to the model")
-    text_guidance: FloatProperty(options=FORGOTTEN, name="Adherence to Prompt", min=0.0, max=MAX_GUIDANCE)
-    occupancy_guidance: FloatProperty(options=FORGOTTEN, name="Adherence to Blockout", min=0.0, max=MAX_GUIDANCE)
-    without_prior: BoolProperty(
-        options=FORGOTTEN,
-        name="Without Priors",
-        description="Boxes are shown as they are, and text to scene begins from noise",
-    )
-    quality: EnumProperty(options=FORGOTTEN, name="Quality", items=QUALITIES)
-    cameras: EnumProperty(options=FORGOTTEN, name="Cameras", items=CAMERA_CHOICES)
-    frame_step: IntProperty(
-        options=FORGOTTEN, name="Every", description="Frames from one view to the next", min=1, default=10
-    )
-    image_size: IntProperty(options=FORGOTTEN, name="Image Size", description="Pixels along the longer side")
-    use_blockout: BoolProperty(
-        options=FORGOTTEN,
-        name="Start from the Blockout",
-        description="Images to occupancy: the tagged objects are known of the scene",
-    )
-
-    send_geometry: BoolProperty(options=FORGOTTEN, name="Send Geometry")
 
     @classmethod
     def description(cls, _context: bpy.types.Context, properties: Any) -> str:
@@ -92,34 +76,21 @@ class OCCSCENE_OT_generate(Asking, bpy.types.Operator):
         self.keep_seed(context, request.settings.seed)
         return self.follow(record)
 
-    def _guidance(self, context: bpy.types.Context, name: str) -> float | None:
-        if self.properties.is_property_set(name):
-            return float(getattr(self, name))
-        settings = context.scene.occscene
-        return float(getattr(settings, name)) if settings.use_guidance else None
-
     def _request(self, context: bpy.types.Context) -> Request:
-        names = (
-            *("prompt", "style", "negative_prompt", "without_prior", "quality"),
-            *("cameras", "frame_step", "image_size", "send_geometry"),
-        )
-        given = {name: self.setting(context, name) for name in names}
+        given = {name: self.setting(context, name) for name in SETTINGS} | {"seed": self.chosen_seed(context)}
+        if self.task == "IMAGES":
+            given |= dict.fromkeys(("prompt", "style", "negative_prompt"), "")
+        if given["quality"] == "DRAFT":
+            given["steps"] = None  # a draft denoises nothing
+        settings = SceneSettings(**given)
+        settings.check()
         views = chosen_views(
             context,
-            given["cameras"],
-            given["image_size"],
-            given["frame_step"],
+            settings.cameras,
+            settings.image_size,
+            settings.frame_step,
             photo_window if self.task == "IMAGES" else None,
             connection_check.last_check.image_multiple,
-        )
-        if self.task == "IMAGES":
-            given["prompt"] = given["style"] = given["negative_prompt"] = ""
-        settings = Settings(
-            seed=self.chosen_seed(context),
-            steps=None if given["quality"] == "DRAFT" else self.setting(context, "steps") or None,
-            text_guidance=self._guidance(context, "text_guidance"),
-            occupancy_guidance=self._guidance(context, "occupancy_guidance"),
-            **given,
         )
         return self.new_request(self.task, settings, views)
 

@@ -13,6 +13,7 @@ from bpy.props import StringProperty
 from ..jobs import tracking
 from ..jobs.request import Request
 from ..properties.results import UNFINISHED
+from ..properties.settings import SETTINGS, set_scene
 from ..scene.cameras import SceneView
 from ..scene.images import set_background
 from ..scene.preview import show_image
@@ -106,29 +107,10 @@ class OCCSCENE_OT_reload_settings(bpy.types.Operator):
         except ValueError as error:
             self.report({"ERROR"}, str(error))
             return {"CANCELLED"}
-        settings = context.scene.occscene
         request = Request.from_json(result.request)
-        used = request.settings
-        for name in ("prompt", "style", "seed"):
-            setattr(settings, name, getattr(used, name))
-        settings.seed_mode = "FIXED"
-        if request.composition is not None:
-            return {"FINISHED"}
-        for name in (
-            "negative_prompt",
-            "without_prior",
-            "quality",
-            "cameras",
-            "frame_step",
-            "image_size",
-            "send_geometry",
-        ):
-            setattr(settings, name, getattr(used, name))
-        settings.steps = used.steps or 0
-        settings.use_guidance = not (used.text_guidance is None and used.occupancy_guidance is None)
-        for name in ("text_guidance", "occupancy_guidance"):
-            if getattr(used, name) is not None:
-                setattr(settings, name, getattr(used, name))
+        names = SETTINGS if request.composition is None else ("prompt", "style", "seed")
+        set_scene(context.scene, request.settings, names)
+        context.scene.occscene.seed_mode = "FIXED"
         return {"FINISHED"}
 
 

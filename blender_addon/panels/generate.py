@@ -195,8 +195,8 @@ def _numbers(layout: bpy.types.UILayout, settings: Any) -> None:
         column.prop(settings, "steps", text="Steps" if settings.steps else "Steps (model's)")
         column.prop(settings, "use_guidance")
         if settings.use_guidance:
-            column.prop(settings, "text_guidance", slider=True)
-            column.prop(settings, "occupancy_guidance", slider=True)
+            column.prop(settings, "text_guidance_scale", slider=True)
+            column.prop(settings, "occupancy_guidance_scale", slider=True)
     column.prop(settings, "without_prior")
 
 

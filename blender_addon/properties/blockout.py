@@ -65,13 +65,6 @@ class BlockoutSettings:
         set=_set_words,
         options={"SKIP_SAVE"},
     )
-    send_geometry: BoolProperty(
-        name="Send Geometry",
-        description="Send the triangles of the tagged objects with their voxels, so that the server knows their exact "
-        "shapes; what lies far outside of the volume is left out",
-        default=True,
-        update=_mark_stale,
-    )
     volume: PointerProperty(
         name="Volume",
         description="The empty whose box is filled",

@@ -11,7 +11,7 @@ from .grid_view import unnoticed
 
 
 def cameras_of(scene: bpy.types.Scene, view_layer: bpy.types.ViewLayer, choice: str) -> Sequence[bpy.types.Object]:
-    """The camera objects of a choice of `CAMERA_CHOICES`, in order of their names; () if it holds none.
+    """The camera objects of a choice of `SceneSettings.cameras`, in order of their names; () if it holds none.
 
     The active camera counts wherever it is, since a render takes it. Of the others those count that are in the view
     layer; that they are hidden or disabled in renders matters to no render, so it does not here.

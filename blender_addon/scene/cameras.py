@@ -91,7 +91,7 @@ def chosen_views(
     window_of: Callable[[bpy.types.Object, bpy.types.Scene], Window] | None = None,
     multiple: int = 1,
 ) -> tuple[SceneView, ...]:
-    """The views of a choice of `CAMERA_CHOICES`, with images of `longest` pixels along the longer side.
+    """The views of a choice of `SceneSettings.cameras`, with images of `longest` pixels along the longer side.
 
     Args:
         context: of the scene.

@@ -6,13 +6,14 @@ import numpy as np
 from occscene.codec import volume_from_message
 from occscene.grid import GridVolume
 from occscene.layout_codec import layout_from_message, object_from_message
-from occscene.limits import MAX_OBJECTS, MAX_PROMPT_LENGTH
+from occscene.limits import MAX_OBJECTS
 from occscene.placed_layout import PlacedLayout
 from occscene.taxonomy import TAXONOMIES, taxonomy_named
 from occscene.v1 import job_pb2, layout_pb2, scene_service_pb2
 from occscene.volumes import default_volume
 
 from occscene_server.api.scene_validation import check_volume
+from occscene_server.api.setting_validation import check_settings
 from occscene_server.api.violations import Violations
 
 _MAX_TOLD = 10  # wrong objects of one layout
@@ -22,7 +23,7 @@ def check_composition(
     task: job_pb2.ComposeLayout, model: scene_service_pb2.ModelInfo | None, at: str, found: Violations
 ) -> None:
     """Checks all of a task that composes a layout."""
-    check_prompt(task.prompt, f"{at}.prompt", found)
+    check_settings(task, at, found)
     given = task.layout.taxonomy if task.HasField("layout") else ""
     if task.taxonomy and given and task.taxonomy != given:
         text = f"taxonomy is {task.taxonomy[:50]!r} but the layout's is {given[:50]!r}"
@@ -92,13 +93,6 @@ def check_layout(message: layout_pb2.Layout, at: str, found: Violations) -> Plac
         if len(found) - count >= _MAX_TOLD:
             break
     return found.attempt(at, lambda: layout_from_message(message, at)) if len(found) == count else None
-
-
-def check_prompt(prompt: str, at: str, found: Violations) -> None:
-    """Checks the length of a prompt."""
-    if len(prompt) > MAX_PROMPT_LENGTH:
-        name = at.rpartition(".")[2]
-        found.add(at, f"{name} has {len(prompt)} characters; the limit is {MAX_PROMPT_LENGTH}")
 
 
 def check_known(taxonomy: str, model: scene_service_pb2.ModelInfo | None, at: str, found: Violations) -> None:

@@ -2,23 +2,21 @@
 
 from __future__ import annotations
 
-import math
 import uuid
 from collections.abc import Callable
 
 from occscene.grid import GridVolume
-from occscene.limits import MAX_STEPS, MAX_VIEWS
+from occscene.limits import MAX_VIEWS
 from occscene.taxonomy import taxonomy_named
 from occscene.v1 import job_pb2, scene_service_pb2
 from occscene.volumes import default_volume
 
-from occscene_server.api.layout_validation import check_composition, check_known, check_prompt, check_start
+from occscene_server.api.layout_validation import check_composition, check_known, check_start
 from occscene_server.api.quality_validation import check_quality
 from occscene_server.api.scene_validation import check_cameras, check_grid, check_image, check_mesh, check_volume
+from occscene_server.api.setting_validation import check_settings
 from occscene_server.api.violations import FieldViolation, Violations
 from occscene_server.api.visibility import sees_volume
-
-MAX_GUIDANCE_SCALE = 30.0
 
 
 def check_request(
@@ -52,7 +50,7 @@ def check_request(
         return found
     _check_scene(task, model, at, found)
     if isinstance(task, job_pb2.GenerateScene):
-        _check_sampling(task, at, found)
+        check_settings(task, at, found)
         check_start(task, model, at, found)
         check_quality(task, model, at, found)
     else:
@@ -103,17 +101,6 @@ def _check_place(
     if task.HasField("volume"):
         return check_volume(task.volume, f"{at}.volume", found)
     return default_volume(taxonomy.name) if taxonomy else None
-
-
-def _check_sampling(task: job_pb2.GenerateScene, at: str, found: Violations) -> None:
-    for field in ("prompt", "negative_prompt"):
-        check_prompt(getattr(task, field), f"{at}.{field}", found)
-    if task.HasField("steps") and not 1 <= task.steps <= MAX_STEPS:
-        found.add(f"{at}.steps", f"steps is {task.steps}; it must be 1 to {MAX_STEPS}, or absent for the default")
-    for field in ("text_guidance_scale", "occupancy_guidance_scale"):
-        value = getattr(task, field)
-        if not (math.isfinite(value) and 0.0 <= value <= MAX_GUIDANCE_SCALE):
-            found.add(f"{at}.{field}", f"{field} is {value:g}; it must be 0 to {MAX_GUIDANCE_SCALE:g}")
 
 
 def _check_images(task: job_pb2.PredictOccupancy, at: str, found: Violations) -> None:

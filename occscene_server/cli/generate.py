@@ -6,7 +6,7 @@ import dataclasses
 from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated
 
 import numpy as np
 import typer
@@ -14,12 +14,13 @@ from occscene.camera import PinholeCamera, load_cameras
 from occscene.codec import camera_to_message, grid_to_message, volume_to_message
 from occscene.grid import GridVolume, load_grid
 from occscene.layout_codec import layout_from_message, layout_to_message
-from occscene.limits import MAX_STEPS
 from occscene.mesh import load_mesh
 from occscene.mesh_codec import mesh_to_message
 from occscene.placed_layout import PlacedLayout, load_layout, room_pose
 from occscene.results import RESULT_FILE, read_result
 from occscene.rig import default_rig, room_rig
+from occscene.settings import Settings
+from occscene.settings_codec import fill_message
 from occscene.taxonomy import taxonomy_named
 from occscene.v1 import camera_pb2, job_pb2, scene_service_pb2
 from occscene.view_files import view_files
@@ -29,11 +30,11 @@ from PIL import Image
 from occscene_server.cli.console import DEFAULT_WAIT, CaFile, IdentityFile, TokenFile, WaitSeconds, console, user_errors
 from occscene_server.cli.layout import compose_task, run_composition
 from occscene_server.cli.progress import JobResult, save_occupancy
+from occscene_server.cli.setting_options import DEFAULTS, with_settings
 from occscene_server.cli.task_runner import Device, Model, RequestId, Server, TaskRunner
 from occscene_server.engine.task import encode_image
 from occscene_server.terminal import one_line, say
 
-Quality = Literal["draft", "full"]
 CamerasFile = Annotated[Path, typer.Option(help="Cameras file (JSON).", exists=True, dir_okay=False)]
 TaxonomyName = Annotated[str, typer.Option(help="indoor or outdoor, where no grid says it.")]
 Corner = Annotated[
@@ -45,27 +46,19 @@ Corner = Annotated[
 ]
 
 
+@with_settings()
 def generate(
     output: Annotated[Path, typer.Option(help="Folder for views, occupancy and result.json.", file_okay=False)],
     cameras: Annotated[
         Path | None,
         typer.Option(help="Cameras file (JSON); the default rig of four if absent.", exists=True, dir_okay=False),
     ] = None,
-    prompt: Annotated[str, typer.Option(help="What the scene looks like.")] = "",
+    settings: Settings = DEFAULTS,
     grid: Annotated[
         Path | None, typer.Option(help="Blockout (.npz); text to scene if absent.", exists=True, dir_okay=False)
     ] = None,
-    negative_prompt: Annotated[str, typer.Option(help="What it must not look like.")] = "",
     layout: Annotated[
         Path | None, typer.Option(help="Layout (.json) that text to scene begins from.", exists=True, dir_okay=False)
-    ] = None,
-    prior: Annotated[bool, typer.Option(help="Text to scene begins from a layout; --no-prior: from noise.")] = True,
-    seed: Annotated[int, typer.Option(min=0, help="The same seed gives the same views.")] = 0,
-    quality: Annotated[Quality, typer.Option(help="draft: views at once, without denoising or prediction.")] = "full",
-    steps: Annotated[int | None, typer.Option(min=1, max=MAX_STEPS, help="Denoising steps.")] = None,
-    text_guidance: Annotated[float | None, typer.Option(min=0, help="How strongly the prompt is followed.")] = None,
-    occupancy_guidance: Annotated[
-        float | None, typer.Option(min=0, help="How strongly the occupancy is followed.")
     ] = None,
     taxonomy: TaxonomyName = "indoor",
     volume_corner: Corner = None,
@@ -90,19 +83,11 @@ def generate(
         volume = _volume(taxonomy, volume_corner, start) if blockout is None else blockout.volume
         if start is not None:
             start = PlacedLayout(start.layout, room_pose(volume))
-        elif blockout is None and prior and cameras is None and taxonomy == "indoor":
-            start = _composed(runner, prompt, seed, volume)
-        task = job_pb2.GenerateScene(
-            cameras=[camera_to_message(camera) for camera in _cameras(cameras, start, volume)],
-            prompt=prompt,
-            negative_prompt=negative_prompt,
-            seed=seed,
-            steps=steps,
-            text_guidance_scale=text_guidance,
-            occupancy_guidance_scale=occupancy_guidance,
-            without_prior=not prior,
-            quality=f"SCENE_QUALITY_{quality.upper()}",
-        )
+        elif blockout is None and not settings.without_prior and cameras is None and taxonomy == "indoor":
+            start = _composed(runner, settings, volume)
+        views = _cameras(cameras, start, volume)
+        task = job_pb2.GenerateScene(cameras=[camera_to_message(camera) for camera in views])
+        fill_message(settings, task)
         if blockout is not None:
             task.grid.CopyFrom(grid_to_message(blockout))
             if mesh is not None:
@@ -120,11 +105,11 @@ def generate(
     console.print(f"{len(task.cameras)} views, {files} are in {output}", highlight=False, soft_wrap=True)
 
 
-def _composed(runner: TaskRunner, prompt: str, seed: int, volume: GridVolume) -> PlacedLayout | None:
+def _composed(runner: TaskRunner, settings: Settings, volume: GridVolume) -> PlacedLayout | None:
     """The layout that the prior writes, so that cameras can be placed in it; None where there is no prior."""
     if not runner.has("layout_prior"):
         return None
-    task = compose_task(prompt, seed, volume, parts=runner.has("parts_prior"))
+    task = compose_task(settings, volume, parts=runner.has("parts_prior"))
     made = run_composition(runner, scene_service_pb2.SubmitJobRequest(compose_layout=task))
     for note in made.notes:
         say(one_line(f"note: {note}"))

@@ -12,18 +12,22 @@ from occscene.grid import GridVolume
 from occscene.layout import Layout
 from occscene.layout_codec import layout_from_message, layout_to_message
 from occscene.placed_layout import load_layout
+from occscene.settings import Settings
+from occscene.settings_codec import fill_message
 from occscene.v1 import job_pb2, scene_service_pb2
 from occscene.volumes import default_volume
 
 from occscene_server.cli.console import DEFAULT_WAIT, CaFile, IdentityFile, TokenFile, WaitSeconds, user_errors
 from occscene_server.cli.progress import JobResult
+from occscene_server.cli.setting_options import DEFAULTS, with_settings
 from occscene_server.cli.task_runner import Device, Model, Server, TaskRunner
 from occscene_server.terminal import one_line, say
 
 
+@with_settings("prompt", "seed")
 def layout(
     output: Annotated[Path, typer.Option(help="Folder for layout.json and blockout.npz.", file_okay=False)],
-    prompt: Annotated[str, typer.Option(help="What the room is.")] = "",
+    settings: Settings = DEFAULTS,
     given: Annotated[
         Path | None, typer.Option(help="Layout (.json) of what stands there already.", exists=True, dir_okay=False)
     ] = None,
@@ -34,7 +38,6 @@ def layout(
         bool | None, typer.Option(help="Furnish the rest of the room; what is done unless --redraw is said.")
     ] = None,
     parts: Annotated[bool, typer.Option(help="Give boxes their parts.")] = False,
-    seed: Annotated[int, typer.Option(min=0, help="Another seed, another room.")] = 0,
     server: Server = None,
     token_file: TokenFile = None,
     tls_ca: CaFile = None,
@@ -47,7 +50,7 @@ def layout(
     with user_errors(), TaskRunner(server, token_file, tls_ca, tls_identity, wait_seconds, model, device) as runner:
         before = None if given is None else load_layout(given)
         volume = default_volume("indoor", None if before is None else before.world_from_layout)
-        task = compose_task(prompt, seed, volume, parts)
+        task = compose_task(settings, volume, parts)
         if before is not None:
             task.layout.CopyFrom(layout_to_message(before))
             task.taxonomy = ""
@@ -62,11 +65,11 @@ def layout(
     say(one_line(f"{describe(written)}; layout.json and blockout.npz are in {output}"))
 
 
-def compose_task(prompt: str, seed: int, volume: GridVolume, parts: bool) -> job_pb2.ComposeLayout:
+def compose_task(settings: Settings, volume: GridVolume, parts: bool) -> job_pb2.ComposeLayout:
     """The task that furnishes an empty volume, with boxes or with their parts."""
-    return job_pb2.ComposeLayout(
-        prompt=prompt, seed=seed, volume=volume_to_message(volume), taxonomy="indoor", furnish=True, with_parts=parts
-    )
+    task = job_pb2.ComposeLayout(volume=volume_to_message(volume), taxonomy="indoor", furnish=True, with_parts=parts)
+    fill_message(settings, task)
+    return task
 
 
 def run_composition(

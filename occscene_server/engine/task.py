@@ -14,6 +14,7 @@ from occscene.camera import PinholeCamera
 from occscene.codec import camera_from_message, grid_from_message, grid_to_message, volume_from_message
 from occscene.grid import GridVolume, SemanticGrid
 from occscene.mesh_codec import mesh_from_message
+from occscene.settings_codec import settings_from_message
 from occscene.taxonomy import TAXONOMIES
 from occscene.v1 import camera_pb2, job_pb2, scene_service_pb2
 from occscene.volumes import default_volume
@@ -110,16 +111,23 @@ def _generate_scene(
     emit(_occupancy(output.grid))
 
 
+_OF_THE_TASK = frozenset({"prompt", "seed", "without_prior", "quality"})
+"""Settings that `_generate_scene` sees to itself."""
+
+_PIPELINE_NAMES = {"steps": "num_inference_steps"}
+"""What pipelines of diffusers call a setting, where that is not its own name."""
+
+
 def _sampling(task: job_pb2.GenerateScene) -> dict[str, Any]:
     """How a scene of full quality is sampled, and where it lies if nothing else says it."""
-    options: dict[str, Any] = {"negative_prompt": task.negative_prompt}
+    settings = settings_from_message(task).to_json()
+    options = {
+        _PIPELINE_NAMES.get(name, name): value
+        for name, value in settings.items()
+        if value is not None and name not in _OF_THE_TASK
+    }
     if not task.HasField("grid"):
         options |= {"volume": _volume(task), "taxonomy": task.taxonomy}
-    if task.HasField("steps"):
-        options["num_inference_steps"] = task.steps
-    for scale in ("text_guidance_scale", "occupancy_guidance_scale"):
-        if task.HasField(scale):
-            options[scale] = getattr(task, scale)
     return options
 
 

@@ -44,6 +44,12 @@ MAX_PROMPT_LENGTH = 2000
 MAX_STEPS = 100
 """Denoising steps."""
 
+MAX_GUIDANCE_SCALE = 30.0
+"""Of the prompt's and of the occupancy's guidance; 1 is none."""
+
+MAX_SEED = 2**64 - 1
+"""Seeds are uint64."""
+
 RIGID_TOLERANCE = 1e-3
 """Largest deviation of R R^T from the identity, and of det R from 1."""
 

@@ -9,6 +9,7 @@ from occscene.codec import camera_from_message, grid_from_message
 from occscene.layout_codec import layout_from_message
 from occscene.mesh_codec import mesh_from_message
 from occscene.results import Origin, ResultFolder
+from occscene.settings_codec import settings_from_message
 from occscene.taxonomy import TAXONOMIES
 from occscene.v1 import job_pb2, scene_service_pb2
 
@@ -47,23 +48,9 @@ def origin_of(request: scene_service_pb2.SubmitJobRequest, job: job_pb2.Job | No
     """How the result of a request comes to be; the arguments are those of `result_folder`."""
     at = str(request.WhichOneof("task"))
     task = getattr(request, at)
-    generates = isinstance(task, job_pb2.GenerateScene)
-
-    def optional(name: str) -> float | None:
-        return getattr(task, name) if generates and task.HasField(name) else None
-
-    steps = optional("steps")
-    is_draft = generates and task.quality == job_pb2.SCENE_QUALITY_DRAFT
     return Origin(
+        **settings_from_message(task).to_json(),
         kind=_KINDS.get(at) or ("blockout" if task.HasField("grid") else "text"),
-        prompt=getattr(task, "prompt", ""),
-        negative_prompt=getattr(task, "negative_prompt", ""),
-        seed=getattr(task, "seed", 0),
-        steps=None if steps is None else int(steps),
-        text_guidance_scale=optional("text_guidance_scale"),
-        occupancy_guidance_scale=optional("occupancy_guidance_scale"),
-        without_prior=getattr(task, "without_prior", False),
-        quality="DRAFT" if is_draft else "FULL",
         request_id=request.request_id if job is None else job.request_id,
         job_id="" if job is None else job.id,
         server=server,

@@ -15,7 +15,7 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +25,7 @@ from occscene.camera import PinholeCamera, cameras_from_rows, load_cameras, save
 from occscene.grid import SemanticGrid, load_grid, save_grid
 from occscene.mesh import TriangleMesh
 from occscene.placed_layout import PlacedLayout, save_layout
+from occscene.settings import Settings
 from occscene.taxonomy import TAXONOMIES
 from occscene.view_files import view_files
 
@@ -40,37 +41,21 @@ KINDS = ("blockout", "text", "images", "layout")
 
 
 @dataclass(frozen=True)
-class Origin:
-    """How a result came to be: the request's fields, by the names of the contract.
+class Origin(Settings):
+    """How a result came to be: the request's settings, and where it ran.
 
     Args:
         kind: one of `KINDS`.
-        prompt, negative_prompt, seed, steps, text_guidance_scale, occupancy_guidance_scale, without_prior, quality: as
-            in `GenerateScene`; None leaves a number to the model, and quality is "DRAFT" or "FULL".
         request_id, job_id: the server's names for it; "" where no server ran it.
         server: its address.
         created: when it was asked for, ISO 8601.
     """
 
-    kind: str
-    prompt: str = ""
-    negative_prompt: str = ""
-    seed: int = 0
-    steps: int | None = None
-    text_guidance_scale: float | None = None
-    occupancy_guidance_scale: float | None = None
-    without_prior: bool = False
-    quality: str = "FULL"
+    kind: str = field(kw_only=True)
     request_id: str = ""
     job_id: str = ""
     server: str = ""
     created: str = ""
-
-    def __post_init__(self) -> None:
-        for name in ("text_guidance_scale", "occupancy_guidance_scale"):
-            scale = getattr(self, name)
-            if scale is not None:  # messages hold float32: 2.6, not 2.5999999
-                object.__setattr__(self, name, float(f"{scale:.6g}"))
 
 
 @dataclass(frozen=True, eq=False)
@@ -219,7 +204,7 @@ def _result(folder: Path, row: dict[str, Any]) -> Result:
     occupancy = row.get("occupancy")
     if isinstance(occupancy, dict):
         occupancy = occupancy["file"]
-    known = {field.name for field in fields(Origin)}
+    known = {each.name for each in fields(Origin)}
     origin = {name: value for name, value in row.items() if name in known and value is not None}
     blockout = folder / BLOCKOUT_FILE
     return Result(

@@ -12,7 +12,8 @@ from numpy.typing import NDArray
 from occscene.camera import PinholeCamera
 from occscene.grid import SemanticGrid
 
-from blender_addon.jobs.request import Request, Settings
+from blender_addon.jobs.request import Request
+from blender_addon.properties.settings import SceneSettings
 from blender_addon.scene.cameras import chosen_views, pinhole_camera
 from blender_addon.scene.frame import frame_window
 from blender_addon.scene.images import encoded_pixels, packed_image, png_of, set_background
@@ -270,7 +271,7 @@ def packed_like() -> bpy.types.Image:
 def add_result(scene: bpy.types.Scene, view: bytes, folder: Path) -> None:
     """A result with the camera's view, as if the server had made it."""
     chosen = chosen_views(bpy.context, "ALL", SIDE, 1)
-    request = Request("abcd", "BLOCKOUT", Settings(), chosen, str(folder), "2026-01-01T00:00:00+00:00")
+    request = Request("abcd", "BLOCKOUT", SceneSettings(), chosen, str(folder), "2026-01-01T00:00:00+00:00")
     result = scene.occscene.results.add()
     result.name, result.request, result.state = "abcd", request.to_json(), "SUCCEEDED"
     result.directory = str(folder)

@@ -15,9 +15,10 @@ from occscene.results import read_result
 
 from blender_addon.jobs import connection_check, session
 from blender_addon.jobs.estimate import estimated_seconds, rough_time
-from blender_addon.jobs.request import Request, Settings
+from blender_addon.jobs.request import Request
 from blender_addon.operators import command
 from blender_addon.properties.results import UNFINISHED
+from blender_addon.properties.settings import SceneSettings
 from blender_addon.scene.images import encoded_pixels, image_pixels
 from blender_addon.scene.preview import PREVIEW_IMAGE
 from tests.blender.build_scenes import add_box, add_camera
@@ -138,18 +139,19 @@ def test_the_style_joins_the_prompt_and_comes_from_presets(
 def test_settings_come_back_from_a_result(blockout: bpy.types.Scene, server: str, tmp_path: Path) -> None:
     settings = blockout.occscene
     settings.prompt, settings.style, settings.negative_prompt, settings.seed = "a room", "blue", "red", 9
-    settings.use_guidance, settings.text_guidance, settings.steps = True, 2.5, 4
+    settings.use_guidance, settings.text_guidance_scale, settings.steps = True, 2.5, 4
     bpy.ops.occscene.generate(directory=str(tmp_path), server=server)
     settings.prompt = settings.style = settings.negative_prompt = ""
-    settings.use_guidance, settings.text_guidance, settings.steps, settings.seed_mode = False, 1.0, 0, "RANDOM"
+    settings.use_guidance, settings.text_guidance_scale, settings.steps, settings.seed_mode = False, 1.0, 0, "RANDOM"
     assert bpy.ops.occscene.reload_settings() == {"FINISHED"}
     assert (settings.prompt, settings.style, settings.negative_prompt, settings.seed) == ("a room", "blue", "red", 9)
-    assert (settings.use_guidance, settings.text_guidance, settings.steps) == (True, 2.5, 4)
+    assert (settings.use_guidance, settings.text_guidance_scale, settings.steps) == (True, 2.5, 4)
     assert settings.seed_mode == "FIXED"
 
 
 def test_a_request_survives_its_json() -> None:
-    request = Request("id", "TEXT", Settings("a", "b", seed=3, steps=None, text_guidance=2.0), (), "/tmp", "2026")
+    settings = SceneSettings("a", "b", seed=3, steps=None, text_guidance_scale=2.0)
+    request = Request("id", "TEXT", settings, (), "/tmp", "2026")
     assert Request.from_json(request.to_json()) == request
 
 

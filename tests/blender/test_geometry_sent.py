@@ -19,9 +19,10 @@ from occscene.v1 import job_pb2
 from blender_addon.bridge import requests
 from blender_addon.bridge.messages import Message
 from blender_addon.jobs import events
-from blender_addon.jobs.request import Request, Settings
+from blender_addon.jobs.request import Request
 from blender_addon.operators import command
 from blender_addon.operators.voxelizing import voxelized_blockout
+from blender_addon.properties.settings import SceneSettings
 from blender_addon.scene.grid_view import shown_figures
 from tests.blender.build_scenes import add_box, add_material
 
@@ -213,9 +214,8 @@ def test_a_mesh_that_makes_a_message_too_large_is_left_out(
     head = {
         "grid": grid_head(voxelized.grid),
         "mesh": mesh_head(mesh),
-        **dict.fromkeys(("volume", "steps", "text_guidance_scale", "occupancy_guidance_scale")),
-        **dict.fromkeys(("taxonomy", "prompt", "negative_prompt", "request_id"), ""),
-        **{"cameras": [], "seed": 0, "previews": False, "without_prior": False, "quality": "FULL"},
+        **{"volume": None, "taxonomy": "", "request_id": "", "cameras": [], "previews": False},
+        "settings": SceneSettings().sent().to_json(),
     }
     body = grid_body(voxelized.grid) + mesh_body(mesh)
     whole, note = requests.generate_request(head, body)
@@ -229,7 +229,7 @@ def test_a_mesh_that_makes_a_message_too_large_is_left_out(
 
 
 def test_what_the_bridge_left_out_is_told_with_the_result(scene: bpy.types.Scene, tmp_path: Path) -> None:
-    request = Request("an-id", "BLOCKOUT", Settings(), (), str(tmp_path), "2026-01-01T00:00:00")
+    request = Request("an-id", "BLOCKOUT", SceneSettings(), (), str(tmp_path), "2026-01-01T00:00:00")
     record = events.Record(request, "localhost:1", scene.session_uid)
     for head in (
         {"event": "accepted", "job_id": "a job", "note": "The geometry was too large to be sent."},

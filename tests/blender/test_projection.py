@@ -10,7 +10,8 @@ import pytest
 from mathutils import Vector
 from numpy.typing import NDArray
 
-from blender_addon.jobs.request import Request, Settings
+from blender_addon.jobs.request import Request
+from blender_addon.properties.settings import SceneSettings
 from blender_addon.scene.cameras import chosen_views
 from blender_addon.scene.images import image_pixels, packed_image
 from tests.blender.build_scenes import add_box, add_camera
@@ -85,7 +86,7 @@ def pixels(data: bytes) -> NDArray[np.float32]:
 def add_result(scene: bpy.types.Scene, views: dict[str, bytes], folder: Path) -> None:
     """A result with these views, as if the server had made them."""
     chosen = tuple(view for view in chosen_views(bpy.context, "ALL", 192, 1) if view.object_name in views)
-    request = Request("abcd", "BLOCKOUT", Settings(), chosen, str(folder), "2026-01-01T00:00:00+00:00")
+    request = Request("abcd", "BLOCKOUT", SceneSettings(), chosen, str(folder), "2026-01-01T00:00:00+00:00")
     result = scene.occscene.results.add()
     result.name, result.request, result.state = "abcd", request.to_json(), "SUCCEEDED"
     result.directory = str(folder)

@@ -112,7 +112,7 @@ def test_a_writer_that_takes_over_describes_what_the_first_wrote(tmp_path: Path)
 
 def test_a_new_job_does_not_claim_what_an_earlier_one_left(tmp_path: Path) -> None:
     written(tmp_path)
-    writer = ResultFolder(tmp_path, Origin("images"), [camera("A")])
+    writer = ResultFolder(tmp_path, Origin(kind="images"), [camera("A")])
     writer.write_occupancy(grid())
     writer.finish(1.0)
     result = read_result(tmp_path)

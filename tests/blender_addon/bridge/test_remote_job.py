@@ -102,7 +102,7 @@ def job(
     events: list[dict[str, Any]] = []
     server = {"address": address, "token": "", "ca_file": ""}
     cameras = cameras_head([looking_camera(f"camera {number}", 0.1 * number) for number in range(2)])
-    result = {"directory": str(folder), "origin": asdict(Origin("blockout")), "cameras": cameras}
+    result = {"directory": str(folder), "origin": asdict(Origin(kind="blockout")), "cameras": cameras}
     fields = {"server": server, "request_id": REQUEST_ID, "job_id": "", **result, **head}
 
     def send(head: dict[str, Any], body: bytes = b"") -> None:

@@ -1,0 +1,57 @@
+"""Options of commands that are made from `Settings`."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable
+from functools import wraps
+from typing import Annotated, Any
+
+import click
+import typer
+from occscene.settings import Setting, Settings
+
+DEFAULTS = Settings()
+"""What a command is declared with; its options have the same defaults."""
+
+
+def with_settings(*names: str) -> Callable[[Callable[..., None]], Callable[..., None]]:
+    """Gives a command an option for each of these settings, or for all, in place of its parameter `settings`."""
+    chosen = [setting for setting in Settings.listed() if setting.name in names or not names]
+
+    def decorate(command: Callable[..., None]) -> Callable[..., None]:
+        parameters: list[inspect.Parameter] = []
+        signature = inspect.signature(command, eval_str=True)
+        for parameter in signature.parameters.values():
+            own = parameter.replace(kind=inspect.Parameter.KEYWORD_ONLY)
+            parameters += map(_option, chosen) if parameter.name == "settings" else [own]
+
+        @wraps(command)
+        def run(**arguments: Any) -> None:
+            given = {setting.name: _value(setting, arguments.pop(setting.name)) for setting in chosen}
+            command(settings=Settings(**given), **arguments)
+
+        run.__signature__ = signature.replace(parameters=parameters)  # type: ignore[attr-defined]
+        return run
+
+    return decorate
+
+
+def _option(setting: Setting) -> inspect.Parameter:
+    """The parameter that typer makes an option of."""
+    flags = [f"--{name.replace('_', '-')}" for name in (setting.name, setting.former_name) if name]
+    details: dict[str, Any] = {"help": f"{setting.description}."}
+    default = setting.default
+    if setting.choices:
+        values = [choice.lower() for choice, _, _ in setting.choices]
+        details["click_type"] = click.Choice(values, case_sensitive=False)
+        default = default.lower()
+    elif setting.type in (int, float):
+        details |= {"min": setting.minimum, "max": setting.maximum}
+    kind: Any = setting.type | None if setting.is_optional else setting.type
+    annotation = Annotated[kind, typer.Option(*flags, *filter(None, [setting.short_option]), **details)]
+    return inspect.Parameter(setting.name, inspect.Parameter.KEYWORD_ONLY, default=default, annotation=annotation)
+
+
+def _value(setting: Setting, given: Any) -> Any:
+    return given.upper() if setting.choices else given
