@@ -72,7 +72,7 @@ class Request:
         """How its result comes to be, as `result.json` says it; `server` is the address."""
         used = Settings() if self.kind == "IMAGES" else self.settings.sent()
         kind = "layout" if self.composition is not None else self.kind.lower()
-        own = {"request_id": self.request_id, "server": server, "created": self.created}
+        own: dict[str, Any] = {"request_id": self.request_id, "server": server, "created": self.created}
         return Origin(**used.to_json(), **own, kind=kind)
 
     def to_json(self) -> str:

@@ -123,7 +123,7 @@ def _add_composing(parser: argparse.ArgumentParser, verb: str) -> None:
 def _add_setting(parser: argparse.ArgumentParser, setting: Setting) -> None:
     """An option by the setting's name, of which argparse takes any unambiguous beginning, so former names too."""
     flags = [f"--{setting.name.replace('_', '-')}", *filter(None, [setting.short_option])]
-    details: dict[str, Any] = {"help": setting.description[0].lower() + setting.description[1:], "dest": setting.name}
+    details: dict[str, Any] = {"help": setting.help[0].lower() + setting.help[1:], "dest": setting.name}
     if setting.choices:
         details |= {"type": str.upper, "choices": [choice for choice, _, _ in setting.choices]}
     elif setting.type is not bool:

@@ -5,9 +5,8 @@ from __future__ import annotations
 import inspect
 from collections.abc import Callable
 from functools import wraps
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
-import click
 import typer
 from occscene.settings import Setting, Settings
 
@@ -40,15 +39,15 @@ def with_settings(*names: str) -> Callable[[Callable[..., None]], Callable[..., 
 def _option(setting: Setting) -> inspect.Parameter:
     """The parameter that typer makes an option of."""
     flags = [f"--{name.replace('_', '-')}" for name in (setting.name, setting.former_name) if name]
-    details: dict[str, Any] = {"help": f"{setting.description}."}
+    details: dict[str, Any] = {"help": f"{setting.help}."}
     default = setting.default
+    kind: Any = setting.type | None if setting.is_optional else setting.type
     if setting.choices:
-        values = [choice.lower() for choice, _, _ in setting.choices]
-        details["click_type"] = click.Choice(values, case_sensitive=False)
+        kind = Literal[tuple(choice.lower() for choice, _, _ in setting.choices)]
+        details["case_sensitive"] = False
         default = default.lower()
     elif setting.type in (int, float):
         details |= {"min": setting.minimum, "max": setting.maximum}
-    kind: Any = setting.type | None if setting.is_optional else setting.type
     annotation = Annotated[kind, typer.Option(*flags, *filter(None, [setting.short_option]), **details)]
     return inspect.Parameter(setting.name, inspect.Parameter.KEYWORD_ONLY, default=default, annotation=annotation)
 

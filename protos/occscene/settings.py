@@ -54,6 +54,12 @@ class Setting:
         """Whether it can be left to the model."""
         return self.default is None
 
+    @property
+    def help(self) -> str:
+        """The description, and what each of the choices means."""
+        texts = "; ".join(f"{choice.lower()}: {text[0].lower()}{text[1:]}" for choice, _, text in self.choices)
+        return f"{self.description}. {texts}" if texts else self.description
+
     def fault(self, value: Any) -> str:
         """What is wrong with a value, and what it must be; "" if it is right."""
         if value is None and self.is_optional:

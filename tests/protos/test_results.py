@@ -14,7 +14,8 @@ from occscene.placed_layout import PlacedLayout, load_layout
 from occscene.results import Origin, ResultFolder, read_result
 
 ORIGIN = Origin(
-    "blockout", "a room", "fog", 7, 12, 2.6, None, True, "FULL", "a-request", "a-job", "host:1", "2026-01-02T03:04:05"
+    *("a room", "fog", 7, 12, 2.6, None, True, "FULL", "a-request", "a-job", "host:1", "2026-01-02T03:04:05"),
+    kind="blockout",
 )
 
 
