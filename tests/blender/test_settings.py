@@ -34,7 +34,9 @@ OLD = SceneSettings(
 """What was set in it."""
 
 each_setting = pytest.mark.parametrize("setting", SETTINGS.values(), ids=SETTINGS)
-a_few = examples(max_examples=8, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+a_few = examples(
+    max_examples=8, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow]
+)
 Sent = Callable[[], tuple[Settings, SceneSettings]]
 
 

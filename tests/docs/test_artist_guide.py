@@ -22,9 +22,9 @@ def quoted_labels() -> list[str]:
 
 
 def texts_of_the_extension() -> list[str]:
-    """All string constants of the extension; what an f-string or `format` fills in is "..."."""
+    """All string constants of the extension and of the settings; what an f-string or `format` fills in is "..."."""
     texts = set()
-    for path in (ROOT / "blender_addon").rglob("*.py"):
+    for path in (*(ROOT / "blender_addon").rglob("*.py"), ROOT / "protos/occscene/settings.py"):
         for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
             if isinstance(node, ast.JoinedStr):
                 parts = [part.value if isinstance(part, ast.Constant) else "..." for part in node.values]

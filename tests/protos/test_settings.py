@@ -7,7 +7,8 @@ from dataclasses import dataclass, replace
 
 import pytest
 from google.protobuf.descriptor import FieldDescriptor
-from hypothesis import given
+from hypothesis import HealthCheck, given
+from hypothesis import settings as examples
 from hypothesis import strategies as st
 from occscene.settings import Setting, Settings, setting
 from occscene.settings_codec import fill_message, settings_from_message
@@ -50,6 +51,7 @@ settings = st.builds(
 )
 
 
+@examples(deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(settings)
 def test_settings_survive_messages_and_json(settings: Settings) -> None:
     message = job_pb2.GenerateScene()

@@ -57,7 +57,9 @@ def option(setting: Setting, value: Any) -> list[str]:
 
 
 @each_setting
-@examples(max_examples=8, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@examples(
+    max_examples=8, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow]
+)
 @given(data=st.data())
 def test_an_option_reaches_the_request(
     inputs: list[str], sent: list[job_pb2.GenerateScene], setting: Setting, data: st.DataObject
