@@ -33,6 +33,7 @@ from occscene_server.cli.fetch import fetch_job
 from occscene_server.cli.progress import JobResult
 from tests.occscene_server.requests import looking_camera, sample_grid
 from tests.occscene_server.serve_process import BUNDLED, ENVIRONMENT, STAND_IN, ServeProcess, worker_of
+from tests.patience import PATIENCE, wait_until
 
 PHASES = {
     "worker": ("queued", "loading", "preparing", "denoising", "encoding", "fetching"),
@@ -40,7 +41,6 @@ PHASES = {
     "client": ("submitting", "queued", "preparing", "denoising", "encoding", "fetching"),
 }
 _PROMPT, _SEED, _STEPS = "slow, and it lingers", 3, 4
-_PATIENCE = 180.0
 _CAMERAS = [looking_camera(f"camera {number}", 0.1 * number) for number in range(2)]
 
 
@@ -67,7 +67,7 @@ class Following(threading.Thread):
     def run(self) -> None:
         """Submits and follows the job."""
         result = JobResult(self._output, self._request, self._address)
-        with SceneClient(self._address, patience=_PATIENCE) as client:
+        with SceneClient(self._address, patience=PATIENCE) as client:
             job = client.submit(self._request)
             result.accepted(job)
             for event in client.watch(job.id):
@@ -92,8 +92,8 @@ class Campaign:
         save_cameras(folder / "cameras.json", _CAMERAS)
         self._serve = self._start_server(0)
         self._address = self._serve.address
-        self._client = SceneClient(self._address, patience=_PATIENCE)
-        Following(self._address, self._request(), folder / "expected").join(_PATIENCE)
+        self._client = SceneClient(self._address, patience=PATIENCE)
+        Following(self._address, self._request(), folder / "expected").join(PATIENCE)
         self._expected = contents(folder / "expected")
         assert len(self._expected) == 6, sorted(self._expected)
 
@@ -128,8 +128,7 @@ class Campaign:
     def _hit_server(self, request: scene_service_pb2.SubmitJobRequest, output: Path, target: str, phase: str) -> None:
         if phase == "loading":
             worker_of(self._serve.process.pid).kill()
-            while self._client.info().state == scene_service_pb2.SERVER_STATE_READY:
-                time.sleep(0.01)
+            wait_until(lambda: self._client.info().state != scene_service_pb2.SERVER_STATE_READY)
         following = Following(self._address, request, output, half=phase == "fetching")
         if phase == "submitting":
             time.sleep(self._random.uniform(0.0, 0.03))
@@ -142,7 +141,7 @@ class Campaign:
             self._serve.process.communicate()
             self._serve = self._start_server(int(self._address.split(":")[1]))
         following.go_on.set()
-        following.join(_PATIENCE)
+        following.join(PATIENCE)
         assert contents(output) == self._expected, sorted(contents(output))
 
     def _hit_client(self, request: scene_service_pb2.SubmitJobRequest, output: Path, phase: str) -> None:
@@ -151,10 +150,9 @@ class Campaign:
             *("generate", *options, "--prompt", _PROMPT, "--request-id", request.request_id, "--output", output)
         )
         if phase == "fetching":
-            assert command.wait(_PATIENCE) == 0
+            assert command.wait(PATIENCE) == 0
             command = self._command("jobs", "fetch", request.request_id, "--output", output.with_suffix(".again"))
-            while not list(output.with_suffix(".again").glob("view*")):
-                time.sleep(0.002)
+            wait_until(lambda: bool(list(output.with_suffix(".again").glob("view*"))))
         else:
             self._reach(request.request_id, phase)
         command.kill()
@@ -162,8 +160,13 @@ class Campaign:
 
     def _reach(self, request_id: str, phase: str) -> None:
         """Waits until the server has accepted a job, and the job has come to a phase."""
-        while not (found := [job for job in self._client.jobs() if job.request_id == request_id]):
-            time.sleep(0.002)
+        found: list[job_pb2.Job] = []
+
+        def is_accepted() -> bool:
+            found.extend(job for job in self._client.jobs() if job.request_id == request_id)
+            return bool(found)
+
+        wait_until(is_accepted)
         if phase in ("submitting", "queued", "loading"):
             return
         phases = {

@@ -1,14 +1,13 @@
 """A server that composes layouts by a plain rule: `python compose_server.py PORT_FILE`, until its input closes.
 
 Furnish adds a lamp and a rug along one wall, and answers words that it does not know with a note; redraw moves an
-object by half a metre and turns it; parts are four legs and a seat. What is given stays. "slow" takes a second; with
---without-priors its model has none.
+object by half a metre and turns it; parts are four legs and a seat. What is given stays. "until FILE" waits until
+that file is there; with --without-priors its model has none.
 """
 
 from __future__ import annotations
 
 import sys
-import time
 from collections.abc import Iterator
 from concurrent import futures
 from dataclasses import replace
@@ -25,6 +24,8 @@ from occscene.layout_codec import layout_from_message, layout_to_message
 from occscene.placed_layout import PlacedLayout, room_pose
 from occscene.v1 import camera_pb2, job_pb2, scene_service_pb2, scene_service_pb2_grpc
 from occscene.volumes import default_volume
+
+from tests.patience import wait_until
 
 PIXEL = bytes.fromhex(
     "89504e470d0a1a0a0000000d4948445200000001000000010802000000907753de0000000c4944415408d763f8cfc000000301010018dd8db0"
@@ -121,8 +122,9 @@ class Composer(scene_service_pb2_grpc.SceneServiceServicer):
     def _events(self, request: scene_service_pb2.SubmitJobRequest) -> Iterator[job_pb2.JobEvent]:
         yield job_pb2.JobEvent(started=job_pb2.JobStarted(device="cpu"))
         if request.HasField("compose_layout"):
-            if "slow" in request.compose_layout.prompt:
-                time.sleep(1.0)
+            if "until" in request.compose_layout.prompt:
+                file = Path(request.compose_layout.prompt.split("until ")[1])
+                wait_until(file.exists)
             placed, notes = composed(request.compose_layout)
             yield job_pb2.JobEvent(layout=job_pb2.JobLayout(layout=layout_to_message(placed), notes=notes))
         else:

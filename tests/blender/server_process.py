@@ -5,10 +5,11 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
-import time
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
+
+from tests.patience import PATIENCE, wait_until
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -31,12 +32,9 @@ def _running(script: str, folder: Path, *arguments: str) -> Iterator[str]:
         stdin=subprocess.PIPE,
         env=os.environ | {"PYTHONPATH": os.pathsep.join([str(ROOT), str(ROOT / "protos")])},
     )
-    deadline = time.monotonic() + 60
-    while not (port.exists() and port.read_text()):
-        assert process.poll() is None
-        assert time.monotonic() < deadline
-        time.sleep(0.1)
+    wait_until(lambda: process.poll() is not None or (port.exists() and bool(port.read_text())))
+    assert process.poll() is None
     try:
         yield f"127.0.0.1:{port.read_text()}"
     finally:
-        process.communicate(timeout=30)
+        process.communicate(timeout=PATIENCE)

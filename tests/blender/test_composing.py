@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -13,13 +12,14 @@ import pytest
 from occscene.grid import load_grid
 from occscene.placed_layout import load_layout
 
-from blender_addon.jobs import composed, connection_check, session, tracking
+from blender_addon.jobs import composed, connection_check, tracking
 from blender_addon.jobs.request import Request
 from blender_addon.operators import command
 from blender_addon.operators.composing import missing
 from blender_addon.operators.voxelizing import voxelized_blockout
 from blender_addon.scene.collect import collect_blockout
 from blender_addon.scene.given import given_objects
+from tests.blender import waiting
 from tests.blender.build_scenes import add_box, add_camera
 from tests.blender.server_process import compose_server
 from tests.blender.test_units import set_unit
@@ -91,8 +91,7 @@ def press(monkeypatch: pytest.MonkeyPatch, composer: str) -> Callable[..., None]
 
 
 def wait(*states: str) -> None:
-    deadline = time.monotonic() + 60
-    session.wait(lambda: last().state in (states or ("SUCCEEDED", "FAILED")) or time.monotonic() > deadline)
+    waiting.wait(lambda: last().state in (states or ("SUCCEEDED", "FAILED")))
     assert last().state in (states or ("SUCCEEDED",)), last().message
 
 
@@ -132,7 +131,7 @@ def test_one_undo_takes_all_of_it_back_and_the_result_stays(room: bpy.types.Scen
     assert state() == before
     assert last().state == "SUCCEEDED"
     for _ in range(5):
-        session.wait(iter((False, True)).__next__)
+        waiting.pump()
     assert state() == before  # what was undone does not come again
 
 
@@ -200,7 +199,7 @@ def test_what_was_deleted_or_edited_meanwhile_is_left_and_named(
     room: bpy.types.Scene, press: Callable[..., None]
 ) -> None:
     select("My Sofa", "chair", "chair.001")
-    press("redraw", prompt="slow")
+    press("redraw")
     wait("RUNNING")
     bpy.data.objects.remove(room.objects["chair"])
     room.objects["My Sofa"].location.x += 0.5
@@ -338,7 +337,7 @@ def test_a_pipeline_without_a_layout_offers_none(scene: bpy.types.Scene, server:
 def test_a_file_that_was_saved_meanwhile_gets_its_change(
     room: bpy.types.Scene, press: Callable[..., None], tmp_path: Path
 ) -> None:
-    press("complete", prompt="slow", directory=str(tmp_path / "out"))
+    press("complete", directory=str(tmp_path / "out"))
     wait("RUNNING")
     bpy.ops.wm.save_as_mainfile(filepath=str(tmp_path / "scene.blend"))
     tracking.stop_following()

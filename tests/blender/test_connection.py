@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import socket
 import stat
-import time
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 
 import bpy
@@ -15,6 +15,7 @@ import trustme
 from blender_addon.bridge.check import StepFailedError, check_version
 from blender_addon.jobs import connection, connection_check
 from tests.occscene_server.serve_process import ServeProcess
+from tests.patience import wait_until
 
 TOKEN = "a-token-of-more-than-sixteen-characters"
 
@@ -71,9 +72,8 @@ def no_token() -> Iterator[None]:
 def test_all_steps_are_taken(plain_server: str) -> None:
     connection.enter_token(TOKEN)
     assert bpy.ops.occscene.test_connection(server=plain_server) == {"FINISHED"}
-    while connection_check.last_check.is_loading:
-        time.sleep(0.2)
-        bpy.ops.occscene.test_connection(server=plain_server)
+    asked_again = partial(bpy.ops.occscene.test_connection, server=plain_server)
+    wait_until(lambda: not connection_check.last_check.is_loading, asked_again)
     steps = [step["step"] for step in connection_check.last_check.steps]
     assert steps == ["address", "tls", "token", "version", "model"]
     assert " on cpu" in connection_check.last_check.line()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import select
 import subprocess
 import sys
 import time
@@ -17,8 +18,11 @@ from occscene.v1 import job_pb2
 import blender_addon
 from blender_addon.addon import user_folder
 from blender_addon.jobs import connection_check, journal, session, tracking
-from tests.blender.test_jobs import pump, quit_blender, results, state_on, wait_for
+from tests.blender.test_jobs import quit_blender, state_on
+from tests.blender.waiting import results, wait, wait_for
 from tests.occscene_server.serve_process import ServeProcess
+from tests.occscene_server.stand_in import ENDLESS
+from tests.patience import PATIENCE, wait_until
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -63,10 +67,11 @@ def is_whole(name: str) -> bool:
 @pytest.mark.parametrize("moment", ["SENDING", "RUNNING"])
 def test_reenabled_in_a_job(blockout: bpy.types.Scene, start: Callable[..., str], moment: str) -> None:
     name = start(prompt="slow")
-    session.wait(lambda: not session._session.bridge.is_sending)
+    wait(lambda: not session._session.bridge.is_sending)
     wait_for(name, moment)
-    if moment == "SENDING":
-        time.sleep(3.0)  # the server's answer lies in the pipe
+    if moment == "SENDING":  # until the server's answer lies in the pipe
+        readable, _, _ = select.select([session._session.bridge._output], [], [], PATIENCE)
+        assert readable
     reenable()
     wait_for(name, "SUCCEEDED")
     assert is_whole(name)
@@ -77,8 +82,7 @@ def test_reenabled_when_the_job_has_ended(blockout: bpy.types.Scene, start: Call
     wait_for(name, "RUNNING")
     job_id = results()[name].job_id
     blender_addon.unregister()
-    while state_on(server, job_id) != job_pb2.JOB_STATE_SUCCEEDED:
-        time.sleep(0.1)
+    wait_until(lambda: state_on(server, job_id) == job_pb2.JOB_STATE_SUCCEEDED)
     enable()
     assert results()[name].state == "RECONNECTING"
     wait_for(name, "SUCCEEDED")
@@ -103,7 +107,7 @@ def test_enabled_for_the_first_time_in_a_file_with_a_job(
 def test_reenabled_while_the_server_is_away(
     blockout: bpy.types.Scene, start: Callable[..., str], mortal: ServeProcess, tmp_path: Path
 ) -> None:
-    name = start(prompt="slow", server=mortal.address)
+    name = start(prompt=f"until {tmp_path / 'go'}", server=mortal.address)
     wait_for(name, "RUNNING")
     connection_check.keep_check(connection_check.ConnectionCheck(mortal.address))
     mortal.process.kill()
@@ -112,11 +116,12 @@ def test_reenabled_while_the_server_is_away(
     reenable()
     assert time.process_time() - begun < 2.0
     wait_for(name, "RECONNECTING")
-    session.wait(lambda: "no server answers" in results()[name].message)
+    wait(lambda: "no server answers" in results()[name].message)
     assert connection_check.last_check.address == ""  # the server's panel no longer says that all is well
     assert bpy.ops.occscene.reconnect.poll()
     tracking.watch(blockout, results()[name])  # the button, pressed by an impatient artist
-    session.wait(lambda: "no server answers" in results()[name].message)
+    wait(lambda: "no server answers" in results()[name].message)
+    (tmp_path / "go").touch()
     mortal.process = reborn(mortal, tmp_path).process
     wait_for(name, "SUCCEEDED")
     assert is_whole(name)
@@ -157,24 +162,24 @@ def test_a_scene_copied_in_a_job_gets_the_result_too(blockout: bpy.types.Scene, 
     name = start(prompt="slow")
     wait_for(name, "RUNNING")
     copy = blockout.copy()
-    session.wait(lambda: blockout.occscene.results[name].state == "SUCCEEDED")
+    wait(lambda: blockout.occscene.results[name].state == "SUCCEEDED")
     ours, theirs = (scene.occscene.results[name] for scene in (blockout, copy))
     assert theirs.state == "SUCCEEDED"
     assert [view.image for view in theirs.views] == [view.image for view in ours.views] != [None, None]
 
 
 _ANOTHER_BLENDER = """
-import sys, time
+import sys
 import bpy, blender_addon
-from blender_addon.jobs import session, tracking
+from blender_addon.jobs import tracking
+from tests.blender.waiting import wait
 tracking.is_interactive = lambda: True
 blender_addon.register()
 bpy.ops.wm.open_mainfile(filepath=sys.argv[1])
 (result,) = bpy.context.scene.occscene.results
 print("state", result.state, flush=True)
 sys.stdin.readline()
-deadline = time.monotonic() + 100
-session.wait(lambda: result.state == "SUCCEEDED" or time.monotonic() > deadline)
+wait(lambda: result.state == "SUCCEEDED")
 print("state", result.state, [bool(view.image) for view in result.views], flush=True)
 """
 
@@ -183,7 +188,7 @@ def test_two_blenders_with_one_file(
     blockout: bpy.types.Scene, start: Callable[..., str], server: str, tmp_path: Path
 ) -> None:
     """Both see the result, and neither cuts into the other's files."""
-    name = start(prompt="slow", steps=100, directory=str(tmp_path / "out"))
+    name = start(prompt=f"until {tmp_path / 'go'}", directory=str(tmp_path / "out"))
     wait_for(name, "RUNNING")
     bpy.ops.wm.save_as_mainfile(filepath=str(tmp_path / "scene.blend"))
     environment = os.environ | {"PYTHONPATH": f"{ROOT}:{ROOT / 'protos'}"}
@@ -197,6 +202,7 @@ def test_two_blenders_with_one_file(
         assert seen.split()[1] == "RECONNECTING"
         other.stdin.write("\n")
         other.stdin.flush()
+        (tmp_path / "go").touch()
         wait_for(name, "SUCCEEDED")
         seen = next(line for line in other.stdout if line.startswith("state"))
         assert seen == "state SUCCEEDED [True, True]\n"
@@ -204,8 +210,9 @@ def test_two_blenders_with_one_file(
 
 
 _UPDATED = """
-import sys, time
+import sys
 import bpy
+from tests.patience import wait_until
 def load():
     import blender_addon
     from blender_addon.jobs import session, tracking
@@ -216,27 +223,27 @@ def load():
 blender_addon, session, tracking = load()
 bpy.ops.wm.open_mainfile(filepath=sys.argv[1])
 result = lambda: bpy.context.scene.occscene.results[0]
-session.wait(lambda: result().state == "RUNNING")
+wait_until(lambda: result().state == "RUNNING", lambda: session._session.poll())
 old = session.bridge_pid()
 blender_addon.unregister()
 for name in [name for name in sys.modules if name.split(".")[0] in ("blender_addon", "occscene")]:
     del sys.modules[name]
 _, session, tracking = load()
 assert session.bridge_pid() != old
-deadline = time.monotonic() + 100
-session.wait(lambda: result().state == "SUCCEEDED" or time.monotonic() > deadline)
+open(sys.argv[2], "w").close()
+wait_until(lambda: result().state == "SUCCEEDED", lambda: session._session.poll())
 print("state", result().state)
 """
 
 
 def test_an_update_in_a_job(blockout: bpy.types.Scene, start: Callable[..., str], tmp_path: Path) -> None:
     """Blender forgets the old version's modules, and loads the new one's."""
-    name = start(prompt="slow", steps=100, directory=str(tmp_path / "out"))
+    name = start(prompt=f"until {tmp_path / 'go'}", directory=str(tmp_path / "out"))
     wait_for(name, "RUNNING")
     bpy.ops.wm.save_as_mainfile(filepath=str(tmp_path / "scene.blend"))
     quit_blender()
     environment = os.environ | {"PYTHONPATH": f"{ROOT}:{ROOT / 'protos'}"}
-    command = [sys.executable, "-c", _UPDATED, str(tmp_path / "scene.blend")]
+    command = [sys.executable, "-c", _UPDATED, str(tmp_path / "scene.blend"), str(tmp_path / "go")]
     done = subprocess.run(command, capture_output=True, text=True, env=environment, cwd=ROOT, check=False)
     assert "state SUCCEEDED" in done.stdout, done.stdout + done.stderr
 
@@ -255,19 +262,16 @@ def test_a_job_that_no_server_took_is_not_listed_again(
 def test_a_cancel_reaches_a_server_that_was_away(
     blockout: bpy.types.Scene, start: Callable[..., str], mortal: ServeProcess, tmp_path: Path
 ) -> None:
-    name = start(prompt="slow", steps=100, server=mortal.address)
+    name = start(prompt=ENDLESS, server=mortal.address)
     wait_for(name, "RUNNING")
     mortal.process.kill()
     mortal.process.wait()
     bpy.ops.occscene.cancel(result=name)
-    session.wait(lambda: "could not be told" in results()[name].message)
+    wait(lambda: "could not be told" in results()[name].message)
     mortal.process = reborn(mortal, tmp_path).process
-    session.wait(lambda: results()[name].message == "")
+    wait(lambda: results()[name].message == "")
     assert results()[name].state == "CANCELLED"
-    deadline = time.monotonic() + 20
-    while state_on(mortal.address, results()[name].job_id) != job_pb2.JOB_STATE_CANCELLED:
-        pump()
-        assert time.monotonic() < deadline
+    wait(lambda: state_on(mortal.address, results()[name].job_id) == job_pb2.JOB_STATE_CANCELLED)
 
 
 def test_entries_of_the_journal_that_cannot_be_read_stop_no_other(

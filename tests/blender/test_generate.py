@@ -13,7 +13,7 @@ from occscene.camera import load_cameras
 from occscene.grid import load_grid
 from occscene.results import read_result
 
-from blender_addon.jobs import connection_check, session
+from blender_addon.jobs import connection_check
 from blender_addon.jobs.estimate import estimated_seconds, rough_time
 from blender_addon.jobs.request import Request
 from blender_addon.operators import command
@@ -22,6 +22,7 @@ from blender_addon.properties.settings import SceneSettings
 from blender_addon.scene.images import encoded_pixels, image_pixels
 from blender_addon.scene.preview import PREVIEW_IMAGE
 from tests.blender.build_scenes import add_box, add_camera
+from tests.blender.waiting import wait
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -265,11 +266,11 @@ def test_an_older_server_gets_the_multiples_that_it_asks_for(
 def test_previews_fill_a_sheet_while_the_job_runs(blockout: bpy.types.Scene, start: Callable[..., str]) -> None:
     name = start(prompt="slow")
     results = blockout.occscene.results
-    session.wait(lambda: PREVIEW_IMAGE in bpy.data.images)
+    wait(lambda: PREVIEW_IMAGE in bpy.data.images)
     assert results[name].state == "RUNNING"
     sheet = bpy.data.images[PREVIEW_IMAGE]
     assert tuple(sheet.size) == (16, 8)  # two previews of 8 x 8 side by side
-    session.wait(lambda: results[name].state not in UNFINISHED)
+    wait(lambda: results[name].state not in UNFINISHED)
     final = image_pixels(sheet)
     assert final.shape == (64, 128, 4)
     np.testing.assert_allclose(final[:, 64:], image_pixels(results[name].views["right"].image), atol=1e-3)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import signal
-import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -16,26 +15,9 @@ from occscene.v1 import job_pb2
 from blender_addon.jobs import journal, session, tracking
 from blender_addon.properties.results import UNFINISHED
 from tests.blender.server_process import stand_in_server
-
-
-def results() -> bpy.types.bpy_prop_collection:
-    return bpy.context.scene.occscene.results
-
-
-def wait_for(name: str, *states: str) -> None:
-    deadline = time.monotonic() + 100
-
-    def is_there() -> bool:
-        where = results().get(name)
-        assert time.monotonic() < deadline, where and (where.state, where.message)
-        return where is not None and where.state in states
-
-    session.wait(is_there)
-
-
-def pump() -> None:
-    """Polls once."""
-    session.wait(iter((False, True)).__next__)
+from tests.blender.waiting import pump, results, wait, wait_for
+from tests.occscene_server.stand_in import ENDLESS
+from tests.patience import PATIENCE
 
 
 def state_on(server: str, job_id: str) -> int:
@@ -52,47 +34,39 @@ def quit_blender() -> None:
 def test_cancel_works_at_once_and_reaches_the_server(
     blockout: bpy.types.Scene, start: Callable[..., str], server: str
 ) -> None:
-    name = start(prompt="slow")
+    name = start(prompt=ENDLESS)
     wait_for(name, "RUNNING")
     bpy.ops.occscene.cancel(result=name)
     assert results()[name].state == "CANCELLED"
-    deadline = time.monotonic() + 20
-    while state_on(server, results()[name].job_id) != job_pb2.JOB_STATE_CANCELLED:
-        pump()
-        assert time.monotonic() < deadline
-        time.sleep(0.05)
+    wait(lambda: state_on(server, results()[name].job_id) == job_pb2.JOB_STATE_CANCELLED)
     assert results()[name].state == "CANCELLED"
 
 
 def test_cancel_before_the_server_has_answered(
     blockout: bpy.types.Scene, start: Callable[..., str], server: str
 ) -> None:
-    name = start(prompt="slow")
+    name = start(prompt=ENDLESS)
     assert results()[name].state == "SENDING"
     bpy.ops.occscene.cancel(result=name)
     assert results()[name].state == "CANCELLED"
-    session.wait(lambda: bool(results()[name].job_id) or bool(tracking._records[name].job_id))
-    deadline = time.monotonic() + 20
-    while state_on(server, tracking._records[name].job_id) != job_pb2.JOB_STATE_CANCELLED:
-        pump()
-        assert time.monotonic() < deadline
-        time.sleep(0.05)
+    wait(lambda: bool(results()[name].job_id) or bool(tracking._records[name].job_id))
+    wait(lambda: state_on(server, tracking._records[name].job_id) == job_pb2.JOB_STATE_CANCELLED)
 
 
 def test_a_dead_server_is_named(blockout: bpy.types.Scene, start: Callable[..., str], tmp_path: Path) -> None:
     (tmp_path / "server").mkdir()
     with stand_in_server(tmp_path / "server") as address:
-        name = start(prompt="slow", server=address)
+        name = start(prompt=ENDLESS, server=address)
         wait_for(name, "RUNNING")
     wait_for(name, "RECONNECTING")
-    session.wait(lambda: f"no server answers at {address}" in results()[name].message)
+    wait(lambda: f"no server answers at {address}" in results()[name].message)
 
 
 def test_a_dead_bridge_loses_nothing(blockout: bpy.types.Scene, start: Callable[..., str]) -> None:
     name = start(prompt="slow")
     wait_for(name, "RUNNING")
     os.kill(session.bridge_pid(), signal.SIGKILL)
-    session.wait(lambda: results()[name].state not in UNFINISHED)
+    wait(lambda: results()[name].state not in UNFINISHED)
     assert results()[name].state == "SUCCEEDED"
     assert len(results()[name].views) == 2
 
@@ -134,7 +108,7 @@ def test_a_file_not_saved_since_finds_its_job_again(
     assert [entry.job_id for _, entry in journal.entries()] == [""]
     bpy.ops.wm.open_mainfile(filepath=str(tmp_path / "scene.blend"))
     assert name in results()
-    session.wait(lambda: results()[name].state not in UNFINISHED)
+    wait(lambda: results()[name].state not in UNFINISHED)
     assert results()[name].state in ("SUCCEEDED", "FAILED")
     if results()[name].state == "FAILED":  # it died before the bridge had sent it
         assert results()[name].message == "The request never reached the server. Generate again."
@@ -159,16 +133,17 @@ def test_a_result_that_was_never_saved_is_brought_back(
 
 
 def test_another_file_does_not_get_the_job(
-    blockout: bpy.types.Scene, start: Callable[..., str], tmp_path: Path
+    blockout: bpy.types.Scene, start: Callable[..., str], server: str, tmp_path: Path
 ) -> None:
     bpy.ops.wm.save_as_mainfile(filepath=str(tmp_path / "one.blend"))
     name = start(prompt="slow")
     wait_for(name, "RUNNING")
+    job_id = results()[name].job_id
     bpy.ops.wm.read_homefile(use_empty=True)
     bpy.ops.wm.save_as_mainfile(filepath=str(tmp_path / "other.blend"))
+    wait(lambda: state_on(server, job_id) == job_pb2.JOB_STATE_SUCCEEDED)
     for _ in range(40):
         pump()
-        time.sleep(0.05)
     assert not results()
     bpy.ops.wm.open_mainfile(filepath=str(tmp_path / "one.blend"))
     wait_for(name, "SUCCEEDED")
@@ -179,7 +154,7 @@ def test_a_deleted_scene_or_result_loses_nothing(blockout: bpy.types.Scene, star
     wait_for(name, "RUNNING")
     other = bpy.data.scenes.new("Other")
     bpy.data.scenes.remove(blockout)
-    session.wait(lambda: name in other.occscene.results and other.occscene.results[name].state == "SUCCEEDED")
+    wait(lambda: name in other.occscene.results and other.occscene.results[name].state == "SUCCEEDED")
     assert len(other.occscene.results[name].views) == 2
 
 

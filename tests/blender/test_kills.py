@@ -17,8 +17,9 @@ from occscene.client import SceneClient
 
 from blender_addon.jobs import journal, session, tracking
 from tests.blender.test_following import ROOT, is_whole
-from tests.blender.test_jobs import pump, results, wait_for
-from tests.occscene_server.serve_process import ServeProcess
+from tests.blender.waiting import pump, results, wait, wait_for
+from tests.occscene_server.serve_process import ServeProcess, worker_of
+from tests.patience import PATIENCE
 
 pytestmark = pytest.mark.slow
 TURNS = int(os.environ.get("OCCSCENE_KILL_TURNS", "1"))
@@ -47,15 +48,7 @@ class Victims:
 
     def worker(self) -> int:
         """The process that holds the model."""
-        server = self._server.process.pid
-        deadline = time.monotonic() + 60
-        while time.monotonic() < deadline:
-            for children in Path(f"/proc/{server}/task").glob("*/children"):
-                for pid in children.read_text().split():
-                    if b"spawn_main" in Path(f"/proc/{pid}/cmdline").read_bytes():
-                        return int(pid)
-            time.sleep(0.05)
-        raise AssertionError("the server has no worker")
+        return worker_of(self._server.process.pid).pid
 
     def jobs_of(self, request_id: str) -> int:
         """How many jobs the server has made of a request."""
@@ -75,7 +68,7 @@ def warm_bridge(address: str) -> None:
     heard: list[str] = []
     server = {"address": address, "token": "", "ca_file": ""}
     session.command({"command": "info", "server": server}, b"", lambda message: heard.append("") is None)
-    session.wait(lambda: bool(heard))
+    wait(lambda: bool(heard))
 
 
 def reach(phase: str, name: str, chance: random.Random) -> None:
@@ -89,7 +82,7 @@ def reach(phase: str, name: str, chance: random.Random) -> None:
         wait_for(name, "RUNNING")
         time.sleep(chance.uniform(0.0, 1.0))
     else:
-        session.wait(lambda: bool(tracking._records[name].views))
+        wait(lambda: bool(tracking._records[name].views))
 
 
 def strike(victims: Victims, victim: str, chance: random.Random) -> None:
@@ -135,8 +128,10 @@ def test_killed_once(
 _BLENDER = """
 import sys
 import bpy, blender_addon
-from blender_addon.jobs import session, tracking
+from blender_addon.jobs import tracking
 from tests.blender.test_kills import warm_bridge
+from tests.blender.waiting import pump
+from tests.patience import wait_until
 scene, server = sys.argv[1:]
 tracking.is_interactive = lambda: True
 blender_addon.register()
@@ -150,7 +145,7 @@ def tell():
     if now not in seen:
         seen.append(now)
         print("now", now, result.name, flush=True)
-session.wait(lambda: "fetching" in seen, tell)
+wait_until(lambda: tell() or "fetching" in seen, pump)
 """
 
 _COURSE = ("SENDING", "QUEUED", "RUNNING", "fetching")

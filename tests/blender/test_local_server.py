@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import socket
 import sys
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 import bpy
@@ -16,7 +15,9 @@ from blender_addon.jobs import connection_check
 from blender_addon.operators import local_server
 from blender_addon.operators.local_server import look_after, start_local_server, stop_local_server
 from blender_addon.panels.connection import _header_icon
+from tests.blender.waiting import pump
 from tests.occscene_server.serve_process import ROOT, STAND_IN
+from tests.patience import PATIENCE, wait_until
 
 PYTHON = """#!/bin/sh
 test "$1 $2 $3" = "-m occscene_server.cli serve" || exit 3
@@ -48,27 +49,26 @@ def address(monkeypatch: pytest.MonkeyPatch) -> str:
     return address
 
 
-def wait_until(is_done: Callable[[], bool]) -> None:
-    from blender_addon.jobs import session
+def comes_to(state: str) -> None:
+    """Waits, with what Blender's timers do, until the server is in a state."""
 
-    deadline = time.monotonic() + 60
-    while not is_done():
-        assert time.monotonic() < deadline
+    def poll() -> None:
         look_after()
-        session._session.poll()
-        time.sleep(0.1)
+        pump()
+
+    wait_until(lambda: local_server.local_server.state == state, poll)
 
 
 def test_starts_until_it_is_ready_and_ends(environment: Path, address: str) -> None:
     assert bpy.ops.occscene.start_server(python=str(environment)) == {"FINISHED"}
     assert local_server.local_server.state == "starting"
-    wait_until(lambda: local_server.local_server.state == "ready")
+    comes_to("ready")
     assert bpy.ops.occscene.test_connection() == {"FINISHED"}
     keeper = local_server.local_server.keeper
     assert keeper is not None
     bpy.ops.occscene.stop_server()
     assert local_server.local_server.state == "stopped"
-    keeper.wait(30)
+    keeper.wait(PATIENCE)
     host, port = address.split(":")
     with pytest.raises(ConnectionRefusedError):
         socket.create_connection((host, int(port)))
@@ -76,7 +76,7 @@ def test_starts_until_it_is_ready_and_ends(environment: Path, address: str) -> N
 
 def test_an_update_of_the_extension_leaves_it_running(environment: Path, address: str) -> None:
     start_local_server(str(environment), address)
-    wait_until(lambda: local_server.local_server.state == "ready")
+    comes_to("ready")
     keeper = local_server.local_server.keeper
     assert keeper is not None
     blender_addon.unregister()
@@ -90,13 +90,13 @@ def test_an_update_of_the_extension_leaves_it_running(environment: Path, address
 
 def test_it_ends_with_an_extension_that_does_not_come_back(environment: Path, address: str) -> None:
     start_local_server(str(environment), address)
-    wait_until(lambda: local_server.local_server.state == "ready")
+    comes_to("ready")
     keeper = local_server.local_server.keeper
     assert keeper is not None
     blender_addon.unregister()
     try:
         local_server.end_unclaimed(bpy.occscene_local_server)
-        keeper.wait(30)
+        keeper.wait(PATIENCE)
     finally:
         blender_addon.register()
     assert not local_server.local_server.is_running
@@ -105,7 +105,7 @@ def test_it_ends_with_an_extension_that_does_not_come_back(environment: Path, ad
 def test_a_server_that_ends_says_why(environment: Path, address: str) -> None:
     (environment / "bin/python").write_text("#!/bin/sh\necho No module named occscene_server\nexit 1\n")
     start_local_server(str(environment), address)
-    wait_until(lambda: local_server.local_server.state == "ended")
+    comes_to("ended")
     assert local_server.local_server.message == "No module named occscene_server"
     assert not local_server.local_server.is_running
 
@@ -128,7 +128,7 @@ def test_the_panels_icon_follows_the_server(environment: Path, address: str, mon
     assert icon() == "UNLINKED"
     start_local_server(str(environment), address)
     assert icon() == "TIME"
-    wait_until(lambda: local_server.local_server.state == "ready")
+    comes_to("ready")
     assert icon() == "CHECKMARK"
     monkeypatch.setenv("OCCSCENE_SERVER", "127.0.0.1:9")
     assert icon() == "UNLINKED"

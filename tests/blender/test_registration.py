@@ -11,6 +11,7 @@ import bpy
 import pytest
 
 import blender_addon
+from tests.patience import PATIENCE
 
 
 def test_ten_times_without_a_leftover() -> None:
@@ -27,7 +28,7 @@ def test_ten_times_without_a_leftover() -> None:
 def test_a_script_that_used_the_module_ends() -> None:
     """What the extension leaves in Blender must not be waited for when Python has ended."""
     script = "import blender_addon, bpy; blender_addon.register(); blender_addon.unregister()"
-    ended = subprocess.run([sys.executable, "-c", script], timeout=60, capture_output=True, text=True)
+    ended = subprocess.run([sys.executable, "-c", script], timeout=PATIENCE, capture_output=True, text=True)
     assert ended.returncode == 0, ended.stderr
 
 
@@ -62,7 +63,7 @@ def test_a_script_may_end_while_the_extension_is_registered(script: str, tmp_pat
     ended = subprocess.run(
         [sys.executable, "-c", f"from contextlib import suppress\nimport sys, bpy, blender_addon\n{script}"],
         env=os.environ | {"OCCSCENE_USER_FOLDER": str(tmp_path)},
-        timeout=60,
+        timeout=PATIENCE,
         capture_output=True,
         text=True,
     )
@@ -81,7 +82,7 @@ import bl_ext.user_default.occscene as extension
 extension.register()
 extension.unregister()
 """
-    ended = subprocess.run([sys.executable, "-c", script], timeout=60, capture_output=True, text=True)
+    ended = subprocess.run([sys.executable, "-c", script], timeout=PATIENCE, capture_output=True, text=True)
     assert ended.returncode == 0, ended.stderr
 
 

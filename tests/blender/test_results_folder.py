@@ -13,7 +13,7 @@ from blender_addon.bridge import result_folder
 from blender_addon.bridge.result_folder import check_room
 from blender_addon.jobs import events, journal
 from tests.blender.test_following import is_whole
-from tests.blender.test_jobs import results, wait_for
+from tests.blender.waiting import results, wait_for
 
 
 def test_a_file_in_the_folders_place(
@@ -49,7 +49,7 @@ def test_results_that_cannot_be_written_stay_with_the_server(
     blockout: bpy.types.Scene, start: Callable[..., str], tmp_path: Path, blocked: str
 ) -> None:
     out = tmp_path / "out"
-    name = start(prompt="slow", directory=str(out))
+    name = start(prompt=f"until {tmp_path / 'go'}", directory=str(out))
     wait_for(name, "RUNNING")
     way = out if blocked == "folder" else out / blocked
     if blocked == "folder":
@@ -57,6 +57,7 @@ def test_results_that_cannot_be_written_stay_with_the_server(
         out.touch()
     else:  # a folder in a file's place cannot be replaced by it
         (way / "in the way").mkdir(parents=True)
+    (tmp_path / "go").touch()
     wait_for(name, "DISCONNECTED")
     message = results()[name].message
     assert message.startswith(f"The results cannot be written to {out}: ")

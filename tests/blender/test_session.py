@@ -16,6 +16,8 @@ import pytest
 import blender_addon
 from blender_addon.bridge.messages import Message
 from blender_addon.jobs import session
+from tests.blender.waiting import wait
+from tests.patience import wait_until
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -43,11 +45,11 @@ def is_alive(pid: int) -> bool:
 def test_a_dead_bridge_is_restarted_and_asked_again(silent_server: str) -> None:
     steps: list[str] = []
     ask(silent_server, lambda message: steps.append(message.head.get("step", "")) is not None)
-    session.wait(lambda: bool(steps))
+    wait(lambda: bool(steps))
     first = session.bridge_pid()
     assert first is not None
     os.kill(first, signal.SIGKILL)
-    session.wait(lambda: len(steps) == 2)
+    wait(lambda: len(steps) == 2)
     assert steps == ["address", "address"]
     assert session.bridge_pid() not in (None, first)
 
@@ -56,7 +58,7 @@ def test_a_bridge_that_cannot_live_is_told(monkeypatch: pytest.MonkeyPatch) -> N
     monkeypatch.setattr(sys, "executable", "/bin/false")
     heads: list[dict[str, object]] = []
     ask("127.0.0.1:9", lambda message: heads.append(message.head) is None)
-    session.wait(lambda: bool(heads))
+    wait(lambda: bool(heads))
     assert (heads[0]["reason"], heads[0]["event"]) == ("BRIDGE_DIED", "error")
     assert session.bridge_pid() is None
 
@@ -76,7 +78,7 @@ def test_who_waits_is_told_when_the_extension_is_disabled(silent_server: str) ->
     """Else a test of the connection that was under way says for ever that it asks."""
     heads: list[dict[str, object]] = []
     ask(silent_server, lambda message: heads.append(message.head) is None and message.head["event"] == "error")
-    session.wait(lambda: bool(heads))
+    wait(lambda: bool(heads))
     blender_addon.unregister()
     try:
         assert [head["event"] for head in heads] == ["step", "error"]
@@ -97,10 +99,7 @@ def test_the_bridge_ends_when_blender_is_gone() -> None:
     )
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, cwd=ROOT, check=False)
     pid = int(next(line for line in done.stdout.splitlines() if line.startswith("pid")).split()[1])
-    deadline = time.monotonic() + 20
-    while is_alive(pid):
-        assert time.monotonic() < deadline
-        time.sleep(0.05)
+    wait_until(lambda: not is_alive(pid))
 
 
 def test_a_tick_hands_on_what_it_has_time_for() -> None:

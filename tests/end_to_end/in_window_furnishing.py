@@ -1,8 +1,8 @@
 """Runs inside a real Blender with a window: each button of scenes from words, and undo and redo as an artist does.
 
 Arguments after `--`: address of a server that composes by a plain rule (`tests/blender/compose_server.py`), a layout
-file, a folder for pictures of the window, and the file to write, JSON: for each case what the scene held before, after,
-after Ctrl+Z, after a redo, and what the extension said.
+file, a folder for pictures of the window, the file to write, JSON: for each case what the scene held before, after,
+after Ctrl+Z, after a redo, and what the extension said; and the seconds that an answer is waited for.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ import bpy
 import gpu
 import numpy as np
 
-ADDRESS, LAYOUT, PICTURES, OUTPUT = sys.argv[sys.argv.index("--") + 1 :]
+ADDRESS, LAYOUT, PICTURES, OUTPUT, PATIENCE = sys.argv[sys.argv.index("--") + 1 :]
 UNFINISHED = ("SENDING", "QUEUED", "RUNNING", "RECONNECTING")
 Steps = Iterator[float]
 
@@ -97,9 +97,16 @@ def last() -> Any:
     return bpy.context.scene.occscene.results[-1]
 
 
+def ask_and_hold(button: str) -> Path:
+    """The same with a server that waits for a file, which is returned, before it answers."""
+    file = Path(PICTURES) / f"answer {time.monotonic()}"
+    ask(button, prompt=f"until {file}")
+    return file
+
+
 def answered() -> Steps:
     """Waits until the job has ended and its change is there."""
-    deadline = time.monotonic() + 60
+    deadline = time.monotonic() + float(PATIENCE)
     while (last().state in UNFINISHED or not last().message) and time.monotonic() < deadline:
         yield 0.2
 
@@ -131,7 +138,8 @@ def photograph(name: str) -> Steps:
     kinds = ("WINDOW", "UI")
     handles = [bpy.types.SpaceView3D.draw_handler_add(read, (kind,), kind, "POST_PIXEL") for kind in kinds]
     area.tag_redraw()
-    yield 1.0
+    while len(pictures) < len(kinds):
+        yield 0.2
     for kind, handle in zip(kinds, handles, strict=True):
         bpy.types.SpaceView3D.draw_handler_remove(handle, kind)
         np.save(Path(PICTURES) / f"{name} {kind}.npy", pictures[kind])
@@ -185,13 +193,14 @@ def edit_mode_case(button: str) -> Callable[[str, dict[str, Any]], Steps]:
     def case(name: str, found: dict[str, Any]) -> Steps:
         begin()
         select("sofa")
-        ask(button, prompt="slow")
+        answer = ask_and_hold(button)
         select("chair")
         with in_view():
             bpy.ops.object.mode_set(mode="EDIT")
             bpy.ops.mesh.select_all(action="SELECT")
             bpy.ops.mesh.subdivide()
             bpy.ops.ed.undo_push(message="Subdivide")
+        answer.touch()
         while last().state in UNFINISHED:
             yield 0.2
         yield 1.0
@@ -212,10 +221,11 @@ def reselected_case(button: str) -> Callable[[str, dict[str, Any]], Steps]:
     def case(name: str, found: dict[str, Any]) -> Steps:
         begin()
         select("sofa")
-        ask(button, prompt="slow")
+        answer = ask_and_hold(button)
         yield 0.3
         select("chair")
         before = state()
+        answer.touch()
         yield from answered()
         found["selected"] = sorted(obj.name for obj in bpy.context.view_layer.objects.selected)
         yield from undone_and_redone(name, before, found)
@@ -232,12 +242,13 @@ def undo_meanwhile_case(button: str) -> Callable[[str, dict[str, Any]], Steps]:
             bpy.data.objects["chair"].location.y += 0.25
             bpy.ops.ed.undo_push(message="Move")
         select("sofa")
-        ask(button, prompt="slow")
+        answer = ask_and_hold(button)
         yield 0.3
         undo()
         undo()
         before = state()
         found["moved back"] = round(bpy.data.objects["chair"].location.y, 4)
+        answer.touch()
         yield from answered()
         yield from undone_and_redone(name, before, found)
 

@@ -21,6 +21,7 @@ from PIL import Image
 
 from tests.blender.compose_server import ROOM
 from tests.blender.server_process import compose_server
+from tests.patience import PATIENCE
 
 BLENDER = os.environ.get("BLENDER", "")
 pytestmark = [
@@ -33,7 +34,7 @@ pytestmark = [
 
 def blender(*arguments: str) -> str:
     """Runs Blender and returns what it printed; the extension is installed for the user that runs the tests."""
-    done = subprocess.run([BLENDER, *arguments], capture_output=True, text=True, timeout=300, check=False)
+    done = subprocess.run([BLENDER, *arguments], capture_output=True, text=True, timeout=3 * PATIENCE, check=False)
     assert done.returncode == 0, done.stdout + done.stderr
     return done.stdout
 
@@ -94,7 +95,7 @@ def test_the_button_generates_in_a_window(extension: Path, sample: tuple[Path, s
     script = Path(__file__).with_name("in_window.py")
     subprocess.run(
         [os.environ["BLENDER_WINDOW"], folder / "living_room.blend", "--python", script, "--", address, picture, state],
-        timeout=300,
+        timeout=3 * PATIENCE,
         check=False,  # closing its display can cost Blender its status
     )
     assert state.read_text() == "SUCCEEDED"
@@ -110,8 +111,9 @@ def furnished(extension: Path, tmp_path_factory: pytest.TempPathFactory) -> dict
     save_layout(folder / "layout.json", PlacedLayout(ROOM))
     script = Path(__file__).with_name("in_window_furnishing.py")
     with compose_server(folder) as address:
-        arguments = [address, folder / "layout.json", folder, folder / "found.json"]
-        subprocess.run([os.environ["BLENDER_WINDOW"], "--python", script, "--", *arguments], timeout=800, check=False)
+        arguments = [address, folder / "layout.json", folder, folder / "found.json", str(PATIENCE)]
+        command = [os.environ["BLENDER_WINDOW"], "--python", script, "--", *arguments]
+        subprocess.run(command, timeout=8 * PATIENCE, check=False)
     return dict(json.loads((folder / "found.json").read_text()))
 
 
@@ -119,7 +121,7 @@ BUTTONS = ("complete", "redraw", "add_detail")
 
 
 @pytest.mark.skipif("BLENDER_WINDOW" not in os.environ, reason="$BLENDER_WINDOW names no Blender with a display")
-@pytest.mark.timeout(900)  # all cases in one window, drawn by software
+@pytest.mark.timeout(9 * PATIENCE)  # all cases in one window, drawn by software
 @pytest.mark.parametrize(
     "case",
     [
@@ -162,7 +164,7 @@ def test_one_undo_takes_a_change_back_and_one_redo_brings_it(furnished: dict[str
 @pytest.mark.skipif("BLENDER_WINDOW" not in os.environ, reason="$BLENDER_WINDOW names no Blender with a display")
 def test_strokes_are_collected_and_the_grid_is_drawn_in_a_window(extension: Path, tmp_path: Path) -> None:
     script, output = Path(__file__).with_name("in_window_sculpting.py"), tmp_path / "found.json"
-    subprocess.run([os.environ["BLENDER_WINDOW"], "--python", script, "--", output], timeout=300, check=False)
+    subprocess.run([os.environ["BLENDER_WINDOW"], "--python", script, "--", output], timeout=3 * PATIENCE, check=False)
     found = json.loads(output.read_text())
     outside, inside = found.pop("grid")
     for kind, (before, sculpted, left) in found.items():

@@ -10,6 +10,8 @@ from collections.abc import AsyncIterator
 class CuttingProxy:
     """Passes bytes between its own port and another one of this machine, until it is told to cut.
 
+    While `loses_answers` is set, what the server sends goes nowhere.
+
     Args:
         target: port of the server.
     """
@@ -17,6 +19,7 @@ class CuttingProxy:
     def __init__(self, target: int) -> None:
         self.target = target
         self.port = 0
+        self.loses_answers = False
         self._server: asyncio.Server | None = None
         self._writers: set[asyncio.StreamWriter] = set()
 
@@ -43,14 +46,15 @@ class CuttingProxy:
             writer.transport.abort()
             return
         self._writers |= {writer, other_writer}
-        await asyncio.gather(self._pass(reader, other_writer), self._pass(other_reader, writer))
+        await asyncio.gather(self._pass(reader, other_writer), self._pass(other_reader, writer, is_answer=True))
         self._writers -= {writer, other_writer}
 
-    async def _pass(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    async def _pass(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, is_answer: bool = False) -> None:
         with contextlib.suppress(OSError):
             while data := await reader.read(2**16):
-                writer.write(data)
-                await writer.drain()
+                if not (is_answer and self.loses_answers):
+                    writer.write(data)
+                    await writer.drain()
         writer.transport.abort()
 
 

@@ -8,11 +8,12 @@ import resource
 import signal
 import subprocess
 import sys
-import time
 from functools import partial
 from pathlib import Path
 
 import psutil
+
+from tests.patience import PATIENCE, wait_until
 
 ROOT = Path(__file__).resolve().parents[2]
 ENVIRONMENT = os.environ | {"PYTHONPATH": f"{ROOT}:{ROOT / 'protos'}"}
@@ -74,11 +75,8 @@ class ServeProcess:
                 text=True,
                 preexec_fn=None if files is None else partial(resource.setrlimit, resource.RLIMIT_NOFILE, (64, files)),
             )
-        deadline = time.monotonic() + 60
-        while not ready.exists():
-            assert self.process.poll() is None, self.log
-            assert time.monotonic() < deadline
-            time.sleep(0.02)
+        wait_until(lambda: ready.exists() or self.process.poll() is not None)
+        assert ready.exists(), self.log
         self.address = ready.read_text().strip()
 
     @property
@@ -91,6 +89,11 @@ class ServeProcess:
         pages = int(Path(f"/proc/{self.process.pid}/statm").read_text().split()[1])
         return pages * os.sysconf("SC_PAGE_SIZE")
 
+    def cpu_seconds(self) -> float:
+        """What it has computed until now."""
+        times = psutil.Process(self.process.pid).cpu_times()
+        return float(times.user + times.system)
+
     def open_files(self) -> int:
         """Files that it has open now."""
         return len(os.listdir(f"/proc/{self.process.pid}/fd"))
@@ -102,16 +105,20 @@ class ServeProcess:
     def interrupted(self) -> str:
         """Ends it as Ctrl-C does, and returns what it printed."""
         self.interrupt()
-        output, _ = self.process.communicate(timeout=60)
+        output, _ = self.process.communicate(timeout=PATIENCE)
         return output
 
 
 def worker_of(server_pid: int) -> psutil.Process:
     """The process in which a server runs its jobs; waits until there is one."""
-    server = psutil.Process(server_pid)
-    while True:
-        for child in server.children():
+    workers: list[psutil.Process] = []
+
+    def is_there() -> bool:
+        for child in psutil.Process(server_pid).children():
             with contextlib.suppress(psutil.Error):
                 if "spawn_main" in " ".join(child.cmdline()) and child.status() != psutil.STATUS_ZOMBIE:
-                    return child
-        time.sleep(0.01)
+                    workers.append(child)
+        return bool(workers)
+
+    wait_until(is_there)
+    return workers[0]

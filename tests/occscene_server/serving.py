@@ -12,6 +12,7 @@ from occscene.v1 import job_pb2, scene_service_pb2, scene_service_pb2_grpc
 
 from occscene_server.api.server import Server, ServerOptions
 from tests.occscene_server.stand_in import load_stand_in
+from tests.patience import PATIENCE
 
 
 @contextlib.asynccontextmanager
@@ -37,7 +38,7 @@ async def submitted(
     stub: scene_service_pb2_grpc.SceneServiceAsyncStub, request: scene_service_pb2.SubmitJobRequest
 ) -> job_pb2.Job:
     """Submits a request."""
-    return (await stub.SubmitJob(request, timeout=20)).job
+    return (await stub.SubmitJob(request, timeout=PATIENCE)).job
 
 
 async def watched(
@@ -45,7 +46,7 @@ async def watched(
 ) -> list[job_pb2.JobEvent]:
     """All events of a job to its final one."""
     request = scene_service_pb2.WatchJobRequest(job_id=job_id, after_sequence=after)
-    return [response.event async for response in stub.WatchJob(request, timeout=120)]
+    return [response.event async for response in stub.WatchJob(request, timeout=PATIENCE)]
 
 
 def kinds(events: list[job_pb2.JobEvent]) -> list[str]:

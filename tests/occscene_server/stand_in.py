@@ -1,8 +1,9 @@
 """A pipeline with the interface of OccScenePipeline and no model: what the server's own tests run.
 
-Prompts steer it: "crash" kills the process in the middle, "slow" sleeps at each step, "asleep" a minute at the second,
-"lingers" takes its time before the first step and for each finished view, "error" raises, "hungry" runs out of memory
-above `MEMORY_PIXELS`, "broken" fails as a CUDA device does that is lost for the process.
+Prompts steer it: "until FILE" repeats the second step until that file is there, "crash" kills the process in the
+middle, "slow" sleeps at each step, "asleep" hangs in the second, "lingers" takes its time before the first step and for
+each finished view, "error" raises, "hungry" runs out of memory above `MEMORY_PIXELS`, "broken" fails as a CUDA device
+does that is lost for the process.
 """
 
 from __future__ import annotations
@@ -21,6 +22,9 @@ from occscene.grid import GridVolume, SemanticGrid
 from occscene.mesh import TriangleMesh
 
 from occscene_server.engine.pipeline_loader import LoadedPipeline, describe
+
+ENDLESS = "until /that/never/is"
+"""The prompt of a job that runs until it is cancelled."""
 
 MEMORY_PIXELS = 4 * 128 * 128
 """Pixels of all views together that a hungry prompt has memory for."""
@@ -82,7 +86,7 @@ class StandInPipeline:
             time.sleep(0.3)
         for step in range(num_inference_steps):
             if "asleep" in prompt and step == 1:
-                time.sleep(60.0)
+                time.sleep(1e6)
             if "slow" in prompt:
                 time.sleep(0.1)
             if "crash" in prompt and step == num_inference_steps // 2:
@@ -94,7 +98,11 @@ class StandInPipeline:
             if "error" in prompt:
                 raise ValueError("the stand-in was asked for an error")
             if callback_on_step_end is not None:
-                callback_on_step_end(self, step, 0, {"latents": latents, "denoised": latents, "occupancy": None})
+                tensors = {"latents": latents, "denoised": latents, "occupancy": None}
+                callback_on_step_end(self, step, 0, tensors)
+                while step == 1 and "until" in prompt and not os.path.exists(prompt.split("until ")[1]):
+                    time.sleep(0.05)
+                    callback_on_step_end(self, step, 0, tensors)
         shape = (len(cameras), cameras[0].height, cameras[0].width, 3)
         if grid is None:
             assert volume is not None
@@ -148,7 +156,7 @@ def load_stand_in(model: str, device: str) -> LoadedPipeline:
     if model.endswith("dies") and not os.path.isdir(model):
         os._exit(7)
     if model == "hangs":
-        time.sleep(60.0)
+        time.sleep(1e6)
     if model == "late":
         time.sleep(1.0)
     pipe = StandInPipeline()

@@ -18,6 +18,7 @@ from typer.testing import CliRunner
 from occscene_server.api.access import TlsFiles, check_exposure, create_token, endpoint, read_token
 from occscene_server.cli.root import app
 from tests.occscene_server.serving import serving
+from tests.patience import PATIENCE
 
 TOKEN = "a-token-of-the-test-0123456789"
 
@@ -185,7 +186,7 @@ async def _info(channel: grpc.aio.Channel, token: str = "") -> str:
     stub = scene_service_pb2_grpc.SceneServiceStub(channel)
     metadata = (("authorization", f"Bearer {token}"),)
     try:
-        await stub.GetServerInfo(scene_service_pb2.GetServerInfoRequest(), metadata=metadata, timeout=20)
+        await stub.GetServerInfo(scene_service_pb2.GetServerInfoRequest(), metadata=metadata, timeout=PATIENCE)
     except grpc.aio.AioRpcError as error:
         return error.code().name
     return "OK"
@@ -201,7 +202,7 @@ async def _reflection(address: str, credentials: grpc.ChannelCredentials | None 
         with opened as channel:
             stub = reflection_pb2_grpc.ServerReflectionStub(channel)
             try:
-                next(stub.ServerReflectionInfo(iter([request]), metadata=metadata, timeout=20))
+                next(stub.ServerReflectionInfo(iter([request]), metadata=metadata, timeout=PATIENCE))
             except grpc.RpcError as error:
                 return str(error.code().name)  # type: ignore[attr-defined]
             return "OK"

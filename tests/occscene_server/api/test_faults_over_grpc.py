@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import os
 import signal
 import uuid
@@ -20,6 +19,8 @@ from occscene.v1 import job_pb2, scene_service_pb2
 from occscene_server.api.server import Server
 from tests.occscene_server.requests import generate_request
 from tests.occscene_server.serving import connected, kinds, serving, submitted, watched
+from tests.occscene_server.stand_in import ENDLESS
+from tests.patience import until
 
 if TYPE_CHECKING:  # the name is in the stubs alone
     from occscene.v1.scene_service_pb2_grpc import SceneServiceAsyncStub as Stub
@@ -69,7 +70,7 @@ async def test_damaged_result_is_data_loss(stub: Stub, tmp_path: Path, damage: s
 
 async def test_hung_worker_does_not_keep_a_cancelled_job(stub: Stub, server: Server) -> None:
     """Its patience is that of `serve`; the next job runs."""
-    job = await submitted(stub, generate_request("slow", steps=100))
+    job = await submitted(stub, generate_request(ENDLESS))
     async for event in server.jobs.watch(job.id, 0):
         if event.progress.phase == job_pb2.JOB_PHASE_DENOISING:
             break
@@ -99,7 +100,7 @@ async def test_watchers_of_waiting_jobs_hear_that_the_model_cannot_be_loaded(tmp
     model = tmp_path / "dies"
     model.mkdir()
     async with serving(tmp_path / "store", model=str(model)) as server, connected(server) as stub:
-        running = await submitted(stub, generate_request("slow", steps=100))
+        running = await submitted(stub, generate_request(ENDLESS))
         waiting = await submitted(stub, generate_request())
         async for event in server.jobs.watch(running.id, 0):
             if event.progress.phase == job_pb2.JOB_PHASE_DENOISING:
@@ -119,8 +120,5 @@ async def test_watchers_of_waiting_jobs_hear_that_the_model_cannot_be_loaded(tmp
         model.mkdir()
         await stub.CancelJob(scene_service_pb2.CancelJobRequest(job_id=running.id))
         assert kinds(await watched(stub, running.id))[-1] == "cancelled"
-        while (
-            await stub.GetServerInfo(scene_service_pb2.GetServerInfoRequest())
-        ).state != scene_service_pb2.SERVER_STATE_READY:
-            await asyncio.sleep(0.05)
+        await until(lambda: server.engine.state == scene_service_pb2.SERVER_STATE_READY)
         assert kinds(await watched(stub, waiting.id))[-1] == "succeeded"

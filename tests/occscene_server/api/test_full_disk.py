@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import grpc
 import pytest
@@ -18,6 +19,11 @@ from occscene_server.jobs.store import JobStore
 from tests.occscene_server.requests import generate_request
 from tests.occscene_server.serving import connected, kinds, serving, submitted, watched
 from tests.occscene_server.small_disk import fill, small_disk
+from tests.occscene_server.stand_in import ENDLESS
+from tests.patience import until
+
+if TYPE_CHECKING:  # the name is in the stubs alone
+    from occscene.v1.scene_service_pb2_grpc import SceneServiceAsyncStub as Stub
 
 LARGE = generate_request("too large", views=16, side=256)  # 3 MB of noise
 
@@ -36,6 +42,11 @@ def test_start_on_a_full_disk_is_one_sentence(disk: Path) -> None:
     assert f"the disk of the store {disk / 'store'} is full; free space on it" in result.output
 
 
+async def waits_for_room(stub: Stub) -> bool:
+    """Whether the server says that its disk is full."""
+    return "disk" in (await stub.GetServerInfo(scene_service_pb2.GetServerInfoRequest())).message
+
+
 async def test_job_without_room_fails_and_the_others_wait_for_it(disk: Path) -> None:
     async with serving(disk / "store") as server, connected(server) as stub:
         large = await submitted(stub, LARGE)
@@ -43,11 +54,10 @@ async def test_job_without_room_fails_and_the_others_wait_for_it(disk: Path) -> 
         failure = (await watched(stub, large.id))[-1].failed.failure
         assert (failure.reason, failure.code) == ("STORE_FULL", code_pb2.RESOURCE_EXHAUSTED)
         assert failure.advice == REASONS["STORE_FULL"].advice
-        await asyncio.sleep(0.5)
+        await until(partial(waits_for_room, stub))
         for job in waiting:
             answer = await stub.GetJob(scene_service_pb2.GetJobRequest(job_id=job.id))
             assert answer.job.state == job_pb2.JOB_STATE_QUEUED
-        assert "disk" in (await stub.GetServerInfo(scene_service_pb2.GetServerInfoRequest())).message
 
     async with serving(disk / "store") as server, connected(server) as stub:  # what was told as final is final
         events = await watched(stub, large.id)
@@ -65,7 +75,7 @@ async def test_job_without_room_fails_and_the_others_wait_for_it(disk: Path) -> 
 
 async def test_cancel_on_a_full_disk_is_kept(disk: Path) -> None:
     async with serving(disk / "store") as server, connected(server) as stub:
-        running = await submitted(stub, generate_request("slow", steps=100))
+        running = await submitted(stub, generate_request(ENDLESS))
         waiting = await submitted(stub, generate_request())
         async for event in server.jobs.watch(running.id, 0):
             if event.progress.phase == job_pb2.JOB_PHASE_DENOISING:
@@ -86,7 +96,7 @@ async def test_waiting_jobs_come_through_a_start_on_a_full_disk(disk: Path) -> N
     other = fill(disk)
     async with serving(disk / "store") as server, connected(server) as stub:
         assert await server.engine.ready()
-        await asyncio.sleep(0.1)
+        await until(partial(waits_for_room, stub))
         assert server.jobs.get(job.id).state == job_pb2.JOB_STATE_QUEUED
         other.unlink()
         assert kinds(await watched(stub, job.id))[-1] == "succeeded"

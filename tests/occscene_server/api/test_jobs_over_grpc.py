@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import math
 import uuid
 from collections.abc import AsyncIterator
@@ -23,6 +22,7 @@ from occscene_server.api.server import SERVICE, Server
 from occscene_server.engine.task import decode_image
 from tests.occscene_server.requests import generate_request, predict_request, sample_grid, text_request
 from tests.occscene_server.serving import connected, kinds, serving, submitted, watched
+from tests.occscene_server.stand_in import ENDLESS
 
 if TYPE_CHECKING:  # the name is in the stubs alone
     from occscene.v1.scene_service_pb2_grpc import SceneServiceAsyncStub as Stub
@@ -110,8 +110,8 @@ async def test_previews_and_progress_come_while_it_runs(stub: Stub) -> None:
 
 
 async def test_cancel_running_and_queued(stub: Stub) -> None:
-    running = await submitted(stub, generate_request("slow", steps=100))
-    queued = await submitted(stub, generate_request("slow", steps=100))
+    running = await submitted(stub, generate_request(ENDLESS))
+    queued = await submitted(stub, generate_request(ENDLESS))
     async for response in stub.WatchJob(scene_service_pb2.WatchJobRequest(job_id=running.id)):
         if response.event.progress.step >= 1:
             break
@@ -125,10 +125,11 @@ async def test_cancel_running_and_queued(stub: Stub) -> None:
 
 
 async def test_full_queue_is_refused_with_retry_info(stub: Stub) -> None:
-    jobs = [await submitted(stub, generate_request("slow", steps=100))]
-    while (await stub.GetJob(scene_service_pb2.GetJobRequest(job_id=jobs[0].id))).job.state == 1:
-        await asyncio.sleep(0.01)
-    jobs += [await submitted(stub, generate_request("slow", steps=100)) for _ in range(3)]
+    jobs = [await submitted(stub, generate_request(ENDLESS))]
+    async for response in stub.WatchJob(scene_service_pb2.WatchJobRequest(job_id=jobs[0].id)):
+        if response.event.HasField("started"):
+            break
+    jobs += [await submitted(stub, generate_request(ENDLESS)) for _ in range(3)]
     assert (await stub.GetJob(scene_service_pb2.GetJobRequest(job_id=jobs[3].id))).job.queue_position == 2
     with pytest.raises(grpc.aio.AioRpcError) as caught:
         await submitted(stub, generate_request())

@@ -14,6 +14,7 @@ from prometheus_client.parser import text_string_to_metric_families
 from occscene_server.api.server import Server
 from tests.occscene_server.requests import generate_request
 from tests.occscene_server.serving import connected, serving, submitted, watched
+from tests.occscene_server.stand_in import ENDLESS
 
 Samples = dict[tuple[str, str], float]
 
@@ -40,7 +41,7 @@ async def test_jobs_steps_bytes_rejections_and_restarts(tmp_path: Path) -> None:
         events = await watched(stub, done.id)
         await watched(stub, (await submitted(stub, generate_request("crash"))).id)
 
-        running = await submitted(stub, generate_request("slow", steps=100))
+        running = await submitted(stub, generate_request(ENDLESS))
         async for response in stub.WatchJob(scene_service_pb2.WatchJobRequest(job_id=running.id)):
             if response.event.progress.step:
                 break
@@ -65,7 +66,7 @@ async def test_jobs_steps_bytes_rejections_and_restarts(tmp_path: Path) -> None:
             assert samples["occscene_rejections_total", reason] == 1
         assert samples["occscene_step_seconds_count", ""] >= 3
         mean_step = samples["occscene_step_seconds_sum", ""] / samples["occscene_step_seconds_count", ""]
-        assert 0.01 < mean_step < 1.0  # the stand-in sleeps 0.1 s a step where it is slow
+        assert mean_step > 0.01  # the stand-in sleeps 0.1 s a step where it is slow
         received = samples["occscene_received_bytes_total", "SubmitJob"]
         assert received >= 6 * request.ByteSize() - 200
         views = sum(len(event.view.image.data) for event in events)

@@ -24,8 +24,9 @@ from tests.occscene_server.proxy import cutting_proxy
 from tests.occscene_server.requests import generate_request, looking_camera, sample_grid
 from tests.occscene_server.serve_process import ENVIRONMENT, ServeProcess, worker_of
 from tests.occscene_server.serving import connected, kinds, serving, submitted, watched
-from tests.occscene_server.stand_in import StandInPipeline
+from tests.occscene_server.stand_in import ENDLESS, StandInPipeline
 from tests.occscene_server.tiny import load_tiny
+from tests.patience import PATIENCE, until
 
 
 async def port_of(folder: Path, port: int = 0) -> tuple[ServeProcess, int]:
@@ -39,12 +40,14 @@ def kill(serve: ServeProcess) -> None:
     serve.process.communicate()
 
 
-async def denoising(client: SceneClient, job_id: str) -> None:
-    """Waits until the job runs and has done a step."""
+async def denoising(client: SceneClient, job_id: str, steps: int = 1) -> None:
+    """Waits until the job runs and a client that begins to watch has seen it do steps."""
 
     def wait() -> None:
+        seen = 0
         for event in client.watch(job_id):
-            if event.progress.phase == job_pb2.JOB_PHASE_DENOISING:
+            seen += event.progress.phase == job_pb2.JOB_PHASE_DENOISING
+            if seen == steps:
                 return
 
     await asyncio.to_thread(wait)
@@ -56,25 +59,25 @@ async def test_command_gets_its_result_through_a_cut_connection_and_a_killed_ser
     save_cameras(tmp_path / "cameras.json", [looking_camera("front"), looking_camera("left", 0.1)])
     first, port = await port_of(tmp_path)
     async with cutting_proxy(port) as proxy:
-        options = "--grid grid.npz --cameras cameras.json --prompt slow --seed 3 --steps 20 --output out"
+        options = "--grid grid.npz --cameras cameras.json --seed 3 --steps 4 --output out"
         command = await asyncio.create_subprocess_exec(
             *(sys.executable, "-m", "occscene_server.cli", "generate", *options.split()),
-            *("--server", f"127.0.0.1:{proxy.port}"),
+            *("--prompt", f"until {tmp_path / 'go'}", "--server", f"127.0.0.1:{proxy.port}"),
             env=ENVIRONMENT,
             cwd=tmp_path,
             stdout=asyncio.subprocess.PIPE,
             stderr=asyncio.subprocess.STDOUT,
         )
         with SceneClient(first.address) as client:
-            while not (jobs := await asyncio.to_thread(client.jobs)):
-                await asyncio.sleep(0.05)
+            jobs: list[job_pb2.Job] = []
+            await until(lambda: bool(jobs or jobs.extend(client.jobs())))
             await denoising(client, jobs[0].id)
             proxy.cut()
-            await asyncio.sleep(0.3)
-            assert (await asyncio.to_thread(client.get, jobs[0].id)).state == job_pb2.JOB_STATE_RUNNING
+            await denoising(client, jobs[0].id, steps=10)  # it goes on
         kill(first)
+        (tmp_path / "go").touch()
         second, proxy.target = await port_of(tmp_path)
-        output, _ = await asyncio.wait_for(command.communicate(), 100)
+        output, _ = await asyncio.wait_for(command.communicate(), PATIENCE)
     assert command.returncode == 0, output.decode()
     assert sorted(os.listdir(tmp_path / "out")) == [
         "blockout.npz",
@@ -92,7 +95,7 @@ async def test_command_gets_its_result_through_a_cut_connection_and_a_killed_ser
     store.close()
 
     cameras = [looking_camera("front"), looking_camera("left", 0.1)]
-    expected = StandInPipeline()("slow", cameras, sample_grid(), seed=3, num_inference_steps=1).images
+    expected = StandInPipeline()("", cameras, sample_grid(), seed=3, num_inference_steps=1).images
     for name, view in zip(("front", "left"), expected, strict=True):  # the second run's bytes are the request's own
         np.testing.assert_array_equal(np.asarray(Image.open(tmp_path / f"out/view_{name}.png")), view)
 
@@ -100,7 +103,7 @@ async def test_command_gets_its_result_through_a_cut_connection_and_a_killed_ser
 async def test_queued_jobs_survive_a_kill_and_a_job_that_kills_twice_fails(tmp_path: Path) -> None:
     serve, _ = await port_of(tmp_path)
     with SceneClient(serve.address) as client:
-        deadly = client.submit(generate_request("slow", steps=100))
+        deadly = client.submit(generate_request(ENDLESS))
         queued = [client.submit(generate_request(seed=seed)) for seed in range(2)]
         await denoising(client, deadly.id)
     kill(serve)
@@ -125,17 +128,19 @@ async def test_queued_jobs_survive_a_kill_and_a_job_that_kills_twice_fails(tmp_p
 async def test_events_are_replayed_where_the_connection_broke(tmp_path: Path) -> None:
     """The connection is cut again and again while a job is watched; every result comes once and in order."""
     rng = random.Random(0)
+    events: list[job_pb2.JobEvent] = []
     async with serving(tmp_path) as server, cutting_proxy(server.port) as proxy:
         with SceneClient(f"127.0.0.1:{proxy.port}") as client:
             request = generate_request("slow", steps=12, views=8, previews=True)
             job = await asyncio.to_thread(client.submit, request)
-            watcher = asyncio.create_task(asyncio.to_thread(lambda: list(client.watch(job.id))))
+            watcher = asyncio.create_task(asyncio.to_thread(lambda: events.extend(client.watch(job.id))))
             cuts = 0
             while not watcher.done():
-                await asyncio.sleep(rng.uniform(0.1, 0.4))
+                enough = len(events) + rng.randrange(1, 5)
+                await until(lambda enough=enough: len(events) >= enough or watcher.done())
                 proxy.cut()
                 cuts += 1
-            events = await watcher
+            await watcher
         assert cuts >= 3
         sequences = [event.sequence for event in events]
         assert sequences == sorted(set(sequences))
@@ -150,10 +155,12 @@ async def test_submission_is_safe_to_repeat(tmp_path: Path) -> None:
     request.request_id = str(uuid.uuid4())
     async with serving(tmp_path) as server, cutting_proxy(server.port) as proxy:
         with SceneClient(f"127.0.0.1:{proxy.port}") as client:
+            await asyncio.to_thread(client.info)  # the connection stands
+            proxy.loses_answers = True
             submission = asyncio.create_task(asyncio.to_thread(client.submit, request))
-            while server.jobs.find(request.request_id) is None:
-                proxy.cut()
-                await asyncio.sleep(0.005)
+            await until(lambda: server.jobs.find(request.request_id) is not None)
+            assert not submission.done()
+            proxy.loses_answers = False
             proxy.cut()
             job = await submission
         async with connected(server) as stub:
@@ -193,7 +200,7 @@ async def test_hung_worker_is_told_by_health_and_does_not_hold_the_server(tmp_pa
         assert await asyncio.to_thread(next, statuses) == health_pb2.HealthCheckResponse.NOT_SERVING
         assert "no sign of life" in client.info().message
         serve.process.terminate()
-        await asyncio.to_thread(serve.process.communicate, timeout=10)
+        await asyncio.to_thread(serve.process.communicate, timeout=PATIENCE / 4)  # sooner than it waits for a live one
     assert not worker.is_running()
     serve, _ = await port_of(tmp_path)
     with SceneClient(serve.address) as client:

@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 import json
-import signal
 import subprocess
 import sys
-import time
 import uuid
 from collections.abc import Iterator
 from pathlib import Path
 
+import grpc
 import numpy as np
 import pytest
+from grpc_health.v1 import health_pb2, health_pb2_grpc
 from occscene.camera import load_cameras, save_cameras
 from occscene.client.client import SceneClient
 from occscene.client.errors import ShuttingDownError
@@ -26,6 +26,8 @@ from occscene_server.cli.root import app
 from occscene_server.jobs.store import JobStore
 from tests.occscene_server.requests import generate_request, looking_camera, mesh_request, sample_grid, sample_mesh
 from tests.occscene_server.serve_process import ENVIRONMENT, ServeProcess
+from tests.occscene_server.stand_in import ENDLESS
+from tests.patience import wait_until
 
 
 @pytest.fixture(scope="module")
@@ -155,12 +157,13 @@ def test_help_imports_neither_torch_nor_bpy() -> None:
 
 def test_second_interrupt_puts_the_running_job_back(inputs: Path) -> None:
     serve = ServeProcess(inputs, inputs / "store")
-    with SceneClient(serve.address) as client:
-        job = client.submit(generate_request("slow", steps=100))
-        while client.get(job.id).state != job_pb2.JOB_STATE_RUNNING:
-            time.sleep(0.02)
-        serve.process.send_signal(signal.SIGINT)
-        time.sleep(0.3)
+    with SceneClient(serve.address) as client, grpc.insecure_channel(serve.address) as channel:
+        job = client.submit(generate_request(ENDLESS))
+        wait_until(lambda: client.get(job.id).state == job_pb2.JOB_STATE_RUNNING)
+        health = health_pb2_grpc.HealthStub(channel).Watch(health_pb2.HealthCheckRequest())
+        assert next(health).status == health_pb2.HealthCheckResponse.SERVING
+        serve.interrupt()
+        assert next(health).status == health_pb2.HealthCheckResponse.NOT_SERVING
         assert serve.process.poll() is None
         with SceneClient(serve.address, patience=0.0) as hasty, pytest.raises(ShuttingDownError):
             hasty.submit(generate_request())

@@ -21,6 +21,8 @@ from typer.testing import CliRunner
 from occscene_server.cli.root import app
 from tests.occscene_server.requests import generate_request, looking_camera, predict_request, sample_grid
 from tests.occscene_server.serve_process import ENVIRONMENT, ServeProcess
+from tests.occscene_server.stand_in import ENDLESS
+from tests.patience import PATIENCE, wait_until
 
 
 @pytest.fixture(scope="module")
@@ -111,7 +113,7 @@ def test_given_request_id_takes_up_the_same_job(served: ServeProcess, client: Sc
 
 
 def test_without_a_result_there_is_one_clear_error(served: ServeProcess, client: SceneClient, inputs: Path) -> None:
-    failing, long = client.submit(generate_request("error")), client.submit(generate_request("slow", steps=100))
+    failing, long = client.submit(generate_request("error")), client.submit(generate_request(ENDLESS))
     client.cancel(long.id)
     for job in (failing, long):
         list(client.watch(job.id))
@@ -151,17 +153,17 @@ def test_damaged_and_missing_results_are_told_without_the_servers_paths(
 
 
 def test_fetch_waits_and_is_no_cancel(served: ServeProcess, client: SceneClient, inputs: Path) -> None:
-    job = client.submit(generate_request("slow", steps=100))
+    job = client.submit(generate_request(f"until {inputs / 'go'}"))
     command = [sys.executable, "-m", "occscene_server.cli", "jobs", "fetch", job.id, "--output", str(inputs / "f")]
     process = subprocess.Popen(
         [*command, "--server", served.address], env=ENVIRONMENT, stderr=subprocess.PIPE, text=True
     )
-    while not (inputs / "f/cameras.json").exists():
-        time.sleep(0.02)
+    wait_until((inputs / "f/cameras.json").exists)
     time.sleep(0.3)
     process.send_signal(2)
-    _, errors = process.communicate(timeout=20)
+    _, errors = process.communicate(timeout=PATIENCE)
     assert process.returncode == 1
     assert f"job {job.id} goes on" in " ".join(errors.split())
+    (inputs / "go").touch()
     assert list(client.watch(job.id))[-1].HasField("succeeded")
     assert client.get(job.id).state == job_pb2.JOB_STATE_SUCCEEDED

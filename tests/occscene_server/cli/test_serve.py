@@ -21,6 +21,7 @@ from occscene_server.cli.serve import default_store
 from occscene_server.jobs.store import JobStore
 from tests.occscene_server.requests import generate_request
 from tests.occscene_server.serve_process import ServeProcess
+from tests.patience import PATIENCE
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="the variable is Linux's")
@@ -137,8 +138,8 @@ def test_token_file_is_made_and_its_token_told_to_nobody(tmp_path: Path) -> None
 def test_first_interrupt_finishes_the_running_job_alone(tmp_path: Path) -> None:
     serve = ServeProcess(tmp_path, tmp_path / "store", "--metrics-port", 0)
     with SceneClient(serve.address) as client, grpc.insecure_channel(serve.address) as channel:
-        running = client.submit(generate_request("slow", steps=20))
-        waiting = client.submit(generate_request("slow", steps=20))
+        running = client.submit(generate_request(f"until {tmp_path / 'go'}"))
+        waiting = client.submit(generate_request())
         events = client.watch(running.id)
         while not next(events).HasField("started"):
             pass
@@ -148,8 +149,9 @@ def test_first_interrupt_finishes_the_running_job_alone(tmp_path: Path) -> None:
         assert next(health).status == health_pb2.HealthCheckResponse.NOT_SERVING
         with SceneClient(serve.address, patience=0.0) as hasty, pytest.raises(ShuttingDownError):
             hasty.submit(generate_request())
+        (tmp_path / "go").touch()
         assert list(events)[-1].HasField("succeeded")
-    output, _ = serve.process.communicate(timeout=20)
+    output, _ = serve.process.communicate(timeout=PATIENCE)
     assert serve.process.returncode == 0
     assert "stopping" in output
     store = JobStore(tmp_path / "store")
@@ -159,7 +161,7 @@ def test_first_interrupt_finishes_the_running_job_alone(tmp_path: Path) -> None:
 
 def test_model_that_cannot_be_loaded_ends_it_with_the_reason(tmp_path: Path) -> None:
     serve = ServeProcess(tmp_path, tmp_path / "store", "--model", "missing")
-    serve.process.communicate(timeout=20)
+    serve.process.communicate(timeout=PATIENCE)
     assert serve.process.returncode == 1
     assert "no such model" in serve.log
 

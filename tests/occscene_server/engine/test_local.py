@@ -7,9 +7,7 @@ import os
 import signal
 import subprocess
 import sys
-import time
 from collections.abc import AsyncIterator
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -19,7 +17,8 @@ from occscene.v1 import job_pb2, scene_service_pb2
 from occscene_server.engine.deaths import JobInterruptedError, worker_died
 from occscene_server.engine.local import MAX_LOADS, LocalEngine, Patience
 from tests.occscene_server.requests import generate_request
-from tests.occscene_server.stand_in import load_stand_in
+from tests.occscene_server.stand_in import ENDLESS, load_stand_in
+from tests.patience import until, wait_until
 
 
 @pytest.fixture
@@ -30,22 +29,23 @@ async def engine() -> AsyncIterator[LocalEngine]:
     await engine.stop()
 
 
-async def run(engine: LocalEngine, prompt: str = "a room", **options: int) -> list[job_pb2.JobEvent]:
+async def run(
+    engine: LocalEngine, prompt: str = "a room", job_id: str = "a job", **options: int
+) -> list[job_pb2.JobEvent]:
     """All events of a job."""
     assert await engine.ready()
     events: list[job_pb2.JobEvent] = []
-    await engine.run(prompt, generate_request(prompt, **options).SerializeToString(), events.append)
+    await engine.run(job_id, generate_request(prompt, **options).SerializeToString(), events.append)
     return events
 
 
-async def begun(engine: LocalEngine, prompt: str = "slow") -> tuple[asyncio.Task[None], list[job_pb2.JobEvent]]:
+async def begun(engine: LocalEngine) -> tuple[asyncio.Task[None], list[job_pb2.JobEvent]]:
     """A long job in its first steps."""
     assert await engine.ready()
     events: list[job_pb2.JobEvent] = []
-    request = generate_request(prompt, steps=100).SerializeToString()
-    task = asyncio.create_task(engine.run(prompt, request, events.append))
-    while not any(event.progress.phase == job_pb2.JOB_PHASE_DENOISING for event in events):
-        await asyncio.sleep(0.01)
+    request = generate_request(ENDLESS).SerializeToString()
+    task = asyncio.create_task(engine.run("endless", request, events.append))
+    await until(lambda: any(event.progress.step == 2 for event in events))
     return task, events
 
 
@@ -97,50 +97,45 @@ async def test_job_given_to_a_dead_worker_has_not_begun(engine: LocalEngine) -> 
     assert (await run(engine))[-1].HasField("succeeded")
 
 
-HASTE = Patience(step=2.0, cancel=0.5, silence=2.5, drain=1.0)
+HASTE = Patience(step=2.0, cancel=0.5, silence=4.0, drain=1.0)
 
 
-async def until_killed(pid: int | None) -> None:
-    assert pid is not None
-    while Path(f"/proc/{pid}").exists() and _lives(pid):
-        await asyncio.sleep(0.02)
+@pytest.fixture
+async def hasty(engine: LocalEngine) -> LocalEngine:
+    """An engine that has taken its time to load and is in haste from then on."""
+    assert await engine.ready()
+    engine._patience = HASTE
+    return engine
 
 
-async def test_stopped_worker_is_replaced_after_a_cancel() -> None:
-    engine = LocalEngine("stand-in", loader=load_stand_in, patience=replace(HASTE, step=100.0))
-    engine.start()
+async def test_stopped_worker_is_replaced_after_a_cancel(engine: LocalEngine) -> None:
+    engine._patience = Patience(cancel=0.5)
     task, events = await begun(engine)
     stopped = engine.worker_pid
     assert stopped is not None
     os.kill(stopped, signal.SIGSTOP)
-    engine.cancel("slow")
+    engine.cancel("endless")
     await task
     assert events[-1].HasField("cancelled")
-    await until_killed(stopped)
+    await until(lambda: not _lives(stopped))
     assert (await run(engine))[-1].HasField("succeeded")
-    await engine.stop()
 
 
-async def test_step_that_takes_too_long_interrupts_the_job() -> None:
+async def test_step_that_takes_too_long_interrupts_the_job(hasty: LocalEngine) -> None:
     """A driver that hangs: the process gives signs of life, and the step does not end."""
-    engine = LocalEngine("stand-in", loader=load_stand_in, patience=HASTE)
-    engine.start()
     with pytest.raises(JobInterruptedError) as caught:
-        await run(engine, "asleep", steps=3)
+        await run(hasty, "asleep", steps=3)
+    hasty._patience = Patience()
     failure = caught.value.failure.failed.failure
     assert (failure.reason, failure.code, caught.value.begun) == ("STEP_TIMEOUT", code_pb2.DEADLINE_EXCEEDED, True)
     assert "--step-minutes" in failure.advice
-    assert (await run(engine))[-1].HasField("succeeded")
-    await engine.stop()
+    assert (await run(hasty))[-1].HasField("succeeded")
 
 
-async def test_long_job_of_short_steps_is_no_hang() -> None:
-    engine = LocalEngine("stand-in", loader=load_stand_in, patience=replace(HASTE, step=1.5, drain=1.5))
-    engine.start()
-    assert (await run(engine, "slow", steps=30))[-1].HasField("succeeded")
-    await asyncio.sleep(2.0)  # nor is a worker without a job
-    assert engine.restarts == 0
-    await engine.stop()
+async def test_long_job_of_short_steps_is_no_hang(hasty: LocalEngine) -> None:
+    assert (await run(hasty, "slow", steps=30))[-1].HasField("succeeded")
+    await asyncio.sleep(1.2 * HASTE.step)  # nor is a worker without a job
+    assert hasty.restarts == 0
 
 
 async def test_loading_that_hangs_is_tried_again() -> None:
@@ -154,14 +149,13 @@ async def test_loading_that_hangs_is_tried_again() -> None:
 
 async def test_silent_worker_is_known_and_back_when_it_speaks() -> None:
     states: list[int] = []
-    engine = LocalEngine("stand-in", loader=load_stand_in, on_state=states.append, patience=replace(HASTE, step=100.0))
+    engine = LocalEngine("stand-in", loader=load_stand_in, on_state=states.append, patience=Patience(silence=4.0))
     engine.start()
     assert await engine.ready()
     pid = engine.worker_pid
     assert pid is not None
     os.kill(pid, signal.SIGSTOP)
-    while engine.state == scene_service_pb2.SERVER_STATE_READY:
-        await asyncio.sleep(0.02)
+    await until(lambda: engine.state != scene_service_pb2.SERVER_STATE_READY)
     assert "no sign of life" in engine.message
     assert engine.stalled
     os.kill(pid, signal.SIGCONT)
@@ -175,7 +169,7 @@ async def test_events_of_a_run_that_was_given_up_are_not_those_of_the_next(engin
     task, _ = await begun(engine)
     task.cancel()
     await asyncio.gather(task, return_exceptions=True)
-    events = await run(engine, "slow", steps=3)
+    events = await run(engine, "slow", "endless", steps=3)
     assert events[0].HasField("started")
     assert events[-1].HasField("succeeded")
 
@@ -183,7 +177,7 @@ async def test_events_of_a_run_that_was_given_up_are_not_those_of_the_next(engin
 async def test_cancel_ends_a_job_within_a_step(engine: LocalEngine) -> None:
     task, events = await begun(engine)
     step = events[-1].progress.step
-    engine.cancel("slow")
+    engine.cancel("endless")
     await task
     assert events[-1].HasField("cancelled")
     steps = [event.progress.step for event in events if event.progress.phase == job_pb2.JOB_PHASE_DENOISING]
@@ -191,9 +185,9 @@ async def test_cancel_ends_a_job_within_a_step(engine: LocalEngine) -> None:
 
 
 async def test_cancel_of_an_earlier_job_does_not_touch_the_next(engine: LocalEngine) -> None:
-    await run(engine)
-    engine.cancel("a room")
-    assert (await run(engine, "another room"))[-1].HasField("succeeded")
+    await run(engine, job_id="the first")
+    engine.cancel("the first")
+    assert (await run(engine, job_id="the next"))[-1].HasField("succeeded")
 
 
 async def test_job_that_nobody_waits_for_makes_way(engine: LocalEngine) -> None:
@@ -242,12 +236,10 @@ async def test_worker_that_dies_while_loading_is_tried_again_after_growing_pause
     with pytest.raises(JobInterruptedError) as caught:
         await engine.run("a job", generate_request().SerializeToString(), lambda event: None)
     assert not caught.value.begun
-    while engine.restarts < MAX_LOADS + 1:
-        await asyncio.sleep(0.05)
+    await until(lambda: engine.restarts > MAX_LOADS)
     assert ["the next try is in 1 s" in caplog.text, "the next try is in 2 s" in caplog.text] == [True, True]
     (tmp_path / "dies").mkdir()  # now there is enough of what was missing
-    while engine.state == scene_service_pb2.SERVER_STATE_FAILED:
-        await asyncio.sleep(0.05)
+    await until(lambda: engine.state != scene_service_pb2.SERVER_STATE_FAILED)
     assert (await run(engine))[-1].HasField("succeeded")
     assert states[-2:] == [scene_service_pb2.SERVER_STATE_FAILED, scene_service_pb2.SERVER_STATE_READY]
     await engine.stop()
@@ -283,10 +275,7 @@ def test_worker_ends_with_its_server_amidst_a_step(tmp_path: Path) -> None:
     server.stdout.readline()  # it goes on
     server.kill()
     server.communicate()
-    deadline = time.monotonic() + 20
-    while _lives(worker):
-        assert time.monotonic() < deadline
-        time.sleep(0.02)
+    wait_until(lambda: not _lives(worker))
 
 
 def _lives(pid: int) -> bool:

@@ -19,7 +19,8 @@ from occscene_server.engine.pipeline_loader import LoadedPipeline, describe
 from tests.occscene_server.requests import generate_request
 from tests.occscene_server.serve_process import ServeProcess
 from tests.occscene_server.serving import connected, kinds, serving, submitted, watched
-from tests.occscene_server.stand_in import StandInPipeline
+from tests.occscene_server.stand_in import ENDLESS, StandInPipeline
+from tests.patience import PATIENCE
 
 if TYPE_CHECKING:  # the name is in the stubs alone
     from occscene.v1.scene_service_pb2_grpc import SceneServiceAsyncStub as Stub
@@ -28,7 +29,6 @@ pytest.importorskip("ray", reason="the extra 'ray' is not installed")
 pytestmark = [
     pytest.mark.slow,
     pytest.mark.asyncio(loop_scope="module"),
-    pytest.mark.timeout(600),
     pytest.mark.filterwarnings("ignore:Using extra keyword arguments on `Field`"),  # in Ray's own configuration
 ]
 
@@ -96,13 +96,13 @@ async def test_jobs_are_spread_over_both_replicas(stub: Stub, server: Server) ->
 
 
 async def test_cancelled_job_makes_room_for_the_next(stub: Stub, server: Server) -> None:
-    jobs = [await submitted(stub, generate_request("slow", steps=100)) for _ in range(2)]
+    jobs = [await submitted(stub, generate_request(ENDLESS)) for _ in range(2)]
     for job in jobs:
         await started_on(stub, job)
         await stub.CancelJob(scene_service_pb2.CancelJobRequest(job_id=job.id))
     for job in jobs:
         assert kinds(await watched(stub, job.id)) == ["started", "cancelled"]
-    events = await asyncio.wait_for(watched(stub, (await submitted(stub, generate_request())).id), 60)
+    events = await asyncio.wait_for(watched(stub, (await submitted(stub, generate_request())).id), PATIENCE)
     assert kinds(events)[-1] == "succeeded"
 
 
@@ -121,6 +121,6 @@ async def test_job_of_a_killed_replica_runs_again(stub: Stub, server: Server) ->
 async def test_model_that_cannot_be_loaded_ends_the_command(tmp_path: Path) -> None:
     options = ("--engine", "ray", "--ray-address", "local", "--model", "missing")
     serve = ServeProcess(tmp_path, tmp_path / "store", *options)
-    await asyncio.to_thread(serve.process.communicate, timeout=300)
+    await asyncio.to_thread(serve.process.communicate, timeout=PATIENCE)
     assert serve.process.returncode == 1
     assert "no such model" in serve.log.splitlines()[-1]
