@@ -1,14 +1,18 @@
-"""No test may run for longer than a few times what it may wait for one thing."""
+"""Limits and examples that do not depend on how busy the machine is."""
 
 from __future__ import annotations
 
 import pytest
+from hypothesis import settings
 
 from tests.patience import PATIENCE
 
+settings.register_profile("repeatable", derandomize=True, deadline=None)
+settings.load_profile("repeatable")  # `--hypothesis-profile default` tries other examples in every run
+
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Gives each test its limit."""
+    """No test may run for longer than a few times what it may wait for one thing."""
     for item in items:
         if item.get_closest_marker("timeout") is None:
             item.add_marker(pytest.mark.timeout(5 * PATIENCE))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from pathlib import Path
 
 import bpy
@@ -24,6 +25,7 @@ from occscene_server.geometry.guidance import render_guidance
 from tests.blender.build_scenes import add_box, add_camera
 
 SIDE = 256
+RENDERED_SIDE = 480  # of Cycles' pictures, which are measured
 VOXEL = 0.1
 FRAMES = [
     ((1920, 1080), (1, 1)),
@@ -55,7 +57,7 @@ def marked(scene: bpy.types.Scene) -> bpy.types.Scene:
     camera.data.lens, camera.data.sensor_width, camera.data.sensor_height = 30.0, 36.0, 24.0
     scene.camera = camera
     scene.render.engine = "CYCLES"
-    scene.cycles.samples, scene.cycles.use_denoising, scene.cycles.device = 4, False, "CPU"
+    scene.cycles.samples, scene.cycles.use_denoising, scene.cycles.device = 1, False, "CPU"
     scene.cycles.max_bounces = 0
     scene.render.threads_mode, scene.render.threads = "FIXED", 1
     scene.view_settings.view_transform = "Raw"
@@ -66,7 +68,10 @@ def marked(scene: bpy.types.Scene) -> bpy.types.Scene:
 def render(scene: bpy.types.Scene, folder: Path) -> NDArray[np.float32]:
     """Brightness of what Cycles makes of the active camera's view, rows from above."""
     scene.render.filepath = str(folder / "render.png")
+    longest = max(scene.render.resolution_x, scene.render.resolution_y)
+    scene.render.resolution_percentage = math.ceil(100 * RENDERED_SIDE / longest)
     bpy.ops.render.render(write_still=True)
+    scene.render.resolution_percentage = 100
     return np.array(encoded_pixels((folder / "render.png").read_bytes())[::-1, :, 0])
 
 
