@@ -6,16 +6,27 @@ would steer the terminal or reorder the line are shown as escapes. No other modu
 
 from __future__ import annotations
 
+import contextlib
+import io
 import re
-from collections.abc import Iterable
-from typing import Any, TypeVar
+import sys
+import time
+from collections.abc import Iterable, Iterator
+from typing import Any, TextIO, TypeVar
 
 import rich.progress
 from rich.console import Console
+from rich.status import Status
 from rich.table import Table
 from rich.text import Text
 
 Item = TypeVar("Item")
+
+INTERRUPTED = 130
+"""The status of a command that Ctrl-C ended: 128 and the number of the signal."""
+
+LINE_SECONDS = 10.0
+"""Least time between two lines of progress where there is no terminal."""
 
 _STEERING = re.compile(
     "[\x00-\x08\x0b-\x1f\x7f-\x9f"  # C0 without tab and newline, DEL, C1: escape sequences begin with one of them
@@ -90,11 +101,75 @@ class PlainTextColumn(rich.progress.TextColumn):
         return Text(one_line(super().render(task).plain))
 
 
-def progress_bar(*columns: rich.progress.ProgressColumn, **options: Any) -> rich.progress.Progress:
-    """A progress bar on standard output, or on the `console` among the options."""
-    return rich.progress.Progress(*columns, **{"console": console, **options})
+class Progress(rich.progress.Progress):
+    """A bar on a terminal; elsewhere, as in a file, a line every `LINE_SECONDS` that says how far it is.
+
+    Args:
+        columns: of the bar, before the elapsed time.
+        options: of `rich.progress.Progress`; `console` is standard output unless it is given.
+    """
+
+    def __init__(self, *columns: rich.progress.ProgressColumn, **options: Any) -> None:
+        super().__init__(*columns, rich.progress.TimeElapsedColumn(), **{"console": console, **options})
+        self._last_line = time.monotonic()
+
+    def start(self) -> None:
+        """Shows the bar where there is one."""
+        self._last_line = time.monotonic()
+        if self.console.is_interactive:
+            super().start()
+
+    def stop(self) -> None:
+        """Leaves the bar as it is, or nothing where it is transient."""
+        if self.live.is_started:
+            super().stop()
+
+    def update(self, task_id: rich.progress.TaskID, **fields: Any) -> None:
+        """Changes what a task shows."""
+        super().update(task_id, **fields)
+        self._print_line(task_id)
+
+    def advance(self, task_id: rich.progress.TaskID, advance: float = 1) -> None:
+        """Moves a task on."""
+        super().advance(task_id, advance)
+        self._print_line(task_id)
+
+    def _print_line(self, task_id: rich.progress.TaskID) -> None:
+        now = time.monotonic()
+        if self.console.is_interactive or now - self._last_line < LINE_SECONDS:
+            return
+        self._last_line = now
+        task = self._tasks[task_id]
+        count = f"{task.completed:g}" if task.total is None else f"{task.completed:g} of {task.total:g}"
+        self.console.print(one_line(f"{task.description}: {count}"), soft_wrap=True)
 
 
-def track(items: Iterable[Item], what: str, total: float | None = None, transient: bool = False) -> Iterable[Item]:
+@contextlib.contextmanager
+def last_line() -> Iterator[None]:
+    """While it lasts, a printed line takes the place of the one before it; without a terminal all lines stay."""
+    if not console.is_interactive:
+        yield
+        return
+    with console.status("") as status, contextlib.redirect_stdout(_StatusLine(status, sys.stdout)):
+        yield
+
+
+class _StatusLine(io.TextIOBase):
+    """Shows what is printed in a status, which itself is drawn on the output that rich knows by this name."""
+
+    def __init__(self, status: Status, output: TextIO) -> None:
+        self._status = status
+        self.rich_proxied_file = output
+
+    def write(self, text: str) -> int:
+        """Shows a line; `print` writes its end apart."""
+        if text.strip():
+            self._status.update(one_line(text.strip()))
+        return len(text)
+
+
+def track(items: Iterable[Item], what: str, total: float | None = None, transient: bool = False) -> Iterator[Item]:
     """Yields the items and shows how far they are."""
-    return rich.progress.track(items, what, total, console=console, transient=transient)
+    columns = (PlainTextColumn(), rich.progress.BarColumn(), rich.progress.MofNCompleteColumn())
+    with Progress(*columns, transient=transient) as progress:
+        yield from progress.track(items, total, description=what)

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from occscene.client.errors import JobCancelledError, JobFailedError, StoppedError
+from occscene.client.errors import JobCancelledError, JobFailedError
 from occscene.v1 import job_pb2
 
 from occscene_server.cli.console import (
@@ -55,5 +55,5 @@ def fetch_job(
                     display.show(event)
                     result.take(event)
         except KeyboardInterrupt as error:
-            raise StoppedError(f"interrupted; job {found.id} goes on, fetch it later") from error
+            raise KeyboardInterrupt(f"interrupted; job {found.id} goes on, fetch it later") from error
     say(f"the results of job {found.id} are in {output}")

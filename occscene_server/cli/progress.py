@@ -12,10 +12,10 @@ from occscene.result_codec import result_folder, write_event
 from occscene.results import ResultFolder
 from occscene.v1 import job_pb2, scene_service_pb2
 from occscene.volumes import default_volume
-from rich.progress import BarColumn, MofNCompleteColumn, TimeElapsedColumn
+from rich.progress import BarColumn, MofNCompleteColumn
 
 from occscene_server.geometry.layout_grid import placed_grid
-from occscene_server.terminal import PlainTextColumn, one_line, progress_bar
+from occscene_server.terminal import PlainTextColumn, Progress, one_line
 
 _PHASES = {
     job_pb2.JOB_PHASE_PREPARING: "preparing",
@@ -30,21 +30,17 @@ class ProgressDisplay:
     """A progress bar that follows a job's events; used as a context manager, for one job after the other."""
 
     def __init__(self) -> None:
-        self._progress = progress_bar(
-            PlainTextColumn(), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn(), transient=True
-        )
+        self._progress = Progress(PlainTextColumn(), BarColumn(), MofNCompleteColumn(), transient=True)
         self._bar = self._progress.add_task("starting", total=None)
         self._waits_for = ""
 
     def __enter__(self) -> ProgressDisplay:
         self._progress.reset(self._bar, total=None, description="starting")
-        if self._progress.console.is_terminal:  # elsewhere a bar would be an empty line
-            self._progress.start()
+        self._progress.start()
         return self
 
     def __exit__(self, *exception: object) -> None:
-        if self._progress.live.is_started:
-            self._progress.stop()
+        self._progress.stop()
 
     def say(self, text: str) -> None:
         """Prints a line that stays."""

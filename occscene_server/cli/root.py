@@ -9,6 +9,8 @@ from typing import Any
 import typer
 from typer.core import TyperCommand, TyperGroup
 
+from occscene_server.terminal import INTERRUPTED, errors
+
 _COMMANDS = {
     "serve": ("occscene_server.cli.serve:serve_app", "Run the server that Blender talks to."),
     "generate": ("occscene_server.cli.generate:generate", "Blockout or text to views and an occupancy."),
@@ -51,6 +53,14 @@ class _LazyGroup(TyperGroup):
         command = typer.main.get_command(found)
         command.name = cmd_name
         return command
+
+    def invoke(self, ctx: Any) -> Any:
+        """Runs a command; Ctrl-C ends it with a line that says so and the status of a process which it ended."""
+        try:
+            return super().invoke(ctx)
+        except KeyboardInterrupt as interrupt:
+            errors.say(str(interrupt) or "interrupted")
+            raise typer.Exit(INTERRUPTED) from interrupt
 
     def format_help(self, ctx: Any, formatter: Any) -> None:
         """Prints the help without importing the commands."""

@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 from occscene.client.abilities import check_abilities, required_abilities
 from occscene.client.client import SceneClient
-from occscene.client.errors import StoppedError
 from occscene.v1 import job_pb2, scene_service_pb2
 
 from occscene_server.api.validation import check_request
@@ -155,7 +154,7 @@ class TaskRunner:
                 take(event)
         except KeyboardInterrupt as error:
             client.cancel(job.id)
-            raise StoppedError("interrupted; the job on the server was cancelled") from error
+            raise KeyboardInterrupt("interrupted; the job on the server was cancelled") from error
 
     def _models(self) -> Sequence[scene_service_pb2.ModelInfo]:
         """The models where the tasks run; a server that still loads its own is waited for."""

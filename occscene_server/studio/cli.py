@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 from occscene.limits import MAX_IMAGE_SIDE, MIN_IMAGE_SIDE
-from rich.progress import BarColumn, MofNCompleteColumn, TimeElapsedColumn, TimeRemainingColumn
+from rich.progress import BarColumn, MofNCompleteColumn, TimeRemainingColumn
 
 from occscene_server.data.dataset import list_scenes, read_scene, scene_folder
 from occscene_server.data.layouts import ROOMS_PER_FILE, layouts_file
@@ -20,7 +20,7 @@ from occscene_server.studio.layouts import write_rooms
 from occscene_server.studio.scene_meshes import add_meshes
 from occscene_server.studio.sheet import contact_sheet
 from occscene_server.studio.workers import SceneTask, Task, WindowsTask, render_all
-from occscene_server.terminal import PlainTextColumn, errors, progress_bar
+from occscene_server.terminal import PlainTextColumn, Progress, errors, track
 
 VIEWS_PER_SCENE = 4
 
@@ -75,7 +75,7 @@ def _run_all(tasks: Sequence[Task], workers: int, images: int) -> None:
     columns = (PlainTextColumn(), BarColumn(), MofNCompleteColumn(), PlainTextColumn("{task.fields[speed]}"))
     failed: list[int] = []
     finished = 0
-    with progress_bar(*columns, TimeElapsedColumn(), TimeRemainingColumn(), console=errors) as progress:
+    with Progress(*columns, TimeRemainingColumn(), console=errors) as progress:
         bar = progress.add_task("scenes", total=len(tasks), speed="")
         for outcome in render_all(tasks, workers):
             seed = outcome.task.seed
@@ -100,7 +100,9 @@ def meshes(
 ) -> None:
     """Store the triangles of scenes that were rendered without them, where the studio still draws the same room."""
     missing = [path for path in list_scenes(folder) if not (path / MESHES_FILE).exists()]
-    changed = [path.name for path in missing if not add_meshes(path, int(path.name.removeprefix("scene_")))]
+    changed = [
+        path.name for path in track(missing, "scenes") if not add_meshes(path, int(path.name.removeprefix("scene_")))
+    ]
     errors.say(f"{len(missing) - len(changed)} scenes have their triangles now")
     if changed:
         errors.say(f"{len(changed)} were rendered by another version of the studio and stay without: {changed}")
@@ -122,8 +124,8 @@ def layouts(
     output.mkdir(parents=True, exist_ok=True)
     files = len(seeds) // ROOMS_PER_FILE
     there = sum(layouts_file(output, first).exists() for first in seeds[::ROOMS_PER_FILE])
-    columns = (BarColumn(), MofNCompleteColumn(), TimeElapsedColumn(), TimeRemainingColumn())
-    with progress_bar(*columns, console=errors) as progress:
+    columns = (PlainTextColumn(), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    with Progress(*columns, console=errors) as progress:
         bar = progress.add_task("files", total=files, completed=there)
         for _ in write_rooms(output, seeds, workers):
             progress.advance(bar)

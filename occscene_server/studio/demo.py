@@ -27,15 +27,25 @@ from PIL import Image, ImageDraw
 import blender_addon
 from blender_addon.scene.meshes import grid_object
 from occscene_server.studio.cycles import RenderSettings, develop, exposure, render_views
+from occscene_server.studio.native_output import native_output_to
 from occscene_server.studio.ray_march import looked_up, march
 from occscene_server.studio.sample import SAMPLES, VIEW_SIDE, build_sample
-from occscene_server.terminal import say
+from occscene_server.terminal import INTERRUPTED, complain, errors, last_line, say
 
-SERVER_START_SECONDS = 60
+SERVER_START_SECONDS = 120
 TEXT = "text"
 """In place of a sample: text to scene."""
 TEXT_PROMPT = "a dining room with an oak table and four chairs, a sideboard, teal walls, bright day"
 _CAPTION_HEIGHT = 18
+_LEFT_OF_BLOCKOUT = (
+    "sheet.png         the blockout, the four views, and both occupancies: look at this first",
+    "view_*.png        the views; occupancy.npz and blockout.npz are the grids, voxels.png their meshes",
+    "{sample}.blend  everything in one file: views as camera backgrounds, the occupancy as a mesh",
+)
+_LEFT_OF_TEXT = (
+    "sheet.png         the layout, the four views, and its voxels beside the occupancy: look at this first",
+    "layout.json       the room as named boxes with their parts; blockout.npz is its grid",
+)
 
 
 def demo(
@@ -51,41 +61,56 @@ def demo(
         raise typer.BadParameter(f"--sample is {sample!r}; it must be one of {', '.join((*SAMPLES, TEXT))}")
     output = output.resolve()
     output.mkdir(parents=True, exist_ok=True)
+    native_output_to(output / "blender.log")
     begin = time.monotonic()
-    if sample == TEXT:
-        text_to_scene(prompt or TEXT_PROMPT, seed, output)
-        say(f"\nDone in {time.monotonic() - begin:.0f} s. In {output}:")
-        say("  sheet.png         the layout, the four views, and its voxels beside the occupancy: look at this first")
-        say("  layout.json       the room as named boxes with their parts; blockout.npz is its grid")
-        end_process()
+    try:
+        if sample == TEXT:
+            text_to_scene(prompt or TEXT_PROMPT, seed, output)
+        else:
+            blockout_to_scene(sample, prompt, seed, output)
+    except KeyboardInterrupt:
+        errors.say("interrupted")
+        end_process(INTERRUPTED)
+    except (RuntimeError, OSError, subprocess.CalledProcessError) as error:
+        complain(
+            f"{str(error).strip()}\nThe server's log is {output / 'server.log'}, Blender's {output / 'blender.log'}"
+        )
+        end_process(1)
+    say(f"\nDone in {time.monotonic() - begin:.0f} s. In {output}:")
+    for line in _LEFT_OF_TEXT if sample == TEXT else _LEFT_OF_BLOCKOUT:
+        say(f"  {line.format(sample=sample)}")
+    if sample != TEXT:
+        say('Next: make demo SAMPLE=bedroom PROMPT="a japanese bedroom with green walls, a blue bed, overcast"')
+    end_process(0)
+
+
+def end_process(status: int) -> NoReturn:
+    """Ends at once: Blender as a module now and then crashes while the interpreter unloads it."""
+    sys.stdout.flush()
+    os._exit(status)
+
+
+def blockout_to_scene(sample: str, prompt: str, seed: int, output: Path) -> None:
+    """Generates a sample on a server of this machine, and brings into Blender what came of it.
+
+    Raises:
+        RuntimeError: the server did not start, or the job failed.
+    """
     server = start_server(output)
     try:
         open_blockout(sample, prompt, output)
         address = wait_for_server(server, output)
-        bpy.ops.occscene.generate(directory=str(output), server=address, seed=seed)
+        with last_line():
+            bpy.ops.occscene.generate(directory=str(output), server=address, seed=seed)
     finally:
         server.terminate()
         server.wait()
     result = bpy.context.scene.occscene.results[-1]
-    if result.state != "SUCCEEDED":
-        raise typer.Exit(1)
+    say(f"{len(result.views)} views and an occupancy came back in {result.seconds:.0f} s")
     bpy.ops.occscene.set_backgrounds()
     bpy.ops.occscene.import_occupancy(filepath=str(output / "occupancy.npz"), name="Predicted Occupancy")
     bpy.ops.wm.save_as_mainfile(filepath=str(output / f"{sample}.blend"))
     draw_results(output, result.prompt)
-    say(f"\nDone in {time.monotonic() - begin:.0f} s. In {output}:")
-    say("  sheet.png         the blockout, the four views, and both occupancies: look at this first")
-    say("  view_*.png        the views; occupancy.npz and blockout.npz are the grids, voxels.png their meshes")
-    say(f"  {sample}.blend  everything in one file: views as camera backgrounds, the occupancy as a mesh")
-    say('Next: make demo SAMPLE=bedroom PROMPT="a japanese bedroom with green walls, a blue bed, overcast"')
-    end_process()
-
-
-def end_process() -> NoReturn:
-    """Ends at once: Blender as a module now and then crashes while the interpreter unloads it."""
-    sys.stdout.flush()
-    blender_addon.unregister()
-    os._exit(0)
 
 
 def text_to_scene(prompt: str, seed: int, output: Path) -> None:
@@ -98,7 +123,7 @@ def text_to_scene(prompt: str, seed: int, output: Path) -> None:
     try:
         address = wait_for_server(server, output)
         command = [sys.executable, "-m", "occscene_server.cli", "generate", "--prompt", prompt, "--seed", str(seed)]
-        subprocess.run([*command, "--output", str(output), "--server", address], check=True)
+        subprocess.run([*command, "--output", str(output), "--server", address], check=True, stdout=sys.stdout)
     finally:
         server.terminate()
         server.wait()
@@ -123,11 +148,10 @@ def wait_for_server(server: subprocess.Popen[bytes], output: Path) -> str:
         RuntimeError: it ended, or it took too long; its log says why.
     """
     address = output / "server.address"
-    for _ in range(SERVER_START_SECONDS * 10):
+    deadline = time.monotonic() + SERVER_START_SECONDS
+    while time.monotonic() < deadline and server.poll() is None:
         if address.exists():
             return address.read_text().strip()
-        if server.poll() is not None:
-            break
         time.sleep(0.1)
     raise RuntimeError(f"the server did not start; see {output / 'server.log'}")
 
@@ -143,6 +167,9 @@ def open_blockout(sample: str, prompt: str, output: Path) -> None:
     bpy.ops.occscene.guess_classes()
     bpy.ops.occscene.fit_volume()
     bpy.ops.occscene.voxelize(filepath=str(output / "blockout.npz"), cameras_filepath=str(output / "cameras.json"))
+    grid = load_grid(output / "blockout.npz")
+    size = " x ".join(map(str, grid.shape))
+    say(f"{len(grid.objects)} objects tagged by their names, {np.count_nonzero(grid.labels):,} of {size} voxels filled")
 
 
 def draw_results(

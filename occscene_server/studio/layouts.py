@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import multiprocessing
+import signal
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -108,7 +109,8 @@ def write_rooms(root: Path, seeds: range, workers: int) -> Iterator[Path]:
     if workers == 1:
         yield from map(_write_file, tasks)
         return
-    with multiprocessing.get_context("spawn").Pool(workers) as pool:
+    ignores_interrupts = (signal.SIGINT, signal.SIG_IGN)  # Ctrl-C goes to all; the parent ends the others
+    with multiprocessing.get_context("spawn").Pool(workers, signal.signal, ignores_interrupts) as pool:
         yield from pool.imap_unordered(_write_file, tasks)
 
 

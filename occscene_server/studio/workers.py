@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import multiprocessing
 import os
-import sys
+import signal
 import traceback
 from collections import deque
 from collections.abc import Iterator, Sequence
@@ -12,6 +12,8 @@ from dataclasses import dataclass
 from multiprocessing.connection import Connection, wait
 from pathlib import Path
 from typing import Protocol
+
+from occscene_server.studio.native_output import native_output_to
 
 ATTEMPTS = 2
 SCENES_PER_PROCESS = 100
@@ -145,7 +147,8 @@ def _work(pipe: Connection, core: int) -> None:
     """Renders what comes through the pipe until it closes."""
     if hasattr(os, "sched_setaffinity"):
         os.sched_setaffinity(0, {core})
-    _silence_blender()
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C goes to the whole group; the parent ends this process
+    native_output_to(Path(os.devnull))  # errors still reach standard error
     while True:
         try:
             task: Task = pipe.recv()
@@ -158,11 +161,3 @@ def _work(pipe: Connection, core: int) -> None:
             pipe.send(f"{type(error).__name__}: {error}")
         else:
             pipe.send(None)
-
-
-def _silence_blender() -> None:
-    """Sends Blender's report of each saved file, written below Python, to nowhere; errors still reach stderr."""
-    sys.stdout.flush()
-    nowhere = os.open(os.devnull, os.O_WRONLY)
-    os.dup2(nowhere, 1)
-    os.close(nowhere)

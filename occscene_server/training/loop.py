@@ -16,11 +16,11 @@ from pathlib import Path
 
 import torch
 from diffusers.training_utils import EMAModel
-from rich.progress import BarColumn, MofNCompleteColumn, TimeElapsedColumn, TimeRemainingColumn
+from rich.progress import BarColumn, MofNCompleteColumn, TimeRemainingColumn
 from torch import Tensor, nn
 
 from occscene_server.models.precision import fast_autocast
-from occscene_server.terminal import PlainTextColumn, progress_bar
+from occscene_server.terminal import PlainTextColumn, Progress
 from occscene_server.training.optimizers import OptimizerName, SplitOptimizer
 
 CHECKPOINT = "checkpoint.pt"
@@ -84,9 +84,9 @@ def train(
     average = EMAModel(parameters, decay=options.ema_decay, use_ema_warmup=True, power=0.75, foreach=True)
     first, recent = _resume(model, optimizer, average, options)
     started = saved = time.monotonic()
-    columns = (PlainTextColumn(), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
+    columns = (PlainTextColumn(), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
     step = first
-    with progress_bar(*columns, TimeRemainingColumn(), refresh_per_second=0.5) as progress:
+    with Progress(*columns, refresh_per_second=0.5) as progress:
         task = progress.add_task("training", total=options.steps, completed=first)
         while step < options.steps:
             with fast_autocast(options.device):
