@@ -9,14 +9,12 @@ from __future__ import annotations
 import contextlib
 import io
 import re
-import sys
 import time
 from collections.abc import Iterable, Iterator
-from typing import Any, TextIO, TypeVar
+from typing import IO, Any, TypeVar
 
 import rich.progress
 from rich.console import Console
-from rich.status import Status
 from rich.table import Table
 from rich.text import Text
 
@@ -36,6 +34,7 @@ _STEERING = re.compile(
     "\U000e0000-\U000e007f]"  # tags, which show nothing
 )
 _BREAKS = re.compile("[\t\n]")
+_CLEAR_LINE = "\r\x1b[2K"
 
 
 def printable(text: str) -> str:
@@ -150,22 +149,32 @@ def last_line() -> Iterator[None]:
     if not console.is_interactive:
         yield
         return
-    with console.status("") as status, contextlib.redirect_stdout(_StatusLine(status, sys.stdout)):
-        yield
+    with contextlib.redirect_stdout(_LastLine(console.file, console.width)) as line:
+        try:
+            yield
+        finally:
+            line.clear()
 
 
-class _StatusLine(io.TextIOBase):
-    """Shows what is printed in a status, which itself is drawn on the output that rich knows by this name."""
+class _LastLine(io.TextIOBase):
+    """Shows of what is printed the last line, cut to the terminal's width."""
 
-    def __init__(self, status: Status, output: TextIO) -> None:
-        self._status = status
-        self.rich_proxied_file = output
+    def __init__(self, output: IO[str], width: int) -> None:
+        self._output = output
+        self._width = width
 
     def write(self, text: str) -> int:
         """Shows a line; `print` writes its end apart."""
         if text.strip():
-            self._status.update(one_line(text.strip()))
+            self.clear()
+            self._output.write(one_line(text.strip())[: self._width - 1])
+            self._output.flush()
         return len(text)
+
+    def clear(self) -> None:
+        """Leaves an empty line."""
+        self._output.write(_CLEAR_LINE)
+        self._output.flush()
 
 
 def track(items: Iterable[Item], what: str, total: float | None = None, transient: bool = False) -> Iterator[Item]:

@@ -6,6 +6,8 @@ what came back as pictures and as a .blend file.
 
 from __future__ import annotations
 
+import contextlib
+import io
 import os
 import subprocess
 import sys
@@ -27,7 +29,7 @@ from PIL import Image, ImageDraw
 import blender_addon
 from blender_addon.scene.meshes import grid_object
 from occscene_server.studio.cycles import RenderSettings, develop, exposure, render_views
-from occscene_server.studio.native_output import native_output_to
+from occscene_server.studio.native_output import discard_native_output
 from occscene_server.studio.ray_march import looked_up, march
 from occscene_server.studio.sample import SAMPLES, VIEW_SIDE, build_sample
 from occscene_server.terminal import INTERRUPTED, complain, errors, last_line, say
@@ -61,7 +63,7 @@ def demo(
         raise typer.BadParameter(f"--sample is {sample!r}; it must be one of {', '.join((*SAMPLES, TEXT))}")
     output = output.resolve()
     output.mkdir(parents=True, exist_ok=True)
-    native_output_to(output / "blender.log")
+    discard_native_output()
     begin = time.monotonic()
     try:
         if sample == TEXT:
@@ -72,9 +74,7 @@ def demo(
         errors.say("interrupted")
         end_process(INTERRUPTED)
     except (RuntimeError, OSError, subprocess.CalledProcessError) as error:
-        complain(
-            f"{str(error).strip()}\nThe server's log is {output / 'server.log'}, Blender's {output / 'blender.log'}"
-        )
+        complain(f"{str(error).strip()}\nThe server's log is {output / 'server.log'}")
         end_process(1)
     say(f"\nDone in {time.monotonic() - begin:.0f} s. In {output}:")
     for line in _LEFT_OF_TEXT if sample == TEXT else _LEFT_OF_BLOCKOUT:
@@ -105,12 +105,17 @@ def blockout_to_scene(sample: str, prompt: str, seed: int, output: Path) -> None
     finally:
         server.terminate()
         server.wait()
-    result = bpy.context.scene.occscene.results[-1]
-    say(f"{len(result.views)} views and an occupancy came back in {result.seconds:.0f} s")
-    bpy.ops.occscene.set_backgrounds()
-    bpy.ops.occscene.import_occupancy(filepath=str(output / "occupancy.npz"), name="Predicted Occupancy")
-    bpy.ops.wm.save_as_mainfile(filepath=str(output / f"{sample}.blend"))
-    draw_results(output, result.prompt)
+    say("views and occupancy have come back; Blender draws them")
+    with no_reports():
+        bpy.ops.occscene.set_backgrounds()
+        bpy.ops.occscene.import_occupancy(filepath=str(output / "occupancy.npz"), name="Predicted Occupancy")
+        bpy.ops.wm.save_as_mainfile(filepath=str(output / f"{sample}.blend"))
+    draw_results(output, bpy.context.scene.occscene.results[-1].prompt)
+
+
+def no_reports() -> contextlib.redirect_stdout[io.StringIO]:
+    """While it lasts, what operators report is not printed; errors are raised all the same."""
+    return contextlib.redirect_stdout(io.StringIO())
 
 
 def text_to_scene(prompt: str, seed: int, output: Path) -> None:
@@ -164,9 +169,10 @@ def open_blockout(sample: str, prompt: str, output: Path) -> None:
     if prompt:
         bpy.context.scene.occscene.prompt = prompt
     say(f"Blender {bpy.app.version_string}, {sample}: {bpy.context.scene.occscene.prompt}")
-    bpy.ops.occscene.guess_classes()
-    bpy.ops.occscene.fit_volume()
-    bpy.ops.occscene.voxelize(filepath=str(output / "blockout.npz"), cameras_filepath=str(output / "cameras.json"))
+    with no_reports():
+        bpy.ops.occscene.guess_classes()
+        bpy.ops.occscene.fit_volume()
+        bpy.ops.occscene.voxelize(filepath=str(output / "blockout.npz"), cameras_filepath=str(output / "cameras.json"))
     grid = load_grid(output / "blockout.npz")
     size = " x ".join(map(str, grid.shape))
     say(f"{len(grid.objects)} objects tagged by their names, {np.count_nonzero(grid.labels):,} of {size} voxels filled")

@@ -13,7 +13,7 @@ from multiprocessing.connection import Connection, wait
 from pathlib import Path
 from typing import Protocol
 
-from occscene_server.studio.native_output import native_output_to
+from occscene_server.studio.native_output import discard_native_output
 
 ATTEMPTS = 2
 SCENES_PER_PROCESS = 100
@@ -148,7 +148,7 @@ def _work(pipe: Connection, core: int) -> None:
     if hasattr(os, "sched_setaffinity"):
         os.sched_setaffinity(0, {core})
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C goes to the whole group; the parent ends this process
-    native_output_to(Path(os.devnull))  # errors still reach standard error
+    discard_native_output()  # errors still reach standard error
     while True:
         try:
             task: Task = pipe.recv()
