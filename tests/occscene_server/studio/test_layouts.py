@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
+from functools import lru_cache
 from pathlib import Path
 
 import numpy as np
@@ -18,12 +19,13 @@ from occscene_server.studio.indoor import build_room
 from occscene_server.studio.layouts import layout_items, quaternions, room_record, write_rooms
 
 SEEDS = range(24)
+room_of, record_of = lru_cache(64)(build_room), lru_cache(64)(room_record)
 
 
 def test_rooms_are_those_that_rendered_data_show() -> None:
     """Rendered scenes are functions of the seed: what these rooms are must never change."""
     for seed, items, parts, total in ((3, 23, 202, 25365.62), (20000, 25, 382, 35277.37), (123456, 24, 127, 28035.06)):
-        room = build_room(seed)
+        room = room_of(seed)
         assert len(room.items) == items
         assert sum(len(item.parts) for item in room.items) == parts
         assert sum(part.vertices.sum() for item in room.items for part in item.parts) == pytest.approx(total, abs=0.01)
@@ -31,8 +33,8 @@ def test_rooms_are_those_that_rendered_data_show() -> None:
 
 @pytest.mark.parametrize("seed", SEEDS)
 def test_a_box_is_what_its_meshes_take(seed: int) -> None:
-    room = build_room(seed)
-    record = room_record(seed)
+    room = room_of(seed)
+    record = record_of(seed)
     half = np.array([room.size[0] / 2, room.size[1] / 2, 0.0])
     for item, obj in zip(layout_items(room), record.layout.objects, strict=True):
         if obj.name in ("door", "window"):
@@ -47,7 +49,7 @@ def test_a_box_is_what_its_meshes_take(seed: int) -> None:
 @pytest.mark.parametrize("seed", SEEDS)
 def test_parts_in_their_boxes_are_the_meshes(seed: int) -> None:
     """Each primitive's oriented box, put back into the world, is the bounds of its mesh along the primitive's axes."""
-    room, record = build_room(seed), room_record(seed)
+    room, record = room_of(seed), record_of(seed)
     half = np.array([room.size[0] / 2, room.size[1] / 2, 0.0])
     for item, obj, parts in zip(layout_items(room), record.layout.objects, record.parts, strict=True):
         for i, part in enumerate(item.parts):
@@ -85,7 +87,7 @@ def test_quaternions_are_the_rotations() -> None:
 
 @pytest.mark.parametrize("seed", SEEDS)
 def test_prompts_say_what_is_there(seed: int) -> None:
-    record = room_record(seed)
+    record = record_of(seed)
     objects = record.layout.objects
     kinds = Counter(obj.name for obj in objects)
     colored = Counter((obj.name, obj.color_word) for obj in objects)
@@ -112,7 +114,7 @@ def test_prompts_say_what_is_there(seed: int) -> None:
 def test_prompts_name_nothing_twice() -> None:
     """In all that a prompt names there are no more things of a kind, or of a kind and colour, than in the room."""
     for seed in range(30000, 30150):
-        record = room_record(seed)
+        record = record_of(seed)
         there = Counter(obj.name for obj in record.layout.objects)
         colored = Counter((obj.name, obj.color_word) for obj in record.layout.objects)
         for prompt in record.prompts:
@@ -127,7 +129,7 @@ def test_prompts_name_nothing_twice() -> None:
 
 
 def test_prompts_relate_things_and_some_do_not() -> None:
-    prompts = [prompt for seed in SEEDS for prompt in room_record(seed).prompts]
+    prompts = [prompt for seed in SEEDS for prompt in record_of(seed).prompts]
     related = sum(bool(prompt.relations) for prompt in prompts)
     assert 0.3 < related / len(prompts) < 0.8
     assert {relation for prompt in prompts for _, relation, _ in prompt.relations} >= {"on", "under", "beside", "above"}
@@ -135,14 +137,14 @@ def test_prompts_relate_things_and_some_do_not() -> None:
 
 @pytest.mark.parametrize("seed", SEEDS)
 def test_real_rooms_have_free_doors_and_keep_inside(seed: int) -> None:
-    layout = room_record(seed).layout
+    layout = record_of(seed).layout
     assert not any(outside(layout))
     assert not any(floating(layout))
     assert blocked_doors(layout) == 0
 
 
 def test_a_file_gives_back_its_rooms(tmp_path: Path) -> None:
-    records = [room_record(seed) for seed in range(5)]
+    records = [record_of(seed) for seed in range(5)]
     write_layouts(tmp_path / "layouts_00000000.npz", records)
     file = LayoutFile(tmp_path / "layouts_00000000.npz")
     assert len(file) == 5
@@ -162,18 +164,18 @@ def test_a_file_gives_back_its_rooms(tmp_path: Path) -> None:
 
 def test_files_of_the_first_prompts_are_read_and_said_to_be_older(tmp_path: Path) -> None:
     path = tmp_path / "layouts_00000000.npz"
-    write_layouts(path, [room_record(0)])
+    write_layouts(path, [record_of(0)])
     assert LayoutFile(path).prompt_version == 2
     with np.load(path) as members:
         older = {name: members[name] for name in members.files if name != "prompt_version"}
     np.savez(path, **older)
     assert LayoutFile(path).prompt_version == 1
-    assert LayoutFile(path).prompts(0) == room_record(0).prompts
+    assert LayoutFile(path).prompts(0) == record_of(0).prompts
 
 
 def test_a_file_of_another_version_is_refused(tmp_path: Path) -> None:
     path = tmp_path / "layouts_00000000.npz"
-    write_layouts(path, [room_record(0)])
+    write_layouts(path, [record_of(0)])
     with np.load(path) as members:
         changed = {name: members[name] for name in members.files} | {"version": np.array(7)}
     np.savez(path, **changed)
