@@ -1,9 +1,9 @@
 """A pipeline with the interface of OccScenePipeline and no model: what the server's own tests run.
 
-Prompts steer it: "until FILE" repeats the second step until that file is there, "crash" kills the process in the
-middle, "slow" sleeps at each step, "asleep" hangs in the second, "lingers" takes its time before the first step and for
-each finished view, "error" raises, "hungry" runs out of memory above `MEMORY_PIXELS`, "broken" fails as a CUDA device
-does that is lost for the process.
+Prompts steer it: "until FILE" repeats the second step until that file is there, "half until FILE" waits for it after
+the first view, "crash" kills the process in the middle, "slow" sleeps at each step, "asleep" hangs in the second,
+"lingers" takes its time before the first step and for each finished view, "error" raises, "hungry" runs out of memory
+above `MEMORY_PIXELS`, "broken" fails as a CUDA device does that is lost for the process.
 """
 
 from __future__ import annotations
@@ -35,14 +35,16 @@ class AcceleratorError(RuntimeError):
 
 
 class SlowViews:
-    """Views that come one after the other."""
+    """Views that come one after the other, the second not before a file is there if one is named."""
 
-    def __init__(self, images: NDArray[np.uint8]) -> None:
-        self._images = images
+    def __init__(self, images: NDArray[np.uint8], file: str = "") -> None:
+        self._images, self._file = images, file
 
     def __iter__(self) -> Iterator[NDArray[np.uint8]]:
-        for image in self._images:
+        for number, image in enumerate(self._images):
             time.sleep(0.2)
+            while number == 1 and self._file and not os.path.exists(self._file):
+                time.sleep(0.05)
             yield image
 
 
@@ -100,7 +102,7 @@ class StandInPipeline:
             if callback_on_step_end is not None:
                 tensors = {"latents": latents, "denoised": latents, "occupancy": None}
                 callback_on_step_end(self, step, 0, tensors)
-                while step == 1 and "until" in prompt and not os.path.exists(prompt.split("until ")[1]):
+                while step == 1 and prompt.startswith("until ") and not os.path.exists(prompt[6:]):
                     time.sleep(0.05)
                     callback_on_step_end(self, step, 0, tensors)
         shape = (len(cameras), cameras[0].height, cameras[0].width, 3)
@@ -108,6 +110,8 @@ class StandInPipeline:
             assert volume is not None
             grid = SemanticGrid(np.ones(volume.shape, np.uint8), volume.voxel_size, volume.world_from_grid, taxonomy)
         images = rng.integers(0, 256, shape, np.uint8)
+        if "half until " in prompt:
+            return Output(SlowViews(images, prompt.split("half until ")[1]), grid)
         return Output(SlowViews(images) if "lingers" in prompt else images, grid)
 
     def draw_draft(

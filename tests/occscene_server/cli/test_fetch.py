@@ -107,7 +107,8 @@ def test_given_request_id_takes_up_the_same_job(served: ServeProcess, client: Sc
     assert sum(job.request_id == str(request_id) for job in client.jobs(1000)) == 1
     other = generate(served, inputs, "--request-id", request_id, "--prompt", "something else", code=1)
     assert "of which something else was asked" in other
-    here = ["generate", "--output", str(inputs / "out"), "--request-id", str(request_id)]
+    here = ["generate", "--cameras", str(inputs / "cameras.json"), "--output", str(inputs / "out")]
+    here += ["--request-id", str(request_id)]
     assert "there is no --server" in " ".join(CliRunner().invoke(app, here).output.split())
     assert "must be a UUID" in generate(served, inputs, "--request-id", "mine", code=1)
 
@@ -153,12 +154,13 @@ def test_damaged_and_missing_results_are_told_without_the_servers_paths(
 
 
 def test_fetch_waits_and_is_no_cancel(served: ServeProcess, client: SceneClient, inputs: Path) -> None:
-    job = client.submit(generate_request(f"until {inputs / 'go'}"))
+    job = client.submit(generate_request(f"half until {inputs / 'go'}"))
     command = [sys.executable, "-m", "occscene_server.cli", "jobs", "fetch", job.id, "--output", str(inputs / "f")]
     process = subprocess.Popen(
         [*command, "--server", served.address], env=ENVIRONMENT, stderr=subprocess.PIPE, text=True
     )
-    wait_until((inputs / "f/cameras.json").exists)
+    wait_until(lambda: process.poll() is not None or (inputs / "f/view_camera 0.png").exists())
+    assert process.poll() is None
     process.send_signal(signal.SIGINT)
     _, errors = process.communicate(timeout=PATIENCE)
     assert process.returncode == 130
