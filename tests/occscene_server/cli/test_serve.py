@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
+import time
 import urllib.request
 from pathlib import Path
 
@@ -12,7 +13,7 @@ import pytest
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 from occscene.client.client import SceneClient
 from occscene.client.errors import ShuttingDownError, TokenError
-from occscene.v1 import job_pb2
+from occscene.v1 import job_pb2, scene_service_pb2
 from typer.testing import CliRunner
 
 from occscene_server.api.access import read_token
@@ -21,7 +22,7 @@ from occscene_server.cli.serve import default_store
 from occscene_server.jobs.store import JobStore
 from tests.occscene_server.requests import generate_request
 from tests.occscene_server.serve_process import ServeProcess
-from tests.patience import PATIENCE
+from tests.patience import PATIENCE, wait_until
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="the variable is Linux's")
@@ -166,14 +167,26 @@ def test_model_that_cannot_be_loaded_ends_it_with_the_reason(tmp_path: Path) -> 
     assert "no such model" in serve.log
 
 
+def seconds_until_ready(folder: Path) -> float:
+    """How long this machine takes now to start a server and its worker."""
+    begin = time.monotonic()
+    serve = ServeProcess(folder, folder / "trial")
+    with SceneClient(serve.address) as client:
+        wait_until(lambda: client.info().state == scene_service_pb2.SERVER_STATE_READY)
+    seconds = time.monotonic() - begin
+    serve.interrupted()
+    return seconds
+
+
 def test_step_that_does_not_end_fails_the_job_after_its_second_run(tmp_path: Path) -> None:
-    serve = ServeProcess(tmp_path, tmp_path / "store", "--step-minutes", 0.1)
+    seconds = max(3, round(4 * seconds_until_ready(tmp_path)))  # a worker must have the time to start
+    serve = ServeProcess(tmp_path, tmp_path / "store", "--step-minutes", seconds / 60)
     with SceneClient(serve.address) as client:
         job, following = client.submit(generate_request("asleep")), client.submit(generate_request())
         failure = list(client.watch(job.id))[-1].failed.failure
         assert failure.reason == "STEP_TIMEOUT"
         assert failure.message == (
-            "the job made no progress for 6 seconds, and its worker was replaced; it has run 2 times"
+            f"the job made no progress for {seconds} seconds, and its worker was replaced; it has run 2 times"
         )
         assert list(client.watch(following.id))[-1].HasField("succeeded")
     serve.interrupted()
