@@ -17,7 +17,6 @@ from blender_addon.properties.results import UNFINISHED
 from tests.blender.server_process import stand_in_server
 from tests.blender.waiting import pump, results, wait, wait_for
 from tests.occscene_server.stand_in import ENDLESS
-from tests.patience import PATIENCE
 
 
 def state_on(server: str, job_id: str) -> int:

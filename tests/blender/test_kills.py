@@ -19,7 +19,6 @@ from blender_addon.jobs import journal, session, tracking
 from tests.blender.test_following import ROOT, is_whole
 from tests.blender.waiting import pump, results, wait, wait_for
 from tests.occscene_server.serve_process import ServeProcess, worker_of
-from tests.patience import PATIENCE
 
 pytestmark = pytest.mark.slow
 TURNS = int(os.environ.get("OCCSCENE_KILL_TURNS", "1"))
