@@ -8,7 +8,7 @@ from typing import Any
 
 import bpy
 
-from . import preferences, properties, translations
+from . import preferences, properties
 from .jobs import tracking
 from .operators import (
     adding,
@@ -91,7 +91,6 @@ def register() -> None:
     properties.add_pointers()
     icons.add_icons()
     _commands.append(bpy.utils.register_cli_command("occscene", command.main))
-    translations.register()
     bpy.types.VIEW3D_MT_add.append(add_menu.draw_in_add_menu)
     styles.add_bundled_styles()
     for handlers, handler in _handlers():
@@ -113,7 +112,6 @@ def unregister() -> None:
         handlers.remove(handler)
     styles.remove_bundled_styles()
     bpy.types.VIEW3D_MT_add.remove(add_menu.draw_in_add_menu)
-    translations.unregister()
     grid_view.hide_grid()
     local_server.hand_over()
     stop_timer(take_former_names)

@@ -9,7 +9,6 @@ from typing import Any
 
 import bpy
 import numpy as np
-from bpy.app.translations import pgettext_rpt
 from occscene.layout import LayoutObject
 from occscene.placed_layout import PlacedLayout, placed_from_json
 
@@ -67,7 +66,7 @@ def bring_in(request: Request, layout: dict[str, Any], scene_uid: int, done: Cal
 def _bring_in(request: Request, layout: dict[str, Any], scene_uid: int, done: Callable[[str], None]) -> None:
     scene = next((scene for scene in bpy.data.scenes if scene.session_uid == scene_uid), None)
     if scene is None:
-        done(pgettext_rpt("Its scene is gone: nothing was changed."))
+        done("Its scene is gone: nothing was changed.")
         return
     assert request.composition is not None
     placed = placed_from_json(layout)
@@ -123,15 +122,15 @@ def _change(context: bpy.types.Context, kind: str, asked: Composition, placed: P
         thing = context.scene.objects.get(name)
         here = present.whole.get(name)
         if thing is None or here is None or thing.library is not None:
-            left.append(pgettext_rpt("{} (deleted or put away meanwhile)").format(name))
+            left.append(f"{name} (deleted or put away meanwhile)")
         elif not same_box(present.layout.objects[here], before[place]):
-            left.append(pgettext_rpt("{} (edited meanwhile)").format(name))
+            left.append(f"{name} (edited meanwhile)")
         elif change(context, thing, before[place], after[place]):
             done.append(name)
         else:
             left.append(name)
-    made = pgettext_rpt("Drawn anew: {}.") if kind == "REDRAW" else pgettext_rpt("Got parts: {}.")
-    kept = pgettext_rpt("Left as they are: {}.")
+    made = "Drawn anew: {}." if kind == "REDRAW" else "Got parts: {}."
+    kept = "Left as they are: {}."
     return " ".join(text.format(", ".join(names)) for text, names in ((made, done), (kept, left)) if names)
 
 
@@ -141,13 +140,13 @@ def _complete(scene: bpy.types.Scene, asked: Composition, placed: PlacedLayout) 
     room = placed.layout.room
     with_room = room is not None and not any(obj.class_name in SHELL_CLASSES for obj in asked.given.layout.objects)
     if not objects and not with_room:
-        return str(pgettext_rpt("Nothing was added: nothing else fits, or is asked for."))
+        return "Nothing was added: nothing else fits, or is asked for."
     collection = blockout_collection(scene)
-    text = pgettext_rpt("Added {}.").format(counted(objects)) if objects else ""
+    text = f"Added {counted(objects)}." if objects else ""
     if with_room and room is not None:
         add_room(scene, child_collection(collection, ROOM_NAME), room, placed.world_from_layout)
         size = " x ".join(f"{side:.2f}" for side in room.size)
-        text = f"{pgettext_rpt('Added a room of {} m.').format(size)} {text}"
+        text = f"Added a room of {size} m. {text}"
     add_objects(scene, collection, objects, placed.world_from_layout)
     return text.strip()
 

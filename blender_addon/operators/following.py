@@ -9,7 +9,6 @@ import time
 from typing import Any
 
 import bpy
-from bpy.app.translations import pgettext_rpt
 from bpy.props import StringProperty
 
 from ..bridge.link import BridgeError
@@ -52,12 +51,12 @@ class _ProgressPrinter:
 def status_line(result: Any) -> str:
     """Where a result stands, in a few words."""
     if result.state == "QUEUED" and result.position:
-        return str(pgettext_rpt("queued, {} before this one").format(result.position))
+        return f"queued, {result.position} before this one"
     if result.state == "RUNNING" and result.phase == "denoising":
-        return str(pgettext_rpt("denoising, step {} of {}").format(result.step, result.steps))
+        return f"denoising, step {result.step} of {result.steps}"
     if result.state == "RUNNING" and result.phase:
-        return str(pgettext_rpt(f"{result.phase} ..."))
-    return str(pgettext_rpt(result.bl_rna.properties["state"].enum_items[result.state].name)).lower()
+        return f"{result.phase} ..."
+    return str(result.bl_rna.properties["state"].enum_items[result.state].name).lower()
 
 
 def _listed(operator: Any, context: bpy.types.Context) -> Any:

@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import Any
 
 import bpy
-from bpy.app.translations import pgettext_rpt
 from bpy.props import BoolProperty, CollectionProperty, EnumProperty, FloatVectorProperty, StringProperty
 from occscene.formats.table import ReadGrid
 
@@ -31,7 +30,7 @@ def _class_items(_row: object, context: bpy.types.Context) -> list[tuple[str, st
         (entry.name, class_label(entry.name), "", class_icon(taxonomy, entry), entry.index)
         for entry in taxonomy.classes[1:]
     ]
-    _items[:] = [("empty", pgettext_rpt("Leave Out"), "", 0, 0), *rows]
+    _items[:] = [("empty", "Leave Out", "", 0, 0), *rows]
     return _items
 
 
@@ -84,7 +83,7 @@ class OCCSCENE_OT_choose_material_classes(bpy.types.Operator):
             if item.material.color is not None:
                 row.color = [channel / 255 for channel in item.material.color]
         rest = len(materials) - MOST_ROWS
-        self.further = pgettext_rpt("{} more keep the class that was guessed").format(rest) if rest > 0 else ""
+        self.further = f"{rest} more keep the class that was guessed" if rest > 0 else ""
 
     def draw(self, _context: bpy.types.Context) -> None:
         """Draws a swatch, a name, the number of voxels and a menu for each."""

@@ -8,7 +8,6 @@ from __future__ import annotations
 from typing import Any
 
 import bpy
-from bpy.app.translations import pgettext_rpt
 from occscene.limits import MAX_VIEWS
 
 from ..jobs import connection_check
@@ -94,23 +93,21 @@ class VIEW3D_PT_occscene_furnish(SidebarPanel, bpy.types.Panel):
         chosen = len(selected_tagged(context))
         column = layout.column(align=True)
         column.operator("occscene.complete", icon="HOME")
-        text = pgettext_rpt("Keeps {} tagged, furnishes the rest as the prompt says").format(tagged)
-        wrapped_label(
-            column, context, text if tagged else pgettext_rpt("Furnishes the empty volume as the prompt says")
-        )
+        text = f"Keeps {tagged} tagged, furnishes the rest as the prompt says"
+        wrapped_label(column, context, text if tagged else "Furnishes the empty volume as the prompt says")
         column = layout.column(align=True)
         column.prop(scene.occscene, "redraw_as")
         row = column.row(align=True)
         row.enabled = chosen > 0
         row.operator("occscene.redraw", icon="FILE_REFRESH")
-        text = pgettext_rpt("Draws {} selected anew, keeps {}").format(chosen, max(0, tagged - chosen))
-        wrapped_label(column, context, text if chosen else pgettext_rpt("Select what to draw anew"))
+        text = f"Draws {chosen} selected anew, keeps {max(0, tagged - chosen)}"
+        wrapped_label(column, context, text if chosen else "Select what to draw anew")
         column = layout.column(align=True)
         row = column.row(align=True)
         row.enabled = chosen > 0
         row.operator("occscene.add_detail", icon="MOD_BUILD")
-        text = pgettext_rpt("Gives {} selected their parts, puts the boxes away").format(chosen)
-        wrapped_label(column, context, text if chosen else pgettext_rpt("Select what is to get parts"))
+        text = f"Gives {chosen} selected their parts, puts the boxes away"
+        wrapped_label(column, context, text if chosen else "Select what is to get parts")
         _last_answer(layout, context)
 
 

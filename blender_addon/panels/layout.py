@@ -5,7 +5,6 @@ from __future__ import annotations
 import textwrap
 
 import bpy
-from bpy.app.translations import pgettext_rpt
 
 
 class SidebarPanel:
@@ -17,10 +16,10 @@ class SidebarPanel:
 
 
 def wrapped_label(layout: bpy.types.UILayout, context: bpy.types.Context, text: str, icon: str = "NONE") -> None:
-    """Draws a text, translated if it is known as a whole, over as many lines as the sidebar's width asks for."""
+    """Draws a text over as many lines as the sidebar's width asks for."""
     scale = context.preferences.system.ui_scale
     per_line = max(20, int(context.region.width / (7.5 * scale)) - (6 if icon == "NONE" else 9))
     column = layout.column(align=True)
-    for line in textwrap.wrap(pgettext_rpt(text), per_line, break_on_hyphens=False):
+    for line in textwrap.wrap(text, per_line, break_on_hyphens=False):
         column.label(text=line, icon=icon, translate=False)
         icon = "BLANK1" if icon != "NONE" else "NONE"

@@ -6,7 +6,6 @@
 from __future__ import annotations
 
 import bpy
-from bpy.app.translations import pgettext_iface, pgettext_rpt
 
 from ..scene.icons import class_icon
 from ..scene.tagging import ClassLookup, class_label, scene_taxonomy, worded_objects
@@ -51,7 +50,7 @@ class VIEW3D_PT_occscene_scene(SidebarPanel, bpy.types.Panel):
         if counts[""]:
             row = layout.row()
             row.alert = True
-            text = pgettext_iface("Select {} Without Class").format(counts[""])
+            text = f"Select {counts['']} Without Class"
             row.operator("occscene.select_class", text=text, icon="ERROR").class_name = ""
 
         row = layout.row(align=True)
@@ -68,8 +67,8 @@ def _target_name(context: bpy.types.Context, target: str) -> str:
     active = context.view_layer.objects.active
     if target == "SLOT":
         material = active.active_material if active else None
-        return str(material.name if material else pgettext_rpt("No material in the active slot"))
-    return str(pgettext_rpt("{} selected").format(len(context.view_layer.objects.selected)))
+        return material.name if material else "No material in the active slot"
+    return f"{len(context.view_layer.objects.selected)} selected"
 
 
 class VIEW3D_PT_occscene_object(SidebarPanel, bpy.types.Panel):
@@ -98,8 +97,7 @@ class VIEW3D_PT_occscene_object(SidebarPanel, bpy.types.Panel):
         from_collection = lookup.collection_class(thing)
         if from_collection:
             is_beaten = bool(own) or (bool(slots) and all(slots))
-            text = pgettext_iface("Collection")
-            _class_line(column, "OUTLINER_COLLECTION", text, from_collection, "", is_beaten)
+            _class_line(column, "OUTLINER_COLLECTION", "Collection", from_collection, "", is_beaten)
         if not lookup.class_names(thing):
             column.label(text="Without a class it is not sent", icon="ERROR")
         layout.prop(thing.occscene, "fill")
@@ -111,7 +109,7 @@ def _words(layout: bpy.types.UILayout, context: bpy.types.Context) -> None:
     """The field for the words of all that is selected."""
     objects = worded_objects(context.view_layer)
     column = layout.column(align=True)
-    text = pgettext_iface("Words for {} Selected").format(len(objects)) if len(objects) > 1 else "Words"
+    text = f"Words for {len(objects)} Selected" if len(objects) > 1 else "Words"
     column.label(text=text)
     column.prop(context.scene.occscene, "selected_words", text="")
     column.enabled = bool(objects)

@@ -6,7 +6,6 @@
 from __future__ import annotations
 
 import bpy
-from bpy.app.translations import pgettext_rpt
 from occscene.taxonomy import Taxonomy
 
 from ..geometry.missing import Absence
@@ -66,7 +65,7 @@ class VIEW3D_PT_occscene_volume(SidebarPanel, bpy.types.Panel):
         if is_stale(scene):
             row.alert = True
             row.operator("occscene.show_grid", text="Refresh", icon="FILE_REFRESH").action = "REFRESH"
-            wrapped_label(layout, context, pgettext_rpt("The scene has changed since"), icon="ERROR")
+            wrapped_label(layout, context, "The scene has changed since", icon="ERROR")
         _figures(layout, context, figures, scene_taxonomy(scene))
 
 
@@ -78,7 +77,7 @@ def _volume_size(layout: bpy.types.UILayout, context: bpy.types.Context) -> None
         return
     column = layout.column(align=True)
     x, y, z = volume.shape
-    column.label(text=pgettext_rpt("{} voxels").format(f"{x} x {y} x {z} = {x * y * z:,}"))
+    column.label(text=f"{x} x {y} x {z} = {x * y * z:,} voxels")
     scene = context.scene
     column.label(text=" x ".join(length_text(scene, side * volume.voxel_size) for side in volume.shape))
 
@@ -86,33 +85,27 @@ def _volume_size(layout: bpy.types.UILayout, context: bpy.types.Context) -> None
 def _figures(layout: bpy.types.UILayout, context: bpy.types.Context, figures: GridFigures, taxonomy: Taxonomy) -> None:
     """Voxels, memory and classes of the grid that is shown."""
     column = layout.column(align=True)
-    column.label(
-        text=pgettext_rpt("{} filled by {} objects, {}").format(
-            f"{figures.filled:,}", figures.objects, _bytes_label(figures.nbytes)
-        )
-    )
+    column.label(text=f"{figures.filled:,} filled by {figures.objects} objects, {_bytes_label(figures.nbytes)}")
     if figures.is_mesh_sent:
-        column.label(text=pgettext_rpt("{} triangles").format(f"{figures.triangles:,}"))
+        column.label(text=f"{figures.triangles:,} triangles")
     elif figures.triangles:
-        text = pgettext_rpt("{} triangles are too many to send, only voxels are: simplify dense meshes")
-        wrapped_label(layout, context, text.format(f"{figures.triangles:,}"), icon="ERROR")
+        text = f"{figures.triangles:,} triangles are too many to send, only voxels are: simplify dense meshes"
+        wrapped_label(layout, context, text, icon="ERROR")
     if figures.untagged:
-        wrapped_label(
-            layout, context, pgettext_rpt("{} without a class left out").format(len(figures.untagged)), icon="ERROR"
-        )
+        wrapped_label(layout, context, f"{len(figures.untagged)} without a class left out", icon="ERROR")
     for why, text in _ABSENCES.items():
         names = tuple(name for name, reason in figures.absent.items() if reason is why)
         if names:
-            wrapped_label(layout, context, pgettext_rpt(text).format(_names(names)), icon="ERROR")
+            wrapped_label(layout, context, text.format(_names(names)), icon="ERROR")
     for item in figures.standing:
-        text = pgettext_rpt("Camera {} stands inside {}").format(item.camera, item.object_name)
+        text = f"Camera {item.camera} stands inside {item.object_name}"
         wrapped_label(layout, context, text, icon="ERROR")
     if figures.rooms:
-        text = pgettext_rpt("Taken for a room and kept hollow: {}. If that is wrong, change the Fill")
-        wrapped_label(layout, context, text.format(_names(figures.rooms)), icon="INFO")
+        text = f"Taken for a room and kept hollow: {_names(figures.rooms)}. If that is wrong, change the Fill"
+        wrapped_label(layout, context, text, icon="INFO")
     if figures.hidden:
-        text = pgettext_rpt("Hidden from view but sent (translucent): {}. To leave out, disable in renders")
-        wrapped_label(layout, context, text.format(_names(figures.hidden)), icon="HIDE_ON")
+        text = f"Hidden from view but sent (translucent): {_names(figures.hidden)}. To leave out, disable in renders"
+        wrapped_label(layout, context, text, icon="HIDE_ON")
     column = layout.column(align=True)
     column.scale_y = 0.8
     known = {entry.name: entry for entry in taxonomy.classes}
@@ -127,7 +120,7 @@ def _figures(layout: bpy.types.UILayout, context: bpy.types.Context, figures: Gr
 
 def _names(names: tuple[str, ...]) -> str:
     """A few objects by name, many by number."""
-    return ", ".join(names) if len(names) <= _MOST_NAMES else pgettext_rpt("{} objects").format(len(names))
+    return ", ".join(names) if len(names) <= _MOST_NAMES else f"{len(names)} objects"
 
 
 def _bytes_label(count: int) -> str:
