@@ -21,11 +21,12 @@ from torch import Tensor, nn
 
 from occscene_server.geometry.grids import LABELS
 from occscene_server.geometry.guidance import Guidance
+from occscene_server.geometry.pattern_sizes import COURSE
 
 FREQUENCIES = (0, 1, 2, 3, 4, 6, 8, 10, 12, 16, 18, 20, 24, 28, 30, 32, 36, 40, 48)
-"""Waves a metre: those that the studio's modular patterns repeat with, and multiples. Even about a surface's middle."""
+"""Waves a metre: those of `geometry.pattern_sizes`, and multiples. Even about a surface's middle."""
 
-ROWS = (6, 12, 18, 30, 36)
+ROWS = tuple(order * round(1 / (2 * COURSE)) for order in (1, 2, 3, 5, 6))
 """Waves a metre along a surface that are odd about its middle: every other row of bricks is shifted by half a brick."""
 
 BANDS = 2

@@ -8,7 +8,9 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-WAVELENGTHS = (1.0, 0.5, 0.25, 0.125, 1 / 6, 1 / 12)
+from occscene_server.geometry.pattern_sizes import BLOCK, COURSE, PANEL, PLANK, TILE
+
+WAVELENGTHS = (PANEL, BLOCK, TILE, PLANK, BLOCK / 3, COURSE)
 """Metres; the studio's patterns are made of these waves, their sums and products."""
 
 

@@ -1,9 +1,8 @@
 """The procedural patterns: one function a kind, from a `MaterialSpec` to what the surface looks like.
 
-Sizes are real and modular, after the octametric bricks of DIN 4172: bricks 25 x 8.3 cm, planks 12.5 cm wide, tiles of
-25 cm. Regular patterns run on `ShaderGraph.surface`, from the middle of the room over all walls, floor and furniture,
-and are even about it, so that a pattern is a function of its kind and of where in the room a surface lies. Here `scale`
-is a factor on those sizes: see `at_natural_scale`.
+Sizes are real and modular: see `geometry.pattern_sizes`. Regular patterns run on `ShaderGraph.surface`, from the middle
+of the room over all walls, floor and furniture, and are even about it, so that a pattern is a function of its kind and
+of where in the room a surface lies. Here `scale` is a factor on those sizes: see `at_natural_scale`.
 """
 
 from __future__ import annotations
@@ -14,6 +13,7 @@ from dataclasses import replace
 import bpy
 import numpy as np
 
+from occscene_server.geometry.pattern_sizes import BLOCK, BRICK, COURSE, PANEL, PLANK, TILE
 from occscene_server.studio.room import MaterialSpec
 from occscene_server.studio.shader_graph import Color, ShaderGraph, Surface
 
@@ -65,7 +65,7 @@ def wood(graph: ShaderGraph, spec: MaterialSpec) -> Surface:
 
 def planks(graph: ShaderGraph, spec: MaterialSpec) -> Surface:
     """Floor boards along x, each of another shade, with dark gaps."""
-    row = 0.125 * spec.scale
+    row = PLANK * spec.scale
     board, gap = graph.bricks(_rows_centered(graph, row), 2.0 * spec.scale, row, 0.012)
     grain = _grain(graph, graph.stretch(graph.surface, (1.0, 1.0, 1.0), board), spec.scale)
     color = graph.gain(graph.gain(spec.color, board, 0.75, 1.22), grain, 0.82, 1.12)
@@ -74,7 +74,7 @@ def planks(graph: ShaderGraph, spec: MaterialSpec) -> Surface:
 
 def parquet(graph: ShaderGraph, spec: MaterialSpec) -> Surface:
     """Square blocks of four slats, turned in a chequer."""
-    block = 0.5 * spec.scale
+    block = BLOCK * spec.scale
     x, y, _ = graph.axes(graph.stretch(graph.surface, (1.0, 1.0, 1.0), (block / 2, block / 2, 0.0)))
     column, row = (graph.math("FLOOR", graph.math("DIVIDE", axis, block)) for axis in (x, y))
     turned = graph.math("FLOORED_MODULO", graph.math("ADD", column, row), 2.0)
@@ -89,7 +89,7 @@ def parquet(graph: ShaderGraph, spec: MaterialSpec) -> Surface:
 
 def brick(graph: ShaderGraph, spec: MaterialSpec) -> Surface:
     """Running bond of 25 x 8.3 cm bricks with mortar in the accent colour."""
-    stone, mortar = graph.bricks(graph.surface, 0.25 * spec.scale, 0.25 / 3 * spec.scale, 0.016)
+    stone, mortar = graph.bricks(graph.surface, BRICK * spec.scale, COURSE * spec.scale, 0.016)
     rough = graph.noise(_moved(graph, spec), 9.0, 2.0)
     color = graph.gain(graph.gain(spec.color, stone, 0.7, 1.3), rough, 0.75, 1.25)
     height = graph.math("SUBTRACT", 1.0, mortar)
@@ -105,7 +105,8 @@ def plaster(graph: ShaderGraph, spec: MaterialSpec) -> Surface:
 def concrete(graph: ShaderGraph, spec: MaterialSpec) -> Surface:
     """Blotched concrete cast in panels of 1 m."""
     vector = _moved(graph, spec)
-    panel, seam = graph.bricks(graph.surface, spec.scale, spec.scale, 0.016, offset=0.0)
+    side = PANEL * spec.scale
+    panel, seam = graph.bricks(graph.surface, side, side, 0.016, offset=0.0)
     blotches = graph.smoothstep(graph.noise(vector, 2.4, 4.0), 0.3, 0.7)
     color = graph.gain(graph.gain(spec.color, blotches, 0.72, 1.15), panel, 0.92, 1.08)
     return Surface(graph.mix(seam, color, shade(spec.color, 0.45)), roughness=0.8)
@@ -113,7 +114,7 @@ def concrete(graph: ShaderGraph, spec: MaterialSpec) -> Surface:
 
 def tiles(graph: ShaderGraph, spec: MaterialSpec) -> Surface:
     """Square glazed tiles of 25 cm with grout in the accent colour."""
-    tile, grout = graph.bricks(graph.surface, 0.25 * spec.scale, 0.25 * spec.scale, 0.014, offset=0.0)
+    tile, grout = graph.bricks(graph.surface, TILE * spec.scale, TILE * spec.scale, 0.014, offset=0.0)
     return Surface(graph.mix(grout, graph.gain(spec.color, tile, 0.86, 1.12), spec.accent), roughness=0.2)
 
 
@@ -154,14 +155,14 @@ def terrazzo(graph: ShaderGraph, spec: MaterialSpec) -> Surface:
 def wallpaper_stripes(graph: ShaderGraph, spec: MaterialSpec) -> Surface:
     """Vertical stripes of 12.5 cm."""
     x, _, _ = graph.axes(graph.surface)
-    wide = graph.smoothstep(graph.wave(x, 0.25 * spec.scale), -0.06, 0.06)
+    wide = graph.smoothstep(graph.wave(x, TILE * spec.scale), -0.06, 0.06)
     return Surface(graph.mix(wide, spec.color, spec.accent), roughness=0.85)
 
 
 def wallpaper_damask(graph: ShaderGraph, spec: MaterialSpec) -> Surface:
     """Staggered ornaments of 50 cm in the accent colour."""
     x, y, _ = graph.axes(graph.surface)
-    repeat = 0.5 * spec.scale
+    repeat = BLOCK * spec.scale
     lattice = graph.math("MULTIPLY", graph.wave(x, repeat), graph.wave(y, repeat))
     petals = graph.math("MULTIPLY", graph.wave(x, repeat / 3), graph.wave(y, repeat / 4))
     curl = graph.math("MULTIPLY", graph.wave(x, repeat / 2), 0.35)
@@ -173,14 +174,15 @@ def wallpaper_damask(graph: ShaderGraph, spec: MaterialSpec) -> Surface:
 
 def shoji(graph: ShaderGraph, spec: MaterialSpec) -> Surface:
     """Paper panes of 25 x 50 cm in a lattice of the accent colour."""
-    _, bar = graph.bricks(graph.surface, 0.25 * spec.scale, 0.5 * spec.scale, 0.035, offset=0.0)
+    _, bar = graph.bricks(graph.surface, TILE * spec.scale, BLOCK * spec.scale, 0.035, offset=0.0)
     fibre = graph.noise(_moved(graph, spec), 14.0)
     return Surface(graph.mix(bar, graph.gain(spec.color, fibre, 0.94, 1.06), spec.accent), roughness=0.9)
 
 
 def tatami(graph: ShaderGraph, spec: MaterialSpec) -> Surface:
     """Straw mats of 2 x 1 m with cloth borders in the accent colour."""
-    mat, border = graph.bricks(_rows_centered(graph, spec.scale), 2.0 * spec.scale, spec.scale, 0.06)
+    width = PANEL * spec.scale
+    mat, border = graph.bricks(_rows_centered(graph, width), 2 * width, width, 0.06)
     _, y, _ = graph.axes(graph.surface)
     weave = graph.math("MULTIPLY_ADD", graph.wave(y, 0.05), 0.5, 0.5)
     straw = graph.noise(graph.stretch(_moved(graph, spec), (4.0, 60.0, 60.0)), 1.0)
@@ -229,21 +231,21 @@ def knit(graph: ShaderGraph, spec: MaterialSpec) -> Surface:
 def stripes(graph: ShaderGraph, spec: MaterialSpec) -> Surface:
     """Stripes of 12.5 cm of both colours, upright on whatever stands."""
     x, _, _ = graph.axes(graph.surface)
-    stripe = graph.smoothstep(graph.wave(x, 0.25 * spec.scale), -0.1, 0.1)
+    stripe = graph.smoothstep(graph.wave(x, TILE * spec.scale), -0.1, 0.1)
     return Surface(graph.mix(stripe, spec.color, spec.accent), roughness=0.9)
 
 
 def checker(graph: ShaderGraph, spec: MaterialSpec) -> Surface:
     """A chequer of 25 cm squares."""
     x, y, _ = graph.axes(graph.surface)
-    sides = graph.math("MULTIPLY", graph.wave(x, 0.5 * spec.scale), graph.wave(y, 0.5 * spec.scale))
+    sides = graph.math("MULTIPLY", graph.wave(x, BLOCK * spec.scale), graph.wave(y, BLOCK * spec.scale))
     return Surface(graph.mix(graph.smoothstep(sides, -0.03, 0.03), spec.color, spec.accent), roughness=0.7)
 
 
 def rug_pattern(graph: ShaderGraph, spec: MaterialSpec) -> Surface:
     """A woven carpet: nested diamonds of both colours, a third tone between them."""
     x, y, _ = graph.axes(graph.surface)
-    repeat = 0.5 * spec.scale
+    repeat = BLOCK * spec.scale
     across, along = (graph.math("DIVIDE", graph.ping_pong(axis, repeat), repeat) for axis in (x, y))
     ring = graph.math("ADD", across, along)
     light = shade(spec.accent, 1.5)
