@@ -3,6 +3,15 @@
 A voxel of an object stays if how the object was made, what perception sees in the voxel, and the object's voxels beside
 it speak for it: a mean field with Potts couplings within objects (Krähenbühl and Koltun, NeurIPS 2011, in its nearest-
 neighbour form). Crumbs that are left over go.
+
+What always holds:
+
+* No object is lost. Each keeps a voxel of its own, a flat one within a voxel of its place, unless real views show that
+  it is gone; what was modelled keeps all of them.
+* Classes are fixed. A voxel of an object that is not flat keeps its class or becomes empty. Carving adds nothing, but
+  rugs and floors go on below what it takes away.
+* Heights are kept. Carving leaves every object a voxel in each layer that it reached.
+* Seeing a voxel occupied more surely takes no voxel from any object.
 """
 
 from __future__ import annotations
