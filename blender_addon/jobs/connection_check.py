@@ -7,11 +7,11 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
-import bpy
 from occscene.events import in_words
 
 from ..bridge.link import BridgeError
 from ..bridge.messages import Message
+from ..redraw import redraw
 from . import session
 from .connection import SettingsError, connection_settings, server_address
 
@@ -123,18 +123,10 @@ def keep_check(check: ConnectionCheck) -> None:
     """Shows a test as the last one."""
     global last_check
     last_check = check
-    redraw_connection()
+    redraw()
 
 
 def forget_check(address: str) -> None:
     """What was found of a server is no longer so: it went away."""
     if last_check.address == address:
         keep_check(ConnectionCheck())
-
-
-def redraw_connection() -> None:
-    """Shows the state of the connection wherever it is drawn."""
-    for window in bpy.context.window_manager.windows:
-        for area in window.screen.areas:
-            if area.type in ("VIEW_3D", "PREFERENCES"):
-                area.tag_redraw()

@@ -12,6 +12,7 @@ import bpy
 from occscene.events import FINAL_EVENTS, in_words
 
 from ..bridge.messages import Message
+from ..redraw import redraw
 from ..scene.images import Pixels, draw_thumbnail, encoded_pixels, image_pixels, packed_image
 from ..scene.preview import PreviewSheet, offer_preview
 from . import composed, journal
@@ -213,11 +214,3 @@ def _fill_view(view: Any, result_name: str, data: bytes) -> Pixels:
     if not bpy.app.background:
         draw_thumbnail(view.image, pixels)
     return pixels
-
-
-def redraw() -> None:
-    """Shows the new state in every window."""
-    for window in bpy.context.window_manager.windows:
-        for area in window.screen.areas:
-            if area.type in ("VIEW_3D", "IMAGE_EDITOR", "PREFERENCES"):
-                area.tag_redraw()

@@ -9,6 +9,7 @@ import bpy
 from bpy.props import StringProperty
 
 from ..jobs import connection_check, session
+from ..redraw import redraw
 
 
 class OCCSCENE_OT_test_connection(bpy.types.Operator):
@@ -21,9 +22,7 @@ class OCCSCENE_OT_test_connection(bpy.types.Operator):
 
     def execute(self, context: bpy.types.Context) -> set[str]:
         """Tests; without a window it waits for the end."""
-        connection_check.keep_check(
-            connection_check.start_check(self.server, lambda _check: connection_check.redraw_connection())
-        )
+        connection_check.keep_check(connection_check.start_check(self.server, lambda _check: redraw()))
         if bpy.app.background:
             session.wait(lambda: not connection_check.last_check.is_running)
         if connection_check.last_check.failed:

@@ -20,7 +20,8 @@ from occscene.client.address import parse_address
 
 from ..addon import extension_folder, stored_preferences
 from ..jobs.connection import server_address
-from ..jobs.connection_check import ConnectionCheck, forget_check, keep_check, redraw_connection, start_check
+from ..jobs.connection_check import ConnectionCheck, forget_check, keep_check, start_check
+from ..redraw import redraw
 from ..timers import start_timer, stop_timer
 
 POLL_PAUSE = 1.0
@@ -152,7 +153,7 @@ def look_after() -> None:
                 local_server.state, local_server.message = "ready", _check.line()
         if _check is None or not _check.is_running:
             _check = None if local_server.state == "ready" else start_check(server_address(), lambda _check: None)
-    redraw_connection()
+    redraw()
 
 
 def _tick() -> float | None:
@@ -212,7 +213,7 @@ class OCCSCENE_OT_stop_server(bpy.types.Operator):
     def execute(self, _context: bpy.types.Context) -> set[str]:
         """Ends it."""
         stop_local_server()
-        redraw_connection()
+        redraw()
         return {"FINISHED"}
 
 

@@ -23,6 +23,7 @@ from ..geometry.standing import Standing, standing_cameras
 from ..geometry.triangle_mesh import triangle_mesh
 from ..geometry.voxelization.voxelize import TriangleObject, voxelize_with_rooms
 from ..properties.blockout import DOMAINS
+from ..redraw import redraw
 from ..scene.cameras import chosen_views
 from ..scene.collect import Blockout, blockout_bounds, collect_blockout
 from ..scene.grid_files import WRITE_FILTER, WRITE_ITEMS, write_grid_file
@@ -300,7 +301,7 @@ class OCCSCENE_OT_show_grid(bpy.types.Operator):
 
     def execute(self, context: bpy.types.Context) -> set[str]:
         """Voxelises and draws, or ends the drawing."""
-        redraw_viewports(context)
+        redraw()
         if self.action == "TOGGLE" and shown_figures(context.scene) is not None:
             hide_grid()
             return {"FINISHED"}
@@ -319,14 +320,6 @@ class OCCSCENE_OT_show_grid(bpy.types.Operator):
         if figures.standing:
             self.report({"WARNING"}, standing_text(figures.standing))
         return {"FINISHED"}
-
-
-def redraw_viewports(context: bpy.types.Context) -> None:
-    """Draws all 3D viewports anew."""
-    for window in context.window_manager.windows:
-        for area in window.screen.areas:
-            if area.type == "VIEW_3D":
-                area.tag_redraw()
 
 
 CLASSES = (OCCSCENE_OT_fit_volume, OCCSCENE_OT_voxelize, OCCSCENE_OT_show_grid)

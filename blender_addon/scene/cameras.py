@@ -10,9 +10,9 @@ from dataclasses import dataclass, replace
 
 import bpy
 import numpy as np
-from numpy.typing import NDArray
 from occscene.camera import PinholeCamera
 from occscene.limits import MAX_VIEWS
+from occscene.rigid import without_noise
 
 from .camera_objects import chosen_cameras, evaluated_camera
 from .frame import Window, frame_window, picture_size
@@ -56,16 +56,8 @@ def pinhole_camera(
     cx = (axis[0] - window.middle[0]) * scale + width / 2
     cy = (axis[1] - window.middle[1]) * scale + height / 2
     pose = pose_to_meters(scene, np.array(thing.matrix_world.normalized(), np.float64)) @ _BLENDER_FROM_OPENCV
-    return PinholeCamera(thing.name, width, height, focal, focal, cx, cy, _orthonormal(pose))
-
-
-def _orthonormal(pose: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Removes Blender's single-precision noise from a rotation; a sheared one stays and is refused later."""
-    left, scale, right = np.linalg.svd(pose[:3, :3])
-    if np.abs(scale - 1.0).max() < 1e-3:
-        pose = pose.copy()
-        pose[:3, :3] = left @ right
-    return pose
+    pose[:3, :3] = without_noise(pose[:3, :3])
+    return PinholeCamera(thing.name, width, height, focal, focal, cx, cy, pose)
 
 
 @dataclass(frozen=True)

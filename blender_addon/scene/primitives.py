@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import bpy
 from mathutils import Matrix, Vector
+from occscene.part_shapes import BOX_FACES
 
 from .units import to_units
 
@@ -71,9 +72,8 @@ def add_tagged_box(
     corners = [
         (x * width, y * depth, bottom + z * height) for x in (-0.5, 0.5) for y in (-0.5, 0.5) for z in (0.0, 1.0)
     ]
-    faces = [(0, 1, 3, 2), (4, 6, 7, 5), (0, 4, 5, 1), (2, 3, 7, 6), (0, 2, 6, 4), (1, 5, 7, 3)]
     mesh = bpy.data.meshes.new(name)
-    mesh.from_pydata([tuple(Vector(corner)) for corner in corners], [], faces)
+    mesh.from_pydata([tuple(Vector(corner)) for corner in corners], [], BOX_FACES)
     thing = bpy.data.objects.new(name, mesh)
     thing.matrix_world = Matrix.Translation(cursor.translation) @ Matrix.Rotation(cursor.to_euler().z, 4, "Z")
     thing.occscene.class_name = class_name

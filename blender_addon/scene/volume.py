@@ -8,6 +8,7 @@ from mathutils import Matrix, Vector
 from numpy.typing import NDArray
 from occscene.grid import GridVolume
 from occscene.limits import MAX_GRID_SIDE, MAX_VOXEL_SIZE, MIN_VOXEL_SIZE
+from occscene.rigid import without_noise
 from occscene.volumes import default_volume
 
 from .units import from_units, length_text, pose_to_units, to_meters, to_units
@@ -60,7 +61,7 @@ def grid_volume(scene: bpy.types.Scene) -> GridVolume:
             f"{length_text(scene, voxel)}; the limit is {MAX_GRID_SIDE}: use a larger voxel size or a smaller volume"
         )
     world_from_grid = np.eye(4)
-    world_from_grid[:3, :3] = _orthonormal(rotation)
+    world_from_grid[:3, :3] = without_noise(rotation)
     world_from_grid[:3, 3] = meters[:3, 3] - world_from_grid[:3, :3] @ sides / 2
     return GridVolume((int(counts[0]), int(counts[1]), int(counts[2])), voxel, world_from_grid)
 
@@ -120,10 +121,3 @@ def _translation(offset: NDArray[np.float64]) -> NDArray[np.float64]:
     transform = np.eye(4)
     transform[:3, 3] = offset
     return transform
-
-
-def _orthonormal(rotation: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Removes single-precision noise."""
-    left, _, right = np.linalg.svd(rotation)
-    result: NDArray[np.float64] = left @ right
-    return result

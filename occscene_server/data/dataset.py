@@ -2,7 +2,7 @@
 
 A scene is a folder `scene_000123` with `view_0.webp` to `view_3.webp` (sRGB), `scene.npz` (grids and cameras),
 `scene.json` (prompt and what there is to ask about), `meshes.npz` (the triangles of both grids) and, where asked for,
-`items.npz` (which item each pixel shows) and windows of larger views (`data.scene_windows`). Views may have any size.
+`items.npz` (which item each pixel shows). Views may have any size.
 """
 
 from __future__ import annotations

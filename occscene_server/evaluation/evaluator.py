@@ -9,7 +9,7 @@ from pathlib import Path
 
 import numpy as np
 import torch
-import torch.nn.functional as functional
+import torch.nn.functional as F
 from numpy.typing import NDArray
 from occscene.camera import PinholeCamera
 from occscene.grid import SemanticGrid
@@ -28,7 +28,7 @@ from occscene_server.evaluation.probes import (
 )
 from occscene_server.evaluation.seen_maps import SeenMaps, seen_maps
 from occscene_server.evaluation.segmenter import CELL, SceneSegmenter, agreement, segment, segmenter_loss
-from occscene_server.metrics.images import linear_from_srgb
+from occscene_server.geometry.pixel_values import linear_from_srgb
 from occscene_server.training.loop import LoopOptions, train
 
 PENALTIES = (0.3, 0.1, 0.03, 0.01, 0.003)
@@ -106,7 +106,7 @@ def look(segmenter: SceneSegmenter, views: Tensor, maps: SeenMaps, grid: Semanti
 def cell_colors(views: Tensor) -> Tensor:
     """Views (V, height, width, 3) uint8 sRGB to the mean linear RGB of their cells, (V, height / 4, width / 4, 3)."""
     linear = linear_from_srgb(views.float() / 255).permute(0, 3, 1, 2)
-    return functional.avg_pool2d(linear, CELL).permute(0, 2, 3, 1)
+    return F.avg_pool2d(linear, CELL).permute(0, 2, 3, 1)
 
 
 def cell_maps(grid: SemanticGrid, cameras: Sequence[PinholeCamera]) -> SeenMaps:
@@ -132,7 +132,7 @@ def evaluated_views(views: Tensor) -> Tensor:
     size = _evaluated_size(views.shape[2], views.shape[1])
     if (views.shape[2], views.shape[1]) == size:
         return views
-    means = functional.interpolate(views.permute(0, 3, 1, 2).float(), size=size[::-1], mode="area")
+    means = F.interpolate(views.permute(0, 3, 1, 2).float(), size=size[::-1], mode="area")
     return means.round().to(torch.uint8).permute(0, 2, 3, 1)
 
 

@@ -8,6 +8,8 @@ from collections.abc import Sequence
 from occscene.layout import Layout, LayoutObject
 from PIL import Image, ImageDraw, ImageFont
 
+from occscene_server.data.contact_sheet import tiled
+
 _SCALE, _TOP, _SIDE = 76, 96, 400
 _PALE = ("rug",)
 _COLUMNS = 4
@@ -15,12 +17,7 @@ _COLUMNS = 4
 
 def layout_sheet(layouts: Sequence[Layout], prompts: Sequence[str]) -> Image.Image:
     """One plan for each layout, lower things first, the front of each marked by a line; four a row."""
-    rows = -(-len(layouts) // _COLUMNS)
-    sheet = Image.new("RGB", (_COLUMNS * _SIDE, rows * (_SIDE + _TOP)), "white")
-    for index, (layout, prompt) in enumerate(zip(layouts, prompts, strict=True)):
-        tile = _plan(layout, prompt)
-        sheet.paste(tile, (index % _COLUMNS * _SIDE, index // _COLUMNS * (_SIDE + _TOP)))
-    return sheet
+    return tiled([_plan(layout, prompt) for layout, prompt in zip(layouts, prompts, strict=True)], _COLUMNS)
 
 
 def _plan(layout: Layout, prompt: str) -> Image.Image:

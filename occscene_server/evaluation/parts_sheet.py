@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 from occscene.layout import LayoutObject
 from PIL import Image, ImageDraw, ImageFont
 
+from occscene_server.data.contact_sheet import tiled
 from occscene_server.geometry.solid_meshes import solid_triangles
 from occscene_server.geometry.solids import Floats, Solids
 
@@ -25,11 +26,7 @@ _LIGHT = np.array([0.35, 0.8, 0.5]) / np.linalg.norm([0.35, 0.8, 0.5])
 
 def parts_sheet(objects: Sequence[LayoutObject]) -> Image.Image:
     """One tile for each object, seen from the front, the left and above; eight a row."""
-    rows = -(-max(1, len(objects)) // _COLUMNS)
-    sheet = Image.new("RGB", (_COLUMNS * _SIDE, rows * (_SIDE + _TOP)), "white")
-    for index, obj in enumerate(objects):
-        sheet.paste(_tile(obj), (index % _COLUMNS * _SIDE, index // _COLUMNS * (_SIDE + _TOP)))
-    return sheet
+    return tiled([_tile(obj) for obj in objects], _COLUMNS)
 
 
 def _tile(obj: LayoutObject) -> Image.Image:

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import torch
-import torch.nn.functional as functional
+import torch.nn.functional as F
 from occscene.grid import SemanticGrid
 from safetensors import safe_open
 from safetensors.torch import save_file
@@ -106,7 +106,7 @@ def fit_probe(features: Tensor, truth: Sequence[str], penalty: float) -> LinearP
 
     def closure() -> Tensor:
         optimizer.zero_grad()
-        loss = functional.cross_entropy(x @ weight.T + bias, target) + 0.5 * penalty * weight.square().sum()
+        loss = F.cross_entropy(x @ weight.T + bias, target) + 0.5 * penalty * weight.square().sum()
         loss.backward()
         return loss
 

@@ -6,7 +6,6 @@ import base64
 import html
 import io
 import json
-import textwrap
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -16,16 +15,14 @@ from numpy.typing import NDArray
 from occscene.camera import PinholeCamera
 from occscene.grid import SemanticGrid
 from occscene.taxonomy import TAXONOMIES
-from PIL import Image, ImageDraw
+from PIL import Image
 
+from occscene_server.data.contact_sheet import captioned, stacked
 from occscene_server.evaluation.evaluator import cell_maps
 from occscene_server.evaluation.scene_scores import PREDICTIONS, GeneratedScene
 from occscene_server.evaluation.segmenter import CELL
 from occscene_server.evaluation.text_to_scene import ImaginedScene
 from occscene_server.evaluation.view_scores import Figures
-
-_LINE_HEIGHT = 13
-_MARGIN = 4
 
 _STYLE = """
 body { font: 15px/1.5 sans-serif; max-width: 1080px; margin: 2em auto; padding: 0 1em; color: #222; }
@@ -58,34 +55,16 @@ def write_report(
 def sheet(shown: Sequence[GeneratedScene]) -> Image.Image:
     """For each scene the prompt, its real views in a row, and below them the generated ones."""
     captions = [f"{made.scene.info.seed}, real above generated: {made.scene.info.prompt}" for made in shown]
-    return _stacked(
-        [_block(caption, made.scene.views, made.views) for caption, made in zip(captions, shown, strict=True)]
+    return stacked(
+        [captioned(caption, made.scene.views, made.views) for caption, made in zip(captions, shown, strict=True)]
     )
 
 
 def text_sheet(imagined: Sequence[ImaginedScene]) -> Image.Image:
     """For each prompt the views that were made of it, and below them the occupancy that was made with them."""
-    return _stacked([_block(made.scene.info.prompt, made.views, _drawn(made.grid, made.cameras)) for made in imagined])
-
-
-def _stacked(blocks: Sequence[Image.Image]) -> Image.Image:
-    image = Image.new("RGB", (max(b.width for b in blocks), sum(b.height for b in blocks)), "white")
-    top = 0
-    for block in blocks:
-        image.paste(block, (0, top))
-        top += block.height
-    return image
-
-
-def _block(caption: str, *views: NDArray[np.uint8]) -> Image.Image:
-    """Rows of views (V, height, width, 3) under a caption."""
-    rows = np.concatenate([_strip(row) for row in views], axis=0)
-    lines = textwrap.wrap(caption, width=max(20, rows.shape[1] // 6))
-    head = _LINE_HEIGHT * len(lines) + 2 * _MARGIN
-    block = Image.new("RGB", (rows.shape[1], rows.shape[0] + head), "white")
-    block.paste(Image.fromarray(rows), (0, head))
-    ImageDraw.Draw(block).multiline_text((_MARGIN, _MARGIN), "\n".join(lines), fill="black", spacing=1)
-    return block
+    return stacked(
+        [captioned(made.scene.info.prompt, made.views, _drawn(made.grid, made.cameras)) for made in imagined]
+    )
 
 
 def _strip(views: NDArray[np.uint8]) -> NDArray[np.uint8]:

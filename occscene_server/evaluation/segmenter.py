@@ -11,11 +11,12 @@ from dataclasses import dataclass
 
 import numpy as np
 import torch
-import torch.nn.functional as functional
+import torch.nn.functional as F
 from diffusers import ConfigMixin, ModelMixin
 from diffusers.configuration_utils import register_to_config
 from torch import Tensor, nn
 
+from occscene_server.geometry.pixel_values import images_from_bytes
 from occscene_server.models.precision import fast_autocast
 
 CELL = 4
@@ -70,7 +71,7 @@ class SceneSegmenter(ModelMixin, ConfigMixin):
             levels.append(down(levels[-1]))
         x = levels[-1]
         for level in reversed(range(len(self.up))):
-            coarse = functional.interpolate(self.across[level](x), scale_factor=2.0, mode="nearest")
+            coarse = F.interpolate(self.across[level](x), scale_factor=2.0, mode="nearest")
             x = self.up[level](levels[level] + coarse)
         features = torch.cat([level.float().mean((2, 3)) for level in levels], dim=1)
         return SegmenterOutput(self.head(x).float(), features)
@@ -107,11 +108,11 @@ def segmenter_loss(
     """
     mirrored = torch.from_numpy(rng.random(len(views)) < 0.5).to(views.device)
     gain = torch.from_numpy(rng.normal(1.0, 0.08, (len(views), 3, 1, 1))).float().to(views.device)
-    images = (to_images(views) + 1) * gain - 1
+    images = (images_from_bytes(views) + 1) * gain - 1
     images = torch.where(mirrored[:, None, None, None], images.flip(3), images)
     target = torch.where(mirrored[:, None, None], labels.flip(2), labels).long()
     logits = model(images).logits
-    loss = functional.cross_entropy(logits, target, ignore_index=NOTHING)
+    loss = F.cross_entropy(logits, target, ignore_index=NOTHING)
     hits, count = agreement(logits.detach().argmax(1), target)
     return loss, {"agreement": hits / max(1, count)}
 
@@ -120,11 +121,6 @@ def agreement(predicted: Tensor, labels: Tensor) -> tuple[int, int]:
     """In how many cells two maps of classes of one shape agree, and how many counted: not those that see nothing."""
     counted = labels != NOTHING
     return int(((predicted == labels) & counted).sum()), int(counted.sum())
-
-
-def to_images(views: Tensor) -> Tensor:
-    """Views (..., height, width, 3) uint8 to (..., 3, height, width) in [-1, 1]."""
-    return views.movedim(-1, -3).float() / 127.5 - 1
 
 
 @torch.no_grad()
@@ -142,7 +138,7 @@ def segment(model: SceneSegmenter, views: Tensor, at_once: int = 16) -> tuple[Te
     classes, features = [], []
     for part in views.split(at_once):
         with fast_autocast(model.device):
-            output = model(to_images(part.to(model.device)))
+            output = model(images_from_bytes(part.to(model.device)))
         classes.append(output.logits.argmax(1).cpu())
         features.append(output.features.cpu())
     return torch.cat(classes), torch.cat(features)

@@ -11,9 +11,9 @@ from typing import Any
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 from occscene.camera import PinholeCamera
 from occscene.grid import GridObject, SemanticGrid
+from occscene.rigid import looking_at
 from occscene.taxonomy import TAXONOMIES
 from occscene.volumes import default_volume
 
@@ -74,19 +74,9 @@ def _cameras_around(grid: SemanticGrid, views: int, side: int) -> list[PinholeCa
     for view in range(views):
         angle = -np.pi / 2 + np.pi / 2 * (view + 0.5) / views
         eye = size * (0.5 + 0.45 * np.cos(angle), 0.5 + 0.45 * np.sin(angle), 0.6)
-        pose = grid.world_from_grid @ _looking_at(eye, size * (0.5, 0.5, 0.25))
+        pose = grid.world_from_grid @ looking_at(eye, size * (0.5, 0.5, 0.25))
         cameras.append(PinholeCamera(f"view{view}", side, side, 0.8 * side, 0.8 * side, side / 2, side / 2, pose))
     return cameras
-
-
-def _looking_at(eye: NDArray[np.float64], target: NDArray[np.float64]) -> NDArray[np.float64]:
-    """The pose (4, 4) of a camera at `eye` that looks at `target`, z being up in the world."""
-    forward = (target - eye) / np.linalg.norm(target - eye)
-    right = np.cross(forward, (0.0, 0.0, 1.0))
-    right /= np.linalg.norm(right)
-    pose = np.eye(4)
-    pose[:3] = np.stack([right, np.cross(forward, right), forward, eye], axis=1)
-    return pose
 
 
 def time_scenes(pipe: OccScenePipeline, job: MainJob, scenes: int, **options: Any) -> Iterator[SceneTimes]:

@@ -29,9 +29,10 @@ from occscene_server.geometry.gbuffer import GBuffer
 from occscene_server.geometry.grids import GridTensors, rows_of_ids
 from occscene_server.geometry.mesh_gbuffer import RayScene, mesh_gbuffer
 from occscene_server.geometry.part_meshes import mesh_with_parts
+from occscene_server.geometry.pixel_values import linear_from_srgb
 from occscene_server.geometry.voxel_gbuffer import voxel_gbuffer
 from occscene_server.metrics.color_words import colors_as_said, mean_colors
-from occscene_server.metrics.images import hint_differences, linear_from_srgb, psnr, warp_error
+from occscene_server.metrics.images import hint_differences, psnr, warp_error
 from occscene_server.metrics.kernel_distance import distance_between_halves, kernel_distance
 from occscene_server.metrics.view_detail import (
     edge_distance,

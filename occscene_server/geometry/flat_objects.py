@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor
-from torch.nn.functional import max_pool3d
 
 from occscene_server.geometry.placed_objects import PlacedObjects
 
@@ -77,7 +77,7 @@ def settle(objects: PlacedObjects, index: int, logits: Tensor, labels: Tensor, w
     evidence = (share - (-share.expm1()).log()).clamp(-SEEN, SEEN)
     if not whole:  # a wall goes on around what hangs on it
         hung = (objects.flat & (objects.size < objects.size[index]))[number].float()
-        near = max_pool3d(hung[None], 2 * _RIM + 1, 1, _RIM)[0] > 0
+        near = F.max_pool3d(hung[None], 2 * _RIM + 1, 1, _RIM)[0] > 0
         evidence = torch.where(near, evidence.clamp_min(0.0), evidence)
     known = evidence + torch.where(own, _PLACED, -_PLACED)
     shown = (_likeliest_layers if whole else _relaxed_layers)(known, own, beside, across)

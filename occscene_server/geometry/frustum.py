@@ -7,7 +7,7 @@ would slip through point samples, so the cells of a frustum are read at several 
 from __future__ import annotations
 
 import torch
-import torch.nn.functional as functional
+import torch.nn.functional as F
 from torch import Tensor
 
 from occscene_server.geometry.cameras import CameraTensors, pixel_rays
@@ -72,4 +72,4 @@ def frustum_taps(
 
 def pad_outside(volume: Tensor, value: float) -> Tensor:
     """Adds the border that `frustum_taps` refers to: (B, X, Y, Z) becomes (B, X + 2, Y + 2, Z + 2)."""
-    return functional.pad(volume, (1, 1, 1, 1, 1, 1), value=value)
+    return F.pad(volume, (1, 1, 1, 1, 1, 1), value=value)

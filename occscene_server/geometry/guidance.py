@@ -12,6 +12,7 @@ from occscene_server.geometry.cameras import CameraTensors, pixel_rays
 from occscene_server.geometry.gbuffer import GBuffer
 from occscene_server.geometry.grids import GridTensors
 from occscene_server.geometry.mesh_gbuffer import RayScene
+from occscene_server.geometry.pixel_values import srgb_from_linear
 from occscene_server.geometry.raymarch import NO_FACE
 from occscene_server.geometry.scene_gbuffer import scene_gbuffer
 
@@ -149,8 +150,3 @@ def _hint_colours(hints: Tensor, objects: Tensor) -> Tensor:
     mask = hints[..., 3:]
     table = torch.cat([(2 * srgb_from_linear(hints[..., :3]) - 1) * mask, mask], -1)
     return table.transpose(1, 2).gather(2, objects[:, None].expand(-1, 4, -1))
-
-
-def srgb_from_linear(colour: Tensor) -> Tensor:
-    """The sRGB transfer function (IEC 61966-2-1) on values in [0, 1]."""
-    return torch.where(colour <= 0.0031308, 12.92 * colour, 1.055 * colour.clamp_min(0.0031308) ** (1 / 2.4) - 0.055)

@@ -6,7 +6,7 @@ Each voxel's centre is projected into every view; the features under it are aver
 from __future__ import annotations
 
 import torch
-import torch.nn.functional as functional
+import torch.nn.functional as F
 from torch import Tensor
 
 from occscene_server.geometry.cameras import CameraTensors, grid_from_camera
@@ -79,7 +79,7 @@ def lift(features: Tensor, cameras: CameraTensors, volume: VolumeTensors) -> tup
     # One weighted bag of pixels a voxel: the samples of the single views are never stored.
     pixels = features.permute(0, 1, 3, 4, 2).reshape(-1, channels)
     samples = 4 * count.flatten()
-    lifted = functional.embedding_bag(
+    lifted = F.embedding_bag(
         index.flatten(),
         pixels,
         offsets=samples.cumsum(0) - samples,
@@ -139,7 +139,7 @@ def lift_ref(features: Tensor, cameras: CameraTensors, volume: VolumeTensors) ->
             u, t = u / depth, t / depth
             sees = (depth > _NEAREST) & (u >= 0) & (u < last_column) & (t >= 0) & (t < last_row)
             where = torch.stack([2 * u / width - 1, 2 * t / height - 1], -1)[None, None].to(features.dtype)
-            sampled = functional.grid_sample(features[b, v][None], where, padding_mode="border", align_corners=False)
+            sampled = F.grid_sample(features[b, v][None], where, padding_mode="border", align_corners=False)
             total[b] += sampled[0, :, 0] * sees
             count[b] += sees
     mean = total / count.clamp_min(1)[:, None]

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from functools import cached_property
 
 import torch
-import torch.nn.functional as functional
+import torch.nn.functional as F
 from occscene.grid import UNKNOWN
 from torch import Tensor
 
@@ -117,7 +117,7 @@ class PlacedObjects:
             number, filled = first, torch.stack(same).all(0)
         for axis, side in enumerate(window):
             margins = [side - 1 if axis == other else 0 for other in (2, 1, 0) for _ in range(2)]
-            filled = functional.pad(filled, margins)
+            filled = F.pad(filled, margins)
             count = filled.shape[axis] - side + 1
             filled = torch.stack([filled.narrow(axis, k, count) for k in range(side)]).any(0)
         return filled

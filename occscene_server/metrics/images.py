@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 import torch
-import torch.nn.functional as functional
+import torch.nn.functional as F
 from torch import Tensor
 
 from occscene_server.geometry.cameras import CameraTensors
+from occscene_server.geometry.pixel_values import linear_from_srgb
 
 _XYZ_FROM_RGB = (
     (0.4124564, 0.3575761, 0.1804375),
@@ -16,11 +17,6 @@ _XYZ_FROM_RGB = (
     (0.0193339, 0.1191920, 0.9503041),
 )
 """Linear sRGB to CIE XYZ, white point D65 (IEC 61966-2-1)."""
-
-
-def linear_from_srgb(colors: Tensor) -> Tensor:
-    """Inverts the sRGB transfer function (IEC 61966-2-1) on values in [0, 1]."""
-    return torch.where(colors <= 0.04045, colors / 12.92, ((colors + 0.055) / 1.055).clamp_min(0) ** 2.4)
 
 
 def lab_from_linear(colors: Tensor) -> Tensor:
@@ -98,7 +94,7 @@ def warped_pairs(
             projected = there @ intrinsics[j].T
             place = projected[..., :2] / projected[..., 2:].clamp_min(1e-6)
             place = 2 * place / torch.tensor([width, height], device=place.device) - 1
-            sampled = functional.grid_sample(
+            sampled = F.grid_sample(
                 torch.cat([images[j], far[j, None]])[None], place[None], align_corners=False, padding_mode="border"
             )[0]
             visible = (place.abs() < 1).all(-1) & (there[..., 2] > 0) & depth[i].isfinite()

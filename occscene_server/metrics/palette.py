@@ -2,17 +2,9 @@
 
 from __future__ import annotations
 
-Color = tuple[float, float, float]
+from occscene.srgb import LinearColor, linear_rgb
 
-
-def linear_rgb(code: str) -> Color:
-    """Linear RGB of an sRGB hex code (IEC 61966-2-1)."""
-    channels = [int(code[i : i + 2], 16) / 255 for i in (0, 2, 4)]
-    r, g, b = (c / 12.92 if c <= 0.04045 else ((c + 0.055) / 1.055) ** 2.4 for c in channels)
-    return (r, g, b)
-
-
-COLORS: dict[str, Color] = {
+COLORS: dict[str, LinearColor] = {
     word: linear_rgb(code)
     for word, code in {
         "white": "e9e7e2", "cream": "ebdfc2", "beige": "cdb78f", "grey": "87898c", "black": "1b1b1d",

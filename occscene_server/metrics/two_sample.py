@@ -13,9 +13,11 @@ from dataclasses import dataclass
 
 import numpy as np
 import torch
-import torch.nn.functional as functional
+import torch.nn.functional as F
 from numpy.typing import NDArray
 from torch import Tensor, nn
+
+from occscene_server.geometry.pixel_values import images_from_bytes
 
 CROP = 256
 """Pixels of a side of the pieces that it sees, at the size that views have; smaller views are seen whole."""
@@ -96,7 +98,7 @@ def two_sample_test(
         pieces = torch.cat([_training_pieces(views, BATCH // 2, rng) for views in kinds])
         target = torch.arange(2).repeat_interleave(BATCH // 2).float()
         logits = model(pieces)
-        loss = functional.binary_cross_entropy_with_logits(logits, target)
+        loss = F.binary_cross_entropy_with_logits(logits, target)
         optimizer.zero_grad(set_to_none=True)
         loss.backward()
         optimizer.step()
@@ -132,7 +134,7 @@ def _training_pieces(views: NDArray[np.uint8], count: int, rng: np.random.Genera
         piece = view[y : y + height, x : x + width]
         pieces.append(piece[:, ::-1] if rng.random() < 0.5 else piece)
     gain = torch.from_numpy(rng.normal(1.0, GAIN, (count, 3, 1, 1))).float()
-    return (_images(np.stack(pieces)) + 1) * gain - 1
+    return (images_from_bytes(torch.from_numpy(np.stack(pieces))) + 1) * gain - 1
 
 
 @torch.no_grad()
@@ -140,7 +142,7 @@ def _right(model: _Classifier, rooms: Sequence[NDArray[np.uint8]], kind: int) ->
     """The share of each room's views (V, height, width, 3) that the mean over their pieces is right about, (rooms,)."""
     shares = []
     for views in rooms:
-        logits = torch.stack([model(_images(piece)) for piece in _tiles(views)]).mean(0)
+        logits = torch.stack([model(images_from_bytes(torch.from_numpy(piece))) for piece in _tiles(views)]).mean(0)
         shares.append(((logits > 0) == bool(kind)).float().mean())
     return torch.stack(shares)
 
@@ -152,7 +154,3 @@ def _tiles(views: NDArray[np.uint8]) -> list[NDArray[np.uint8]]:
         last = max(0, side - CROP)
         starts.append(np.linspace(0, last, -(-side // CROP)).round().astype(int).tolist())
     return [views[:, y : y + CROP, x : x + CROP] for y in starts[0] for x in starts[1]]
-
-
-def _images(views: NDArray[np.uint8]) -> Tensor:
-    return torch.from_numpy(views.astype(np.float32)).permute(0, 3, 1, 2) / 127.5 - 1

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import torch
-import torch.nn.functional as functional
+import torch.nn.functional as F
 from torch import Tensor
 
 BAND = 1 / 32
@@ -54,13 +54,13 @@ def image_edges(images: Tensor) -> Tensor:
     steps = torch.arange(-3, 4, dtype=torch.float32)
     bell = torch.exp(-0.5 * steps.square())
     bell = bell / bell.sum()
-    smooth = functional.pad(images[:, None], (3, 3, 3, 3), mode="replicate")
-    smooth = functional.conv2d(functional.conv2d(smooth, bell.view(1, 1, 1, -1)), bell.view(1, 1, -1, 1))
-    around = functional.pad(smooth, (1, 1, 1, 1), mode="replicate")[:, 0]
+    smooth = F.pad(images[:, None], (3, 3, 3, 3), mode="replicate")
+    smooth = F.conv2d(F.conv2d(smooth, bell.view(1, 1, 1, -1)), bell.view(1, 1, -1, 1))
+    around = F.pad(smooth, (1, 1, 1, 1), mode="replicate")[:, 0]
     dx = around[:, 1:-1, 2:] - around[:, 1:-1, :-2]
     dy = around[:, 2:, 1:-1] - around[:, :-2, 1:-1]
     slope = torch.hypot(dx, dy)
-    next_to = functional.pad(slope, (1, 1, 1, 1))
+    next_to = F.pad(slope, (1, 1, 1, 1))
     height, width = slope.shape[1:]
     # the direction of the gradient in eighths of a turn decides which two neighbours a maximum must exceed
     eighth = torch.round(torch.atan2(dy, dx) / (torch.pi / 4)).long() % 4

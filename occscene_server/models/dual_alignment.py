@@ -10,7 +10,7 @@ import math
 from collections.abc import Sequence
 
 import torch
-import torch.nn.functional as functional
+import torch.nn.functional as F
 from diffusers import ConfigMixin, ModelMixin
 from diffusers.configuration_utils import register_to_config
 from occscene.grid import UNKNOWN
@@ -173,20 +173,20 @@ class MambaDualAlignment(ModelMixin, ConfigMixin):
                 labels = labels.masked_fill(dropped[:, None, None, None], null)
             rows = pad_outside(labels, outside).flatten()[voxels].transpose(2, 3).reshape(weights.shape).long()
             shares = weights.new_zeros(len(rows), outside + 1).scatter_add_(1, rows, weights)
-            return shares @ functional.pad(embedding, (0, 0, 0, 1)).to(shares.dtype)
+            return shares @ F.pad(embedding, (0, 0, 0, 1)).to(shares.dtype)
         table = torch.einsum("bcxyz,ce->exyzb", occupancy.to(embedding.dtype), embedding[:unknown])
         if dropped is not None:
             table = torch.where(dropped, embedding[null][:, None, None, None, None], table)
         table = pad_outside(table.permute(0, 4, 1, 2, 3), 0).permute(1, 2, 3, 4, 0).flatten(0, 3)  # (voxels, E)
         rows = voxels.transpose(2, 3).reshape(weights.shape)
-        return functional.embedding_bag(rows, table, per_sample_weights=weights.to(table.dtype), mode="sum")
+        return F.embedding_bag(rows, table, per_sample_weights=weights.to(table.dtype), mode="sum")
 
     def _ray_features(self, cameras: CameraTensors, volume: VolumeTensors, size: tuple[int, int]) -> Tensor:
         """Origins and directions of the rays in the grid's frame as Fourier features, (B, V, h*w, 6 * 9)."""
         origins, directions = pixel_rays(cameras, volume, size)
         sides = torch.tensor(volume.shape, device=origins.device)
         origins = (2 * origins - sides) / sides.max()
-        directions = functional.normalize(directions, dim=-1)
+        directions = F.normalize(directions, dim=-1)
         rays = torch.cat([origins[:, :, None, None].expand_as(directions), directions], -1).flatten(2, 3)
         return fourier_features(rays, _RAY_FREQUENCIES).to(self.dtype)
 
@@ -194,10 +194,10 @@ class MambaDualAlignment(ModelMixin, ConfigMixin):
         """The 3D patch embedding: (B, V, h, w, D, E) to (B, V, D', h', w', M)."""
         depth, rows, columns = self.patch_size
         weight = self.patch_embedding.weight.unflatten(1, (depth, rows * columns, -1)).transpose(1, 2).flatten(1)
-        features = functional.pad(features, (0, 0, 0, 0, 0, -features.shape[3] % columns, 0, -features.shape[2] % rows))
+        features = F.pad(features, (0, 0, 0, 0, 0, -features.shape[3] % columns, 0, -features.shape[2] % rows))
         patches = features.unflatten(4, (-1, depth)).unflatten(3, (-1, columns)).unflatten(2, (-1, rows))
         patches = patches.permute(0, 1, 6, 2, 4, 3, 5, 7, 8).flatten(5)  # whole runs of depths are copied
-        return functional.linear(patches, weight, self.patch_embedding.bias)
+        return F.linear(patches, weight, self.patch_embedding.bias)
 
     def _patch_positions(self, cameras: CameraTensors, volume: VolumeTensors, size: tuple[int, int]) -> Tensor:
         """An embedding of the patches' centres in the grid's frame, (B, V, D', h', w', M)."""

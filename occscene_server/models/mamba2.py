@@ -13,7 +13,7 @@ from collections.abc import Callable
 from typing import Any
 
 import torch
-import torch.nn.functional as functional
+import torch.nn.functional as F
 from torch import Tensor, nn
 
 
@@ -56,8 +56,8 @@ def ssd_chunked(
     share = heads // groups
     chunk = min(chunk, length)
     if tail := -length % chunk:
-        x, b, c = (functional.pad(m, (0, 0, 0, 0, 0, tail)) for m in (x, b, c))
-        dt = functional.pad(dt, (0, 0, 0, tail))
+        x, b, c = (F.pad(m, (0, 0, 0, 0, 0, tail)) for m in (x, b, c))
+        dt = F.pad(dt, (0, 0, 0, tail))
     chunks = x.shape[1] // chunk
 
     total = (dt * a).view(batch, chunks, chunk, groups, share).cumsum(2)  # log-decay since the chunk's start
@@ -123,7 +123,7 @@ class CausalConvolution(torch.autograd.Function):
         """Gradients of the three inputs."""
         x, weight = ctx.saved_tensors
         taps, length = weight.shape[1], x.shape[1]
-        past = functional.pad(x, (0, 0, taps - 1, 0))
+        past = F.pad(x, (0, 0, taps - 1, 0))
         grad_weight = torch.stack([(grad * past[:, t : t + length]).sum((0, 1)) for t in range(taps)], 1)
         return _depthwise(grad, weight.flip(1))[:, taps - 1 :], grad_weight, grad.sum((0, 1))
 
@@ -132,9 +132,7 @@ def _depthwise(x: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
     """(B, L, C) padded with T - 1 zeros on both sides and convolved with (C, T): (B, L + T - 1, C)."""
     channels, taps = weight.shape
     rows = x.transpose(1, 2)[:, :, None]  # (B, C, 1, L), channels last
-    return functional.conv2d(rows, weight[:, None, None], bias, padding=(0, taps - 1), groups=channels)[
-        :, :, 0
-    ].transpose(1, 2)
+    return F.conv2d(rows, weight[:, None, None], bias, padding=(0, taps - 1), groups=channels)[:, :, 0].transpose(1, 2)
 
 
 class GatedRMSNorm(nn.Module):
@@ -149,7 +147,7 @@ class GatedRMSNorm(nn.Module):
 
     def forward(self, y: Tensor, z: Tensor) -> Tensor:
         """Normalises y (..., channels), gated by z of the same shape."""
-        gated = y * functional.silu(z.to(y.dtype))
+        gated = y * F.silu(z.to(y.dtype))
         parts = gated.unflatten(-1, (self.groups, -1))
         parts = parts * torch.rsqrt(parts.square().mean(-1, keepdim=True) + self.eps)
         return parts.flatten(-2) * self.weight.to(y.dtype)
@@ -200,7 +198,7 @@ class Mamba2(nn.Module):
         taps, bias = self.conv1d.weight[:, 0].to(xbc.dtype), self.conv1d.bias
         assert bias is not None
         xbc = CausalConvolution.apply(xbc, taps, bias.to(xbc.dtype))  # type: ignore[no-untyped-call]
-        xbc = functional.silu(xbc)
+        xbc = F.silu(xbc)
         x, b, c = xbc.split([self.d_inner, self.ngroups * self.d_state, self.ngroups * self.d_state], dim=-1)
         x = x.unflatten(-1, (heads, self.headdim))
         b, c = (m.unflatten(-1, (self.ngroups, self.d_state)) for m in (b, c))
@@ -217,7 +215,7 @@ class Mamba2(nn.Module):
             y = scan(x, dt, a, b, c, 256, D=self.D.to(wide), dt_bias=self.dt_bias.to(wide), dt_softplus=True)
             return y.flatten(2).to(wide)
         x, b, c = (m.to(wide) for m in (x, b, c))
-        steps = functional.softplus(dt.to(wide) + self.dt_bias.to(wide))
+        steps = F.softplus(dt.to(wide) + self.dt_bias.to(wide))
         y, _ = ssd_chunked(x, steps, a, b, c, self.chunk_size)
         return torch.addcmul(y, self.D.to(wide)[:, None], x).flatten(2)
 

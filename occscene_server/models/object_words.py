@@ -10,6 +10,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor, nn
 
 LIGHT = "light"
@@ -96,8 +97,6 @@ class ObjectWords(nn.Module):
         values = torch.cat([self.silence[1:].to(names.dtype), self.values(texts.states)])
         own = texts.owner == text_of[:, None]
         seen = torch.cat([own.new_ones(len(own), 1), own], 1)
-        heard = nn.functional.scaled_dot_product_attention(
-            split(self.queries(names)), split(keys), split(values), attn_mask=seen
-        )
+        heard = F.scaled_dot_product_attention(split(self.queries(names)), split(keys), split(values), attn_mask=seen)
         result: Tensor = self.found(heard.transpose(0, 1).flatten(1)) + self.named(names)
         return result

@@ -14,7 +14,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
-import torch.nn.functional as functional
+import torch.nn.functional as F
 from diffusers import ConfigMixin, ModelMixin
 from diffusers.configuration_utils import register_to_config
 from occscene.grid import UNKNOWN
@@ -174,14 +174,14 @@ class OccupancyPerception(ModelMixin, ConfigMixin):
         even = VolumeTensors((x, y, z), volume.voxel_size, volume.world_from_grid)
         rows = self._rows(blockout, (len(seen.fine), *volume.shape))
         padding = [pad for side in reversed(volume.shape) for pad in (0, side % 2)]
-        placed = self.embedding(functional.pad(rows, padding, value=self.classes)).movedim(-1, 1)
+        placed = self.embedding(F.pad(rows, padding, value=self.classes)).movedim(-1, 1)
 
         surfaces = lift_surfaces(seen.log_depth, cameras, even)
         full = torch.cat([_lift_statistics(seen.fine, cameras, even), surfaces, placed], 1)
         coarse = _lift_statistics(seen.coarse, cameras, even.coarser(2))
         half = self.gather_fine(full) + self.gather_coarse(coarse)
-        full = self.spread(functional.relu(self.unet(half))) + self.details(full)
-        own = self.head(functional.relu(self.refine(full)))
+        full = self.spread(F.relu(self.unet(half))) + self.details(full)
+        own = self.head(F.relu(self.refine(full)))
         own = own[:, :, : volume.shape[0], : volume.shape[1], : volume.shape[2]].float()
         classes = torch.arange(self.classes, device=rows.device)[:, None, None, None]
         return torch.addcmul(own, self.blockout_scale, (rows[:, None] == classes).float())
@@ -198,7 +198,7 @@ def classify_voxels(logits: Tensor) -> Tensor:
     """Logits (B, classes, X, Y, Z) to the likeliest classes (B, X, Y, Z) uint8, without crumbs on smooth surfaces."""
     x, y, z = logits.shape[2:]
     own = logits.float().softmax(dim=1)
-    padded = functional.pad(own, (1,) * 6, mode="replicate")
+    padded = F.pad(own, (1,) * 6, mode="replicate")
     parts = (padded[:, :, i : i + x, j : j + y, k : k + z] for i, j, k in _NEIGHBORS)
     neighbors = sum(parts, start=torch.zeros_like(own)) / len(_NEIGHBORS)  # one by one: a street has many voxels
     return own.lerp(neighbors, _NEIGHBOR_SHARE).argmax(dim=1).to(torch.uint8)
@@ -233,11 +233,11 @@ class ImageEncoder(nn.Module):
 
     def forward(self, images: Tensor, drawn: Tensor) -> tuple[Tensor, Tensor]:
         """Features with context from the coarser sizes added to the finer."""
-        low = self.quarter(torch.cat([functional.pixel_unshuffle(images, 4), drawn.to(images.dtype)], 1))
+        low = self.quarter(torch.cat([F.pixel_unshuffle(images, 4), drawn.to(images.dtype)], 1))
         middle = self.eighth(low)
         high = self.sixteenth(middle)
-        middle = middle + functional.interpolate(self.middle_from_high(high), scale_factor=2.0)
-        low = low + functional.interpolate(self.low_from_middle(middle), scale_factor=2.0)
+        middle = middle + F.interpolate(self.middle_from_high(high), scale_factor=2.0)
+        low = low + F.interpolate(self.low_from_middle(middle), scale_factor=2.0)
         return self.to_fine(low), self.to_coarse(middle)
 
 
@@ -288,7 +288,7 @@ class VolumeUNet(nn.Module):
 def _enlarged(coarse: Tensor, fine: Tensor) -> Tensor:
     """`coarse` in voxels half as large, cut to the sides of `fine`: an odd side was rounded up when it was halved."""
     x, y, z = fine.shape[2:]
-    return functional.interpolate(coarse, scale_factor=2.0)[:, :, :x, :y, :z]
+    return F.interpolate(coarse, scale_factor=2.0)[:, :, :x, :y, :z]
 
 
 def _lift_statistics(features: Tensor, cameras: CameraTensors, volume: VolumeTensors) -> Tensor:

@@ -15,7 +15,7 @@ from transformers import PreTrainedModel, PreTrainedTokenizerBase
 from occscene_server.geometry.cameras import CameraTensors
 from occscene_server.geometry.gbuffer import GBuffer
 from occscene_server.geometry.grids import LABELS, GridTensors, VolumeTensors
-from occscene_server.geometry.guidance import srgb_from_linear
+from occscene_server.geometry.pixel_values import srgb_from_linear
 from occscene_server.models.guided_decoder import GuidedDecoder
 from occscene_server.models.object_words import LIGHT, ObjectTable, Texts, base_name
 from occscene_server.models.pixel_features import object_codes, pixel_features

@@ -14,6 +14,8 @@ from numpy.typing import NDArray
 from occscene.grid import SemanticGrid
 from torch import Tensor
 
+from occscene_server.geometry.pixel_values import bytes_from_images
+
 
 @dataclass
 class OccSceneOutput(BaseOutput):
@@ -54,6 +56,5 @@ def stacked(scenes: Sequence[Any]) -> Any:
 
 def to_uint8(images: Tensor) -> NDArray[np.uint8]:
     """Images (V, 3, height, width) in [-1, 1] to (V, height, width, 3) uint8."""
-    scaled = ((images.float().clamp(-1.0, 1.0) + 1.0) * 127.5).round().to(torch.uint8)
-    result: NDArray[np.uint8] = scaled.permute(0, 2, 3, 1).contiguous().cpu().numpy()
-    return result
+    pixels: NDArray[np.uint8] = bytes_from_images(images).contiguous().cpu().numpy()
+    return pixels

@@ -19,6 +19,7 @@ from torch import Tensor
 from occscene_server.geometry.cameras import CameraTensors
 from occscene_server.geometry.grids import GridTensors
 from occscene_server.geometry.mesh_gbuffer import RayScene
+from occscene_server.geometry.pixel_values import images_from_bytes
 from occscene_server.pipelines.text_to_scene import LayoutDraft
 
 MAX_NOISE_SCALE = 2.0
@@ -159,7 +160,7 @@ class SceneInputs:
         """
         height, width = self.image_size
         sensor = -(-height // multiple) * multiple, -(-width // multiple) * multiple
-        pictures = torch.from_numpy(images).to(device).permute(0, 3, 1, 2).float() / 127.5 - 1.0
+        pictures = images_from_bytes(torch.from_numpy(images).to(device))
         scene = self.placed(device, sensor)
         return padded(pictures, sensor)[None], scene.with_picture(self.image_size)
 

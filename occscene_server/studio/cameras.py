@@ -6,12 +6,12 @@ import numpy as np
 from numpy.typing import NDArray
 from occscene.camera import PinholeCamera
 from occscene.grid import EMPTY, SemanticGrid
+from occscene.rigid import looking_at
 from occscene.taxonomy import INDOOR
 
 from occscene_server.studio.ray_march import looked_up, march
 from occscene_server.studio.room import Room
 
-VIEWS = 4
 DRAWN_SIDE = 256
 """Pixels of the square views that cameras are drawn for; another size is the same cameras `resized`."""
 
@@ -35,13 +35,8 @@ def look_at(
     name: str, eye: NDArray[np.float64], target: NDArray[np.float64], side: int, field_of_view: float
 ) -> PinholeCamera:
     """A square, level camera of `side` pixels at `eye` that looks at `target`; horizontal field of view in degrees."""
-    forward = (target - eye) / np.linalg.norm(target - eye)
-    right = np.cross(forward, [0.0, 0.0, 1.0])
-    right /= np.linalg.norm(right)
-    pose = np.eye(4)
-    pose[:3, :4] = np.stack([right, np.cross(forward, right), forward, eye], axis=1)
     focal = side / (2.0 * np.tan(np.radians(field_of_view) / 2.0))
-    return PinholeCamera(name, side, side, focal, focal, side / 2.0, side / 2.0, pose)
+    return PinholeCamera(name, side, side, focal, focal, side / 2.0, side / 2.0, looking_at(eye, target))
 
 
 def draw_cameras(room: Room, grid: SemanticGrid) -> tuple[PinholeCamera, ...]:

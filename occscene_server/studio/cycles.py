@@ -11,6 +11,7 @@ import bpy
 import numpy as np
 from numpy.typing import NDArray
 from occscene.camera import PinholeCamera
+from occscene.srgb import srgb_from_linear
 
 from occscene_server.studio.blender_scene import add_camera
 from occscene_server.studio.shader_graph import ShaderGraph
@@ -113,8 +114,7 @@ def develop(radiance: NDArray[np.float32], factor: float) -> NDArray[np.uint8]:
     # Very bright light also loses saturation, as film does; a third of the way only.
     white = np.clip((peak - 1.0) / 6.0, 0.0, 0.35)
     linear = np.clip((1 - white) * exposed * (rolled / peak) + white * rolled, 0.0, 1.0)
-    encoded = np.where(linear <= 0.0031308, 12.92 * linear, 1.055 * linear ** (1 / 2.4) - 0.055)
-    pixels: NDArray[np.uint8] = np.rint(255.0 * encoded).astype(np.uint8)
+    pixels: NDArray[np.uint8] = np.rint(255.0 * srgb_from_linear(linear)).astype(np.uint8)
     return pixels
 
 

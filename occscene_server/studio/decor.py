@@ -5,9 +5,10 @@ from __future__ import annotations
 import math
 
 import numpy as np
+from occscene.srgb import linear_rgb
 
 from blender_addon.geometry.voxelization.voxelize import Fill
-from occscene_server.metrics.palette import COLORS, linear_rgb
+from occscene_server.metrics.palette import COLORS
 from occscene_server.studio.kit import Finish, Kit, Piece, with_article
 from occscene_server.studio.room import Part
 from occscene_server.studio.shapes import blade, board, box, curtain, cylinder, ellipsoid, lathe, moved, rod, turned

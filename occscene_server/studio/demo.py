@@ -23,11 +23,13 @@ from numpy.typing import NDArray
 from occscene.camera import PinholeCamera, load_cameras
 from occscene.grid import SemanticGrid, load_grid
 from occscene.results import read_result
+from occscene.rigid import looking_at
 from occscene.taxonomy import TAXONOMIES
-from PIL import Image, ImageDraw
+from PIL import Image
 
 import blender_addon
 from blender_addon.scene.meshes import grid_object
+from occscene_server.data.contact_sheet import captioned, stacked
 from occscene_server.studio.cycles import RenderSettings, develop, exposure, render_views
 from occscene_server.studio.native_output import discard_native_output
 from occscene_server.studio.ray_march import looked_up, march
@@ -38,7 +40,6 @@ SERVER_START_SECONDS = 120
 TEXT = "text"
 """In place of a sample: text to scene."""
 TEXT_PROMPT = "a dining room with an oak table and four chairs, a sideboard, teal walls, bright day"
-_CAPTION_HEIGHT = 18
 _LEFT_OF_BLOCKOUT = (
     "sheet.png         the blockout, the four views, and both occupancies: look at this first",
     "view_*.png        the views; occupancy.npz and blockout.npz are the grids, voxels.png their meshes",
@@ -184,23 +185,16 @@ def draw_results(
     """Writes `voxels.png` and `sheet.png` from the grids and views in `output`; empties Blender's scene."""
     blockout, predicted = load_grid(output / "blockout.npz"), load_grid(output / "occupancy.npz")
     cameras = load_cameras(output / "cameras.json")
-    voxels = np.concatenate([render_voxels(grid) for grid in (blockout, predicted)], axis=1)
-    Image.fromarray(voxels).save(output / "voxels.png")
-    seen = np.concatenate([class_view(blockout, camera) for camera in cameras], axis=1)
+    voxels = np.stack([render_voxels(grid) for grid in (blockout, predicted)])
+    Image.fromarray(np.concatenate(list(voxels), axis=1)).save(output / "voxels.png")
+    seen = np.stack([class_view(blockout, camera) for camera in cameras])
     views = [np.asarray(Image.open(path).convert("RGB")) for path in read_result(output).views.values()]
-    rows = [
-        (caption, seen),
-        (f"Views: {prompt}", np.concatenate(views, axis=1)),
-        (f"{name} and predicted occupancy, ceiling and near walls cut away", voxels),
+    sheet = [
+        captioned(caption, seen),
+        captioned(f"Views: {prompt}", np.stack(views)),
+        captioned(f"{name} and predicted occupancy, ceiling and near walls cut away", voxels),
     ]
-    width = max(row.shape[1] for _, row in rows)
-    sheet = Image.new("RGB", (width, sum(row.shape[0] + _CAPTION_HEIGHT for _, row in rows)), "white")
-    top = 0
-    for caption, row in rows:
-        ImageDraw.Draw(sheet).text((4, top + 3), caption[: width // 6], fill="black")
-        sheet.paste(Image.fromarray(row), (0, top + _CAPTION_HEIGHT))
-        top += row.shape[0] + _CAPTION_HEIGHT
-    sheet.save(output / "sheet.png")
+    stacked(sheet).save(output / "sheet.png")
 
 
 def class_view(grid: SemanticGrid, camera: PinholeCamera) -> NDArray[np.uint8]:
@@ -245,12 +239,7 @@ def corner_camera(grid: SemanticGrid, side: int) -> PinholeCamera:
     extent = np.array(grid.shape) * grid.voxel_size
     target = grid.world_from_grid[:3, :3] @ (extent * (0.5, 0.5, 0.3)) + grid.world_from_grid[:3, 3]
     position = target + grid.world_from_grid[:3, :3] @ (np.array([-1.0, -1.15, 1.25]) * extent.max())
-    forward = (target - position) / np.linalg.norm(target - position)
-    right = np.cross(forward, grid.world_from_grid[:3, 2])
-    right /= np.linalg.norm(right)
-    pose = np.eye(4)
-    pose[:3, :3] = np.column_stack([right, np.cross(forward, right), forward])
-    pose[:3, 3] = position
+    pose = looking_at(position, target, grid.world_from_grid[:3, 2])
     focal = 1.25 * side
     return PinholeCamera("corner", side, side, focal, focal, side / 2, side / 2, pose)
 

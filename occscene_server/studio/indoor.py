@@ -7,14 +7,16 @@ from functools import lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
+from occscene.srgb import LinearColor
+from occscene.taxonomy import INDOOR
+from occscene.volumes import default_volume
 
-from occscene_server.metrics.palette import Color
 from occscene_server.studio import decor, shell
 from occscene_server.studio.blockout import BlockoutHabit, block_out, draw_habit
 from occscene_server.studio.furnish import ROOM_KINDS, wall_order
 from occscene_server.studio.kit import Kit
 from occscene_server.studio.layout import Floorplan, Placed
-from occscene_server.studio.room import INDOOR_VOXEL_SIZE, Item, MaterialSpec, Opening, Part, Room
+from occscene_server.studio.room import Item, MaterialSpec, Opening, Part, Room
 from occscene_server.studio.shapes import moved, turned
 from occscene_server.studio.styles import STYLES
 
@@ -86,7 +88,7 @@ def _on_voxels(length: float) -> float:
 
     What a view shows and what is seen in the grid then agree to a centimetre, and so do the patterns on both.
     """
-    pair = 2 * INDOOR_VOXEL_SIZE  # the volume is centred on the room
+    pair = 2 * default_volume(INDOOR.name).voxel_size  # the volume is centred on the room
     return round((length - 0.02) / pair) * pair + 0.02
 
 
@@ -148,7 +150,7 @@ def _fans(faces: tuple[tuple[int, ...], ...]) -> NDArray[np.int64]:
     return np.array([(face[0], face[i], face[i + 1]) for face in faces for i in range(1, len(face) - 1)])
 
 
-def mean_color(parts: tuple[Part, ...], materials: dict[str, MaterialSpec]) -> Color:
+def mean_color(parts: tuple[Part, ...], materials: dict[str, MaterialSpec]) -> LinearColor:
     """The parts' albedo weighted by their surface area, linear RGB."""
     areas = np.empty(len(parts))
     for i, part in enumerate(parts):

@@ -6,9 +6,10 @@ from dataclasses import dataclass, field
 from functools import cached_property
 
 import numpy as np
+from occscene.srgb import LinearColor
 
 from blender_addon.geometry.voxelization.voxelize import Fill
-from occscene_server.metrics.palette import COLORS, Color
+from occscene_server.metrics.palette import COLORS
 from occscene_server.studio.room import FloatArray, MaterialSpec, Part
 from occscene_server.studio.shapes import bounds
 from occscene_server.studio.styles import FABRIC_WORDS, METALS, PLAIN_COLORS, WOODS, Style
@@ -94,8 +95,8 @@ class Kit:
     def material(
         self,
         kind: str,
-        color: Color,
-        accent: Color | None = None,
+        color: LinearColor,
+        accent: LinearColor | None = None,
         scale: float = 1.0,
         emission: float = 0.0,
         vary: float = 0.06,

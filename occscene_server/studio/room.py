@@ -15,9 +15,6 @@ from blender_addon.geometry.voxelization.voxelize import Fill
 
 FloatArray = NDArray[np.float64]
 
-INDOOR_VOXEL_SIZE = 0.08
-"""Metres; rooms are drawn to suit it."""
-
 
 @dataclass(frozen=True)
 class Solid:

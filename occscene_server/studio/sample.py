@@ -9,14 +9,13 @@ from dataclasses import dataclass
 
 import bpy
 import numpy as np
-from numpy.typing import NDArray
-from occscene.grid import SemanticGrid
+from occscene.part_shapes import BOX_FACES
 
 from occscene_server.studio.blender_scene import add_camera
 from occscene_server.studio.cameras import draw_cameras
 from occscene_server.studio.indoor import build_room
-from occscene_server.studio.room import Box, Item, Room
-from occscene_server.studio.scene_grids import room_grids
+from occscene_server.studio.room import Item, Room
+from occscene_server.studio.scene_grids import box_corners, room_grids
 
 VIEW_SIDE = 256
 """Pixels of the sample's square views."""
@@ -68,11 +67,6 @@ def sample_room(kind: str) -> Room:
     return build_room(SAMPLES[kind].seed)
 
 
-def true_grid(kind: str) -> SemanticGrid:
-    """The sample's known true detail, in the volume that the add-on fits to its blockout."""
-    return room_grids(sample_room(kind))[0]
-
-
 def build_sample(kind: str) -> None:
     """Adds a sample's blockout and cameras to Blender's current scene and sets its prompt; nothing is tagged yet.
 
@@ -102,10 +96,9 @@ def build_sample(kind: str) -> None:
 
 def _box_object(item: Item) -> bpy.types.Object:
     """An item's boxes as one mesh object, named and coloured as an artist would."""
-    corners = np.concatenate([_corners(box) for box in item.blockout])
+    corners = np.concatenate([box_corners(box) for box in item.blockout])
     middle = (corners.min(axis=0) + corners.max(axis=0)) / 2
-    sides = ((0, 1, 3, 2), (4, 6, 7, 5), (0, 4, 5, 1), (2, 3, 7, 6), (0, 2, 6, 4), (1, 5, 7, 3))
-    faces = [tuple(8 * number + corner for corner in side) for number in range(len(item.blockout)) for side in sides]
+    faces = [tuple(8 * box + corner for corner in side) for box in range(len(item.blockout)) for side in BOX_FACES]
     mesh = bpy.data.meshes.new(item.name)
     mesh.from_pydata((corners - middle).tolist(), [], faces)
     thing = bpy.data.objects.new(item.name, mesh)
@@ -114,12 +107,3 @@ def _box_object(item: Item) -> bpy.types.Object:
     thing.occscene.use_hint = item.class_name in _HINTED
     thing.occscene.fill = item.fill.name
     return thing
-
-
-def _corners(box: Box) -> NDArray[np.float64]:
-    """The (8, 3) corners of a box in metres, z fastest."""
-    unit = np.array([(x, y, z) for x in (-0.5, 0.5) for y in (-0.5, 0.5) for z in (-0.5, 0.5)])
-    cosine, sine = np.cos(box.angle), np.sin(box.angle)
-    turn = np.array([[cosine, -sine, 0.0], [sine, cosine, 0.0], [0.0, 0.0, 1.0]])
-    corners: NDArray[np.float64] = (unit * box.size) @ turn.T + box.center
-    return corners

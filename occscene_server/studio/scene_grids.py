@@ -2,29 +2,27 @@
 
 from __future__ import annotations
 
-from itertools import product
+from dataclasses import replace
 
 import numpy as np
 from numpy.typing import NDArray
 from occscene.grid import GridVolume, SemanticGrid
+from occscene.part_shapes import BOX_CORNERS, BOX_FACES, triangulated
 from occscene.taxonomy import INDOOR
+from occscene.volumes import default_volume
 
 from blender_addon.geometry.voxelization.voxelize import TriangleObject, voxelize
-from occscene_server.studio.room import INDOOR_VOXEL_SIZE, Box, Item, Part, Room
-
-INDOOR_SHAPE = (60, 60, 36)
-
-_BOX_CORNERS = np.array(list(product((-0.5, 0.5), repeat=3)))
-_BOX_SIDES = ((0, 1, 3, 2), (4, 6, 7, 5), (0, 4, 5, 1), (2, 3, 7, 6), (0, 2, 6, 4), (1, 5, 7, 3))
+from occscene_server.studio.room import Box, Item, Part, Room
 
 
 def indoor_volume(room: Room) -> GridVolume:
     """The volume of 4.8 x 4.8 x 2.88 m centred on the room, its bottom at the underside of the floor."""
     bottom = min(part.vertices[:, 2].min() for item in room.items if item.class_name == "floor" for part in item.parts)
-    extent = np.array(INDOOR_SHAPE) * INDOOR_VOXEL_SIZE
+    usual = default_volume(INDOOR.name)
+    extent = np.array(usual.shape) * usual.voxel_size
     pose = np.eye(4)
     pose[:3, 3] = ((room.size[0] - extent[0]) / 2, (room.size[1] - extent[1]) / 2, bottom)
-    return GridVolume(INDOOR_SHAPE, INDOOR_VOXEL_SIZE, pose)
+    return replace(usual, world_from_grid=pose)
 
 
 def room_grids(room: Room) -> tuple[SemanticGrid, SemanticGrid]:
@@ -53,16 +51,17 @@ def item_triangles(item: Item) -> NDArray[np.float64]:
 
 def part_indices(part: Part) -> NDArray[np.int64]:
     """(T, 3) vertex indices of the triangles that a part's polygons fan out into."""
-    return np.array([(face[0], face[i], face[i + 1]) for face in part.faces for i in range(1, len(face) - 1)])
+    return triangulated(part.faces)
 
 
 def box_triangles(boxes: tuple[Box, ...]) -> NDArray[np.float64]:
     """(12 * boxes, 3, 3) world triangles of oriented boxes."""
-    sides = np.array([(s[0], s[i], s[i + 1]) for s in _BOX_SIDES for i in (1, 2)])
-    triangles = [np.zeros((0, 3, 3))]
-    for box in boxes:
-        cosine, sine = np.cos(box.angle), np.sin(box.angle)
-        turn = np.array([[cosine, -sine, 0.0], [sine, cosine, 0.0], [0.0, 0.0, 1.0]])
-        corners = (_BOX_CORNERS * box.size) @ turn.T + box.center
-        triangles.append(corners[sides])
-    return np.concatenate(triangles)
+    return np.concatenate([np.zeros((0, 3, 3)), *(box_corners(box)[triangulated(BOX_FACES)] for box in boxes)])
+
+
+def box_corners(box: Box) -> NDArray[np.float64]:
+    """(8, 3) world corners of an oriented box in metres, z fastest."""
+    cosine, sine = np.cos(box.angle), np.sin(box.angle)
+    turn = np.array([[cosine, -sine, 0.0], [sine, cosine, 0.0], [0.0, 0.0, 1.0]])
+    corners: NDArray[np.float64] = (BOX_CORNERS * box.size) @ turn.T + box.center
+    return corners

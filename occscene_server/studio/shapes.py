@@ -13,15 +13,14 @@ from functools import lru_cache
 from itertools import product
 
 import numpy as np
+from occscene.part_shapes import BOX_CORNERS, BOX_FACES, Faces, sheet_faces, tube_faces
 
 from occscene_server.geometry.surface_frames import pattern_coordinates
 from occscene_server.studio.room import FloatArray, Part, Solid
 
 Vector = Sequence[float]
-Faces = tuple[tuple[int, ...], ...]
-
-BOX_FACES: Faces = ((0, 1, 3, 2), (4, 6, 7, 5), (0, 4, 5, 1), (2, 3, 7, 6), (0, 2, 6, 4), (1, 5, 7, 3))
-CORNERS: FloatArray = np.array(list(product((-1.0, 1.0), repeat=3)))
+CORNERS: FloatArray = BOX_CORNERS * 2.0
+"""Of a box of side 2 about the origin."""
 
 
 def solid(kind: str, center: Vector, size: Vector, taper: float = 1.0, axes: FloatArray | None = None) -> Solid:
@@ -138,17 +137,6 @@ def ellipsoid(center: Vector, radii: Vector, material: str) -> Part:
     return Part(vertices, faces, material, local, smooth=True, solid=solid("ellipsoid", center, size))
 
 
-@lru_cache(maxsize=64)
-def _tube_faces(rings: int, sides: int) -> Faces:
-    """Quads between consecutive rings and one polygon over each end."""
-    quads = [
-        (r * sides + s, r * sides + (s + 1) % sides, (r + 1) * sides + (s + 1) % sides, (r + 1) * sides + s)
-        for r, s in product(range(rings - 1), range(sides))
-    ]
-    last = (rings - 1) * sides
-    return (*quads, tuple(range(sides))[::-1], tuple(range(last, last + sides)))
-
-
 def lathe(center: Vector, profile: Sequence[tuple[float, float]], material: str, sides: int = 14) -> Part:
     """A solid of revolution about a vertical axis through `center`; `profile` lists (radius, height) from below."""
     angle = np.arange(sides) * (2 * np.pi / sides)
@@ -160,7 +148,7 @@ def lathe(center: Vector, profile: Sequence[tuple[float, float]], material: str,
     local = pattern_coordinates(vertices, np.asarray(center), np.asarray(size))
     middle = (center[0], center[1], center[2] + (profile[0][1] + profile[-1][1]) / 2)
     shape = solid("lathe", middle, size, profile[-1][0] / profile[0][0])
-    return Part(vertices, _tube_faces(len(profile), sides), material, local, smooth=True, solid=shape)
+    return Part(vertices, tube_faces(len(profile), sides), material, local, smooth=True, solid=shape)
 
 
 def cylinder(center: Vector, bottom: float, top: float, height: float, material: str, sides: int = 14) -> Part:
@@ -189,7 +177,7 @@ def rod(start: Vector, end: Vector, start_radius: float, end_radius: float, mate
     width = 2 * max(start_radius, end_radius)
     axes = np.stack([side, np.cross(axis, side), axis], axis=1)
     shape = solid("rod", ((first + last) / 2).tolist(), (width, width, length), end_radius / start_radius, axes)
-    return Part(vertices, _tube_faces(2, sides), material, local, smooth=True, solid=shape)
+    return Part(vertices, tube_faces(2, sides), material, local, smooth=True, solid=shape)
 
 
 def blade(path: FloatArray, widths: Sequence[float], side: Vector, thickness: float, material: str) -> Part:
@@ -208,18 +196,7 @@ def blade(path: FloatArray, widths: Sequence[float], side: Vector, thickness: fl
     axes = np.stack([tangent[middle], across[middle], normal[middle]], axis=1)
     size = (float(np.linalg.norm(path[-1] - path[0])), float(max(widths)), thickness)
     shape = solid("blade", ((path[0] + path[-1]) / 2).tolist(), size, 1.0, axes)
-    return Part(vertices, _tube_faces(len(path), 4), material, vertices - path[0], smooth=True, solid=shape)
-
-
-@lru_cache(maxsize=16)
-def _sheet_faces(columns: int) -> Faces:
-    """Faces of a folded sheet; column i has vertices 4i.. = front bottom, back bottom, back top, front top."""
-    faces: list[tuple[int, ...]] = []
-    for i in range(columns - 1):
-        for k in range(4):
-            faces.append((4 * i + k, 4 * i + (k + 1) % 4, 4 * i + 4 + (k + 1) % 4, 4 * i + 4 + k))
-    last = 4 * (columns - 1)
-    return (*faces, (3, 2, 1, 0), (last, last + 1, last + 2, last + 3))
+    return Part(vertices, tube_faces(len(path), 4), material, vertices - path[0], smooth=True, solid=shape)
 
 
 def curtain(start: Vector, width: float, height: float, depth: float, folds: int, material: str) -> Part:
@@ -234,7 +211,7 @@ def curtain(start: Vector, width: float, height: float, depth: float, folds: int
     vertices = flat + np.asarray(start)
     middle = (start[0] + width / 2, start[1], start[2] + height / 2)
     shape = solid("curtain", middle, (width, depth, height))
-    return Part(vertices, _sheet_faces(columns), material, flat[:, [0, 2, 1]], smooth=True, solid=shape)
+    return Part(vertices, sheet_faces(columns), material, flat[:, [0, 2, 1]], smooth=True, solid=shape)
 
 
 def moved(part: Part, offset: Vector) -> Part:

@@ -6,12 +6,14 @@ import math
 from dataclasses import dataclass
 
 import numpy as np
+from occscene.part_shapes import BOX_FACES
+from occscene.srgb import LinearColor, linear_rgb
 
 from blender_addon.geometry.voxelization.voxelize import Fill
-from occscene_server.metrics.palette import COLORS, Color, linear_rgb
+from occscene_server.metrics.palette import COLORS
 from occscene_server.studio.kit import Finish, Kit, with_article
 from occscene_server.studio.room import Box, Item, Opening, Part
-from occscene_server.studio.shapes import BOX_FACES, CORNERS, box, solid
+from occscene_server.studio.shapes import CORNERS, box, solid
 from occscene_server.studio.styles import PALE_WALLS, WOODS
 
 WALLS = ("south", "north", "west", "east")
@@ -67,7 +69,7 @@ _SCALES = {
     "shoji": 0.28,
     "concrete": 1.2,
 }
-_TATAMI: dict[str, Color] = {"green": linear_rgb("a3ac6c"), "beige": linear_rgb("cdb886")}
+_TATAMI: dict[str, LinearColor] = {"green": linear_rgb("a3ac6c"), "beige": linear_rgb("cdb886")}
 
 
 def draw_surfaces(kit: Kit) -> Surfaces:

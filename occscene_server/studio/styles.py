@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from occscene_server.metrics.palette import COLORS, Color, linear_rgb
+from occscene.srgb import LinearColor, linear_rgb
+
+from occscene_server.metrics.palette import COLORS
 
 PLAIN_COLORS = tuple(word for word in COLORS if word not in ("cream", "terracotta"))
 
-PALE_WALLS: dict[str, Color] = {
+PALE_WALLS: dict[str, LinearColor] = {
     word: linear_rgb(code)
     for word, code in {
         "white": "eceae6", "cream": "ece1c8", "grey": "a5a8ab", "beige": "d3c1a0", "green": "7fa583", "blue": "7c9cc4",
@@ -18,7 +20,7 @@ PALE_WALLS: dict[str, Color] = {
     }.items()
 }  # fmt: skip
 
-WOODS: dict[str, tuple[Color, str]] = {
+WOODS: dict[str, tuple[LinearColor, str]] = {
     "oak": (linear_rgb("b4884f"), "brown"),
     "walnut": (linear_rgb("5c3b25"), "brown"),
     "pine": (linear_rgb("d8ae6e"), "beige"),
@@ -28,7 +30,7 @@ WOODS: dict[str, tuple[Color, str]] = {
     "teak": (linear_rgb("9b6434"), "brown"),
     "mahogany": (linear_rgb("5e2419"), "brown"),
 }
-METALS: dict[str, Color] = {
+METALS: dict[str, LinearColor] = {
     "brass": linear_rgb("c9a24e"),
     "steel": linear_rgb("a9abad"),
     "black steel": linear_rgb("26272a"),

@@ -11,6 +11,7 @@ import typer
 from torch import Tensor
 
 from occscene_server.data.scenes import SceneSet
+from occscene_server.geometry.pixel_values import bytes_from_images, images_from_bytes
 from occscene_server.models.autoencoder import SceneAutoencoder
 from occscene_server.training import arguments as arg
 from occscene_server.training.loop import LoopOptions, train
@@ -71,20 +72,15 @@ def random_crops(views: Tensor, batch: int, side: int, generator: torch.Generato
     which = torch.randint(count, (batch,), generator=generator).tolist()
     tops = torch.randint(height - side + 1, (batch,), generator=generator).tolist()
     lefts = torch.randint(width - side + 1, (batch,), generator=generator).tolist()
-    crops = torch.stack(
-        [views[n, y : y + side, x : x + side] for n, y, x in zip(which, tops, lefts, strict=True)]
-    ).permute(0, 3, 1, 2)
+    crops = torch.stack([views[n, y : y + side, x : x + side] for n, y, x in zip(which, tops, lefts, strict=True)])
     mirror = torch.rand((batch, 1, 1, 1), generator=generator) < 0.5
-    crops = torch.where(mirror, crops.flip(3), crops)
-    return crops.float() / 127.5 - 1.0
+    return images_from_bytes(torch.where(mirror, crops.flip(2), crops))
 
 
 @torch.no_grad()
 def measure_latents(model: SceneAutoencoder, views: Tensor, device: str) -> None:
     """Writes the mean and standard deviation of every latent channel over `views` to the model's config."""
-    latents = torch.cat(
-        [model.encoder((v.permute(0, 3, 1, 2).float() / 127.5 - 1.0).to(device)).cpu() for v in views.split(16)]
-    )
+    latents = torch.cat([model.encoder(images_from_bytes(v).to(device)).cpu() for v in views.split(16)])
     model.register_to_config(
         latents_mean=latents.mean(dim=(0, 2, 3)).tolist(), latents_std=latents.std(dim=(0, 2, 3)).tolist()
     )
@@ -97,9 +93,8 @@ def reconstruction_scores(model: SceneAutoencoder, views: Tensor, device: str) -
 
     psnrs, ssims = [], []
     for chunk in views.split(8):
-        images = (chunk.permute(0, 3, 1, 2).float() / 127.5 - 1.0).to(device)
-        decoded = ((model(images).float().clamp(-1, 1) + 1) * 127.5).round()
-        truth = (images + 1) * 127.5
+        decoded = bytes_from_images(model(images_from_bytes(chunk).to(device))).movedim(-1, 1).float()
+        truth = chunk.to(device).movedim(-1, 1).float()
         psnrs.append(10 * torch.log10(255.0**2 / (decoded - truth).square().mean(dim=(1, 2, 3))))
         similarity = ssim(decoded, truth, data_range=255.0, reduction="none")
         assert isinstance(similarity, Tensor)

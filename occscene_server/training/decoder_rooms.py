@@ -24,8 +24,8 @@ from occscene_server.data.scene_mesh import read_mesh
 from occscene_server.geometry.cameras import CameraTensors
 from occscene_server.geometry.gbuffer import GBuffer
 from occscene_server.geometry.grids import GridTensors, VolumeTensors
-from occscene_server.geometry.guidance import srgb_from_linear
 from occscene_server.geometry.mesh_gbuffer import RayScene, mesh_gbuffer
+from occscene_server.geometry.pixel_values import srgb_from_linear
 from occscene_server.geometry.voxel_gbuffer import voxel_gbuffer
 from occscene_server.models.autoencoder import SceneAutoencoder
 from occscene_server.models.object_words import LIGHT, ObjectTable, Texts, base_name

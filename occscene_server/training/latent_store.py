@@ -9,6 +9,7 @@ import torch
 from numpy.lib.format import open_memmap
 from torch import Tensor
 
+from occscene_server.geometry.pixel_values import images_from_bytes
 from occscene_server.models.autoencoder import SceneAutoencoder
 from occscene_server.models.precision import fast_autocast
 
@@ -35,7 +36,7 @@ class LatentStore:
         """The latents (V, channels, h, w) float32 of a scene's views (V, height, width, 3) uint8."""
         stored = np.load(self.path, mmap_mode="r+") if self.path.exists() else None
         if stored is None or not stored[scene].any():
-            images = views.movedim(-1, 1).float() / 127.5 - 1
+            images = images_from_bytes(views)
             with fast_autocast("cpu"):
                 latents = self.vae.normalize(self.vae.encode(images).latent_dist.mode().float()).numpy()
             if stored is None:  # zeros take no room on the disk, and say what is missing

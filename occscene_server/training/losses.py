@@ -8,7 +8,7 @@ of its own, so that samples can be weighted; for a batch of one the values are M
 from __future__ import annotations
 
 import torch
-import torch.nn.functional as functional
+import torch.nn.functional as F
 from occscene.grid import UNKNOWN
 from torch import Tensor
 
@@ -54,23 +54,13 @@ def occupancy_loss(
 
 def cross_entropy(logits: Tensor, target: Tensor, classes: Tensor | None = None) -> Tensor:
     """Of each sample, (B,): mean over known voxels, weighted by the weight of their class; 0 where none is known."""
-    losses = functional.cross_entropy(logits, target, classes, ignore_index=UNKNOWN, reduction="none").flatten(1)
+    losses = F.cross_entropy(logits, target, classes, ignore_index=UNKNOWN, reduction="none").flatten(1)
     known = (target != UNKNOWN).flatten(1)
     if classes is None:
         share = known.float()
     else:
         share = torch.where(known, classes[target.flatten(1).masked_fill(~known, 0)], 0.0)
     return losses.sum(1) / share.sum(1).clamp_min(_SMALLEST)
-
-
-def sem_scal(logits: Tensor, target: Tensor) -> Tensor:
-    """Negative logarithms of every present class's soft precision, recall and specificity, averaged over them, (B,)."""
-    return _sem_scal(*_flatten(logits.float(), target.long()))
-
-
-def geo_scal(logits: Tensor, target: Tensor) -> Tensor:
-    """The same of occupied against empty, summed, (B,)."""
-    return _geo_scal(*_flatten(logits.float(), target.long()))
 
 
 def _flatten(logits: Tensor, target: Tensor) -> tuple[Tensor, Tensor, Tensor]:
@@ -83,6 +73,7 @@ def _flatten(logits: Tensor, target: Tensor) -> tuple[Tensor, Tensor, Tensor]:
 
 
 def _sem_scal(probabilities: Tensor, truth: Tensor, known: Tensor) -> Tensor:
+    """Negative logarithms of every present class's soft precision, recall and specificity, averaged over them, (B,)."""
     hit = (probabilities * truth).sum(2)  # not einsum, which autocast would do in half precision
     predicted, present, voxels = probabilities.sum(2), truth.sum(2), known.sum(1)[:, None]
     # specificity counts voxels that are rightly not predicted: all but the predicted, the present and what is both
@@ -93,6 +84,7 @@ def _sem_scal(probabilities: Tensor, truth: Tensor, known: Tensor) -> Tensor:
 
 
 def _geo_scal(probabilities: Tensor, truth: Tensor, known: Tensor) -> Tensor:
+    """The same of occupied against empty, summed, (B,)."""
     empty, empty_truth = probabilities[:, 0], truth[:, 0]
     occupied, occupied_truth = known - empty, known - empty_truth
     hit = (occupied * occupied_truth).sum(1)

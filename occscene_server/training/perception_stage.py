@@ -10,7 +10,7 @@ from typing import Annotated
 
 import numpy as np
 import torch
-import torch.nn.functional as functional
+import torch.nn.functional as F
 import typer
 from numpy.typing import NDArray
 from occscene.grid import UNKNOWN
@@ -19,6 +19,7 @@ from torch import Tensor
 
 from occscene_server.data.scenes import SceneBatch, SceneSet
 from occscene_server.geometry.guidance import render_guidance
+from occscene_server.geometry.pixel_values import images_from_bytes
 from occscene_server.metrics.occupancy import OccupancyScores
 from occscene_server.models.perception import OccupancyPerception, SeenImages, classify_voxels
 from occscene_server.models.precision import fast_autocast
@@ -84,7 +85,7 @@ def pixel_loss(seen: SeenImages, batch: SceneBatch) -> tuple[Tensor, dict[str, f
     size = (seen.log_depth.shape[-2], seen.log_depth.shape[-1])
     with torch.no_grad():
         truth = render_guidance(batch.occupancy, batch.cameras, size, seen.class_logits.shape[2])
-    classes = functional.cross_entropy(seen.class_logits.flatten(0, 1), truth.labels.flatten(0, 1))
+    classes = F.cross_entropy(seen.class_logits.flatten(0, 1), truth.labels.flatten(0, 1))
     known = truth.depth.isfinite()
     error = (seen.log_depth - truth.log_depth)[known].abs()
     depth = error.mean() if len(error) else error.sum()
@@ -108,7 +109,7 @@ def flawed_images(views: Tensor, rng: np.random.Generator) -> Tensor:
     """Views (B, V, height, width, 3) uint8 with a generator's flaws, as (B, V, 3, height, width) in [-1, 1]."""
     flat = views.flatten(0, 1).cpu().numpy()
     flawed = np.stack([view if rng.random() < FLAWLESS_VIEWS else _flawed(view, rng) for view in flat])
-    return _to_images(torch.from_numpy(flawed).unflatten(0, views.shape[:2]).to(views.device))
+    return images_from_bytes(torch.from_numpy(flawed).unflatten(0, views.shape[:2]).to(views.device))
 
 
 def _flawed(view: NDArray[np.uint8], rng: np.random.Generator) -> NDArray[np.uint8]:
@@ -132,10 +133,6 @@ def _flawed(view: NDArray[np.uint8], rng: np.random.Generator) -> NDArray[np.uin
     if rng.random() < 0.3:
         pixels = pixels + rng.uniform(1.0, 12.0) * rng.standard_normal(pixels.shape, np.float32)
     return pixels.clip(0, 255).astype(np.uint8)
-
-
-def _to_images(views: Tensor) -> Tensor:
-    return views.movedim(-1, 2).float() / 127.5 - 1.0
 
 
 def balance(scenes: SceneSet, classes: int) -> Tensor:
@@ -166,7 +163,7 @@ def evaluate_perception(
     scores = {name: OccupancyScores(model.classes) for name in ("", "_images", "_blockout")}
     for index in range(len(scenes)) if indices is None else indices:
         batch = scenes.batch([index]).to(device)
-        images, target, blockout = _to_images(batch.views), batch.occupancy.labels, batch.blockout.labels
+        images, target, blockout = images_from_bytes(batch.views), batch.occupancy.labels, batch.blockout.labels
         volume = batch.occupancy.volume
         with fast_autocast(device):
             scores[""].add(classify_voxels(model(images, batch.cameras, volume, blockout)), target)

@@ -19,6 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from occscene.limits import MAX_NAME_LENGTH, MAX_OBJECTS
+from occscene.part_shapes import BOX_CORNERS
 from occscene.taxonomy import TAXONOMIES
 
 FORMAT, VERSION = "occscene.layout", 1
@@ -31,8 +32,6 @@ PART_KINDS = ("box", "rounded box", "cushion", "ellipsoid", "cylinder", "rod", "
 """What a part can be; cylinders and rods stand along their own z axis."""
 MAX_PARTS = 1024
 """Of one object."""
-
-_CORNERS = np.array([(x, y, z) for x in (-0.5, 0.5) for y in (-0.5, 0.5) for z in (-0.5, 0.5)])
 
 
 @dataclass(frozen=True)
@@ -122,7 +121,7 @@ class LayoutObject:
     @property
     def corners(self) -> NDArray[np.float64]:
         """(8, 3) world corners in metres, z fastest."""
-        corners: NDArray[np.float64] = (_CORNERS * self.size) @ self.axes.T + self.center
+        corners: NDArray[np.float64] = (BOX_CORNERS * self.size) @ self.axes.T + self.center
         return corners
 
     @property

@@ -23,9 +23,10 @@ _THICKNESS = 0.01
 """Of a curtain's cloth, metres."""
 _ROUND_SIDES, _ROD_SIDES = 16, 8
 
-_CORNERS = np.array(list(product((-0.5, 0.5), repeat=3)))
+BOX_CORNERS: Floats = np.array(list(product((-0.5, 0.5), repeat=3)))
+"""(8, 3) of a box of side 1 about the origin, z fastest."""
 BOX_FACES: Faces = ((0, 1, 3, 2), (4, 6, 7, 5), (0, 4, 5, 1), (2, 3, 7, 6), (0, 2, 6, 4), (1, 5, 7, 3))
-"""Of a box whose corners are counted with z fastest."""
+"""Of a box with the corners `BOX_CORNERS`, counter-clockwise from outside."""
 
 
 def part_shape(kind: str, size: Floats, taper: float = 1.0) -> tuple[Floats, Faces]:
@@ -40,7 +41,7 @@ def part_shape(kind: str, size: Floats, taper: float = 1.0) -> tuple[Floats, Fac
         Vertices (V, 3), and polygons counter-clockwise from outside: quads but for the ends of tubes.
     """
     if kind == "box":
-        return _CORNERS * size, BOX_FACES
+        return BOX_CORNERS * size, BOX_FACES
     if kind in ("cylinder", "rod"):
         return _tube(size, taper, _ROD_SIDES if kind == "rod" else _ROUND_SIDES)
     if kind == "blade":
@@ -109,7 +110,8 @@ def _cube_grid(nodes: int) -> tuple[Floats, Faces]:
 
 
 @cache
-def _tube_faces(rings: int, sides: int) -> Faces:
+def tube_faces(rings: int, sides: int) -> Faces:
+    """Quads between consecutive rings of vertices, and one polygon over each end."""
     quads = [
         (r * sides + s, r * sides + (s + 1) % sides, (r + 1) * sides + (s + 1) % sides, (r + 1) * sides + s)
         for r, s in product(range(rings - 1), range(sides))
@@ -126,7 +128,7 @@ def _tube(size: Floats, taper: float, sides: int) -> tuple[Floats, Faces]:
         np.column_stack([circle * width, np.full(sides, height * size[2])])
         for width, height in ((lower, -0.5), (upper, 0.5))
     ]
-    return np.concatenate(rings), _tube_faces(2, sides)
+    return np.concatenate(rings), tube_faces(2, sides)
 
 
 def _leaf(size: Floats) -> tuple[Floats, Faces]:
@@ -140,7 +142,7 @@ def _leaf(size: Floats) -> tuple[Floats, Faces]:
         ring[:, thin] = np.array([0.0, 0.5, 0.0, -0.5])
         rings.append(ring * size)
     is_even = (long, wide, thin) in ((0, 1, 2), (1, 2, 0), (2, 0, 1))
-    faces = _tube_faces(3, 4)
+    faces = tube_faces(3, 4)
     return np.concatenate(rings), faces if is_even else tuple((face[0], *face[:0:-1]) for face in faces)
 
 
@@ -153,11 +155,12 @@ def _folds(size: Floats) -> tuple[Floats, Faces]:
     y = wave[:, None] * (1.0, 1.0, 0.55, 0.55) + np.array([-half, half, half, -half])
     x = np.broadcast_to(np.linspace(-0.5, 0.5, columns)[:, None] * size[0], y.shape)
     z = np.broadcast_to(np.array([-0.5, -0.5, 0.5, 0.5]) * size[2], y.shape)
-    return np.stack([x, y, z], axis=2).reshape(-1, 3), _sheet_faces(columns)
+    return np.stack([x, y, z], axis=2).reshape(-1, 3), sheet_faces(columns)
 
 
 @lru_cache(maxsize=64)
-def _sheet_faces(columns: int) -> Faces:
+def sheet_faces(columns: int) -> Faces:
+    """Faces of a folded sheet; column i has vertices 4i.. = front bottom, back bottom, back top, front top."""
     sides = [
         (4 * i + k, 4 * i + (k + 1) % 4, 4 * i + 4 + (k + 1) % 4, 4 * i + 4 + k)
         for i, k in product(range(columns - 1), range(4))

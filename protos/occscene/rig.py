@@ -11,7 +11,7 @@ from occscene.camera import PinholeCamera
 from occscene.grid import GridVolume
 from occscene.layout import LayoutObject
 from occscene.placed_layout import PlacedLayout
-from occscene.rigid import Float64Array
+from occscene.rigid import Float64Array, looking_at
 
 FIELD_OF_VIEW = 72.0
 """Degrees, along the image's longer side."""
@@ -85,9 +85,5 @@ def _camera(view: int, place: Float64Array, tall: float, pose: Float64Array, wid
     focal = max(width, height) / (2 * math.tan(math.radians(FIELD_OF_VIEW) / 2))
     eye = np.array([*place, _eye_height(tall)])
     target = np.array([0.0, 0.0, min(0.85, 0.3 * tall)])
-    forward = (target - eye) / np.linalg.norm(target - eye)
-    right = np.cross(forward, [0.0, 0.0, 1.0])
-    right /= np.linalg.norm(right)
-    own = np.eye(4)
-    own[:3] = np.stack([right, np.cross(forward, right), forward, eye], axis=1)
+    own = looking_at(eye, target)
     return PinholeCamera(str(view + 1), width, height, focal, focal, width / 2, height / 2, pose @ own)

@@ -39,6 +39,23 @@ def rigid_transform(matrix: ArrayLike, field: str) -> Float64Array:
     return array
 
 
+def looking_at(eye: Float64Array, target: Float64Array, up: ArrayLike = (0.0, 0.0, 1.0)) -> Float64Array:
+    """The pose (4, 4) of a level camera (x right, y down, z forward) at `eye` that looks at `target`."""
+    forward = (target - eye) / np.linalg.norm(target - eye)
+    right = np.cross(forward, np.asarray(up, np.float64))
+    right /= np.linalg.norm(right)
+    pose = np.eye(4)
+    pose[:3] = np.stack([right, np.cross(forward, right), forward, eye], axis=1)
+    return pose
+
+
+def without_noise(rotation: Float64Array) -> Float64Array:
+    """Removes single precision's noise from a rotation (3, 3); a scaled or sheared one stays as it is."""
+    left, scale, right = np.linalg.svd(rotation)
+    nearest: Float64Array = left @ right
+    return nearest if np.abs(scale - 1.0).max() < 1e-3 else rotation
+
+
 def invert_rigid(transform: Float64Array) -> Float64Array:
     """Returns the inverse of a rigid 4x4 transform, exactly orthonormal where the input is."""
     inverse = np.eye(4)

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from occscene.layout import LayoutObject, LayoutRoom, Vector
+from occscene.layout import LayoutObject, LayoutRoom
+from occscene.srgb import LinearColor, linear_rgb
 
 WALL_THICKNESS, FLOOR_THICKNESS, CEILING_THICKNESS = 0.1, 0.075, 0.1
 """Metres, as the rooms are built that the networks learnt from."""
@@ -37,14 +38,5 @@ def shell_objects(room: LayoutRoom) -> list[LayoutObject]:
     ]
 
 
-def _linear(code: str | None) -> Vector | None:
-    """Linear RGB of a hexadecimal sRGB code."""
-    if code is None:
-        return None
-    red, green, blue = (int(code[i : i + 2], 16) / 255 for i in (0, 2, 4))
-    return _linear_channel(red), _linear_channel(green), _linear_channel(blue)
-
-
-def _linear_channel(value: float) -> float:
-    linear: float = value / 12.92 if value <= 0.04045 else ((value + 0.055) / 1.055) ** 2.4
-    return linear
+def _linear(code: str | None) -> LinearColor | None:
+    return None if code is None else linear_rgb(code)

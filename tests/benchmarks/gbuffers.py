@@ -13,7 +13,7 @@ import trimesh
 from occscene.camera import PinholeCamera
 from occscene.grid import GridObject, SemanticGrid
 from occscene.mesh import TriangleMesh
-from occscene.rigid import Float64Array
+from occscene.rigid import Float64Array, looking_at
 from trimesh.ray.ray_pyembree import RayMeshIntersector
 
 from occscene_server.geometry.cameras import CameraTensors
@@ -52,12 +52,7 @@ def _room() -> tuple[TriangleMesh, SemanticGrid]:
 def _cameras() -> list[PinholeCamera]:
     cameras = []
     for index, (x, y) in enumerate(((0.3, 0.3), (4.5, 0.3), (4.5, 4.5), (0.3, 4.5))):
-        forward = np.array([2.4 - x, 2.4 - y, -0.6])
-        forward /= np.linalg.norm(forward)
-        right = np.cross(forward, (0.0, 0.0, 1.0))
-        right /= np.linalg.norm(right)
-        pose = np.eye(4)
-        pose[:3] = np.stack([right, np.cross(forward, right), forward, (x, y, 1.6)], axis=1)
+        pose = looking_at(np.array([x, y, 1.6]), np.array([2.4, 2.4, 1.0]))
         cameras.append(PinholeCamera(str(index), SIZE[1], SIZE[0], 380.0, 380.0, SIZE[1] / 2, SIZE[0] / 2, pose))
     return cameras
 

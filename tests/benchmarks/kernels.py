@@ -10,7 +10,7 @@ from functools import partial
 
 import numpy as np
 import torch
-import torch.nn.functional as functional
+import torch.nn.functional as F
 from occscene.camera import PinholeCamera
 from torch import Tensor
 
@@ -37,7 +37,7 @@ def minimal_ssd(x: Tensor, a: Tensor, b: Tensor, c: Tensor, block: int) -> Tenso
     remaining = (total[..., -1:] - total).exp()
     states = torch.einsum("bclhn,bhcl,bclhp->bchpn", b, remaining, x)
     states = torch.cat([torch.zeros_like(states[:, :1]), states], 1)
-    passed = segment_sums(functional.pad(total[..., -1], (1, 0))).exp()
+    passed = segment_sums(F.pad(total[..., -1], (1, 0))).exp()
     states = torch.einsum("bhzc,bchpn->bzhpn", passed, states)[:, :-1]
     found = torch.einsum("bclhn,bchpn,bhcl->bclhp", c, states, total.exp())
     return (within + found).flatten(1, 2)
@@ -59,7 +59,7 @@ def scan_rows() -> list[Row]:
     torch.manual_seed(0)
     heads, width, size = 6, 32, 32
     x, b, c = (torch.randn(1, LENGTH, n, m) for n, m in ((heads, width), (1, size), (1, size)))
-    dt, a = functional.softplus(torch.randn(1, LENGTH, heads) - 3), -torch.empty(heads).uniform_(1, 16)
+    dt, a = F.softplus(torch.randn(1, LENGTH, heads) - 3), -torch.empty(heads).uniform_(1, 16)
     leaves = [m.requires_grad_() for m in (x, dt, a, b, c)]
 
     def listing(block: int) -> Tensor:

@@ -123,9 +123,10 @@ def test_floor_has_the_color_asked_for(job: MainJob) -> None:
 
 
 def test_predicted_occupancy_is_closer_to_the_truth_than_the_blockout(job: MainJob) -> None:
-    from occscene_server.studio.sample import true_grid
+    from occscene_server.studio.sample import sample_room
+    from occscene_server.studio.scene_grids import room_grids
 
-    truth = true_grid(SAMPLE)
+    truth, _ = room_grids(sample_room(SAMPLE))
     assert truth.shape == job.blockout.shape
     np.testing.assert_allclose(truth.world_from_grid, job.blockout.world_from_grid, atol=1e-6)
 

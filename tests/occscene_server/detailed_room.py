@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import numpy as np
-from numpy.typing import NDArray
 from occscene.camera import PinholeCamera
 from occscene.grid import GridVolume, SemanticGrid
+from occscene.rigid import looking_at
 from occscene.taxonomy import INDOOR
 
 from blender_addon.geometry.voxelization.voxelize import TriangleObject, voxelize
@@ -88,13 +88,4 @@ def _box(bar: Bar) -> Box:
 
 
 def _camera(name: str, eye: tuple[float, float, float], target: tuple[float, float, float]) -> PinholeCamera:
-    forward = _unit(np.subtract(target, eye))
-    right = _unit(np.cross(forward, (0.0, 0.0, 1.0)))
-    pose = np.eye(4)
-    pose[:3, :3] = np.stack([right, np.cross(forward, right), forward], 1)
-    pose[:3, 3] = eye
-    return PinholeCamera(name, 256, 256, 190.0, 190.0, 128.0, 128.0, pose)
-
-
-def _unit(vector: NDArray[np.float64]) -> NDArray[np.float64]:
-    return vector / np.linalg.norm(vector)
+    return PinholeCamera(name, 256, 256, 190.0, 190.0, 128.0, 128.0, looking_at(np.array(eye), np.array(target)))

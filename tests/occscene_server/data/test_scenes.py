@@ -9,6 +9,7 @@ import pytest
 import torch
 from occscene.camera import PinholeCamera
 from occscene.grid import GridObject, SemanticGrid
+from occscene.rigid import looking_at
 
 from occscene_server.data.dataset import RenderedScene, SceneInfo, write_scene
 from occscene_server.data.scenes import SceneSet, mirrored, turned
@@ -28,13 +29,8 @@ def random_scene(seed: int) -> RenderedScene:
     grid = SemanticGrid(labels, 0.4, pose, "indoor", instances, objects)
     cameras = []
     for index, angle in enumerate((0.3, 2.0)):
-        forward = np.array([np.cos(angle), np.sin(angle), -0.2])
-        forward /= np.linalg.norm(forward)
-        right = np.cross(forward, (0, 0, 1))
-        right /= np.linalg.norm(right)
-        camera = np.eye(4)
-        camera[:3, :3] = np.column_stack([right, np.cross(forward, right), forward])
-        camera[:3, 3] = pose[:3, 3] + (2.3, 2.5, 1.7)
+        eye = pose[:3, 3] + (2.3, 2.5, 1.7)
+        camera = looking_at(eye, np.add(eye, (np.cos(angle), np.sin(angle), -0.2)))
         cameras.append(PinholeCamera(f"view {index}", SIDE, SIDE, 40.0, 41.0, 30.0, 33.0, camera))
     views = rng.integers(0, 255, (2, SIDE, SIDE, 3), np.uint8)
     info = SceneInfo(seed, "indoor", "a room", "study", "modern", "overcast", "white", "brown", ())

@@ -7,11 +7,11 @@ import torch
 from torch import Tensor
 
 from occscene_server.geometry.cameras import CameraTensors
+from occscene_server.geometry.pixel_values import linear_from_srgb
 from occscene_server.metrics.images import (
     delta_e,
     hint_differences,
     lab_from_linear,
-    linear_from_srgb,
     psnr,
     warp_error,
 )

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-import torch.nn.functional as functional
+import torch.nn.functional as F
 from occscene.camera import PinholeCamera
 from torch import Tensor
 
@@ -59,7 +59,7 @@ def _labels() -> Tensor:
 
 
 def _probabilities(labels: Tensor) -> Tensor:
-    return functional.one_hot(labels.long(), CLASSES).permute(0, 4, 1, 2, 3).float()
+    return F.one_hot(labels.long(), CLASSES).permute(0, 4, 1, 2, 3).float()
 
 
 def test_untrained_output_is_zero_for_a_trained_trunk() -> None:
@@ -108,7 +108,7 @@ def test_before_the_sequence_an_object_changes_only_the_cells_it_touches() -> No
     before, after = (model.camera_features(m, cameras, VOLUME, SIZE) for m in (labels, moved))
     changed = (before != after).any(-1).flatten(2, 3).transpose(2, 3)  # (B, V, D, h*w)
     voxels = frustum_taps(cameras, VOLUME, SIZE, model.near, model.far, model.num_planes).long()
-    touched = functional.pad(labels != moved, (1, 1, 1, 1, 1, 1)).flatten()[voxels].any(-1)
+    touched = F.pad(labels != moved, (1, 1, 1, 1, 1, 1)).flatten()[voxels].any(-1)
     assert touched.any()
     assert torch.equal(changed, touched)
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 import torch
-import torch.nn.functional as functional
+import torch.nn.functional as F
 from torch import Tensor
 
 from occscene_server.models.mamba2 import (
@@ -20,7 +20,7 @@ from occscene_server.models.mamba2 import (
 def _inputs(length: int, groups: int, heads: int = 4) -> tuple[Tensor, ...]:
     torch.manual_seed(length + groups)
     x = torch.randn(2, length, heads, 6, dtype=torch.float64)
-    dt = functional.softplus(torch.randn(2, length, heads, dtype=torch.float64))
+    dt = F.softplus(torch.randn(2, length, heads, dtype=torch.float64))
     a = -torch.rand(heads, dtype=torch.float64) * 4
     b, c = torch.randn(2, 2, length, groups, 5, dtype=torch.float64)
     return x, dt, a, b, c
@@ -56,17 +56,17 @@ def test_strong_decay_does_not_overflow() -> None:
 def _block_ref(block: Mamba2, u: Tensor) -> Tensor:
     """The block as its parameters are documented, with the recurrence and torch's convolution."""
     heads, inner, state = len(block.D), block.d_inner, block.ngroups * block.d_state
-    z, x, b, c, dt = functional.linear(u, block.in_proj.weight).split([inner, inner, state, state, heads], -1)
+    z, x, b, c, dt = F.linear(u, block.in_proj.weight).split([inner, inner, state, state, heads], -1)
     xbc = torch.cat([x, b, c], -1).transpose(1, 2)
-    xbc = functional.silu(block.conv1d(xbc)[..., : u.shape[1]]).transpose(1, 2)
+    xbc = F.silu(block.conv1d(xbc)[..., : u.shape[1]]).transpose(1, 2)
     x, b, c = xbc.split([inner, state, state], -1)
     x = x.unflatten(-1, (heads, -1))
     b, c = (m.unflatten(-1, (block.ngroups, -1)) for m in (b, c))
-    y, _ = ssd_ref(x, functional.softplus(dt + block.dt_bias), -block.A_log.exp(), b, c)
-    y = (y + block.D[:, None] * x).flatten(2) * functional.silu(z)
+    y, _ = ssd_ref(x, F.softplus(dt + block.dt_bias), -block.A_log.exp(), b, c)
+    y = (y + block.D[:, None] * x).flatten(2) * F.silu(z)
     y = y.unflatten(-1, (block.ngroups, -1))
     y = (y / (y.square().mean(-1, keepdim=True) + 1e-5).sqrt()).flatten(2) * block.norm.weight
-    return functional.linear(y, block.out_proj.weight)
+    return F.linear(y, block.out_proj.weight)
 
 
 @pytest.mark.parametrize("groups", [1, 2])
@@ -94,7 +94,7 @@ def test_parameters_are_named_and_shaped_as_in_mamba_ssm() -> None:
 
 def test_initial_steps_and_decays_are_in_range() -> None:
     block = Mamba2(256, headdim=4)
-    steps = functional.softplus(block.dt_bias)
+    steps = F.softplus(block.dt_bias)
     assert steps.min() >= 1e-3 * 0.999
     assert steps.max() <= 0.1 * 1.001
     assert block.A_log.exp().min() >= 1

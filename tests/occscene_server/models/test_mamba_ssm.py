@@ -16,7 +16,7 @@ from typing import Any
 
 import pytest
 import torch
-import torch.nn.functional as functional
+import torch.nn.functional as F
 
 from occscene_server.models.mamba2 import Mamba2, ssd_chunked
 
@@ -95,7 +95,7 @@ def test_ours_moves_over_to_them(theirs: ModuleType) -> None:
 def test_chunks_equal_the_minimal_listing(load: Callable[[str], ModuleType]) -> None:
     minimal = load("mamba_ssm.modules.ssd_minimal")
     torch.manual_seed(0)
-    x, dt = torch.randn(2, 96, 4, 8).double(), functional.softplus(torch.randn(2, 96, 4)).double()
+    x, dt = torch.randn(2, 96, 4, 8).double(), F.softplus(torch.randn(2, 96, 4)).double()
     a, (b, c) = -torch.rand(4).double(), torch.randn(2, 2, 96, 4, 5).double()
     expected, state = minimal.ssd_minimal_discrete(x * dt[..., None], a * dt, b, c, 16)
     y, final = ssd_chunked(x, dt, a, b, c, 32)
@@ -109,7 +109,7 @@ def test_steps_equal_their_selective_scan(load: Callable[[str], ModuleType]) -> 
     interface = load("mamba_ssm.ops.selective_scan_interface")
     interface.selective_scan_fn = interface.selective_scan_ref
     torch.manual_seed(1)
-    x, dt = torch.randn(2, 53, 4, 8), functional.softplus(torch.randn(2, 53, 4))
+    x, dt = torch.randn(2, 53, 4, 8), F.softplus(torch.randn(2, 53, 4))
     a, (b, c) = -torch.rand(4), torch.randn(2, 2, 53, 2, 5)
     expected = combined.ssd_selective_scan(x, dt, a, b, c)
     torch.testing.assert_close(ssd_chunked(x, dt, a, b, c, 16)[0], expected, rtol=1e-4, atol=1e-4)

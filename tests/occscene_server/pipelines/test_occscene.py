@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+import torch.nn.functional as F
 from diffusers.callbacks import PipelineCallback
 from occscene.camera import PinholeCamera
 from occscene.grid import SemanticGrid
@@ -16,7 +17,6 @@ from occscene.layout import Layout, LayoutObject, LayoutRoom
 from occscene.placed_layout import PlacedLayout
 from occscene.rig import default_rig
 from occscene.volumes import default_volume
-from torch.nn.functional import one_hot
 
 from occscene_server.geometry.cameras import CameraTensors
 from occscene_server.geometry.grids import GridTensors
@@ -73,7 +73,7 @@ def test_guidance_shows_objects_as_perceived_in_the_first_guess(
     perceived, drawn, aligned = grid.labels.copy(), [], []
     perceived[4:6, 4:8, 3:] = 0
     labels = torch.from_numpy(perceived)[None]
-    logits = 9.0 * one_hot(labels.long(), 12).movedim(-1, 1)
+    logits = 9.0 * F.one_hot(labels.long(), 12).movedim(-1, 1)
     draw, align = pipe.denoiser.draw_guidance, pipe.denoiser.alignment.forward
     monkeypatch.setattr(pipe.perception, "forward", lambda *_: logits)
     monkeypatch.setattr(pipe.denoiser, "draw_guidance", lambda *a: (drawn.append(a[0].labels), draw(*a))[1])
