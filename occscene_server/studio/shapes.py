@@ -10,10 +10,9 @@ import math
 from collections.abc import Sequence
 from dataclasses import replace
 from functools import lru_cache
-from itertools import product
 
 import numpy as np
-from occscene.part_shapes import BOX_CORNERS, BOX_FACES, Faces, sheet_faces, tube_faces
+from occscene.part_shapes import BOX_CORNERS, BOX_FACES, Faces, cube_grid, sheet_faces, tube_faces
 
 from occscene_server.geometry.surface_frames import pattern_coordinates
 from occscene_server.studio.room import FloatArray, Part, Solid
@@ -57,23 +56,6 @@ def _bevel_faces() -> Faces:
     return _outward(vertices, faces)
 
 
-@lru_cache(maxsize=4)
-def _cube_grid(nodes: int) -> tuple[FloatArray, Faces]:
-    """Integer node coordinates (V, 3) in 0..nodes-1 on a cube's surface, and its quads."""
-    index: dict[tuple[int, ...], int] = {}
-    faces: list[tuple[int, ...]] = []
-    for axis, side in product(range(3), (0, nodes - 1)):
-        for u, v in product(range(nodes - 1), repeat=2):
-            loop = []
-            for du, dv in ((0, 0), (1, 0), (1, 1), (0, 1)):
-                node = [u + du, v + dv]
-                node.insert(axis, side)
-                loop.append(index.setdefault(tuple(node), len(index)))
-            faces.append(tuple(loop))
-    grid = np.array(list(index), dtype=np.float64)
-    return grid, _outward(grid - (nodes - 1) / 2, faces)
-
-
 def box(center: Vector, size: Vector, material: str, bevel: float = 0.0, centered: bool = False) -> Part:
     """A box, its edges cut by `bevel` metres."""
     half = np.asarray(size) / 2
@@ -102,7 +84,7 @@ def rounded_box(center: Vector, size: Vector, radius: float, material: str) -> P
     """A box with round edges: upholstery."""
     half = np.asarray(size) / 2
     radius = min(radius, float(half.min()) * 0.98)
-    grid, faces = _cube_grid(6)
+    grid, faces = cube_grid(6)
     corner = radius * np.tan(np.pi / 4 * np.array([1.0, 0.5, 0.0]))
     inner = half - radius
     nodes = np.stack([np.concatenate([-h - corner, h + corner[::-1]]) for h in inner], axis=1)
@@ -116,7 +98,7 @@ def rounded_box(center: Vector, size: Vector, radius: float, material: str) -> P
 
 def cushion(center: Vector, size: Vector, material: str) -> Part:
     """A pillow: square in its two long directions, bulging in the thinnest (|u|^p + |v|^p)^(2/p) + w^2 = 1, p = 4."""
-    grid, faces = _cube_grid(7)
+    grid, faces = cube_grid(7)
     direction = (grid - 3.0) / 3.0
     thin = int(np.argmin(np.asarray(size)))
     flat = [axis for axis in range(3) if axis != thin]
@@ -128,7 +110,7 @@ def cushion(center: Vector, size: Vector, material: str) -> Part:
 
 def ellipsoid(center: Vector, radii: Vector, material: str) -> Part:
     """An ellipsoid."""
-    grid, faces = _cube_grid(7)
+    grid, faces = cube_grid(7)
     direction = np.tan((grid - 3.0) / 3.0 * np.pi / 4)
     direction /= np.linalg.norm(direction, axis=1, keepdims=True)
     vertices = direction * np.asarray(radii) + np.asarray(center)

@@ -92,9 +92,15 @@ def _rounded(size: Floats) -> tuple[Floats, Faces]:
     return core + radius * away / np.linalg.norm(away, axis=1, keepdims=True), faces
 
 
-@cache
 def _cube_grid(nodes: int) -> tuple[Floats, Faces]:
     """Nodes -1 .. 1 (V, 3) on a cube's surface, and quads between neighbours."""
+    places, faces = cube_grid(nodes)
+    return places * 2 / (nodes - 1) - 1, faces
+
+
+@cache
+def cube_grid(nodes: int) -> tuple[Floats, Faces]:
+    """Places of nodes, 0 .. nodes - 1 (V, 3), on a cube's surface, and quads between neighbors."""
     index: dict[tuple[int, ...], int] = {}
     faces = []
     for axis, side in product(range(3), (0, nodes - 1)):
@@ -106,7 +112,7 @@ def _cube_grid(nodes: int) -> tuple[Floats, Faces]:
                 loop.append(index.setdefault(tuple(node), len(index)))
             outward = (side > 0) == (axis != 1)  # (x, y), (y, z) and (z, x) turn to the third axis
             faces.append(tuple(loop if outward else loop[::-1]))
-    return np.array(list(index), np.float64) * 2 / (nodes - 1) - 1, tuple(faces)
+    return np.array(list(index), np.float64), tuple(faces)
 
 
 @cache

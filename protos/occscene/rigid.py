@@ -42,7 +42,7 @@ def rigid_transform(matrix: ArrayLike, field: str) -> Float64Array:
 def looking_at(eye: Float64Array, target: Float64Array, up: ArrayLike = (0.0, 0.0, 1.0)) -> Float64Array:
     """The pose (4, 4) of a level camera (x right, y down, z forward) at `eye` that looks at `target`."""
     forward = (target - eye) / np.linalg.norm(target - eye)
-    right = np.cross(forward, np.asarray(up, np.float64))
+    right: Float64Array = np.cross(forward, np.asarray(up, np.float64))
     right /= np.linalg.norm(right)
     pose = np.eye(4)
     pose[:3] = np.stack([right, np.cross(forward, right), forward, eye], axis=1)
