@@ -35,7 +35,7 @@ class MeshParts:
 
 
 def mesh_parts(mesh: TriangleMesh, corners: NDArray[np.float64]) -> MeshParts:
-    """Parts of a mesh: what vertices connect.
+    """Parts of a mesh: what vertices connect within one object.
 
     Args:
         mesh: whose parts are wanted.
@@ -45,8 +45,11 @@ def mesh_parts(mesh: TriangleMesh, corners: NDArray[np.float64]) -> MeshParts:
     if not count:
         return MeshParts(np.zeros(0, np.int64), np.zeros((0, PART_FACTS), np.float32))
     ids = mesh.object_ids.astype(np.int64)
-    # triangles that share no vertices by their numbers share them by their places
-    keys = mesh.triangles if len(mesh.vertices) < 3 * count else _places(mesh, corners, ids)
+    if len(mesh.vertices) < 3 * count:
+        places = mesh.triangles + ids[:, None] * len(mesh.vertices)
+    else:  # triangles that share no vertices by their numbers share them by their places
+        places = _places(mesh, corners, ids)
+    keys = np.unique(places, return_inverse=True)[1].reshape(-1, 3)
     links = (np.repeat(keys[:, 0], 2), keys[:, 1:].ravel())
     graph = coo_matrix((np.ones(2 * count, np.int8), links), (int(keys.max()) + 1,) * 2)
     component = connected_components(graph, directed=False)[1][keys[:, 0]]
@@ -54,16 +57,15 @@ def mesh_parts(mesh: TriangleMesh, corners: NDArray[np.float64]) -> MeshParts:
     return MeshParts(number, _facts(number, ids, corners))
 
 
-def _places(mesh: TriangleMesh, corners: NDArray[np.float64], ids: NDArray[np.int64]) -> NDArray[np.int64]:
-    """(T, 3) numbers of the corners of triangles, equal for those in one place, in space and on the surface."""
+def _places(mesh: TriangleMesh, corners: NDArray[np.float64], ids: NDArray[np.int64]) -> NDArray[np.uint64]:
+    """(T, 3) hashes of the corners of an object's triangles, equal for those in one place in space and on the surface."""
     places = np.zeros((*ids.shape, 3, 7), np.int64)
     places[..., :3] = np.rint(corners * _SAME)
     if mesh.surface is not None:
         places[..., 3:6] = np.rint(mesh.surface[mesh.triangles] * _SAME)
     places[..., 6] = ids[:, None]
-    hashes = (places.astype(np.uint64) * _FACTORS).sum(-1)
-    keys: NDArray[np.int64] = np.unique(hashes, return_inverse=True)[1].reshape(-1, 3)
-    return keys
+    hashes: NDArray[np.uint64] = (places.astype(np.uint64) * _FACTORS).sum(-1)
+    return hashes
 
 
 def _facts(number: NDArray[np.int64], ids: NDArray[np.int64], corners: NDArray[np.float64]) -> NDArray[np.float32]:

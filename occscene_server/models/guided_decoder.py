@@ -106,16 +106,13 @@ class GuidedDecoder(ModelMixin, ConfigMixin):
         self.object_norm = nn.LayerNorm(word_channels)
         self.painting = nn.Linear(word_channels, 4 * pixel_width + COLORS)
         self.palette = nn.Linear(word_channels, 3 * COLORS)
-        with torch.no_grad():  # gains begin at 1
-            for layer in range(2):
-                self.painting.bias[2 * layer * pixel_width : (2 * layer + 1) * pixel_width] += 1
-
         self.scene_words = nn.Linear(word_channels + text_dim + 2, _SCENE_CHANNELS)
 
         self.surface = nn.Conv2d(FEATURES, pixel_width, 1)
         self.material = nn.Conv2d(pixel_width, 2 * pixel_width, 1)
         self.choice = nn.Conv2d(pixel_width, COLORS + 3, 1)
         self.tint = nn.Conv2d(3, widths[0], 2, stride=2, bias=False)
+        self._begin(pixel_width)
         self.latents = nn.Conv2d(latent_channels, widths[2], 1, bias=False)
         sizes = [pixel_width, *widths]
         self.down = nn.ModuleList(nn.Conv2d(a, b, 2, stride=2) for a, b in pairwise(sizes))
@@ -124,6 +121,16 @@ class GuidedDecoder(ModelMixin, ConfigMixin):
         self.up = nn.ModuleList(nn.Conv2d(b, 4 * a, 1) for a, b in pairwise(widths))
         self.outward = nn.ModuleList(ModulatedBlock(width, width) for width in widths[:-1])
         self.light = nn.Conv2d(widths[0], 4 * 6, 1)
+
+    @torch.no_grad()
+    def _begin(self, width: int) -> None:
+        """Gains of 1, open gates, values of about 1, and palettes with light and dark: else patterns begin far later."""
+        self.painting.bias[:width] += 1
+        self.painting.bias[2 * width : 3 * width] += 1
+        self.surface.weight *= 4
+        self.material.weight *= 3
+        self.material.bias[:width] += 1
+        self.palette.bias += torch.tensor([0.0, 0.5, -0.5, 0.0]).repeat_interleave(3)
 
     def paint(self, table: ObjectTable) -> Tensor:
         """What is laid on the pixels of each object, (R * classes, C): row r * classes + c for its parts of class c.

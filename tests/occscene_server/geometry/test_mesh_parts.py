@@ -57,6 +57,13 @@ def test_height_is_within_the_object_and_sizes_are_of_the_surface() -> None:
     assert facts[5, :3] == pytest.approx([np.log2(deviation + 0.004) / 4 + 1] * 3, abs=1e-4)
 
 
+def test_objects_that_share_vertices_are_apart() -> None:
+    points, faces = box((0.0, 0.0, 0.0), (1.0, 1.0, 1.0))
+    mesh = TriangleMesh(points, faces, np.ones(12, np.uint8), np.repeat(np.array([1, 2], np.uint16), 6))
+    number = parts_of(mesh).number
+    assert not set(number[:6].tolist()) & set(number[6:].tolist())
+
+
 def test_a_mesh_of_nothing_has_no_parts() -> None:
     empty = TriangleMesh(np.zeros((0, 3)), np.zeros((0, 3), int), np.zeros(0, np.uint8), np.zeros(0, np.uint16))
     assert parts_of(empty).facts.shape == (0, PART_FACTS)
