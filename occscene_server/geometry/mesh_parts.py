@@ -58,7 +58,7 @@ def mesh_parts(mesh: TriangleMesh, corners: NDArray[np.float64]) -> MeshParts:
 
 
 def _places(mesh: TriangleMesh, corners: NDArray[np.float64], ids: NDArray[np.int64]) -> NDArray[np.uint64]:
-    """(T, 3) hashes of the corners of an object's triangles, equal for those in one place in space and on the surface."""
+    """(T, 3) hashes of the corners of an object's triangles, equal for those in one place."""
     places = np.zeros((*ids.shape, 3, 7), np.int64)
     places[..., :3] = np.rint(corners * _SAME)
     if mesh.surface is not None:

@@ -23,7 +23,8 @@ from torch import Tensor, nn
 from occscene_server.models.object_words import ObjectTable, ObjectWords
 from occscene_server.models.pixel_features import CODE_CHANNELS, FEATURES
 
-HINT_CHANNELS = 4
+COLOR_CHANNELS = 4
+"""Of a hint, and of a color that words name: sRGB and whether there is one."""
 COLORS = 4
 """Of each object's palette."""
 _SCENE_CHANNELS = 128
@@ -101,7 +102,7 @@ class GuidedDecoder(ModelMixin, ConfigMixin):
     ) -> None:
         super().__init__()
         self.words = ObjectWords(text_dim, word_channels)
-        self.facts = nn.Linear(HINT_CHANNELS + CODE_CHANNELS, word_channels)
+        self.facts = nn.Linear(3 * COLOR_CHANNELS + CODE_CHANNELS, word_channels)
         self.kinds = nn.Embedding(classes, word_channels)
         self.object_norm = nn.LayerNorm(word_channels)
         self.painting = nn.Linear(word_channels, 4 * pixel_width + COLORS)
@@ -124,25 +125,25 @@ class GuidedDecoder(ModelMixin, ConfigMixin):
 
     @torch.no_grad()
     def _begin(self, width: int) -> None:
-        """Gains of 1, open gates, values of about 1, and palettes with light and dark: else patterns begin far later."""
+        """Gains of 1, open gates, values of about 1, palettes with light and dark: else patterns begin far later."""
         self.painting.bias[:width] += 1
         self.painting.bias[2 * width : 3 * width] += 1
         self.surface.weight *= 4
         self.material.weight *= 3
         self.material.bias[:width] += 1
-        self.palette.bias += torch.tensor([0.0, 0.5, -0.5, 0.0]).repeat_interleave(3)
+        self.palette.bias += torch.tensor([0.0, 0.0, 0.4, -0.4]).repeat_interleave(3)
 
     def paint(self, table: ObjectTable) -> Tensor:
         """What is laid on the pixels of each object, (R * classes, C): row r * classes + c for its parts of class c.
 
-        Gain and shift of both layers at every pixel, a bias for each color, and the colors themselves, of which the
-        first is the hint, where there is one, and what words add to it.
+        Gain and shift of both layers at every pixel, a bias for each color, and the colors themselves: what is known of
+        them, and what is learned of words.
         """
         said = self.words(table.names, table.texts, table.text_of)
-        objects = said + self.facts(torch.cat([table.hints, table.codes], -1))
+        objects = said + self.facts(torch.cat([table.hints, table.colors, table.codes], -1))
         both = F.silu(self.object_norm(objects[:, None] + self.kinds.weight))
-        palette = self.palette(both)
-        palette = torch.cat([palette[..., :3] + table.hints[:, None, :3].to(palette.dtype), palette[..., 3:]], -1)
+        known = _known_colors(table)
+        palette = self.palette(both) + known[:, None].to(both.dtype)
         return torch.cat([self.painting(both), palette], -1).flatten(0, 1)
 
     def scene(self, table: ObjectTable, level: Tensor, given: Tensor) -> Tensor:
@@ -215,6 +216,16 @@ class GuidedDecoder(ModelMixin, ConfigMixin):
         shares = (logits + bias).softmax(1)
         colors = palette.unflatten(1, (COLORS, 3)) * shares[:, :, None]
         return pixels, detail + colors.sum(1)
+
+
+def _known_colors(table: ObjectTable) -> Tensor:
+    """(R, 3 * COLORS) what each color of the palettes begins with: the hint, the second color that words name, the
+    first, and the hint again; where one of them is not known, the nearest to it that is, else 0."""
+    first, second = table.colors.split(COLOR_CHANNELS, 1)
+    named = torch.where(first[:, 3:] > 0, first, table.hints)[:, :3]
+    hinted = torch.where(table.hints[:, 3:] > 0, table.hints, first)[:, :3]
+    other = torch.where(second[:, 3:] > 0, second[:, :3], named)
+    return torch.cat([hinted, other, named, hinted], 1)
 
 
 def _padded(maps: Tensor, multiple: int = PIXEL_MULTIPLE) -> Tensor:

@@ -43,6 +43,7 @@ class ObjectTable:
         names: (R, text_dim) mean token states of their names.
         text_of: (R,) int64 number of the text that each reads: its phrase, or the prompt.
         hints: (R, 4) color as sRGB in [-1, 1] and 1; zeros without a hint.
+        colors: (R, 8) the same of the first and of the second color that its phrase names.
         codes: (R, codes) random numbers in [-1, 1].
         prompt_of: (N,) int64 number of the text that is the prompt of each view.
         light: (text_dim,) mean token state of the word that asks a prompt for the light.
@@ -52,6 +53,7 @@ class ObjectTable:
     names: Tensor
     text_of: Tensor
     hints: Tensor
+    colors: Tensor
     codes: Tensor
     prompt_of: Tensor
     light: Tensor

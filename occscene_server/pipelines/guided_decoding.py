@@ -16,6 +16,7 @@ from occscene_server.geometry.cameras import CameraTensors
 from occscene_server.geometry.gbuffer import GBuffer
 from occscene_server.geometry.grids import LABELS, GridTensors, VolumeTensors
 from occscene_server.geometry.pixel_values import srgb_from_linear
+from occscene_server.metrics.palette import named_colors
 from occscene_server.models.guided_decoder import GuidedDecoder
 from occscene_server.models.object_words import LIGHT, ObjectTable, Texts, base_name
 from occscene_server.models.pixel_features import object_codes, pixel_features
@@ -79,6 +80,16 @@ def scene_words(prompt: str, grid: SemanticGrid) -> SceneWords:
     own = [item.prompt for item in grid.objects]
     said = prompt_phrases(prompt, ["" if words else name for name, words in zip(names, own, strict=True)])
     return SceneWords(prompt, names, [words or phrase for words, phrase in zip(own, said, strict=True)])
+
+
+def word_colors(phrases: Sequence[str]) -> Tensor:
+    """(R, 8) of each phrase the first two colors that it names, as `ObjectTable` has them."""
+    result = torch.zeros(len(phrases), 2, 4)
+    for row, phrase in enumerate(phrases):
+        for place, color in enumerate(named_colors(phrase)[:2]):
+            result[row, place] = torch.tensor([*color, 1.0])
+    result[..., :3] = (2 * srgb_from_linear(result[..., :3]) - 1) * result[..., 3:]
+    return result.flatten(1)
 
 
 def _class_names(grid: SemanticGrid) -> dict[int, str]:
@@ -156,12 +167,13 @@ def told_objects(
     colors = (2 * srgb_from_linear(hints[:, :3]) - 1) * hints[:, 3:]
 
     texts = dict.fromkeys(scene.prompt for scene in words)
-    names, text_of = [], []
+    names, own, text_of = [], [], []
     for scene, its_rows in zip(words, chosen.tolist(), strict=True):
         for row in its_rows:
             told = 0 < row <= len(scene.names)
             names.append(scene.names[row - 1] if told else "")
-            text_of.append(scene.phrases[row - 1] or scene.prompt if told else scene.prompt)
+            own.append(scene.phrases[row - 1] if told else "")
+            text_of.append(own[-1] or scene.prompt)
     texts |= dict.fromkeys(text_of)
     number = {text: index for index, text in enumerate(texts)}
     states = _token_states(encoder, tokenizer, [LIGHT, *names, *number])
@@ -172,6 +184,7 @@ def told_objects(
         torch.stack([means[name] for name in names]).to(device),
         torch.tensor([number[text] for text in text_of], device=device),
         torch.cat([colors, hints[:, 3:]], 1),
+        word_colors(own).to(device),
         codes,
         torch.tensor([number[scene.prompt] for scene in words], device=device),
         means[LIGHT].to(device),

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from occscene.srgb import LinearColor, linear_rgb
 
+from occscene_server.metrics import palette
 from occscene_server.metrics.palette import COLORS
 
 PLAIN_COLORS = tuple(word for word in COLORS if word not in ("cream", "terracotta"))
@@ -21,15 +22,12 @@ PALE_WALLS: dict[str, LinearColor] = {
 }  # fmt: skip
 
 WOODS: dict[str, tuple[LinearColor, str]] = {
-    "oak": (linear_rgb("b4884f"), "brown"),
-    "walnut": (linear_rgb("5c3b25"), "brown"),
-    "pine": (linear_rgb("d8ae6e"), "beige"),
-    "birch": (linear_rgb("dec69b"), "beige"),
-    "cherry": (linear_rgb("8c4527"), "brown"),
-    "ebony": (linear_rgb("2a201b"), "black"),
-    "teak": (linear_rgb("9b6434"), "brown"),
-    "mahogany": (linear_rgb("5e2419"), "brown"),
-}
+    word: (palette.WOODS[word], plain)
+    for word, plain in {
+        "oak": "brown", "walnut": "brown", "pine": "beige", "birch": "beige", "cherry": "brown", "ebony": "black",
+        "teak": "brown", "mahogany": "brown",
+    }.items()
+}  # fmt: skip
 METALS: dict[str, LinearColor] = {
     "brass": linear_rgb("c9a24e"),
     "steel": linear_rgb("a9abad"),

@@ -33,6 +33,7 @@ from occscene_server.models.parts_prior import PartsPrior
 from occscene_server.models.pixel_features import object_codes, pixel_features
 from occscene_server.models.text import load_minilm
 from occscene_server.pipelines.blockout_parts import BlockoutParts
+from occscene_server.pipelines.guided_decoding import word_colors
 from occscene_server.training.latent_store import LatentStore, stored_latents
 from occscene_server.training.prompt_states import PromptStates
 from occscene_server.training.room_parts import RoomParts
@@ -275,6 +276,7 @@ def _table(
 
     rows = torch.empty_like(objects)
     names: list[Tensor] = []
+    phrases: list[str] = []
     hints: list[Tensor] = []
     codes: list[Tensor] = []
     text_of: list[int] = []
@@ -286,6 +288,7 @@ def _table(
         for row in seen.tolist():
             names.append(book.mean(room.names[row]) if row else torch.zeros(book.width))
             own = room.phrases[row] if crop.told[row] else ""
+            phrases.append(own)
             text_of.append(number(own) if own else prompt_of[-1])
         hints.append(room.hints[seen] * crop.hinted[seen, None])
         codes.append(object_codes(seeds[index : index + 1], len(room.names))[0, seen])
@@ -295,6 +298,7 @@ def _table(
         torch.stack(names),
         torch.tensor(text_of),
         torch.cat(hints),
+        word_colors(phrases),
         torch.cat(codes),
         torch.tensor(prompt_of),
         book.mean(LIGHT),

@@ -39,6 +39,7 @@ def table(names: list[str], phrases: list[str], prompt: str, seed: int = 0) -> O
         states[:-1],
         torch.tensor([texts.index(phrase or prompt) for phrase in phrases]),
         torch.zeros(len(names), 4),
+        torch.zeros(len(names), 8),
         object_codes(torch.tensor([seed]), len(names))[0],
         torch.tensor([0]),
         states[-1],
