@@ -211,7 +211,7 @@ class GuidedDecoder(ModelMixin, ConfigMixin):
         # narrowed before it is laid out anew: half the copy
         x = self.surface(features.to(painted.dtype).contiguous(memory_format=torch.channels_last))
         gate, values = self.material(F.silu(torch.addcmul(shift, x, gain))).chunk(2, 1)
-        pixels = F.silu(torch.addcmul(gate_shift, gate, gate_gain)) * values
+        pixels = torch.addcmul(gate_shift, gate, gate_gain).sigmoid() * values
         logits, detail = self.choice(pixels).split([COLORS, 3], 1)
         shares = (logits + bias).softmax(1)
         colors = palette.unflatten(1, (COLORS, 3)) * shares[:, :, None]
