@@ -47,15 +47,19 @@ def table(names: list[str], phrases: list[str], prompt: str, seed: int = 0) -> O
     )
 
 
+def features_of(shown: Tensor) -> Tensor:
+    """(1, C, h, w) features that depend on the place alone."""
+    y, x = torch.meshgrid(*(torch.arange(side) / 10.0 for side in shown.shape), indexing="ij")
+    return torch.stack([(x * (k % 5) + y * (k % 3) + k).sin() for k in range(FEATURES)])[None]
+
+
 def drawn(
     decoder: GuidedDecoder, objects: ObjectTable, shown: Tensor, latents: Tensor | None = None, given: float = 0
 ) -> Tensor:
-    """One view whose pixels show rows `shown` (h, w) of the table, with features that depend on the place alone."""
-    y, x = torch.meshgrid(*(torch.arange(side) / 10.0 for side in shown.shape), indexing="ij")
-    features = torch.stack([(x * (k % 5) + y * (k % 3) + k).sin() for k in range(FEATURES)])
+    """One view whose pixels show rows `shown` (h, w) of the table."""
     rows = shown[None] * CLASSES + 3
     with torch.no_grad():
-        return decoder(features[None], rows, objects, latents, torch.zeros(1), torch.full((1,), given))[0]
+        return decoder(features_of(shown), rows, objects, latents, torch.zeros(1), torch.full((1,), given))[0]
 
 
 def test_a_phrase_reaches_the_pixels_of_its_object_alone() -> None:
@@ -157,7 +161,7 @@ def test_swapped_phrases_swap_colors() -> None:
     colors = {"a red sofa": (0.8, -0.8, -0.8), "a blue sofa": (-0.8, -0.8, 0.8)}
     options = [(a, b, table(["sofa", "sofa"], [a, b], "two sofas")) for a in colors for b in colors]
     optimizer = torch.optim.AdamW(decoder.parameters(), 1e-2)
-    features, rows = torch.zeros(1, FEATURES, 16, 16), shown[None] * CLASSES + 3
+    features, rows = features_of(shown), shown[None] * CLASSES + 3
     for step in range(80):
         left, right, objects = options[step % 4]
         view = decoder(features, rows, objects, None, torch.zeros(1), torch.zeros(1))[0]
@@ -172,6 +176,23 @@ def test_swapped_phrases_swap_colors() -> None:
     red, blue = one[0] - one[2], two[0] - two[2]
     assert float(red[:, :8].mean()) > 0.8 > -0.8 > float(red[:, 8:].mean())
     assert float(blue[:, :8].mean()) < -0.8 < 0.8 < float(blue[:, 8:].mean())
+
+
+def test_palettes_begin_with_hints_and_named_colors() -> None:
+    decoder = tiny()
+    torch.nn.init.zeros_(decoder.palette.weight)
+    torch.nn.init.zeros_(decoder.palette.bias)
+    objects = table(["rug"] * 4, ["a rug"] * 4, "a room")
+    hints, colors = torch.zeros(4, 4), torch.zeros(4, 8)
+    hints[1:3] = torch.tensor([0.5, -0.5, 0.1, 1.0])
+    colors[2:] = torch.tensor([-0.9, 0.2, 0.3, 1.0, 0.7, 0.7, 0.6, 1.0])
+    colors[3, 4:] = 0
+    palette = decoder.paint(replace(objects, hints=hints, colors=colors))[::CLASSES, -12:].view(4, 4, 3)
+    hint, first, second = hints[1, :3], colors[2, :3], colors[2, 4:7]
+    for own, expected in zip(
+        palette, ([0 * hint] * 4, [hint] * 4, [hint, second, first, hint], [first] * 4), strict=True
+    ):
+        torch.testing.assert_close(own, torch.stack(expected))
 
 
 def test_numbers_are_no_part_of_a_name() -> None:

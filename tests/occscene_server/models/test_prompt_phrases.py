@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from occscene_server.metrics.palette import COLORS, WOODS, named_colors
 from occscene_server.models.prompt_phrases import prompt_phrases
 
 
@@ -38,3 +39,9 @@ from occscene_server.models.prompt_phrases import prompt_phrases
 )
 def test_phrases_are_cut_out_of_prompts(prompt: str, names: list[str], phrases: list[str]) -> None:
     assert prompt_phrases(prompt, names) == phrases
+
+
+def test_colors_are_named_by_whole_words_in_their_order() -> None:
+    named = named_colors("A Teal and white checked rug on oak, greyhounds, gray")
+    assert named == [COLORS["teal"], COLORS["white"], WOODS["oak"], COLORS["grey"]]
+    assert named_colors("") == []

@@ -22,7 +22,8 @@ from occscene_server.models.guided_decoder import GuidedDecoder
 from occscene_server.models.text import load_minilm
 from occscene_server.pipelines.guided_decoding import SceneWords, decode_guided, told_objects
 from occscene_server.training.cli import train_app
-from occscene_server.training.decoder_rooms import SOURCES, DecoderRooms, random_crop, read_rooms, whole_view
+from occscene_server.training.decoder_rooms import SOURCES, DecoderRooms, gather, random_crop, read_rooms, whole_view
+from occscene_server.training.prefetch import Prefetched
 from occscene_server.training.surface_kinds import NOTHING, SurfaceKinds
 from occscene_server.weights import default_parts_prior
 from tests.occscene_server.training.test_chain import SIDE, tiny_scene
@@ -122,6 +123,43 @@ def test_boxes_and_voxels_show_another_shape_beside_the_same_view(rooms: Decoder
     }
     assert 0 < sofa["true"] < sofa["boxes"]
     assert sofa["voxels"] > 0
+
+
+def test_parts_are_drawn_once_and_read_again(rooms: DecoderRooms, root: Path) -> None:
+    seen = [rooms.room(0).buffer(whole_view(rooms.room(0), 0, "parts")).depth for _ in range(2)]
+    assert torch.equal(*seen)
+    stored = root / "texts" / "parts" / f"{rooms.folders[0].name}.json"
+    stored.write_text(json.dumps({"ids": [], "layout": json.loads(stored.read_text())["layout"] | {"objects": []}}))
+    one = rooms.room(0)
+    assert torch.equal(one.buffer(whole_view(one, 0, "parts")).depth, one.buffer(whole_view(one, 0, "boxes")).depth)
+    stored.unlink()
+
+
+def test_latents_of_the_denoiser_are_taken_where_they_are(rooms: DecoderRooms) -> None:
+    one, rng = rooms.room(0), np.random.default_rng(0)
+    assert one.denoised is None
+    assert not any(random_crop(one, 32, rng).denoised for _ in range(50))
+    file = np.zeros((len(rooms), *one.latents.shape), np.float16)
+    file[0] = 7
+    np.save(rooms.denoised, file)
+    try:
+        one = rooms.room(0)
+        assert rooms.room(1).denoised is None
+        crops = [random_crop(one, 32, rng) for _ in range(1000)]
+    finally:
+        rooms.denoised.unlink()
+    assert np.mean([crop.denoised for crop in crops]) == pytest.approx(0.6, abs=0.05)
+    assert all(not crop.level for crop in crops)
+    crop = next(crop for crop in crops if crop.denoised and crop.level is not None)
+    batch = gather([one], [crop], rooms.book, rooms.classes, rng)
+    assert (batch.latents == 7).all()
+    assert batch.given.item() == 1
+
+
+def test_batches_come_in_the_order_of_steps_from_any_step_on() -> None:
+    batches = Prefetched(lambda step: (step, torch.full((3,), step)))
+    assert [batches(step)[0] for step in (4, 5, 6, 2, 3)] == [4, 5, 6, 2, 3]
+    assert torch.equal(batches(4)[1], torch.full((3,), 4))
 
 
 def test_what_a_step_sees_depends_on_seed_and_step_alone(rooms: DecoderRooms, root: Path) -> None:
