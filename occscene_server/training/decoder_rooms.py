@@ -48,6 +48,9 @@ the denoiser made of a noisy view, or that are noisy where there are none of the
 WITHOUT_HINTS, HINT_DROPOUT = 0.25, 0.3
 """Share of the crops without any color hint; share of the objects without one in the others."""
 WITHOUT_PHRASES, PHRASE_DROPOUT = 0.1, 0.15
+BALANCED = 0.7
+"""Share of the crops that are of a kind of surface which is drawn first, rare ones more often than they are seen: else
+a pattern is seen far too seldom to be learned. The others lie anywhere."""
 _WINDOW, _STEPS_A_ROOM = 64, 4
 """Rooms in memory, and after how many steps the next one enters."""
 
@@ -161,6 +164,7 @@ class DecoderRoom:
             kind_of[int(item["id"])] = kinds.row(item)
         assert scene.items is not None
         self.kinds = torch.from_numpy(kind_of[scene.items])
+        self.shown = [kind for kind in self.kinds.unique().tolist() if kind]
         boxes = read_mesh(folder, "blockout")
         meshes = {
             "true": read_mesh(folder, "true"),
@@ -185,19 +189,25 @@ class DecoderRoom:
         return mesh_gbuffer([self._scenes[crop.source]], cameras, size)
 
 
-def random_crop(room: DecoderRoom, side: int, rng: np.random.Generator) -> Crop:
-    """A crop that begins at a latent's pixel, as training sees it."""
+def random_crop(room: DecoderRoom, side: int, rng: np.random.Generator, kind: int | None = None) -> Crop:
+    """A crop that begins at a latent's pixel, as training sees it, with a pixel of a kind near its middle, if asked."""
     views, height, width, _ = room.views.shape
     step = height // room.latents.shape[2]
+    if kind is None:
+        view, top, left = (int(rng.integers(count)) for count in (views, height - side + step, width - side + step))
+    else:
+        places = torch.nonzero((room.kinds == kind).flatten())[:, 0]
+        view, middle = divmod(int(places[rng.integers(len(places))]), height * width)
+        top, left = (int(place - rng.integers(side // 4, side - side // 4)) for place in divmod(middle, width))
     names, shares = zip(*SOURCES, strict=True)
     clean, denoised = rng.random() < CLEAN_LATENTS, room.denoised is not None
     level = 0.0 if clean or denoised else float(rng.uniform(*NOISE_LEVELS))
     objects = len(room.names)
     return Crop(
-        view=int(rng.integers(views)),
+        view=view,
         source=names[rng.choice(len(names), p=shares)],
-        top=step * int(rng.integers((height - side) // step + 1)),
-        left=step * int(rng.integers((width - side) // step + 1)),
+        top=min(max(top, 0), height - side) // step * step,
+        left=min(max(left, 0), width - side) // step * step,
         side=side,
         prompt=int(rng.integers(len(room.prompts))),
         told=torch.from_numpy((rng.random(objects) >= PHRASE_DROPOUT) & (rng.random() >= WITHOUT_PHRASES)),
@@ -315,6 +325,7 @@ class DecoderRooms:
         latents: of their views, in the order of the folders.
         denoised: file of the latents that the denoiser made of the same views, which need not be there.
         book: of all that is said of them.
+        weights: (kinds + 1,) of the kinds, higher for rare ones.
         parts: of their blockouts.
         classes: of the taxonomy.
     """
@@ -326,11 +337,12 @@ class DecoderRooms:
         latents: LatentStore,
         denoised: Path,
         book: Phrasebook,
+        weights: Tensor,
         parts: RoomParts,
         classes: int,
     ) -> None:
         self.folders, self.kinds, self.latents, self.denoised = folders, kinds, latents, denoised
-        self.book, self.parts, self.classes = book, parts, classes
+        self.book, self.weights, self.parts, self.classes = book, weights, parts, classes
         self._held: dict[int, DecoderRoom] = {}
 
     def __len__(self) -> int:
@@ -346,8 +358,17 @@ class DecoderRooms:
         rng = np.random.default_rng((seed, step))
         window = [self._entering(step // _STEPS_A_ROOM + ahead, seed) for ahead in range(min(_WINDOW, len(self)))]
         self._held = {index: self._held.get(index) or self.room(index) for index in window}
-        rooms = [self._held[window[row]] for row in rng.integers(len(window), size=count)]
-        crops = [random_crop(room, side, rng) for room in rooms]
+        pairs = [(room, kind) for room in self._held.values() for kind in room.shown]
+        shares = self.weights[[kind for _, kind in pairs]].numpy().astype(np.float64)
+        chosen = rng.choice(len(pairs), count, p=shares / shares.sum())
+        balanced = rng.random(count) < BALANCED
+        others = rng.integers(len(window), size=count)
+        drawn = [
+            pairs[pair] if of_kind else (self._held[window[other]], None)
+            for pair, of_kind, other in zip(chosen, balanced, others, strict=True)
+        ]
+        rooms = [room for room, _ in drawn]
+        crops = [random_crop(room, side, rng, kind) for room, kind in drawn]
         return gather(rooms, crops, self.book, self.classes, rng)
 
     def _entering(self, place: int, seed: int) -> int:
@@ -358,7 +379,7 @@ class DecoderRooms:
 
 def read_rooms(
     data: Path, split: str, vae: Path, parts: Path, output: Path, kinds: SurfaceKinds | None
-) -> tuple[DecoderRooms, Tensor]:
+) -> DecoderRooms:
     """The rooms of a split, with what is said of them, their latents and their parts, which are kept in `output`.
 
     Latents that the denoiser made of their views are read from `<split>_denoised.npy` there, if it exists.
@@ -370,9 +391,6 @@ def read_rooms(
         parts: the parts prior's folder.
         output: for token states, latents and parts.
         kinds: of surfaces; None takes those of these rooms.
-
-    Returns:
-        The rooms, and the weights (kinds + 1,) of their kinds.
 
     Raises:
         ValueError: there is no finished scene of that split.
@@ -391,7 +409,7 @@ def read_rooms(
     latents = LatentStore(output / f"{split}_latents.npy", len(folders), SceneAutoencoder.from_pretrained(vae))
     kept = RoomParts(output / "parts", BlockoutParts(PartsPrior.from_pretrained(parts), *encoder))
     denoised = output / f"{split}_denoised.npy"
-    return DecoderRooms(folders, kinds, latents, denoised, book, kept, len(INDOOR)), kinds.weights(infos)
+    return DecoderRooms(folders, kinds, latents, denoised, book, kinds.weights(infos), kept, len(INDOOR))
 
 
 def _object_names(folder: Path) -> list[str]:

@@ -83,7 +83,7 @@ def decoder(
     seed: arg.Seed = 0,
 ) -> None:
     """Train the guided decoder by regression: G-buffers, words and latents to views."""
-    rooms, held_out, _ = _rooms(data, vae, parts, output, crop)
+    rooms, held_out = _rooms(data, vae, parts, output, crop)
     torch.manual_seed(seed)
     sizes = [int(width) for width in widths.split(",")]
     if initial is not None:
@@ -124,10 +124,10 @@ def decoder_adversarial(
     seed: arg.Seed = 0,
 ) -> None:
     """Train a guided decoder further, against a discriminator that segments what it sees."""
-    rooms, held_out, weights = _rooms(data, vae, parts, output, crop)
+    rooms, held_out = _rooms(data, vae, parts, output, crop)
     torch.manual_seed(seed)
     network = GuidedDecoder.from_pretrained(initial).train().to(memory_format=torch.channels_last)
-    game = DecoderGame(network, SegmentingDiscriminator(rooms.kinds.names), weights)
+    game = DecoderGame(network, SegmentingDiscriminator(rooms.kinds.names), rooms.weights)
     game.discriminator.to(memory_format=torch.channels_last)
     options = LoopOptions(
         output, steps, learning_rate, warmup_steps=50, decay_fraction=decay, ema_decay=ema_decay, weight_decay=0.0,
@@ -143,15 +143,15 @@ def decoder_adversarial(
     _finish(network, held_out, output, finished)
 
 
-def _rooms(data: Path, vae: Path, parts: Path, output: Path, crop: int) -> tuple[DecoderRooms, DecoderRooms, Tensor]:
-    """Training and held-out rooms, and the weights of the kinds of their surfaces."""
+def _rooms(data: Path, vae: Path, parts: Path, output: Path, crop: int) -> tuple[DecoderRooms, DecoderRooms]:
+    """Training and held-out rooms."""
     if crop % 16:
         raise typer.BadParameter(
             f"{crop} is no multiple of 16 pixels; take {round(crop / 16) * 16}", param_hint="--crop"
         )
-    rooms, weights = read_rooms(data, "train", vae, parts, output, None)
-    held_out, _ = read_rooms(data, "validation", vae, parts, output, rooms.kinds)
-    return rooms, held_out, weights
+    rooms = read_rooms(data, "train", vae, parts, output, None)
+    held_out = read_rooms(data, "validation", vae, parts, output, rooms.kinds)
+    return rooms, held_out
 
 
 def _finish(network: GuidedDecoder, held_out: DecoderRooms, output: Path, finished: bool) -> None:

@@ -74,7 +74,7 @@ def root(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def rooms(root: Path) -> DecoderRooms:
-    return read_rooms(root / "data", "train", root / "vae", default_parts_prior(), root / "texts", None)[0]
+    return read_rooms(root / "data", "train", root / "vae", default_parts_prior(), root / "texts", None)
 
 
 def train(root: Path, command: str, name: str, *more: str) -> dict[str, object]:
@@ -156,6 +156,17 @@ def test_latents_of_the_denoiser_are_taken_where_they_are(rooms: DecoderRooms) -
     assert batch.given.item() == 1
 
 
+def test_crops_show_the_kind_that_they_are_drawn_for(rooms: DecoderRooms) -> None:
+    one, rng = rooms.room(0), np.random.default_rng(0)
+    assert one.shown
+    for kind in one.shown:
+        for _ in range(50):
+            crop = random_crop(one, 32, rng, kind)
+            assert crop.top % 8 == crop.left % 8 == 0
+            assert 0 <= min(crop.top, crop.left) <= max(crop.top, crop.left) <= SIDE - 32
+            assert (one.kinds[crop.view, crop.top : crop.top + 32, crop.left : crop.left + 32] == kind).any()
+
+
 def test_batches_come_in_the_order_of_steps_from_any_step_on() -> None:
     batches = Prefetched(lambda step: (step, torch.full((3,), step)))
     assert [batches(step)[0] for step in (4, 5, 6, 2, 3)] == [4, 5, 6, 2, 3]
@@ -163,7 +174,7 @@ def test_batches_come_in_the_order_of_steps_from_any_step_on() -> None:
 
 
 def test_what_a_step_sees_depends_on_seed_and_step_alone(rooms: DecoderRooms, root: Path) -> None:
-    again = read_rooms(root / "data", "train", root / "vae", default_parts_prior(), root / "texts", None)[0]
+    again = read_rooms(root / "data", "train", root / "vae", default_parts_prior(), root / "texts", None)
     rooms.batch(4, 2, 32, 0)
     one, two, other = rooms.batch(5, 2, 32, 0), again.batch(5, 2, 32, 0), again.batch(6, 2, 32, 0)
     for name in ("features", "rows", "latents", "level", "given", "views", "kinds"):
