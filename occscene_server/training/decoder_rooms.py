@@ -16,7 +16,6 @@ import numpy as np
 import torch
 from occscene.taxonomy import INDOOR
 from torch import Tensor
-from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 from occscene_server.data.dataset import list_scenes, read_info, read_scene, split_of
 from occscene_server.data.prompts import prompt_variants
@@ -35,7 +34,7 @@ from occscene_server.models.text import load_minilm
 from occscene_server.pipelines.blockout_parts import BlockoutParts
 from occscene_server.pipelines.guided_decoding import word_colors
 from occscene_server.training.latent_store import LatentStore, stored_latents
-from occscene_server.training.prompt_states import PromptStates
+from occscene_server.training.phrasebook import Phrasebook
 from occscene_server.training.room_parts import RoomParts
 from occscene_server.training.surface_kinds import SurfaceKinds
 
@@ -101,32 +100,6 @@ class DecoderBatch:
     given: Tensor
     views: Tensor
     kinds: Tensor
-
-
-class Phrasebook:
-    """Token states of all that is said of some scenes, on disk.
-
-    Args:
-        path: as of `PromptStates`.
-        strings: all there are.
-        encoder, tokenizer: of `load_minilm`.
-    """
-
-    def __init__(
-        self, path: Path, strings: Sequence[str], encoder: PreTrainedModel, tokenizer: PreTrainedTokenizerBase
-    ) -> None:
-        every = sorted(set(strings))
-        self._rows = {text: row for row, text in enumerate(every)}
-        self._states = PromptStates(path, every, encoder, tokenizer)
-        self.width = self._states.width
-
-    def tokens(self, text: str) -> Tensor:
-        """(S, width) of a text."""
-        return self._states[self._rows[text]].float()
-
-    def mean(self, text: str) -> Tensor:
-        """(width,) over the tokens."""
-        return self.tokens(text).mean(0)
 
 
 class DecoderRoom:
