@@ -14,7 +14,7 @@ from occscene_server.models.segmenting_discriminator import SegmentingDiscrimina
 from occscene_server.training import arguments as arg
 from occscene_server.training.decoder_losses import decoder_loss, discriminator_loss, reconstruction_loss
 from occscene_server.training.decoder_rooms import DecoderBatch, DecoderRooms, read_rooms
-from occscene_server.training.decoder_views import decoder_scores, draw, write_sheet
+from occscene_server.training.decoder_views import draw, held_out_scores, write_sheet
 from occscene_server.training.loop import LoopOptions, train
 from occscene_server.training.prefetch import Prefetched
 from occscene_server.training.stage import report
@@ -104,7 +104,7 @@ def decoder(
         crops = crops_of(step)
         return reconstruction(draw(network, crops), crops)
 
-    finished = train(network, loss_of_step, options, lambda: decoder_scores(network, held_out, HELD_OUT))
+    finished = train(network, loss_of_step, options, lambda: held_out_scores(network, held_out, HELD_OUT))
     _finish(network, held_out, output, finished)
 
 
@@ -139,7 +139,7 @@ def decoder_adversarial(
     def loss_of_step(step: int) -> tuple[Tensor, dict[str, float]]:
         return game.loss(crops_of(step), step)
 
-    finished = train(game, loss_of_step, options, lambda: decoder_scores(network, held_out, HELD_OUT))
+    finished = train(game, loss_of_step, options, lambda: held_out_scores(network, held_out, HELD_OUT))
     _finish(network, held_out, output, finished)
 
 
@@ -157,4 +157,4 @@ def _rooms(data: Path, vae: Path, parts: Path, output: Path, crop: int) -> tuple
 def _finish(network: GuidedDecoder, held_out: DecoderRooms, output: Path, finished: bool) -> None:
     network.save_pretrained(output / "decoder")
     write_sheet(output / "sheet.webp", network, held_out, HELD_OUT)
-    report(finished, output / "decoder", decoder_scores(network, held_out, HELD_OUT))
+    report(finished, output / "decoder", held_out_scores(network, held_out, HELD_OUT))

@@ -38,7 +38,7 @@ def gradient_energy(view: Tensor) -> float:
     return float(grey.diff(dim=0).abs().mean() + grey.diff(dim=1).abs().mean())
 
 
-def decoder_scores(decoder: GuidedDecoder, rooms: DecoderRooms, count: int) -> dict[str, float]:
+def held_out_scores(decoder: GuidedDecoder, rooms: DecoderRooms, count: int) -> dict[str, float]:
     """L1 and gradient energy over the rendered views', of one view of each of the first rooms, without latents."""
     metrics = {}
     sources: tuple[Source, ...] = ("parts", "boxes")
