@@ -27,6 +27,8 @@ COLOR_CHANNELS = 4
 """Of a hint, and of a color that words name: sRGB and whether there is one."""
 COLORS = 4
 """Of each object's palette."""
+SECOND_COLOR = 1
+"""The palette's color that begins with the second one that words name."""
 _SCENE_CHANNELS = 128
 PIXEL_MULTIPLE = 16
 """Pixels along a side of what the deepest level sees as one; other sides are padded to multiples."""
@@ -206,16 +208,20 @@ class GuidedDecoder(ModelMixin, ConfigMixin):
             features: (N, `FEATURES`, h, w).
             painted: (N, C, h, w), of `paint`.
         """
+        pixels, shares, detail = self.mixture(features, painted)
+        colors = painted[:, -3 * COLORS :].unflatten(1, (COLORS, 3)) * shares[:, :, None]
+        return pixels, detail + colors.sum(1)
+
+    def mixture(self, features: Tensor, painted: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """What `texture` says of every pixel, the share of each color (N, COLORS, h, w), and what is added to them."""
         width = self.config.pixel_width
-        gain, shift, gate_gain, gate_shift, bias, palette = painted.split([width] * 4 + [COLORS, 3 * COLORS], 1)
+        gain, shift, gate_gain, gate_shift, bias, _ = painted.split([width] * 4 + [COLORS, 3 * COLORS], 1)
         # narrowed before it is laid out anew: half the copy
         x = self.surface(features.to(painted.dtype).contiguous(memory_format=torch.channels_last))
         gate, values = self.material(F.silu(torch.addcmul(shift, x, gain))).chunk(2, 1)
         pixels = torch.addcmul(gate_shift, gate, gate_gain).sigmoid() * values
         logits, detail = self.choice(pixels).split([COLORS, 3], 1)
-        shares = (logits + bias).softmax(1)
-        colors = palette.unflatten(1, (COLORS, 3)) * shares[:, :, None]
-        return pixels, detail + colors.sum(1)
+        return pixels, (logits + bias).softmax(1), detail
 
 
 def _known_colors(table: ObjectTable) -> Tensor:

@@ -65,6 +65,19 @@ def pixel_features(buffer: GBuffer, cameras: CameraTensors, volume: VolumeTensor
     return features
 
 
+def swatch_features(geometry: Tensor, place: Tensor, span: Tensor, key: Tensor) -> Tensor:
+    """The channels (N, `FEATURES`, h, w) of flat pieces of surfaces.
+
+    Args:
+        geometry: (N, `FEATURES`) of pixels, of which what is no pattern is taken.
+        place, span, key: as of `draw_patterns`.
+    """
+    features = geometry[:, :, None, None].repeat(1, 1, *place.shape[2:])
+    features[:, 16:18] = span.log2() / 4 + 1.5
+    draw_patterns(place, span, key, features[:, _GEOMETRY:])
+    return features
+
+
 def draw_patterns(place: Tensor, span: Tensor, key: Tensor, result: Tensor) -> None:
     """Waves and noise of places on surfaces.
 

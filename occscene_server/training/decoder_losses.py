@@ -6,10 +6,13 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from occscene_server.models.guided_decoder import SECOND_COLOR, GuidedDecoder
 from occscene_server.models.segmenting_discriminator import SegmentingDiscriminator
+from occscene_server.training.swatches import SwatchBatch
 
 CONSISTENCY = 10.0
 """Weight of LabelMix, as in OASIS."""
+SWATCH_WEIGHT = 0.5
 _YCBCR = ((0.299, 0.587, 0.114), (-0.168736, -0.331264, 0.5), (0.5, -0.418688, -0.081312))
 
 
@@ -25,6 +28,15 @@ def reconstruction_loss(views: Tensor, target: Tensor) -> Tensor:
         coarse = F.avg_pool2d(error, scale)
         loss = loss + scale / 2 * (coarse.diff(dim=2).abs().mean() + coarse.diff(dim=3).abs().mean())
     return loss * 3
+
+
+def swatch_loss(decoder: GuidedDecoder, swatches: SwatchBatch) -> Tensor:
+    """Cross-entropy of where the second color of each swatch shows."""
+    objects = len(swatches.classes)
+    painted = decoder.paint(swatches.table).unflatten(0, (objects, -1))[torch.arange(objects), swatches.classes]
+    maps = painted[:, None, None].expand(-1, *swatches.second.shape[1:], -1).movedim(-1, 1)
+    shares = decoder.mixture(swatches.features, maps)[1].float()[:, SECOND_COLOR].clamp(1e-4, 1 - 1e-4)
+    return F.binary_cross_entropy(shares, swatches.second)
 
 
 def segmentation_loss(logits: Tensor, kinds: Tensor, weights: Tensor) -> Tensor:

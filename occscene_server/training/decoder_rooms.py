@@ -7,7 +7,7 @@ What a step sees depends on the seed and the step's number alone.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import Literal
@@ -37,6 +37,7 @@ from occscene_server.training.latent_store import LatentStore, stored_latents
 from occscene_server.training.phrasebook import Phrasebook
 from occscene_server.training.room_parts import RoomParts
 from occscene_server.training.surface_kinds import SurfaceKinds
+from occscene_server.training.swatches import SwatchBatch, Swatches
 
 Source = Literal["true", "parts", "boxes", "voxels"]
 SOURCES: tuple[tuple[Source, float], ...] = (("true", 0.45), ("parts", 0.35), ("boxes", 0.1), ("voxels", 0.1))
@@ -90,6 +91,7 @@ class DecoderBatch:
         features, rows, table, latents, level, given: as of `GuidedDecoder.forward`.
         views: (N, 3, h, w) sRGB in [-1, 1], as rendered.
         kinds: (N, h / 2, w / 2) int64 of `SurfaceKinds`, of what was rendered.
+        swatches: of patterns, if any are known.
     """
 
     features: Tensor
@@ -100,6 +102,7 @@ class DecoderBatch:
     given: Tensor
     views: Tensor
     kinds: Tensor
+    swatches: SwatchBatch | None = None
 
 
 class DecoderRoom:
@@ -299,6 +302,7 @@ class DecoderRooms:
         denoised: file of the latents that the denoiser made of the same views, which need not be there.
         book: of all that is said of them.
         weights: (kinds + 1,) of the kinds, higher for rare ones.
+        swatches: of the patterns that are named.
         parts: of their blockouts.
         classes: of the taxonomy.
     """
@@ -311,11 +315,12 @@ class DecoderRooms:
         denoised: Path,
         book: Phrasebook,
         weights: Tensor,
+        swatches: Swatches,
         parts: RoomParts,
         classes: int,
     ) -> None:
         self.folders, self.kinds, self.latents, self.denoised = folders, kinds, latents, denoised
-        self.book, self.weights, self.parts, self.classes = book, weights, parts, classes
+        self.book, self.weights, self.swatches, self.parts, self.classes = book, weights, swatches, parts, classes
         self._held: dict[int, DecoderRoom] = {}
 
     def __len__(self) -> int:
@@ -342,7 +347,8 @@ class DecoderRooms:
         ]
         rooms = [room for room, _ in drawn]
         crops = [random_crop(room, side, rng, kind) for room, kind in drawn]
-        return gather(rooms, crops, self.book, self.classes, rng)
+        made = gather(rooms, crops, self.book, self.classes, rng)
+        return replace(made, swatches=self.swatches.draw(made.features, rng))
 
     def _entering(self, place: int, seed: int) -> int:
         """The room of a place in the order in which they enter: all of them in turn, each time in another order."""
@@ -382,7 +388,8 @@ def read_rooms(
     latents = LatentStore(output / f"{split}_latents.npy", len(folders), SceneAutoencoder.from_pretrained(vae))
     kept = RoomParts(output / "parts", BlockoutParts(PartsPrior.from_pretrained(parts), *encoder))
     denoised = output / f"{split}_denoised.npy"
-    return DecoderRooms(folders, kinds, latents, denoised, book, kinds.weights(infos), kept, len(INDOOR))
+    swatches = Swatches([item for info in infos for item in info.items], book)
+    return DecoderRooms(folders, kinds, latents, denoised, book, kinds.weights(infos), swatches, kept, len(INDOOR))
 
 
 def _object_names(folder: Path) -> list[str]:

@@ -12,7 +12,13 @@ from torch import Tensor, nn
 from occscene_server.models.guided_decoder import GuidedDecoder
 from occscene_server.models.segmenting_discriminator import SegmentingDiscriminator
 from occscene_server.training import arguments as arg
-from occscene_server.training.decoder_losses import decoder_loss, discriminator_loss, reconstruction_loss
+from occscene_server.training.decoder_losses import (
+    SWATCH_WEIGHT,
+    decoder_loss,
+    discriminator_loss,
+    reconstruction_loss,
+    swatch_loss,
+)
 from occscene_server.training.decoder_rooms import DecoderBatch, DecoderRooms, read_rooms
 from occscene_server.training.decoder_views import draw, held_out_scores, write_sheet
 from occscene_server.training.loop import LoopOptions, train
@@ -56,14 +62,18 @@ class DecoderGame(nn.Module):
         pull = decoder_loss(self.discriminator, views, batch.kinds, self.weights)
         told_apart = discriminator_loss(self.discriminator, batch.views, views, batch.kinds, self.weights, generator)
         weight = ADVERSARIAL_WEIGHT * min(1.0, step / ADVERSARIAL_RISE)
-        loss, metrics = reconstruction(views, batch)
+        loss, metrics = reconstruction(self.decoder, views, batch)
         metrics |= {"pull": float(pull.detach()), "told_apart": float(told_apart.detach())}
         return loss + weight * pull + told_apart, metrics
 
 
-def reconstruction(views: Tensor, batch: DecoderBatch) -> tuple[Tensor, dict[str, float]]:
-    """The loss of drawn views beside the rendered ones, and their L1."""
-    return reconstruction_loss(views, batch.views), {"l1": float((views.detach() - batch.views).abs().mean())}
+def reconstruction(decoder: GuidedDecoder, views: Tensor, batch: DecoderBatch) -> tuple[Tensor, dict[str, float]]:
+    """The loss of drawn views beside the rendered ones and of swatches, with their L1 and cross-entropy."""
+    loss, metrics = reconstruction_loss(views, batch.views), {"l1": float((views.detach() - batch.views).abs().mean())}
+    if batch.swatches is not None:
+        patterns = swatch_loss(decoder, batch.swatches)
+        loss, metrics = loss + SWATCH_WEIGHT * patterns, metrics | {"patterns": float(patterns.detach())}
+    return loss, metrics
 
 
 def decoder(
@@ -102,7 +112,7 @@ def decoder(
 
     def loss_of_step(step: int) -> tuple[Tensor, dict[str, float]]:
         crops = crops_of(step)
-        return reconstruction(draw(network, crops), crops)
+        return reconstruction(network, draw(network, crops), crops)
 
     finished = train(network, loss_of_step, options, lambda: held_out_scores(network, held_out, HELD_OUT))
     _finish(network, held_out, output, finished)
