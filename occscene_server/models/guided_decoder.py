@@ -128,11 +128,12 @@ class GuidedDecoder(ModelMixin, ConfigMixin):
     @torch.no_grad()
     def _begin(self, width: int) -> None:
         """Gains of 1, open gates, values of about 1, palettes with light and dark: else patterns begin far later."""
-        self.painting.bias[:width] += 1
-        self.painting.bias[2 * width : 3 * width] += 1
+        gains = torch.cat([torch.ones(width), torch.zeros(width)])
+        self.painting.bias += F.pad(gains.repeat(2), (0, COLORS))
         self.surface.weight *= 4
         self.material.weight *= 3
-        self.material.bias[:width] += 1
+        opened: Tensor = self.material.bias  # type: ignore[assignment]
+        opened += gains
         self.palette.bias += torch.tensor([0.0, 0.0, 0.4, -0.4]).repeat_interleave(3)
 
     def paint(self, table: ObjectTable) -> Tensor:

@@ -68,7 +68,7 @@ def _gaps(x: Tensor, y: Tensor, width: float, height: float, gap: float, offset:
 
 
 def _diamonds(x: Tensor, y: Tensor) -> Tensor:
-    ring = sum(((axis / 0.5 + 0.5) % 1 - 0.5).abs() for axis in (x, y))
+    ring = ((x / 0.5 + 0.5) % 1 - 0.5).abs() + ((y / 0.5 + 0.5) % 1 - 0.5).abs()
     second = torch.tensor([1.0, 0.0, 1.0, 0.0, 0.0, 0.0, 1.0])
     return second[(ring * 7).long().clamp(0, 6)]
 
@@ -132,7 +132,7 @@ class Swatches:
         patterns = [names[int(rng.integers(len(names)))] for _ in range(COUNT)]
         chosen = [self._items[pattern][int(rng.integers(len(self._items[pattern])))] for pattern in patterns]
         grid = np.arange(SIDE) + 0.5
-        spans = np.exp(rng.uniform(*np.log(_SPANS), (COUNT, 2)))
+        spans = np.exp(rng.uniform(math.log(_SPANS[0]), math.log(_SPANS[1]), (COUNT, 2)))
         corners = rng.uniform(-_REACH, _REACH, (COUNT, 2))
         along, up = (torch.from_numpy(corners[:, axis, None] + np.outer(spans[:, axis], grid)) for axis in (0, 1))
         place = torch.stack([along[:, None].expand(-1, SIDE, -1), up[..., None].expand(-1, -1, SIDE)], 1).float()
