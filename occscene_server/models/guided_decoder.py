@@ -129,12 +129,12 @@ class GuidedDecoder(ModelMixin, ConfigMixin):
     def _begin(self, width: int) -> None:
         """Gains of 1, open gates, values of about 1, palettes with light and dark: else patterns begin far later."""
         gains = torch.cat([torch.ones(width), torch.zeros(width)])
-        self.painting.bias += F.pad(gains.repeat(2), (0, COLORS))
+        self.painting.bias.add_(F.pad(gains.repeat(2), (0, COLORS)))
         self.surface.weight *= 4
         self.material.weight *= 3
         opened: Tensor = self.material.bias  # type: ignore[assignment]
         opened += gains
-        self.palette.bias += torch.tensor([0.0, 0.0, 0.4, -0.4]).repeat_interleave(3)
+        self.palette.bias.add_(torch.tensor([0.0, 0.0, 0.4, -0.4]).repeat_interleave(3))
 
     def paint(self, table: ObjectTable) -> Tensor:
         """What is laid on the pixels of each object, (R * classes, C): row r * classes + c for its parts of class c.

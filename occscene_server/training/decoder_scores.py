@@ -13,7 +13,8 @@ import torch
 import typer
 from torch import Tensor
 
-from occscene_server.metrics.images import delta_e, lab_from_linear, linear_from_srgb, warp_error
+from occscene_server.geometry.pixel_values import linear_from_srgb
+from occscene_server.metrics.images import delta_e, lab_from_linear, warp_error
 from occscene_server.models.guided_decoder import GuidedDecoder
 from occscene_server.models.precision import fast_autocast
 from occscene_server.terminal import say
