@@ -47,9 +47,9 @@ def fetch_job(
         if found.state == job_pb2.JOB_STATE_CANCELLED:
             raise JobCancelledError
         request = client.request(found.id)
-        result = JobResult(output, request, server)
-        result.accepted(found)
         try:
+            result = JobResult(output, request, server)
+            result.accepted(found)
             with display:
                 for event in client.watch(found.id):
                     display.show(event)

@@ -17,6 +17,7 @@ from tests.occscene_server.cli.test_advice import without_model
 from tests.occscene_server.requests import generate_request
 from tests.occscene_server.serve_process import ServeProcess
 from tests.occscene_server.small_disk import fill, small_disk
+from tests.patience import PATIENCE
 
 
 def test_a_full_store(blockout: bpy.types.Scene, start: Callable[..., str], tmp_path: Path) -> None:
@@ -57,7 +58,7 @@ def test_a_server_that_is_shutting_down(blockout: bpy.types.Scene, start: Callab
         assert results()[name].message == told
         client.cancel(running.id)
         serve.interrupt()
-        serve.process.communicate(timeout=60)
+        serve.process.communicate(timeout=PATIENCE)
     session.wait(lambda: "no server answers" in results()[name].message)
     serve = ServeProcess(tmp_path, tmp_path / "store", port=int(serve.address.split(":")[1]))
     wait_for(name, "SUCCEEDED")

@@ -16,6 +16,7 @@ from occscene_server.cli.root import app
 from tests.occscene_server.requests import generate_request, looking_camera
 from tests.occscene_server.serve_process import ENVIRONMENT, ServeProcess, worker_of
 from tests.occscene_server.small_disk import fill, small_disk
+from tests.patience import PATIENCE
 
 
 def generate(serve: ServeProcess, folder: Path, code: int) -> str:
@@ -84,7 +85,7 @@ def test_a_server_that_is_shutting_down_is_waited_for(tmp_path: Path) -> None:
         assert "It is asked again in 5 s." in told
         client.cancel(running.id)
         serve.interrupt()
-    serve.process.communicate(timeout=60)
+    serve.process.communicate(timeout=PATIENCE)
     serve = ServeProcess(tmp_path, tmp_path / "store", port=port)
     assert "4 views" in "".join(lines)
     assert generating.wait(60) == 0
