@@ -65,8 +65,9 @@ class OccScenePipeline(GuidedViewsMixin, PerceptionMixin, DiffusionPipeline):
         perception: posed views to occupancy.
         surface_detail: redraws what is finer than latents on walls, floors and ceilings; None leaves views as decoded.
         guided_decoder: draws the views at any size from shapes, words and latents, which then are those of views of 256
-            pixels along the longer side. With it the denoiser is shown triangles where there are any. None leaves views
-            to `vae` and `surface_detail`, at their own size, and shows the denoiser voxels, as it was trained.
+            pixels along the longer side. With it the denoiser is shown triangles where there are any, and its noise
+            lies on what is shown if it is one that is given drafts: those the decoder draws first. None leaves views to
+            `vae` and `surface_detail`, at their own size, and shows the denoiser voxels, as it was trained.
         scheduler: any of diffusers' whose prediction type is the denoiser's. For `compact` that is
             `FlowMatchEulerDiscreteScheduler`, or `DPMSolverMultistepScheduler` or `UniPCMultistepScheduler` with
             `prediction_type="flow_prediction"` and `use_flow_sigmas=True`.

@@ -14,13 +14,12 @@ from occscene_server.data.dataset import list_scenes, read_views
 from occscene_server.models.autoencoder import SceneAutoencoder
 from occscene_server.models.guided_decoder import GuidedDecoder
 from occscene_server.models.text import load_minilm
-from occscene_server.pipelines.blockout_parts import BlockoutParts
+from occscene_server.pipelines.scene_priors import ScenePriors
 from occscene_server.terminal import say
 from occscene_server.training import arguments as arg
 from occscene_server.training.denoiser_stage import channel_weights
 from occscene_server.training.drafted_rooms import DraftedRooms
-from occscene_server.training.drafts import Drafter
-from occscene_server.weights import default_parts_prior
+from occscene_server.training.drafts import SAMPLED, Drafter, room_files
 
 DRAFTS_A_ROOM = 2
 
@@ -32,16 +31,19 @@ def drafts(
     ],
     vae: arg.Vae,
     decoder: Annotated[Path, typer.Option(help="The trained guided decoder's folder."), arg.Weights("decoder")],
+    layouts: Annotated[int, typer.Option(min=0, help="Rooms that the layout prior draws, for the joint stage.")] = 0,
 ) -> None:
     """Draw the drafts that a denoiser is trained on; go on where the last call was stopped."""
-    make_drafts(data, output, SceneAutoencoder.from_pretrained(vae), decoder)
-    say(f"{len(list(output.glob('room_??????.npz')))} drafted rooms in {output}")
+    make_drafts(data, output, SceneAutoencoder.from_pretrained(vae), decoder, layouts)
+    say(f"{len(list(output.glob('*_??????.npz')))} drafted rooms in {output}")
 
 
-def make_drafts(data: Path, output: Path, vae: SceneAutoencoder, decoder: Path) -> None:
-    """Drafts all rooms below `data` that have no draft yet."""
-    parts = BlockoutParts.from_pretrained(default_parts_prior())
-    Drafter(GuidedDecoder.from_pretrained(decoder), vae, parts, *load_minilm()).make(data, output, DRAFTS_A_ROOM)
+def make_drafts(data: Path, output: Path, vae: SceneAutoencoder, decoder: Path, layouts: int = 0) -> None:
+    """Drafts all rooms below `data` that have no draft yet, and as many sampled ones as are asked for."""
+    priors = ScenePriors.bundled(INDOOR.name)
+    assert priors is not None
+    drafter = Drafter(GuidedDecoder.from_pretrained(decoder), vae, priors, *load_minilm())
+    drafter.make(data, output, DRAFTS_A_ROOM, layouts)
 
 
 def drafted_rooms(
@@ -65,3 +67,12 @@ def drafted_rooms(
         return DraftedRooms(folder, split, len(INDOOR), weights, *load_minilm(), levels, device)
 
     return rooms("train", levels), rooms("validation", 1)
+
+
+def sampled_rooms(folder: Path, like: DraftedRooms) -> DraftedRooms | None:
+    """The rooms that the layout prior drew; None if there are none in the folder of drafts."""
+    if not room_files(folder, "train", SAMPLED):
+        return None
+    return DraftedRooms(
+        folder, "train", like.classes, like.channel_weights, *load_minilm(), like.levels, like.device, SAMPLED
+    )

@@ -12,7 +12,6 @@ from torch import Tensor
 from torch.nn.utils.rnn import pad_sequence
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
-from occscene_server.data.dataset import split_of
 from occscene_server.data.scenes import quarter_turns, turned_cameras
 from occscene_server.geometry.cameras import CameraTensors
 from occscene_server.geometry.gbuffer import GBuffer
@@ -28,7 +27,7 @@ from occscene_server.training.denoiser_stage import (
     CorruptedBatch,
     noise_levels,
 )
-from occscene_server.training.drafts import FACES, RoomArrays, seed_of
+from occscene_server.training.drafts import FACES, RENDERED, RoomArrays, room_files
 
 REFINED_OCCUPANCY = 0.3
 """Share of rooms whose dual alignment sees what is drafted filled up with true detail, as after feedback."""
@@ -70,6 +69,7 @@ class DraftedRooms:
         encoder, tokenizer: of the text.
         levels: noise levels of each room in a batch, which share one condition.
         device: where batches go.
+        kind: of the rooms; those that were sampled have drafts in the place of latents.
 
     Raises:
         ValueError: there is no drafted room of that split.
@@ -85,10 +85,11 @@ class DraftedRooms:
         tokenizer: PreTrainedTokenizerBase,
         levels: int = 1,
         device: str = "cpu",
+        kind: str = RENDERED,
     ) -> None:
-        self.paths = [path for path in sorted(folder.glob("room_??????.npz")) if split_of(seed_of(path)) == split]
+        self.paths = room_files(folder, split, kind)
         if not self.paths:
-            raise ValueError(f"{folder} has no draft of a {split} room; make some with `occscene-server train drafts`")
+            raise ValueError(f"{folder} has no {split} {kind}; make some with `occscene-server train drafts`")
         self.classes, self.channel_weights, self.levels, self.device = classes, channel_weights, levels, device
         states, _ = encode_prompts(encoder, tokenizer, [""], pad_to_limit=False)
         self._no_text = states[0].cpu().float()
@@ -122,7 +123,12 @@ class DraftedRooms:
         def stacked(name: str) -> Tensor:
             return torch.from_numpy(np.stack([room[name][draft] for room, draft in zip(rooms, drafts, strict=True)]))
 
-        latents = np.stack([room["latents"][draft % 2] for room, draft in zip(rooms, drafts, strict=True)])
+        latents = np.stack(
+            [
+                room["latents"][draft % 2] if "latents" in room else room["drafts"][draft]
+                for room, draft in zip(rooms, drafts, strict=True)
+            ]
+        )
         words = [
             torch.from_numpy(room[f"text_{draft}"]).view(torch.bfloat16).float() if has_prompt else self._no_text
             for room, draft, has_prompt in zip(rooms, drafts, told, strict=True)

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal
@@ -18,10 +19,19 @@ import torch
 from numpy.typing import NDArray
 from occscene.grid import GridObject, SemanticGrid
 from occscene.mesh import TriangleMesh
+from occscene.rig import room_rig
+from occscene.volumes import default_volume
 from torch import Tensor
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
-from occscene_server.data.dataset import RenderedScene, list_scenes, read_scene, split_of
+from occscene_server.data.dataset import (
+    RenderedScene,
+    list_scenes,
+    read_cameras,
+    read_info,
+    read_scene,
+    split_of,
+)
 from occscene_server.data.prompts import prompt_variants
 from occscene_server.data.scene_mesh import read_mesh
 from occscene_server.data.scenes import SceneBatch, mirrored
@@ -37,8 +47,10 @@ from occscene_server.models.denoiser import GUIDANCE_CELLS
 from occscene_server.models.guided_decoder import GuidedDecoder
 from occscene_server.models.precision import fast_autocast
 from occscene_server.models.text import encode_prompts
-from occscene_server.pipelines.blockout_parts import BlockoutParts
 from occscene_server.pipelines.guided_decoding import decode_guided, scene_words, told_objects
+from occscene_server.pipelines.layout_composition import Composition, compose
+from occscene_server.pipelines.scene_priors import ScenePriors
+from occscene_server.pipelines.text_to_scene import LayoutDraft
 from occscene_server.terminal import track
 
 Source = Literal["parts", "blockout", "voxels", "true"]
@@ -51,7 +63,8 @@ WITHOUT_HINTS, HINT_DROPOUT = 0.4, 0.3
 WITHOUT_PHRASES, PHRASE_DROPOUT = 0.3, 0.15
 FACES = 8
 """Factor of the class in what a pixel sees; the rest is the direction that the surface faces."""
-FACTS = "drafts.json"
+FACTS, RENDERED, SAMPLED = "drafts.json", "room", "layout"
+"""Names in the folder of drafts."""
 
 RoomArrays = dict[str, NDArray[Any]]
 
@@ -80,7 +93,7 @@ class Drafter:
 
     Args:
         decoder, vae: the trained networks.
-        parts: turns boxes into parts.
+        priors: write layouts and turn boxes into parts.
         encoder, tokenizer: of the text.
     """
 
@@ -88,21 +101,23 @@ class Drafter:
         self,
         decoder: GuidedDecoder,
         vae: SceneAutoencoder,
-        parts: BlockoutParts,
+        priors: ScenePriors,
         encoder: PreTrainedModel,
         tokenizer: PreTrainedTokenizerBase,
     ) -> None:
         self.decoder = decoder.eval().to(memory_format=torch.channels_last)
         self.vae = vae.eval().to(memory_format=torch.channels_last)
-        self.parts, self.encoder, self.tokenizer = parts, encoder, tokenizer
+        self.priors, self.encoder, self.tokenizer = priors, encoder, tokenizer
 
-    def make(self, data: Path, output: Path, drafts: int) -> None:
+    def make(self, data: Path, output: Path, drafts: int, layouts: int = 0) -> None:
         """Writes the files of all rooms below `data` that train or validate and have none yet.
 
         Args:
             data: folder of rendered rooms.
             output: for the files.
             drafts: of each room; every second one is seen in a mirror.
+            layouts: of the first so many training rooms the prompt alone is taken too, for a room that the layout prior
+                draws.
 
         Raises:
             ValueError: `output` holds drafts of other networks, or in another number.
@@ -114,11 +129,14 @@ class Drafter:
             changed = ", ".join(name for name in facts if before.get(name) != facts[name])
             raise ValueError(f"{output} was made with other {changed}; give another folder, or delete it")
         said.write_text(json.dumps(facts, indent=1) + "\n", encoding="utf-8")
-        rooms = [(folder, room_file(output, int(folder.name.removeprefix("scene_")))) for folder in list_scenes(data)]
-        missing = [(folder, path) for folder, path in rooms if split_of(seed_of(path)) != "test" and not path.exists()]
-        for folder, path in track(missing, "drafting rooms"):
+        rooms = [(folder, int(folder.name.removeprefix("scene_"))) for folder in list_scenes(data)]
+        known = [(folder, room_file(output, seed), False) for folder, seed in rooms if split_of(seed) != "test"]
+        training = [(folder, seed) for folder, seed in rooms if split_of(seed) == "train"]
+        known += [(folder, room_file(output, seed, SAMPLED), True) for folder, seed in training[:layouts]]
+        for folder, path, is_sampled in track([room for room in known if not room[1].exists()], "drafting rooms"):
             partial = path.with_suffix(".partial.npz")
-            np.savez_compressed(partial, **self.arrays(folder, drafts))
+            made = self.sampled_arrays(folder, drafts) if is_sampled else self.arrays(folder, drafts)
+            np.savez_compressed(partial, allow_pickle=False, **made)
             partial.rename(path)
 
     @torch.no_grad()
@@ -130,19 +148,47 @@ class Drafter:
         the blockout and of what was rendered, `intrinsics[k]`, `poses[k]` and `text_k` (tokens, width) as bfloat16.
         """
         scene = read_scene(folder)
-        cameras = CameraTensors.from_cameras([scene.cameras])
         plain = SceneBatch(
             torch.from_numpy(scene.views)[None],
             GridTensors.from_grids([scene.occupancy.without_instances()]),
             GridTensors.from_grids([scene.blockout]),
-            cameras,
+            CameraTensors.from_cameras([scene.cameras]),
         )
-        sides = plain, mirrored(plain)
-        latents = [self._encode(side.views[0].movedim(-1, 1).float() / 127.5 - 1) for side in sides]
+        views = [side.views[0].movedim(-1, 1).float() / 127.5 - 1 for side in (plain, mirrored(plain))]
+        drawn = [
+            self.drawn_room(scene, folder, np.random.default_rng((scene.info.seed, number))) for number in range(drafts)
+        ]
+        return {"latents": np.stack([self._encode(side) for side in views]), **self._drafted(plain, drawn)}
+
+    @torch.no_grad()
+    def sampled_arrays(self, folder: Path, drafts: int) -> RoomArrays:
+        """The same without `latents` of a room that the layout prior draws for the prompt of a rendered one.
+
+        Its cameras stand as the default rig's, and what is drawn, its parts included, is what is true.
+        """
+        info, like = read_info(folder), read_cameras(folder)
+        volume = default_volume(info.domain)
+        placed, _ = compose(self.priors, Composition(info.prompt, info.seed, volume, with_parts=True))
+        layout = LayoutDraft(placed, volume)
+        boxes, grid, mesh = layout.boxes, layout.grid, layout.mesh
+        cameras = room_rig(placed, len(like), like[0].width, like[0].height)
+        plain = SceneBatch(
+            torch.zeros(1, len(cameras), 1, 1, 3, dtype=torch.uint8),
+            GridTensors.from_grids([grid.without_instances()]),
+            GridTensors.from_grids([boxes]),
+            CameraTensors.from_cameras([cameras]),
+        )
+        shown = replace(grid, objects=boxes.objects)
+        return self._drafted(
+            plain, [DrawnRoom("parts", info.prompt, shown, mesh, info.seed + number) for number in range(drafts)]
+        )
+
+    def _drafted(self, plain: SceneBatch, rooms: Sequence[DrawnRoom]) -> RoomArrays:
+        """What a file holds beside the latents of rendered views."""
+        cameras, sides = plain.cameras, (plain, mirrored(plain))
         found: dict[str, list[NDArray[Any]]] = {}
         texts = {}
-        for number in range(drafts):
-            drawn = self.drawn_room(scene, folder, np.random.default_rng((scene.info.seed, number)))
+        for number, drawn in enumerate(rooms):
             grids = GridTensors.from_grids([drawn.grid])
             shapes = [None if drawn.mesh is None else RayScene(drawn.mesh, drawn.grid)]
             views = self._views(drawn, grids, shapes, cameras)
@@ -159,12 +205,12 @@ class Drafter:
                 found.setdefault(name, []).append(values)
             states, _ = encode_prompts(self.encoder, self.tokenizer, [drawn.prompt], pad_to_limit=False)
             texts[f"text_{number}"] = states[0].to(torch.bfloat16).view(torch.int16).numpy()
-        stacked = {name: np.stack(values) for name, values in found.items()}
         place = {
-            "voxel_size": np.array(scene.blockout.voxel_size), "world_from_grid": scene.blockout.world_from_grid,
+            "voxel_size": plain.blockout.voxel_size[0].numpy(),
+            "world_from_grid": plain.blockout.world_from_grid[0].numpy(),
             "size": np.array([cameras.height, cameras.width]),
-        }  # fmt: skip
-        return {"latents": np.stack(latents), **stacked, **texts, **place}
+        }
+        return {name: np.stack(values) for name, values in found.items()} | texts | place
 
     def drawn_room(self, scene: RenderedScene, folder: Path, rng: np.random.Generator) -> DrawnRoom:
         """Draws how a room is drafted: from what, and told of what."""
@@ -185,7 +231,7 @@ class Drafter:
             return DrawnRoom(source, prompt, grid, None, seed)
         mesh = read_mesh(folder, "true" if source == "true" else "blockout")
         if source == "parts":
-            refined, made = self.parts.refine(grid, prompt, corners=mesh.object_vertices())
+            refined, made = self.priors.parts.refine(grid, prompt, corners=mesh.object_vertices())
             mesh, grid = mesh_with_parts(mesh, grid, made), refined
         return DrawnRoom(source, prompt, grid, mesh, seed)
 
@@ -223,14 +269,15 @@ def seen_maps(buffer: GBuffer, is_mirrored: bool) -> RoomArrays:
     }
 
 
-def room_file(folder: Path, seed: int) -> Path:
+def room_file(folder: Path, seed: int, kind: str = RENDERED) -> Path:
     """Where the file of a room lies."""
-    return folder / f"room_{seed:06d}.npz"
+    return folder / f"{kind}_{seed:06d}.npz"
 
 
-def seed_of(path: Path) -> int:
-    """The seed of a room's file."""
-    return int(path.stem.removeprefix("room_"))
+def room_files(folder: Path, split: str, kind: str = RENDERED) -> list[Path]:
+    """The files of the rooms of a split."""
+    paths = sorted(folder.glob(f"{kind}_??????.npz"))
+    return [path for path in paths if split_of(int(path.stem.removeprefix(f"{kind}_"))) == split]
 
 
 def fingerprint(network: torch.nn.Module) -> str:

@@ -24,13 +24,15 @@ from occscene_server.models.perception import OccupancyPerception
 from occscene_server.models.text import load_minilm
 from occscene_server.training import arguments as arg
 from occscene_server.training.denoiser_stage import CorruptedBatch, LatentScenes, TrainingScenes, velocity_loss
-from occscene_server.training.draft_stage import drafted_rooms
+from occscene_server.training.draft_stage import drafted_rooms, sampled_rooms
 from occscene_server.training.loop import LoopOptions, train
 from occscene_server.training.losses import occupancy_loss
 from occscene_server.training.perception_stage import BLOCKOUT_DROPOUT, balance, evaluate_perception
-from occscene_server.training.stage import on_random_rows, report
+from occscene_server.training.stage import report
 
 PERCEPTION_WEIGHT = 0.05
+SAMPLED_SHARE = 0.25
+"""Share of steps that show rooms that the layout prior drew, where there are any."""
 FEEDBACK_SHARE = 0.5
 """Share of steps in which dual alignment sees what perception makes of a first estimate."""
 
@@ -48,7 +50,12 @@ class JointModel(nn.Module):
 
 
 def joint_loss(
-    model: JointModel, data: TrainingScenes, indices: Sequence[int], rng: np.random.Generator, weights: Tensor
+    model: JointModel,
+    data: TrainingScenes,
+    indices: Sequence[int],
+    rng: np.random.Generator,
+    weights: Tensor,
+    is_rendered: bool = True,
 ) -> tuple[Tensor, dict[str, float]]:
     """Flow-matching loss plus the perception loss of the estimate, weighted by how clean the estimate can be.
 
@@ -58,6 +65,7 @@ def joint_loss(
         indices: of the scenes.
         rng: decides all that is random.
         weights: (classes,) of the cross-entropy.
+        is_rendered: whether there are views to learn from; of a sampled layout there is only what should be perceived.
     """
     sample = data.corrupted(model.denoiser, indices, rng)
     condition, words = sample.condition, (sample.text, sample.text_mask)
@@ -75,7 +83,7 @@ def joint_loss(
     cleanness = (1 - sample.level).square()
     seen, _ = occupancy_loss(logits, sample.occupancy.labels, weight=cleanness, classes=weights)
     figures = {"generation": float(generation.detach()), "perception": float(seen.detach())}
-    return generation + PERCEPTION_WEIGHT * seen, figures
+    return generation * is_rendered + PERCEPTION_WEIGHT * seen, figures
 
 
 def _perceive(model: JointModel, latents: Tensor, scenes: CorruptedBatch, blockout: Tensor) -> Tensor:
@@ -115,15 +123,25 @@ def joint(
     if networks.denoiser.takes_draft != (decoder is not None):
         needs = "needs drafts; give --decoder" if decoder is None else "guesses by itself; omit --decoder"
         raise typer.BadParameter(f"{denoiser} {needs}", param_hint="--denoiser")
-    rooms = SceneSet(data, "train")
-    scenes: TrainingScenes = (
-        LatentScenes(rooms, autoencoder, *load_minilm(), device)
-        if decoder is None
-        else drafted_rooms(data, drafts or output / "drafts", autoencoder, decoder, 1, device)[0]
-    )
+    # drafted rooms stay on the disk; some in memory say how common classes are
+    rooms = SceneSet(data, "train", None if decoder is None else 500)
+    scenes: TrainingScenes
+    sampled: TrainingScenes | None = None
+    if decoder is None:
+        scenes = LatentScenes(rooms, autoencoder, *load_minilm(), device)
+    else:
+        folder = drafts or output / "drafts"
+        drafted, _ = drafted_rooms(data, folder, autoencoder, decoder, 1, device)
+        scenes, sampled = drafted, sampled_rooms(folder, drafted)
     weights = balance(rooms, rooms.classes).to(device)
     options = LoopOptions(output, steps, learning_rate, max_minutes=max_minutes, device=device)
-    loss = on_random_rows(lambda rows, rng: joint_loss(networks, scenes, rows, rng, weights), len(scenes), batch, seed)
+
+    def loss(step: int) -> tuple[Tensor, dict[str, float]]:
+        rng = np.random.default_rng((seed, step))
+        shown = sampled if sampled is not None and rng.random() < SAMPLED_SHARE else scenes
+        rows = rng.choice(len(shown), batch, replace=False).tolist()
+        return joint_loss(networks, shown, rows, rng, weights, is_rendered=shown is scenes)
+
     finished = train(networks, loss, options)
     networks.denoiser.save_pretrained(output / "denoiser")
     networks.perception.save_pretrained(output / "perception")

@@ -18,13 +18,14 @@ from occscene_server.models.denoiser import OccSceneDenoiser
 from occscene_server.models.guided_decoder import GuidedDecoder
 from occscene_server.models.perception import OccupancyPerception
 from occscene_server.models.text import load_minilm
-from occscene_server.pipelines.blockout_parts import BlockoutParts
 from occscene_server.pipelines.occscene import OccScenePipeline
+from occscene_server.pipelines.scene_priors import ScenePriors
+from occscene_server.training import cli
 from occscene_server.training.cli import train_app
 from occscene_server.training.drafted_rooms import DraftedRooms, fit_drafts
-from occscene_server.training.drafts import Drafter, room_file
+from occscene_server.training.drafts import SAMPLED, Drafter, room_file, room_files
 from occscene_server.training.generated_views import generate_views
-from occscene_server.weights import default_parts_prior
+from occscene_server.training.joint_stage import PERCEPTION_WEIGHT, joint_loss
 from tests.occscene_server.training.test_decoder_stage import room
 
 pytestmark = [pytest.mark.slow, pytest.mark.weights]
@@ -45,7 +46,9 @@ def tiny_decoder(seed: int = 0) -> GuidedDecoder:
 def drafter() -> Drafter:
     torch.manual_seed(0)
     vae = SceneAutoencoder((8, 8, 8), 1, 4, (0.0,) * 4, (1.0,) * 4)
-    return Drafter(tiny_decoder(), vae, BlockoutParts.from_pretrained(default_parts_prior()), *load_minilm())
+    priors = ScenePriors.bundled("indoor")
+    assert priors is not None
+    return Drafter(tiny_decoder(), vae, priors, *load_minilm())
 
 
 @pytest.fixture(scope="module")
@@ -93,7 +96,7 @@ def _file(folder: Path, content: bytes) -> Path:
 
 
 def test_drafts_of_other_networks_are_not_mixed(root: Path, drafter: Drafter) -> None:
-    other = Drafter(tiny_decoder(5), drafter.vae, drafter.parts, drafter.encoder, drafter.tokenizer)
+    other = Drafter(tiny_decoder(5), drafter.vae, drafter.priors, drafter.encoder, drafter.tokenizer)
     with pytest.raises(ValueError, match=r"was made with other decoder; give another folder"):
         other.make(root / "data", root / "drafts", DRAFTS)
     with pytest.raises(ValueError, match=r"was made with other drafts;"):
@@ -210,7 +213,7 @@ def chain(root: Path, drafter: Drafter) -> Path:
     torch.manual_seed(0)
     OccupancyPerception(12, (8, 8, 16), 4, 8, (16, 16, 16), 8).save_pretrained(root / "model/perception")
     vae, decoder = ("--vae", str(root / "model/vae")), ("--decoder", str(root / "model/guided_decoder"))
-    run(root, "drafts", "drafts", *vae, *decoder)
+    run(root, "drafts", "drafts", *vae, *decoder, "--layouts", "1")
     options = (*vae, *decoder, "--drafts", str(root / "drafts"), "--steps", "2", "--batch", "2", "--widths", "32,32,64")
     run(root, "denoiser", "whole", *options)
     for _ in range(2):
@@ -228,6 +231,29 @@ def run(root: Path, stage: str, output: str, *options: str) -> None:
     arguments = [stage, *data, "--output", str(root / output), *options]
     result = CliRunner().invoke(train_app, arguments, catch_exceptions=False)
     assert result.exit_code == 0, result.output
+
+
+def test_a_sampled_room_is_drafted_from_its_layout(chain: Path) -> None:
+    (path,) = room_files(chain / "drafts", "train", SAMPLED)
+    assert path.name == "layout_000002.npz"
+    rooms = DraftedRooms(chain / "drafts", "train", 12, torch.ones(4), *load_minilm(), kind=SAMPLED)
+    batch = rooms.batch([0], np.random.default_rng(0))
+    assert torch.equal(batch.latents, batch.drafts)
+    assert torch.equal(batch.shown.labels, batch.occupancy.labels)  # parts, where the blockout has boxes
+    seen = batch.guidance.labels.unique().tolist()
+    assert {2, 3} <= set(seen)  # it has a floor and walls
+    assert batch.guidance.depth.shape == (1, 2, 32, 32)
+
+
+def test_sampled_rooms_teach_perception_only(chain: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(cli, "SAMPLED_SHARE", 1.0)
+    losses = []
+    monkeypatch.setattr(cli, "joint_loss", lambda *a, **k: (losses.append(k["is_rendered"]), joint_loss(*a, **k))[1])
+    options = ("--model", str(chain / "model"), "--drafts", str(chain / "drafts"), "--steps", "1", "--batch", "1")
+    run(chain, "joint", "joint_of_layouts", *options)
+    assert losses == [False]
+    row = json.loads((chain / "joint_of_layouts/log.jsonl").read_text().splitlines()[0])
+    assert row["loss"] == pytest.approx(PERCEPTION_WEIGHT * row["perception"], rel=1e-3)
 
 
 def test_a_denoiser_that_is_given_drafts_resumes_exactly(chain: Path) -> None:
