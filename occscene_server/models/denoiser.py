@@ -115,8 +115,6 @@ class OccSceneDenoiser(ModelMixin, ConfigMixin):
         guess_widths: of a first guess of its own at h, h/2, h/4, which only a compact model that predicts flow has;
             empty for one that is given drafts. The bundled weights are from before drafts: when others take their
             place, `FirstGuess`, `WordPainting` and this switch go.
-        draft_gains: for each latent channel the factor that brings an encoded draft nearest to the latents; empty is 1.
-        draft_variances: for each latent channel the latents' variance about that; empty is `GUESS_VARIANCE`.
         attention_levels: how many of the coarsest widths attend, to the text and to all views.
         prediction_type: what is predicted, in diffusers' words: "flow_prediction" (noise - latents), "epsilon" or
             "v_prediction". The scheduler must be of the same type.
@@ -138,13 +136,14 @@ class OccSceneDenoiser(ModelMixin, ConfigMixin):
         attention_levels: int = 1,
         prediction_type: str = "flow_prediction",
         trunk: Mapping[str, Any] | None = None,
-        draft_gains: Sequence[float] = (),
-        draft_variances: Sequence[float] = (),
     ) -> None:
         super().__init__()
         told_channels = alignment_channels + guidance_channels
         guesses = trunk is None and prediction_type == "flow_prediction"
         self.takes_draft = guesses and not guess_widths
+        if self.takes_draft:
+            self.register_buffer("draft_gains", torch.ones(latent_channels))
+            self.register_buffer("draft_variances", torch.full((latent_channels,), GUESS_VARIANCE))
         self.first_guess = (
             FirstGuess(classes, latent_channels, text_dim, GUIDANCE_CELLS, guess_widths)
             if guesses and guess_widths
@@ -180,6 +179,16 @@ class OccSceneDenoiser(ModelMixin, ConfigMixin):
     def size_multiple(self) -> int:
         """Rows and columns of the latents must be multiples of so many."""
         return 2 ** (len(self.unet.config.block_out_channels) - 1)
+
+    def count_on_drafts(self, gains: Tensor, variances: Tensor) -> None:
+        """Says how good drafts are, which is kept with the weights.
+
+        Args:
+            gains: (C,) for each latent channel the factor that brings an encoded draft nearest to the latents.
+            variances: (C,) of the latents about that.
+        """
+        self.draft_gains.copy_(gains)
+        self.draft_variances.copy_(variances)
 
     @apply_forward_hook
     def encode_condition(
@@ -339,10 +348,7 @@ class OccSceneDenoiser(ModelMixin, ConfigMixin):
         """The latents that a guess lets expect, and their variance about it (B, 1, channel, 1, 1)."""
         if not self.takes_draft:
             return guess, guess.new_full((1, 1, 1, 1, 1), GUESS_VARIANCE)
-        gains, variances = (
-            guess.new_tensor(list(values) or [usual] * guess.shape[2])[:, None, None]
-            for values, usual in ((self.config.draft_gains, 1.0), (self.config.draft_variances, GUESS_VARIANCE))
-        )
+        gains, variances = (part.to(guess.dtype)[:, None, None] for part in (self.draft_gains, self.draft_variances))
         known = guess.flatten(1).any(1)[:, None, None, None, None]
         return gains * guess, torch.where(known, variances, 1.0)
 

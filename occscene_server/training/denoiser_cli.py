@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated
 
 import torch
 import typer
+from torch import Tensor
 
 from occscene_server.models.autoencoder import SceneAutoencoder
 from occscene_server.models.precision import fast_autocast
@@ -52,7 +52,7 @@ def denoiser(
     autoencoder = SceneAutoencoder.from_pretrained(vae).to(device)
     scenes: TrainingScenes
     held_out: TrainingScenes
-    fit: tuple[Sequence[float], Sequence[float]] | None = None
+    fit: tuple[Tensor, Tensor] | None = None
     if decoder is None:
         known = LatentScenes.read(data, "train", autoencoder, device, view_side)
         scenes, held_out = known, LatentScenes.read(data, "validation", autoencoder, device, view_side)

@@ -319,7 +319,7 @@ def initial_denoiser(
     classes: int,
     widths: str,
     attention_levels: int,
-    fit: tuple[Sequence[float], Sequence[float]] | None = None,
+    fit: tuple[Tensor, Tensor] | None = None,
 ) -> OccSceneDenoiser:
     """The denoiser of a folder, or a new one; with the fit of drafts one that is given them."""
     if initial is not None:
@@ -328,8 +328,6 @@ def initial_denoiser(
     channels = vae.config.latent_channels
     if fit is None:
         return OccSceneDenoiser(channels, classes, sizes, attention_levels=attention_levels)
-    gains, variances = fit
-    return OccSceneDenoiser(
-        channels, classes, sizes, attention_levels=attention_levels,
-        guess_widths=(), draft_gains=gains, draft_variances=variances,
-    )  # fmt: skip
+    model = OccSceneDenoiser(channels, classes, sizes, attention_levels=attention_levels, guess_widths=())
+    model.count_on_drafts(*fit)
+    return model

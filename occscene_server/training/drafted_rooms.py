@@ -227,7 +227,7 @@ def _buffer(seen: Tensor, objects: Tensor, depth: Tensor, turns: int) -> GBuffer
     return GBuffer(**(dict.fromkeys(GBuffer.__dataclass_fields__, torch.zeros_like(depth)) | read))
 
 
-def fit_drafts(rooms: DraftedRooms, count: int = 64) -> tuple[list[float], list[float]]:
+def fit_drafts(rooms: DraftedRooms, count: int = 64) -> tuple[Tensor, Tensor]:
     """For each latent channel the factor that brings drafts nearest to the latents, and what variance is left.
 
     Of the first `count` rooms.
@@ -238,4 +238,4 @@ def fit_drafts(rooms: DraftedRooms, count: int = 64) -> tuple[list[float], list[
     axes = (0, 1, 3, 4)
     gains = (drafts * latents).mean(axes) / np.square(drafts).mean(axes)
     left = np.square(latents - gains[:, None, None] * drafts).mean(axes)
-    return gains.tolist(), left.tolist()
+    return torch.from_numpy(gains), torch.from_numpy(left)

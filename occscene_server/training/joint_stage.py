@@ -28,7 +28,7 @@ from occscene_server.training.draft_stage import drafted_rooms, sampled_rooms
 from occscene_server.training.loop import LoopOptions, train
 from occscene_server.training.losses import occupancy_loss
 from occscene_server.training.perception_stage import BLOCKOUT_DROPOUT, balance, evaluate_perception
-from occscene_server.training.stage import report
+from occscene_server.training.stage import report, seeded
 
 PERCEPTION_WEIGHT = 0.05
 SAMPLED_SHARE = 0.25
@@ -136,13 +136,12 @@ def joint(
     weights = balance(rooms, rooms.classes).to(device)
     options = LoopOptions(output, steps, learning_rate, max_minutes=max_minutes, device=device)
 
-    def loss(step: int) -> tuple[Tensor, dict[str, float]]:
-        rng = np.random.default_rng((seed, step))
+    def loss(rng: np.random.Generator) -> tuple[Tensor, dict[str, float]]:
         shown = sampled if sampled is not None and rng.random() < SAMPLED_SHARE else scenes
         rows = rng.choice(len(shown), batch, replace=False).tolist()
         return joint_loss(networks, shown, rows, rng, weights, is_rendered=shown is scenes)
 
-    finished = train(networks, loss, options)
+    finished = train(networks, seeded(loss, seed), options)
     networks.denoiser.save_pretrained(output / "denoiser")
     networks.perception.save_pretrained(output / "perception")
     report(finished, output, evaluate_perception(networks.perception, SceneSet(data, "validation"), device=device))

@@ -169,11 +169,10 @@ def test_the_linear_estimate_is_the_best_one(level: float) -> None:
 def drafted() -> OccSceneDenoiser:
     """A denoiser that is given drafts."""
     torch.manual_seed(0)
-    gains, variances = (0.5, 0.7, 0.9, 1.0), (0.8, 0.6, 0.4, 0.2)
     tiny = OccSceneDenoiser(
-        latent_channels=4, block_out_channels=(32, 32, 64), layers_per_block=1, text_dim=24,
-        guess_widths=(), draft_gains=gains, draft_variances=variances,
-    ).eval()  # fmt: skip
+        latent_channels=4, block_out_channels=(32, 32, 64), layers_per_block=1, guess_widths=(), text_dim=24
+    ).eval()
+    tiny.count_on_drafts(torch.tensor([0.5, 0.7, 0.9, 1.0]), torch.tensor([0.8, 0.6, 0.4, 0.2]))
     for parameter in tiny.parameters():
         if not parameter.abs().max() > 0:
             torch.nn.init.normal_(parameter, std=0.2)
@@ -188,9 +187,8 @@ def test_a_denoiser_that_is_given_drafts_learns_no_guess_and_sees_hints_in_them_
     assert not [name for name, _ in drafted.named_parameters() if name.startswith(("first_guess", "painting"))]
     plain, red = (drafted.encode_condition(grid(hint), cameras, (8, 8)) for hint in (None, (0.9, 0.0, 0.0)))
     torch.testing.assert_close(plain.features, red.features)
-    again = OccSceneDenoiser.from_config(drafted.config)
-    assert again.takes_draft
-    assert again.config.draft_gains == (0.5, 0.7, 0.9, 1.0)
+    assert OccSceneDenoiser.from_config(drafted.config).takes_draft
+    assert drafted.state_dict()["draft_gains"].tolist() == pytest.approx([0.5, 0.7, 0.9, 1.0])
 
 
 def test_without_a_draft_nothing_is_known(
@@ -212,9 +210,7 @@ def test_the_linear_estimate_counts_on_a_draft_as_it_was_measured(
     """With a UNet that says nothing, the prediction of each channel is the best linear one."""
     generator = torch.Generator().manual_seed(0)
     draft, rest, noise = torch.randn(3, 1, VIEWS, 4, 64, 64, generator=generator)
-    gains, variances = (
-        torch.tensor(drafted.config[name])[:, None, None] for name in ("draft_gains", "draft_variances")
-    )
+    gains, variances = (part[:, None, None] for part in (drafted.draft_gains, drafted.draft_variances))
     clean, level = gains * draft + variances.sqrt() * rest, 0.6
     noisy, velocity = (1 - level) * clean + level * noise, noise - clean
     condition = drafted.encode_condition(grid(), cameras, (64, 64))

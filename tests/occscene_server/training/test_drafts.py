@@ -20,12 +20,11 @@ from occscene_server.models.perception import OccupancyPerception
 from occscene_server.models.text import load_minilm
 from occscene_server.pipelines.occscene import OccScenePipeline
 from occscene_server.pipelines.scene_priors import ScenePriors
-from occscene_server.training import cli
+from occscene_server.training import joint_stage
 from occscene_server.training.cli import train_app
 from occscene_server.training.drafted_rooms import DraftedRooms, fit_drafts
 from occscene_server.training.drafts import SAMPLED, Drafter, room_file, room_files
 from occscene_server.training.generated_views import generate_views
-from occscene_server.training.joint_stage import PERCEPTION_WEIGHT, joint_loss
 from tests.occscene_server.training.test_decoder_stage import room
 
 pytestmark = [pytest.mark.slow, pytest.mark.weights]
@@ -246,14 +245,18 @@ def test_a_sampled_room_is_drafted_from_its_layout(chain: Path) -> None:
 
 
 def test_sampled_rooms_teach_perception_only(chain: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(cli, "SAMPLED_SHARE", 1.0)
-    losses = []
-    monkeypatch.setattr(cli, "joint_loss", lambda *a, **k: (losses.append(k["is_rendered"]), joint_loss(*a, **k))[1])
-    options = ("--model", str(chain / "model"), "--drafts", str(chain / "drafts"), "--steps", "1", "--batch", "1")
-    run(chain, "joint", "joint_of_layouts", *options)
+    losses, plain = [], joint_stage.joint_loss
+    monkeypatch.setattr(joint_stage, "SAMPLED_SHARE", 1.0)
+    monkeypatch.setattr(joint_stage, "joint_loss", lambda *a, **k: (losses.append(k["is_rendered"]), plain(*a, **k))[1])
+    run(
+        chain, "joint", "joint_of_layouts", "--vae", str(chain / "model/vae"),
+        "--decoder", str(chain / "model/guided_decoder"), "--drafts", str(chain / "drafts"),
+        "--denoiser", str(chain / "whole/denoiser"), "--perception", str(chain / "model/perception"),
+        "--steps", "1", "--batch", "1",
+    )  # fmt: skip
     assert losses == [False]
     row = json.loads((chain / "joint_of_layouts/log.jsonl").read_text().splitlines()[0])
-    assert row["loss"] == pytest.approx(PERCEPTION_WEIGHT * row["perception"], rel=1e-3)
+    assert row["loss"] == pytest.approx(joint_stage.PERCEPTION_WEIGHT * row["perception"], rel=1e-3)
 
 
 def test_a_denoiser_that_is_given_drafts_resumes_exactly(chain: Path) -> None:
@@ -266,9 +269,11 @@ def test_a_denoiser_that_is_given_drafts_resumes_exactly(chain: Path) -> None:
         for name in ("whole", "cut")
     ]
     assert [loss for loss in losses[0] if loss] == [loss for loss in losses[1] if loss]
-    config = OccSceneDenoiser.from_pretrained(chain / "whole/denoiser")
-    assert config.takes_draft
-    assert len(config.config.draft_gains) == len(config.config.draft_variances) == 4
+    denoiser = OccSceneDenoiser.from_pretrained(chain / "whole/denoiser")
+    assert denoiser.takes_draft
+    gains, left = fit_drafts(DraftedRooms(chain / "drafts", "train", 12, torch.ones(4), *load_minilm()))
+    torch.testing.assert_close(denoiser.draft_gains, gains)
+    torch.testing.assert_close(denoiser.draft_variances, left)
 
 
 def test_the_bundle_of_the_joint_stage_generates_from_drafts(chain: Path) -> None:
