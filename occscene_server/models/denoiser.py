@@ -2,7 +2,7 @@
 
 Dual alignment and rendered guidance are computed once for a scene (`encode_condition`), the prompt's words are painted
 on them, and together with a first guess of the views (`guess`) they enter as extra input channels of the UNet's first
-convolution. Beside a guided decoder the guess is the encoded draft, which has exact shapes and the words of each
+convolution. With a guided decoder the guess is the encoded draft, which has exact shapes and the words of each
 object: such a denoiser has neither a guess of its own nor painted words. The trunk stays diffusers' own: `compact`
 trains a small one from scratch, `sd` takes a Stable Diffusion checkpoint's as it is (see `models/stable_diffusion.py`).
 """

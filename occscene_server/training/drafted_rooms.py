@@ -109,7 +109,7 @@ class DraftedRooms:
         return self.gathered(rooms, drafts, int(rng.integers(4)), rng.random(len(rooms)) >= TEXT_DROPOUT)
 
     def gathered(
-        self, rooms: Sequence[RoomArrays], drafts: Sequence[int], turns: int, told: Iterable[bool]
+        self, rooms: Sequence[RoomArrays], drafts: Sequence[int], turns: int, prompted: Iterable[bool]
     ) -> DraftedBatch:
         """Rooms in drafts of given numbers.
 
@@ -117,7 +117,7 @@ class DraftedRooms:
             rooms: of `read`.
             drafts: number of each room's.
             turns: quarter turns about the vertical.
-            told: whether each has its prompt.
+            prompted: whether each has its prompt.
         """
 
         def stacked(name: str) -> Tensor:
@@ -131,7 +131,7 @@ class DraftedRooms:
         )
         words = [
             torch.from_numpy(room[f"text_{draft}"]).view(torch.bfloat16).float() if has_prompt else self._no_text
-            for room, draft, has_prompt in zip(rooms, drafts, told, strict=True)
+            for room, draft, has_prompt in zip(rooms, drafts, prompted, strict=True)
         ]
         lengths = torch.tensor([len(own) for own in words])
         text = pad_sequence(words, batch_first=True)

@@ -1,7 +1,7 @@
 """Drafts of rendered rooms, one file a room: all that the training of a denoiser needs of it.
 
 The guided decoder draws each room a few times as it would draw a request: from boxes, their parts, voxels or the true
-meshes, told of some of the phrases and colors. Beside the latents of these drafts lie those of the rendered views, what
+meshes, with some of the phrases and color hints. A file has the latents of these drafts and of the rendered views, what
 each latent pixel sees, and the grids. So no step of training runs the decoder, and no room is held in memory.
 """
 
@@ -116,8 +116,7 @@ class Drafter:
             data: folder of rendered rooms.
             output: for the files.
             drafts: of each room; every second one is seen in a mirror.
-            layouts: of the first so many training rooms the prompt alone is taken too, for a room that the layout prior
-                draws.
+            layouts: of the first N training rooms only the prompt is taken too, for a room that the layout prior draws.
 
         Raises:
             ValueError: `output` holds drafts of other networks, or in another number.
@@ -184,7 +183,7 @@ class Drafter:
         )
 
     def _drafted(self, plain: SceneBatch, rooms: Sequence[DrawnRoom]) -> RoomArrays:
-        """What a file holds beside the latents of rendered views."""
+        """What a file holds, without the latents of rendered views."""
         cameras, sides = plain.cameras, (plain, mirrored(plain))
         found: dict[str, list[NDArray[Any]]] = {}
         texts = {}
@@ -213,7 +212,7 @@ class Drafter:
         return {name: np.stack(values) for name, values in found.items()} | texts | place
 
     def drawn_room(self, scene: RenderedScene, folder: Path, rng: np.random.Generator) -> DrawnRoom:
-        """Draws how a room is drafted: from what, and told of what."""
+        """Draws how a room is drafted: from which geometry, with which words and hints."""
         names, shares = zip(*SOURCES, strict=True)
         source = names[rng.choice(len(names), p=shares)]
         prompt = prompt_variants(scene.info)[rng.choice(len(PROMPT_SHARES), p=PROMPT_SHARES)]
