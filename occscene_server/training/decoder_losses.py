@@ -39,12 +39,12 @@ def swatch_loss(decoder: GuidedDecoder, swatches: SwatchBatch) -> Tensor:
     return F.binary_cross_entropy(shares, swatches.second)
 
 
-def segmentation_loss(logits: Tensor, kinds: Tensor, weights: Tensor) -> Tensor:
-    """Cross-entropy of kinds (N, h, w), each counting by its weight (kinds + 1,), over the mean weight's pixels."""
-    return F.cross_entropy(logits.float(), kinds, weights, reduction="sum") / kinds.numel()
+def segmentation_loss(logits: Tensor, kinds: Tensor) -> Tensor:
+    """Cross-entropy of kinds (N, h, w); rare ones count as all others, since crops show them more often already."""
+    return F.cross_entropy(logits.float(), kinds)
 
 
-def decoder_loss(discriminator: SegmentingDiscriminator, views: Tensor, kinds: Tensor, weights: Tensor) -> Tensor:
+def decoder_loss(discriminator: SegmentingDiscriminator, views: Tensor, kinds: Tensor) -> Tensor:
     """What pulls generated views to where each pixel is taken for its kind; the discriminator gets no gradient."""
     parameters = list(discriminator.parameters())
     for parameter in parameters:
@@ -52,7 +52,7 @@ def decoder_loss(discriminator: SegmentingDiscriminator, views: Tensor, kinds: T
     logits = discriminator(views)
     for parameter in parameters:
         parameter.requires_grad_(True)
-    return segmentation_loss(logits, kinds, weights)
+    return segmentation_loss(logits, kinds)
 
 
 def discriminator_loss(
@@ -60,7 +60,6 @@ def discriminator_loss(
     real: Tensor,
     generated: Tensor,
     kinds: Tensor,
-    weights: Tensor,
     generator: torch.Generator,
 ) -> Tensor:
     """Real pixels are of their kind, generated ones of the last class, and a mixture along kinds is both (LabelMix).
@@ -69,18 +68,13 @@ def discriminator_loss(
         discriminator: that is trained.
         real, generated: (N, 3, h, w) views of the same places; no gradient reaches the decoder.
         kinds: (N, h / 2, w / 2) of the real views.
-        weights: (kinds + 1,).
         generator: decides which kinds the mixture takes from which view.
     """
     generated = generated.detach()
-    taken = torch.rand(len(real), len(weights), generator=generator).to(real.device) < 0.5
+    taken = torch.rand(len(real), discriminator.generated + 1, generator=generator).to(real.device) < 0.5
     mask = taken.gather(1, kinds.flatten(1)).view_as(kinds)[:, None]
     mixed = torch.where(F.interpolate(mask.float(), scale_factor=2.0) > 0.5, real, generated)
     of_real, of_generated, of_mixed = discriminator(torch.cat([real, generated, mixed])).float().chunk(3)
     fake = torch.full_like(kinds, discriminator.generated)
     consistency = (of_mixed - torch.where(mask, of_real, of_generated)).square().mean()
-    return (
-        segmentation_loss(of_real, kinds, weights)
-        + segmentation_loss(of_generated, fake, weights)
-        + CONSISTENCY * consistency
-    )
+    return segmentation_loss(of_real, kinds) + segmentation_loss(of_generated, fake) + CONSISTENCY * consistency

@@ -46,21 +46,18 @@ class DecoderGame(nn.Module):
 
     Args:
         decoder, discriminator: the networks.
-        weights: (kinds + 1,) of the cross-entropy.
     """
 
-    def __init__(self, decoder: GuidedDecoder, discriminator: SegmentingDiscriminator, weights: Tensor) -> None:
+    def __init__(self, decoder: GuidedDecoder, discriminator: SegmentingDiscriminator) -> None:
         super().__init__()
         self.decoder, self.discriminator = decoder, discriminator
-        self.register_buffer("weights", weights, persistent=False)
-        self.weights: Tensor
 
     def loss(self, batch: DecoderBatch, step: int) -> tuple[Tensor, dict[str, float]]:
         """The sum of both losses at a step, and metrics of each."""
         views = draw(self.decoder, batch)
         generator = torch.Generator().manual_seed(step)
-        pull = decoder_loss(self.discriminator, views, batch.kinds, self.weights)
-        told_apart = discriminator_loss(self.discriminator, batch.views, views, batch.kinds, self.weights, generator)
+        pull = decoder_loss(self.discriminator, views, batch.kinds)
+        told_apart = discriminator_loss(self.discriminator, batch.views, views, batch.kinds, generator)
         weight = ADVERSARIAL_WEIGHT * min(1.0, step / ADVERSARIAL_RISE)
         loss, metrics = reconstruction(self.decoder, views, batch)
         metrics |= {"pull": float(pull.detach()), "told_apart": float(told_apart.detach())}
@@ -137,7 +134,7 @@ def decoder_adversarial(
     rooms, held_out = _rooms(data, vae, parts, output, crop)
     torch.manual_seed(seed)
     network = GuidedDecoder.from_pretrained(initial).train().to(memory_format=torch.channels_last)
-    game = DecoderGame(network, SegmentingDiscriminator(rooms.kinds.names), rooms.weights)
+    game = DecoderGame(network, SegmentingDiscriminator(rooms.kinds.names))
     game.discriminator.to(memory_format=torch.channels_last)
     options = LoopOptions(
         output, steps, learning_rate, warmup_steps=50, decay_fraction=decay, ema_decay=ema_decay, weight_decay=0.0,

@@ -38,19 +38,18 @@ def test_no_layer_but_the_last_stretches(discriminator: SegmentingDiscriminator)
 
 def test_each_side_gets_the_gradient_of_its_own_loss(discriminator: SegmentingDiscriminator) -> None:
     made = views(1).requires_grad_()
-    kinds, weights = torch.randint(3, (2, 16, 24)), torch.ones(4)
-    decoder_loss(discriminator, made, kinds, weights).backward()
+    kinds = torch.randint(3, (2, 16, 24))
+    decoder_loss(discriminator, made, kinds).backward()
     assert float(made.grad.abs().sum()) > 0
     assert all(p.grad is None and p.requires_grad for p in discriminator.parameters())
     made.grad = None
-    discriminator_loss(discriminator, views(0), made, kinds, weights, torch.Generator().manual_seed(0)).backward()
+    discriminator_loss(discriminator, views(0), made, kinds, torch.Generator().manual_seed(0)).backward()
     assert made.grad is None
     assert all(float(p.grad.abs().sum()) > 0 for p in discriminator.parameters())
 
 
 def test_the_discriminator_learns_kinds_and_what_is_generated(discriminator: SegmentingDiscriminator) -> None:
     generator = torch.Generator().manual_seed(0)
-    weights = torch.ones(4)
     optimizer = torch.optim.AdamW(discriminator.parameters(), 3e-3)
 
     def batch() -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
@@ -64,7 +63,7 @@ def test_the_discriminator_learns_kinds_and_what_is_generated(discriminator: Seg
 
     for _ in range(120):
         optimizer.zero_grad()
-        discriminator_loss(discriminator, *batch(), weights, generator).backward()
+        discriminator_loss(discriminator, *batch(), generator).backward()
         optimizer.step()
     real, made, kinds = batch()
     with torch.no_grad():
