@@ -6,7 +6,6 @@ import typer
 
 from occscene_server.training.autoencoder_stage import autoencoder
 from occscene_server.training.bundle import bundle
-from occscene_server.training.decoder_scores import decoder_scores
 from occscene_server.training.decoder_stage import decoder, decoder_adversarial
 from occscene_server.training.denoiser_cli import denoiser
 from occscene_server.training.detail_stage import detail
@@ -28,4 +27,3 @@ train_app = typer.Typer(help="Train the model on rendered scenes.", no_args_is_h
 for _stage in STAGES:
     train_app.command()(_stage)
 train_app.command()(recipe)
-train_app.command()(decoder_scores)

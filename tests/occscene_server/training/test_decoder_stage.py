@@ -23,7 +23,6 @@ from occscene_server.models.text import load_minilm
 from occscene_server.pipelines.guided_decoding import SceneWords, decode_guided, told_objects
 from occscene_server.training.cli import train_app
 from occscene_server.training.decoder_rooms import SOURCES, DecoderRooms, gather, random_crop, read_rooms, whole_view
-from occscene_server.training.decoder_scores import draft_figures
 from occscene_server.training.prefetch import Prefetched
 from occscene_server.training.surface_kinds import NOTHING, SurfaceKinds
 from occscene_server.weights import default_parts_prior
@@ -193,22 +192,6 @@ def test_hints_phrases_and_latents_are_dropped_as_often_as_said(rooms: DecoderRo
     shares = {source: np.mean([crop.source == source for crop in crops]) for source, _ in SOURCES}
     assert shares == pytest.approx({"true": 0.45, "parts": 0.35, "boxes": 0.1, "voxels": 0.1}, abs=0.04)
     assert all(crop.top % 8 == crop.left % 8 == 0 and crop.top + 32 <= SIDE for crop in crops)
-
-
-def test_figures_of_drafts_count_real_views_as_they_are(root: Path, rooms: DecoderRooms) -> None:
-    torch.manual_seed(0)
-    GuidedDecoder(12, 4, (8, 8, 16, 16), 16, word_channels=16).save_pretrained(root / "random")
-    arguments = ["--data", str(root / "data"), "--vae", str(root / "vae"), "--weights", str(root / "random")]
-    result = CliRunner().invoke(train_app, ["decoder-scores", *arguments, "--texts", str(root / "texts")])
-    assert result.exit_code == 0, result.output
-    assert "energy_boxes" in result.output
-    decoder = GuidedDecoder.from_pretrained(root / "random").eval()
-    figures = draft_figures(decoder, rooms, 1)
-    assert figures == draft_figures(decoder, rooms, 1)
-    assert figures["l1_true"] > 0
-    assert figures["energy_parts"] != figures["energy_parts_latents"]
-    assert figures["seeds_all"] > 0
-    assert "seeds_rug" not in figures
 
 
 def test_kinds_are_things_and_what_they_are_made_of() -> None:

@@ -5,44 +5,23 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import replace
-from pathlib import Path
-from typing import Annotated
 
 import numpy as np
 import torch
-import typer
 from torch import Tensor
 
 from occscene_server.geometry.pixel_values import linear_from_srgb
 from occscene_server.metrics.images import delta_e, lab_from_linear, warp_error
 from occscene_server.models.guided_decoder import GuidedDecoder
 from occscene_server.models.precision import fast_autocast
-from occscene_server.terminal import say
-from occscene_server.training.decoder_rooms import DecoderRoom, DecoderRooms, Source, gather, read_rooms, whole_view
+from occscene_server.training.decoder_rooms import DecoderRoom, DecoderRooms, Source, gather, whole_view
 from occscene_server.training.decoder_views import draw, gradient_energy
-from occscene_server.training.surface_kinds import NOTHING, SurfaceKinds
-from occscene_server.weights import default_parts_prior
 
 _SOURCES: Sequence[Source] = ("true", "parts", "boxes")
 _OPEN = ("rug", "picture")
 """Objects whose pattern phrases leave open."""
 _TOLERANCE = 0.05
 """Metres between what two views see of one surface."""
-
-
-def decoder_scores(
-    data: Annotated[Path, typer.Option(help="Folder that `occscene-server studio render` filled.")],
-    vae: Annotated[Path, typer.Option(help="The trained autoencoder's folder.")],
-    weights: Annotated[Path, typer.Option(help="The guided decoder's folder.")],
-    texts: Annotated[Path, typer.Option(help="Folder for token states, latents and parts of the rooms.")],
-    parts: Annotated[Path, typer.Option(help="The parts prior's folder.")] = default_parts_prior(),  # noqa: B008
-    rooms: Annotated[int, typer.Option(min=1, help="Rooms of the validation split.")] = 24,
-) -> None:
-    """Measure a guided decoder on validation rooms: gradient energy, L1, agreement of views, and of seeds."""
-    decoder = GuidedDecoder.from_pretrained(weights).eval().to(memory_format=torch.channels_last)
-    held_out = read_rooms(data, "validation", vae, parts, texts, SurfaceKinds([NOTHING]))
-    figures = draft_figures(decoder, held_out, rooms)
-    say({name: round(value, 3) for name, value in figures.items()})
 
 
 def draft_figures(decoder: GuidedDecoder, rooms: DecoderRooms, count: int) -> dict[str, float]:
