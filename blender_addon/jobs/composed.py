@@ -119,13 +119,13 @@ def _change(context: bpy.types.Context, kind: str, asked: Composition, placed: P
     done, left = [], []
     for place in places:
         name = asked.sources[place]
-        thing = context.scene.objects.get(name)
+        obj = context.scene.objects.get(name)
         here = present.whole.get(name)
-        if thing is None or here is None or thing.library is not None:
+        if obj is None or here is None or obj.library is not None:
             left.append(f"{name} (deleted or put away meanwhile)")
         elif not same_box(present.layout.objects[here], before[place]):
             left.append(f"{name} (edited meanwhile)")
-        elif change(context, thing, before[place], after[place]):
+        elif change(context, obj, before[place], after[place]):
             done.append(name)
         else:
             left.append(name)
@@ -151,26 +151,26 @@ def _complete(scene: bpy.types.Scene, asked: Composition, placed: PlacedLayout) 
     return text.strip()
 
 
-def _redraw(context: bpy.types.Context, thing: bpy.types.Object, before: LayoutObject, after: LayoutObject) -> bool:
+def _redraw(context: bpy.types.Context, obj: bpy.types.Object, before: LayoutObject, after: LayoutObject) -> bool:
     """Gives an object its new box, colour and kind; says whether anything is new."""
     if same_box(before, after) and before.color == after.color:
         return False
-    move_box(context.scene, thing, before, after)
+    move_box(context.scene, obj, before, after)
     if after.color is not None:
-        set_color(thing, after.color)
-    if ClassLookup.of(context.scene).class_name(thing) != after.class_name:
-        thing.occscene.class_name = after.class_name
-    if plain_name(thing.name).lower() != after.name.lower():
-        thing.name = after.name
+        set_color(obj, after.color)
+    if ClassLookup.of(context.scene).class_name(obj) != after.class_name:
+        obj.occscene.class_name = after.class_name
+    if plain_name(obj.name).lower() != after.name.lower():
+        obj.name = after.name
     return True
 
 
-def _detail(context: bpy.types.Context, thing: bpy.types.Object, before: LayoutObject, after: LayoutObject) -> bool:
+def _detail(context: bpy.types.Context, obj: bpy.types.Object, before: LayoutObject, after: LayoutObject) -> bool:
     """Adds an object's parts; says whether there are some."""
     if not after.parts:
         return False
-    is_selected = thing.select_get(view_layer=context.view_layer)
-    detail = add_detail(context.scene, thing, after)
+    is_selected = obj.select_get(view_layer=context.view_layer)
+    detail = add_detail(context.scene, obj, after)
     if is_selected:
         detail.select_set(True, view_layer=context.view_layer)
         context.view_layer.objects.active = detail

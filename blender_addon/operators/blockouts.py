@@ -57,7 +57,7 @@ class OCCSCENE_OT_import_blockout(bpy.types.Operator):
         except (ValueError, OSError) as error:
             self.report({"ERROR"}, str(error))
             return {"CANCELLED"}
-        things = add_blockout(context, placed)
+        objects = add_blockout(context, placed)
         try:
             if scene.occscene.volume is None:
                 context.view_layer.update()
@@ -68,11 +68,11 @@ class OCCSCENE_OT_import_blockout(bpy.types.Operator):
         tint_again(scene)
         for other in list(context.view_layer.objects.selected):
             other.select_set(False)
-        for thing in things:
-            thing.select_set(True)
-        if things:
-            context.view_layer.objects.active = things[0]
-        added = f"{len(things)} boxes" + (f" and {len(cameras)} cameras" if cameras else "")
+        for obj in objects:
+            obj.select_set(True)
+        if objects:
+            context.view_layer.objects.active = objects[0]
+        added = f"{len(objects)} boxes" + (f" and {len(cameras)} cameras" if cameras else "")
         self.report({"INFO"}, f"{added}: {counted(placed.layout.objects)}")
         return {"FINISHED"}
 

@@ -113,7 +113,7 @@ def _add_composing(parser: argparse.ArgumentParser, verb: str) -> None:
     if verb != "complete":
         parser.add_argument("--objects", required=True, nargs="+", metavar="NAME", help="which objects")
     if verb == "redraw":
-        parser.add_argument("--as", dest="redraw_as", metavar="KIND", help="another kind of thing, such as armchair")
+        parser.add_argument("--as", dest="redraw_as", metavar="KIND", help="another kind of object, such as armchair")
     for name in ("prompt", "style", "seed"):
         _add_setting(parser, SETTINGS[name])
     parser.add_argument("--server", help="host:port; default: OCCSCENE_SERVER, else the preferences")
@@ -180,8 +180,8 @@ def _compose(arguments: argparse.Namespace) -> None:
     gone = [name for name in objects if name not in bpy.context.view_layer.objects]
     if gone:
         raise RuntimeError(f"--objects: the file has no object {gone[0]!r}")
-    for thing in bpy.context.view_layer.objects:
-        thing.select_set(thing.name in objects)
+    for obj in bpy.context.view_layer.objects:
+        obj.select_set(obj.name in objects)
     run = getattr(bpy.ops.occscene, "add_detail" if arguments.verb == "detail" else arguments.verb)
     run(directory=arguments.output, wait=True, **_given(arguments))
     result = bpy.context.scene.occscene.results[-1]

@@ -99,7 +99,7 @@ class OCCSCENE_OT_redraw(Composing, bpy.types.Operator):
     kind, prior = "REDRAW", "layout_prior"
 
     redraw_as: StringProperty(
-        options=FORGOTTEN, name="As", description="Another kind of thing, for example armchair; empty keeps the kind"
+        options=FORGOTTEN, name="As", description="Another kind of object, for example armchair; empty keeps the kind"
     )
 
     def used_seed(self, context: bpy.types.Context) -> int:
@@ -153,7 +153,7 @@ def selected_tagged(context: bpy.types.Context) -> list[bpy.types.Object]:
     """The selected objects that have a class."""
     lookup = ClassLookup.of(context.scene)
     selected = context.view_layer.objects.selected
-    return [thing for thing in selected if not thing.occscene.is_output and lookup.class_names(thing)]
+    return [obj for obj in selected if not obj.occscene.is_output and lookup.class_names(obj)]
 
 
 def _selected_places(context: bpy.types.Context, given: GivenObjects) -> tuple[int, ...]:
@@ -162,7 +162,7 @@ def _selected_places(context: bpy.types.Context, given: GivenObjects) -> tuple[i
     Raises:
         ValueError: none is selected, or one of them is no single box.
     """
-    names = [thing.name for thing in selected_tagged(context)]
+    names = [obj.name for obj in selected_tagged(context)]
     if not names:
         raise ValueError("select tagged objects first: those that are to be changed")
     whole = given.whole
@@ -176,7 +176,7 @@ def _selected_places(context: bpy.types.Context, given: GivenObjects) -> tuple[i
 
 
 def _as_kind(scene: bpy.types.Scene, obj: LayoutObject, kind: str) -> LayoutObject:
-    """An object as another kind of thing: of the class that the word speaks of, else of its own."""
+    """An object as another kind of object: of the class that the word speaks of, else of its own."""
     guessed: Any = scene_taxonomy(scene).guess(kind)
     return replace(obj, name=kind, class_name=guessed.name if guessed else obj.class_name)
 

@@ -163,10 +163,10 @@ class OCCSCENE_OT_add_rig(bpy.types.Operator):
             return {"CANCELLED"}
         if context.scene.occscene.volume is None:
             set_volume(context.scene, volume)
-        for thing in context.view_layer.objects.selected:
-            thing.select_set(False)
-        for thing in add_rig(context.scene, volume):
-            thing.select_set(True)
+        for obj in context.view_layer.objects.selected:
+            obj.select_set(False)
+        for obj in add_rig(context.scene, volume):
+            obj.select_set(True)
         return {"FINISHED"}
 
 

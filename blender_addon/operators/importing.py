@@ -103,14 +103,14 @@ class OCCSCENE_OT_import_occupancy(bpy.types.Operator):
         except (ValueError, OSError) as error:
             self.report({"ERROR"}, str(error))
             return {"CANCELLED"}
-        things = (
+        objects = (
             grid_objects_by_class(context.scene, grid, self.name, self.surface)
             if self.separate
             else [grid_object(context.scene, grid, self.name, self.surface)]
         )
-        _select(context, things)
-        faces = sum(len(thing.data.polygons) for thing in things)
-        self.report({"INFO"}, f"{len(things)} object{'s' * (len(things) != 1)}, {faces:,} faces")
+        _select(context, objects)
+        faces = sum(len(obj.data.polygons) for obj in objects)
+        self.report({"INFO"}, f"{len(objects)} object{'s' * (len(objects) != 1)}, {faces:,} faces")
         if guessed:
             self.report({"WARNING"}, guessed)
         return {"FINISHED"}
@@ -237,9 +237,9 @@ class OCCSCENE_OT_show_changes(bpy.types.Operator):
         surfaces = class_surfaces(merged_polygons(grid, between_classes=True))
         for kind, surface in surfaces.items():
             name = f"{CHANGES_NAME} {CHANGES[kind]}"
-            thing = surface_object(context.scene, grid, name, surface, {kind: change_material(CHANGES[kind])})
-            thing.hide_render = True
-            thing.show_in_front = True  # most of it lies inside the blockout
+            obj = surface_object(context.scene, grid, name, surface, {kind: change_material(CHANGES[kind])})
+            obj.hide_render = True
+            obj.show_in_front = True  # most of it lies inside the blockout
         counts = ", ".join(f"{int((marks == kind).sum()):,} {name}" for kind, name in CHANGES.items())
         self.report({"INFO"}, f"Voxels: {counts}")
         return {"FINISHED"}
@@ -247,12 +247,12 @@ class OCCSCENE_OT_show_changes(bpy.types.Operator):
 
 def shown_changes(scene: bpy.types.Scene) -> list[bpy.types.Object]:
     """The objects that show changes."""
-    return [thing for thing in scene.objects if thing.occscene.is_output and thing.name.startswith(CHANGES_NAME)]
+    return [obj for obj in scene.objects if obj.occscene.is_output and obj.name.startswith(CHANGES_NAME)]
 
 
 def remove_changes(scene: bpy.types.Scene) -> bool:
     """Removes the objects that show changes; says whether there were some."""
-    meshes = [thing.data for thing in shown_changes(scene)]
+    meshes = [obj.data for obj in shown_changes(scene)]
     for mesh in meshes:
         bpy.data.meshes.remove(mesh)
     return bool(meshes)
@@ -267,12 +267,12 @@ def _given_classes(lines: str) -> dict[str, str]:
     return {key.strip(): name.strip() for key, _, name in pairs}
 
 
-def _select(context: bpy.types.Context, things: list[Any]) -> None:
+def _select(context: bpy.types.Context, objects: list[Any]) -> None:
     for other in list(context.view_layer.objects.selected):
         other.select_set(False)
-    for thing in things:
-        thing.select_set(True)
-    context.view_layer.objects.active = things[0]
+    for obj in objects:
+        obj.select_set(True)
+    context.view_layer.objects.active = objects[0]
 
 
 CLASSES = (

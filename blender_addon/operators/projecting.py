@@ -46,57 +46,57 @@ class OCCSCENE_OT_project_views(bpy.types.Operator):
             projectors = [Projector(view.camera, image) for view, image in seen_views(result)]
             if not projectors:
                 raise ValueError("the result has no views")
-            things, triangles = self._surfaces(context)
+            objects, triangles = self._surfaces(context)
         except ValueError as error:
             self.report({"ERROR"}, str(error))
             return {"CANCELLED"}
-        old = projections(things)
+        old = projections(objects)
         name = f"{PROJECTION_NAME} {result.name[:4]}"
         material = projection_material(context.scene, name, projectors, triangles)
-        for thing in things:
-            put_projection(thing, material)
+        for obj in objects:
+            put_projection(obj, material)
         _remove_unused(old)
         for area in context.screen.areas if context.screen else ():
             if area.type == "VIEW_3D" and area.spaces.active.shading.type in ("SOLID", "WIREFRAME"):
                 area.spaces.active.shading.type = "MATERIAL"
         transform = context.scene.view_settings.view_transform
         hint = "" if transform == "Standard" else f"; the view transform {transform} changes their colors, Standard not"
-        self.report({"INFO"}, f"{len(projectors)} views on {len(things)} objects{hint}")
+        self.report({"INFO"}, f"{len(projectors)} views on {len(objects)} objects{hint}")
         return {"FINISHED"}
 
     def _surfaces(self, context: bpy.types.Context) -> tuple[list[bpy.types.Object], NDArray[np.float64]]:
         """The objects to cover, and the triangles that hide each other from the cameras, (T, 3, 3) in metres."""
         context.view_layer.update()
         if self.target == "SELECTED":
-            things = [thing for thing in context.selected_objects if thing.type == "MESH"]
+            objects = [obj for obj in context.selected_objects if obj.type == "MESH"]
             sculpted = sculpted_meshes(context)
-            triangles = [evaluated_triangles(context, thing, sculpted.get(thing)) for thing in things]
+            triangles = [evaluated_triangles(context, obj, sculpted.get(obj)) for obj in objects]
             way_out = "select meshes first"
         else:
             lookup = ClassLookup.of(context.scene)
-            things = [thing for thing in taggable_objects(context.scene) if lookup.class_name(thing)]
-            things = [part for thing in things for part in _with_instances(thing)]
+            objects = [obj for obj in taggable_objects(context.scene) if lookup.class_name(obj)]
+            objects = [part for obj in objects for part in _with_instances(obj)]
             triangles = [item.triangles for item in collect_blockout(context).objects]
             way_out = "assign classes to the blockout first"
-        things = [thing for thing in dict.fromkeys(things) if can_be_projected(thing)]
-        if not things or not triangles:
+        objects = [obj for obj in dict.fromkeys(objects) if can_be_projected(obj)]
+        if not objects or not triangles:
             raise ValueError(f"there is nothing to project onto: {way_out}")
-        return things, np.concatenate(triangles)
+        return objects, np.concatenate(triangles)
 
 
 def evaluated_triangles(
-    context: bpy.types.Context, thing: bpy.types.Object, sculpted: MeshTriangles | None = None
+    context: bpy.types.Context, obj: bpy.types.Object, sculpted: MeshTriangles | None = None
 ) -> NDArray[np.float64]:
     """The (T, 3, 3) world triangles of a mesh object with its modifiers, metres."""
-    evaluated = thing.evaluated_get(context.evaluated_depsgraph_get())
+    evaluated = obj.evaluated_get(context.evaluated_depsgraph_get())
     return transformed((sculpted or read_mesh(evaluated)).triangles, to_meters(context.scene, evaluated.matrix_world))
 
 
-def _with_instances(thing: bpy.types.Object) -> list[bpy.types.Object]:
+def _with_instances(obj: bpy.types.Object) -> list[bpy.types.Object]:
     """The object, or the objects of the collection that it instances."""
-    if thing.instance_type == "COLLECTION" and thing.instance_collection:
-        return list(thing.instance_collection.all_objects)
-    return [thing]
+    if obj.instance_type == "COLLECTION" and obj.instance_collection:
+        return list(obj.instance_collection.all_objects)
+    return [obj]
 
 
 class OCCSCENE_OT_remove_projection(bpy.types.Operator):
@@ -108,12 +108,12 @@ class OCCSCENE_OT_remove_projection(bpy.types.Operator):
 
     def execute(self, _context: bpy.types.Context) -> set[str]:
         """Uncovers them, and removes the material with its depth images."""
-        things = [thing for thing in bpy.data.objects if is_projected(thing)]
-        materials = projections(things)
-        for thing in things:
-            take_projection(thing)
+        objects = [obj for obj in bpy.data.objects if is_projected(obj)]
+        materials = projections(objects)
+        for obj in objects:
+            take_projection(obj)
         _remove_unused(materials)
-        self.report({"INFO"}, f"{len(things)} objects have their own materials again")
+        self.report({"INFO"}, f"{len(objects)} objects have their own materials again")
         return {"FINISHED"}
 
 

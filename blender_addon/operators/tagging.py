@@ -59,11 +59,11 @@ def _owners(context: bpy.types.Context, target: str) -> tuple[list[bpy.types.ID]
     if target == "COLLECTION":
         return [context.collection], ""
     if target == "SLOT":
-        thing = context.view_layer.objects.active
-        material = thing.active_material if thing else None
+        obj = context.view_layer.objects.active
+        material = obj.active_material if obj else None
         return [material] if material else [], "Choose an object whose active material slot has a material"
     selected = context.view_layer.objects.selected
-    return [thing for thing in selected if not thing.occscene.is_output], "Select the objects first"
+    return [obj for obj in selected if not obj.occscene.is_output], "Select the objects first"
 
 
 class OCCSCENE_OT_select_class(bpy.types.Operator):
@@ -79,13 +79,11 @@ class OCCSCENE_OT_select_class(bpy.types.Operator):
         """Selects the class's objects and nothing else."""
         lookup = ClassLookup.of(context.scene)
         wanted = {
-            thing
-            for thing in taggable_objects(context.scene)
-            if self.class_name in (lookup.class_names(thing) or ("",))
+            obj for obj in taggable_objects(context.scene) if self.class_name in (lookup.class_names(obj) or ("",))
         }
-        for thing in context.view_layer.objects:
-            thing.select_set(thing in wanted)
-        unseen = sum(not thing.select_get() for thing in wanted if thing.name in context.view_layer.objects)
+        for obj in context.view_layer.objects:
+            obj.select_set(obj in wanted)
+        unseen = sum(not obj.select_get() for obj in wanted if obj.name in context.view_layer.objects)
         if unseen:
             self.report({"WARNING"}, f"{unseen} more are hidden or cannot be selected")
         return {"FINISHED"}
@@ -126,8 +124,8 @@ class OCCSCENE_OT_set_hint(bpy.types.Operator):
 
     def execute(self, context: bpy.types.Context) -> set[str]:
         """Sets the switch of each selected object."""
-        for thing in context.view_layer.objects.selected:
-            thing.occscene.use_hint = self.use_hint
+        for obj in context.view_layer.objects.selected:
+            obj.occscene.use_hint = self.use_hint
         return {"FINISHED"}
 
 

@@ -29,10 +29,10 @@ class OCCSCENE_OT_tint_viewport(bpy.types.Operator):
         if settings.is_tinted:
             tint_again(context.scene)
         else:
-            for thing in bpy.data.objects:
-                if thing.occscene.is_tinted:
-                    thing.color = thing.occscene.untinted_color
-                    thing.occscene.is_tinted = False
+            for obj in bpy.data.objects:
+                if obj.occscene.is_tinted:
+                    obj.color = obj.occscene.untinted_color
+                    obj.occscene.is_tinted = False
         for shading in _viewport_shadings(context):
             if settings.is_tinted:
                 _shading_before[shading.as_pointer()] = shading.color_type

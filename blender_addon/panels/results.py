@@ -142,7 +142,7 @@ def _active(layout: bpy.types.UILayout, context: bpy.types.Context, result: Any)
         button.result, button.target = result.name, "BLOCKOUT"
         button = column.operator("occscene.project_views", text="Project onto Selection", icon="MATERIAL")
         button.result, button.target = result.name, "SELECTED"
-        if any(is_projected(thing) for thing in context.scene.objects):
+        if any(is_projected(obj) for obj in context.scene.objects):
             column.operator("occscene.remove_projection", icon="LOOP_BACK")
     if result.message and result.state == "SUCCEEDED":  # notes may be long: the buttons stay in sight
         wrapped_label(layout, context, result.message, icon="INFO")

@@ -85,23 +85,23 @@ class VIEW3D_PT_occscene_object(SidebarPanel, bpy.types.Panel):
     def draw(self, context: bpy.types.Context) -> None:
         """Draws who gives a class, the strongest first; what is beaten is greyed."""
         layout = self.layout
-        thing = context.object
+        obj = context.object
         lookup = ClassLookup.of(context.scene)
-        own = lookup.own_class(thing)
+        own = lookup.own_class(obj)
         column = layout.column(align=True)
-        _class_line(column, "OBJECT_DATA", thing.name, own, "OBJECTS", is_beaten=False)
-        slots = lookup.slot_classes(thing)
-        for slot, name in zip(thing.material_slots, slots, strict=False):
+        _class_line(column, "OBJECT_DATA", obj.name, own, "OBJECTS", is_beaten=False)
+        slots = lookup.slot_classes(obj)
+        for slot, name in zip(obj.material_slots, slots, strict=False):
             if name:
                 _class_line(column, "MATERIAL", slot.material.name, name, "", is_beaten=bool(own))
-        from_collection = lookup.collection_class(thing)
+        from_collection = lookup.collection_class(obj)
         if from_collection:
             is_beaten = bool(own) or (bool(slots) and all(slots))
             _class_line(column, "OUTLINER_COLLECTION", "Collection", from_collection, "", is_beaten)
-        if not lookup.class_names(thing):
+        if not lookup.class_names(obj):
             column.label(text="Without a class it is not sent", icon="ERROR")
-        layout.prop(thing.occscene, "fill")
-        layout.prop(thing.occscene, "overlap")
+        layout.prop(obj.occscene, "fill")
+        layout.prop(obj.occscene, "overlap")
         _words(layout, context)
 
 
@@ -147,14 +147,14 @@ class VIEW3D_PT_occscene_hints(SidebarPanel, bpy.types.Panel):
         """Draws the active object's colour and the switches of the selection."""
         layout = self.layout
         layout.active = context.scene.occscene.use_hints
-        thing = context.object
-        if thing is not None and not thing.occscene.is_output:
+        obj = context.object
+        if obj is not None and not obj.occscene.is_output:
             split = layout.split(factor=0.6)
-            split.prop(thing.occscene, "use_hint")
-            if thing.occscene.is_tinted:
-                split.prop(thing.occscene, "untinted_color", text="")
+            split.prop(obj.occscene, "use_hint")
+            if obj.occscene.is_tinted:
+                split.prop(obj.occscene, "untinted_color", text="")
             else:
-                split.prop(thing, "color", text="")
+                split.prop(obj, "color", text="")
         row = layout.row(align=True)
         row.operator("occscene.set_hint", text="Keep Selected").use_hint = True
         row.operator("occscene.set_hint", text="Free Selected").use_hint = False

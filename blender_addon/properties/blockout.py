@@ -69,7 +69,7 @@ class BlockoutSettings:
         name="Volume",
         description="The empty whose box is filled",
         type=bpy.types.Object,
-        poll=lambda _self, thing: thing.type == "EMPTY",
+        poll=lambda _self, obj: obj.type == "EMPTY",
         update=_mark_stale,
     )
     voxel_meters: FloatProperty(

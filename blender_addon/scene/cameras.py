@@ -22,12 +22,12 @@ _BLENDER_FROM_OPENCV = np.diag([1.0, -1.0, -1.0, 1.0])
 
 
 def pinhole_camera(
-    thing: bpy.types.Object, scene: bpy.types.Scene, longest: int, window: Window | None = None, multiple: int = 1
+    obj: bpy.types.Object, scene: bpy.types.Scene, longest: int, window: Window | None = None, multiple: int = 1
 ) -> PinholeCamera:
     """The camera object with a picture of square pixels.
 
     Args:
-        thing: its sensor fit, shift and lens count.
+        obj: its sensor fit, shift and lens count.
         scene: its render's frame counts; the resolution's percentage and the border do not.
         longest: pixels along the picture's longer side.
         window: the part of the frame that the picture shows; None is all of it.
@@ -36,10 +36,10 @@ def pinhole_camera(
     Raises:
         ValueError: the camera is not a perspective one, the frame is too long and narrow, or the object is sheared.
     """
-    data = thing.data
+    data = obj.data
     if data.type != "PERSP":
         raise ValueError(
-            f"camera {thing.name!r} is of type {data.type}; only perspective cameras can be used: change its type"
+            f"camera {obj.name!r} is of type {data.type}; only perspective cameras can be used: change its type"
         )
     frame = frame_window(scene)
     fit = data.sensor_fit
@@ -55,9 +55,9 @@ def pinhole_camera(
     focal = data.lens / sensor * fitted * scale
     cx = (axis[0] - window.middle[0]) * scale + width / 2
     cy = (axis[1] - window.middle[1]) * scale + height / 2
-    pose = pose_to_meters(scene, np.array(thing.matrix_world.normalized(), np.float64)) @ _BLENDER_FROM_OPENCV
+    pose = pose_to_meters(scene, np.array(obj.matrix_world.normalized(), np.float64)) @ _BLENDER_FROM_OPENCV
     pose[:3, :3] = without_noise(pose[:3, :3])
-    return PinholeCamera(thing.name, width, height, focal, focal, cx, cy, pose)
+    return PinholeCamera(obj.name, width, height, focal, focal, cx, cy, pose)
 
 
 @dataclass(frozen=True)
@@ -97,30 +97,30 @@ def chosen_views(
         ValueError: the choice holds no camera or too many, or a camera cannot be used.
     """
     scene = context.scene
-    things = chosen_cameras(context, choice)
+    objects = chosen_cameras(context, choice)
     frames = animation_frames(scene, frame_step) if choice == "ANIMATION" else (scene.frame_current,)
-    if len(things) * len(frames) > MAX_VIEWS:
+    if len(objects) * len(frames) > MAX_VIEWS:
         way_out = "raise the step" if choice == "ANIMATION" else "select fewer cameras"
-        raise ValueError(f"{len(things) * len(frames)} views were chosen; the limit is {MAX_VIEWS}: {way_out}")
+        raise ValueError(f"{len(objects) * len(frames)} views were chosen; the limit is {MAX_VIEWS}: {way_out}")
 
-    def camera_of(thing: bpy.types.Object) -> PinholeCamera:
-        window = window_of(thing, scene) if window_of else None
-        with evaluated_camera(context, thing) as evaluated:
+    def camera_of(obj: bpy.types.Object) -> PinholeCamera:
+        window = window_of(obj, scene) if window_of else None
+        with evaluated_camera(context, obj) as evaluated:
             return pinhole_camera(evaluated, scene, longest, window, multiple)
 
     if choice != "ANIMATION":
-        cameras = [camera_of(thing) for thing in things]
-        return _views(cameras, [thing.name for thing in things], [scene.frame_current] * len(things))
+        cameras = [camera_of(obj) for obj in objects]
+        return _views(cameras, [obj.name for obj in objects], [scene.frame_current] * len(objects))
     before = scene.frame_current
     cameras = []
     try:
         for frame in frames:
             scene.frame_set(frame)
-            camera = camera_of(things[0])
+            camera = camera_of(objects[0])
             cameras.append(replace(camera, name=f"{camera.name}_{frame:04d}"))
     finally:
         scene.frame_set(before)
-    return _views(cameras, [things[0].name] * len(frames), frames)
+    return _views(cameras, [objects[0].name] * len(frames), frames)
 
 
 def animation_frames(scene: bpy.types.Scene, step: int) -> Sequence[int]:

@@ -58,7 +58,7 @@ class _Found:
     """An object while its meshes are gathered."""
 
     label: str
-    thing: bpy.types.Object
+    obj: bpy.types.Object
     source: str
     prompt: str
     turn: float
@@ -94,9 +94,9 @@ def _collect(
         evaluated = instance.object
         if evaluated.type not in GEOMETRY_TYPES or not instance.show_self:
             continue
-        thing = evaluated.original
+        obj = evaluated.original
         parent = instance.parent.original if instance.is_instance and instance.parent else None
-        if _skipped(thing, parent, rendered):
+        if _skipped(obj, parent, rendered):
             continue
         matrix = instance.matrix_world
         if _is_flat(matrix):
@@ -106,22 +106,22 @@ def _collect(
             pointer = evaluated.data.as_pointer()  # instances of the same mesh are read once
             if pointer not in meshes:
                 meshes[pointer] = read_mesh(evaluated)
-            mesh = meshes[pointer] if parent == thing else sculpted.get(thing, meshes[pointer])
+            mesh = meshes[pointer] if parent == obj else sculpted.get(obj, meshes[pointer])
         if mesh is None or not len(mesh.triangles):
-            if lookup.class_names(thing) or (parent and lookup.class_names(parent)):
-                faceless.setdefault((parent or thing).name)
+            if lookup.class_names(obj) or (parent and lookup.class_names(parent)):
+                faceless.setdefault((parent or obj).name)
             continue
         classes = _triangle_classes(lookup, evaluated, parent, mesh)
         if not classes.any():
-            untagged.setdefault((parent or thing).name)
+            untagged.setdefault((parent or obj).name)
             continue
-        key: object = thing.name_full
-        label = thing.name
-        if parent is not None and parent != thing:
-            key = (tuple(instance.persistent_id), parent.name_full, thing.name_full)
-            label = f"{parent.name}/{thing.name}"
-        words = thing.occscene.prompt or (parent.occscene.prompt if parent else "")
-        item = found.setdefault(key, _Found(label, thing, (parent or thing).name, words, _turn(matrix)))
+        key: object = obj.name_full
+        label = obj.name
+        if parent is not None and parent != obj:
+            key = (tuple(instance.persistent_id), parent.name_full, obj.name_full)
+            label = f"{parent.name}/{obj.name}"
+        words = obj.occscene.prompt or (parent.occscene.prompt if parent else "")
+        item = found.setdefault(key, _Found(label, obj, (parent or obj).name, words, _turn(matrix)))
         item.triangles.append(transformed(mesh.triangles, to_meters(scene, matrix)))
         item.classes.append(classes)
     sources = {item.source for item in found.values()}
@@ -144,12 +144,12 @@ def _blockout(
     sources: list[str] = []
     turns: list[float] = []
     for item, parts in zip(found, parts_by_class(gathered, voxel_meters(scene)), strict=True):
-        hint = color_hint(scene, item.thing)
-        chosen = Fill[item.thing.occscene.fill]
+        hint = color_hint(scene, item.obj)
+        chosen = Fill[item.obj.occscene.fill]
         for part in parts:
             name = item.label if len(parts) == 1 else f"{item.label} ({classes[part.class_index].name})"
             priority = max(classes[part.class_index].priority, classes[part.body_class].priority)
-            priority += _OVERLAP_STEP * item.thing.occscene.overlap
+            priority += _OVERLAP_STEP * item.obj.occscene.overlap
             fill = Fill.SURFACE if part.body_class else chosen  # a skin's body is filled
             objects.append(
                 TriangleObject(
@@ -172,9 +172,9 @@ def _triangle_classes(
     lookup: ClassLookup, evaluated: bpy.types.Object, parent: bpy.types.Object | None, mesh: MeshTriangles
 ) -> Labels:
     """The label of each triangle: the object's, else its material's, else the collection's, else the instancer's."""
-    thing = evaluated.original
-    own = lookup.own_class(thing)
-    rest = lookup.collection_class(thing) or (lookup.class_name(parent) if parent else "")
+    obj = evaluated.original
+    own = lookup.own_class(obj)
+    rest = lookup.collection_class(obj) or (lookup.class_name(parent) if parent else "")
     if own or not lookup.of_material:
         return np.full(len(mesh.triangles), lookup.index(own or rest), np.int64)
     slots = evaluated.material_slots
@@ -182,7 +182,7 @@ def _triangle_classes(
     for number in range(max(len(mesh.materials), len(slots), 1)):
         material = mesh.materials[number] if number < len(mesh.materials) else None
         if number < len(slots) and slots[number].link == "OBJECT":
-            material = artist_material(thing, number)
+            material = artist_material(obj, number)
         name = lookup.of_material.get(material.name_full, "") if material else ""
         labels[number:] = [lookup.index(name or rest)]
     last = len(labels) - 1  # Blender draws faces of slots that are not there with the last one
@@ -190,11 +190,11 @@ def _triangle_classes(
     return result
 
 
-def color_hint(scene: bpy.types.Scene, thing: bpy.types.Object) -> tuple[float, float, float] | None:
+def color_hint(scene: bpy.types.Scene, obj: bpy.types.Object) -> tuple[float, float, float] | None:
     """The object's viewport colour, linear RGB, if hints are on for the scene and for the object."""
-    if not (scene.occscene.use_hints and thing.occscene.use_hint):
+    if not (scene.occscene.use_hints and obj.occscene.use_hint):
         return None
-    color = thing.occscene.untinted_color if thing.occscene.is_tinted else thing.color
+    color = obj.occscene.untinted_color if obj.occscene.is_tinted else obj.color
     red, green, blue = (min(max(float(channel), 0.0), 1.0) for channel in color[:3])
     return red, green, blue
 
@@ -213,15 +213,15 @@ def _rendered_objects(scene: bpy.types.Scene) -> frozenset[bpy.types.Object]:
     while pending:
         collection = pending.pop()
         if not collection.hide_render:
-            shown.update(thing for thing in collection.objects if not thing.hide_render)
+            shown.update(obj for obj in collection.objects if not obj.hide_render)
             pending.extend(collection.children)
     return frozenset(shown)
 
 
-def _skipped(thing: bpy.types.Object, parent: bpy.types.Object | None, rendered: frozenset[bpy.types.Object]) -> bool:
+def _skipped(obj: bpy.types.Object, parent: bpy.types.Object | None, rendered: frozenset[bpy.types.Object]) -> bool:
     """Whether an object, or an instance of it that `parent` makes, is none of the blockout's."""
-    owner = parent or thing
-    return owner not in rendered or owner.occscene.is_output or thing.occscene.is_output
+    owner = parent or obj
+    return owner not in rendered or owner.occscene.is_output or obj.occscene.is_output
 
 
 def _is_flat(world_from_local: Matrix) -> bool:

@@ -54,8 +54,8 @@ def given_objects(context: bpy.types.Context) -> GivenObjects:
     classes = scene_taxonomy(context.scene).classes
     rows: dict[object, list[int]] = {}
     for number, (item, source) in enumerate(zip(blockout.objects, blockout.sources, strict=True)):
-        thing = context.scene.objects[source]
-        is_one = lookup.class_names(thing) == (classes[item.class_index].name,)
+        obj = context.scene.objects[source]
+        is_one = lookup.class_names(obj) == (classes[item.class_index].name,)
         rows.setdefault(source if is_one else number, []).append(number)
     objects, sources = [], []
     for numbers in rows.values():

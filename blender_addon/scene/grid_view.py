@@ -209,11 +209,11 @@ def forget_grid(*_arguments: object) -> None:
     hide_grid()
 
 
-def _shows_geometry(thing: bpy.types.Object) -> bool:
-    if thing.occscene.is_output:
+def _shows_geometry(obj: bpy.types.Object) -> bool:
+    if obj.occscene.is_output:
         return False
-    return thing.type not in {"CAMERA", "LIGHT", "LIGHT_PROBE", "SPEAKER", "ARMATURE", "LATTICE"} and (
-        thing.type != "EMPTY" or thing.instance_type == "COLLECTION"
+    return obj.type not in {"CAMERA", "LIGHT", "LIGHT_PROBE", "SPEAKER", "ARMATURE", "LATTICE"} and (
+        obj.type != "EMPTY" or obj.instance_type == "COLLECTION"
     )
 
 

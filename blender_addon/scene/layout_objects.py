@@ -57,11 +57,11 @@ def add_room(
     All but the floor are drawn as wires, so that one looks inside.
     """
     pieces = [piece for piece in shell_objects(room) if not any(_stands_for(obj, piece) for obj in objects)]
-    things = add_objects(scene, collection, pieces, pose)
-    for thing in things:
-        if thing.occscene.class_name != "floor":
-            thing.display_type = "WIRE"
-    return things
+    boxes = add_objects(scene, collection, pieces, pose)
+    for box in boxes:
+        if box.occscene.class_name != "floor":
+            box.display_type = "WIRE"
+    return boxes
 
 
 def _stands_for(obj: LayoutObject, piece: LayoutObject) -> bool:
@@ -100,24 +100,24 @@ def box_pose(obj: LayoutObject, height: float = 0.0) -> Floats:
     return pose
 
 
-def set_color(thing: bpy.types.Object, color: Vector | None) -> None:
+def set_color(obj: bpy.types.Object, color: Vector | None) -> None:
     """Gives an object its viewport colour, to be kept; None lets the prompt decide."""
-    thing.occscene.use_hint = color is not None
+    obj.occscene.use_hint = color is not None
     if color is not None:
-        if thing.occscene.is_tinted:
-            thing.occscene.untinted_color = (*color, 1.0)
+        if obj.occscene.is_tinted:
+            obj.occscene.untinted_color = (*color, 1.0)
         else:
-            thing.color = (*color, 1.0)
+            obj.color = (*color, 1.0)
 
 
-def move_box(scene: bpy.types.Scene, thing: bpy.types.Object, before: LayoutObject, after: LayoutObject) -> None:
+def move_box(scene: bpy.types.Scene, obj: bpy.types.Object, before: LayoutObject, after: LayoutObject) -> None:
     """Moves, turns and scales an object so that its box (world axes, metres) becomes another one."""
     size = np.eye(4)
     size[:3, :3] = np.diag(np.array(after.size) / before.size)
     in_meters = box_pose(after) @ size @ np.linalg.inv(box_pose(before))
     in_units = in_meters.copy()
     in_units[:3, 3] /= meters_per_unit(scene)
-    thing.matrix_world = Matrix(in_units.tolist()) @ thing.matrix_world
+    obj.matrix_world = Matrix(in_units.tolist()) @ obj.matrix_world
 
 
 def add_detail(scene: bpy.types.Scene, original: bpy.types.Object, obj: LayoutObject) -> bpy.types.Object:
@@ -127,19 +127,19 @@ def add_detail(scene: bpy.types.Scene, original: bpy.types.Object, obj: LayoutOb
     renders, so that it is not sent.
     """
     name = original.name + DETAIL_SUFFIX
-    thing = bpy.data.objects.new(name, _parts_mesh(scene, name, obj))
+    detail = bpy.data.objects.new(name, _parts_mesh(scene, name, obj))
     for collection in original.users_collection or (scene.collection,):
-        collection.objects.link(thing)
-    thing.parent = original
-    thing.matrix_parent_inverse = original.matrix_world.inverted_safe()
-    thing.matrix_basis = Matrix(pose_to_units(scene, box_pose(obj, -obj.size[2] / 2)).tolist())
-    thing.occscene.class_name = obj.class_name
-    thing.color = original.color
-    thing.occscene.use_hint = original.occscene.use_hint
-    thing.occscene.is_tinted = original.occscene.is_tinted
-    thing.occscene.untinted_color = original.occscene.untinted_color
+        collection.objects.link(detail)
+    detail.parent = original
+    detail.matrix_parent_inverse = original.matrix_world.inverted_safe()
+    detail.matrix_basis = Matrix(pose_to_units(scene, box_pose(obj, -obj.size[2] / 2)).tolist())
+    detail.occscene.class_name = obj.class_name
+    detail.color = original.color
+    detail.occscene.use_hint = original.occscene.use_hint
+    detail.occscene.is_tinted = original.occscene.is_tinted
+    detail.occscene.untinted_color = original.occscene.untinted_color
     original.hide_viewport = original.hide_render = True
-    return thing
+    return detail
 
 
 def _add_box(scene: bpy.types.Scene, collection: bpy.types.Collection, obj: LayoutObject) -> bpy.types.Object:
@@ -147,13 +147,13 @@ def _add_box(scene: bpy.types.Scene, collection: bpy.types.Collection, obj: Layo
     corners = [(x * size[0], y * size[1], z * size[2]) for x, y, z in product((-0.5, 0.5), (-0.5, 0.5), (0.0, 1.0))]
     mesh = bpy.data.meshes.new(obj.name)
     mesh.from_pydata(corners, [], BOX_FACES)
-    thing = bpy.data.objects.new(obj.name, mesh)
-    thing.location = pose_to_units(scene, box_pose(obj, -obj.size[2] / 2))[:3, 3]
-    thing.rotation_euler.z = obj.turn
-    thing.occscene.class_name = obj.class_name
-    set_color(thing, obj.color)
-    collection.objects.link(thing)
-    return thing
+    box = bpy.data.objects.new(obj.name, mesh)
+    box.location = pose_to_units(scene, box_pose(obj, -obj.size[2] / 2))[:3, 3]
+    box.rotation_euler.z = obj.turn
+    box.occscene.class_name = obj.class_name
+    set_color(box, obj.color)
+    collection.objects.link(box)
+    return box
 
 
 def _parts_mesh(scene: bpy.types.Scene, name: str, obj: LayoutObject) -> bpy.types.Mesh:

@@ -36,9 +36,9 @@ def grid_object(scene: bpy.types.Scene, grid: SemanticGrid, name: str, surface: 
         surface: a key of `SURFACES`.
     """
     quads = SURFACES[surface](grid)
-    thing = surface_object(scene, grid, name, quads, class_materials(grid.taxonomy, quads))
-    _shade(thing, surface)
-    return thing
+    obj = surface_object(scene, grid, name, quads, class_materials(grid.taxonomy, quads))
+    _shade(obj, surface)
+    return obj
 
 
 def grid_objects_by_class(
@@ -46,12 +46,12 @@ def grid_objects_by_class(
 ) -> list[bpy.types.Object]:
     """Adds one closed mesh object for each class that occurs, so that a class can be hidden without leaving holes."""
     classes = TAXONOMIES[grid.taxonomy].classes
-    things = []
+    objects = []
     for label, quads in class_surfaces(SURFACES[surface](grid, between_classes=True)).items():
         materials = class_materials(grid.taxonomy, quads)
-        things.append(surface_object(scene, grid, f"{name} {classes[label].name}", quads, materials))
-        _shade(things[-1], surface)
-    return things
+        objects.append(surface_object(scene, grid, f"{name} {classes[label].name}", quads, materials))
+        _shade(objects[-1], surface)
+    return objects
 
 
 def class_materials(taxonomy: str, surface: PolygonSurface) -> dict[int, bpy.types.Material]:
@@ -68,11 +68,11 @@ def surface_object(
     materials: Mapping[int, bpy.types.Material],
 ) -> bpy.types.Object:
     """Adds a surface of `grid` as a mesh object with the material of each label, which must be in `materials`."""
-    thing = bpy.data.objects.new(name, _mesh(name, surface, materials, to_units(scene, 1.0)))
-    thing.occscene.is_output = True
-    thing.matrix_world = Matrix(pose_to_units(scene, grid.world_from_grid).tolist())
-    output_collection(scene).objects.link(thing)
-    return thing
+    obj = bpy.data.objects.new(name, _mesh(name, surface, materials, to_units(scene, 1.0)))
+    obj.occscene.is_output = True
+    obj.matrix_world = Matrix(pose_to_units(scene, grid.world_from_grid).tolist())
+    output_collection(scene).objects.link(obj)
+    return obj
 
 
 def _mesh(
@@ -98,9 +98,9 @@ def _mesh(
     return mesh
 
 
-def _shade(thing: bpy.types.Object, surface: str) -> None:
+def _shade(obj: bpy.types.Object, surface: str) -> None:
     if surface == "SMOOTH":
-        thing.data.shade_smooth()
+        obj.data.shade_smooth()
 
 
 def output_collection(scene: bpy.types.Scene) -> bpy.types.Collection:

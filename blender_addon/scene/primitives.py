@@ -42,7 +42,7 @@ SIZES: dict[str, Size] = {
     "pole": (0.25, 0.25, 6.0),
     "traffic-sign": (0.8, 0.2, 0.8),
 }
-"""Usual sizes of things of each class, metres."""
+"""Usual size of an object of each class, metres."""
 
 _LAID_UNDER = frozenset({"floor", "road", "parking", "sidewalk", "other-ground", "terrain"})
 _HEIGHTS = {"ceiling": 2.6, "window": 0.9, "tvs": 0.9, "vegetation": 2.5, "traffic-sign": 2.2}
@@ -50,7 +50,7 @@ _HEIGHTS = {"ceiling": 2.6, "window": 0.9, "tvs": 0.9, "vegetation": 2.5, "traff
 
 
 def usual_size(scene: bpy.types.Scene, class_name: str) -> Size:
-    """The usual size of a thing of a class, Blender units."""
+    """The usual size of an object of a class, Blender units."""
     width, depth, height = SIZES[class_name]
     return to_units(scene, width), to_units(scene, depth), to_units(scene, height)
 
@@ -74,12 +74,12 @@ def add_tagged_box(
     ]
     mesh = bpy.data.meshes.new(name)
     mesh.from_pydata([tuple(Vector(corner)) for corner in corners], [], BOX_FACES)
-    thing = bpy.data.objects.new(name, mesh)
-    thing.matrix_world = Matrix.Translation(cursor.translation) @ Matrix.Rotation(cursor.to_euler().z, 4, "Z")
-    thing.occscene.class_name = class_name
-    context.collection.objects.link(thing)
+    obj = bpy.data.objects.new(name, mesh)
+    obj.matrix_world = Matrix.Translation(cursor.translation) @ Matrix.Rotation(cursor.to_euler().z, 4, "Z")
+    obj.occscene.class_name = class_name
+    context.collection.objects.link(obj)
     for other in context.view_layer.objects.selected:
         other.select_set(False)
-    thing.select_set(True)
-    context.view_layer.objects.active = thing
-    return thing
+    obj.select_set(True)
+    context.view_layer.objects.active = obj
+    return obj

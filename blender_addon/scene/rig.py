@@ -34,9 +34,9 @@ def add_room_cameras(scene: bpy.types.Scene, placed: PlacedLayout) -> list[bpy.t
         return []
     room_from_world = invert_rigid(placed.world_from_layout)
     width, depth, height = room.size
-    for thing in scene.objects:
-        if thing.type == "CAMERA":
-            place = to_meters(scene, thing.matrix_world)[:3, 3]
+    for obj in scene.objects:
+        if obj.type == "CAMERA":
+            place = to_meters(scene, obj.matrix_world)[:3, 3]
             x, y, z = room_from_world[:3, :3] @ place + room_from_world[:3, 3]
             if abs(x) < width / 2 and abs(y) < depth / 2 and 0 < z < height:
                 return []
@@ -44,14 +44,14 @@ def add_room_cameras(scene: bpy.types.Scene, placed: PlacedLayout) -> list[bpy.t
 
 
 def _add(scene: bpy.types.Scene, cameras: Sequence[PinholeCamera]) -> list[bpy.types.Object]:
-    things = []
+    objects = []
     for camera in cameras:
-        thing = bpy.data.objects.new(name := f"OccScene Camera {camera.name}", bpy.data.cameras.new(name))
-        thing.data.angle = math.radians(FIELD_OF_VIEW)
-        thing.data.display_size = to_units(scene, 0.3)
-        thing.data.clip_start, thing.data.clip_end = (to_units(scene, distance) for distance in _CLIP)
-        thing.matrix_world = Matrix(pose_to_units(scene, camera.world_from_camera @ _OPENCV_FROM_BLENDER).tolist())
-        scene.collection.objects.link(thing)
-        things.append(thing)
-    scene.camera = scene.camera or things[0]
-    return things
+        obj = bpy.data.objects.new(name := f"OccScene Camera {camera.name}", bpy.data.cameras.new(name))
+        obj.data.angle = math.radians(FIELD_OF_VIEW)
+        obj.data.display_size = to_units(scene, 0.3)
+        obj.data.clip_start, obj.data.clip_end = (to_units(scene, distance) for distance in _CLIP)
+        obj.matrix_world = Matrix(pose_to_units(scene, camera.world_from_camera @ _OPENCV_FROM_BLENDER).tolist())
+        scene.collection.objects.link(obj)
+        objects.append(obj)
+    scene.camera = scene.camera or objects[0]
+    return objects

@@ -40,8 +40,8 @@ def class_by_object(roots: Iterable[bpy.types.Collection]) -> dict[bpy.types.Obj
         collection, inherited = pending.pop(0)
         name = collection.occscene.class_name or inherited
         if name:
-            for thing in collection.objects:
-                found.setdefault(thing, name)
+            for obj in collection.objects:
+                found.setdefault(obj, name)
         pending[:0] = [(child, name) for child in collection.children]
     return found
 
@@ -75,35 +75,35 @@ class ClassLookup:
         }
         return cls(taxonomy, class_by_object([scene.collection, *instanced]), materials, labels)
 
-    def own_class(self, thing: bpy.types.Object) -> str:
+    def own_class(self, obj: bpy.types.Object) -> str:
         """The class given to the object itself, or ""."""
-        name = str(thing.occscene.class_name)
+        name = str(obj.occscene.class_name)
         return name if name in self.labels else ""
 
-    def collection_class(self, thing: bpy.types.Object) -> str:
+    def collection_class(self, obj: bpy.types.Object) -> str:
         """The class that the object's collections give it, or ""."""
-        name = self.inherited.get(thing, "")
+        name = self.inherited.get(obj, "")
         return name if name in self.labels else ""
 
-    def slot_classes(self, thing: bpy.types.Object) -> list[str]:
+    def slot_classes(self, obj: bpy.types.Object) -> list[str]:
         """The class of the material in each of the object's slots, or ""."""
         if not self.of_material:
             return []
-        materials = [artist_material(thing, number) for number in range(len(thing.material_slots))]
+        materials = [artist_material(obj, number) for number in range(len(obj.material_slots))]
         return [self.of_material.get(material.name_full, "") if material else "" for material in materials]
 
-    def class_names(self, thing: bpy.types.Object) -> tuple[str, ...]:
+    def class_names(self, obj: bpy.types.Object) -> tuple[str, ...]:
         """The classes that the object's parts have, without repeats; () if nothing gives it any."""
-        own = self.own_class(thing)
+        own = self.own_class(obj)
         if own:
             return (own,)
-        rest = self.collection_class(thing)
-        names = [name or rest for name in self.slot_classes(thing)] or [rest]
+        rest = self.collection_class(obj)
+        names = [name or rest for name in self.slot_classes(obj)] or [rest]
         return tuple(dict.fromkeys(name for name in names if name))
 
-    def class_name(self, thing: bpy.types.Object) -> str:
+    def class_name(self, obj: bpy.types.Object) -> str:
         """The first of the object's classes, or ""."""
-        return next(iter(self.class_names(thing)), "")
+        return next(iter(self.class_names(obj)), "")
 
     def index(self, name: str) -> int:
         """The label of a class name, 0 if the taxonomy has no such class."""
@@ -112,18 +112,18 @@ class ClassLookup:
 
 def taggable_objects(scene: bpy.types.Scene) -> Iterator[bpy.types.Object]:
     """Objects of the scene that can carry a class: geometry and instancers, without what the extension made."""
-    for thing in scene.objects:
-        if thing.occscene.is_output:
+    for obj in scene.objects:
+        if obj.occscene.is_output:
             continue
-        if thing.type in GEOMETRY_TYPES or thing.instance_type == "COLLECTION":
-            yield thing
+        if obj.type in GEOMETRY_TYPES or obj.instance_type == "COLLECTION":
+            yield obj
 
 
 def class_counts(scene: bpy.types.Scene) -> Counter[str]:
     """How many objects of the scene have each class; those without one count under "", those put away not at all."""
     lookup = ClassLookup.of(scene)
-    things = (thing for thing in taggable_objects(scene) if not (thing.hide_render and thing.hide_viewport))
-    return Counter(name for thing in things for name in lookup.class_names(thing) or ("",))
+    objects = (obj for obj in taggable_objects(scene) if not (obj.hide_render and obj.hide_viewport))
+    return Counter(name for obj in objects for name in lookup.class_names(obj) or ("",))
 
 
 def guess_classes(scene: bpy.types.Scene, objects: Iterable[bpy.types.Object]) -> tuple[int, list[str]]:
@@ -135,17 +135,17 @@ def guess_classes(scene: bpy.types.Scene, objects: Iterable[bpy.types.Object]) -
     lookup = ClassLookup.of(scene)
     guessed, unknown = 0, []
     known: dict[str, SemanticClass | None] = {}
-    for thing in objects:
-        if lookup.class_name(thing):
+    for obj in objects:
+        if lookup.class_name(obj):
             continue
-        words = " ".join(re.findall("[A-Za-z]+", thing.name))  # "Sofa.001" and "Sofa.002" are asked for once
+        words = " ".join(re.findall("[A-Za-z]+", obj.name))  # "Sofa.001" and "Sofa.002" are asked for once
         if words not in known:
             known[words] = lookup.taxonomy.guess(words)
         found = known[words]
-        if found is None or not is_taggable(thing):
-            unknown.append(thing.name)
+        if found is None or not is_taggable(obj):
+            unknown.append(obj.name)
         else:
-            thing.occscene.class_name = found.name
+            obj.occscene.class_name = found.name
             guessed += 1
     return guessed, unknown
 

@@ -16,8 +16,8 @@ def tint_again(scene: bpy.types.Scene) -> None:
         return
     lookup = ClassLookup.of(scene)
     colors = {entry.name: linear_color(entry) for entry in lookup.taxonomy.classes[1:]}
-    for thing in taggable_objects(scene):
-        if not thing.occscene.is_tinted:
-            thing.occscene.untinted_color = thing.color
-            thing.occscene.is_tinted = True
-        thing.color = colors.get(lookup.class_name(thing), _UNTAGGED_COLOR)
+    for obj in taggable_objects(scene):
+        if not obj.occscene.is_tinted:
+            obj.occscene.untinted_color = obj.color
+            obj.occscene.is_tinted = True
+        obj.color = colors.get(lookup.class_name(obj), _UNTAGGED_COLOR)

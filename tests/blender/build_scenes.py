@@ -17,26 +17,26 @@ def add_box(
     faces = [(0, 1, 3, 2), (4, 6, 7, 5), (0, 4, 5, 1), (2, 3, 7, 6), (0, 2, 6, 4), (1, 5, 7, 3)]
     mesh = bpy.data.meshes.new(name)
     mesh.from_pydata(vertices, [], faces)
-    thing = bpy.data.objects.new(name, mesh)
-    thing.location = location
-    (collection or bpy.context.scene.collection).objects.link(thing)
-    return thing
+    obj = bpy.data.objects.new(name, mesh)
+    obj.location = location
+    (collection or bpy.context.scene.collection).objects.link(obj)
+    return obj
 
 
 def add_camera(name: str, location: tuple[float, float, float] = (0.0, -5.0, 1.5)) -> bpy.types.Object:
     """A camera that looks along +y."""
-    thing = bpy.data.objects.new(name, bpy.data.cameras.new(name))
-    thing.location = location
-    thing.rotation_euler = (1.5707963, 0.0, 0.0)
-    bpy.context.scene.collection.objects.link(thing)
-    return thing
+    obj = bpy.data.objects.new(name, bpy.data.cameras.new(name))
+    obj.location = location
+    obj.rotation_euler = (1.5707963, 0.0, 0.0)
+    bpy.context.scene.collection.objects.link(obj)
+    return obj
 
 
-def add_material(thing: bpy.types.Object, name: str, class_name: str = "") -> bpy.types.Material:
+def add_material(obj: bpy.types.Object, name: str, class_name: str = "") -> bpy.types.Material:
     """A material in a new slot of an object."""
     material = bpy.data.materials.new(name)
     material.occscene.class_name = class_name
-    thing.data.materials.append(material)
+    obj.data.materials.append(material)
     return material
 
 

@@ -68,9 +68,9 @@ def test_geometry_nodes_instances_belong_to_their_object() -> None:
 def test_curves_and_text_come_as_meshes() -> None:
     curve = bpy.data.curves.new("sign", "FONT")
     curve.body, curve.extrude = "OX", 0.1
-    thing = bpy.data.objects.new("sign", curve)
-    thing.occscene.class_name = "objs"
-    bpy.context.scene.collection.objects.link(thing)
+    obj = bpy.data.objects.new("sign", curve)
+    obj.occscene.class_name = "objs"
+    bpy.context.scene.collection.objects.link(obj)
     (found,) = collected().objects
     assert len(found.triangles) > 50
 
@@ -81,8 +81,8 @@ def test_hidden_untagged_and_own_objects_are_left_out(scene: bpy.types.Scene) ->
     scene.collection.children.link(hidden_collection)
     shown, render_hidden, output = (add_box(f"sofa {i}") for i in range(3))
     in_hidden = add_box("sofa 3", collection=hidden_collection)
-    for thing in (shown, render_hidden, output, in_hidden):
-        thing.occscene.class_name = "sofa"
+    for obj in (shown, render_hidden, output, in_hidden):
+        obj.occscene.class_name = "sofa"
     render_hidden.hide_render = True
     output.occscene.is_output = True
     add_box("unknown")
@@ -95,8 +95,8 @@ def test_what_only_the_viewport_hides_counts_and_stays_hidden(scene: bpy.types.S
     shell = bpy.data.collections.new("shell")
     scene.collection.children.link(shell)
     by_eye, by_monitor, by_collection = add_box("wall"), add_box("floor"), add_box("ceiling", collection=shell)
-    for thing in (by_eye, by_monitor, by_collection):
-        thing.occscene.class_name = "wall"
+    for obj in (by_eye, by_monitor, by_collection):
+        obj.occscene.class_name = "wall"
     by_eye.hide_set(True)
     by_monitor.hide_viewport = True
     bpy.context.view_layer.layer_collection.children["shell"].hide_viewport = True
@@ -149,9 +149,9 @@ def test_excluded_collections_are_left_out(scene: bpy.types.Scene) -> None:
 
 def test_cameras_lights_and_empties_are_no_geometry(scene: bpy.types.Scene) -> None:
     for data in (bpy.data.cameras.new("a"), bpy.data.lights.new("b", "POINT"), None, bpy.data.armatures.new("c")):
-        thing = bpy.data.objects.new("thing", data)
-        thing.occscene.class_name = "sofa"
-        scene.collection.objects.link(thing)
+        obj = bpy.data.objects.new("obj", data)
+        obj.occscene.class_name = "sofa"
+        scene.collection.objects.link(obj)
     assert collected() == Blockout((), (), (), ())
 
 
@@ -245,9 +245,9 @@ def test_what_has_a_class_but_no_faces_is_named() -> None:
     cable.splines[0].points[1].co = (1, 1, 1, 1)
     sign.body, sign.extrude = "OX", 0.1
     for name, data in (("edge", edge), ("circle", circle), ("cable", cable), ("sign", sign), ("path", cable.copy())):
-        thing = bpy.data.objects.new(name, data)
-        thing.occscene.class_name = "" if name == "path" else "objs"
-        bpy.context.scene.collection.objects.link(thing)
+        obj = bpy.data.objects.new(name, data)
+        obj.occscene.class_name = "" if name == "path" else "objs"
+        bpy.context.scene.collection.objects.link(obj)
     blockout = collected()
     assert sorted(blockout.faceless) == ["cable", "circle", "edge"]
     assert sorted(blockout.sources) == ["sign", "sofa"]
@@ -263,7 +263,7 @@ def test_overlap_outweighs_the_classes_and_counts_per_object() -> None:
         "table": INDOOR.classes[INDOOR.index_of("table")].priority,
         "rug": INDOOR.classes[INDOOR.index_of("floor")].priority,
     }
-    low, high = sorted((table, rug), key=lambda thing: priorities[thing.name])
+    low, high = sorted((table, rug), key=lambda obj: priorities[obj.name])
     low.occscene.overlap = 1
     collected_now = {item.name: item.priority for item in collected().objects}
     assert collected_now[low.name] > collected_now[high.name]

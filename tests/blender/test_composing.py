@@ -47,31 +47,31 @@ def room(scene: bpy.types.Scene) -> bpy.types.Scene:
     return scene
 
 
-def tag(class_name: str, thing: bpy.types.Object) -> bpy.types.Object:
-    thing.occscene.class_name = class_name
-    return thing
+def tag(class_name: str, obj: bpy.types.Object) -> bpy.types.Object:
+    obj.occscene.class_name = class_name
+    return obj
 
 
 def state() -> dict[str, object]:
     """All that the artist has made, bit for bit."""
     return {
-        thing.name: (
-            np.array(thing.matrix_world).tobytes(),
-            np.array([vertex.co for vertex in thing.data.vertices]).tobytes() if thing.type == "MESH" else b"",
-            tuple(thing.color),
-            thing.occscene.class_name,
-            thing.occscene.use_hint,
-            thing.hide_viewport,
-            thing.hide_render,
-            tuple(collection.name for collection in thing.users_collection),
+        obj.name: (
+            np.array(obj.matrix_world).tobytes(),
+            np.array([vertex.co for vertex in obj.data.vertices]).tobytes() if obj.type == "MESH" else b"",
+            tuple(obj.color),
+            obj.occscene.class_name,
+            obj.occscene.use_hint,
+            obj.hide_viewport,
+            obj.hide_render,
+            tuple(collection.name for collection in obj.users_collection),
         )
-        for thing in bpy.data.objects
+        for obj in bpy.data.objects
     }
 
 
 def select(*names: str) -> None:
-    for thing in bpy.context.view_layer.objects:
-        thing.select_set(thing.name in names)
+    for obj in bpy.context.view_layer.objects:
+        obj.select_set(obj.name in names)
 
 
 def last() -> bpy.types.PropertyGroup:
@@ -100,9 +100,9 @@ def test_complete_adds_and_touches_nothing(
     room: bpy.types.Scene, press: Callable[..., None], unit: str, tmp_path: Path
 ) -> None:
     meters = set_unit(room, unit)
-    for thing in room.objects:
-        thing.location /= meters
-        thing.scale /= meters
+    for obj in room.objects:
+        obj.location /= meters
+        obj.scale /= meters
     bpy.context.view_layer.update()
     before = state()
     press("complete", prompt="a room with a piano", seed=4, directory=str(tmp_path))
@@ -140,7 +140,7 @@ def test_an_empty_scene_gets_a_room(scene: bpy.types.Scene, press: Callable[...,
     wait()
     assert last().message.startswith("Added a room of 3.60 x 3.20 x 2.50 m. Added sofa, coffee table, 2 chair")
     assert scene.occscene.volume is not None
-    classes = [thing.occscene.class_name for thing in scene.objects if thing.type == "MESH"]
+    classes = [obj.occscene.class_name for obj in scene.objects if obj.type == "MESH"]
     assert (classes.count("wall"), classes.count("floor"), classes.count("ceiling")) == (4, 1, 1)
     assert (voxelized_blockout(bpy.context).grid.labels > 0).any()
 
@@ -162,7 +162,7 @@ def test_what_is_completed_imports_without_a_second_room(
     wait()
     bpy.ops.wm.read_homefile(use_empty=True)
     bpy.ops.occscene.import_blockout(filepath=str(tmp_path / "layout.json"))
-    classes = [thing.occscene.class_name for thing in bpy.context.scene.objects if thing.name != "rug"]
+    classes = [obj.occscene.class_name for obj in bpy.context.scene.objects if obj.name != "rug"]
     assert (classes.count("floor"), classes.count("ceiling")) == (1, 1)
 
 
@@ -271,7 +271,7 @@ def test_text_to_scene_offers_its_blockout(scene: bpy.types.Scene, composer: str
     done = bpy.ops.occscene.generate(task="TEXT", prompt="a room", server=composer, directory=str(tmp_path))
     assert done == {"FINISHED"}
     assert last().layout_file == "layout.json"
-    assert not [thing for thing in scene.objects if thing.type == "MESH"]  # offered, not forced
+    assert not [obj for obj in scene.objects if obj.type == "MESH"]  # offered, not forced
     assert bpy.ops.occscene.import_blockout() == {"FINISHED"}
     assert scene.objects["sofa"].occscene.use_hint
     assert {"sofa", "chair.001"} <= set(voxelized_blockout(bpy.context).blockout.sources)

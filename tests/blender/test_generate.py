@@ -179,7 +179,7 @@ def test_text_alone_fills_an_empty_volume(scene: bpy.types.Scene, server: str, t
     scene.render.resolution_x = scene.render.resolution_y = 64
     scene.occscene.image_size = 64
     bpy.ops.occscene.generate(task="TEXT", prompt="a kitchen", directory=str(tmp_path), server=server)
-    assert len([thing for thing in scene.objects if thing.type == "CAMERA"]) == 4
+    assert len([obj for obj in scene.objects if obj.type == "CAMERA"]) == 4
     assert len(scene.occscene.results[0].views) == 4
     assert load_grid(tmp_path / "occupancy.npz").shape == (60, 60, 36)
     assert not (tmp_path / "blockout.npz").exists()

@@ -105,7 +105,7 @@ def test_faces_of_several_classes_lie_where_they_are_seen() -> None:
 
 
 def test_real_meshes_arrive_and_are_small() -> None:
-    """A hundred thousand triangles of curved and modelled things."""
+    """A hundred thousand triangles of curved and modelled objects."""
     for number in range(7):
         bpy.ops.mesh.primitive_monkey_add(location=(number % 3 - 1, number // 3 - 1, 0.6), size=0.8)
         monkey = bpy.context.object
@@ -274,7 +274,7 @@ def test_words_of_instances_are_their_own_else_their_instancers() -> None:
     lamp, vase = (add_box(name, (0.3, 0.3, 0.3), collection=library) for name in ("lamp", "vase"))
     lamp.occscene.class_name = vase.occscene.class_name = "objs"
     lamp.occscene.prompt = "a brass lamp"
-    for x, words in ((0.0, ""), (1.0, "a clay thing")):
+    for x, words in ((0.0, ""), (1.0, "a clay object")):
         empty = bpy.data.objects.new(f"set {x:g}", None)
         empty.instance_type, empty.instance_collection, empty.location.x = "COLLECTION", library, x
         empty.occscene.prompt = words
@@ -285,7 +285,7 @@ def test_words_of_instances_are_their_own_else_their_instancers() -> None:
         "set 0/lamp": "a brass lamp",
         "set 0/vase": "",
         "set 1/lamp": "a brass lamp",
-        "set 1/vase": "a clay thing",
+        "set 1/vase": "a clay object",
     }
 
 

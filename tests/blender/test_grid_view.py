@@ -97,7 +97,7 @@ def test_figures_say_voxels_memory_and_classes(scene: bpy.types.Scene, sofa: bpy
 
 
 def test_show_grid_toggles_and_leaves_nothing_in_the_scene(scene: bpy.types.Scene, sofa: bpy.types.Object) -> None:
-    names = {thing.name for thing in scene.objects}
+    names = {obj.name for obj in scene.objects}
     assert names == {"sofa", "camera", scene.occscene.volume.name}
     bpy.ops.occscene.show_grid()
     assert grid_view.shown_figures(scene) is None

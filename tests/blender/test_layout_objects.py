@@ -51,11 +51,11 @@ def assert_same_objects(found: tuple[LayoutObject, ...], expected: tuple[LayoutO
 def test_a_layout_comes_back(scene: bpy.types.Scene, unit: str) -> None:
     set_unit(scene, unit)
     placed = PlacedLayout(ROOM, turned(3.0, -7.5, 1.25, 0.6))
-    things = add_blockout(bpy.context, placed)
-    assert {tuple(thing.scale) for thing in things} == {(1.0, 1.0, 1.0)}
+    objects = add_blockout(bpy.context, placed)
+    assert {tuple(obj.scale) for obj in objects} == {(1.0, 1.0, 1.0)}
     given = given_objects(bpy.context)
     count = len(ROOM.objects)
-    in_order = tuple(given.layout.objects[given.sources.index(thing.name)] for thing in things)
+    in_order = tuple(given.layout.objects[given.sources.index(obj.name)] for obj in objects)
     assert_same_objects(in_order[:count], placed.objects_in(np.eye(4)))
     assert [obj.class_name for obj in in_order[count:]] == ["floor", "ceiling", *["wall"] * 4]
 
@@ -90,12 +90,12 @@ def test_cameras_stand_in_the_rooms_corners_unless_one_is_there(
     (tmp_path / "layout.json").write_text(json.dumps(placed_to_json(placed)))
     add_camera("outside", (0.0, 0.0, 1.5))
     bpy.ops.occscene.import_blockout(filepath=str(tmp_path / "layout.json"))
-    made = [thing for thing in scene.objects if thing.name.startswith("OccScene Camera")]
+    made = [obj for obj in scene.objects if obj.name.startswith("OccScene Camera")]
     assert len(made) == 4
     room_from_world = invert_rigid(placed.world_from_layout)
     corners = set()
-    for thing in made:
-        x, y, z = room_from_world[:3, :3] @ (np.array(thing.location) * meters) + room_from_world[:3, 3]
+    for obj in made:
+        x, y, z = room_from_world[:3, :3] @ (np.array(obj.location) * meters) + room_from_world[:3, 3]
         assert abs(x) < 1.8
         assert abs(y) < 1.6
         assert 1.0 < z < 2.0
@@ -105,7 +105,7 @@ def test_cameras_stand_in_the_rooms_corners_unless_one_is_there(
     assert len(corners) == 4
     assert scene.occscene.volume is not None
     bpy.ops.occscene.import_blockout(filepath=str(tmp_path / "layout.json"))
-    assert len([thing for thing in scene.objects if thing.type == "CAMERA"]) == 5
+    assert len([obj for obj in scene.objects if obj.type == "CAMERA"]) == 5
 
 
 def test_one_undo_takes_an_import_back(scene: bpy.types.Scene, tmp_path: Path) -> None:
@@ -117,7 +117,7 @@ def test_one_undo_takes_an_import_back(scene: bpy.types.Scene, tmp_path: Path) -
     bpy.ops.occscene.import_blockout("EXEC_DEFAULT", True, filepath=str(tmp_path / "layout.json"))
     assert len(bpy.data.objects) > 10
     bpy.ops.ed.undo()
-    assert [thing.name for thing in bpy.data.objects] == ["mine"]
+    assert [obj.name for obj in bpy.data.objects] == ["mine"]
     assert not bpy.data.collections
 
 

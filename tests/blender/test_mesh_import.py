@@ -26,12 +26,12 @@ def turned_grid() -> SemanticGrid:
 
 def test_each_voxel_lies_inside_its_cell(scene: bpy.types.Scene) -> None:
     grid = turned_grid()
-    thing = grid_object(scene, grid, "grid")
+    obj = grid_object(scene, grid, "grid")
     bpy.context.view_layer.update()
-    mesh = thing.data
+    mesh = obj.data
     assert not mesh.validate()
-    centers = np.array([thing.matrix_world @ polygon.center for polygon in mesh.polygons])
-    outwards = np.array([thing.matrix_world.to_3x3() @ polygon.normal for polygon in mesh.polygons])
+    centers = np.array([obj.matrix_world @ polygon.center for polygon in mesh.polygons])
+    outwards = np.array([obj.matrix_world.to_3x3() @ polygon.normal for polygon in mesh.polygons])
     labels = np.array([value.value for value in mesh.attributes["occscene_class"].data])
     inside = centers - outwards * grid.voxel_size / 2
     for label in (2, 7, 11):
@@ -49,7 +49,7 @@ def test_an_object_for_each_class_keeps_inner_faces(scene: bpy.types.Scene, tmp_
     labels[0], labels[1] = 1, 2
     save_grid(tmp_path / "grid.npz", SemanticGrid(labels, 1.0, np.eye(4), "indoor"))
     bpy.ops.occscene.import_occupancy(filepath=str(tmp_path / "grid.npz"), separate=True, name="room")
-    faces = {thing.name: len(thing.data.polygons) for thing in scene.objects}
+    faces = {obj.name: len(obj.data.polygons) for obj in scene.objects}
     assert faces == {"room ceiling": 6, "room floor": 6}
 
 

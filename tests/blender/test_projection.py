@@ -23,9 +23,9 @@ def painted(scene: bpy.types.Scene) -> bpy.types.Scene:
     add_box("floor", (4, 4, 0.2), (0, 0, -0.1))
     add_box("wall", (4, 0.2, 2.6), (0, 1.9, 1.3))
     add_box("sofa", (1.2, 0.7, 0.9), (0.1, 0.6, 0.45)).rotation_euler.z = 0.3
-    for thing in list(scene.objects):
-        thing.occscene.class_name = thing.name
-        thing.data.materials.append(paint())
+    for obj in list(scene.objects):
+        obj.occscene.class_name = obj.name
+        obj.data.materials.append(paint())
     aim(add_camera("left", (-1.7, -2.4, 1.5)), (0.2, 0.8, 0.5))
     aim(add_camera("right", (1.8, -2.2, 2.0)), (-0.1, 0.7, 0.6))
     aim(add_camera("side", (-1.9, 0.3, 1.2)), (0.3, 1.2, 0.5))
@@ -146,7 +146,7 @@ def test_slots_and_meshes_come_back(painted: bpy.types.Scene, tmp_path: Path) ->
     add_result(painted, {"left": render(painted, "left", tmp_path)}, tmp_path)
     wall, bare = painted.objects["wall"], add_box("objs", (0.2, 0.2, 0.2), (1.5, -1, 0.1))
     bare.occscene.class_name = "objs"
-    paints = {thing.name: [slot.material for slot in thing.material_slots] for thing in painted.objects}
+    paints = {obj.name: [slot.material for slot in obj.material_slots] for obj in painted.objects}
     paints["wall"][0].occscene.class_name = "window"
     wall.occscene.class_name = ""
     before = wall.material_slots[0].material
@@ -199,12 +199,12 @@ def test_the_selection_alone_is_covered(painted: bpy.types.Scene, tmp_path: Path
     assert painted.objects["wall"].material_slots[0].material == paint_before
     voxels = painted.objects["OccScene Occupancy"]
     assert {slot.material.name.split(".")[0] for slot in voxels.material_slots} == {"OccScene Projection abcd"}
-    for thing in (painted.objects[name] for name in ("floor", "wall", "sofa")):
-        thing.hide_render = True
+    for obj in (painted.objects[name] for name in ("floor", "wall", "sofa")):
+        obj.hide_render = True
     truth = pixels((tmp_path / "render.png").read_bytes())
     seen = pixels(render(painted, "left", tmp_path))
     assert (np.abs(seen - truth).max(axis=2) < 0.06).mean() > 0.85  # voxels reach over the blockout's outlines
-    for thing in bpy.context.selected_objects:
-        thing.select_set(False)
+    for obj in bpy.context.selected_objects:
+        obj.select_set(False)
     with pytest.raises(RuntimeError, match="select meshes first"):
         bpy.ops.occscene.project_views(target="SELECTED")

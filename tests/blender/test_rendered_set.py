@@ -53,9 +53,9 @@ def collected_cells() -> Cells:
 
 def box(name: str, x: int, y: int, collection: bpy.types.Collection | None = None) -> bpy.types.Object:
     """A tagged box on a place."""
-    thing = add_box(name, location=(CELL * x, CELL * y, 0), collection=collection)
-    thing.occscene.class_name = "objs"
-    return thing
+    obj = add_box(name, location=(CELL * x, CELL * y, 0), collection=collection)
+    obj.occscene.class_name = "objs"
+    return obj
 
 
 def instancer(
@@ -96,11 +96,11 @@ def scatter(
         tree.links.new(on_points.outputs[0], last.inputs[0])
     tree.links.new(last.outputs[0], end.inputs[0])
     mesh = bpy.data.meshes.new("plane")
-    thing = bpy.data.objects.new("plane", mesh)
-    thing.occscene.class_name = "objs"
-    (into or bpy.context.scene.collection).objects.link(thing)
-    thing.modifiers.new("nodes", "NODES").node_group = tree
-    return thing
+    obj = bpy.data.objects.new("plane", mesh)
+    obj.occscene.class_name = "objs"
+    (into or bpy.context.scene.collection).objects.link(obj)
+    obj.modifiers.new("nodes", "NODES").node_group = tree
+    return obj
 
 
 def small_square() -> bpy.types.Mesh:

@@ -46,24 +46,24 @@ def test_each_voxels_centre_lies_inside_its_mesh(
     save_grid(tmp_path / "grid.npz", grid)
     bpy.ops.occscene.import_occupancy(filepath=str(tmp_path / "grid.npz"), surface=surface, separate=separate)
     bpy.context.view_layer.update()
-    things = list(bpy.context.selected_objects)
-    assert len(things) == (3 if separate else 1)
+    objects = list(bpy.context.selected_objects)
+    assert len(objects) == (3 if separate else 1)
     centers = grid.voxel_centers(np.stack(np.indices(grid.shape), axis=-1).reshape(-1, 3))
     inside = np.zeros(len(centers), bool)
-    for thing in things:
-        found = np.array([is_inside(thing, center) for center in centers])
+    for obj in objects:
+        found = np.array([is_inside(obj, center) for center in centers])
         if separate:
-            label = {value.value for value in thing.data.attributes["occscene_class"].data}
+            label = {value.value for value in obj.data.attributes["occscene_class"].data}
             np.testing.assert_array_equal(found, np.isin(grid.labels.ravel(), list(label)))
         inside |= found
     np.testing.assert_array_equal(inside, grid.labels.ravel() > 0)
 
 
-def is_inside(thing: bpy.types.Object, point: np.ndarray) -> bool:
+def is_inside(obj: bpy.types.Object, point: np.ndarray) -> bool:
     """Whether a ray to a side meets the mesh an odd number of times."""
-    tree = _trees.setdefault(thing.name, None) or BVHTree.FromObject(thing, bpy.context.evaluated_depsgraph_get())
-    _trees[thing.name] = tree
-    place, direction = thing.matrix_world.inverted() @ Vector(point), Vector((0.936, 0.301, 0.179)).normalized()
+    tree = _trees.setdefault(obj.name, None) or BVHTree.FromObject(obj, bpy.context.evaluated_depsgraph_get())
+    _trees[obj.name] = tree
+    place, direction = obj.matrix_world.inverted() @ Vector(point), Vector((0.936, 0.301, 0.179)).normalized()
     crossings = 0
     while True:
         hit, _, _, _ = tree.ray_cast(place, direction)
@@ -91,7 +91,7 @@ def test_what_changed_is_shown_and_taken_away(generated: bpy.types.Scene, tmp_pa
     labels[tuple(full[1:].T)] = 11
     save_grid(path, replace(grid, labels=labels))
     assert bpy.ops.occscene.show_changes() == {"FINISHED"}
-    names = {thing.name for thing in generated.objects if thing.name.startswith("OccScene Changes")}
+    names = {obj.name for obj in generated.objects if obj.name.startswith("OccScene Changes")}
     assert names == {"OccScene Changes added", "OccScene Changes removed", "OccScene Changes other class"}
     added = bpy.data.objects["OccScene Changes added"]
     corners = np.array([added.matrix_world @ vertex.co for vertex in added.data.vertices])
@@ -99,7 +99,7 @@ def test_what_changed_is_shown_and_taken_away(generated: bpy.types.Scene, tmp_pa
     np.testing.assert_allclose(corners.min(axis=0), centers.min(axis=0) - grid.voxel_size / 2, atol=1e-5)
     np.testing.assert_allclose(corners.max(axis=0), centers.max(axis=0) + grid.voxel_size / 2, atol=1e-5)
     bpy.ops.occscene.show_changes()
-    assert not [thing for thing in generated.objects if thing.name.startswith("OccScene Changes")]
+    assert not [obj for obj in generated.objects if obj.name.startswith("OccScene Changes")]
 
 
 def test_grids_go_out_and_come_back(generated: bpy.types.Scene, tmp_path: Path) -> None:
@@ -196,12 +196,12 @@ def test_a_mesh_is_a_manifold_with_textures_in_metres_that_voxelizes_back(
     mesh.free()
     bpy.data.objects.remove(whole)
     bpy.ops.occscene.import_occupancy(filepath=str(tmp_path / "grid.npz"), surface=surface, separate=True)
-    for thing in bpy.context.selected_objects:
-        labels = {value.value for value in thing.data.attributes["occscene_class"].data}
-        thing.occscene.is_output = False
-        thing.occscene.class_name = INDOOR.classes[labels.pop()].name
+    for obj in bpy.context.selected_objects:
+        labels = {value.value for value in obj.data.attributes["occscene_class"].data}
+        obj.occscene.is_output = False
+        obj.occscene.class_name = INDOOR.classes[labels.pop()].name
         assert not labels
-        assert not thing.data.validate()
+        assert not obj.data.validate()
     blockout = collect_blockout(bpy.context)
     volume = GridVolume(grid.shape, grid.voxel_size, grid.world_from_grid)
     np.testing.assert_array_equal(voxelize(blockout.objects, volume, INDOOR).labels, grid.labels)

@@ -46,8 +46,8 @@ def sent(blockout: bpy.types.Scene, monkeypatch: pytest.MonkeyPatch) -> Sent:
     commands: list[tuple[Any, dict[str, Any], bytes]] = []
     monkeypatch.setattr(tracking, "_follow", lambda *given: commands.append(given))
     monkeypatch.setattr(tracking, "is_interactive", lambda: True)
-    for thing in blockout.objects:
-        thing.select_set(True)
+    for obj in blockout.objects:
+        obj.select_set(True)
     blockout.camera = blockout.objects["left"]
     blockout.frame_end = 40
 

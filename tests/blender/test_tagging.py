@@ -16,19 +16,19 @@ def test_object_beats_collection_and_collection_inherits(scene: bpy.types.Scene)
     outer, inner = bpy.data.collections.new("outer"), bpy.data.collections.new("inner")
     scene.collection.children.link(outer)
     outer.children.link(inner)
-    thing = add_box("thing", collection=inner)
-    assert ClassLookup.of(scene).class_name(thing) == ""
+    obj = add_box("obj", collection=inner)
+    assert ClassLookup.of(scene).class_name(obj) == ""
     outer.occscene.class_name = "furn"
-    assert ClassLookup.of(scene).class_name(thing) == "furn"
+    assert ClassLookup.of(scene).class_name(obj) == "furn"
     inner.occscene.class_name = "table"
-    assert ClassLookup.of(scene).class_name(thing) == "table"
-    thing.occscene.class_name = "sofa"
-    assert ClassLookup.of(scene).class_name(thing) == "sofa"
+    assert ClassLookup.of(scene).class_name(obj) == "table"
+    obj.occscene.class_name = "sofa"
+    assert ClassLookup.of(scene).class_name(obj) == "sofa"
 
 
 def test_a_class_of_another_domain_does_not_count(scene: bpy.types.Scene) -> None:
-    thing = add_box("thing")
-    thing.occscene.class_name = "car"
+    obj = add_box("obj")
+    obj.occscene.class_name = "car"
     assert class_counts(scene) == {"": 1}
     scene.occscene.domain = "outdoor"
     assert class_counts(scene) == {"car": 1}
@@ -57,26 +57,26 @@ def test_object_beats_slot_and_slot_beats_collection(scene: bpy.types.Scene) -> 
     room = bpy.data.collections.new("room")
     scene.collection.children.link(room)
     room.occscene.class_name = "wall"
-    thing = add_box("thing", collection=room)
-    add_material(thing, "glass", "window")
-    add_material(thing, "plaster")
+    obj = add_box("obj", collection=room)
+    add_material(obj, "glass", "window")
+    add_material(obj, "plaster")
     lookup = ClassLookup.of(scene)
-    assert lookup.class_names(thing) == ("window", "wall")
+    assert lookup.class_names(obj) == ("window", "wall")
     assert class_counts(scene) == {"window": 1, "wall": 1}
-    thing.occscene.class_name = "furn"
-    assert ClassLookup.of(scene).class_names(thing) == ("furn",)
+    obj.occscene.class_name = "furn"
+    assert ClassLookup.of(scene).class_names(obj) == ("furn",)
 
 
 def test_assign_to_the_active_slot_and_to_the_collection(scene: bpy.types.Scene) -> None:
-    thing = add_box("thing")
+    obj = add_box("obj")
     assert bpy.ops.occscene.assign_class(class_name="window", target="SLOT") == {"CANCELLED"}
-    bpy.context.view_layer.objects.active = thing
-    material = add_material(thing, "glass")
+    bpy.context.view_layer.objects.active = obj
+    material = add_material(obj, "glass")
     assert bpy.ops.occscene.assign_class(class_name="window", target="SLOT") == {"FINISHED"}
     assert material.occscene.class_name == "window"
     assert bpy.ops.occscene.assign_class(class_name="wall", target="COLLECTION") == {"FINISHED"}
     assert bpy.context.collection.occscene.class_name == "wall"
-    assert ClassLookup.of(scene).class_name(thing) == "window"
+    assert ClassLookup.of(scene).class_name(obj) == "window"
 
 
 def test_linked_objects_keep_their_files_tags(scene: bpy.types.Scene, tmp_path: Path) -> None:
@@ -106,11 +106,11 @@ def test_every_class_has_a_box_at_the_cursor(scene: bpy.types.Scene, domain: str
         assert bpy.context.object.occscene.class_name == name
     assert class_counts(scene) == dict.fromkeys(classes, 1)
     bpy.ops.occscene.add_box(class_name=classes[0], size=(1, 2, 3))
-    thing = bpy.context.object
+    obj = bpy.context.object
     bpy.context.view_layer.update()
-    assert tuple(thing.dimensions) == pytest.approx((1, 2, 3))
-    assert tuple(thing.location) == (3, 2, 1)
-    assert [other.select_get() for other in scene.objects if other != thing] == [False] * len(classes)
+    assert tuple(obj.dimensions) == pytest.approx((1, 2, 3))
+    assert tuple(obj.location) == (3, 2, 1)
+    assert [other.select_get() for other in scene.objects if other != obj] == [False] * len(classes)
 
 
 def test_tint_and_back_keeps_the_artists_color(scene: bpy.types.Scene) -> None:
@@ -124,7 +124,7 @@ def test_tint_and_back_keeps_the_artists_color(scene: bpy.types.Scene) -> None:
 
 
 def test_the_tint_follows_the_classes(scene: bpy.types.Scene) -> None:
-    box = add_box("thing")
+    box = add_box("obj")
     box.color = (0.1, 0.2, 0.3, 1.0)
     bpy.ops.occscene.tint_viewport()
     untagged = tuple(box.color)
@@ -145,9 +145,9 @@ def test_surface_only_of_a_file_of_before_is_the_fill(tmp_path: Path) -> None:
             box.occscene["shell_only"] = stored
     bpy.ops.wm.save_as_mainfile(filepath=str(tmp_path / "old.blend"))
     bpy.ops.wm.open_mainfile(filepath=str(tmp_path / "old.blend"))
-    fills = {thing.name: thing.occscene.fill for thing in bpy.context.scene.objects}
+    fills = {obj.name: obj.occscene.fill for obj in bpy.context.scene.objects}
     assert fills == {"old": "SURFACE", "unticked": "AUTOMATIC", "new": "AUTOMATIC"}
     for choice in ("AUTOMATIC", "SOLID", "SURFACE"):
-        for thing in bpy.context.scene.objects:
-            thing.occscene.fill = choice
-            assert thing.occscene.fill == choice
+        for obj in bpy.context.scene.objects:
+            obj.occscene.fill = choice
+            assert obj.occscene.fill == choice

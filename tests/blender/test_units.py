@@ -54,9 +54,9 @@ def build_room(meters: float) -> None:
     def box(name: str, size: tuple[float, ...], place: tuple[float, ...]) -> bpy.types.Object:
         width, depth, height = (side / meters for side in size)
         x, y, z = (coordinate / meters for coordinate in place)
-        thing = add_box(name, (width, depth, height), (x, y, z))
-        thing.occscene.class_name = name
-        return thing
+        obj = add_box(name, (width, depth, height), (x, y, z))
+        obj.occscene.class_name = name
+        return obj
 
     box("floor", (6, 5, 0.25), (0, 0, -0.125))
     box("wall", (6, 0.25, 2.5), (0, 2.375, 1.25))
@@ -175,8 +175,8 @@ def test_an_imported_grid_lies_on_the_room(scene: bpy.types.Scene, unit: str, na
     for separate in (False, True):
         bpy.ops.occscene.import_occupancy(filepath=str(tmp_path / name), separate=separate)
         bpy.context.view_layer.update()
-        things = bpy.context.selected_objects
-        corners = np.array([obj.matrix_world @ Vector(corner) for obj in things for corner in obj.bound_box]) * meters
+        objects = bpy.context.selected_objects
+        corners = np.array([obj.matrix_world @ Vector(corner) for obj in objects for corner in obj.bound_box]) * meters
         np.testing.assert_allclose(corners.max(axis=0) - corners.min(axis=0), high - low, atol=1e-4)
         if name.endswith("npz"):
             np.testing.assert_allclose(corners.min(axis=0), volume.world_from_grid[:3, 3] + low, atol=1e-4)

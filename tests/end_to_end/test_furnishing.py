@@ -50,12 +50,12 @@ def by_source() -> dict[str, LayoutObject]:
 
 def named(name: str) -> list[bpy.types.Object]:
     """The objects that are called so, but for Blender's numbers."""
-    return [thing for thing in bpy.context.scene.objects if thing.name.split(".")[0] == name]
+    return [obj for obj in bpy.context.scene.objects if obj.name.split(".")[0] == name]
 
 
 def select(*names: str) -> None:
-    for thing in bpy.context.view_layer.objects:
-        thing.select_set(thing.name in names)
+    for obj in bpy.context.view_layer.objects:
+        obj.select_set(obj.name in names)
 
 
 def message() -> str:

@@ -11,7 +11,7 @@ from blender_addon.geometry.depth import inverse_depth_image
 
 
 def turned_camera(width: int, height: int) -> PinholeCamera:
-    """A camera with a shift and pixels that are not square, in the middle of things."""
+    """A camera with a shift and pixels that are not square, surrounded by objects."""
     pose = np.eye(4)
     pose[:3, :3] = trimesh.transformations.euler_matrix(1.1, 0.4, -0.7)[:3, :3]
     pose[:3, 3] = (0.1, -0.2, 0.3)

@@ -87,7 +87,7 @@ def test_slivers_and_what_stands_away_leave_nothing() -> None:
     sliver = np.array([[[0.1, 0.1, 0.1], [0.5, 0.5, 0.5], [0.1, 0.1, 0.1]]])
     volume = GridVolume((10, 10, 10), 0.1, np.eye(4))
     for triangles in (sliver, sliver + 90.0, np.zeros((0, 3, 3))):
-        assert len(triangle_mesh([TriangleObject("thing", 3, triangles)], volume).triangles) == 0
+        assert len(triangle_mesh([TriangleObject("obj", 3, triangles)], volume).triangles) == 0
     assert len(triangle_mesh([], volume).triangles) == 0
 
 
