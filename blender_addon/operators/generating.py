@@ -24,7 +24,7 @@ from ..scene.photos import photo_png, photo_window
 from ..scene.rig import add_rig
 from ..scene.volume import grid_volume, set_volume
 from .asking import Asking
-from .voxelizing import figures_of, report_unsent, standing_text, summary, voxelized_blockout
+from .voxelizing import report_unsent, standing_text, stats_of, summary, voxelized_blockout
 
 TASKS = (
     ("BLOCKOUT", "Blockout to Scene", "Views of the blockout, and its occupancy with the views' detail"),
@@ -99,7 +99,7 @@ class OCCSCENE_OT_generate(SettingArguments, Asking, bpy.types.Operator):
             return tracking.Task(None, empty_volume(context), context.scene.occscene.domain)
         with_mesh = self.task == "BLOCKOUT" and self.setting(context, "send_geometry")
         voxelized = voxelized_blockout(context, with_mesh)
-        context.window_manager.occscene.grid_summary = summary(figures_of(context, voxelized))
+        context.window_manager.occscene.grid_summary = summary(stats_of(context, voxelized))
         report_unsent(self, voxelized)
         return tracking.Task(voxelized.grid, mesh=voxelized.sent_mesh)
 

@@ -27,7 +27,7 @@ from ..redraw import redraw
 from ..scene.cameras import chosen_views
 from ..scene.collect import Blockout, blockout_bounds, collect_blockout
 from ..scene.grid_files import WRITE_FILTER, WRITE_ITEMS, write_grid_file
-from ..scene.grid_view import GridFigures, hide_grid, show_grid, shown_figures
+from ..scene.grid_view import GridStats, hide_grid, show_grid, shown_stats
 from ..scene.tagging import scene_taxonomy
 from ..scene.volume import grid_volume, preset_volume, set_volume, tight_volume, voxel_meters
 
@@ -84,14 +84,14 @@ def voxelized_blockout(context: bpy.types.Context, send_geometry: bool | None = 
     return Voxelized(grid, blockout, names, mesh, absent)
 
 
-def summary(figures: GridFigures) -> str:
+def summary(stats: GridStats) -> str:
     """A grid in one line."""
-    size = "x".join(map(str, figures.shape))
-    left_out = f" ({len(figures.untagged)} without a class left out)" if figures.untagged else ""
-    geometry = f", {figures.triangles:,} triangles" if figures.triangles is not None else ""
+    size = "x".join(map(str, stats.shape))
+    left_out = f" ({len(stats.untagged)} without a class left out)" if stats.untagged else ""
+    geometry = f", {stats.triangles:,} triangles" if stats.triangles is not None else ""
     return (
-        f"{size} voxels, {figures.filled:,} filled, {len(figures.class_voxels)} classes, "
-        f"{figures.objects} objects{left_out}{geometry}"
+        f"{size} voxels, {stats.filled:,} filled, {len(stats.class_voxels)} classes, "
+        f"{stats.objects} objects{left_out}{geometry}"
     )
 
 
@@ -119,17 +119,15 @@ def absence_text(absent: Mapping[str, Absence]) -> str:
     return f"no voxel of {', '.join(named)}{more}"
 
 
-def figures_of(context: bpy.types.Context, voxelized: Voxelized, standing: tuple[Standing, ...] = ()) -> GridFigures:
+def stats_of(context: bpy.types.Context, voxelized: Voxelized, standing: tuple[Standing, ...] = ()) -> GridStats:
     """A grid in numbers."""
     sources = tuple(dict.fromkeys(voxelized.blockout.sources))
     unseen = _unseen(context.view_layer)
     hidden = tuple(name for name in sources if name in unseen)
     untagged = voxelized.blockout.untagged
     triangles = None if voxelized.mesh is None else len(voxelized.mesh.triangles)
-    figures = GridFigures.of(
-        voxelized.grid, len(sources), untagged, hidden, voxelized.rooms, standing, voxelized.absent
-    )
-    return replace(figures, triangles=triangles, is_mesh_sent=voxelized.sent_mesh is not None)
+    stats = GridStats.of(voxelized.grid, len(sources), untagged, hidden, voxelized.rooms, standing, voxelized.absent)
+    return replace(stats, triangles=triangles, is_mesh_sent=voxelized.sent_mesh is not None)
 
 
 def _unseen(view_layer: bpy.types.ViewLayer) -> set[str]:
@@ -278,7 +276,7 @@ class OCCSCENE_OT_voxelize(bpy.types.Operator):
         except (ValueError, OSError) as error:
             self.report({"ERROR"}, str(error))
             return {"CANCELLED"}
-        text = summary(figures_of(context, voxelized))
+        text = summary(stats_of(context, voxelized))
         context.window_manager.occscene.grid_summary = text
         self.report({"INFO"}, f"{path}: {text}")
         report_unsent(self, voxelized)
@@ -302,7 +300,7 @@ class OCCSCENE_OT_show_grid(bpy.types.Operator):
     def execute(self, context: bpy.types.Context) -> set[str]:
         """Voxelises and draws, or ends the drawing."""
         redraw()
-        if self.action == "TOGGLE" and shown_figures(context.scene) is not None:
+        if self.action == "TOGGLE" and shown_stats(context.scene) is not None:
             hide_grid()
             return {"FINISHED"}
         try:
@@ -310,15 +308,15 @@ class OCCSCENE_OT_show_grid(bpy.types.Operator):
         except ValueError as error:
             self.report({"ERROR"}, str(error))
             return {"CANCELLED"}
-        figures = figures_of(context, voxelized, _standing(context, voxelized.grid))
+        stats = stats_of(context, voxelized, _standing(context, voxelized.grid))
         unseen = _unseen(context.view_layer)
         hidden = [number + 1 for number, source in enumerate(voxelized.blockout.sources) if source in unseen]
-        show_grid(context.scene, voxelized.grid, figures, hidden)
-        self.report({"INFO"}, summary(figures))
-        if figures.absent:
-            self.report({"WARNING"}, absence_text(figures.absent))
-        if figures.standing:
-            self.report({"WARNING"}, standing_text(figures.standing))
+        show_grid(context.scene, voxelized.grid, stats, hidden)
+        self.report({"INFO"}, summary(stats))
+        if stats.absent:
+            self.report({"WARNING"}, absence_text(stats.absent))
+        if stats.standing:
+            self.report({"WARNING"}, standing_text(stats.standing))
         return {"FINISHED"}
 
 

@@ -9,7 +9,7 @@ import bpy
 from occscene.taxonomy import Taxonomy
 
 from ..geometry.missing import Absence
-from ..scene.grid_view import GridFigures, is_stale, shown_figures
+from ..scene.grid_view import GridStats, is_stale, shown_stats
 from ..scene.icons import class_icon
 from ..scene.tagging import class_label, scene_taxonomy
 from ..scene.units import length_text
@@ -51,22 +51,22 @@ class VIEW3D_PT_occscene_volume(SidebarPanel, bpy.types.Panel):
         column.prop(settings, "send_geometry")
         if settings.volume is not None:
             _volume_size(layout, context)
-        figures = shown_figures(scene)
+        stats = shown_stats(scene)
         row = layout.row(align=True)
-        row.enabled = settings.volume is not None or figures is not None
+        row.enabled = settings.volume is not None or stats is not None
         row.operator(
             "occscene.show_grid",
-            text="Hide Grid" if figures else "Show Grid",
-            icon="HIDE_OFF" if figures else "HIDE_ON",
-            depress=figures is not None,
+            text="Hide Grid" if stats else "Show Grid",
+            icon="HIDE_OFF" if stats else "HIDE_ON",
+            depress=stats is not None,
         ).action = "TOGGLE"
-        if figures is None:
+        if stats is None:
             return
         if is_stale(scene):
             row.alert = True
             row.operator("occscene.show_grid", text="Refresh", icon="FILE_REFRESH").action = "REFRESH"
             wrapped_label(layout, context, "The scene has changed since", icon="ERROR")
-        _figures(layout, context, figures, scene_taxonomy(scene))
+        _stats(layout, context, stats, scene_taxonomy(scene))
 
 
 def _volume_size(layout: bpy.types.UILayout, context: bpy.types.Context) -> None:
@@ -82,34 +82,34 @@ def _volume_size(layout: bpy.types.UILayout, context: bpy.types.Context) -> None
     column.label(text=" x ".join(length_text(scene, side * volume.voxel_size) for side in volume.shape))
 
 
-def _figures(layout: bpy.types.UILayout, context: bpy.types.Context, figures: GridFigures, taxonomy: Taxonomy) -> None:
+def _stats(layout: bpy.types.UILayout, context: bpy.types.Context, stats: GridStats, taxonomy: Taxonomy) -> None:
     """Voxels, memory and classes of the grid that is shown."""
     column = layout.column(align=True)
-    column.label(text=f"{figures.filled:,} filled by {figures.objects} objects, {_bytes_label(figures.nbytes)}")
-    if figures.is_mesh_sent:
-        column.label(text=f"{figures.triangles:,} triangles")
-    elif figures.triangles:
-        text = f"{figures.triangles:,} triangles are too many to send, only voxels are: simplify dense meshes"
+    column.label(text=f"{stats.filled:,} filled by {stats.objects} objects, {_bytes_label(stats.nbytes)}")
+    if stats.is_mesh_sent:
+        column.label(text=f"{stats.triangles:,} triangles")
+    elif stats.triangles:
+        text = f"{stats.triangles:,} triangles are too many to send, only voxels are: simplify dense meshes"
         wrapped_label(layout, context, text, icon="ERROR")
-    if figures.untagged:
-        wrapped_label(layout, context, f"{len(figures.untagged)} without a class left out", icon="ERROR")
+    if stats.untagged:
+        wrapped_label(layout, context, f"{len(stats.untagged)} without a class left out", icon="ERROR")
     for why, text in _ABSENCES.items():
-        names = tuple(name for name, reason in figures.absent.items() if reason is why)
+        names = tuple(name for name, reason in stats.absent.items() if reason is why)
         if names:
             wrapped_label(layout, context, text.format(_names(names)), icon="ERROR")
-    for item in figures.standing:
+    for item in stats.standing:
         text = f"Camera {item.camera} stands inside {item.object_name}"
         wrapped_label(layout, context, text, icon="ERROR")
-    if figures.rooms:
-        text = f"Taken for a room and kept hollow: {_names(figures.rooms)}. If that is wrong, change the Fill"
+    if stats.rooms:
+        text = f"Taken for a room and kept hollow: {_names(stats.rooms)}. If that is wrong, change the Fill"
         wrapped_label(layout, context, text, icon="INFO")
-    if figures.hidden:
-        text = f"Hidden from view but sent (translucent): {_names(figures.hidden)}. To leave out, disable in renders"
+    if stats.hidden:
+        text = f"Hidden from view but sent (translucent): {_names(stats.hidden)}. To leave out, disable in renders"
         wrapped_label(layout, context, text, icon="HIDE_ON")
     column = layout.column(align=True)
     column.scale_y = 0.8
     known = {entry.name: entry for entry in taxonomy.classes}
-    for name, voxels in figures.class_voxels:
+    for name, voxels in stats.class_voxels:
         if name in known:
             row = column.row()
             row.label(text=class_label(name), icon_value=class_icon(taxonomy, known[name]))

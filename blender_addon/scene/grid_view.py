@@ -33,8 +33,8 @@ _INSIDE = (0.16, 0.0, 0.03, 1.0)
 
 
 @dataclass(frozen=True)
-class GridFigures:
-    """A grid in numbers.
+class GridStats:
+    """Statistics of a grid.
 
     Args:
         shape: voxels along x, y and z.
@@ -76,7 +76,7 @@ class GridFigures:
         rooms: tuple[str, ...],
         standing: tuple[Standing, ...],
         absent: Mapping[str, Absence],
-    ) -> GridFigures:
+    ) -> GridStats:
         """Counts a grid."""
         counts = np.bincount(grid.labels.reshape(-1), minlength=256)
         counts[EMPTY] = 0
@@ -115,7 +115,7 @@ class _GridView:
     handle: Any = None
     scene_uid: int = 0
     meters_per_unit: float = 1.0
-    figures: GridFigures | None = None
+    stats: GridStats | None = None
     shown: _Faces = _NO_FACES
     veiled: _Faces = _NO_FACES
     batches: list[_Batch] | None = None
@@ -126,17 +126,17 @@ class _GridView:
 _view = _GridView()
 
 
-def show_grid(scene: bpy.types.Scene, grid: SemanticGrid, figures: GridFigures, hidden: Sequence[int] = ()) -> None:
+def show_grid(scene: bpy.types.Scene, grid: SemanticGrid, stats: GridStats, hidden: Sequence[int] = ()) -> None:
     """Draws a grid in the viewports of a scene, in place of what was drawn before.
 
     Args:
         scene: in whose viewports.
         grid: what is drawn.
-        figures: what the panel says of it.
+        stats: statistics that the panel shows.
         hidden: ids of the grid's objects that are drawn translucent.
     """
     is_hidden = np.zeros(grid.shape, bool) if grid.instances is None else np.isin(grid.instances, hidden)
-    _view.scene_uid, _view.figures = scene.session_uid, figures
+    _view.scene_uid, _view.stats = scene.session_uid, stats
     _view.shown, _view.veiled = _faces(scene, grid, ~is_hidden), _faces(scene, grid, is_hidden)
     _view.meters_per_unit = meters_per_unit(scene)
     _view.batches, _view.is_stale = None, False
@@ -148,14 +148,14 @@ def hide_grid() -> None:
     """Draws the grid no longer."""
     if _view.handle is not None:
         bpy.types.SpaceView3D.draw_handler_remove(_view.handle, "WINDOW")
-    _view.handle = _view.figures = _view.batches = None
+    _view.handle = _view.stats = _view.batches = None
     _view.shown = _view.veiled = _NO_FACES
     _view.is_stale = False
 
 
-def shown_figures(scene: bpy.types.Scene) -> GridFigures | None:
-    """The figures of the grid that the scene's viewports show, None if they show none."""
-    return _view.figures if _view.scene_uid == scene.session_uid else None
+def shown_stats(scene: bpy.types.Scene) -> GridStats | None:
+    """The statistics of the grid that the scene's viewports show, None if they show none."""
+    return _view.stats if _view.scene_uid == scene.session_uid else None
 
 
 def is_stale(scene: bpy.types.Scene) -> bool:
@@ -165,7 +165,7 @@ def is_stale(scene: bpy.types.Scene) -> bool:
 
 def mark_stale() -> None:
     """Notes that the grid that is shown is no longer what would be sent."""
-    if _view.figures is not None and not _view.quiet:
+    if _view.stats is not None and not _view.quiet:
         _view.is_stale = True
 
 
@@ -182,7 +182,7 @@ def unnoticed() -> Iterator[None]:
 @bpy.app.handlers.persistent
 def notice_changes(scene: bpy.types.Scene, graph: bpy.types.Depsgraph | None = None) -> None:
     """After Blender has evaluated a scene: marks the grid stale if what it was made of has changed."""
-    if _view.figures is None or _view.is_stale or _view.quiet or graph is None:
+    if _view.stats is None or _view.is_stale or _view.quiet or graph is None:
         return
     if scene.session_uid != _view.scene_uid:
         return
@@ -239,7 +239,7 @@ def _draw() -> None:
     """Draws the faces over the scene: their depth is compared with each other, not with the blockout's."""
     import gpu  # there is none without a window
 
-    if _view.figures is None or bpy.context.scene.session_uid != _view.scene_uid:
+    if _view.stats is None or bpy.context.scene.session_uid != _view.scene_uid:
         return
     if _view.batches is None:
         _view.batches = _batches(_view.shown, _view.veiled)

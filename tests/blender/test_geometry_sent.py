@@ -23,7 +23,7 @@ from blender_addon.jobs.request import Request
 from blender_addon.operators import command
 from blender_addon.operators.voxelizing import voxelized_blockout
 from blender_addon.properties.settings import SceneSettings
-from blender_addon.scene.grid_view import shown_figures
+from blender_addon.scene.grid_view import shown_stats
 from tests.blender.build_scenes import add_box, add_material
 
 
@@ -197,9 +197,9 @@ def test_too_many_triangles_are_dropped_and_told_of(
     assert "Warning: the blockout has 24 triangles" in capfd.readouterr().out
     assert load_mesh(tmp_path / "grid.npz") is None
     bpy.ops.occscene.show_grid()
-    figures = shown_figures(blockout)
-    assert figures is not None
-    assert (figures.triangles, figures.is_mesh_sent) == (24, False)
+    stats = shown_stats(blockout)
+    assert stats is not None
+    assert (stats.triangles, stats.is_mesh_sent) == (24, False)
 
 
 def test_a_mesh_that_makes_a_message_too_large_is_left_out(

@@ -1,4 +1,4 @@
-"""The voxelised blockout: equal to the geometry module's, shown in figures, stale when the scene has changed."""
+"""The voxelised blockout: equal to the geometry module's, shown as statistics, stale when the scene has changed."""
 
 from __future__ import annotations
 
@@ -85,22 +85,22 @@ def test_presets_need_no_objects(scene: bpy.types.Scene) -> None:
         bpy.ops.occscene.fit_volume(mode="TIGHT")
 
 
-def test_figures_say_voxels_memory_and_classes(scene: bpy.types.Scene, sofa: bpy.types.Object) -> None:
+def test_stats_say_voxels_memory_and_classes(scene: bpy.types.Scene, sofa: bpy.types.Object) -> None:
     add_box("unknown")
     bpy.ops.occscene.show_grid(action="REFRESH")
-    figures = grid_view.shown_figures(scene)
-    assert figures is not None
-    assert figures.shape == (25, 12, 10)
-    assert figures.nbytes == 25 * 12 * 10 * 3
-    assert figures.class_voxels == (("sofa", figures.filled),)
-    assert (figures.objects, figures.untagged) == (1, ("unknown",))
+    stats = grid_view.shown_stats(scene)
+    assert stats is not None
+    assert stats.shape == (25, 12, 10)
+    assert stats.nbytes == 25 * 12 * 10 * 3
+    assert stats.class_voxels == (("sofa", stats.filled),)
+    assert (stats.objects, stats.untagged) == (1, ("unknown",))
 
 
 def test_show_grid_toggles_and_leaves_nothing_in_the_scene(scene: bpy.types.Scene, sofa: bpy.types.Object) -> None:
     names = {obj.name for obj in scene.objects}
     assert names == {"sofa", "camera", scene.occscene.volume.name}
     bpy.ops.occscene.show_grid()
-    assert grid_view.shown_figures(scene) is None
+    assert grid_view.shown_stats(scene) is None
 
 
 @pytest.mark.parametrize(
@@ -140,7 +140,7 @@ def test_not_stale_by_what_is_not_in_it(scene: bpy.types.Scene, sofa: bpy.types.
 def test_a_loaded_file_shows_no_grid(scene: bpy.types.Scene, sofa: bpy.types.Object, tmp_path: Path) -> None:
     bpy.ops.wm.save_as_mainfile(filepath=str(tmp_path / "scene.blend"))
     bpy.ops.wm.open_mainfile(filepath=str(tmp_path / "scene.blend"))
-    assert grid_view.shown_figures(bpy.context.scene) is None
+    assert grid_view.shown_stats(bpy.context.scene) is None
 
 
 def test_what_is_drawn_is_the_surface_in_class_colors(
@@ -168,15 +168,15 @@ def test_what_the_viewport_hides_is_drawn_translucent_and_named(
     everything = load_grid(tmp_path / "grid.npz")
     table.hide_set(True)
     bpy.ops.occscene.show_grid(action="REFRESH")
-    figures, view = grid_view.shown_figures(scene), grid_view._view
-    assert figures is not None
-    assert figures.hidden == ("table",)
-    assert figures.filled == np.count_nonzero(everything.labels)
+    stats, view = grid_view.shown_stats(scene), grid_view._view
+    assert stats is not None
+    assert stats.hidden == ("table",)
+    assert stats.filled == np.count_nonzero(everything.labels)
     table_color = np.array(INDOOR.classes[INDOOR.index_of("table")].color) / 255
     np.testing.assert_allclose(view.veiled.colors[..., :3].max(axis=(0, 1)), table_color, atol=1e-6)
     volumes = [_enclosed(faces.corners) / everything.voxel_size**3 for faces in (view.shown, view.veiled)]
     tables = np.count_nonzero(everything.labels == INDOOR.index_of("table"))
-    assert volumes == pytest.approx([figures.filled - tables, tables], rel=1e-3)
+    assert volumes == pytest.approx([stats.filled - tables, tables], rel=1e-3)
 
 
 def _enclosed(corners: np.ndarray) -> float:
@@ -192,9 +192,9 @@ def test_a_body_taken_for_a_room_is_named(scene: bpy.types.Scene) -> None:
     for fill, rooms in (("AUTOMATIC", ("room",)), ("SOLID", ()), ("SURFACE", ())):
         room.occscene.fill = fill
         bpy.ops.occscene.show_grid(action="REFRESH")
-        figures = grid_view.shown_figures(scene)
-        assert figures is not None
-        assert figures.rooms == rooms
+        stats = grid_view.shown_stats(scene)
+        assert stats is not None
+        assert stats.rooms == rooms
 
 
 def test_what_has_no_voxel_is_named_with_its_reason(scene: bpy.types.Scene, tmp_path: Path) -> None:
@@ -214,18 +214,18 @@ def test_what_has_no_voxel_is_named_with_its_reason(scene: bpy.types.Scene, tmp_
     bpy.data.objects["lamp"].hide_render = False
     bpy.data.objects["crate"].occscene.overlap = 1
     bpy.ops.occscene.show_grid(action="REFRESH")
-    figures = grid_view.shown_figures(scene)
-    assert figures is not None
-    assert dict(figures.absent) == {
+    stats = grid_view.shown_stats(scene)
+    assert stats is not None
+    assert dict(stats.absent) == {
         "edge": Absence.NO_FACES,
         "lamp": Absence.OUTSIDE,
         "ball": Absence.COVERED,
     }
     bpy.data.objects["ball"].occscene.overlap = 2
     bpy.ops.occscene.show_grid(action="REFRESH")
-    figures = grid_view.shown_figures(scene)
-    assert figures is not None
-    assert "ball" not in figures.absent
+    stats = grid_view.shown_stats(scene)
+    assert stats is not None
+    assert "ball" not in stats.absent
     for name in ("room", "lamp", "crate", "ball"):
         bpy.data.objects.remove(bpy.data.objects[name])
     with pytest.raises(RuntimeError, match=r"no voxel of 'edge' \(no faces\): give them thickness"):
@@ -239,7 +239,7 @@ def test_a_camera_in_something_filled_is_named(scene: bpy.types.Scene) -> None:
     add_camera("outside", (0, -4, 1.2))
     bpy.ops.occscene.fit_volume(mode="TIGHT")
     bpy.ops.occscene.show_grid()
-    figures = grid_view.shown_figures(scene)
-    assert figures is not None
-    (found,) = figures.standing
+    stats = grid_view.shown_stats(scene)
+    assert stats is not None
+    (found,) = stats.standing
     assert (found.camera, found.class_name, found.object_name, found.is_buried) == ("inside", "wall", "room", True)
