@@ -24,7 +24,7 @@ from ..properties.settings import (
     setting_value,
 )
 from ..scene.cameras import SceneView
-from .following import wait_for
+from .job import wait_for
 
 
 class Words:

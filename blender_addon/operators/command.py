@@ -19,7 +19,7 @@ from ..properties.results import SURFACE_ITEMS
 from ..properties.settings import SETTINGS
 from ..scene.grid_files import READ_LABELS, WRITE_ITEMS, WRITE_LABELS
 from ..scene.volume import grid_volume
-from .generating import TASKS
+from .generate import TASKS
 
 _COMPOSING = {
     "complete": "furnish the rest of the volume",

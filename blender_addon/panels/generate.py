@@ -14,7 +14,7 @@ from ..jobs import connection_check
 from ..jobs.estimate import estimated_seconds, rough_time
 from ..jobs.request import Request
 from ..operators.composing import missing, selected_tagged
-from ..operators.following import status_line
+from ..operators.job import status_line
 from ..operators.styles import OCCSCENE_MT_styles
 from ..properties.results import UNFINISHED
 from ..scene.camera_objects import cameras_of

@@ -1,4 +1,4 @@
-"""Follow jobs: wait for one, cancel it, take it up again, find those that were lost from sight."""
+"""Operators of a job: wait for it, cancel it, follow it again, list jobs that no saved file holds."""
 
 # mypy: disable-error-code="misc, valid-type"
 # ruff: noqa: N801 - class names are as Blender wants them
