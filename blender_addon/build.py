@@ -31,7 +31,7 @@ REQUIREMENTS = (
     "typing-extensions",
     "zstandard",
 )
-"""What the bridge imports, with all that these need in turn."""
+"""What the bridge imports, with everything that these need in turn."""
 
 PYTHONS = ("3.11", "3.13", "3.14")
 """Blender 4.2 to 5.0, Blender 5.1 and later, and distributions that build Blender with their own Python."""
@@ -89,7 +89,7 @@ def build_occscene_wheel(folder: Path) -> None:
 
 
 def _digest(folder: Path) -> str:
-    """Eight hexadecimal digits that tell the contents of a folder."""
+    """Eight hexadecimal digits of the hash of a folder's contents."""
     digest = hashlib.sha256()
     for path in sorted(path for path in folder.rglob("*") if path.is_file()):
         digest.update(f"{path.relative_to(folder).as_posix()}\0{path.stat().st_size}\0".encode() + path.read_bytes())

@@ -17,6 +17,6 @@ def start_timer(function: Callable[[], float | None], seconds: float = 0.0) -> N
 
 
 def stop_timer(function: Callable[[], float | None]) -> None:
-    """Takes back what `start_timer` was told."""
+    """Undoes `start_timer`."""
     if bpy.app.timers.is_registered(function):
         bpy.app.timers.unregister(function)

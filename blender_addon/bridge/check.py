@@ -1,4 +1,4 @@
-"""The way to a server step by step, so that the step that fails can be named."""
+"""The connection to a server, checked step by step, so that the step that fails can be named."""
 
 from __future__ import annotations
 
@@ -25,14 +25,14 @@ from .remote_job import open_client
 from .requests import info_head
 
 STEPS = ("address", "tls", "token", "version", "model")
-"""In the order in which they are taken; before them Blender itself looks whether it may go online."""
+"""In the order in which they are taken; before them Blender itself checks whether it may go online."""
 
 CONNECT_TIMEOUT = 5.0
 """Seconds to wait for the server to take a connection, and for its handshake."""
 
 
 class StepFailedError(Exception):
-    """A step of the way to a server failed.
+    """A step of the connection to a server failed.
 
     Args:
         message: what happened.
@@ -45,7 +45,7 @@ class StepFailedError(Exception):
 
 
 def check_server(server: dict[str, Any]) -> Iterator[dict[str, Any]]:
-    """Goes the way to a server and yields a `step` event's fields for each step, up to the first that fails.
+    """Checks the connection to a server and yields a `step` event's fields for each step, up to the first that fails.
 
     Args:
         server: address, token and CA file.
@@ -57,12 +57,12 @@ def check_server(server: dict[str, Any]) -> Iterator[dict[str, Any]]:
         yield _passed("address", address.target)
         step = "tls"
         if address.tls:
-            _shake_hands(address, server.get("ca_file", ""))
+            _handshake(address, server.get("ca_file", ""))
         try:
             with open_client(server, Patience(0.0)) as client:
                 info = info_head(client.info())
         except SceneError as error:
-            step, failure = _judged(error, address)
+            step, failure = _failed_step(error, address)
             if step != "tls":
                 yield _tls_passed(address)
             if step == "version":
@@ -112,7 +112,7 @@ def _connect(address: ServerAddress) -> socket.socket:
         raise StepFailedError(f"{address.target} does not answer: {error}", advice) from error
 
 
-def _shake_hands(address: ServerAddress, ca_file: str) -> None:
+def _handshake(address: ServerAddress, ca_file: str) -> None:
     """A TLS handshake of our own, because grpc does not say what went wrong in its."""
     try:
         context = ssl.create_default_context(cafile=ca_file or None)
@@ -143,7 +143,7 @@ def _speaks_tls(address: ServerAddress) -> bool:
         return False
 
 
-def _judged(error: SceneError, address: ServerAddress) -> tuple[str, StepFailedError]:
+def _failed_step(error: SceneError, address: ServerAddress) -> tuple[str, StepFailedError]:
     """The step at which a call failed, and why."""
     failure = StepFailedError(error.message, error.advice)
     if isinstance(error, (TokenError, PlaintextTokenError)):

@@ -1,6 +1,6 @@
 """The child process: reads commands from its input, speaks gRPC, writes events to its output.
 
-Commands (fields beside `id`, `command`, `server`) and the events that answer them:
+Commands (fields besides `id`, `command`, `server`) and the events that answer them:
     info                                      -> info
     check                                     -> step(step, is_good, message, advice) for each of `check.STEPS` up to
                                                  the first that fails, checked

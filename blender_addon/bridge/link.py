@@ -38,7 +38,7 @@ class Bridge:
                 stdout=subprocess.PIPE,
                 stderr=subprocess.PIPE,
                 bufsize=0,
-                creationflags=getattr(subprocess, "CREATE_NO_WINDOW", 0),  # Windows alone has it
+                creationflags=getattr(subprocess, "CREATE_NO_WINDOW", 0),  # only Windows has it
             )
         except OSError as error:
             raise BridgeError(f"the bridge could not be started with {python}: {error}") from error
@@ -49,7 +49,7 @@ class Bridge:
         prepare_reading(self._errors)
         self._decoder = MessageDecoder()
         self._outgoing: deque[memoryview] = deque()
-        self._last_words = b""
+        self._stderr_tail = b""
 
     @property
     def pid(self) -> int:
@@ -75,20 +75,20 @@ class Bridge:
         received: list[Message] = []
         while True:
             wrote = self._write_some()
-            self._last_words = (self._last_words + (read_available(self._errors) or b""))[-4000:]
+            self._stderr_tail = (self._stderr_tail + (read_available(self._errors) or b""))[-4000:]
             data = read_available(self._output)
             if data is None:
                 if received:
-                    return received  # the next poll tells of the end
-                raise BridgeError(self._obituary())
+                    return received  # the next poll raises the error
+                raise BridgeError(self._exit_message())
             received.extend(self._decoder.feed(data))
             if time.monotonic() >= deadline or not (wrote or data or self._outgoing):
                 return received
             if not (wrote or data):
-                time.sleep(0)  # the pipe is full: Windows' hold 4 KiB, which the child empties in no time
+                time.sleep(0)  # the pipe is full: Windows' hold 4 KiB, which the child empties quickly
 
     def close(self) -> None:
-        """Ends the child: closes its input, and kills it if it does not obey within a second."""
+        """Ends the child: closes its input, and kills it if it does not exit within a second."""
         for pipe in (self._process.stdin, self._process.stdout, self._process.stderr):
             if pipe:
                 with contextlib.suppress(OSError):
@@ -105,7 +105,7 @@ class Bridge:
         try:
             count = write_available(self._input, self._outgoing[0])
         except OSError:
-            self._outgoing.clear()  # the closed output is found by the read that follows
+            self._outgoing.clear()  # the read that follows raises the error
             return False
         if count == len(self._outgoing[0]):
             self._outgoing.popleft()
@@ -113,8 +113,8 @@ class Bridge:
             self._outgoing[0] = self._outgoing[0][count:]
         return count > 0
 
-    def _obituary(self) -> str:
+    def _exit_message(self) -> str:
         with contextlib.suppress(subprocess.TimeoutExpired):
             self._process.wait(timeout=0.05)
-        words = self._last_words.decode(errors="replace").strip()
-        return f"the bridge process ended (code {self._process.poll()}){': ' + words if words else ''}"
+        text = self._stderr_tail.decode(errors="replace").strip()
+        return f"the bridge process ended (code {self._process.poll()}){': ' + text if text else ''}"

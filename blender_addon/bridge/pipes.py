@@ -48,7 +48,7 @@ if sys.platform == "win32":
         try:
             return os.write(descriptor, data[:_WINDOWS_CHUNK])
         except OSError as error:
-            if error.errno in (errno.ENOSPC, errno.EAGAIN):  # the C runtime's words for "wrote nothing"
+            if error.errno in (errno.ENOSPC, errno.EAGAIN):  # how the C runtime says that nothing was written
                 return 0
             raise
 

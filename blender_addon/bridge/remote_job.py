@@ -1,4 +1,4 @@
-"""One job on a server, from its submission to its final event, as the events that Blender hears of."""
+"""One job on a server, from its submission to its final event, as the events that are sent to Blender."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ class CommandError(Exception):
     """A command that failed for a reason of this computer.
 
     Args:
-        reason: a fixed word.
+        reason: a fixed identifier.
         message: what happened.
         advice: what to do next.
     """
@@ -63,7 +63,7 @@ class RemoteJob:
         self._head = head
         self._send = send
         self._after = int(head.get("after_sequence", 0))
-        self._client = open_client(head["server"], patience, self._say_why)
+        self._client = open_client(head["server"], patience, self._report_waiting)
         self.is_submitted = bool(head.get("job_id"))
         """Whether the server may have the job."""
 
@@ -74,7 +74,7 @@ class RemoteJob:
         self._client.close()
 
     def stop(self) -> None:
-        """Ends a command that runs in another thread, for a newer one follows the job; the job goes on."""
+        """Ends a command that runs in another thread, since a newer one follows the job; the job goes on."""
         self._client.stop()
 
     def submit(
@@ -84,10 +84,10 @@ class RemoteJob:
         mesh: TriangleMesh | None = None,
         note: str = "",
     ) -> None:
-        """Hands the request in and follows the job; `note` goes to the artist.
+        """Submits the request and follows the job; `note` goes to the artist.
 
-        A server that is not there, or has no prior for it, is told at once, before anything is sent; from then on it
-        is waited for.
+        A server that is not there, or has no prior for the request, is an error before anything is sent; after that
+        the client waits for it.
         """
         if self._head.get("is_repeat"):
             self.is_submitted = True
@@ -108,7 +108,7 @@ class RemoteJob:
         self._follow(job.id, folder)
 
     def watch(self) -> None:
-        """Follows the job; one whose id was never heard is found by its request id."""
+        """Follows the job; one whose id was never received is looked up by its request id."""
         job_id = self._head["job_id"]
         if not job_id:
             try:
@@ -137,9 +137,9 @@ class RemoteJob:
         return ResultFolder(self._head["directory"], Origin(**self._head["origin"]), cameras, self._after > 0)
 
     def _follow(self, job_id: str, folder: ResultFolder) -> None:
-        """Hands on the job's events, with the names of the files that they became."""
+        """Sends the job's events to Blender, with the names of the files that they were written to."""
         folder.origin = replace(folder.origin, job_id=job_id)
-        for event in self._client.watch(job_id, self._after, self._say_reconnected):
+        for event in self._client.watch(job_id, self._after, self._report_reconnected):
             head, body = event_messages(event)
             try:
                 if file := write_event(folder, event):
@@ -150,13 +150,13 @@ class RemoteJob:
                 head["layout"] = placed_to_json(layout_from_message(event.layout.layout), head["notes"])
             self._send(head, body)
 
-    def _say_why(self, error: SceneError, seconds: float) -> None:
+    def _report_waiting(self, error: SceneError, seconds: float) -> None:
         is_away = isinstance(error, ConnectionLostError)
         advice = error.advice if isinstance(error, RefusedError) else ""
         fields = {"reason": error.reason, "message": error.message, "advice": advice, "is_away": is_away}
         self._send({"event": "reconnecting", **fields, "seconds": seconds})
 
-    def _say_reconnected(self, job: job_pb2.Job) -> None:
+    def _report_reconnected(self, job: job_pb2.Job) -> None:
         self._send({"event": "reconnected", "is_queued": job.state == job_pb2.JOB_STATE_QUEUED})
 
     def _kept(self, error: OSError) -> CommandError:

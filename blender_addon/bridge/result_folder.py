@@ -1,4 +1,4 @@
-"""Whether a folder takes results: looked at before anything is sent, for the child writes them much later."""
+"""Whether results can be written to a folder: checked before anything is sent, as the child writes them much later."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ def not_written(directory: str, error: OSError) -> str:
 
 
 def check_room(directory: str, size: int) -> None:
-    """Looks whether results can be written to a folder that need not be there yet; makes nothing.
+    """Checks whether results can be written to a folder that need not exist yet; creates nothing.
 
     Args:
         directory: the folder.
@@ -25,7 +25,7 @@ def check_room(directory: str, size: int) -> None:
     Raises:
         ValueError: something is in its way, it may not be written to, or the disk is too full.
     """
-    way_out = "or choose another folder: results lie beside the .blend"
+    way_out = "or choose another folder: results are next to the .blend"
     place = Path(directory)
     while not place.exists() and place != place.parent:
         place = place.parent

@@ -1,4 +1,4 @@
-"""The process that keeps a local server: it runs the server until its input closes, so that none outlives Blender.
+"""Supervises a local server: runs it until this process's input closes, so that none outlives Blender.
 
 `python -c "... from bridge.supervisor import main; main()" ADDON LOG COMMAND...`
 """

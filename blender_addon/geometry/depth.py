@@ -50,7 +50,7 @@ def _clipped(triangles: Floats) -> Floats:
     count = beyond.sum(axis=1)
     whole = triangles[count == 3]
     one, two = triangles[count == 1], triangles[count == 2]
-    # turned so that the vertex that is alone on its side comes first
+    # turned so that the only vertex on its side comes first
     one = _turned(one, beyond[count == 1].argmax(axis=1))
     two = _turned(two, (~beyond[count == 2]).argmax(axis=1))
     tips = np.stack([one[:, 0], _cut(one[:, 0], one[:, 1]), _cut(one[:, 0], one[:, 2])], axis=1)

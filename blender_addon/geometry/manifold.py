@@ -1,7 +1,7 @@
 """Closed surfaces as manifolds, also where voxels touch along an edge or at a corner.
 
 Of two voxels that share no more than an edge each keeps its own faces: four faces meet at that edge, and those two are
-neighbours that have the same voxel behind them - or in front of them, where the others would share both ends of the
+neighbors that have the same voxel behind them - or in front of them, where the others would share both ends of the
 edge again. A vertex whose faces then fall into several fans is as many vertices at one place. So every edge has two
 faces and every vertex one fan, as modifiers and other programs expect.
 """
@@ -91,7 +91,7 @@ class _Edges:
 
     def keys(self, by_front: Ints) -> Ints:
         """(N,) what sorts by end, direction and, among the faces of an edge, by the voxel that makes two of them
-        neighbours: that in front for the edges of the numbers `by_front`."""
+        neighbors: that in front for the edges of the numbers `by_front`."""
         behind, front = self._ways
         return np.where(np.isin(self.number, by_front), front, behind) if len(by_front) else behind
 

@@ -51,7 +51,7 @@ class PolygonSurface:
 
     @property
     def quads(self) -> NDArray[np.int32]:
-        """(F, 4) vertex indices, of a surface of quads alone."""
+        """(F, 4) vertex indices, of a surface of quads only."""
         return self.corners.reshape(-1, 4)
 
     def only(self, chosen: NDArray[np.bool_]) -> PolygonSurface:

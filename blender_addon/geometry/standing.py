@@ -35,7 +35,7 @@ def standing_cameras(grid: SemanticGrid, cameras: Sequence[PinholeCamera]) -> tu
     classes = TAXONOMIES[grid.taxonomy].classes
     names = {entry.id: entry.name for entry in grid.objects}
     grid_from_world = invert_rigid(grid.world_from_grid)
-    found = []
+    standing = []
     for camera in cameras:
         place = grid_from_world[:3, :3] @ camera.world_from_camera[:3, 3] + grid_from_world[:3, 3]
         x, y, z = np.floor(place / grid.voxel_size).astype(int)
@@ -44,5 +44,5 @@ def standing_cameras(grid: SemanticGrid, cameras: Sequence[PinholeCamera]) -> tu
         if filled[x + 1, y + 1, z + 1]:
             name = "" if grid.instances is None else names.get(int(grid.instances[x, y, z]), "")
             is_buried = bool(filled[x : x + 3, y : y + 3, z : z + 3].all())
-            found.append(Standing(camera.name, classes[int(grid.labels[x, y, z])].name, name, is_buried))
-    return tuple(found)
+            standing.append(Standing(camera.name, classes[int(grid.labels[x, y, z])].name, name, is_buried))
+    return tuple(standing)

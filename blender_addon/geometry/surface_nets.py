@@ -37,7 +37,7 @@ _NARROWING = (0.05, 0.3, 0.5)
 fifths of their volume; of what is thicker two reaches leave that."""
 
 _STEP = np.float32(0.7)
-"""How far a vertex goes towards the mean of its neighbours; at 1 neighbours would swap places for ever."""
+"""How far a vertex goes towards the mean of its neighbors; at 1 neighbors would swap places for ever."""
 
 _RINGS = 4
 """Edges from a bend beyond which a vertex stays; with the usual iterations it would move by 0.004 voxels."""
@@ -47,7 +47,7 @@ _RINGS = 4
 class _Net:
     """Which vertices pull at each: (6, V) positions, one row for each direction; V where there is none."""
 
-    neighbours: NDArray[np.int32]
+    neighbors: NDArray[np.int32]
     count: NDArray[np.float32]
 
 
@@ -55,7 +55,7 @@ def surface_nets(grid: SemanticGrid, between_classes: bool = False, iterations: 
     """Returns `culled_quads` with vertices relaxed until the stairs of voxels become slopes.
 
     Classes that touch share the vertices between them, so no gap opens; where three or more labels meet, vertices
-    follow that curve alone, which smooths the border between two classes and keeps it on both. No vertex moves by more
+    follow only that curve, which smooths the border between two classes and keeps it on both. No vertex moves by more
     than half a voxel along an axis, and the sides of what is thin move together, so that it does not vanish.
 
     Args:
@@ -85,7 +85,7 @@ def _net(points: Indices, faces: list[Indices], shape: tuple[int, int, int]) -> 
     present = [np.zeros(lattice, np.uint8) for _ in range(3)]
     for axis in range(3):
         present[axis][faces[axis]] = 1
-    neighbours = np.full((6, len(points)), len(points), np.int32)
+    neighbors = np.full((6, len(points)), len(points), np.int32)
     curves = []
     for axis in range(3):
         first, second = (axis + 1) % 3, (axis + 2) % 3
@@ -94,35 +94,35 @@ def _net(points: Indices, faces: list[Indices], shape: tuple[int, int, int]) -> 
         around[strides[first] :] += present[second][: -strides[first]]
         low = np.flatnonzero(around != 0)
         ends = number[low], number[low + strides[axis]]
-        _join(neighbours, axis, *ends)
+        _join(neighbors, axis, *ends)
         is_curve = around[low] > 2
         curves.append([end[is_curve] for end in ends])
-    neighbours[:, np.concatenate([end for ends in curves for end in ends])] = len(points)
+    neighbors[:, np.concatenate([end for ends in curves for end in ends])] = len(points)
     for axis, (low_end, high_end) in enumerate(curves):
-        _join(neighbours, axis, low_end, high_end)
-    return _Net(neighbours, (neighbours < len(points)).sum(axis=0, dtype=np.float32))
+        _join(neighbors, axis, low_end, high_end)
+    return _Net(neighbors, (neighbors < len(points)).sum(axis=0, dtype=np.float32))
 
 
-def _join(neighbours: NDArray[np.int32], axis: int, low: NDArray[np.int32], high: NDArray[np.int32]) -> None:
-    """Makes neighbours of the ends of edges along one axis."""
-    neighbours[2 * axis, low] = high
-    neighbours[2 * axis + 1, high] = low
+def _join(neighbors: NDArray[np.int32], axis: int, low: NDArray[np.int32], high: NDArray[np.int32]) -> None:
+    """Makes neighbors of the ends of edges along one axis."""
+    neighbors[2 * axis, low] = high
+    neighbors[2 * axis + 1, high] = low
 
 
 def _relaxed(fixed: Places, net: _Net, iterations: int) -> Places:
-    """Moves each vertex by `_STEP` to the mean of its neighbours, again and again, within `_REACH` of its origin."""
-    padded = np.zeros((len(fixed) + 1, 4), np.float32)  # the last row stands for missing neighbours; a fourth
+    """Moves each vertex by `_STEP` to the mean of its neighbors, again and again, within `_REACH` of its origin."""
+    padded = np.zeros((len(fixed) + 1, 4), np.float32)  # the last row stands for missing neighbors; a fourth
     padded[:-1, :3] = fixed  # number makes a row one 16-byte element, which is faster to gather
     elements = padded.view(np.complex128)[:, 0]
     moving = _moving(net, iterations)
-    neighbours = [row[moving] for row in net.neighbours]
+    neighbors = [row[moving] for row in net.neighbors]
     share = np.repeat(_STEP / net.count[moving], 4).reshape(-1, 4)  # whole, as short rows broadcast slowly
     places = padded[moving]
     low, high = places - _REACH, places + _REACH
     pull, total = np.empty_like(places), np.empty_like(places)
     for _ in range(iterations):
-        np.take(elements, neighbours[0], out=total.view(np.complex128)[:, 0], mode="clip")
-        for row in neighbours[1:]:
+        np.take(elements, neighbors[0], out=total.view(np.complex128)[:, 0], mode="clip")
+        for row in neighbors[1:]:
             np.take(elements, row, out=pull.view(np.complex128)[:, 0], mode="clip")
             total += pull
         total *= share
@@ -160,12 +160,12 @@ def _widen(places: Places, points: Indices, faces: Sequence[BoundaryFaces], shap
 
 def _moving(net: _Net, iterations: int) -> Indices:
     """The vertices that relaxation can move: those on a bend, and those that a bend's movement gets to."""
-    there = net.neighbours < net.neighbours.shape[1]
-    moving = np.zeros(net.neighbours.shape[1] + 1, bool)
-    moving[:-1] = (there[0::2] != there[1::2]).any(axis=0)  # pulled from one side alone
+    there = net.neighbors < net.neighbors.shape[1]
+    moving = np.zeros(net.neighbors.shape[1] + 1, bool)
+    moving[:-1] = (there[0::2] != there[1::2]).any(axis=0)  # pulled from one side only
     for _ in range(min(iterations - 1, _RINGS)):
         grown = moving[:-1].copy()
-        for row in net.neighbours:
+        for row in net.neighbors:
             grown |= np.take(moving, row, mode="clip")
         moving[:-1] = grown
     return np.flatnonzero(moving)

@@ -1,4 +1,4 @@
-"""Triangles of many objects to the one mesh that is sent beside their grid."""
+"""Triangles of many objects to the one mesh that is sent with their grid."""
 
 from __future__ import annotations
 

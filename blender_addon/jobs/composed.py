@@ -33,7 +33,7 @@ LABELS = {"COMPLETE": "Complete", "REDRAW": "Redraw", "DETAIL": "Add Detail"}
 SHELL_CLASSES = frozenset({"wall", "floor", "ceiling"})
 
 _PAUSE = 0.2
-"""Seconds between two looks at whether the artist is done with a mode or a stroke."""
+"""Seconds between two checks whether the artist is done with a mode or a stroke."""
 
 waiting: set[Callable[[], float | None]] = set()
 """Changes that wait for that."""
@@ -92,7 +92,7 @@ def is_busy() -> bool:
 
 
 def _view_layer(scene: bpy.types.Scene) -> bpy.types.ViewLayer:
-    """The scene's view layer that is looked at."""
+    """The scene's view layer that a window shows."""
     shown = [window.view_layer for window in bpy.context.window_manager.windows if window.scene == scene]
     if not shown and bpy.context.scene == scene:
         shown = [bpy.context.view_layer]

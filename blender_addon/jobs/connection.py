@@ -81,7 +81,7 @@ def entered_token() -> str:
 
 
 def enter_token(token: str) -> None:
-    """Keeps a token for this user alone; it never gets into a .blend, the preferences' own one included."""
+    """Keeps a token that only this user can read; it never gets into a .blend, the preferences' own one included."""
     folder = extension_folder()
     if folder is None:
         _entered[_TOKEN_FILE] = token.strip()

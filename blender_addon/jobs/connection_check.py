@@ -1,4 +1,4 @@
-"""The way to the server, tested step by step, and what the last test found."""
+"""The connection to the server, tested step by step, and the result of the last test."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ STEP_LABELS = {
 
 @dataclass
 class ConnectionCheck:
-    """What the last test found.
+    """The result of a test.
 
     Args:
         address: the server's.
@@ -62,7 +62,7 @@ class ConnectionCheck:
         return math.lcm(*(model["image_multiple"] for model in models))
 
     def can(self, ability: str) -> bool | None:
-        """Whether a model of the server has `layout_prior` or `parts_prior`, or `drafts`; None while nobody knows."""
+        """Whether a model of the server has `layout_prior` or `parts_prior`, or `drafts`; None while unknown."""
         models = self.steps[-1]["info"]["models"] if self.is_good else []
         return any(model[ability] for model in models) if models else None
 
@@ -83,7 +83,7 @@ last_check = ConnectionCheck()
 
 
 def start_check(address: str, receive: Callable[[ConnectionCheck], None]) -> ConnectionCheck:
-    """Tests the way to a server; `receive` gets the check at each step and at the end.
+    """Tests the connection to a server; `receive` gets the check at each step and at the end.
 
     Args:
         address: the server's; "" takes the preferences'.
@@ -127,6 +127,6 @@ def keep_check(check: ConnectionCheck) -> None:
 
 
 def forget_check(address: str) -> None:
-    """What was found of a server is no longer so: it went away."""
+    """Discards the last test of a server that went away."""
     if last_check.address == address:
         keep_check(ConnectionCheck())

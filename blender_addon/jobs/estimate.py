@@ -1,4 +1,4 @@
-"""How long a generation will take, by those of the scene that the same server has done."""
+"""How long a generation will take, from earlier ones of the scene on the same server."""
 
 from __future__ import annotations
 

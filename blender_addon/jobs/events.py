@@ -143,19 +143,19 @@ def apply(record: Record, message: Message) -> bool:
         _take(record, event, message)
         show(record)
         if event == "succeeded" and record.layout is not None and record.request.composition is not None:
-            composed.bring_in(record.request, record.layout, record.scene_uid, partial(_tell_done, record))
+            composed.bring_in(record.request, record.layout, record.scene_uid, partial(_show_done, record))
     return event in _LAST
 
 
-def _tell_done(record: Record, done: str) -> None:
-    """Says what became of a composed layout."""
+def _show_done(record: Record, done: str) -> None:
+    """Shows what was done with a composed layout."""
     record.message = " ".join(part for part in (done, *record.notes) if part)
     show(record)
 
 
 def _take(record: Record, event: str, message: Message) -> None:
     head = message.head
-    if record.state == "RECONNECTING":  # it says something: there it is again
+    if record.state == "RECONNECTING":  # an event arrived: the connection is back
         record.state, record.message = "RUNNING", ""
     if event == "accepted" or (event == "reconnected" and head["is_queued"]):
         record.state = "QUEUED"

@@ -1,4 +1,4 @@
-"""Jobs whose results no saved file holds yet: one small file each, so that a crash or a quick goodbye loses none.
+"""Jobs whose results no saved file holds yet: one small file each, so that a crash or quitting early loses none.
 
 An entry is written before the request is sent and goes when the .blend has been saved with the ended result in it, or
 when the artist removes the result.
@@ -37,7 +37,7 @@ class Entry:
 
 
 def results_folder() -> Path:
-    """Where results go by default: beside the .blend, so that they move with it, else to the user's own folder."""
+    """Where results go by default: next to the .blend, so that they move with it, else to the user's own folder."""
     if bpy.data.filepath:
         folder = Path(bpy.data.filepath).parent
         if os.access(folder, os.W_OK):
@@ -46,7 +46,7 @@ def results_folder() -> Path:
 
 
 def stored_path(directory: str) -> str:
-    """A folder as a .blend keeps it: relative to the file if it lies beside or below it."""
+    """A folder as a .blend keeps it: relative to the file if it lies next to or below it."""
     if not bpy.data.filepath:
         return directory
     folder = Path(bpy.data.filepath).parent
@@ -68,13 +68,13 @@ def remove(request_id: str) -> None:
 
 def entries() -> Iterator[tuple[str, Entry]]:
     """Request ids and entries, oldest first; those that cannot be read are named on the console and left."""
-    found = []
+    listed = []
     for path in user_folder("jobs").glob("*.json"):
         try:
-            found.append((path.stat().st_mtime, path.stem, Entry(**json.loads(path.read_text(encoding="utf-8")))))
+            listed.append((path.stat().st_mtime, path.stem, Entry(**json.loads(path.read_text(encoding="utf-8")))))
         except (OSError, ValueError, TypeError) as error:  # another Blender's by now gone, cut off, of another version
             print(f"OccScene: {path} is left out: {error}")
-    for _, request_id, entry in sorted(found, key=lambda item: item[:2]):
+    for _, request_id, entry in sorted(listed, key=lambda item: item[:2]):
         yield request_id, entry
 
 

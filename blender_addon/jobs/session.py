@@ -27,7 +27,7 @@ SENDING_PAUSE = 0.005
 """Seconds between ticks while a grid is on its way to the bridge."""
 
 MAX_RESTARTS = 2
-"""Bridges that may die one after the other without a message in between before those who wait are told."""
+"""Bridges that may die one after the other without a message in between before those who wait get an error."""
 
 _CHILD_PACKAGES = ("occscene", "numpy", "google.protobuf", "grpc", "grpc_status", "zstandard")
 
@@ -58,7 +58,7 @@ class _Session:
         self.bridge.send(Message({"id": number, **command.head}, command.body))
 
     def poll(self) -> None:
-        """Exchanges messages and hands them on, one at least, until the tick's time is over."""
+        """Exchanges messages and dispatches them, at least one, until the tick's time is over."""
         deadline = time.monotonic() + TICK_BUDGET
         if self.bridge is not None and not self.received:
             try:
@@ -66,11 +66,11 @@ class _Session:
             except (BridgeError, ValueError) as error:
                 self.restart(str(error))
         while self.received:
-            self.hand_on(self.received.popleft())
+            self.dispatch(self.received.popleft())
             if time.monotonic() >= deadline:
                 break
 
-    def hand_on(self, message: Message) -> None:
+    def dispatch(self, message: Message) -> None:
         self.restarts = 0
         number = message.head["id"]
         command = self.waiting.get(number)
@@ -81,7 +81,7 @@ class _Session:
         if command.answer(message):
             self.waiting.pop(number, None)
 
-    def restart(self, obituary: str) -> None:
+    def restart(self, exit_message: str) -> None:
         """Starts a new child and gives it the open commands; a submission is known to the server by its request id."""
         self.close_bridge()
         if not self.waiting:
@@ -89,7 +89,7 @@ class _Session:
         self.restarts += 1
         try:
             if self.restarts > MAX_RESTARTS:
-                raise BridgeError(obituary)
+                raise BridgeError(exit_message)
             for number, command in self.waiting.items():
                 command.head["is_repeat"] = True
                 self.send(number)
@@ -97,7 +97,7 @@ class _Session:
             self.abandon(str(error))
 
     def abandon(self, message: str) -> None:
-        """Ends the child and tells those who wait; the server's jobs go on."""
+        """Ends the child and sends an error to those who wait; the server's jobs go on."""
         self.close_bridge()
         self.restarts = 0
         lost, self.waiting = self.waiting, {}
@@ -165,6 +165,6 @@ def bridge_pid() -> int | None:
 
 
 def shut_down() -> None:
-    """Ends the bridge and the timer, and tells those who wait; the server's jobs go on."""
+    """Ends the bridge and the timer, and sends an error to those who wait; the server's jobs go on."""
     stop_timer(_tick)
     _session.abandon("the extension was disabled")

@@ -1,9 +1,9 @@
-"""Jobs on the server as Blender follows them: sent, watched, cancelled, and found again.
+"""Jobs on the server as Blender follows them: sent, watched, cancelled, and resumed.
 
 The records here outlive what undo, file loads and the deletion of scenes do to Blender's own data; `events.show`
 writes them into results. See `journal` for what outlives Blender itself.
 
-What is followed is state of this session: the bridge's commands and the records. What is to be followed stands in the
+What is followed is state of this session: the bridge's commands and the records. What should be followed is in the
 results and the journal. The two are compared whenever a session begins (the extension is registered, a file is loaded)
 and after undo and redo: whatever is listed as unfinished and has no record here is followed again.
 """
@@ -42,8 +42,8 @@ class Task:
         grid: the blockout, or None; then `volume` and `taxonomy` say what is to be filled.
         volume: None if there is a grid.
         taxonomy: "" if there is a grid.
-        images: PNG files, one for each camera, for images to occupancy alone.
-        mesh: the triangles of what `grid` holds, for blockout to scene alone.
+        images: PNG files, one for each camera, for images to occupancy only.
+        mesh: the triangles of what `grid` holds, for blockout to scene only.
     """
 
     grid: SemanticGrid | None
@@ -58,7 +58,7 @@ _records: dict[str, events.Record] = {}
 
 
 def is_interactive() -> bool:
-    """Whether a timer follows the jobs and there is someone to find them again; else scripts wait for theirs."""
+    """Whether a timer follows the jobs and an artist can reconnect to them; else scripts wait for theirs."""
     return not bpy.app.background
 
 
@@ -75,7 +75,7 @@ def submit(scene: bpy.types.Scene, request: Request, task: Task, server: str) ->
     record = events.Record(request, connection.address, scene.session_uid)
     record.denoising_steps = request.settings.steps or 0
     head, body = _command(request, task)
-    head |= _whereto(record, connection)
+    head |= _destination(record, connection)
     try:
         _follow(record, head, body)
     except BridgeError:
@@ -117,11 +117,11 @@ def watch(scene: bpy.types.Scene, result: Any) -> events.Record:
     record = events.Record.of_result(result, scene)
     record.state, record.message = "RECONNECTING", ""
     head = {"command": "watch", "job_id": record.job_id, "after_sequence": 0}
-    _follow(record, head | _whereto(record, connection_settings(record.server)), b"")
+    _follow(record, head | _destination(record, connection_settings(record.server)), b"")
     return record
 
 
-def _whereto(record: events.Record, connection: ConnectionSettings) -> dict[str, Any]:
+def _destination(record: events.Record, connection: ConnectionSettings) -> dict[str, Any]:
     """The fields of a bridge's command that say which server has the job, and where and as what its result is kept."""
     request = record.request
     return {
@@ -167,7 +167,7 @@ def _follow(record: events.Record, head: dict[str, Any], body: bytes) -> None:
             with contextlib.suppress(OSError):  # the entry from before the submission finds the job as well
                 _note(record)
             if record.state == "CANCELLED":
-                _tell_cancelled(record)
+                _cancel_on_server(record)
         if is_last and record.state == "FAILED" and not record.job_id:
             journal.remove(request_id)  # no server has it
         return is_last
@@ -181,21 +181,21 @@ def _follow(record: events.Record, head: dict[str, Any], body: bytes) -> None:
 
 
 def cancel(scene: bpy.types.Scene, result: Any) -> None:
-    """Ends a job here at once, and tells the server as soon as it has it.
+    """Ends a job here at once, and cancels it on the server as soon as the server has it.
 
-    A server that cannot be told is named in the result's message.
+    The result's message says why a server could not be reached.
     """
     record = _records.setdefault(result.name, events.Record.of_result(result, scene))
     record.state, record.message = "CANCELLED", ""
     events.show(record)
     if record.job_id:
-        _tell_cancelled(record)
+        _cancel_on_server(record)
 
 
-def _tell_cancelled(record: events.Record) -> None:
+def _cancel_on_server(record: events.Record) -> None:
     def complain(why: str) -> None:
         if _records.get(record.request.request_id) is record:
-            record.message = f"The server could not be told, and may still work on it: {why}" if why else ""
+            record.message = f"The server could not be reached, and may still work on it: {why}" if why else ""
             events.show(record)
 
     def receive(message: Message) -> bool:
@@ -233,7 +233,7 @@ def _note(record: events.Record) -> None:
 
 @bpy.app.handlers.persistent
 def restore_after_undo(*_arguments: object) -> None:
-    """After undo and redo: what this session's jobs have brought stays, and a state of before is looked into."""
+    """After undo and redo: keeps what this session's jobs have received, and follows jobs that are unfinished again."""
     for record in _records.values():
         events.show(record)
     _follow_unfinished()

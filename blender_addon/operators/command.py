@@ -136,7 +136,7 @@ def _add_setting(parser: argparse.ArgumentParser, setting: Setting) -> None:
 
 
 def _prepare(arguments: argparse.Namespace) -> None:
-    """What the options common to voxelize and generate change before."""
+    """Applies the options that voxelize and generate share."""
     if arguments.domain:
         bpy.context.scene.occscene.domain = arguments.domain
     if arguments.guess:
@@ -163,8 +163,8 @@ def _generate(arguments: argparse.Namespace) -> None:
     _prepare(arguments)
     bpy.ops.occscene.generate(directory=arguments.output, wait=True, **_given(arguments))
     result = bpy.context.scene.occscene.results[-1]
-    told = f". {result.message}" if result.message else ""
-    print(f"{arguments.output}: {len(result.views)} views and an occupancy in {result.seconds:.1f} s{told}")
+    note = f". {result.message}" if result.message else ""
+    print(f"{arguments.output}: {len(result.views)} views and an occupancy in {result.seconds:.1f} s{note}")
     if result.layout_file:
         placed = load_layout(Path(arguments.output) / result.layout_file)
         save_grid(Path(arguments.output) / BLOCKOUT_FILE, layout_grid(placed, grid_volume(bpy.context.scene)))

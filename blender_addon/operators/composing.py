@@ -22,11 +22,11 @@ from ..properties.settings import FORGOTTEN, MAX_INT, SceneSettings
 from ..scene.given import GivenObjects, given_objects
 from ..scene.tagging import ClassLookup, scene_taxonomy
 from ..scene.volume import set_volume
-from .asking import Asking
+from .job_operator import JobOperator
 from .voxelizing import volume_around
 
 
-class Composing(Asking):
+class Composing(JobOperator):
     """A button that sends what stands in the scene, and changes it when the answer is there."""
 
     kind: str
@@ -128,7 +128,7 @@ class OCCSCENE_OT_add_detail(Composing, bpy.types.Operator):
     kind, prior = "DETAIL", "parts_prior"
 
     def composition(self, context: bpy.types.Context, given: GivenObjects) -> Composition:
-        """The selected alone."""
+        """Only the selected ones."""
         places = _selected_places(context, given)
         layout = replace(given.layout, objects=tuple(given.layout.objects[place] for place in places))
         return Composition(PlacedLayout(layout), tuple(given.sources[place] for place in places), with_parts=True)
@@ -176,7 +176,7 @@ def _selected_places(context: bpy.types.Context, given: GivenObjects) -> tuple[i
 
 
 def _as_kind(scene: bpy.types.Scene, obj: LayoutObject, kind: str) -> LayoutObject:
-    """An object as another kind of object: of the class that the word speaks of, else of its own."""
+    """An object as another kind of object: with the class that its name means, else with its own class."""
     guessed: Any = scene_taxonomy(scene).guess(kind)
     return replace(obj, name=kind, class_name=guessed.name if guessed else obj.class_name)
 

@@ -13,7 +13,7 @@ from ..redraw import redraw
 
 
 class OCCSCENE_OT_test_connection(bpy.types.Operator):
-    """Go the way to the server step by step, and name the step that fails"""
+    """Test the connection to the server step by step, and name the step that fails"""
 
     bl_idname = "occscene.test_connection"
     bl_label = "Test Connection"

@@ -1,4 +1,4 @@
-"""Generate views and an occupancy: from the blockout, from text alone, or from images."""
+"""Generate views and an occupancy: from the blockout, from text only, or from images."""
 
 # mypy: disable-error-code="misc, valid-type"
 # ruff: noqa: N801 - class names are as Blender wants them
@@ -23,12 +23,12 @@ from ..scene.cameras import SceneView, chosen_views
 from ..scene.photos import photo_png, photo_window
 from ..scene.rig import add_rig
 from ..scene.volume import grid_volume, set_volume
-from .asking import Asking
+from .job_operator import JobOperator
 from .voxelizing import report_unsent, standing_text, stats_of, summary, voxelized_blockout
 
 TASKS = (
     ("BLOCKOUT", "Blockout to Scene", "Views of the blockout, and its occupancy with the views' detail"),
-    ("TEXT", "Text to Scene", "Views and occupancy of the empty volume, from the prompt alone"),
+    ("TEXT", "Text to Scene", "Views and occupancy of the empty volume, from the prompt only"),
     ("IMAGES", "Images to Occupancy", "The occupancy that the cameras' background images show"),
 )
 
@@ -39,7 +39,7 @@ class SettingArguments:
     __annotations__ = operator_arguments()
 
 
-class OCCSCENE_OT_generate(SettingArguments, Asking, bpy.types.Operator):
+class OCCSCENE_OT_generate(SettingArguments, JobOperator, bpy.types.Operator):
     """Send the blockout, the cameras and the prompt to the server"""
 
     bl_idname = "occscene.generate"

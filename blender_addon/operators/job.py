@@ -23,8 +23,8 @@ def wait_for(operator: bpy.types.Operator, record: events.Record) -> set[str]:
     session.wait(lambda: record.state not in UNFINISHED, printer.update)
     if record.state == "SUCCEEDED":
         made = f"{len(record.views)} views" if record.views else "a layout" if record.layout_file else "an occupancy"
-        told = f". {record.message}" if record.message else ""
-        operator.report({"INFO"}, f"{made} in {record.seconds:.1f} s: {record.request.directory}{told}")
+        note = f". {record.message}" if record.message else ""
+        operator.report({"INFO"}, f"{made} in {record.seconds:.1f} s: {record.request.directory}{note}")
         return {"FINISHED"}
     operator.report({"ERROR"}, record.message or f"the job ended as {record.state.lower()}")
     return {"CANCELLED"}
@@ -39,7 +39,7 @@ class _ProgressPrinter:
         self._next = 0.0
 
     def update(self) -> None:
-        """Prints if there is news."""
+        """Prints if the status has changed."""
         if time.monotonic() < self._next:
             return
         line = status_line(events.result_of(self._record))

@@ -25,7 +25,7 @@ from ..redraw import redraw
 from ..timers import start_timer, stop_timer
 
 POLL_PAUSE = 1.0
-"""Seconds between looks at the server while it starts; while it runs nothing is asked of it."""
+"""Seconds between checks of the server while it starts; while it runs nothing is asked of it."""
 
 HAND_OVER_TIME = 60.0
 """Seconds that an update of the extension may take."""
@@ -83,14 +83,14 @@ def start_local_server(python: str, address: str) -> None:
         stdin=subprocess.PIPE,
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
-        creationflags=getattr(subprocess, "CREATE_NO_WINDOW", 0),  # Windows alone has it
+        creationflags=getattr(subprocess, "CREATE_NO_WINDOW", 0),  # only Windows has it
     )
     local_server.state, local_server.message = "starting", ""
     start_timer(_tick, POLL_PAUSE)
 
 
 def stop_local_server() -> None:
-    """Ends the server, if one was started; its keeper sees to it, so nothing is waited for."""
+    """Ends the server, if one was started; its supervisor does that, so nothing is waited for."""
     stop_timer(_tick)
     if local_server.keeper is not None:
         _end(local_server.keeper)
@@ -168,10 +168,10 @@ def _python_of(text: str) -> Path:
     path = Path(bpy.path.abspath(text))
     if path.is_file():
         return path
-    found = [path / name for name in ("bin/python", "Scripts/python.exe", "python.exe") if (path / name).is_file()]
-    if not found:
+    candidates = [path / name for name in ("bin/python", "Scripts/python.exe", "python.exe") if (path / name).is_file()]
+    if not candidates:
         raise ValueError(f"{path} is neither a Python nor the folder of an environment; choose it in the preferences")
-    return found[0]
+    return candidates[0]
 
 
 def _last_line(log: Path) -> str:

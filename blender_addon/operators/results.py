@@ -64,11 +64,11 @@ class OCCSCENE_OT_set_backgrounds(bpy.types.Operator):
         views.sort(key=lambda pair: abs(pair[0].frame - scene.frame_current), reverse=True)
         images = {view.object_name: image for view, image in views}  # the nearest frame comes last and stays
         cameras = {name: scene.objects.get(name) for name in images}
-        found = {name: obj for name, obj in cameras.items() if obj and obj.type == "CAMERA"}
-        if not found:
+        present = {name: obj for name, obj in cameras.items() if obj and obj.type == "CAMERA"}
+        if not present:
             self.report({"ERROR"}, "the result has no views, or its cameras are gone")
             return {"CANCELLED"}
-        for name, obj in found.items():
+        for name, obj in present.items():
             set_background(obj, images[name])
         return {"FINISHED"}
 

@@ -1,4 +1,4 @@
-"""Style presets: words for the prompt, kept as Blender keeps all its presets; users add and remove their own."""
+"""Style presets: text for the prompt, kept as Blender keeps all its presets; users add and remove their own."""
 
 # mypy: disable-error-code="misc"
 # ruff: noqa: N801 - class names are as Blender wants them
@@ -36,7 +36,7 @@ class OCCSCENE_OT_style_preset(AddPresetBase, bpy.types.Operator):
 
 
 def add_bundled_styles() -> None:
-    """Lists the presets that come with the extension; Blender before 4.3 cannot, and shows the user's own alone."""
+    """Lists the presets that come with the extension; Blender before 4.3 cannot, and shows only the user's own."""
     if hasattr(bpy.utils, "register_preset_path"):
         bpy.utils.register_preset_path(_BUNDLED)
 

@@ -47,10 +47,10 @@ class OCCSCENE_OT_assign_class(bpy.types.Operator):
             owner.occscene.class_name = self.class_name
         tint_again(context.scene)
         what = owners[0].name if len(owners) == 1 else f"{len(owners)} objects"
-        told = f"{what}: {class_label(self.class_name) if self.class_name else 'no class'}"
+        text = f"{what}: {class_label(self.class_name) if self.class_name else 'no class'}"
         if linked:
-            told += f"; {len(linked)} left out: {_LINKED.format(linked[0])}"
-        self.report({"WARNING" if linked else "INFO"}, told)
+            text += f"; {len(linked)} left out: {_LINKED.format(linked[0])}"
+        self.report({"WARNING" if linked else "INFO"}, text)
         return {"FINISHED"}
 
 
@@ -97,7 +97,7 @@ class OCCSCENE_OT_guess_classes(bpy.types.Operator):
     bl_options = {"REGISTER", "UNDO"}
 
     def execute(self, context: bpy.types.Context) -> set[str]:
-        """Guesses, and names what nothing was found for."""
+        """Guesses, and reports the objects for which there is no guess."""
         guessed, unknown = guess_classes(context.scene, taggable_objects(context.scene))
         tint_again(context.scene)
         rest = f"; no class found for {', '.join(unknown[:5])}{' ...' if len(unknown) > 5 else ''}" if unknown else ""

@@ -44,7 +44,7 @@ class VIEW3D_PT_occscene_connection(SidebarPanel, bpy.types.Panel):
         self.layout.label(text="", icon=_header_icon(connection_check.last_check, local_server))
 
     def draw(self, context: bpy.types.Context) -> None:
-        """Draws the connection's settings, or the address alone where there are no preferences."""
+        """Draws the connection's settings, or only the address where there are no preferences."""
         stored = stored_preferences()
         if stored is None:
             self.layout.label(text=server_address(), icon="URL")

@@ -83,21 +83,21 @@ class VIEW3D_PT_occscene_object(SidebarPanel, bpy.types.Panel):
         return context.object is not None and not context.object.occscene.is_output
 
     def draw(self, context: bpy.types.Context) -> None:
-        """Draws who gives a class, the strongest first; what is beaten is greyed."""
+        """Draws what gives the object a class, the strongest first; overridden ones are grayed out."""
         layout = self.layout
         obj = context.object
         lookup = ClassLookup.of(context.scene)
         own = lookup.own_class(obj)
         column = layout.column(align=True)
-        _class_line(column, "OBJECT_DATA", obj.name, own, "OBJECTS", is_beaten=False)
+        _class_line(column, "OBJECT_DATA", obj.name, own, "OBJECTS", is_overridden=False)
         slots = lookup.slot_classes(obj)
         for slot, name in zip(obj.material_slots, slots, strict=False):
             if name:
-                _class_line(column, "MATERIAL", slot.material.name, name, "", is_beaten=bool(own))
+                _class_line(column, "MATERIAL", slot.material.name, name, "", is_overridden=bool(own))
         from_collection = lookup.collection_class(obj)
         if from_collection:
-            is_beaten = bool(own) or (bool(slots) and all(slots))
-            _class_line(column, "OUTLINER_COLLECTION", "Collection", from_collection, "", is_beaten)
+            is_overridden = bool(own) or (bool(slots) and all(slots))
+            _class_line(column, "OUTLINER_COLLECTION", "Collection", from_collection, "", is_overridden)
         if not lookup.class_names(obj):
             column.label(text="Without a class it is not sent", icon="ERROR")
         layout.prop(obj.occscene, "fill")
@@ -106,7 +106,7 @@ class VIEW3D_PT_occscene_object(SidebarPanel, bpy.types.Panel):
 
 
 def _words(layout: bpy.types.UILayout, context: bpy.types.Context) -> None:
-    """The field for the words of all that is selected."""
+    """The field for the description of all selected objects."""
     objects = worded_objects(context.view_layer)
     column = layout.column(align=True)
     text = f"Words for {len(objects)} Selected" if len(objects) > 1 else "Words"
@@ -118,11 +118,11 @@ def _words(layout: bpy.types.UILayout, context: bpy.types.Context) -> None:
 
 
 def _class_line(
-    column: bpy.types.UILayout, icon: str, owner: str, class_name: str, target: str, is_beaten: bool
+    column: bpy.types.UILayout, icon: str, owner: str, class_name: str, target: str, is_overridden: bool
 ) -> None:
     """One owner of a class, and the button that takes it away."""
     row = column.row(align=True)
-    row.active = not is_beaten
+    row.active = not is_overridden
     row.label(text=owner, icon=icon)
     part = row.row(align=True)
     part.alignment = "RIGHT"

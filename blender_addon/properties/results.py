@@ -54,7 +54,7 @@ class OccSceneResult(bpy.types.PropertyGroup):
     position: IntProperty()
     seconds: FloatProperty()
     layout_file: StringProperty(description="The layout's file in the folder; empty if there is none")
-    directory: StringProperty(description="Its files; relative to the .blend if they lie beside it")
+    directory: StringProperty(description="Its files; relative to the .blend if they are next to it")
     views: CollectionProperty(type=OccSceneView)
 
 

@@ -18,7 +18,7 @@ class OccSceneSession(bpy.types.PropertyGroup):
 
     assign_target: EnumProperty(
         name="Assign To",
-        description="What a click on a class gives it to; an object beats its slots, slots beat the collection",
+        description="What a click on a class gives it to; an object overrides its slots, slots override the collection",
         items=ASSIGN_TARGETS,
     )
     grid_summary: StringProperty()

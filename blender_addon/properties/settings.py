@@ -88,11 +88,11 @@ def scene_properties(updates: Mapping[str, Callable[..., None]]) -> dict[str, An
     Args:
         updates: called when a property changes, by its name.
     """
-    found = {name: _property(each, update=updates.get(name)) for name, each in SETTINGS.items()}
+    declared = {name: _property(each, update=updates.get(name)) for name, each in SETTINGS.items()}
     former = {
         name: _property(SETTINGS[new], options={"HIDDEN"}, update=_take_former) for name, new in FORMER_NAMES.items()
     }
-    return found | former
+    return declared | former
 
 
 def operator_arguments(names: Iterable[str] = SETTINGS) -> dict[str, Any]:

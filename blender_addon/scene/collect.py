@@ -54,7 +54,7 @@ class Blockout:
 
 
 @dataclass
-class _Found:
+class _Collected:
     """An object while its meshes are gathered."""
 
     label: str
@@ -70,10 +70,10 @@ def collect_blockout(context: bpy.types.Context) -> Blockout:
     """Collects the tagged objects of the context's scene that a render shows.
 
     Left out are objects and collections hidden in renders or excluded from the view layer, objects without a class,
-    without faces or flattened to a line or a point, and what the extension made. An object that is hidden in the
-    viewport alone counts: artists hide a room's ceiling and front wall to look inside. Instances that an object makes
-    of itself (geometry nodes, text) belong to it; those of a collection are objects of their own, with the class of the
-    instanced object, else that of the instancing one; so are words.
+    without faces or flattened to a line or a point, and what the extension made. An object that only the viewport
+    hides counts: artists hide a room's ceiling and front wall to look inside. Instances that an object makes of
+    itself (geometry nodes, text) belong to it; those of a collection are objects of their own, with the class of the
+    instanced object, else that of the instancing one; so are descriptions.
     """
     with unnoticed():
         sculpted = sculpted_meshes(context)
@@ -87,7 +87,7 @@ def _collect(
     lookup = ClassLookup.of(scene)
     rendered = _rendered_objects(scene)
     meshes: dict[int, MeshTriangles] = {}
-    found: dict[object, _Found] = {}
+    collected: dict[object, _Collected] = {}
     untagged: dict[str, None] = {}
     faceless: dict[str, None] = {}
     for instance in graph.object_instances:
@@ -120,30 +120,30 @@ def _collect(
         if parent is not None and parent != obj:
             key = (tuple(instance.persistent_id), parent.name_full, obj.name_full)
             label = f"{parent.name}/{obj.name}"
-        words = obj.occscene.prompt or (parent.occscene.prompt if parent else "")
-        item = found.setdefault(key, _Found(label, obj, (parent or obj).name, words, _turn(matrix)))
+        description = obj.occscene.prompt or (parent.occscene.prompt if parent else "")
+        item = collected.setdefault(key, _Collected(label, obj, (parent or obj).name, description, _turn(matrix)))
         item.triangles.append(transformed(mesh.triangles, to_meters(scene, matrix)))
         item.classes.append(classes)
-    sources = {item.source for item in found.values()}
+    sources = {item.source for item in collected.values()}
     return _blockout(
-        scene, lookup, found.values(), tuple(untagged), tuple(name for name in faceless if name not in sources)
+        scene, lookup, collected.values(), tuple(untagged), tuple(name for name in faceless if name not in sources)
     )
 
 
 def _blockout(
     scene: bpy.types.Scene,
     lookup: ClassLookup,
-    found: Collection[_Found],
+    collected: Collection[_Collected],
     untagged: tuple[str, ...],
     faceless: tuple[str, ...],
 ) -> Blockout:
     """The gathered objects as the voxeliser takes them."""
     classes = lookup.taxonomy.classes
-    gathered = [(np.concatenate(item.triangles), np.concatenate(item.classes)) for item in found]
+    gathered = [(np.concatenate(item.triangles), np.concatenate(item.classes)) for item in collected]
     objects: list[TriangleObject] = []
     sources: list[str] = []
     turns: list[float] = []
-    for item, parts in zip(found, parts_by_class(gathered, voxel_meters(scene)), strict=True):
+    for item, parts in zip(collected, parts_by_class(gathered, voxel_meters(scene)), strict=True):
         hint = color_hint(scene, item.obj)
         chosen = Fill[item.obj.occscene.fill]
         for part in parts:

@@ -23,7 +23,7 @@ _LIGHT = np.array([[0.78, 0.84], [0.70, 0.90], [0.55, 1.0]])
 """Brightness of faces that look along -x, +x; -y, +y; -z, +z."""
 
 _CHECKER = 0.93
-"""Brightness of every other face, so that voxels can be told apart."""
+"""Brightness of every other face, so that voxels can be distinguished."""
 
 _VEIL = 0.3
 """Opacity of what the viewport hides: it is sent, but who hid the ceiling wants to look inside."""
@@ -48,7 +48,7 @@ class GridStats:
         rooms: names of the objects that were taken for rooms, and so are hollow.
         standing: the chosen cameras that stand in something filled.
         absent: names of objects with a class that have no voxel, and why.
-        triangles: of the mesh beside the grid; None where there is none.
+        triangles: of the mesh that is sent with the grid; None where there is none.
         is_mesh_sent: whether it is small enough to be sent.
     """
 

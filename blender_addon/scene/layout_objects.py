@@ -65,7 +65,7 @@ def add_room(
 
 
 def _stands_for(obj: LayoutObject, piece: LayoutObject) -> bool:
-    """Whether an object is a piece of a room's shell: of its class, beside it, and over most of its face."""
+    """Whether an object is a piece of a room's shell: of its class, next to it, and over most of its face."""
     if obj.class_name != piece.class_name:
         return False
     one, other = obj.corners, piece.corners

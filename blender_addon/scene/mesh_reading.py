@@ -56,7 +56,7 @@ def sculpted_meshes(context: bpy.types.Context) -> dict[bpy.types.Object, MeshTr
     """Brings what was sculpted to the meshes, and reads the objects that Blender does not evaluate while sculpted.
 
     Strokes are in the sculpt session until it is flushed, as before each save. With a multiresolution modifier Blender
-    evaluates the coarse mesh alone, so a copy of the object is evaluated, at the level that is sculpted.
+    evaluates only the coarse mesh, so a copy of the object is evaluated, at the level that is sculpted.
     """
     sculpted = [obj for obj in context.view_layer.objects if obj.mode == "SCULPT"]
     if not sculpted:

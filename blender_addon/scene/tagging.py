@@ -34,16 +34,16 @@ def class_by_object(roots: Iterable[bpy.types.Collection]) -> dict[bpy.types.Obj
     For an object in several tagged collections the first in the outliner's order counts. (`Object.users_collection`
     would be simpler, but searches all collections at each call.)
     """
-    found: dict[bpy.types.Object, str] = {}
+    classes: dict[bpy.types.Object, str] = {}
     pending = [(root, "") for root in roots]
     while pending:
         collection, inherited = pending.pop(0)
         name = collection.occscene.class_name or inherited
         if name:
             for obj in collection.objects:
-                found.setdefault(obj, name)
+                classes.setdefault(obj, name)
         pending[:0] = [(child, name) for child in collection.children]
-    return found
+    return classes
 
 
 @dataclass(frozen=True)
@@ -130,7 +130,7 @@ def guess_classes(scene: bpy.types.Scene, objects: Iterable[bpy.types.Object]) -
     """Gives untagged objects the class that their name speaks of.
 
     Returns:
-        How many were given a class, and the names of those that nothing was found for.
+        How many were given a class, and the names of those for which there is no guess.
     """
     lookup = ClassLookup.of(scene)
     guessed, unknown = 0, []
@@ -138,14 +138,14 @@ def guess_classes(scene: bpy.types.Scene, objects: Iterable[bpy.types.Object]) -
     for obj in objects:
         if lookup.class_name(obj):
             continue
-        words = " ".join(re.findall("[A-Za-z]+", obj.name))  # "Sofa.001" and "Sofa.002" are asked for once
-        if words not in known:
-            known[words] = lookup.taxonomy.guess(words)
-        found = known[words]
-        if found is None or not is_taggable(obj):
+        text = " ".join(re.findall("[A-Za-z]+", obj.name))  # "Sofa.001" and "Sofa.002" are asked for once
+        if text not in known:
+            known[text] = lookup.taxonomy.guess(text)
+        guess = known[text]
+        if guess is None or not is_taggable(obj):
             unknown.append(obj.name)
         else:
-            obj.occscene.class_name = found.name
+            obj.occscene.class_name = guess.name
             guessed += 1
     return guessed, unknown
 

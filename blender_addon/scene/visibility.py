@@ -37,7 +37,7 @@ def shown_as_rendered(view_layer: bpy.types.ViewLayer) -> Iterator[None]:
 
 
 def _show_hidden(view_layer: bpy.types.ViewLayer) -> Undo:
-    """Shows what the viewport alone hides; Blender evaluates nothing of it otherwise."""
+    """Shows what only the viewport hides; Blender evaluates nothing of it otherwise."""
     undo: Undo = []
     pending = [view_layer.layer_collection]
     while pending:
@@ -59,7 +59,7 @@ def _show_hidden(view_layer: bpy.types.ViewLayer) -> Undo:
 def _match_instanced() -> Undo:
     """Gives all that takes part in instancing the flags of renders.
 
-    Objects alone are not hidden for it: the caller knows which of them a render shows, and hiding costs evaluation. An
+    Single objects are not hidden for it: the caller knows which of them a render shows, and hiding costs evaluation. An
     object in a mode stays shown, since its mode might not survive.
     """
     undo: Undo = []

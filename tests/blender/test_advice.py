@@ -54,8 +54,10 @@ def test_a_server_that_is_shutting_down(blockout: bpy.types.Scene, start: Callab
         serve.interrupt()
         name = start(server=serve.address)
         wait_for(name, "RECONNECTING")
-        told = f"the server is shutting down. {REASONS['SHUTTING_DOWN'].advice} The server is asked again by itself."
-        assert results()[name].message == told
+        expected = (
+            f"the server is shutting down. {REASONS['SHUTTING_DOWN'].advice} The server is asked again by itself."
+        )
+        assert results()[name].message == expected
         client.cancel(running.id)
         serve.interrupt()
         serve.process.communicate(timeout=PATIENCE)

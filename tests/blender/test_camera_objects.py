@@ -14,9 +14,9 @@ from tests.blender.build_scenes import add_box, add_camera, add_collection, excl
 def views(choice: str = "ALL") -> dict[str, SceneView]:
     """The views of a choice by their names, whose number the panel knows; nothing is updated first."""
     bpy.context.scene.occscene.cameras = choice
-    found = chosen_views(bpy.context, choice, 256, 10)
-    assert view_count(bpy.context) == len(found)
-    return {view.camera.name: view for view in found}
+    chosen = chosen_views(bpy.context, choice, 256, 10)
+    assert view_count(bpy.context) == len(chosen)
+    return {view.camera.name: view for view in chosen}
 
 
 def place(view: SceneView) -> tuple[float, ...]:
@@ -115,11 +115,11 @@ def test_drivers_and_constraints_count(scene: bpy.types.Scene) -> None:
     bound.constraints.new("COPY_LOCATION").target = target
     bound.hide_set(True)
     scene.frame_set(15)
-    found = views()
-    assert place(found["driven"]) == (30, -5, 1.5)
-    driven_camera = found["driven"].camera
+    chosen = views()
+    assert place(chosen["driven"]) == (30, -5, 1.5)
+    driven_camera = chosen["driven"].camera
     assert driven_camera.fx == pytest.approx(35 / driven.data.sensor_width * driven_camera.width)
-    assert place(found["bound"]) == (4, 5, 6)
+    assert place(chosen["bound"]) == (4, 5, 6)
 
 
 def test_each_frame_has_its_own_pose(scene: bpy.types.Scene) -> None:

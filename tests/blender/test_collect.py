@@ -27,9 +27,9 @@ def test_modifiers_are_evaluated() -> None:
     box.occscene.class_name = "sofa"
     array = box.modifiers.new("array", "ARRAY")
     array.count = 3
-    (found,) = collected().objects
-    assert found.triangles.shape == (36, 3, 3)
-    low, high = blockout_bounds((found,))
+    (item,) = collected().objects
+    assert item.triangles.shape == (36, 3, 3)
+    low, high = blockout_bounds((item,))
     np.testing.assert_allclose([low, high], [[0, 0, 0], [3, 1, 1]], atol=1e-6)
 
 
@@ -43,8 +43,8 @@ def test_collection_instances_are_objects_of_their_own() -> None:
         empty.location.x = x
         empty.occscene.class_name = "furn"
         bpy.context.scene.collection.objects.link(empty)
-    found = sorted((item.class_index, round(float(item.triangles[..., 0].mean()), 3)) for item in collected().objects)
-    assert found == [(10, 0.0), (10, 5.0), (11, 0.0), (11, 5.0)]
+    shown = sorted((item.class_index, round(float(item.triangles[..., 0].mean()), 3)) for item in collected().objects)
+    assert shown == [(10, 0.0), (10, 5.0), (11, 0.0), (11, 5.0)]
 
 
 def test_geometry_nodes_instances_belong_to_their_object() -> None:
@@ -59,10 +59,10 @@ def test_geometry_nodes_instances_belong_to_their_object() -> None:
     box = add_box("plant", size=(4, 4, 4))
     box.occscene.class_name = "objs"
     box.modifiers.new("nodes", "NODES").node_group = tree
-    (found,) = collected().objects
-    assert found.name == "plant"
-    assert found.triangles.shape == (8 * 12, 3, 3)
-    assert found.triangles.min() == pytest.approx(-2.5)
+    (item,) = collected().objects
+    assert item.name == "plant"
+    assert item.triangles.shape == (8 * 12, 3, 3)
+    assert item.triangles.min() == pytest.approx(-2.5)
 
 
 def test_curves_and_text_come_as_meshes() -> None:
@@ -71,8 +71,8 @@ def test_curves_and_text_come_as_meshes() -> None:
     obj = bpy.data.objects.new("sign", curve)
     obj.occscene.class_name = "objs"
     bpy.context.scene.collection.objects.link(obj)
-    (found,) = collected().objects
-    assert len(found.triangles) > 50
+    (item,) = collected().objects
+    assert len(item.triangles) > 50
 
 
 def test_hidden_untagged_and_own_objects_are_left_out(scene: bpy.types.Scene) -> None:
@@ -214,8 +214,8 @@ def test_faces_of_an_open_mesh_without_a_class_are_left_out(scene: bpy.types.Sce
     bmesh.ops.delete(edit, geom=[edit.faces[0]], context="FACES")
     edit.to_mesh(box.data)
     edit.free()
-    found = {item.class_index: len(item.triangles) for item in collected().objects}
-    assert found == {2: 2, 3: 4}
+    counts = {item.class_index: len(item.triangles) for item in collected().objects}
+    assert counts == {2: 2, 3: 4}
     box.occscene.class_name = "furn"
     assert [(item.class_index, len(item.triangles)) for item in collected().objects] == [(10, 10)]
 

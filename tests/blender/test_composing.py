@@ -116,9 +116,9 @@ def test_complete_adds_and_touches_nothing(
     np.testing.assert_allclose(lamp.center, (1.5, -1.25, 0.75), atol=1e-5)
     np.testing.assert_allclose(lamp.size, (0.4, 0.4, 1.5), atol=1e-5)
     assert abs(lamp.turn - 0.2) < 1e-5
-    told = json.loads((tmp_path / "result.json").read_text())
-    assert (told["kind"], told["seed"], told["layout"]["file"]) == ("layout", 4, "layout.json")
-    assert told["layout"]["notes"][0].startswith("“piano”")
+    stored = json.loads((tmp_path / "result.json").read_text())
+    assert (stored["kind"], stored["seed"], stored["layout"]["file"]) == ("layout", 4, "layout.json")
+    assert stored["layout"]["notes"][0].startswith("“piano”")
     assert [obj.name for obj in load_layout(tmp_path / "layout.json").layout.objects][-2:] == ["lamp", "rug"]
 
 
@@ -300,14 +300,14 @@ def test_drafts_are_asked_for_without_steps(scene: bpy.types.Scene, composer: st
     """Set in the panel, as an argument, or on the command line; kept with the result, and brought back from it."""
     scene.occscene.quality, scene.occscene.steps = "DRAFT", 12
     bpy.ops.occscene.generate(task="TEXT", server=composer, directory=str(tmp_path / "panel"))
-    told = json.loads((tmp_path / "panel/result.json").read_text())
-    assert (told["quality"], told["steps"]) == ("DRAFT", None)
+    stored = json.loads((tmp_path / "panel/result.json").read_text())
+    assert (stored["quality"], stored["steps"]) == ("DRAFT", None)
     scene.occscene.quality = "FULL"
     assert bpy.ops.occscene.reload_settings() == {"FINISHED"}
     assert scene.occscene.quality == "DRAFT"
     bpy.ops.occscene.generate(task="TEXT", server=composer, quality="FULL", steps=5, directory=str(tmp_path / "full"))
-    told = json.loads((tmp_path / "full/result.json").read_text())
-    assert (told["quality"], told["steps"]) == ("FULL", 5)
+    stored = json.loads((tmp_path / "full/result.json").read_text())
+    assert (stored["quality"], stored["steps"]) == ("FULL", 5)
     scene.occscene.quality = "FULL"
     drafted = ["generate", "--task", "text", "--quality", "draft", "--output", str(tmp_path / "c")]
     assert command.main([*drafted, "--server", composer]) == 0

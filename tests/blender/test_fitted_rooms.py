@@ -44,13 +44,13 @@ def labels() -> NDArray[np.uint8]:
 
 def shares(grid: NDArray[np.uint8], inside: tuple[slice, slice, slice]) -> dict[str, float]:
     """How much of each side's outermost layer, the room's edges aside, is of the side's class."""
-    found = {}
+    filled = {}
     for name, (side, class_name) in SIDES.items():
         axis = int(np.flatnonzero(side)[0])
         index = list(inside)
         index[axis] = slice(-1, None) if side[axis] > 0 else slice(0, 1)
-        found[name] = float((grid[tuple(index)] == INDOOR.index_of(class_name)).mean())
-    return found
+        filled[name] = float((grid[tuple(index)] == INDOOR.index_of(class_name)).mean())
+    return filled
 
 
 @pytest.mark.parametrize("voxel", [0.05, 0.08, 0.1, 0.125, 0.2, 0.25])
@@ -63,8 +63,8 @@ def test_all_planes_of_a_room_are_in_a_tight_volume(
     bpy.ops.occscene.fit_volume(mode="TIGHT")
     grid = labels()
     wide, deep, high = (int(side / voxel) for side in (4.0, 4.0, 2.5))
-    found = shares(grid, (slice(1, wide - 1), slice(1, deep - 1), slice(1, high - 1)))
-    assert found == dict.fromkeys(SIDES, 1.0)
+    filled = shares(grid, (slice(1, wide - 1), slice(1, deep - 1), slice(1, high - 1)))
+    assert filled == dict.fromkeys(SIDES, 1.0)
 
 
 @pytest.mark.parametrize("middle", [(0.0, 0.0, 1.44), (0.37, -11.9, 4.6)])
@@ -74,8 +74,8 @@ def test_all_walls_of_a_room_of_the_domains_own_size_are_in_its_volume(
     add_plane_room((4.8, 4.8, 2.5), middle)
     bpy.ops.occscene.fit_volume(mode="PRESET")
     grid = labels()
-    found = shares(grid, (slice(1, 59), slice(1, 59), slice(2, 30)))
-    assert {name: share for name, share in found.items() if share < 1 and name not in ("floor", "ceiling")} == {}
+    filled = shares(grid, (slice(1, 59), slice(1, 59), slice(2, 30)))
+    assert {name: share for name, share in filled.items() if share < 1 and name not in ("floor", "ceiling")} == {}
     for class_name in ("floor", "ceiling"):
         level = (grid == INDOOR.index_of(class_name))[1:-1, 1:-1].all(axis=(0, 1))
         assert level.sum() == 1

@@ -267,7 +267,7 @@ def test_a_cancel_reaches_a_server_that_was_away(
     mortal.process.kill()
     mortal.process.wait()
     bpy.ops.occscene.cancel(result=name)
-    wait(lambda: "could not be told" in results()[name].message)
+    wait(lambda: "could not be reached" in results()[name].message)
     mortal.process = reborn(mortal, tmp_path).process
     wait(lambda: results()[name].message == "")
     assert results()[name].state == "CANCELLED"

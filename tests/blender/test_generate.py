@@ -36,8 +36,8 @@ def test_generate_writes_and_loads_everything(blockout: bpy.types.Scene, server:
     for view in result.views:
         assert tuple(view.image.size) == (64, 64)
         assert (tmp_path / f"view_{view.name}.png").stat().st_size == view.image.packed_file.size
-    told = json.loads((tmp_path / "result.json").read_text())
-    assert (told["seed"], told["job_id"], told["steps"]) == (3, result.job_id, 5)
+    stored = json.loads((tmp_path / "result.json").read_text())
+    assert (stored["seed"], stored["job_id"], stored["steps"]) == (3, result.job_id, 5)
     predicted, sent = load_grid(tmp_path / "occupancy.npz"), load_grid(tmp_path / "blockout.npz")
     np.testing.assert_array_equal(predicted.labels, sent.labels)
     assert {item.name for item in sent.objects} == {"floor", "sofa"}

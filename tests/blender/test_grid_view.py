@@ -241,5 +241,5 @@ def test_a_camera_in_something_filled_is_named(scene: bpy.types.Scene) -> None:
     bpy.ops.occscene.show_grid()
     stats = grid_view.shown_stats(scene)
     assert stats is not None
-    (found,) = stats.standing
-    assert (found.camera, found.class_name, found.object_name, found.is_buried) == ("inside", "wall", "room", True)
+    (camera,) = stats.standing
+    assert (camera.camera, camera.class_name, camera.object_name, camera.is_buried) == ("inside", "wall", "room", True)

@@ -64,10 +64,10 @@ def victims(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Victims]:
 
 def warm_bridge(address: str) -> None:
     """Lets the child start, so that what comes next is sent at once."""
-    heard: list[str] = []
+    answers: list[str] = []
     server = {"address": address, "token": "", "ca_file": ""}
-    session.command({"command": "info", "server": server}, b"", lambda message: heard.append("") is None)
-    wait(lambda: bool(heard))
+    session.command({"command": "info", "server": server}, b"", lambda message: answers.append("") is None)
+    wait(lambda: bool(answers))
 
 
 def reach(phase: str, name: str, chance: random.Random) -> None:
@@ -139,12 +139,12 @@ warm_bridge(server)
 bpy.ops.occscene.generate(prompt="slow", seed=2, server=server)
 result = bpy.context.scene.occscene.results[-1]
 seen = []
-def tell():
+def print_state():
     now = "fetching" if len(result.views) else result.state
     if now not in seen:
         seen.append(now)
         print("now", now, result.name, flush=True)
-wait_until(lambda: tell() or "fetching" in seen, pump)
+wait_until(lambda: print_state() or "fetching" in seen, pump)
 """
 
 _COURSE = ("SENDING", "QUEUED", "RUNNING", "fetching")
@@ -165,8 +165,8 @@ def test_blender_killed_once(
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=environment, cwd=ROOT) as blender:
         assert blender.stdout
         wanted = _COURSE[("submitting", "queued", "running", "fetching").index(phase) :]
-        told = (line.split() for line in blender.stdout if line.startswith("now"))
-        name = next(name for _, state, name in told if state in wanted)
+        printed = (line.split() for line in blender.stdout if line.startswith("now"))
+        name = next(name for _, state, name in printed if state in wanted)
         time.sleep(chance.uniform(0.0, {"submitting": 0.05, "running": 1.0}.get(phase, 0.0)))
         blender.kill()
     bpy.ops.wm.open_mainfile(filepath=file)

@@ -35,9 +35,9 @@ def turned(x: float, y: float, z: float, angle: float) -> np.ndarray:
     return pose
 
 
-def assert_same_objects(found: tuple[LayoutObject, ...], expected: tuple[LayoutObject, ...]) -> None:
-    assert [obj.name for obj in found] == [obj.name for obj in expected]
-    for one, other in zip(found, expected, strict=True):
+def assert_same_objects(actual: tuple[LayoutObject, ...], expected: tuple[LayoutObject, ...]) -> None:
+    assert [obj.name for obj in actual] == [obj.name for obj in expected]
+    for one, other in zip(actual, expected, strict=True):
         assert one.class_name == other.class_name
         np.testing.assert_allclose(one.center, other.center, rtol=0, atol=1e-5)
         np.testing.assert_allclose(one.size, other.size, rtol=0, atol=1e-5)
@@ -143,7 +143,7 @@ def test_what_an_artist_has_becomes_boxes(scene: bpy.types.Scene) -> None:
     instancer.occscene.class_name = "furn"
     bpy.ops.occscene.guess_classes()
     given = given_objects(bpy.context)
-    found = dict(zip(given.sources, given.layout.objects, strict=True))
+    actual = dict(zip(given.sources, given.layout.objects, strict=True))
     expected = {
         "Sofa": ((1, 2, 0.4), (2.0, 0.9, 0.8), 0.5),
         "Chair.001": ((-2, 0, 0.45), (0.5, 0.4, 0.9), 1.0),
@@ -152,12 +152,12 @@ def test_what_an_artist_has_becomes_boxes(scene: bpy.types.Scene) -> None:
         "floor": ((0, 0, 0), (4, 4, 1e-4), 0.0),
         "cupboard.012": ((0, 5, 0.5), (1.0, 0.2, 1.0), np.pi / 2),
     }
-    assert found.keys() == expected.keys()
+    assert actual.keys() == expected.keys()
     for name, (center, size, turn) in expected.items():
-        np.testing.assert_allclose(found[name].center, center, rtol=0, atol=1e-5, err_msg=name)
-        np.testing.assert_allclose(found[name].size, size, rtol=0, atol=1e-5, err_msg=name)
-        assert abs(found[name].turn - turn) < 1e-5, name
-    assert {found["Chair.001"].name, found["cupboard.012"].name} == {"Chair", "cupboard"}
+        np.testing.assert_allclose(actual[name].center, center, rtol=0, atol=1e-5, err_msg=name)
+        np.testing.assert_allclose(actual[name].size, size, rtol=0, atol=1e-5, err_msg=name)
+        assert abs(actual[name].turn - turn) < 1e-5, name
+    assert {actual["Chair.001"].name, actual["cupboard.012"].name} == {"Chair", "cupboard"}
 
 
 @pytest.mark.parametrize("kind", PART_KINDS)
@@ -194,10 +194,10 @@ def test_detail_takes_the_boxs_place_and_nothing_is_sent_twice(scene: bpy.types.
         LayoutPart("rounded box", (0, 0, 0.2), (3.0, 0.9, 0.4), material="wood", role=3),
     )
     detail = add_detail(scene, box, LayoutObject("sofa", "sofa", obj.center, obj.size, obj.turn, "", obj.color, parts))
-    (found,) = given_objects(bpy.context).layout.objects
-    np.testing.assert_allclose(found.corners, obj.corners, atol=1e-4)
-    assert found.color == obj.color
-    assert found.name == "sofa"
+    (actual,) = given_objects(bpy.context).layout.objects
+    np.testing.assert_allclose(actual.corners, obj.corners, atol=1e-4)
+    assert actual.color == obj.color
+    assert actual.name == "sofa"
     assert [item.name for item in collect_blockout(bpy.context).objects] == [detail.name]
     assert detail.parent is box
     assert len(detail.data.materials) == 2

@@ -36,8 +36,8 @@ def test_each_voxel_lies_inside_its_cell(scene: bpy.types.Scene) -> None:
     inside = centers - outwards * grid.voxel_size / 2
     for label in (2, 7, 11):
         voxels = grid.voxel_centers(np.argwhere(grid.labels == label))
-        found = inside[labels == label]
-        distances = np.linalg.norm(found[:, None] - voxels[None], axis=-1)
+        points = inside[labels == label]
+        distances = np.linalg.norm(points[:, None] - voxels[None], axis=-1)
         np.testing.assert_allclose(distances.min(axis=1), 0, atol=1e-5)
         assert set(distances.argmin(axis=1)) == set(range(len(voxels)))
     names = {mesh.materials[polygon.material_index].name for polygon in mesh.polygons}

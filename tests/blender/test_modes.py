@@ -153,7 +153,7 @@ def test_painting_and_sculpting(mode: str, modifier: str) -> None:
     before = extents()
     enter(mode, box)
     assert extents() == before == {"a": (-0.5, 1.5 if modifier else 0.5)}
-    box.data.vertices[0].co.x = -3.0  # as a stroke does: nobody is told
+    box.data.vertices[0].co.x = -3.0  # as a stroke does: without a notification
     assert extents()["a"][0] == -3.0
     assert box.mode == mode
 

@@ -19,7 +19,7 @@ from tests.blender.build_scenes import add_box, add_camera
 
 @pytest.fixture
 def painted(scene: bpy.types.Scene) -> bpy.types.Scene:
-    """A floor, a wall and a box before it, painted by place alone, and three cameras of different make."""
+    """A floor, a wall and a box before it, painted by position only, and three cameras of different make."""
     add_box("floor", (4, 4, 0.2), (0, 0, -0.1))
     add_box("wall", (4, 0.2, 2.6), (0, 1.9, 1.3))
     add_box("sofa", (1.2, 0.7, 0.9), (0.1, 0.6, 0.45)).rotation_euler.z = 0.3
@@ -47,7 +47,7 @@ def painted(scene: bpy.types.Scene) -> bpy.types.Scene:
 
 
 def paint() -> bpy.types.Material:
-    """Light whose colour depends on the place in the world alone."""
+    """Light whose colour depends only on the position in the world."""
     material = bpy.data.materials.new("paint")
     material.use_nodes = True
     nodes, links = material.node_tree.nodes, material.node_tree.links
@@ -126,7 +126,7 @@ def test_a_new_camera_sees_the_same_paint(painted: bpy.types.Scene, tmp_path: Pa
 
 
 def test_what_is_hidden_from_a_camera_is_not_painted_by_it(painted: bpy.types.Scene, tmp_path: Path) -> None:
-    """One camera alone: the wall behind the box keeps the object's colour instead of the box's picture."""
+    """Only one camera: the wall behind the box keeps the object's colour instead of the box's picture."""
     views = {"right": render(painted, "right", tmp_path)}
     aim(add_camera("new", (-1.2, -1.4, 1.9)), (0.0, 1.6, 0.8))
     for name in ("floor", "wall", "sofa"):

@@ -51,11 +51,11 @@ def test_each_voxels_centre_lies_inside_its_mesh(
     centers = grid.voxel_centers(np.stack(np.indices(grid.shape), axis=-1).reshape(-1, 3))
     inside = np.zeros(len(centers), bool)
     for obj in objects:
-        found = np.array([is_inside(obj, center) for center in centers])
+        enclosed = np.array([is_inside(obj, center) for center in centers])
         if separate:
             label = {value.value for value in obj.data.attributes["occscene_class"].data}
-            np.testing.assert_array_equal(found, np.isin(grid.labels.ravel(), list(label)))
-        inside |= found
+            np.testing.assert_array_equal(enclosed, np.isin(grid.labels.ravel(), list(label)))
+        inside |= enclosed
     np.testing.assert_array_equal(inside, grid.labels.ravel() > 0)
 
 

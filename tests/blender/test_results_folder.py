@@ -1,4 +1,4 @@
-"""A folder that takes no results: told before anything is sent; later the results stay with the server."""
+"""A folder that takes no results: an error before anything is sent; later the results stay with the server."""
 
 from __future__ import annotations
 

@@ -49,7 +49,7 @@ def set_unit(scene: bpy.types.Scene, name: str) -> float:
 
 
 def build_room(meters: float) -> None:
-    """A room of 6 x 5 x 2.5 metres with a table and a turned sofa, of units of so many metres, and two cameras."""
+    """A room of 6 x 5 x 2.5 metres with a table and a turned sofa, of units of `meters` metres, and two cameras."""
 
     def box(name: str, size: tuple[float, ...], place: tuple[float, ...]) -> bpy.types.Object:
         width, depth, height = (side / meters for side in size)

@@ -145,52 +145,52 @@ def photograph(name: str) -> Steps:
         np.save(Path(PICTURES) / f"{name} {kind}.npy", pictures[kind])
 
 
-def undone_and_redone(name: str, before: dict[str, Any], found: dict[str, Any]) -> Steps:
+def undone_and_redone(name: str, before: dict[str, Any], report: dict[str, Any]) -> Steps:
     """Notes what one undo takes back and one redo brings again."""
-    found["before"], found["after"] = before, state()
+    report["before"], report["after"] = before, state()
     if " " not in name:
         yield from photograph(f"{name} after")
     undo()
-    found["undone"] = state()
+    report["undone"] = state()
     yield 0.5
-    found["a little later"] = state()
+    report["a little later"] = state()
     if " " not in name:
         yield from photograph(f"{name} undone")
     redo()
-    found["redone"] = state()
+    report["redone"] = state()
     yield 0.5
     if bpy.context.scene.occscene.results:
-        found["message"], found["state"] = last().message, last().state
+        report["message"], report["state"] = last().message, last().state
 
 
 def button_case(button: str, **arguments: object) -> Callable[[str, dict[str, Any]], Steps]:
     """The button pressed, answered, undone and redone."""
 
-    def case(name: str, found: dict[str, Any]) -> Steps:
+    def case(name: str, report: dict[str, Any]) -> Steps:
         begin()
         select("sofa")
         before = state()
         yield from photograph(f"{name} before")
         ask(button, **arguments)
         yield from answered()
-        yield from undone_and_redone(name, before, found)
+        yield from undone_and_redone(name, before, report)
 
     return case
 
 
-def import_case(name: str, found: dict[str, Any]) -> Steps:
+def import_case(name: str, report: dict[str, Any]) -> Steps:
     """A layout imported."""
     begin()
     before = state()
     press("import_blockout", filepath=LAYOUT)
     yield 0.2
-    yield from undone_and_redone(name, before, found)
+    yield from undone_and_redone(name, before, report)
 
 
 def edit_mode_case(button: str) -> Callable[[str, dict[str, Any]], Steps]:
     """The answer comes while the artist edits another object's mesh."""
 
-    def case(name: str, found: dict[str, Any]) -> Steps:
+    def case(name: str, report: dict[str, Any]) -> Steps:
         begin()
         select("sofa")
         answer = ask_and_hold(button)
@@ -204,13 +204,13 @@ def edit_mode_case(button: str) -> Callable[[str, dict[str, Any]], Steps]:
         while last().state in UNFINISHED:
             yield 0.2
         yield 1.0
-        found["in edit mode"] = [last().message, bpy.context.mode, sorted(bpy.data.objects.keys())]
+        report["in edit mode"] = [last().message, bpy.context.mode, sorted(bpy.data.objects.keys())]
         with in_view():
             bpy.ops.object.mode_set(mode="OBJECT")
             bpy.ops.ed.undo_push(message="Toggle Edit Mode")
         before = state()
         yield from answered()
-        yield from undone_and_redone(name, before, found)
+        yield from undone_and_redone(name, before, report)
 
     return case
 
@@ -218,7 +218,7 @@ def edit_mode_case(button: str) -> Callable[[str, dict[str, Any]], Steps]:
 def reselected_case(button: str) -> Callable[[str, dict[str, Any]], Steps]:
     """The artist selects something else while the answer is on its way."""
 
-    def case(name: str, found: dict[str, Any]) -> Steps:
+    def case(name: str, report: dict[str, Any]) -> Steps:
         begin()
         select("sofa")
         answer = ask_and_hold(button)
@@ -227,8 +227,8 @@ def reselected_case(button: str) -> Callable[[str, dict[str, Any]], Steps]:
         before = state()
         answer.touch()
         yield from answered()
-        found["selected"] = sorted(obj.name for obj in bpy.context.view_layer.objects.selected)
-        yield from undone_and_redone(name, before, found)
+        report["selected"] = sorted(obj.name for obj in bpy.context.view_layer.objects.selected)
+        yield from undone_and_redone(name, before, report)
 
     return case
 
@@ -236,7 +236,7 @@ def reselected_case(button: str) -> Callable[[str, dict[str, Any]], Steps]:
 def undo_meanwhile_case(button: str) -> Callable[[str, dict[str, Any]], Steps]:
     """The artist moves a chair, presses the button, and takes the move back before the answer is there."""
 
-    def case(name: str, found: dict[str, Any]) -> Steps:
+    def case(name: str, report: dict[str, Any]) -> Steps:
         begin()
         with in_view():
             bpy.data.objects["chair"].location.y += 0.25
@@ -247,10 +247,10 @@ def undo_meanwhile_case(button: str) -> Callable[[str, dict[str, Any]], Steps]:
         undo()
         undo()
         before = state()
-        found["moved back"] = round(bpy.data.objects["chair"].location.y, 4)
+        report["moved back"] = round(bpy.data.objects["chair"].location.y, 4)
         answer.touch()
         yield from answered()
-        yield from undone_and_redone(name, before, found)
+        yield from undone_and_redone(name, before, report)
 
     return case
 
@@ -265,17 +265,17 @@ for _button in ("complete", "redraw", "add_detail"):
 
 def run() -> Steps:
     """All cases, one after the other."""
-    found: dict[str, dict[str, Any]] = {}
+    report: dict[str, dict[str, Any]] = {}
     for name, case in CASES.items():
-        found[name] = {}
+        report[name] = {}
         try:
-            yield from case(name, found[name])
+            yield from case(name, report[name])
         except Exception:
-            found[name]["error"] = traceback.format_exc()
+            report[name]["error"] = traceback.format_exc()
             if bpy.context.mode != "OBJECT":
                 with in_view():
                     bpy.ops.object.mode_set(mode="OBJECT")
-        Path(OUTPUT).write_text(json.dumps(found))
+        Path(OUTPUT).write_text(json.dumps(report))
     bpy.ops.wm.quit_blender()
 
 

@@ -117,10 +117,10 @@ def middle() -> list[int]:
 def run() -> None:
     """Does all of it, and quits."""
     try:
-        found: dict[str, object] = {kind: sculpt(kind) for kind in KINDS}
+        report: dict[str, object] = {kind: sculpt(kind) for kind in KINDS}
         with in_view():
-            found["grid"] = grid_pixels()
-        OUTPUT.write_text(json.dumps(found))
+            report["grid"] = grid_pixels()
+        OUTPUT.write_text(json.dumps(report))
     except Exception:
         OUTPUT.write_text(json.dumps({"error": traceback.format_exc()}))
     bpy.ops.wm.quit_blender()

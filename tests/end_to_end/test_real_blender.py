@@ -106,15 +106,15 @@ def test_the_button_generates_in_a_window(extension: Path, sample: tuple[Path, s
 
 @pytest.fixture(scope="module")
 def furnished(extension: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str, dict[str, Any]]:
-    """What each case of `in_window_furnishing` found."""
+    """What each case of `in_window_furnishing` reports."""
     folder = tmp_path_factory.mktemp("furnished")
     save_layout(folder / "layout.json", PlacedLayout(ROOM))
     script = Path(__file__).with_name("in_window_furnishing.py")
     with compose_server(folder) as address:
-        arguments = [address, folder / "layout.json", folder, folder / "found.json", str(PATIENCE)]
+        arguments = [address, folder / "layout.json", folder, folder / "report.json", str(PATIENCE)]
         command = [os.environ["BLENDER_WINDOW"], "--python", script, "--", *arguments]
         subprocess.run(command, timeout=8 * PATIENCE, check=False)
-    return dict(json.loads((folder / "found.json").read_text()))
+    return dict(json.loads((folder / "report.json").read_text()))
 
 
 BUTTONS = ("complete", "redraw", "add_detail")
@@ -131,9 +131,9 @@ BUTTONS = ("complete", "redraw", "add_detail")
     ],
 )
 def test_one_undo_takes_a_change_back_and_one_redo_brings_it(furnished: dict[str, dict[str, Any]], case: str) -> None:
-    found = furnished[case]
-    assert "error" not in found, found["error"]
-    before, after = found["before"], found["after"]
+    report = furnished[case]
+    assert "error" not in report, report["error"]
+    before, after = report["before"], report["after"]
     changed = {name for name in before | after if before.get(name) != after.get(name)}
     assert (
         changed
@@ -145,29 +145,29 @@ def test_one_undo_takes_a_change_back_and_one_redo_brings_it(furnished: dict[str
         }[case.split(" ")[0]]
     )
     assert len(changed) > 10 or case != "import blockout"
-    assert found["undone"] == found["a little later"] == before
-    assert found["redone"] == after
+    assert report["undone"] == report["a little later"] == before
+    assert report["redone"] == after
     if case != "import blockout":
-        assert found["state"] == "SUCCEEDED"
-        assert "sofa" in found["message"] or case.startswith("complete")
+        assert report["state"] == "SUCCEEDED"
+        assert "sofa" in report["message"] or case.startswith("complete")
     if "edit mode" in case:
-        message, mode, names = found["in edit mode"]
+        message, mode, names = report["in edit mode"]
         assert (message, mode) == ("", "EDIT_MESH")  # it waits
         assert set(names) == set(before)
         assert before["chair"][1] > 6  # what was edited is kept
     if "reselected" in case:
-        assert found["selected"] == ["chair"]
+        assert report["selected"] == ["chair"]
     if "undone" in case:
-        assert found["moved back"] == 0
+        assert report["moved back"] == 0
 
 
 @pytest.mark.skipif("BLENDER_WINDOW" not in os.environ, reason="$BLENDER_WINDOW names no Blender with a display")
 def test_strokes_are_collected_and_the_grid_is_drawn_in_a_window(extension: Path, tmp_path: Path) -> None:
-    script, output = Path(__file__).with_name("in_window_sculpting.py"), tmp_path / "found.json"
+    script, output = Path(__file__).with_name("in_window_sculpting.py"), tmp_path / "report.json"
     subprocess.run([os.environ["BLENDER_WINDOW"], "--python", script, "--", output], timeout=3 * PATIENCE, check=False)
-    found = json.loads(output.read_text())
-    outside, inside = found.pop("grid")
-    for kind, (before, sculpted, left) in found.items():
+    report = json.loads(output.read_text())
+    outside, inside = report.pop("grid")
+    for kind, (before, sculpted, left) in report.items():
         assert before[1] == 0.0, kind
         assert sculpted[1] > 0.1, kind
         assert sculpted == left, kind

@@ -87,15 +87,15 @@ def occupy(corners: Floats, owner: Ints, rules: FillRules, shape: Shape) -> Occu
     objects = len(rules.surface)
     corners, vertex = _snapped(corners, bordered)
     groups, rooms, has_room, scan = _watertight(corners, vertex, owner, rules, bordered)
-    groups, open_runs, found = _open_bodies(corners, vertex, owner, groups, rules, bordered)
+    groups, open_runs, voxels = _open_bodies(corners, vertex, owner, groups, rules, bordered)
     hollow = rules.surface[groups.owner] | rooms
     runs = Runs.joined([_filling_runs(scan.passages, groups, hollow), *open_runs])
     scans = [scan, *(scanned(corners, groups, axis, bordered) for axis in (1, 2))]
     for along in scans:
         still_open = groups.of_triangle[along.open_triangle] == OPEN  # of the first scan some were filled since
-        found.append((owner[along.open_triangle[still_open]] + 1, along.open_voxel[still_open]))
-        found += _surface_voxels(along.passages, groups, hollow)
-    changes, marks = visible_changes(runs, bordered), Marks.joined(found)
+        voxels.append((owner[along.open_triangle[still_open]] + 1, along.open_voxel[still_open]))
+        voxels += _surface_voxels(along.passages, groups, hollow)
+    changes, marks = visible_changes(runs, bordered), Marks.joined(voxels)
     ranks = changes.painted(np.arange(objects + 1, dtype=np.min_scalar_type(objects)))
     shown, own = [marks.shown_on(ranks)], OwnVoxels(runs, bordered)
     thin = in_squares([along.squares for along in scans], owner, Occupied(ranks, marks, own))
@@ -124,7 +124,7 @@ def _watertight(
     has_room = np.zeros(len(apart), bool)
     has_room[groups.owner[rooms]] = True
     if has_room.any():
-        groups = closed_groups(vertex, owner, apart | has_room)  # what stands in a room is judged on its own
+        groups = closed_groups(vertex, owner, apart | has_room)  # what stands in a room is classified on its own
         rooms = room_groups(world, owner, groups, rules.may_be_room)
         groups, rooms = with_walls_between(world, groups, rooms)
         scan = scanned(corners, groups, 0, bordered)
@@ -210,14 +210,14 @@ def _filling_runs(along_x: Passages, groups: ClosedGroups, hollow: Bools) -> Run
 
 
 def _surface_voxels(along: Passages, groups: ClosedGroups, hollow: Bools) -> list[tuple[Ints, Ints]]:
-    """Ranks and flat indices of voxels that passages show beside what is filled: thin walls and hollow groups (G,)."""
+    """Ranks and flat indices of voxels that passages show besides filled ones: thin walls and hollow groups (G,)."""
     centers = along.end - along.begin
     # one axis may see a centre a hair inside that another sees outside, so a single voxel is shown too
     single, none = np.flatnonzero(centers == 1), np.flatnonzero(centers < 1)
     middle = along.key.middle(along.enter[none], along.leave[none])
     voxel = np.floor(off_border(middle, along.key.shape[along.key.axis])).astype(np.int64)
-    found = [along.voxels(single, along.begin[single]), along.voxels(none, voxel)]
+    shown = [along.voxels(single, along.begin[single]), along.voxels(none, voxel)]
     if hollow.any():
         thick = np.flatnonzero(hollow[along.group()] & (centers > 1))
-        found += [along.voxels(thick, along.begin[thick]), along.voxels(thick, along.end[thick] - 1)]
-    return [(groups.owner[group] + 1, voxel) for group, voxel in found]
+        shown += [along.voxels(thick, along.begin[thick]), along.voxels(thick, along.end[thick] - 1)]
+    return [(groups.owner[group] + 1, voxel) for group, voxel in shown]

@@ -22,7 +22,7 @@ class OpenFilling:
     Args:
         body: its place among the bodies.
         column, begin, end: the runs along x that fill it, as in `Runs`.
-        voxel: flat indices of where its surface shows beside: sheets, and what is thinner than a voxel.
+        voxel: flat indices of where its surface shows in addition: sheets, and what is thinner than a voxel.
     """
 
     body: int

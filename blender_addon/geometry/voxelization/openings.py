@@ -7,7 +7,7 @@ small: up to 8 % of its surface, openings included. What a body has open below, 
 
 Openings are measured from inside, along the world's axes: on lines that a body's bounds hold 24 x 24 of for each axis,
 a point inside that nothing of the body covers towards an end of its line sees an opening there. Points are inside by
-`winding`. Neither the grid nor its voxels matter. All open triangles of an object are judged together, and if they are
+`winding`. Neither the grid nor its voxels matter. All open triangles of an object are tested together, and if they are
 not filled, each connected part. Never filled are floors, walls and grounds (`SHEET_CLASSES`): they are modelled as
 planes, and what they stand around is free.
 """
@@ -75,7 +75,7 @@ def nearly_closed(
     filled += _enclosing(world, [body for body in together if not any_opening[owner[body.triangles[0]]]])
     left = chosen[np.isin(chosen, np.concatenate([chosen[:0], *(body.triangles for body in filled)]), invert=True)]
     part = connected_parts(vertex[:, left] + scrambled(owner[left]))
-    joined = np.bincount(part)[part] < np.bincount(owner[left])[owner[left]]  # else judged above
+    joined = np.bincount(part)[part] < np.bincount(owner[left])[owner[left]]  # else tested above
     border = shared_edges(vertex[:, left], part)[0]
     whole = joined & (border <= np.bincount(part))[part]  # a body has few edges of one triangle; a card has no others
     left, part = left[whole], np.unique(part[whole], return_inverse=True)[1].reshape(-1)
@@ -108,7 +108,7 @@ def _plausible(world: WorldCorners, vertex: Hashes, triangles: Ints, body: Ints,
 
 def _enclosing(world: WorldCorners, bodies: Sequence[OpenBody]) -> list[OpenBody]:
     """Those bodies that have small openings."""
-    found: list[OpenBody] = []
+    enclosing: list[OpenBody] = []
     for first in range(0, len(bodies), _BODIES_AT_ONCE):
         together = bodies[first : first + _BODIES_AT_ONCE]
         is_small = _openings_are_small(
@@ -116,8 +116,8 @@ def _enclosing(world: WorldCorners, bodies: Sequence[OpenBody]) -> list[OpenBody
             np.repeat(np.arange(len(together)), [len(body.triangles) for body in together]),
             np.array([body.alternating for body in together]),
         )
-        found += [body for body, small in zip(together, is_small, strict=True) if small]
-    return found
+        enclosing += [body for body, small in zip(together, is_small, strict=True) if small]
+    return enclosing
 
 
 def _openings_are_small(corners: Floats, body: Ints, alternating: Bools) -> Bools:

@@ -102,7 +102,7 @@ class PlaneCuts:
 
     A cut is an interval between two of the triangle's edges. In a plane lie a row of lines along `axis`, which `lines`
     follows, and lines across them; `squares` are the cuts between all of these. Where an edge meets the plane is
-    computed from its lower end alone, so triangles that share an edge share that number: no line slips between them
+    computed from its lower end only, so triangles that share an edge share that number: no line slips between them
     and none meets both.
     """
 

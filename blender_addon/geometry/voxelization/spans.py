@@ -160,7 +160,7 @@ def scanned(corners: Floats, groups: ClosedGroups, axis: int, shape: Shape) -> S
 
 
 def _sorted(keys: Ints, bits: int) -> Ints:
-    """The keys of crossings in order, of which those on one line differ in the lowest bits alone.
+    """The keys of crossings in order, of which those on one line differ only in the lowest bits.
 
     Most lines of one large mesh cross it twice: their two crossings find their places by counting, in half the time.
     """

@@ -24,7 +24,7 @@ from .voxel_sets import Marks, OwnVoxels, off_border, voxel_keys
 
 @dataclass(frozen=True, eq=False)
 class Occupied:
-    """What has been found so far.
+    """What is occupied so far.
 
     Args:
         ranks: the dense grid of what shows.
@@ -76,16 +76,16 @@ def in_squares(squares: Sequence[Squares], owner: Ints, occupied: Occupied) -> M
         rank, axes = owner[cut.triangle] + 1, (other_axes(axis)[1], axis)
         bare = occupied.bare(rank, cut.lowest, axes)
         touched.append(_middles(rank[bare], cut.lowest[bare], cut.low[:, bare], cut.high[:, bare], axes, occupied))
-    beside = []
+    adjacent = []
     for axis, (rank, lowest, _) in enumerate(touched):
         across = strides(occupied.ranks.shape)[other_axes(axis)[0]]
-        beside += [voxel_keys(rank, lowest), voxel_keys(rank, lowest - across)]
-    cubes, count = np.unique(np.concatenate(beside), return_counts=True)
-    found = []
+        adjacent += [voxel_keys(rank, lowest), voxel_keys(rank, lowest - across)]
+    cubes, count = np.unique(np.concatenate(adjacent), return_counts=True)
+    shown = []
     for axis, (rank, lowest, voxel) in enumerate(touched):
         kept = np.flatnonzero(~_are_bumps(rank, lowest, axis, cubes[count == 1], occupied))
-        found.append((rank[kept], voxel[kept]))
-    return Marks.joined(found)
+        shown.append((rank[kept], voxel[kept]))
+    return Marks.joined(shown)
 
 
 def _are_bumps(rank: Ints, lowest: Ints, axis: int, ends: Ints, occupied: Occupied) -> Bools:
@@ -120,7 +120,7 @@ def in_cubes(above: Sequence[Ints], corners: Floats, owner: Ints, occupied: Occu
         occupied: the voxels whose centres are inside, and those of edges and squares.
     """
     none = np.zeros(0, np.int64)
-    found = [(none, none, none)]
+    untouched = [(none, none, none)]
     for batch in batches(len(owner)):
         planes = [plane[batch] for plane in above]
         (between,) = ((planes[0] > 0) & (planes[1] > 0) & (planes[2] > 0)).nonzero()
@@ -128,8 +128,8 @@ def in_cubes(above: Sequence[Ints], corners: Floats, owner: Ints, occupied: Occu
         lowest = sum(places[axis - 1] * strides(occupied.ranks.shape)[axis] for axis in range(3))
         rank = owner[batch][between] + 1
         bare = occupied.bare(rank, lowest, range(3))
-        found.append((batch.start + between[bare], rank[bare], lowest[bare]))
-    triangle, rank, lowest = (np.concatenate(parts) for parts in zip(*found, strict=True))
+        untouched.append((batch.start + between[bare], rank[bare], lowest[bare]))
+    triangle, rank, lowest = (np.concatenate(parts) for parts in zip(*untouched, strict=True))
     within = corners[:, :, triangle]
     middles = _middles(rank, lowest, within.min(axis=1), within.max(axis=1), range(3), occupied)
     return Marks.joined([(middles[0], middles[2])])

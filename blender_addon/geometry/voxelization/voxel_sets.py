@@ -1,4 +1,4 @@
-"""Single voxels that show objects, beside the runs that fill them."""
+"""Single voxels that show objects, in addition to the runs that fill them."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from .scanlines import Bools, Floats, Ints
 _VOXEL_BITS = 32
 
 BORDER = 2
-"""Voxels worked on around the grid, so that what lies there is judged like what lies inside."""
+"""Voxels worked on around the grid, so that what lies there is treated like what lies inside."""
 
 _ON_BORDER = 2.0**-9
 """Voxels from the grid's border up to which a plane lies on it, and so in the outermost voxels, on either side: volumes

@@ -56,7 +56,7 @@ class TriangleObject:
         priority: the larger wins where objects overlap; None takes the class's, 0 .. 255.
         fill: what of its inside is voxelised.
         hint: the colour that it should have, linear RGB in [0, 1].
-        prompt: what it looks like, in words of its own.
+        prompt: a description of what it looks like.
         shown: (S, 3, 3) what is seen of it, where that is not `triangles`.
     """
 

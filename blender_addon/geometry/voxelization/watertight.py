@@ -1,6 +1,6 @@
 """Which triangles enclose a volume.
 
-A surface is closed when the directed edges of its triangles cancel. Whether they do is told without a search: every
+A surface is closed when the directed edges of its triangles cancel. Whether they do is decided without a search: every
 directed edge gets a random 64-bit number, its reverse the negative, and their sum over a closed surface is 0 (modulo
 2**64; a false 0 has odds of 2**-64). Corners are the same vertex where they hold the same hash.
 """
@@ -84,7 +84,7 @@ def closed_groups(vertex: Hashes, owner: Ints, apart: Bools) -> ClosedGroups:
 def _closed_parts(vertex: Hashes, owner: Ints) -> tuple[Ints, Ints, Bools]:
     """The connected part of each triangle; 0, `OPEN` or `REPEATED`; and whether its part alternates.
 
-    A part that does not close as it stands is judged without the triangles that it holds twice.
+    A part that does not close as it stands is tested without the triangles that it holds twice.
     """
     part = connected_parts(vertex + scrambled(owner))
     state = np.where(_sum_of_part(_boundary(vertex), part) == 0, 0, REPEATED)
@@ -125,7 +125,7 @@ def connected_parts(vertex: Hashes) -> Ints:
 def shared_edges(vertex: Hashes, part: Ints) -> tuple[Ints, Bools]:
     """Of each part 0, 1, 2 ... how many edges only one triangle has, and whether two pass an edge in one direction.
 
-    Where more than two triangles of a part meet at an edge, nothing is said of their directions.
+    Where more than two triangles of a part meet at an edge, their directions are not compared.
 
     Args:
         vertex: (3, T) hashes of the corners.

@@ -44,13 +44,13 @@ class Hits:
     @staticmethod
     def along(corners: Floats, axis: int, shape: Shape) -> Hits:
         """The hits of the lines of a grid with triangles (3, 3, T) in voxel units."""
-        found = []
+        hits = []
         for batch in batches(corners.shape[2]):
             cut = sections(corners[:, :, batch], axis, shape)
             column, height = cut.lines(np.arange(len(cut.row)))
             lines = (np.repeat(values, cut.count) for values in (batch.start + cut.triangle, cut.row, cut.upward))
-            found.append((*lines, column, height))
-        triangle, row, up, column, height = (np.concatenate(parts) for parts in zip(*found, strict=True))
+            hits.append((*lines, column, height))
+        triangle, row, up, column, height = (np.concatenate(parts) for parts in zip(*hits, strict=True))
         row, column = (column, row) if axis == 1 else (row, column)  # z comes after y, x before
         return Hits(axis, triangle, row, column, height, up)
 

@@ -1,4 +1,4 @@
-"""A job on a server that loses answers, goes away, comes back, or has nothing more to tell."""
+"""A job on a server that loses answers, goes away, comes back, or sends nothing more."""
 
 from __future__ import annotations
 
@@ -128,13 +128,13 @@ def test_a_submission_whose_answer_was_lost_makes_one_job(
     servicer.lost_answers = 2
     remote, events = job(address, tmp_path)
     remote.submit(submission(1), None)
-    told = [event["event"] for event in events]
-    assert told[:3] == ["reconnecting", "reconnecting", "accepted"]
-    assert told[-1] == "succeeded"
+    kinds = [event["event"] for event in events]
+    assert kinds[:3] == ["reconnecting", "reconnecting", "accepted"]
+    assert kinds[-1] == "succeeded"
     assert servicer.submissions == 3
     assert pauses(events) == [0.01, 0.02]
     with SceneClient(server) as client:
-        assert [found.request_id for found in client.jobs()].count(submission(1).request_id) == 1
+        assert [entry.request_id for entry in client.jobs()].count(submission(1).request_id) == 1
     assert read_result(tmp_path).origin.job_id == events[2]["job_id"]
 
 
@@ -143,9 +143,9 @@ def test_events_go_on_where_they_were_cut_off(between: tuple[Between, str], tmp_
     servicer.cut_streams = 2
     remote, events = job(address, tmp_path)
     remote.submit(submission(2), None)
-    told = [event["event"] for event in events if event["event"] not in ("queued", "progress", "preview", "started")]
+    kinds = [event["event"] for event in events if event["event"] not in ("queued", "progress", "preview", "started")]
     cut = ["view", "reconnecting", "reconnected"]
-    assert told == ["accepted", *cut, *cut, "occupancy", "succeeded"]
+    assert kinds == ["accepted", *cut, *cut, "occupancy", "succeeded"]
 
 
 def test_a_server_that_stays_away_is_given_up(tmp_path: Path) -> None:

@@ -58,6 +58,6 @@ def test_small_and_degenerate_triangles() -> None:
     assert not inverse_depth_image(camera, np.broadcast_to(point, (1, 3, 3))).any()
     rng = np.random.default_rng(0)
     small = point + rng.normal(0, 0.4, (60, 1, 3)) + rng.normal(0, 0.1, (60, 3, 3))
-    alone = [inverse_depth_image(camera, triangle[None]) for triangle in small]
-    assert sum(image.any() for image in alone) > 30
-    np.testing.assert_array_equal(inverse_depth_image(camera, small), np.max(alone, axis=0))
+    single = [inverse_depth_image(camera, triangle[None]) for triangle in small]
+    assert sum(image.any() for image in single) > 30
+    np.testing.assert_array_equal(inverse_depth_image(camera, small), np.max(single, axis=0))

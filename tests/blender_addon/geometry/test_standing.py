@@ -39,11 +39,11 @@ def turned_grid() -> SemanticGrid:
         ((2.6, -4.2, 12.0), ("objs", "", False)),  # a thin curtain of no object
         ((2.6, -2.6, 12.0), None),
         ((2.6, -4.7, 12.0), None),  # unknown
-        ((2.6, 0.1, 12.0), None),  # beside the grid
+        ((2.6, 0.1, 12.0), None),  # next to the grid
         ((2.6, -0.7, 9.9), None),
         ((2.6, -0.7, 15.1), None),
     ],
 )
 def test_where_a_camera_stands(place: tuple[float, float, float], expected: tuple[str, str, bool] | None) -> None:
-    found = standing_cameras(turned_grid(), [camera("free", 100, 100, 100), camera("c", *place)])
-    assert found == (() if expected is None else (Standing("c", *expected),))
+    standing = standing_cameras(turned_grid(), [camera("free", 100, 100, 100), camera("c", *place)])
+    assert standing == (() if expected is None else (Standing("c", *expected),))

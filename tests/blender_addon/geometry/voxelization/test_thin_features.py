@@ -27,18 +27,18 @@ def occupied(triangles: Triangles, fill: Fill = Fill.AUTOMATIC, volume: GridVolu
     return voxelize([TriangleObject("object", 7, np.asarray(triangles), fill=fill)], volume, INDOOR).labels > 0
 
 
-def pieces(found: NDArray[np.bool_]) -> int:
+def pieces(shown: NDArray[np.bool_]) -> int:
     """How many there are, where voxels that share a corner are one."""
-    return int(scipy.ndimage.label(found, np.ones((3, 3, 3)))[1])
+    return int(scipy.ndimage.label(shown, np.ones((3, 3, 3)))[1])
 
 
 def cylinder(start: NDArray[np.float64], end: NDArray[np.float64], radius: float, sections: int = 8) -> Triangles:
     return np.asarray(trimesh.creation.cylinder(radius, segment=[start, end], sections=sections).triangles)
 
 
-def away(found: NDArray[np.bool_], start: NDArray[np.float64], end: NDArray[np.float64]) -> NDArray[np.float64]:
+def away(shown: NDArray[np.bool_], start: NDArray[np.float64], end: NDArray[np.float64]) -> NDArray[np.float64]:
     """How far the voxels' centres are from a line segment, voxels."""
-    centers = np.argwhere(found) + 0.5 - start
+    centers = np.argwhere(shown) + 0.5 - start
     length = np.linalg.norm(end - start)
     along = np.clip(centers @ (end - start) / length, 0, length)
     return np.linalg.norm(centers - along[:, None] * (end - start) / length, axis=1)
@@ -58,15 +58,15 @@ def test_what_is_long_and_thin_is_whole(
     way: NDArray[np.float64], offset: NDArray[np.float64], radius: float, sections: int
 ) -> None:
     start, end = MIDDLE + offset - 8 * way, MIDDLE + offset + 8 * way
-    found = occupied(cylinder(start, end, radius, sections))
-    assert pieces(found) == 1
+    shown = occupied(cylinder(start, end, radius, sections))
+    assert pieces(shown) == 1
     axis = int(np.abs(way).argmax())
     low, high = sorted((start[axis], end[axis]))
-    layers = np.flatnonzero(found.any(axis=tuple({0, 1, 2} - {axis})))
+    layers = np.flatnonzero(shown.any(axis=tuple({0, 1, 2} - {axis})))
     assert layers[0] <= np.ceil(low - 0.5 + radius)
     assert layers[-1] >= np.floor(high - 0.5 - radius)
-    distance = away(found, start, end)
-    along = (np.argwhere(found) + 0.5 - start) @ way
+    distance = away(shown, start, end)
+    along = (np.argwhere(shown) + 0.5 - start) @ way
     assert distance.max() <= np.sqrt(0.5) + radius  # the caps' middles are not on the axis
     assert distance[(along > 1) & (along < 15)].max() <= HALF_DIAGONAL
 
@@ -103,16 +103,16 @@ def test_fences_are_their_wires(
             ends = np.tile(MIDDLE, (2, 1))
             ends[:, along], ends[:, across] = (2.5, 17.5), place
             wires.append(ends + offset)
-    found = occupied(np.concatenate([cylinder(*ends, radius) for ends in wires]))
-    assert pieces(found) == 1
-    assert np.min([away(found, *ends) for ends in wires], axis=0).max() <= HALF_DIAGONAL
+    shown = occupied(np.concatenate([cylinder(*ends, radius) for ends in wires]))
+    assert pieces(shown) == 1
+    assert np.min([away(shown, *ends) for ends in wires], axis=0).max() <= HALF_DIAGONAL
     for start, end in wires:  # every wire from one end to the other: it was not taken for a part of its neighbours
-        near = np.argwhere(found)[away(found, start, end) <= HALF_DIAGONAL + radius]
+        near = np.argwhere(shown)[away(shown, start, end) <= HALF_DIAGONAL + radius]
         along = int(np.abs(end - start).argmax())
         assert set(near[:, along]) >= set(range(int(np.ceil(start[along])), int(end[along])))
     if apart > 2 and rails_apart > 2:  # neither a plate nor a second layer
-        assert found.any(axis=(first, second)).sum() == 1
-        assert found.sum() < 0.95 * 16 * 16
+        assert shown.any(axis=(first, second)).sum() == 1
+        assert shown.sum() < 0.95 * 16 * 16
 
 
 @given(st.floats(0.01, 0.99), st.floats(-1, 1), st.integers(0, 2))
@@ -123,11 +123,11 @@ def test_rugs_are_one_layer(thickness: float, offset: float, axis: int) -> None:
     low, high = np.full(3, 3.2), np.full(3, 16.8)
     low[axis] = 10 + offset
     high[axis] = low[axis] + thickness
-    found = occupied(np.asarray(trimesh.creation.box(bounds=[low, high]).triangles))
-    layers = np.flatnonzero(found.any(axis=tuple({0, 1, 2} - {axis})))
+    shown = occupied(np.asarray(trimesh.creation.box(bounds=[low, high]).triangles))
+    layers = np.flatnonzero(shown.any(axis=tuple({0, 1, 2} - {axis})))
     assert len(layers) == 1
     assert low[axis] - 0.5 < layers[0] + 0.5 < high[axis] + 0.5
-    assert found.sum() == 14 * 14
+    assert shown.sum() == 14 * 14
 
 
 @given(directions, st.floats(-2, 2))
@@ -135,12 +135,12 @@ def test_rugs_are_one_layer(thickness: float, offset: float, axis: int) -> None:
 def test_sheets_let_nothing_through_and_are_thin(normal: NDArray[np.float64], offset: float) -> None:
     sides = np.linalg.svd(normal[None])[2][1:] * 60
     corners = MIDDLE + offset * normal + np.array([-sides[0] - sides[1], sides[0] - sides[1], sides[1] * 2])
-    found = occupied(corners[None])
-    pieces_of_free, count = scipy.ndimage.label(~found)
-    distance = (np.argwhere(~found) + 0.5 - MIDDLE) @ normal - offset
+    shown = occupied(corners[None])
+    pieces_of_free, count = scipy.ndimage.label(~shown)
+    distance = (np.argwhere(~shown) + 0.5 - MIDDLE) @ normal - offset
     assert count >= 2
-    assert not set(pieces_of_free[~found][distance > 0]) & set(pieces_of_free[~found][distance < 0])
-    of_voxels = (np.argwhere(found) + 0.5 - MIDDLE) @ normal - offset
+    assert not set(pieces_of_free[~shown][distance > 0]) & set(pieces_of_free[~shown][distance < 0])
+    of_voxels = (np.argwhere(shown) + 0.5 - MIDDLE) @ normal - offset
     assert np.abs(of_voxels).max() <= np.abs(normal).max() / 2 + 1e-3
 
 
@@ -148,24 +148,24 @@ def test_sheets_let_nothing_through_and_are_thin(normal: NDArray[np.float64], of
 @settings(max_examples=60, deadline=None)
 def test_specks_are_one_voxel_or_those_that_they_touch(offset: NDArray[np.float64], radius: float) -> None:
     ball = trimesh.creation.icosphere(1, radius).apply_translation(MIDDLE + offset)
-    found = occupied(np.asarray(ball.triangles))
-    assert 1 <= found.sum() <= (1 if radius < 0.25 else 4)
-    assert away(found, MIDDLE + offset, MIDDLE + offset + 1e-6).max() <= HALF_DIAGONAL
+    shown = occupied(np.asarray(ball.triangles))
+    assert 1 <= shown.sum() <= (1 if radius < 0.25 else 4)
+    assert away(shown, MIDDLE + offset, MIDDLE + offset + 1e-6).max() <= HALF_DIAGONAL
 
 
 @pytest.mark.parametrize("radius", [7.5, 6.25, 5.0])
 def test_thick_bodies_get_no_bumps(radius: float) -> None:
     ball = trimesh.creation.icosphere(4, radius).apply_translation((11, 11, 10))
-    found = occupied(np.asarray(ball.triangles))
-    extents = [np.flatnonzero(found.any(axis=tuple({0, 1, 2} - {axis}))) for axis in range(3)]
+    shown = occupied(np.asarray(ball.triangles))
+    extents = [np.flatnonzero(shown.any(axis=tuple({0, 1, 2} - {axis}))) for axis in range(3)]
     assert {len(extent) for extent in extents} == {2 * int(np.floor(radius + 0.5 - 1e-3))}
 
 
 def test_a_wire_in_front_of_its_own_object_is_seen_and_one_behind_another_is_not() -> None:
     plate = np.asarray(trimesh.creation.box(bounds=[(2, 8, 2), (18, 10, 18)]).triangles)
     wire = cylinder(np.array((1.0, 11.0, 10.3)), np.array((20.0, 11.0, 10.3)), 0.05)
-    alone, both = occupied(wire), occupied(np.concatenate([plate, wire]))
-    np.testing.assert_array_equal(both & ~occupied(plate), alone)
+    separate, both = occupied(wire), occupied(np.concatenate([plate, wire]))
+    np.testing.assert_array_equal(both & ~occupied(plate), separate)
     scene = [TriangleObject("wire", 7, wire, 1), TriangleObject("curtain", 4, plate + np.array([0, 2, 0]), 2)]
     labels = voxelize(scene, VOLUME, INDOOR).labels
     assert set(labels[2:18, 10:12, 2:18].reshape(-1)) == {4}

@@ -27,19 +27,19 @@ def occupied(*objects: TriangleObject, volume: GridVolume = VOLUME) -> np.ndarra
 
 
 def test_box_on_voxel_planes_is_exact() -> None:
-    found = occupied(solid(box((0.5, 0.6, 0.7), (1.5, 1.2, 1.1))))
+    shown = occupied(solid(box((0.5, 0.6, 0.7), (1.5, 1.2, 1.1))))
     expected = np.zeros(VOLUME.shape, bool)
     expected[5:15, 6:12, 7:11] = True
-    np.testing.assert_array_equal(found, expected)
+    np.testing.assert_array_equal(shown, expected)
 
 
 def test_plane_and_thin_wall_keep_one_layer() -> None:
     plane = np.array(
         [[[0.2, 0.2, 1.03], [2.2, 0.2, 1.03], [2.2, 2.2, 1.03]], [[0.2, 0.2, 1.03], [2.2, 2.2, 1.03], [0.2, 2.2, 1.03]]]
     )
-    found = occupied(TriangleObject("plane", 3, plane))
-    assert found.any(axis=2).sum() >= 20 * 20
-    assert set(np.argwhere(found)[:, 2]) == {10}
+    shown = occupied(TriangleObject("plane", 3, plane))
+    assert shown.any(axis=2).sum() >= 20 * 20
+    assert set(np.argwhere(shown)[:, 2]) == {10}
     wall = occupied(solid(box((1.01, 0.0, 0.0), (1.04, 2.0, 2.0))))
     assert set(np.argwhere(wall)[:, 0]) == {10}
     assert wall[10, :20, :20].all()
@@ -48,15 +48,15 @@ def test_plane_and_thin_wall_keep_one_layer() -> None:
 def test_open_box_keeps_its_shell_and_does_not_leak() -> None:
     mesh = box((0.5, 0.5, 0.5), (1.5, 1.5, 1.5))
     open_box = mesh.triangles[mesh.triangles_center[:, 2] < 1.4]
-    found = occupied(TriangleObject("box", 3, np.asarray(open_box)))
-    assert not found[6:14, 6:14, 6:].any()
-    assert found[:, :, 5][5:15, 5:15].all()
-    assert not found[:, :, 16:].any()
+    shown = occupied(TriangleObject("box", 3, np.asarray(open_box)))
+    assert not shown[6:14, 6:14, 6:].any()
+    assert shown[:, :, 5][5:15, 5:15].all()
+    assert not shown[:, :, 16:].any()
 
 
-def connected(found: np.ndarray) -> int:
+def connected(shown: np.ndarray) -> int:
     """How many pieces there are, where voxels that share a corner are one piece."""
-    return int(scipy.ndimage.label(found, np.ones((3, 3, 3)))[1])
+    return int(scipy.ndimage.label(shown, np.ones((3, 3, 3)))[1])
 
 
 @pytest.mark.parametrize("lean", [0.0, 0.1, 0.5, 1.0])
@@ -64,18 +64,18 @@ def connected(found: np.ndarray) -> int:
 @pytest.mark.parametrize("radius", [0.004, 0.02])
 def test_poles_are_kept(radius: float, place: float, lean: float) -> None:
     foot, head = (place, place, 0.23), (place + lean, place + lean / 3, 2.2)
-    found = occupied(solid(trimesh.creation.cylinder(radius=radius, segment=[foot, head])))
-    levels = found.any(axis=(0, 1))[2:22]
+    shown = occupied(solid(trimesh.creation.cylinder(radius=radius, segment=[foot, head])))
+    levels = shown.any(axis=(0, 1))[2:22]
     assert levels.all()
-    assert connected(found) == 1
-    assert found.sum() <= 2 * 20
+    assert connected(shown) == 1
+    assert shown.sum() <= 2 * 20
 
 
 @pytest.mark.parametrize("place", [1.0, 1.03, 1.095])
 def test_what_is_smaller_than_a_voxel_is_one_voxel(place: float) -> None:
-    found = occupied(solid(trimesh.creation.icosphere(radius=0.03).apply_translation((place, place, place))))
-    assert found.sum() == 1
-    assert found[int(place * 10 + 1e-3)].any()
+    shown = occupied(solid(trimesh.creation.icosphere(radius=0.03).apply_translation((place, place, place))))
+    assert shown.sum() == 1
+    assert shown[int(place * 10 + 1e-3)].any()
 
 
 @pytest.mark.parametrize("seed", range(6))
@@ -104,17 +104,17 @@ def test_closed_and_open_parts_of_one_object_are_told_apart() -> None:
     closed = box((0.5, 0.5, 0.5), (1.0, 1.0, 1.0))
     lidless = box((1.5, 1.5, 0.5), (2.3, 2.3, 1.3))
     open_triangles = lidless.triangles[lidless.triangles_center[:, 2] < 1.25]
-    found = occupied(TriangleObject("both", 3, np.concatenate([closed.triangles, open_triangles])))
-    assert found[5:10, 5:10, 5:10].all()
-    assert not found[16:22, 16:22, 6:].any()
+    shown = occupied(TriangleObject("both", 3, np.concatenate([closed.triangles, open_triangles])))
+    assert shown[5:10, 5:10, 5:10].all()
+    assert not shown[16:22, 16:22, 6:].any()
 
 
 def test_a_surface_is_hollow() -> None:
     item = box((0.5, 0.5, 0.5), (1.5, 1.5, 1.5))
-    found = occupied(solid(item, fill=Fill.SURFACE))
+    shown = occupied(solid(item, fill=Fill.SURFACE))
     expected = occupied(solid(item))
     expected[6:14, 6:14, 6:14] = False
-    np.testing.assert_array_equal(found, expected)
+    np.testing.assert_array_equal(shown, expected)
 
 
 def test_corners_that_are_not_finite_are_refused() -> None:

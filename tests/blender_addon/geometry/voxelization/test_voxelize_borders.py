@@ -56,8 +56,8 @@ def test_thin_walls_around_the_border_are_in_the_outermost_voxels(axis: int, upp
     low, high = np.zeros(3), np.full(3, 2.0)
     low[axis], high[axis] = (1.99, 2.01) if upper else (-0.01, 0.01)
     wall = np.asarray(trimesh.creation.box(bounds=[low, high]).triangles)
-    found = labels(wall, GridVolume((20, 20, 20), 0.1, np.eye(4))) > 0
-    np.testing.assert_array_equal(found, layer(axis, 19 if upper else 0, 20))
+    shown = labels(wall, GridVolume((20, 20, 20), 0.1, np.eye(4))) > 0
+    np.testing.assert_array_equal(shown, layer(axis, 19 if upper else 0, 20))
 
 
 @pytest.mark.parametrize(("axis", "upper"), SIDES)
@@ -74,12 +74,12 @@ def test_what_lies_beyond_the_border_stays_out(axis: int, upper: bool) -> None:
 def test_solids_that_end_on_the_border_are_not_moved(axis: int, upper: bool) -> None:
     low, high = np.zeros(3), np.full(3, 2.0)
     low[axis], high[axis] = (1.5, 2.0) if upper else (0.0, 0.5)
-    found = labels(
+    shown = labels(
         np.asarray(trimesh.creation.box(bounds=[low, high]).triangles), GridVolume((20,) * 3, 0.1, np.eye(4))
     )
     expected = np.zeros((20,) * 3, bool)
     expected[(slice(None),) * axis + (slice(15, 20) if upper else slice(0, 5),)] = True
-    np.testing.assert_array_equal(found > 0, expected)
+    np.testing.assert_array_equal(shown > 0, expected)
 
 
 def test_planes_within_the_grid_are_one_layer_on_the_side_that_they_were() -> None:
@@ -95,5 +95,5 @@ def test_a_turned_volume_keeps_its_border_too() -> None:
     for axis, upper in SIDES:
         flat = plane(axis, 2.0 if upper else 0.0, 0.0, 2.0)
         world = trimesh.transform_points(flat.reshape(-1, 3), pose).reshape(-1, 3, 3)
-        found = labels(world, GridVolume((20, 20, 20), 0.1, pose)) > 0
-        np.testing.assert_array_equal(found, layer(axis, 19 if upper else 0, 20))
+        shown = labels(world, GridVolume((20, 20, 20), 0.1, pose)) > 0
+        np.testing.assert_array_equal(shown, layer(axis, 19 if upper else 0, 20))

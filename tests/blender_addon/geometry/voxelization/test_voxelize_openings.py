@@ -37,7 +37,7 @@ def winding(triangles: Triangles) -> NDArray[np.bool_]:
 
 
 def near_surface(triangles: Triangles, voxels: float) -> NDArray[np.bool_]:
-    """Voxel centres at most so many voxels from triangles."""
+    """Which voxel centres are within `voxels` voxels of triangles."""
     centers = (np.indices(SHAPE).reshape(3, -1).T + 0.5) * VOXEL
     corners = np.ascontiguousarray(triangles.reshape(-1, 3))
     squared = igl.point_mesh_squared_distance(centers, corners, np.arange(len(corners)).reshape(-1, 3))[0]
@@ -142,19 +142,19 @@ def test_what_is_meant_to_be_closed_is_as_if_it_were(make: object, seed: int | N
         faulty, closed = (faulty - 1.2) @ angle[:3, :3].T + 1.2, (closed - 1.2) @ angle[:3, :3].T + 1.2
     elif seed is not None:
         faulty, closed = turned(faulty, seed), turned(closed, seed)
-    found, expected = occupied(faulty), occupied(closed)
-    assert (found != expected).sum() <= 0.003 * expected.sum()
-    assert not (found ^ expected)[~near_surface(closed, 0.9)].any()
+    shown, expected = occupied(faulty), occupied(closed)
+    assert (shown != expected).sum() <= 0.003 * expected.sum()
+    assert not (shown ^ expected)[~near_surface(closed, 0.9)].any()
 
 
 def test_a_dangling_triangle_shows_beside_what_it_dangles_from() -> None:
     dangling = np.array([[(0.4, 0.5, 1.2), (1.5, 0.5, 1.2), (0.9, 0.2, 1.6)]])
-    found = occupied(np.concatenate([box(), dangling]))
+    shown = occupied(np.concatenate([box(), dangling]))
     closed = occupied(box())
-    assert (found & closed).sum() == closed.sum()
-    beside = found & ~closed
-    assert beside.sum() > 10
-    assert not beside[~near_surface(dangling, 0.9)].any()
+    assert (shown & closed).sum() == closed.sum()
+    extra = shown & ~closed
+    assert extra.sum() > 10
+    assert not extra[~near_surface(dangling, 0.9)].any()
 
 
 def pierced(mesh: trimesh.Trimesh, share: float, holes: int, rng: np.random.Generator) -> Triangles:
@@ -183,9 +183,9 @@ def test_holes_are_judged_as_winding_numbers_judge_them(kind: str, share: float,
     mesh.apply_transform(trimesh.transformations.random_rotation_matrix(rng.random(3)))
     mesh.apply_translation((1.2, 1.2, 1.2))
     triangles = pierced(mesh, share, holes, rng)
-    found, inside = occupied(triangles), winding(triangles)
-    differing = inside & ~found
-    differing |= found & ~inside & ~near_surface(triangles, 0.9)
+    shown, inside = occupied(triangles), winding(triangles)
+    differing = inside & ~shown
+    differing |= shown & ~inside & ~near_surface(triangles, 0.9)
     assert differing.sum() <= 0.015 * inside.sum()
 
 
@@ -219,9 +219,9 @@ def table_of_planes() -> Triangles:
 def test_what_one_looks_into_stays_open(
     triangles: Triangles, name: str, inside: tuple[slice, slice, slice], order: int
 ) -> None:
-    found = occupied(triangles[:, ::order], name)
-    assert not found[inside].any()
-    np.testing.assert_array_equal(found, occupied(triangles, name, Fill.SURFACE))
+    shown = occupied(triangles[:, ::order], name)
+    assert not shown[inside].any()
+    np.testing.assert_array_equal(shown, occupied(triangles, name, Fill.SURFACE))
 
 
 def test_leaves_and_grounds_are_sheets() -> None:
@@ -229,10 +229,10 @@ def test_leaves_and_grounds_are_sheets() -> None:
     leaf = _quad((-0.1, -0.1, 0), (0.1, -0.1, 0), (0.1, 0.1, 0), (-0.1, 0.1, 0))
     turns = [trimesh.transformations.random_rotation_matrix(rng.random(3))[:3, :3] for _ in range(60)]
     crown = np.concatenate([leaf @ turn.T + rng.uniform(0.6, 1.8, 3) for turn in turns])
-    found = occupied(crown, "vegetation", taxonomy=OUTDOOR)
+    shown = occupied(crown, "vegetation", taxonomy=OUTDOOR)
     one_by_one = np.any([occupied(crown[k : k + 2]) for k in range(0, 120, 2)], axis=0)
-    assert not (found & ~one_by_one).any()
-    assert (one_by_one & ~found).sum() <= 0.02 * one_by_one.sum()  # tips that stand in other leaves' voxels
+    assert not (shown & ~one_by_one).any()
+    assert (one_by_one & ~shown).sum() <= 0.02 * one_by_one.sum()  # tips that stand in other leaves' voxels
     hill = SPHERE[SPHERE[..., 2].min(axis=1) > 1.25]
     assert not occupied(hill, "terrain", taxonomy=OUTDOOR)[13:17, 13:17, 16:20].any()
     assert occupied(hill, "vegetation", taxonomy=OUTDOOR)[13:17, 13:17, 16:20].all()

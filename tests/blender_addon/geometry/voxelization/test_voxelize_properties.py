@@ -167,8 +167,8 @@ def test_shells_inside_shells_are_exact(thickness: list[int], side: int) -> None
         shells.append(shell[:, ::-1] if number % 2 else shell)
         expected[(slice(depth, side - depth),) * 3] = 0 if number % 2 else 7
     item = TriangleObject("shells", 7, np.concatenate(shells))
-    found = voxelize([item], GridVolume((16, 16, 16), 1.0, np.eye(4)), INDOOR).labels
-    np.testing.assert_array_equal(found, expected)
+    shown = voxelize([item], GridVolume((16, 16, 16), 1.0, np.eye(4)), INDOOR).labels
+    np.testing.assert_array_equal(shown, expected)
 
 
 @given(st.one_of(boxes, tetrahedra, loose))

@@ -50,20 +50,20 @@ def shell(triangles: NDArray[np.float64]) -> NDArray[np.bool_]:
 @pytest.mark.parametrize("name", ["wall", "floor", "ceiling", "window"])
 @pytest.mark.parametrize("inward", [False, True])
 def test_one_cube_is_a_room(name: str, inward: bool) -> None:
-    found, is_room = voxels(ROOM[:, ::-1] if inward else ROOM, name=name)
+    shown, is_room = voxels(ROOM[:, ::-1] if inward else ROOM, name=name)
     assert is_room
-    assert not found[INSIDE].any()
-    np.testing.assert_array_equal(found, shell(ROOM))
-    assert found.any(axis=0).sum() >= 47 * 31  # every line along x and z meets it
-    assert found.any(axis=2).sum() >= 52 * 47
+    assert not shown[INSIDE].any()
+    np.testing.assert_array_equal(shown, shell(ROOM))
+    assert shown.any(axis=0).sum() >= 47 * 31  # every line along x and z meets it
+    assert shown.any(axis=2).sum() >= 52 * 47
 
 
 def test_faces_whose_normals_disagree_are_a_room_too() -> None:
     mixed = ROOM.copy()
     mixed[::3] = mixed[::3, ::-1]
-    found, is_room = voxels(mixed)
+    shown, is_room = voxels(mixed)
     assert is_room
-    np.testing.assert_array_equal(found, shell(ROOM))
+    np.testing.assert_array_equal(shown, shell(ROOM))
 
 
 @pytest.mark.parametrize("degrees", [0, 15, 45, 77])
@@ -82,9 +82,9 @@ def test_faces_whose_normals_disagree_are_a_room_too() -> None:
 def test_a_room_is_what_a_camera_can_stand_in(size: tuple[float, ...], expected: bool, degrees: float) -> None:
     low = np.array([2.4, 2.4, 1.4]) - np.array(size) / 2
     triangles = turned(box(tuple(low), tuple(low + size)), degrees)
-    found, is_room = voxels(triangles)
+    shown, is_room = voxels(triangles)
     assert is_room == expected
-    np.testing.assert_array_equal(found, voxels(triangles, Fill.SURFACE if expected else Fill.SOLID)[0])
+    np.testing.assert_array_equal(shown, voxels(triangles, Fill.SURFACE if expected else Fill.SOLID)[0])
 
 
 def test_the_artist_has_the_last_word() -> None:
@@ -95,11 +95,11 @@ def test_the_artist_has_the_last_word() -> None:
 
 
 def test_furniture_and_buildings_are_no_rooms() -> None:
-    found, is_room = voxels(ROOM, name="furn")
-    assert found[INSIDE].all()
+    shown, is_room = voxels(ROOM, name="furn")
+    assert shown[INSIDE].all()
     assert not is_room
-    found, is_room = voxels(ROOM, name="building", taxonomy=OUTDOOR)
-    assert found[INSIDE].all()
+    shown, is_room = voxels(ROOM, name="building", taxonomy=OUTDOOR)
+    assert shown[INSIDE].all()
     assert not is_room
 
 
@@ -113,24 +113,24 @@ def test_the_walls_of_a_house_of_two_nested_cubes_are_filled(flipped: tuple[int,
     cubes = [box((0.2, 0.2, 0.1), (4.6, 4.6, 2.7)), box((0.45, 0.45, 0.35), (4.35, 4.35, 2.45))]
     for number in flipped:
         cubes[number] = cubes[number][:, ::-1]
-    found, _ = voxels(np.concatenate(cubes))
+    shown, _ = voxels(np.concatenate(cubes))
     outer, inner = (voxels(cube, Fill.SOLID)[0] for cube in cubes)
-    np.testing.assert_array_equal(found, outer & ~inner)
-    assert not found[8:52, 8:52, 6:29].any()
+    np.testing.assert_array_equal(shown, outer & ~inner)
+    assert not shown[8:52, 8:52, 6:29].any()
 
 
 def test_rooms_with_corners_pillars_and_walls_of_their_own() -> None:
     block = trimesh.creation.box(bounds=[(0.3, 0.3, 0.1), (4.3, 4.3, 2.5)])
     corner = trimesh.creation.box(bounds=[(1.8, 1.8, 0.0), (5.0, 5.0, 3.0)])
     l_shape = trimesh.boolean.difference([block, corner], engine="manifold")
-    found, is_room = voxels(np.asarray(l_shape.triangles))
+    shown, is_room = voxels(np.asarray(l_shape.triangles))
     assert is_room
-    assert not found[6:50, 6:20, 4:28].any()
-    assert not found[6:20, 6:50, 4:28].any()
+    assert not shown[6:50, 6:20, 4:28].any()
+    assert not shown[6:20, 6:50, 4:28].any()
     pillar = box((2.0, 2.0, 0.3), (2.4, 2.4, 2.5))
-    found, is_room = voxels(np.concatenate([ROOM, pillar]))
+    shown, is_room = voxels(np.concatenate([ROOM, pillar]))
     assert is_room
-    np.testing.assert_array_equal(found, shell(ROOM) | voxels(pillar)[0])
+    np.testing.assert_array_equal(shown, shell(ROOM) | voxels(pillar)[0])
 
 
 def test_walls_with_thickness_and_openings_are_as_modelled() -> None:
@@ -138,11 +138,11 @@ def test_walls_with_thickness_and_openings_are_as_modelled() -> None:
     inner = trimesh.creation.box(bounds=[(0.4, 0.4, 0.3), (4.4, 4.4, 2.5)])
     window = trimesh.creation.box(bounds=[(1.0, -1.0, 1.0), (2.5, 1.0, 2.0)])
     house = trimesh.boolean.difference([outer, inner, window], engine="manifold")
-    found, is_room = voxels(np.asarray(house.triangles))
+    shown, is_room = voxels(np.asarray(house.triangles))
     assert not is_room
-    np.testing.assert_array_equal(found, voxels(np.asarray(house.triangles), Fill.SOLID)[0])
-    assert found[3, 3:50, 3:30].all()
-    assert not found[15:30, :10, 14:24].any()
+    np.testing.assert_array_equal(shown, voxels(np.asarray(house.triangles), Fill.SOLID)[0])
+    assert shown[3, 3:50, 3:30].all()
+    assert not shown[15:30, :10, 14:24].any()
 
 
 def test_a_single_skin_with_a_window_cut_out_stays_open() -> None:
@@ -150,10 +150,10 @@ def test_a_single_skin_with_a_window_cut_out_stays_open() -> None:
     corners = np.array([(0.3, 0.3, 0.2), (4.5, 0.3, 0.2), (4.5, 0.3, 2.7), (0.3, 0.3, 2.7)])
     frame = [t for k in range(4) for t in _quad(corners[k], corners[k - 3], window[k - 3], window[k])]
     walls = ROOM[np.ptp(ROOM[:, :, 1], axis=1) > 0].tolist() + ROOM[ROOM[:, :, 1].min(axis=1) > 4].tolist()
-    found, is_room = voxels(np.array(walls + frame))
+    shown, is_room = voxels(np.array(walls + frame))
     assert not is_room
-    assert not found[INSIDE].any()
-    assert not found[14:24, :6, 14:24].any()
+    assert not shown[INSIDE].any()
+    assert not shown[14:24, :6, 14:24].any()
 
 
 def _quad(*corners: NDArray[np.float64]) -> list[list[NDArray[np.float64]]]:
@@ -166,9 +166,9 @@ def test_it_is_a_room_wherever_the_volume_cuts_it(origin: tuple[float, ...], deg
     pose = trimesh.transformations.rotation_matrix(np.radians(degrees), (0.3, 0.1, 1))
     pose[:3, 3] = origin
     volume = GridVolume((20, 20, 20), 0.1, pose)
-    found, is_room = voxels(ROOM, volume=volume)
+    shown, is_room = voxels(ROOM, volume=volume)
     assert is_room
-    np.testing.assert_array_equal(found, voxels(ROOM, Fill.SURFACE, volume=volume)[0])
+    np.testing.assert_array_equal(shown, voxels(ROOM, Fill.SURFACE, volume=volume)[0])
 
 
 def test_slots_of_one_cube_show_walls_floor_and_ceiling() -> None:

@@ -70,10 +70,10 @@ def test_filling_agrees_with_winding_numbers(make: object, seed: int) -> None:
     vertices, faces = np.asarray(mesh.vertices), np.asarray(mesh.faces, np.int64)
     inside = np.abs(igl.winding_number(vertices, faces, centers)) > 0.5
     distance = np.sqrt(igl.point_mesh_squared_distance(centers, vertices, faces)[0]) / VOXEL
-    found = grid.labels.reshape(-1) > 0
+    shown = grid.labels.reshape(-1) > 0
     # a centre decides, unless it lies on the surface to within what corners are snapped by
-    assert not (inside & ~found)[distance > 1e-3].any()
-    # what is kept beside that touches the surface
-    assert (distance[found & ~inside] < np.sqrt(3) / 2 + 1e-3).all()
+    assert not (inside & ~shown)[distance > 1e-3].any()
+    # what is kept besides that touches the surface
+    assert (distance[shown & ~inside] < np.sqrt(3) / 2 + 1e-3).all()
     # and it is little: edges of what is thick, or what is thin
-    assert (found & ~inside).sum() <= 0.08 * (distance < 1).sum()
+    assert (shown & ~inside).sum() <= 0.08 * (distance < 1).sum()

@@ -1,4 +1,4 @@
-"""What all buttons that send a job to the server share: words, seed, folder, server, and whether to wait."""
+"""What all operators that send a job to the server share: prompt, seed, folder, server, and whether to wait."""
 
 # mypy: disable-error-code="misc, valid-type"
 
@@ -27,13 +27,13 @@ from ..scene.cameras import SceneView
 from .job import wait_for
 
 
-class Words:
-    """The settings that all such buttons have as arguments."""
+class PromptArguments:
+    """The settings that all such operators have as arguments."""
 
     __annotations__ = operator_arguments(("prompt", "style", "seed"))
 
 
-class Asking(Words):
+class JobOperator(PromptArguments):
     """An operator that sends a job; what is not given as an argument is the scene's."""
 
     directory: StringProperty(
@@ -69,7 +69,7 @@ class Asking(Words):
         views: tuple[SceneView, ...] = (),
         composition: Composition | None = None,
     ) -> Request:
-        """A request with an id of its own, and the folder for what comes of it."""
+        """A request with an id of its own, and the folder for its result."""
         request_id = str(uuid.uuid4())
         folder = bpy.path.abspath(self.directory) if self.directory else str(journal.results_folder() / request_id[:8])
         created = datetime.now().astimezone().isoformat(timespec="seconds")
