@@ -1,4 +1,4 @@
-"""Drawing Blender's windows anew."""
+"""Redraws of Blender's windows."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Cameras that stand in what is filled: their pictures would show nothing."""
+"""Cameras that stand in filled voxels: their pictures would show nothing."""
 
 from __future__ import annotations
 

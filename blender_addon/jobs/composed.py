@@ -36,7 +36,7 @@ _PAUSE = 0.2
 """Seconds between two checks whether the artist is done with a mode or a stroke."""
 
 waiting: set[Callable[[], float | None]] = set()
-"""Changes that wait for that."""
+"""Changes that wait until then."""
 
 
 def bring_in(request: Request, layout: dict[str, Any], scene_uid: int, done: Callable[[str], None]) -> None:
@@ -46,7 +46,7 @@ def bring_in(request: Request, layout: dict[str, Any], scene_uid: int, done: Cal
         request: what was asked, with a composition.
         layout: the fields of what came.
         scene_uid: session uid of the scene.
-        done: gets what was done, in a sentence or a few.
+        done: gets one or a few sentences that say what was changed.
     """
     change = partial(_bring_in, request, layout, scene_uid, done)
 

@@ -1,4 +1,4 @@
-"""What is asked of the server, as it is kept with a result, in the journal and in `result.json`."""
+"""A request to the server, as it is kept with a result, in the journal and in `result.json`."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from ..scene.cameras import SceneView
 
 @dataclass(frozen=True, eq=False)
 class Composition:
-    """What stands in the scene, and what is to become of it.
+    """The objects of the scene, and what the server does with them.
 
     Args:
         given: the objects, in the world's axes; those that are drawn anew as another kind are called and tagged so.

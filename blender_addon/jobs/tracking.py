@@ -36,7 +36,7 @@ from .request import Request
 
 @dataclass(frozen=True)
 class Task:
-    """What a request works on.
+    """The inputs of a request.
 
     Args:
         grid: the blockout, or None; then `volume` and `taxonomy` say what is to be filled.

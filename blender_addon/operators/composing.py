@@ -27,14 +27,14 @@ from .voxelizing import volume_around
 
 
 class Composing(JobOperator):
-    """A button that sends what stands in the scene, and changes it when the answer is there."""
+    """An operator that sends the scene's objects, and changes the scene when the result arrives."""
 
     kind: str
     prior: str
 
     @classmethod
     def poll(cls, context: bpy.types.Context) -> bool:
-        """The domain and, as far as it is known, the server have what it takes."""
+        """The domain has the priors, and so has the server as far as that is known."""
         why = missing(context.scene, cls.prior)
         if why:
             cls.poll_message_set(why)  # type: ignore[attr-defined]
@@ -65,14 +65,14 @@ class Composing(JobOperator):
         return self.follow(record)
 
     def used_seed(self, context: bpy.types.Context) -> int:
-        """The scene's."""
+        """The seed of the request."""
         return self.chosen_seed(context)
 
     def composition(self, context: bpy.types.Context, given: GivenObjects) -> Composition:
-        """What is to be done.
+        """The composition to send.
 
         Raises:
-            ValueError: there is nothing to do it to.
+            ValueError: no suitable object is selected.
         """
         raise NotImplementedError
 
@@ -86,7 +86,7 @@ class OCCSCENE_OT_complete(Composing, bpy.types.Operator):
     kind, prior = "COMPLETE", "layout_prior"
 
     def composition(self, _context: bpy.types.Context, given: GivenObjects) -> Composition:
-        """All is given."""
+        """Gives all objects and asks for the rest."""
         return Composition(PlacedLayout(given.layout), given.sources, furnish=True)
 
 
@@ -103,11 +103,11 @@ class OCCSCENE_OT_redraw(Composing, bpy.types.Operator):
     )
 
     def used_seed(self, context: bpy.types.Context) -> int:
-        """A new one, so that each press is another try."""
+        """A new random seed, so that each press is another try."""
         return self.chosen_seed(context) if self.properties.is_property_set("seed") else random.randrange(MAX_INT)
 
     def composition(self, context: bpy.types.Context, given: GivenObjects) -> Composition:
-        """All is given, some under another name."""
+        """Gives all objects, the chosen ones renamed to their new kind."""
         places = _selected_places(context, given)
         objects = list(given.layout.objects)
         owner = self if self.properties.is_property_set("redraw_as") else context.scene.occscene

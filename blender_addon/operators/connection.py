@@ -21,7 +21,7 @@ class OCCSCENE_OT_test_connection(bpy.types.Operator):
     server: StringProperty(name="Server", description="host:port; empty takes the preferences'")
 
     def execute(self, context: bpy.types.Context) -> set[str]:
-        """Tests; without a window it waits for the end."""
+        """Starts the test; without a window, waits for its end."""
         connection_check.keep_check(connection_check.start_check(self.server, lambda _check: redraw()))
         if bpy.app.background:
             session.wait(lambda: not connection_check.last_check.is_running)

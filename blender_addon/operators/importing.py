@@ -133,7 +133,7 @@ class OCCSCENE_OT_import_grid(bpy.types.Operator):
 
     @classmethod
     def description(cls, _context: bpy.types.Context, _properties: bpy.types.OperatorProperties) -> str:
-        """Which files it reads."""
+        """Sets the file filter."""
         return f"Add a grid file as a voxel mesh: {READ_LABELS}"
 
     def invoke(self, context: bpy.types.Context, _event: bpy.types.Event) -> set[str]:
@@ -176,7 +176,7 @@ class OCCSCENE_OT_export_grid(bpy.types.Operator):
 
     @classmethod
     def description(cls, _context: bpy.types.Context, _properties: bpy.types.OperatorProperties) -> str:
-        """Which files it writes."""
+        """Sets the file filter."""
         return f"Write the result's occupancy, or the blockout as it is now, to a file: {WRITE_LABELS}"
 
     def invoke(self, context: bpy.types.Context, _event: bpy.types.Event) -> set[str]:

@@ -40,7 +40,7 @@ class LocalServer:
     """The server that this Blender has started.
 
     Args:
-        keeper: the process that keeps it, None if none was started.
+        keeper: the supervisor process, None if none was started; a later version takes it over by this name.
         log: the file that it writes to.
         state: "" (never started), "starting", "loading", "ready", "stopped" or "ended" (by itself).
         message: the last line of the log of a server that ended.
@@ -70,7 +70,7 @@ def start_local_server(python: str, address: str) -> None:
 
     Raises:
         ValueError: no such Python, or the address is another machine's.
-        OSError: the keeper cannot be started.
+        OSError: the supervisor cannot be started.
     """
     parsed = parse_address(address)
     if not parsed.is_loopback:
@@ -108,7 +108,8 @@ def _end(keeper: subprocess.Popen[bytes]) -> None:
 def hand_over() -> None:
     """Leaves the server to the extension's next registration: an update or a reload cuts no job short.
 
-    What comes next may be other modules, so it waits in Blender's. Without them it ends after a minute.
+    The next registration may import new modules, so the state is kept in `bpy`. If none takes it over, the server ends
+    after a minute.
     """
     stop_timer(_tick)
     if local_server.keeper is None:
@@ -120,7 +121,7 @@ def hand_over() -> None:
 
 
 def end_unclaimed(left: dict[str, Any]) -> None:
-    """Ends a server that was left to nobody."""
+    """Ends a server that no later registration has taken over."""
     if getattr(bpy, _LEFT, None) is left:
         delattr(bpy, _LEFT)
         _end(left["keeper"])

@@ -55,7 +55,7 @@ class OCCSCENE_OT_assign_class(bpy.types.Operator):
 
 
 def _owners(context: bpy.types.Context, target: str) -> tuple[list[bpy.types.ID], str]:
-    """What a target stands for, and what to say if that is nothing."""
+    """The owners that a target stands for, and what to report if there are none."""
     if target == "COLLECTION":
         return [context.collection], ""
     if target == "SLOT":

@@ -141,7 +141,7 @@ def _standing(context: bpy.types.Context, grid: SemanticGrid) -> tuple[Standing,
     choice = "ACTIVE" if settings.cameras == "ANIMATION" else settings.cameras
     try:
         views = chosen_views(context, choice, settings.image_size, 1)
-    except ValueError:  # said when they are to be sent
+    except ValueError:  # reported when they are sent
         return ()
     return standing_cameras(grid, [view.camera for view in views])
 

@@ -10,7 +10,7 @@ import bpy
 from ..scene.tagging import class_counts
 
 _SHARE = 0.05
-"""Of the time, counting may take at most this share: small scenes are counted at each redraw, large ones seldom."""
+"""Largest share of the time that counting may take: small scenes are counted at each redraw, large ones seldom."""
 
 _last: dict[int, tuple[float, Counter[str]]] = {}
 

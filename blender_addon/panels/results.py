@@ -81,7 +81,7 @@ class VIEW3D_PT_occscene_occupancy(SidebarPanel, bpy.types.Panel):
 
 
 class OCCSCENE_MT_results(bpy.types.Menu):
-    """What is done less often."""
+    """The less frequent actions."""
 
     bl_label = "Results"
 

@@ -17,7 +17,7 @@ from ..scene.volume import grid_volume
 from .layout import SidebarPanel, wrapped_label
 
 _MOST_NAMES = 3
-"""Objects that are called by their names."""
+"""Objects that a line names, at most."""
 
 _ABSENCES = {
     Absence.NO_FACES: "No voxel, as it has no faces: {}. Give it thickness, or clear its class",

@@ -12,15 +12,15 @@ from occscene.limits import MAX_IMAGE_SIDE, MAX_PROMPT_LENGTH, MIN_IMAGE_SIDE
 from occscene.settings import Setting, Settings, setting
 
 FORGOTTEN = {"SKIP_SAVE"}
-"""Arguments of a script's call are none of the next press of the button."""
+"""Options of operator arguments: a value from a script's call is not kept for the next press of the button."""
 
 MAX_INT = 2**31 - 1
-"""Of Blender's integers."""
+"""The largest integer that a Blender property can hold."""
 
 
 @dataclass(frozen=True)
 class SceneSettings(Settings):
-    """What an artist sets: the request's settings, and what its words, views and grid are made by."""
+    """What an artist sets: the request's settings, and those from which its prompt, views and grid are made."""
 
     style: str = setting(
         "",
@@ -68,7 +68,7 @@ class SceneSettings(Settings):
         return ", ".join(part for part in (self.prompt.strip(), self.style.strip()) if part)
 
     def sent(self) -> Settings:
-        """What the server gets."""
+        """The settings that are sent to the server."""
         own = {each.name: getattr(self, each.name) for each in Settings.listed()}
         return Settings(**{**own, "prompt": self.full_prompt})
 
@@ -96,7 +96,7 @@ def scene_properties(updates: Mapping[str, Callable[..., None]]) -> dict[str, An
 
 
 def operator_arguments(names: Iterable[str] = SETTINGS) -> dict[str, Any]:
-    """Annotations of an operator's arguments; what is outside of the limits arrives there, to be refused by name."""
+    """Annotations of an operator's arguments, without limits: the operator refuses what is outside of them by name."""
     known = {name: SETTINGS[name] for name in names}
     former = {name: SETTINGS[new] for name, new in FORMER_NAMES.items() if new in known}
     return {name: _property(each, is_limited=False, options=FORGOTTEN) for name, each in (known | former).items()}
@@ -131,7 +131,7 @@ def _is_zero_for_none(setting: Setting) -> bool:
 
 
 def setting_value(name: str, value: Any) -> Any:
-    """A setting's value by that of its property."""
+    """A setting's value from that of its property."""
     return None if _is_zero_for_none(SETTINGS[name]) and value == 0 else value
 
 
@@ -158,7 +158,7 @@ def set_scene(scene: bpy.types.Scene, used: SceneSettings, names: Iterable[str] 
 
 
 def _take_former(settings: Any, _context: object) -> None:
-    """Hands what a script or an older file has set by former names on to the names of today."""
+    """Copies what a script or an older file has set by former names to the present names."""
     for former, name in FORMER_NAMES.items():
         if settings.is_property_set(former):
             setattr(settings, name, getattr(settings, former))

@@ -14,7 +14,7 @@ from .open_filling import open_fillings
 from .openings import nearly_closed
 from .rooms import WorldCorners, room_groups, with_walls_between
 from .scanlines import Bools, Floats, Ints, Shape, batches
-from .spans import Passages, Scan, scanned
+from .spans import Scan, Spans, scanned
 from .thin_features import Occupied, in_cubes, in_squares
 from .voxel_sets import BORDER, Marks, OwnVoxels, is_level, off_border
 from .watertight import OPEN, REPEATED, ClosedGroups, closed_groups, vertex_hashes
@@ -89,12 +89,12 @@ def occupy(corners: Floats, owner: Ints, rules: FillRules, shape: Shape) -> Occu
     groups, rooms, has_room, scan = _watertight(corners, vertex, owner, rules, bordered)
     groups, open_runs, voxels = _open_bodies(corners, vertex, owner, groups, rules, bordered)
     hollow = rules.surface[groups.owner] | rooms
-    runs = Runs.joined([_filling_runs(scan.passages, groups, hollow), *open_runs])
+    runs = Runs.joined([_filling_runs(scan.spans, groups, hollow), *open_runs])
     scans = [scan, *(scanned(corners, groups, axis, bordered) for axis in (1, 2))]
     for along in scans:
         still_open = groups.of_triangle[along.open_triangle] == OPEN  # of the first scan some were filled since
         voxels.append((owner[along.open_triangle[still_open]] + 1, along.open_voxel[still_open]))
-        voxels += _surface_voxels(along.passages, groups, hollow)
+        voxels += _surface_voxels(along.spans, groups, hollow)
     changes, marks = visible_changes(runs, bordered), Marks.joined(voxels)
     ranks = changes.painted(np.arange(objects + 1, dtype=np.min_scalar_type(objects)))
     shown, own = [marks.shown_on(ranks)], OwnVoxels(runs, bordered)
@@ -114,8 +114,8 @@ def _watertight(
     apart = np.zeros(len(rules.surface), bool)
     groups = closed_groups(vertex, owner, apart)
     scan = scanned(corners, groups, 0, bordered)
-    outside = _far_passages(corners, owner, groups, bordered)
-    apart |= _disagreeing([scan.passages, outside], groups, len(apart))
+    outside = _far_spans(corners, owner, groups, bordered)
+    apart |= _disagreeing([scan.spans, outside], groups, len(apart))
     if apart.any():
         groups = closed_groups(vertex, owner, apart)
         scan = scanned(corners, groups, 0, bordered)
@@ -171,8 +171,8 @@ def _snapped(corners: Floats, bordered: Shape) -> tuple[Floats, NDArray[np.uint6
     return snapped, vertex
 
 
-def _far_passages(corners: Floats, owner: Ints, groups: ClosedGroups, bordered: Shape) -> Passages:
-    """The passages along x, inside and far around the grid, through objects of many parts that stick out of it."""
+def _far_spans(corners: Floats, owner: Ints, groups: ClosedGroups, bordered: Shape) -> Spans:
+    """The spans along x, inside and far around the grid, through objects of many parts that stick out of it."""
     far = (bordered[0] + 2 * _FAR, bordered[1] + 2 * _FAR, bordered[2] + 2 * _FAR)
     side = np.array(bordered)
     inside = corners.min(axis=(1, 2), initial=0) >= 0, corners.max(axis=(1, 2), initial=0) <= side
@@ -182,13 +182,13 @@ def _far_passages(corners: Floats, owner: Ints, groups: ClosedGroups, bordered: 
         chosen = np.flatnonzero((groups.of_triangle >= 0) & np.isin(owner, owner[outside]))
     chosen = chosen[groups.whole[groups.of_triangle[chosen]]]
     there = replace(groups, of_triangle=groups.of_triangle[chosen])
-    return scanned(corners[:, :, chosen] + _FAR, there, 0, far).passages
+    return scanned(corners[:, :, chosen] + _FAR, there, 0, far).spans
 
 
-def _disagreeing(along_x: Sequence[Passages], groups: ClosedGroups, objects: int) -> Bools:
+def _disagreeing(along_x: Sequence[Spans], groups: ClosedGroups, objects: int) -> Bools:
     """Which objects (objects,) have solid parts of both orientations.
 
-    Where such parts overlap their crossings would cancel. A cavity is no such part: inside the outer surface nothing
+    Where such parts overlap their hits would cancel. A cavity is no such part: inside the outer surface nothing
     of it is solid.
     """
     either = np.zeros((2, len(groups.owner)), bool)
@@ -200,7 +200,7 @@ def _disagreeing(along_x: Sequence[Passages], groups: ClosedGroups, objects: int
     return result
 
 
-def _filling_runs(along_x: Passages, groups: ClosedGroups, hollow: Bools) -> Runs:
+def _filling_runs(along_x: Spans, groups: ClosedGroups, hollow: Bools) -> Runs:
     """What fills closed groups, but for those (G,) that stay hollow."""
     group = along_x.group()
     begin, end = (np.minimum(np.maximum(places, 0), along_x.key.shape[0]) for places in (along_x.begin, along_x.end))
@@ -209,8 +209,8 @@ def _filling_runs(along_x: Passages, groups: ClosedGroups, hollow: Bools) -> Run
     return Runs(groups.owner[group[filled]] + 1, y * along_x.key.shape[2] + z, begin[filled], end[filled])
 
 
-def _surface_voxels(along: Passages, groups: ClosedGroups, hollow: Bools) -> list[tuple[Ints, Ints]]:
-    """Ranks and flat indices of voxels that passages show besides filled ones: thin walls and hollow groups (G,)."""
+def _surface_voxels(along: Spans, groups: ClosedGroups, hollow: Bools) -> list[tuple[Ints, Ints]]:
+    """Ranks and flat indices of voxels that spans show besides filled ones: thin walls and hollow groups (G,)."""
     centers = along.end - along.begin
     # one axis may see a centre a hair inside that another sees outside, so a single voxel is shown too
     single, none = np.flatnonzero(centers == 1), np.flatnonzero(centers < 1)

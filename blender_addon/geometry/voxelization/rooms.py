@@ -123,7 +123,7 @@ def has_standing_room(corners: Floats, alternating: bool) -> bool:
     shape = tuple(int(side) + 1 for side in extent / cell)
     triangles = corners.shape[2]
     body = ClosedGroups(np.zeros(triangles, np.int64), np.zeros(1, np.int64), np.array([alternating]), np.ones(1, bool))
-    up = scanned((corners - low[:, None, None]) / cell, body, 2, (shape[0], shape[1], shape[2])).passages
+    up = scanned((corners - low[:, None, None]) / cell, body, 2, (shape[0], shape[1], shape[2])).spans
     begin, end = np.maximum(up.begin, 0), np.minimum(up.end, shape[2]) - (_HEIGHT - 1)
     tall = np.flatnonzero(end > begin)
     x, y = up.key.line(up.enter[tall])

@@ -1,11 +1,11 @@
 """Triangles of many objects to one semantic grid.
 
 What becomes a voxel of an object:
-- inside closed surfaces, the voxels whose centre is inside (signed crossings of voxel-centre lines, in the manner of
+- inside closed surfaces, the voxels whose centre is inside (signed hits of voxel-centre lines, in the manner of
   Schwarz and Seidel 2010, "Fast parallel surface and solid voxelization on GPUs"), unless they are rooms (`rooms`);
 - inside surfaces that nearly close, the voxels whose centre is (`openings`);
 - where a line along x, y or z passes through a closed surface without meeting a centre inside - a thin wall - the
-  voxel at the middle of the passage;
+  voxel at the middle of the span;
 - of rooms the outermost of the voxels inside, and of open surfaces those in which such lines cross them (6-separating:
   nothing leaks through, and one voxel thin);
 - where lines miss a body and planes through voxel centres do not - cables, rails, tips - or all of these do - specks -
