@@ -6,7 +6,7 @@ An extension for Blender 4.2 and later. In the bpy module the same package is us
 
 import sys
 
-# An update imports the extension anew in a Blender that runs, but not the wheel `occscene` that came with it.
+# An update re-imports the extension in a running Blender, but not the wheel `occscene` that came with it.
 if __package__.startswith("bl_ext.") and not any(name.startswith(f"{__package__}.") for name in sys.modules):
     for _name in [name for name in sys.modules if name.split(".")[0] == "occscene"]:
         del sys.modules[_name]

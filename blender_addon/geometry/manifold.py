@@ -31,7 +31,7 @@ _LONGEST = 4
 """Doublings that pass once around any fan: at most a dozen corners meet at a place."""
 
 _MOST_ROUNDS = 8
-"""Times that edges with four faces are paired anew; each leaves a few of them, and two or three are enough."""
+"""Times that edges with four faces are paired again; each leaves a few of them, and two or three are enough."""
 
 Ints = NDArray[np.int64]
 

@@ -89,7 +89,7 @@ def _rectangles(faces: BoundaryFaces, shape: tuple[int, int, int]) -> tuple[Boun
     """Merges faces to rectangles, and their sides in voxels along the two axes after `faces.axis`.
 
     Everything known of a face or a run is packed into one integer, whose lowest field is the one that rises by one
-    from a face to the next of the same rectangle; so sorting and comparing neighbours is all there is to do.
+    from a face to the next of the same rectangle; so sorting and comparing neighbors is all there is to do.
     """
     strides = lattice_strides(shape)
     x, rest = np.divmod(faces.corners, strides[0])

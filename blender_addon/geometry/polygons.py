@@ -17,7 +17,7 @@ UNIT_HEADINGS = np.array(
     ],
     np.uint8,
 )
-"""(6, 4) for rectangles that look to each direction: where the edges that leave their corners lead."""
+"""(6, 4) for rectangles that face each direction: where the edges that leave their corners lead."""
 
 _UV_AXES = np.array([(1, 2), (1, 2), (0, 2), (0, 2), (0, 1), (0, 1)])
 _UV_SIGNS = np.array([(-1, 1), (1, 1), (1, 1), (-1, 1), (1, -1), (1, 1)], np.float32)
@@ -37,7 +37,7 @@ class PolygonSurface:
         classes: (F,) uint8, the label of the voxel behind the polygon, never empty.
         fronts: (F,) uint8, the label of the voxel in front: empty, or a class where the surface was made with
             `between_classes`.
-        sides: (F,) uint8, the direction to which its voxels' faces look.
+        sides: (F,) uint8, the direction that its voxels' faces have.
         headings: (C,) uint8, the direction of the voxels' edges that lead from each corner to the next.
     """
 

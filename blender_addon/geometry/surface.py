@@ -55,7 +55,7 @@ def culled_quads(grid: SemanticGrid, between_classes: bool = False) -> PolygonSu
 def class_surfaces(surface: PolygonSurface) -> dict[int, PolygonSurface]:
     """Splits a surface made with `between_classes` into one for each class, by ascending label.
 
-    Each is a closed manifold, so that hiding a class leaves no hole in its neighbours; neighbours share places, not
+    Each is a closed manifold, so that hiding a class leaves no hole in its neighbors; neighbors share places, not
     vertices.
     """
     present = np.bincount(surface.classes, minlength=256) + np.bincount(surface.fronts, minlength=256)
@@ -108,7 +108,7 @@ def quad_corners(faces: BoundaryFaces, strides: tuple[int, int, int], length: In
         width: voxels along the axis after that.
     """
     first, second = length * strides[(faces.axis + 1) % 3], width * strides[(faces.axis + 2) % 3]
-    inwards = faces.low == EMPTY  # the quad looks towards smaller coordinates
+    inwards = faces.low == EMPTY  # the quad faces towards smaller coordinates
     corners = np.empty((len(faces.corners), 4), np.int64)
     corners[:, 0] = faces.corners
     corners[:, 1] = faces.corners + np.where(inwards, second, first)
@@ -127,7 +127,7 @@ def unit_surface(grid: SemanticGrid, faces: Sequence[BoundaryFaces]) -> PolygonS
 
 
 def face_sides(faces: Sequence[BoundaryFaces]) -> Labels:
-    """(F,) the directions to which faces look."""
+    """(F,) the directions of the faces."""
     return np.concatenate([2 * np.uint8(face.axis) + (face.low != EMPTY) for face in faces]).astype(np.uint8)
 
 

@@ -84,7 +84,7 @@ _SHOWN = (
 
 
 def result_of(record: Record) -> Any:
-    """The record's result, made anew if undo or a deleted scene took it away."""
+    """The record's result, made again if undo or a deleted scene took it away."""
     request = record.request
     listed = _listed(record)
     if listed:

@@ -20,9 +20,9 @@ class Composition:
     """The objects of the scene, and what the server does with them.
 
     Args:
-        given: the objects, in the world's axes; those that are drawn anew as another kind are called and tagged so.
+        given: the objects, in the world's axes; those that become another kind already have its name and class.
         sources: the Blender object that each of them is or comes from.
-        redraw: places of those that are drawn anew.
+        redraw: places of those that are drawn again.
         furnish: whether the rest of the volume is furnished.
         with_parts: whether they get parts.
     """

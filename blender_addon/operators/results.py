@@ -1,4 +1,4 @@
-"""Use what came back: look at the views, put them behind the cameras, bring settings back, remove."""
+"""Operators of a result: open the views, put them behind the cameras, bring settings back, remove."""
 
 # mypy: disable-error-code="misc, valid-type"
 # ruff: noqa: N801 - class names are as Blender wants them

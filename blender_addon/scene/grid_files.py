@@ -74,4 +74,4 @@ def remember_classes(scene: bpy.types.Scene, palette: str, chosen: Mapping[str, 
 
 def _find_openvdb(path: Path) -> None:
     if path.suffix.lower() == ".vdb":
-        bpy.utils.expose_bundled_modules()  # Blender keeps its own openvdb where Python does not look
+        bpy.utils.expose_bundled_modules()  # Blender keeps its own openvdb outside of Python's search path

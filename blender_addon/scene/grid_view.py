@@ -20,16 +20,16 @@ from ..geometry.surface import culled_quads
 from .units import meters_per_unit, to_units
 
 _LIGHT = np.array([[0.78, 0.84], [0.70, 0.90], [0.55, 1.0]])
-"""Brightness of faces that look along -x, +x; -y, +y; -z, +z."""
+"""Brightness of faces towards -x, +x; -y, +y; -z, +z."""
 
 _CHECKER = 0.93
 """Brightness of every other face, so that voxels can be distinguished."""
 
 _VEIL = 0.3
-"""Opacity of what the viewport hides: it is sent, but who hid the ceiling wants to look inside."""
+"""Opacity of what the viewport hides: it is sent, but an artist who hid the ceiling wants to see inside."""
 
 _INSIDE = (0.16, 0.0, 0.03, 1.0)
-"""The colour of faces seen from behind: who sees it stands in something filled."""
+"""The colour of faces seen from behind, that is from inside something filled."""
 
 
 @dataclass(frozen=True)
@@ -99,7 +99,7 @@ class GridStats:
 
 @dataclass(frozen=True, eq=False)
 class _Faces:
-    """World corners (F, 4, 3) in Blender units, and sRGB colours (F, 4, 4), of faces that look outwards."""
+    """World corners (F, 4, 3) in Blender units, and sRGB colours (F, 4, 4), of outward faces."""
 
     corners: NDArray[np.float32]
     colors: NDArray[np.float32]
@@ -261,7 +261,7 @@ def _draw() -> None:
 
 @dataclass(frozen=True)
 class _Batch:
-    """Faces on the graphics card; those that look away from the viewer ("BACK") or towards it ("FRONT") are culled."""
+    """Faces on the graphics card; those that face away from the viewer ("BACK") or towards it ("FRONT") are culled."""
 
     shader: Any
     drawn: Any

@@ -17,7 +17,7 @@ THUMBNAIL_SIDE = 128
 
 
 def packed_image(name: str, data: bytes, existing: bpy.types.Image | None = None) -> bpy.types.Image:
-    """Makes an image of PNG or JPEG bytes and packs them; `existing` is filled anew instead if given."""
+    """Makes an image of PNG or JPEG bytes and packs them; `existing` is refilled instead if given."""
     image = existing or bpy.data.images.new(name, 8, 8)
     image.pack(data=data, data_len=len(data))
     image.source = "FILE"

@@ -54,7 +54,7 @@ def add_room(
 ) -> list[bpy.types.Object]:
     """Adds the floor, ceiling and walls that are not among `objects` (in the room's axes).
 
-    All but the floor are drawn as wires, so that one looks inside.
+    All but the floor are drawn as wires, so that the inside is visible.
     """
     pieces = [piece for piece in shell_objects(room) if not any(_stands_for(obj, piece) for obj in objects)]
     boxes = add_objects(scene, collection, pieces, pose)

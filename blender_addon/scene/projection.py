@@ -24,7 +24,7 @@ MAX_DEPTH_SIDE = 512
 """Pixels of a depth image, at most; colours keep their own size."""
 
 _MARGIN = 1
-"""Pixels around each depth image that repeat its border, so that a linear lookup does not mix neighbours."""
+"""Pixels around each depth image that repeat its border, so that a linear lookup does not mix neighbors."""
 
 
 @dataclass(frozen=True)

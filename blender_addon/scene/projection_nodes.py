@@ -16,7 +16,7 @@ TOLERANCE = 0.01
 """A point counts as hidden if the depth image is nearer by more than this part of its depth."""
 
 BORDER = 0.06
-"""Part of a view's sides over which it fades out, so that neighbours join without a seam."""
+"""Part of a view's sides over which it fades out, so that neighbors join without a seam."""
 
 SHARPNESS = 4.0
 """Exponent of the facing: higher values let the camera that looks straightest win."""

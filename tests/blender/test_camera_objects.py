@@ -97,7 +97,7 @@ def test_cameras_outside_the_view_layer_are_not_counted(scene: bpy.types.Scene, 
     assert list(views()) == ["camera"]
 
 
-def test_nothing_usable_is_said(scene: bpy.types.Scene) -> None:
+def test_no_usable_camera_is_an_error(scene: bpy.types.Scene) -> None:
     put_away(add_camera("gone"), "excluded")
     assert view_count(bpy.context) == 0
     with pytest.raises(ValueError, match="there is no camera"):

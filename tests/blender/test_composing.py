@@ -166,7 +166,7 @@ def test_what_is_completed_imports_without_a_second_room(
     assert (classes.count("floor"), classes.count("ceiling")) == (1, 1)
 
 
-def test_redraw_moves_the_selected_alone(room: bpy.types.Scene, press: Callable[..., None]) -> None:
+def test_redraw_moves_only_the_selected(room: bpy.types.Scene, press: Callable[..., None]) -> None:
     before = state()
     sofa = given_objects(bpy.context)
     old = sofa.layout.objects[sofa.sources.index("My Sofa")]

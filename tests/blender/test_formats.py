@@ -165,7 +165,7 @@ def test_the_dialog_lists_materials_and_imports_what_it_shows(scene: bpy.types.S
     assert chosen_classes(scene, "minecraft") == chosen
 
 
-def test_unknown_taxonomies_and_labels_are_told(scene: bpy.types.Scene, tmp_path: Path) -> None:
+def test_unknown_taxonomies_and_labels_are_reported(scene: bpy.types.Scene, tmp_path: Path) -> None:
     path = tmp_path / "mine.npz"
     save_grid(path, SemanticGrid(np.ones((2, 2, 2), np.uint8), 0.1, np.eye(4), "my-classes"))
     with pytest.raises(RuntimeError, match="taxonomy is 'my-classes'; it must be one of indoor, outdoor"):

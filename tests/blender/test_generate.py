@@ -175,7 +175,7 @@ def test_frames_of_the_animation_are_views(blockout: bpy.types.Scene, server: st
     assert shown == blockout.occscene.results[0].views["left_0006"].image  # the nearest to frame 4
 
 
-def test_text_alone_fills_an_empty_volume(scene: bpy.types.Scene, server: str, tmp_path: Path) -> None:
+def test_text_to_scene_fills_an_empty_volume(scene: bpy.types.Scene, server: str, tmp_path: Path) -> None:
     scene.render.resolution_x = scene.render.resolution_y = 64
     scene.occscene.image_size = 64
     bpy.ops.occscene.generate(task="TEXT", prompt="a kitchen", directory=str(tmp_path), server=server)

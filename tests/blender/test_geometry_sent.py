@@ -182,7 +182,7 @@ def test_voxelize_writes_mesh_and_words(blockout: bpy.types.Scene, tmp_path: Pat
     assert load_mesh(path) is not None
 
 
-def test_too_many_triangles_are_dropped_and_told_of(
+def test_too_many_triangles_are_dropped_and_reported(
     blockout: bpy.types.Scene,
     server: str,
     tmp_path: Path,
@@ -228,7 +228,7 @@ def test_a_mesh_that_makes_a_message_too_large_is_left_out(
     assert "too large to be sent" in note
 
 
-def test_what_the_bridge_left_out_is_told_with_the_result(scene: bpy.types.Scene, tmp_path: Path) -> None:
+def test_what_the_bridge_omitted_is_reported_with_the_result(scene: bpy.types.Scene, tmp_path: Path) -> None:
     request = Request("an-id", "BLOCKOUT", SceneSettings(), (), str(tmp_path), "2026-01-01T00:00:00")
     record = events.Record(request, "localhost:1", scene.session_uid)
     for head in (

@@ -180,7 +180,7 @@ def test_what_the_viewport_hides_is_drawn_translucent_and_named(
 
 
 def _enclosed(corners: np.ndarray) -> float:
-    """The volume that faces enclose, positive if they look outwards."""
+    """The volume that faces enclose, positive if they face outwards."""
     a, b, c, d = (corners[:, number].astype(np.float64) for number in range(4))
     return float((np.einsum("ij,ij->", a, np.cross(b, c)) + np.einsum("ij,ij->", a, np.cross(c, d))) / 6)
 

@@ -190,7 +190,7 @@ def depth_image() -> bpy.types.Image:
     return next(image for image in bpy.data.images if image.name.endswith("depth"))
 
 
-def test_the_selection_alone_is_covered(painted: bpy.types.Scene, tmp_path: Path) -> None:
+def test_only_the_selection_is_covered(painted: bpy.types.Scene, tmp_path: Path) -> None:
     add_result(painted, {"left": render(painted, "left", tmp_path)}, tmp_path)
     paint_before = painted.objects["wall"].material_slots[0].material
     bpy.ops.occscene.voxelize(filepath=str(tmp_path / "grid.npz"))

@@ -39,7 +39,7 @@ def random_grid() -> SemanticGrid:
 
 @pytest.mark.parametrize("surface", ["BLOCKS", "MERGED", "SMOOTH"])
 @pytest.mark.parametrize("separate", [False, True])
-def test_each_voxels_centre_lies_inside_its_mesh(
+def test_each_voxels_center_lies_inside_its_mesh(
     scene: bpy.types.Scene, tmp_path: Path, surface: str, separate: bool
 ) -> None:
     grid = random_grid()

@@ -54,7 +54,7 @@ def test_a_dead_bridge_is_restarted_and_asked_again(silent_server: str) -> None:
     assert session.bridge_pid() not in (None, first)
 
 
-def test_a_bridge_that_cannot_live_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_bridge_that_always_dies_is_reported(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sys, "executable", "/bin/false")
     heads: list[dict[str, object]] = []
     ask("127.0.0.1:9", lambda message: heads.append(message.head) is None)
@@ -74,7 +74,7 @@ def test_the_bridge_ends_with_the_extension(silent_server: str) -> None:
         blender_addon.register()
 
 
-def test_who_waits_is_told_when_the_extension_is_disabled(silent_server: str) -> None:
+def test_waiting_commands_get_an_error_when_the_extension_is_disabled(silent_server: str) -> None:
     """Else a test of the connection that was under way says for ever that it asks."""
     heads: list[dict[str, object]] = []
     ask(silent_server, lambda message: heads.append(message.head) is None and message.head["event"] == "error")

@@ -25,7 +25,7 @@ Steps = Iterator[float]
 
 
 def in_view() -> Any:
-    """The context of the 3D view; entered anew after each change of mode or file."""
+    """The context of the 3D view; entered again after each change of mode or file."""
     window = bpy.context.window_manager.windows[0]
     area = next(area for area in window.screen.areas if area.type == "VIEW_3D")
     region = next(region for region in area.regions if region.type == "WINDOW")

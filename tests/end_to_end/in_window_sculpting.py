@@ -37,7 +37,7 @@ def view() -> tuple[bpy.types.Area, bpy.types.Region]:
 
 
 def in_view() -> Any:
-    """The context of the 3D view; entered anew after each change of mode, which brings other tools."""
+    """The context of the 3D view; entered again after each change of mode, which brings other tools."""
     area, region = view()
     return bpy.context.temp_override(window=bpy.context.window_manager.windows[0], area=area, region=region)
 

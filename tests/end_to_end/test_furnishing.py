@@ -62,7 +62,7 @@ def message() -> str:
     return str(bpy.context.scene.occscene.results[-1].message)
 
 
-def test_an_artists_room_is_completed_drawn_anew_and_detailed(scene: bpy.types.Scene, server: str) -> None:
+def test_an_artists_room_is_completed_redrawn_and_detailed(scene: bpy.types.Scene, server: str) -> None:
     for name, size, center in (
         ("floor", (4.2, 3.8, 0.1), (10.0, 5.0, -0.05)),
         ("wall", (4.2, 0.1, 2.5), (10.0, 6.95, 1.25)),

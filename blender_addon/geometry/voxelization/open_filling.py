@@ -108,7 +108,7 @@ def _bare_hits(hits: Hits, within: Bools) -> Ints:
 
 
 def _core(within: Bools) -> Bools:
-    """The voxels whose six neighbours are filled."""
+    """The voxels whose six neighbors are filled."""
     padded = np.pad(within, 1)
     core = within.copy()
     for axis in range(3):

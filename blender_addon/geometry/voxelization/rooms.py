@@ -24,7 +24,7 @@ ROOM_CLASSES = frozenset({"ceiling", "floor", "wall", "window"})
 """The names of classes whose bodies may be rooms. A building outdoors is none: cameras stand in the street."""
 
 _CELL = 0.1
-"""Metres between the lines that look for room, unless the body is so large that there would be too many."""
+"""Metres between the lines that search for free space, unless the body is so large that there would be too many."""
 
 _MOST_CELLS = 2**23
 

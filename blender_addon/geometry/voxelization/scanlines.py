@@ -144,7 +144,7 @@ class PlaneCuts:
         return Sections(self._met[triangle], row, self._begin[cut], self._count[cut], height, slope, upward)
 
     def squares(self) -> Squares:
-        """What no line meets, as far as all four voxels and their neighbours across are in the grid."""
+        """What no line meets, as far as all four voxels and their neighbors across are in the grid."""
         u_axis, v_axis = other_axes(self._axis)
         side, lines = self._shape[self._axis], self._shape[v_axis]
         within = (self._row > 0) & (self._row < self._shape[u_axis] - 1) & (self._begin > 0) & (self._begin < lines)

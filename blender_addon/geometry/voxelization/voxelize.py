@@ -76,7 +76,7 @@ def voxelize(objects: Sequence[TriangleObject], volume: GridVolume, taxonomy: Ta
     Where objects overlap the higher priority wins, then the later object.
 
     Raises:
-        ValueError: more objects than a grid can tell apart, or an object with corners that are not finite.
+        ValueError: more objects than a grid can hold, or an object with corners that are not finite.
     """
     return voxelize_with_rooms(objects, volume, taxonomy)[0]
 
@@ -90,7 +90,7 @@ def voxelize_with_rooms(
         ValueError: as `voxelize`.
     """
     if len(objects) > MAX_OBJECTS:
-        raise ValueError(f"{len(objects)} objects; a grid tells at most {MAX_OBJECTS} apart: join some")
+        raise ValueError(f"{len(objects)} objects; a grid can hold at most {MAX_OBJECTS}: join some")
     classes = taxonomy.classes
     priority = [classes[item.class_index].priority if item.priority is None else item.priority for item in objects]
     # from the first overlaid to the one that always shows

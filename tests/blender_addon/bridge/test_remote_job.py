@@ -158,7 +158,7 @@ def test_a_server_that_stays_away_is_given_up(tmp_path: Path) -> None:
     assert all(event["is_away"] for event in events)
 
 
-def test_a_server_that_is_not_there_at_first_is_told_at_once(tmp_path: Path) -> None:
+def test_a_server_that_is_not_there_at_first_is_an_error_at_once(tmp_path: Path) -> None:
     remote, events = job("127.0.0.1:9", tmp_path / "none")
     with pytest.raises(NoServerError):
         remote.submit(submission(3), None)
@@ -176,7 +176,7 @@ def test_a_repeated_command_waits_for_its_server(tmp_path: Path) -> None:
     assert len(pauses(events)) > 5
 
 
-def test_a_server_without_a_model_is_told_at_once(between: tuple[Between, str], tmp_path: Path) -> None:
+def test_a_server_without_a_model_is_an_error_at_once(between: tuple[Between, str], tmp_path: Path) -> None:
     servicer, address = between
     servicer.no_model = True
     remote, events = job(address, tmp_path)
@@ -187,8 +187,8 @@ def test_a_server_without_a_model_is_told_at_once(between: tuple[Between, str], 
     assert not events
 
 
-def test_a_job_that_had_told_all_tells_its_end_again(server: str, tmp_path: Path) -> None:
-    """Without a look at the views, which were written before."""
+def test_a_job_whose_events_were_all_sent_sends_its_end_again(server: str, tmp_path: Path) -> None:
+    """Without checking the views, which were written before."""
     remote, events = job(server, tmp_path)
     remote.submit(submission(6), None)
     job_id, last = events[0]["job_id"], events[-1]["sequence"]
@@ -201,7 +201,7 @@ def test_a_job_that_had_told_all_tells_its_end_again(server: str, tmp_path: Path
         assert json.loads((tmp_path / "result.json").read_text()) == json.loads(whole) | {"device": ""}
 
 
-def test_a_request_that_never_arrived_is_told(server: str, tmp_path: Path) -> None:
+def test_a_request_that_never_arrived_is_an_error(server: str, tmp_path: Path) -> None:
     remote, _ = job(server, tmp_path, request_id="another")
     with pytest.raises(CommandError, match="never reached the server"):
         remote.watch()

@@ -293,7 +293,7 @@ THIN = {
 
 
 @pytest.mark.parametrize("name", THIN)
-def test_thin_things_keep_three_fifths_of_their_volume(name: str) -> None:
+def test_thin_objects_keep_three_fifths_of_their_volume(name: str) -> None:
     labels = np.zeros((50, 50, 50), np.uint8)
     labels[tuple(np.array(THIN[name]).T)] = 18
     assert volume_of(surface_nets(grid_of(labels, 1.0))) > 0.6 * (labels > 0).sum()

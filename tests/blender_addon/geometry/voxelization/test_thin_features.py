@@ -106,7 +106,7 @@ def test_fences_are_their_wires(
     shown = occupied(np.concatenate([cylinder(*ends, radius) for ends in wires]))
     assert pieces(shown) == 1
     assert np.min([away(shown, *ends) for ends in wires], axis=0).max() <= HALF_DIAGONAL
-    for start, end in wires:  # every wire from one end to the other: it was not taken for a part of its neighbours
+    for start, end in wires:  # every wire from one end to the other: it was not taken for a part of its neighbors
         near = np.argwhere(shown)[away(shown, start, end) <= HALF_DIAGONAL + radius]
         along = int(np.abs(end - start).argmax())
         assert set(near[:, along]) >= set(range(int(np.ceil(start[along])), int(end[along])))

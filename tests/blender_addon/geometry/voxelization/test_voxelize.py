@@ -100,7 +100,7 @@ def test_parts_with_opposite_normals_do_not_cancel() -> None:
     np.testing.assert_array_equal(occupied(solid(trimesh.util.concatenate(parts))), union)
 
 
-def test_closed_and_open_parts_of_one_object_are_told_apart() -> None:
+def test_closed_and_open_parts_of_one_object_are_distinguished() -> None:
     closed = box((0.5, 0.5, 0.5), (1.0, 1.0, 1.0))
     lidless = box((1.5, 1.5, 0.5), (2.3, 2.3, 1.3))
     open_triangles = lidless.triangles[lidless.triangles_center[:, 2] < 1.25]

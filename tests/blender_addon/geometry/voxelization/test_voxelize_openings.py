@@ -147,7 +147,7 @@ def test_what_is_meant_to_be_closed_is_as_if_it_were(make: object, seed: int | N
     assert not (shown ^ expected)[~near_surface(closed, 0.9)].any()
 
 
-def test_a_dangling_triangle_shows_beside_what_it_dangles_from() -> None:
+def test_a_dangling_triangle_shows_next_to_its_body() -> None:
     dangling = np.array([[(0.4, 0.5, 1.2), (1.5, 0.5, 1.2), (0.9, 0.2, 1.6)]])
     shown = occupied(np.concatenate([box(), dangling]))
     closed = occupied(box())

@@ -86,7 +86,7 @@ def test_parts_that_disagree_beyond_the_border_show_the_same_voxels() -> None:
 
 @given(scenes, st.randoms(use_true_random=False))
 @settings(max_examples=40, deadline=None)
-def test_order_matters_among_equal_priorities_alone(scene: list[TriangleObject], random: object) -> None:
+def test_order_matters_only_among_equal_priorities(scene: list[TriangleObject], random: object) -> None:
     ranked = [replace(item, priority=index) for index, item in enumerate(scene)]
     shuffled = list(ranked)
     random.shuffle(shuffled)  # type: ignore[attr-defined]
@@ -130,7 +130,7 @@ def test_duplicate_and_degenerate_triangles_change_nothing(mesh: NDArray[np.floa
 
 def test_a_flat_body_and_one_of_its_sides_cross_the_border_alike() -> None:
     flat = metres([(2, 127, 114), (2, 127, 114), (17, 37, 176), (146, 160, 236)])[TETRAHEDRON_FACES]
-    twice = np.concatenate([flat, flat[2:3]])  # so judged as an open surface; one line meets it at the border
+    twice = np.concatenate([flat, flat[2:3]])  # so treated as an open surface; one line meets it at the border
     np.testing.assert_array_equal(*(labels([TriangleObject("object", 1, mesh)]) for mesh in (flat, twice)))
 
 
