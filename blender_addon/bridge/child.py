@@ -20,7 +20,7 @@ Commands (fields besides `id`, `command`, `server`) and the events that answer t
     cancel    job_id                          -> cancelling
 The results of the four commands that follow a job are written as `occscene.results` describes, to `directory`, with
 `cameras` and `origin` (fields of `Origin`); a `file` is a name in that folder. Every event of a job carries its
-`sequence`. While nobody answers, or the server asks to be asked again later, all commands of jobs send
+`sequence`. While no server answers, or the server asks to retry later, all commands of jobs send
 reconnecting(reason, message, advice, is_away, seconds) before each pause, and watching sends reconnected(is_queued)
 when it goes on; `is_away` says that the server was not there. `is_repeat` says that a child which died had the same
 command. A command that fails sends error(reason, message, advice, is_lost) instead, where `is_lost` says that the
@@ -69,7 +69,7 @@ class Child:
         }
 
     def run(self, request: Message) -> None:
-        """Runs one command; whatever goes wrong becomes an error event."""
+        """Runs one command; any failure becomes an error event."""
         try:
             self._commands[request.head["command"]](request)
         except (SceneError, CommandError) as error:

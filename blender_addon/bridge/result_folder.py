@@ -37,7 +37,7 @@ def check_room(directory: str, size: int) -> None:
             file.write(bytes(1))
         free = shutil.disk_usage(place).free
     except OSError as error:
-        raise ValueError(f"{refusal}: {place}: {error.strerror or error}; mend that, {way_out}") from error
+        raise ValueError(f"{refusal}: {place}: {error.strerror or error}; fix that, {way_out}") from error
     if free < size:
         need = f"{math.ceil(size / 1e6):,} MB may come, and {free // 10**6:,} MB are free"
         raise ValueError(f"{refusal}: {need}; make room there, {way_out}")

@@ -47,7 +47,7 @@ class ConnectionCheck:
 
     @property
     def is_good(self) -> bool:
-        """All steps were taken."""
+        """Whether all steps have passed."""
         return bool(self.steps) and self.steps[-1]["step"] == "model" and self.steps[-1]["is_good"]
 
     @property

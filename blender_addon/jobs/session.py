@@ -144,7 +144,7 @@ def command(head: dict[str, Any], body: bytes, answer: Callable[[Message], bool]
 
 
 def _tick() -> float | None:
-    """The timer: polls, and rests when nobody waits."""
+    """The timer: polls, and stops when no command is open."""
     _session.poll()
     if _session.bridge is not None and _session.bridge.is_sending:
         return SENDING_PAUSE

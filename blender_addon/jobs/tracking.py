@@ -160,7 +160,7 @@ def _follow(record: events.Record, head: dict[str, Any], body: bytes) -> None:
             why = not_written(record.request.directory, error) if isinstance(error, OSError) else f"{error}."
             record.state = "DISCONNECTED"
             record.views.clear()  # they come again
-            record.message = f"{why} The server keeps the result: mend that, then press Reconnect."
+            record.message = f"{why} The server keeps the result: fix that, then press Reconnect."
             events.show(record)
             return True
         if record.job_id and not had_job:

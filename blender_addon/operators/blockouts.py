@@ -99,7 +99,7 @@ class OCCSCENE_OT_import_layout(bpy.types.Operator):
         return {"RUNNING_MODAL"}
 
     def execute(self, _context: bpy.types.Context) -> set[str]:
-        """Imports it."""
+        """Imports the layout."""
         try:
             bpy.ops.occscene.import_blockout(filepath=self.filepath)
         except RuntimeError as error:

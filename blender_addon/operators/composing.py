@@ -18,7 +18,7 @@ from ..bridge.link import BridgeError
 from ..jobs import connection_check, tracking
 from ..jobs.composed import LABELS
 from ..jobs.request import Composition
-from ..properties.settings import FORGOTTEN, MAX_INT, SceneSettings
+from ..properties.settings import MAX_INT, TRANSIENT, SceneSettings
 from ..scene.given import GivenObjects, given_objects
 from ..scene.tagging import ClassLookup, scene_taxonomy
 from ..scene.volume import set_volume
@@ -99,7 +99,7 @@ class OCCSCENE_OT_redraw(Composing, bpy.types.Operator):
     kind, prior = "REDRAW", "layout_prior"
 
     redraw_as: StringProperty(
-        options=FORGOTTEN, name="As", description="Another kind of object, for example armchair; empty keeps the kind"
+        options=TRANSIENT, name="As", description="Another kind of object, for example armchair; empty keeps the kind"
     )
 
     def used_seed(self, context: bpy.types.Context) -> int:

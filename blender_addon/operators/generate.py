@@ -17,7 +17,7 @@ from ..bridge.link import BridgeError
 from ..geometry.standing import standing_cameras
 from ..jobs import connection_check, tracking
 from ..jobs.request import Request
-from ..properties.settings import FORGOTTEN, SETTINGS, SceneSettings, operator_arguments
+from ..properties.settings import SETTINGS, TRANSIENT, SceneSettings, operator_arguments
 from ..scene.camera_objects import cameras_of
 from ..scene.cameras import SceneView, chosen_views
 from ..scene.photos import photo_png, photo_window
@@ -45,7 +45,7 @@ class OCCSCENE_OT_generate(SettingArguments, JobOperator, bpy.types.Operator):
     bl_idname = "occscene.generate"
     bl_label = "Generate"
 
-    task: EnumProperty(options=FORGOTTEN, name="Task", items=TASKS)
+    task: EnumProperty(options=TRANSIENT, name="Task", items=TASKS)
 
     @classmethod
     def description(cls, _context: bpy.types.Context, properties: Any) -> str:

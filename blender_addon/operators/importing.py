@@ -193,7 +193,7 @@ class OCCSCENE_OT_export_grid(bpy.types.Operator):
         return is_new
 
     def execute(self, context: bpy.types.Context) -> set[str]:
-        """Writes it."""
+        """Writes the file."""
         path = Path(bpy.path.abspath(self.filepath))
         if not path.suffix:
             path = path.with_suffix(SUFFIXES[self.file_format])

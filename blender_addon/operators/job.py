@@ -76,7 +76,7 @@ class OCCSCENE_OT_cancel(bpy.types.Operator):
     result: StringProperty(name="Result", description="The result's name (request id)")
 
     def execute(self, context: bpy.types.Context) -> set[str]:
-        """Ends it."""
+        """Cancels the job."""
         result = _listed(self, context)
         if result is None:
             return {"CANCELLED"}

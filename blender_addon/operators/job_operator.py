@@ -15,9 +15,9 @@ from bpy.props import BoolProperty, StringProperty
 from ..jobs import events, journal, tracking
 from ..jobs.request import Composition, Request
 from ..properties.settings import (
-    FORGOTTEN,
     FORMER_NAMES,
     MAX_INT,
+    TRANSIENT,
     SceneSettings,
     operator_arguments,
     scene_value,
@@ -37,14 +37,14 @@ class JobOperator(PromptArguments):
     """An operator that sends a job; what is not given as an argument is the scene's."""
 
     directory: StringProperty(
-        options=FORGOTTEN,
+        options=TRANSIENT,
         name="Folder",
         description="Where views, grids, layouts and result.json are written",
         subtype="DIR_PATH",
     )
-    server: StringProperty(options=FORGOTTEN, name="Server", description="host:port; empty takes the preferences'")
+    server: StringProperty(options=TRANSIENT, name="Server", description="host:port; empty takes the preferences'")
     wait: BoolProperty(
-        options=FORGOTTEN, name="Wait", description="Return when the job has ended; always so without a window"
+        options=TRANSIENT, name="Wait", description="Return when the job has ended; always so without a window"
     )
     properties: Any
 

@@ -158,7 +158,7 @@ def look_after() -> None:
 
 
 def _tick() -> float | None:
-    """The timer."""
+    """The timer: updates the state while the server's process runs."""
     look_after()
     return POLL_PAUSE if local_server.is_running else None
 
@@ -192,7 +192,7 @@ class OCCSCENE_OT_start_server(bpy.types.Operator):
     python: StringProperty(name="Python", description="Empty takes the preferences'")
 
     def execute(self, _context: bpy.types.Context) -> set[str]:
-        """Starts it."""
+        """Starts the server."""
         if local_server.is_running:
             self.report({"WARNING"}, "the server runs already")
             return {"CANCELLED"}
@@ -212,7 +212,7 @@ class OCCSCENE_OT_stop_server(bpy.types.Operator):
     bl_label = "Stop Local Server"
 
     def execute(self, _context: bpy.types.Context) -> set[str]:
-        """Ends it."""
+        """Ends the server."""
         stop_local_server()
         redraw()
         return {"FINISHED"}

@@ -32,14 +32,14 @@ class OCCSCENE_OT_add_box(bpy.types.Operator):
 
     @classmethod
     def poll(cls, context: bpy.types.Context) -> bool:
-        """Objects can be added."""
+        """Only in Object Mode."""
         if context.mode != "OBJECT":
             cls.poll_message_set("Leave the edit mode first")
             return False
         return True
 
     def execute(self, context: bpy.types.Context) -> set[str]:
-        """Adds it."""
+        """Adds the box."""
         names = [entry.name for entry in scene_taxonomy(context.scene).classes[1:]]
         if self.class_name not in names:
             self.report({"ERROR"}, f"there is no class {self.class_name!r}; this domain has {', '.join(names)}")

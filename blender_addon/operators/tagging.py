@@ -116,7 +116,7 @@ class OCCSCENE_OT_set_hint(bpy.types.Operator):
 
     @classmethod
     def poll(cls, context: bpy.types.Context) -> bool:
-        """Something is selected."""
+        """Only with a selection."""
         if not context.view_layer.objects.selected:
             cls.poll_message_set("Select the objects first")
             return False

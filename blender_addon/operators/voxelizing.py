@@ -85,7 +85,7 @@ def voxelized_blockout(context: bpy.types.Context, send_geometry: bool | None = 
 
 
 def summary(stats: GridStats) -> str:
-    """A grid in one line."""
+    """The statistics of a grid in one line."""
     size = "x".join(map(str, stats.shape))
     left_out = f" ({len(stats.untagged)} without a class left out)" if stats.untagged else ""
     geometry = f", {stats.triangles:,} triangles" if stats.triangles is not None else ""
@@ -120,7 +120,7 @@ def absence_text(absent: Mapping[str, Absence]) -> str:
 
 
 def stats_of(context: bpy.types.Context, voxelized: Voxelized, standing: tuple[Standing, ...] = ()) -> GridStats:
-    """A grid in numbers."""
+    """The statistics of a voxelized blockout."""
     sources = tuple(dict.fromkeys(voxelized.blockout.sources))
     unseen = _unseen(context.view_layer)
     hidden = tuple(name for name in sources if name in unseen)

@@ -25,7 +25,7 @@ from .layout import SidebarPanel, wrapped_label
 
 
 class VIEW3D_PT_occscene_generate(SidebarPanel, bpy.types.Panel):
-    """Ask for views."""
+    """Generate views."""
 
     bl_label = "Generate"
     bl_order = 2

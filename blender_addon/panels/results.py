@@ -23,7 +23,7 @@ _STATE_ICONS = {"SUCCEEDED": "CHECKMARK", "FAILED": "ERROR", "CANCELLED": "X", "
 
 
 class VIEW3D_PT_occscene_results(SidebarPanel, bpy.types.Panel):
-    """Use what came back."""
+    """Results and what can be done with them."""
 
     bl_label = "Results"
     bl_order = 3
@@ -56,7 +56,7 @@ class VIEW3D_PT_occscene_occupancy(SidebarPanel, bpy.types.Panel):
 
     @classmethod
     def poll(cls, context: bpy.types.Context) -> bool:
-        """There is one."""
+        """The active result has an occupancy."""
         settings = context.scene.occscene
         is_valid = 0 <= settings.active_result < len(settings.results)
         if not is_valid or settings.results[settings.active_result].state != "SUCCEEDED":

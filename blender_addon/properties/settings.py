@@ -11,7 +11,7 @@ from bpy.props import BoolProperty, EnumProperty, FloatProperty, IntProperty, St
 from occscene.limits import MAX_IMAGE_SIDE, MAX_PROMPT_LENGTH, MIN_IMAGE_SIDE
 from occscene.settings import Setting, Settings, setting
 
-FORGOTTEN = {"SKIP_SAVE"}
+TRANSIENT = {"SKIP_SAVE"}
 """Options of operator arguments: a value from a script's call is not kept for the next press of the button."""
 
 MAX_INT = 2**31 - 1
@@ -99,7 +99,7 @@ def operator_arguments(names: Iterable[str] = SETTINGS) -> dict[str, Any]:
     """Annotations of an operator's arguments, without limits: the operator refuses what is outside of them by name."""
     known = {name: SETTINGS[name] for name in names}
     former = {name: SETTINGS[new] for name, new in FORMER_NAMES.items() if new in known}
-    return {name: _property(each, is_limited=False, options=FORGOTTEN) for name, each in (known | former).items()}
+    return {name: _property(each, is_limited=False, options=TRANSIENT) for name, each in (known | former).items()}
 
 
 def _property(setting: Setting, is_limited: bool = True, **options: Any) -> Any:

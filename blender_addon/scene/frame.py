@@ -24,21 +24,21 @@ class Window:
 
     @property
     def width(self) -> float:
-        """Of the part."""
+        """Width of the part."""
         return self.right - self.left
 
     @property
     def height(self) -> float:
-        """Of the part."""
+        """Height of the part."""
         return self.bottom - self.top
 
     @property
     def middle(self) -> tuple[float, float]:
-        """Along x and y."""
+        """The middle of the part, along x and y."""
         return (self.left + self.right) / 2, (self.top + self.bottom) / 2
 
     def pixels_per_unit(self, size: tuple[int, int]) -> float:
-        """Of a picture of the part; its longer side shows the part's exactly, the other to the nearest pixel."""
+        """Scale of a picture of the part: exact along its longer side, to the nearest pixel along the other."""
         return max(size) / max(self.width, self.height)
 
 

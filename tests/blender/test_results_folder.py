@@ -40,7 +40,7 @@ def test_a_full_disk(blockout: bpy.types.Scene, server: str, tmp_path: Path, mon
 
 
 def test_a_folder_that_may_not_be_written_to() -> None:
-    with pytest.raises(ValueError, match=r"/proc/self/occscene: /proc/self: .*; mend that, or choose another folder"):
+    with pytest.raises(ValueError, match=r"/proc/self/occscene: /proc/self: .*; fix that, or choose another folder"):
         check_room("/proc/self/occscene", 1)
 
 

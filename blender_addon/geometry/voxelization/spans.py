@@ -39,7 +39,7 @@ class HitKey:
 
     @property
     def row_bits(self) -> int:
-        """What a row takes."""
+        """Bits of a row."""
         return self.shape[other_axes(self.axis)[0]].bit_length()
 
     def of_scanline(self, group: Ints, row: Ints, upward: Bools) -> Ints:

@@ -91,7 +91,7 @@ def inner_face_left() -> tuple[Triangles, Triangles]:
     return np.concatenate(halves), box((0.4, 0.4, 0.4), (1.6, 1.0, 1.2))
 
 
-def top_cut_without_its_neighbours() -> tuple[Triangles, Triangles]:
+def top_cut_without_its_neighbors() -> tuple[Triangles, Triangles]:
     (x, y, _), (right, back, z) = LOW, HIGH
     halves = [_quad((x, y, z), (1.0, y, z), (1.0, back, z), (x, back, z))]
     halves.append(_quad((1.0, y, z), (right, y, z), (right, back, z), (1.0, back, z)))
@@ -129,7 +129,7 @@ def _quad(*corners: tuple[float, ...]) -> Triangles:
         bottomless_and_inside_out,
         bottomless_with_normals_that_disagree,
         inner_face_left,
-        top_cut_without_its_neighbours,
+        top_cut_without_its_neighbors,
         halves_a_tenth_of_a_millimetre_apart,
         pipe_without_caps,
         bottomless_boxes_that_overlap,
