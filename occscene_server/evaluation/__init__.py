@@ -1,1 +1,1 @@
-"""The evaluator that judges views, experiments, and reports."""
+"""The evaluator that scores views, experiments, and reports."""

@@ -23,8 +23,8 @@ evaluate_app.command()(views)
 evaluate_app.command()(two_sample)
 
 _SHOWN = 24
-_IMAGINED = 12
-"""Scenes that are also made from their prompts alone."""
+_TEXT_SCENES = 12
+"""Scenes that are also generated from their prompts only."""
 
 
 @evaluate_app.command()
@@ -42,7 +42,7 @@ def train(
     device: arg.Device = "cpu",
     seed: arg.Seed = 0,
 ) -> None:
-    """Train the judge of views on real renders: a segmenter and linear probes."""
+    """Train the evaluator of views on real renders: a segmenter and linear probes."""
     from occscene_server.evaluation.evaluator import train_evaluator
     from occscene_server.training.loop import LoopOptions
 
@@ -51,7 +51,7 @@ def train(
         max_minutes=max_minutes, device=device,
     )  # fmt: skip
     evaluator = train_evaluator(data, options, batch, seed, say)
-    say({name: round(value, 4) for name, value in evaluator.figures.items()})
+    say({name: round(value, 4) for name, value in evaluator.metrics.items()})
     say(f"The evaluator is in {output}")
 
 
@@ -62,17 +62,19 @@ def run(
     data: arg.Data,
     output: Annotated[Path, typer.Option(help="Folder for report.json, report.html, sheet.png and text_sheet.png.")],
     split: Annotated[str, typer.Option(help="test, validation or train.")] = "test",
-    limit: Annotated[int | None, typer.Option(min=1, help="The first so many scenes; all, if not given.")] = None,
-    steps: Annotated[int | None, typer.Option(min=1, help="Denoising steps; if not given, the model's.")] = None,
+    limit: Annotated[int | None, typer.Option(min=1, help="Only the first N scenes; all if omitted.")] = None,
+    steps: Annotated[int | None, typer.Option(min=1, help="Denoising steps; the model's default if omitted.")] = None,
     text_scale: Annotated[float | None, typer.Option(help="How strongly the prompt is followed.")] = None,
     occupancy_scale: Annotated[float | None, typer.Option(help="How strongly the blockout is followed.")] = None,
-    noise_scale: Annotated[float | None, typer.Option(help="Noise to start from; 1 is the noise of training.")] = None,
+    noise_scale: Annotated[
+        float | None, typer.Option(help="Standard deviation of the initial noise; 1 as in training.")
+    ] = None,
     hints: Annotated[bool, typer.Option(help="Give colour hints, or leave colours to the prompt.")] = True,
     prior: Annotated[bool, typer.Option(help="Show blockouts with parts in place of plain boxes.")] = True,
     seed: Annotated[int, typer.Option(help="Added to each scene's own.")] = 0,
     device: Annotated[str, typer.Option(help="auto, cpu or cuda.")] = "auto",
 ) -> None:
-    """Generate the scenes of a split and write how good they are, beside the same figures of the real renders."""
+    """Generate the scenes of a split and score them, with the same metrics of the real renders for comparison."""
     if split not in ("test", "validation", "train"):
         raise typer.BadParameter(f"--split is {split!r}; it must be test, validation or train")
     from dataclasses import asdict
@@ -85,10 +87,10 @@ def run(
         GeneratedScene,
         Generation,
         SceneScores,
-        autoencoder_figures,
+        autoencoder_metrics,
         generate_scenes,
     )
-    from occscene_server.evaluation.text_to_scene import TextToSceneScores, imagine_scenes
+    from occscene_server.evaluation.text_to_scene import TextToSceneScores, generate_from_prompts
     from occscene_server.pipelines.occscene import OccScenePipeline
     from occscene_server.pipelines.scene_priors import ScenePriors
 
@@ -96,32 +98,34 @@ def run(
         device = "cuda" if torch.cuda.is_available() else "cpu"
     pipe = OccScenePipeline.from_pretrained(model).to(device)
     pipe.set_progress_bar_config(disable=True)
-    judge = Evaluator.load(evaluator, device)
+    trained = Evaluator.load(evaluator, device)
     scenes = list(scenes_of(data, split, limit))
-    how = Generation(seed, steps, text_scale, occupancy_scale, noise_scale, hints)
-    scores = SceneScores(judge, scenes[0].blockout.taxonomy)
+    generation = Generation(seed, steps, text_scale, occupancy_scale, noise_scale, hints)
+    scores = SceneScores(trained, scenes[0].blockout.taxonomy)
     shown: list[GeneratedScene] = []
     priors = ScenePriors.bundled(pipe.config.taxonomy)
-    generated = generate_scenes(pipe, scenes, how, priors if prior else None)
+    generated = generate_scenes(pipe, scenes, generation, priors if prior else None)
     for made in track(generated, "scenes", total=len(scenes)):
         scores.add(made)
         if len(shown) < _SHOWN:
             shown.append(made)
-    imagined, text_figures = {}, {}
-    for arm, own in (("with_prior", priors), ("without_prior", None)):
-        told = f"text to scene, {arm.replace('_', ' ')}"
-        first = scenes[:_IMAGINED]
-        imagined[arm] = list(track(imagine_scenes(pipe, first, how, own), told, total=len(first)))
-        text_scores = TextToSceneScores(judge, scenes)
-        for scene_made in imagined[arm]:
+    text_scenes, text_metrics = {}, {}
+    for arm, arm_priors in (("with_prior", priors), ("without_prior", None)):
+        label = f"text to scene, {arm.replace('_', ' ')}"
+        first = scenes[:_TEXT_SCENES]
+        text_scenes[arm] = list(
+            track(generate_from_prompts(pipe, first, generation, arm_priors), label, total=len(first))
+        )
+        text_scores = TextToSceneScores(trained, scenes)
+        for scene_made in text_scenes[arm]:
             text_scores.add(scene_made)
-        text_figures[arm] = text_scores.figures()
-    figures = {
-        "model": model, "device": device, "split": split, "generation": asdict(how) | {"parts": prior},
-        "evaluator": judge.figures, "autoencoder": autoencoder_figures(pipe, scenes), **scores.figures(),
-        "text_to_scene": text_figures,
+        text_metrics[arm] = text_scores.metrics()
+    metrics = {
+        "model": model, "device": device, "split": split, "generation": asdict(generation) | {"parts": prior},
+        "evaluator": trained.metrics, "autoencoder": autoencoder_metrics(pipe, scenes), **scores.metrics(),
+        "text_to_scene": text_metrics,
     }  # fmt: skip
-    write_report(output, figures, shown, imagined)
-    said = ("gradient_energy", "edge_distance", "colors_by_words", "segmenter_agreement", "probes", "warp_psnr")
-    say({name: figures[name] for name in said})
+    write_report(output, metrics, shown, text_scenes)
+    printed = ("gradient_energy", "edge_distance", "colors_by_words", "segmenter_agreement", "probes", "warp_psnr")
+    say({name: metrics[name] for name in printed})
     say(f"The report is {output / 'report.html'}, its pictures {output / 'sheet.png'}")

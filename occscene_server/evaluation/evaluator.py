@@ -1,4 +1,4 @@
-"""The evaluator: the segmenter and the probes that judge views, trained on real renders."""
+"""The evaluator: the segmenter and the probes that score views, trained on real renders."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ EVALUATED_SIDE = 256
 SEGMENTER_BLOCK = 32
 """Sides of the segmenter's images are multiples of it."""
 
-_LOOKS_AT_CHECKPOINTS = 64
+_CHECKPOINT_VIEWS = 64
 
 
 @dataclass(frozen=True)
@@ -60,23 +60,23 @@ class ViewFeatures:
     cells: Tensor
 
     def probed(self, question: str) -> Tensor:
-        """The features (P,) that the probe of a question looks at: colour words are read off colours alone."""
+        """The input features (P,) of a question's probe; probes of colour words take color statistics only."""
         return self.colors if question.endswith("color") else torch.cat([self.pooled.mean(0), self.colors])
 
 
 @dataclass(frozen=True)
 class Evaluator:
-    """A trained judge.
+    """A segmenter and linear probes, trained on real renders.
 
     Args:
         segmenter: views to classes.
         probes: by question.
-        figures: how good it is on real renders of the validation split.
+        metrics: its accuracies on real renders of the validation split.
     """
 
     segmenter: SceneSegmenter
     probes: dict[str, LinearProbe]
-    figures: dict[str, float]
+    metrics: dict[str, float]
 
     @classmethod
     def load(cls, folder: Path, device: str = "cpu") -> Evaluator:
@@ -88,16 +88,16 @@ class Evaluator:
         if not (folder / "figures.json").exists():
             raise OSError(f"{folder} holds no evaluator; train one with `occscene-server evaluate train`")
         segmenter = SceneSegmenter.from_pretrained(folder / "segmenter", low_cpu_mem_usage=False).to(device).eval()
-        figures = json.loads((folder / "figures.json").read_text(encoding="utf-8"))
-        return cls(segmenter, load_probes(folder / "probes.safetensors"), figures)
+        metrics = json.loads((folder / "figures.json").read_text(encoding="utf-8"))
+        return cls(segmenter, load_probes(folder / "probes.safetensors"), metrics)
 
-    def look(self, views: NDArray[np.uint8], maps: SeenMaps, grid: SemanticGrid) -> ViewFeatures:
-        """Looks at a scene's views (V, height, width, 3) uint8; `maps` are those of `grid`, a map's pixel a cell."""
-        return look(self.segmenter, torch.from_numpy(views), maps, grid)
+    def extract_features(self, views: NDArray[np.uint8], maps: SeenMaps, grid: SemanticGrid) -> ViewFeatures:
+        """Features of a scene's views (V, height, width, 3) uint8; `maps` are those of `grid`, one pixel a cell."""
+        return extract_features(self.segmenter, torch.from_numpy(views), maps, grid)
 
 
-def look(segmenter: SceneSegmenter, views: Tensor, maps: SeenMaps, grid: SemanticGrid) -> ViewFeatures:
-    """The same without probes."""
+def extract_features(segmenter: SceneSegmenter, views: Tensor, maps: SeenMaps, grid: SemanticGrid) -> ViewFeatures:
+    """As `Evaluator.extract_features`, for a segmenter that has no probes yet."""
     classes, pooled = segment(segmenter, views)
     cells = cell_colors(views)
     return ViewFeatures(classes, pooled, color_statistics(cells, maps, grid), cells)
@@ -137,7 +137,7 @@ def evaluated_views(views: Tensor) -> Tensor:
 
 
 def scene_folders(root: Path, split: str, limit: int | None = None) -> list[Path]:
-    """The finished scenes of a split by seed; the first `limit` alone, if given."""
+    """The finished scenes of a split by seed; only the first `limit`, if given."""
     folders = [path for path in list_scenes(root) if split_of(int(path.name.removeprefix("scene_"))) == split]
     if not folders:
         raise ValueError(f"{root} has no finished {split} scene; render some with `occscene-server studio render`")
@@ -185,7 +185,7 @@ class _RealScenes:
 
     def features(self, segmenter: SceneSegmenter) -> list[ViewFeatures]:
         return [
-            look(segmenter, views, maps, grid)
+            extract_features(segmenter, views, maps, grid)
             for views, maps, grid in zip(self.views, self.maps, self.blockouts, strict=True)
         ]
 
@@ -199,8 +199,8 @@ def train_evaluator(
         data: folder that the studio rendered into.
         options: of the segmenter's training, which resumes where it stopped.
         batch: views a step.
-        seed: decides the weights at the start and what every step sees.
-        report: told in a sentence what goes on.
+        seed: random seed of the initialisation and the data order.
+        report: called with a sentence when a stage begins.
     """
     report("Reading the scenes and what their cells see")
     scenes, held_out = _RealScenes.read(data, "train"), _RealScenes.read(data, "validation")
@@ -218,31 +218,31 @@ def train_evaluator(
         hits, count = agreement(classes, held_out.labels.flatten(0, 1)[:limit])
         return hits / count
 
-    train(segmenter, loss_of_step, options, lambda: {"validation_agreement": held_out_agreement(_LOOKS_AT_CHECKPOINTS)})
+    train(segmenter, loss_of_step, options, lambda: {"validation_agreement": held_out_agreement(_CHECKPOINT_VIEWS)})
     segmenter.eval()
     segmenter.save_pretrained(options.output / "segmenter")
     report("Fitting the probes")
-    probes, figures = _fit_probes(segmenter, scenes, held_out)
+    probes, metrics = _fit_probes(segmenter, scenes, held_out)
     save_probes(options.output / "probes.safetensors", probes)
-    figures = {
-        "segmenter_agreement": held_out_agreement(None), **figures,
+    metrics = {
+        "segmenter_agreement": held_out_agreement(None), **metrics,
         "train_scenes": len(scenes.infos), "validation_scenes": len(held_out.infos),
     }  # fmt: skip
-    (options.output / "figures.json").write_text(json.dumps(figures, indent=1) + "\n", encoding="utf-8")
-    return Evaluator(segmenter, probes, figures)
+    (options.output / "figures.json").write_text(json.dumps(metrics, indent=1) + "\n", encoding="utf-8")
+    return Evaluator(segmenter, probes, metrics)
 
 
 def _fit_probes(
     segmenter: SceneSegmenter, scenes: _RealScenes, held_out: _RealScenes
 ) -> tuple[dict[str, LinearProbe], dict[str, float]]:
-    """The probes, and how often they are right on the held-out scenes, by which their penalty was chosen."""
+    """The probes, and their accuracies on the held-out scenes, by which their penalty was chosen."""
     seen, seen_held_out = scenes.features(segmenter), held_out.features(segmenter)
-    probes, figures = {}, {}
+    probes, metrics = {}, {}
     for question in QUESTIONS:
         parts = [
             (torch.stack([item.probed(question) for item in items]), [str(getattr(i, question)) for i in infos])
             for items, infos in ((seen, scenes.infos), (seen_held_out, held_out.infos))
         ]
         probes[question] = best_probe(parts[0], parts[1], PENALTIES)
-        figures[f"{question}_accuracy"] = probes[question].accuracy(*parts[1])
-    return probes, figures
+        metrics[f"{question}_accuracy"] = probes[question].accuracy(*parts[1])
+    return probes, metrics

@@ -1,4 +1,4 @@
-"""`occscene-server evaluate layout`: rooms drawn for held-out prompts, beside the real ones."""
+"""`occscene-server evaluate layout`: rooms sampled for held-out prompts, compared with the real ones."""
 
 from __future__ import annotations
 
@@ -56,7 +56,7 @@ def layout(
         writer(prompt.text, seed + row, None, options, check_prompt)
         for row, prompt in track(list(enumerate(asked)), "layouts")
     ]
-    figures: dict[str, object] = {
+    metrics: dict[str, object] = {
         "prompts": len(rows),
         "drawn": layout_scores(drawn, asked),
         "real": layout_scores(real, asked),
@@ -70,7 +70,7 @@ def layout(
         for name, layouts in (("drawn", drawn), ("real", real)):
             best = sorted(float(index.similarities(one).max()) for one in layouts)
             # the most alike one is luck, the ten most are less so
-            figures[f"nearest_training_room_{name}"] = {
+            metrics[f"nearest_training_room_{name}"] = {
                 "mean": fmean(best),
                 "mean_of_ten_most": fmean(best[-10:]),
                 "most": best[-1],
@@ -79,10 +79,10 @@ def layout(
             mean_likeness([writer(asked[row].text, 1000 * i, None, options, check_prompt) for i in range(_ALIKE_ROOMS)])
             for row in track(rows[:_ALIKE_PROMPTS], "diversity")
         ]
-        figures["likeness_of_rooms_of_one_prompt"] = sum(alike) / len(alike)
-        figures["likeness_of_rooms_of_one_kind"] = mean_likeness(held_out.of_one_kind(_ALIKE_ROOMS * 2))
+        metrics["likeness_of_rooms_of_one_prompt"] = sum(alike) / len(alike)
+        metrics["likeness_of_rooms_of_one_kind"] = mean_likeness(held_out.of_one_kind(_ALIKE_ROOMS * 2))
     output.mkdir(parents=True, exist_ok=True)
-    (output / "layout.json").write_text(json.dumps(figures, indent=1) + "\n", encoding="utf-8")
+    (output / "layout.json").write_text(json.dumps(metrics, indent=1) + "\n", encoding="utf-8")
     layout_sheet(drawn[:_SHOWN], [prompt.text for prompt in asked[:_SHOWN]]).save(output / "layout.png")
-    say(figures)
-    say(f"Figures in {output / 'layout.json'}, plans in {output / 'layout.png'}")
+    say(metrics)
+    say(f"Metrics in {output / 'layout.json'}, plans in {output / 'layout.png'}")

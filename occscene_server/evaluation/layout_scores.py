@@ -20,7 +20,7 @@ MATCHED_WITHIN = 0.2
 
 
 def layout_scores(layouts: Sequence[Layout], prompts: Sequence[LayoutPrompt]) -> dict[str, float]:
-    """Figures of layouts, one for each prompt: plain validity and what the prompt named.
+    """Metrics of layouts, one layout for each prompt: validity, and agreement with what the prompt named.
 
     "kinds_named" is the share of named kinds that are there; "colors_named" of the objects named with a colour, those
     that are there in it; "counts_named" of the things said in a number above one, those there in just that number;

@@ -16,7 +16,7 @@ _COLUMNS = 4
 
 
 def layout_sheet(layouts: Sequence[Layout], prompts: Sequence[str]) -> Image.Image:
-    """One plan for each layout, lower things first, the front of each marked by a line; four a row."""
+    """One plan for each layout, lower objects first, the front of each marked by a line; four a row."""
     return tiled([_plan(layout, prompt) for layout, prompt in zip(layouts, prompts, strict=True)], _COLUMNS)
 
 

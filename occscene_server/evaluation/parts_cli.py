@@ -22,11 +22,11 @@ def parts(
     seeds: Annotated[int, typer.Option(min=1, help="Number of sampled versions of each room.")] = 3,
     draws: Annotated[int, typer.Option(min=2, help="Draws of which the most typical is scored too.")] = 8,
 ) -> None:
-    """Score parts: mIoU against true grids, beside the plain blockout and the nearest recorded pieces."""
+    """Score parts by mIoU against true grids, compared with the plain blockout and the nearest recorded pieces."""
     from occscene_server.data.dataset import list_scenes, split_of
     from occscene_server.data.layouts import layout_files
     from occscene_server.evaluation.part_retrieval import PieceLibrary
-    from occscene_server.evaluation.parts_scores import parts_figures, read_room
+    from occscene_server.evaluation.parts_scores import parts_metrics, read_room
     from occscene_server.evaluation.parts_sheet import parts_sheet
     from occscene_server.pipelines.blockout_parts import BlockoutParts
     from occscene_server.weights import default_parts_prior
@@ -36,10 +36,10 @@ def parts(
         raise typer.BadParameter(f"--data is {data}; it has no finished test scene, render some with `studio render`")
     writer = BlockoutParts.from_pretrained(model or default_parts_prior())
     library = PieceLibrary(layout_files(layouts))
-    figures, shown = parts_figures([read_room(path) for path in folders], writer, library, seeds, draws)
+    metrics, shown = parts_metrics([read_room(path) for path in folders], writer, library, seeds, draws)
     output.mkdir(parents=True, exist_ok=True)
-    (output / "parts.json").write_text(json.dumps(figures, indent=1) + "\n", encoding="utf-8")
+    (output / "parts.json").write_text(json.dumps(metrics, indent=1) + "\n", encoding="utf-8")
     objects = [obj for _, made in shown for obj in made.values()]
     parts_sheet(objects[:: max(1, len(objects) // _SHOWN)][:_SHOWN]).save(output / "parts.png")
-    say(figures)
-    say(f"Figures in {output / 'parts.json'}, pieces in {output / 'parts.png'}")
+    say(metrics)
+    say(f"Metrics in {output / 'parts.json'}, pieces in {output / 'parts.png'}")

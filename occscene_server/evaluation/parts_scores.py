@@ -67,8 +67,8 @@ def occupancy_score(rooms: Sequence[ScoredRoom], grids: Sequence[SemanticGrid]) 
     scores = OccupancyScores(len(_NAMES))
     for room, grid in zip(rooms, grids, strict=True):
         scores.add(torch.from_numpy(grid.labels)[None], torch.from_numpy(room.truth.labels)[None])
-    figures = scores.figures()
-    return {"miou": figures.miou, "iou": figures.iou, **figures.by_name(_NAMES)}
+    metrics = scores.figures()
+    return {"miou": metrics.miou, "iou": metrics.iou, **metrics.by_name(_NAMES)}
 
 
 def retrieved(library: PieceLibrary, writer: BlockoutParts, room: ScoredRoom) -> Refined:
@@ -115,22 +115,22 @@ def likeness(first: Sequence[Refined], second: Sequence[Refined]) -> float:
     return float(np.mean(values))
 
 
-def parts_figures(
+def parts_metrics(
     rooms: Sequence[ScoredRoom], writer: BlockoutParts, library: PieceLibrary, seeds: int, draws: int
 ) -> tuple[dict[str, object], list[Refined]]:
-    """All figures, with boxes from voxels alone and, where there are meshes, from these; and the rooms of seed 0."""
+    """All metrics, with boxes from voxels only and, where there are meshes, from these; and the rooms of seed 0."""
     bare = [replace(room, corners={}) for room in rooms]
     by_voxels, shown = _arms(bare, writer, library, seeds, draws)
-    figures: dict[str, object] = {
+    metrics: dict[str, object] = {
         "rooms": len(rooms),
         "blockout": occupancy_score(rooms, [room.blockout for room in rooms]),
         "boxes_of_voxels": by_voxels,
     }
     if any(room.corners for room in rooms):
-        figures["boxes_of_meshes"], _ = _arms(rooms, writer, library, seeds, draws)
+        metrics["boxes_of_meshes"], _ = _arms(rooms, writer, library, seeds, draws)
     kept = [writer.refine(room.truth, room.prompt, 0, room.true_corners)[0] for room in rooms]
-    figures["changed_share_of_modelled_furniture"] = changed_share([room.truth for room in rooms], kept)
-    return figures, shown
+    metrics["changed_share_of_modelled_furniture"] = changed_share([room.truth for room in rooms], kept)
+    return metrics, shown
 
 
 def _arms(
@@ -145,7 +145,7 @@ def _arms(
     begun = time.process_time()
     sampled = [refined(seed) for seed in range(seeds)]
     seconds = (time.process_time() - begun) / (seeds * len(rooms))
-    figures: dict[str, object] = {
+    metrics: dict[str, object] = {
         "retrieval": score([retrieved(library, writer, room) for room in rooms]),
         "likeliest": score(refined(None)),
         "seeds": [score(arm) for arm in sampled],
@@ -155,5 +155,5 @@ def _arms(
         "outside_share": outside_share(sampled[0]),
     }
     if seeds > 1:
-        figures["likeness_of_two_seeds"] = likeness(sampled[0], sampled[1])
-    return figures, sampled[0]
+        metrics["likeness_of_two_seeds"] = likeness(sampled[0], sampled[1])
+    return metrics, sampled[0]

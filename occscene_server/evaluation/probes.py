@@ -54,7 +54,7 @@ def color_statistics(colors: Tensor, maps: SeenMaps, grid: SemanticGrid) -> Tens
 
 
 def _describe(lab: Tensor) -> Tensor:
-    """Lab colours (P, 3) to 6 + 15 figures."""
+    """Lab colours (P, 3) to 6 + 15 statistics."""
     centers = torch.tensor((_LIGHTNESS, _CHROMA, _CHROMA))  # (3, 5)
     if len(lab) < _LEAST_CELLS:
         return torch.zeros(6 + centers.numel())

@@ -21,8 +21,8 @@ from occscene_server.data.contact_sheet import captioned, stacked
 from occscene_server.evaluation.evaluator import cell_maps
 from occscene_server.evaluation.scene_scores import PREDICTIONS, GeneratedScene
 from occscene_server.evaluation.segmenter import CELL
-from occscene_server.evaluation.text_to_scene import ImaginedScene
-from occscene_server.evaluation.view_scores import Figures
+from occscene_server.evaluation.text_to_scene import TextScene
+from occscene_server.evaluation.view_scores import Metrics
 
 _STYLE = """
 body { font: 15px/1.5 sans-serif; max-width: 1080px; margin: 2em auto; padding: 0 1em; color: #222; }
@@ -35,21 +35,21 @@ img { display: block; width: 100%; }
 
 
 def write_report(
-    folder: Path, figures: Figures, shown: Sequence[GeneratedScene], imagined: Mapping[str, Sequence[ImaginedScene]]
+    folder: Path, metrics: Metrics, shown: Sequence[GeneratedScene], text_scenes: Mapping[str, Sequence[TextScene]]
 ) -> None:
     """Writes `report.json`, `report.html`, `sheet.png` and `text_sheet.png`.
 
     Args:
         folder: made if it is not there.
-        figures: the whole of the JSON.
+        metrics: the content of report.json.
         shown: the scenes in the pictures; of the first of them, the report also shows images to occupancy.
-        imagined: scenes from their prompts alone, "with_prior" and "without_prior".
+        text_scenes: scenes from their prompts only, "with_prior" and "without_prior".
     """
     folder.mkdir(parents=True, exist_ok=True)
-    (folder / "report.json").write_text(json.dumps(figures, indent=1) + "\n", encoding="utf-8")
-    (folder / "report.html").write_text(_page(figures, shown, imagined), encoding="utf-8")
+    (folder / "report.json").write_text(json.dumps(metrics, indent=1) + "\n", encoding="utf-8")
+    (folder / "report.html").write_text(_page(metrics, shown, text_scenes), encoding="utf-8")
     sheet(shown).save(folder / "sheet.png")
-    text_sheet(imagined["with_prior"]).save(folder / "text_sheet.png")
+    text_sheet(text_scenes["with_prior"]).save(folder / "text_sheet.png")
 
 
 def sheet(shown: Sequence[GeneratedScene]) -> Image.Image:
@@ -60,10 +60,10 @@ def sheet(shown: Sequence[GeneratedScene]) -> Image.Image:
     )
 
 
-def text_sheet(imagined: Sequence[ImaginedScene]) -> Image.Image:
+def text_sheet(text_scenes: Sequence[TextScene]) -> Image.Image:
     """For each prompt the views that were made of it, and below them the occupancy that was made with them."""
     return stacked(
-        [captioned(made.scene.info.prompt, made.views, _drawn(made.grid, made.cameras)) for made in imagined]
+        [captioned(made.scene.info.prompt, made.views, _drawn(made.grid, made.cameras)) for made in text_scenes]
     )
 
 
@@ -82,44 +82,44 @@ def _drawn(grid: SemanticGrid, cameras: Sequence[PinholeCamera]) -> NDArray[np.u
     return colors.repeat(CELL, 1).repeat(CELL, 2)
 
 
-def _page(figures: Figures, shown: Sequence[GeneratedScene], imagined: Mapping[str, Sequence[ImaginedScene]]) -> str:
-    model = html.escape(str(figures["model"]))
-    told = ", ".join(f"{name} {value}" for name, value in figures["generation"].items())
+def _page(metrics: Metrics, shown: Sequence[GeneratedScene], text_scenes: Mapping[str, Sequence[TextScene]]) -> str:
+    model = html.escape(str(metrics["model"]))
+    options = ", ".join(f"{name} {value}" for name, value in metrics["generation"].items())
     parts = [
         "<!doctype html><html lang='en'><meta charset='utf-8'>",
         f"<title>{model}</title><style>{_STYLE}</style><h1>{model}</h1>",
-        f"<p>{figures['scenes']} scenes, {figures['views']} views of {', '.join(figures['image_sizes'])} pixels, "
-        f"{figures['split']} split; "
-        f"{html.escape(told)}; {figures['seconds_per_scene']['mean']:.1f} s a scene "
-        f"on {html.escape(figures['device'])}.</p>",
-        _views_table(figures),
-        _occupancy_tables(figures),
+        f"<p>{metrics['scenes']} scenes, {metrics['views']} views of {', '.join(metrics['image_sizes'])} pixels, "
+        f"{metrics['split']} split; "
+        f"{html.escape(options)}; {metrics['seconds_per_scene']['mean']:.1f} s a scene "
+        f"on {html.escape(metrics['device'])}.</p>",
+        _views_table(metrics),
+        _occupancy_tables(metrics),
         "<h2>Pictures</h2><p class='note'>The first scenes of the split, none chosen. "
         "Rows: the blockout, the real render, the generated views.</p>",
         *(_pictures(made) for made in shown),
-        "<h2>Text to scene</h2><p class='note'>From the prompts of the first scenes alone, seen by the default rig. "
+        "<h2>Text to scene</h2><p class='note'>From the prompts of the first scenes only, seen by the default rig. "
         "Rows: the views that begin from a layout, the occupancy that was made with them, and the same two without a "
         "prior.</p>",
-        _text_to_scene_table(figures),
+        _text_to_scene_table(metrics),
         *(
-            _imagined_pictures(made, bare)
-            for made, bare in zip(imagined["with_prior"], imagined["without_prior"], strict=True)
+            _text_scene_pictures(made, bare)
+            for made, bare in zip(text_scenes["with_prior"], text_scenes["without_prior"], strict=True)
         ),
-        "<h2>Images to occupancy</h2><p class='note'>From the real renders of the first scenes alone. "
+        "<h2>Images to occupancy</h2><p class='note'>From the real renders of the first scenes only. "
         "Rows: the renders, the predicted occupancy, the true one.</p>",
-        *(_perceived_pictures(made) for made in shown[: len(imagined["with_prior"])]),
+        *(_perceived_pictures(made) for made in shown[: len(text_scenes["with_prior"])]),
         "</html>",
     ]
     return "\n".join(parts) + "\n"
 
 
-def _views_table(figures: Figures) -> str:
-    agreement, hints, warps = figures["segmenter_agreement"], figures["hint_delta_e"], figures["warp_psnr"]
-    energy, power, colors = (figures[name] for name in ("gradient_energy", "high_frequency_power", "colors_by_words"))
+def _views_table(metrics: Metrics) -> str:
+    agreement, hints, warps = metrics["segmenter_agreement"], metrics["hint_delta_e"], metrics["warp_psnr"]
+    energy, power, colors = (metrics[name] for name in ("gradient_energy", "high_frequency_power", "colors_by_words"))
     distances = [
-        (told, figures[name])
-        for told, name in (("", "kernel_distance"), (" of pieces", "kernel_distance_of_pieces"))
-        if figures[name]
+        (suffix, metrics[name])
+        for suffix, name in (("", "kernel_distance"), (" of pieces", "kernel_distance_of_pieces"))
+        if metrics[name]
     ]
     rows = [
         ("segmenter agrees with the blockout", _share(agreement["real"]), _share(agreement["generated"]),
@@ -127,32 +127,32 @@ def _views_table(figures: Figures) -> str:
         *(
             (f"probe reads the {name.replace('_', ' ')}", _share(probe["real"]), _share(probe["generated"]),
              f"ratio {probe['ratio']:.3f}; the most common word {_share(probe['most_common_word'])}")
-            for name, probe in figures["probes"].items()
+            for name, probe in metrics["probes"].items()
         ),
         ("colour of objects against their hints, delta E", f"{hints['real']:.1f}", f"{hints['generated']:.1f}",
          f"{hints['objects']} objects"),
         ("a view warped to another, PSNR", f"{warps['real']:.2f} dB", f"{warps['generated']:.2f} dB",
          f"with the blockout's depth {warps['generated_with_blockout']:.2f} dB"),
-        ("difference where two views see one place, delta E", f"{figures['covisible_delta_e']['real']:.1f}",
-         f"{figures['covisible_delta_e']['generated']:.1f}", "root mean square, by exact depth"),
+        ("difference where two views see one place, delta E", f"{metrics['covisible_delta_e']['real']:.1f}",
+         f"{metrics['covisible_delta_e']['generated']:.1f}", "root mean square, by exact depth"),
         ("gradient energy", f"{energy['real']:.4f}", f"{energy['generated']:.4f}", f"ratio {energy['ratio']:.2f}"),
         ("power above a quarter of Nyquist", f"{power['real']:.5f}", f"{power['generated']:.5f}",
          f"ratio {power['ratio']:.2f}"),
         *(
-            (told, f"{figures[name]['real']:.2f} px", f"{figures[name]['generated']:.2f} px", "")
-            for told, name in (("from edges in the views to borders of objects", "edge_distance"),
-                               ("from borders of objects to edges in the views", "border_distance"))
+            (label, f"{metrics[name]['real']:.2f} px", f"{metrics[name]['generated']:.2f} px", "")
+            for label, name in (("from edges in the views to borders of objects", "edge_distance"),
+                                ("from borders of objects to edges in the views", "border_distance"))
         ),
         ("objects that have the colour that words say", _share(colors["real"]), _share(colors["generated"]),
          f"ratio {colors['ratio']:.3f}; {colors['objects']} objects"),
         *(
-            (f"kernel distance{told} over the segmenter's features",
+            (f"kernel distance{suffix} over the segmenter's features",
              f"{distance['between_real_halves']:.3f} +- {distance['real_spread']:.3f}",
              f"{distance['generated']:.3f} +- {distance['generated_spread']:.3f}", "real: one half to the other")
-            for told, distance in distances
+            for suffix, distance in distances
         ),
     ]  # fmt: skip
-    autoencoder = figures["autoencoder"]
+    autoencoder = metrics["autoencoder"]
     return (
         "<h2>Views</h2>"
         + _table(("", "real renders", "generated", ""), rows)
@@ -162,22 +162,22 @@ def _views_table(figures: Figures) -> str:
     )
 
 
-def _occupancy_tables(figures: Figures) -> str:
-    scored = figures["occupancy"]
+def _occupancy_tables(metrics: Metrics) -> str:
+    scored = metrics["occupancy"]
     measures = ("miou", "iou", "precision", "recall")
     totals = [(name.replace("_", " "), *(_share(scored[name][m]) for m in measures)) for name in PREDICTIONS]
     classes = scored["blockout"]["class_iou"]
     by_class = [(c, *(_share(scored[name]["class_iou"][c]) for name in PREDICTIONS)) for c in classes]
     crumbs = [
-        (name.replace("_", " "), _fine_share(found["lonely"]), _fine_share(found["small"]))
-        for name, found in figures["crumbs"].items()
+        (name.replace("_", " "), _fine_share(crumb["lonely"]), _fine_share(crumb["small"]))
+        for name, crumb in metrics["crumbs"].items()
     ]
     return (
         "<h2>Occupancy against the true grid</h2><p class='note'>Over the whole set; empty is no class. "
-        "Views come with the blockout unless they stand alone.</p>"
+        "Views come with the blockout unless a row says 'alone'.</p>"
         + _table(("", "mIoU", "IoU", "precision", "recall"), totals)
         + _table(("IoU of", *(name.replace("_", " ") for name in PREDICTIONS)), by_class)
-        + _table(("voxels of things that are crumbs", "touch at most two", "in pieces of under eight"), crumbs)
+        + _table(("voxels of objects that are crumbs", "touch at most two", "in pieces of under eight"), crumbs)
     )
 
 
@@ -190,8 +190,8 @@ def _pictures(made: GeneratedScene) -> str:
     return _strips(scene.info.seed, scene.info.prompt, _drawn(scene.blockout, scene.cameras), scene.views, made.views)
 
 
-def _text_to_scene_table(figures: Figures) -> str:
-    arms = [figures["text_to_scene"][arm] for arm in ("with_prior", "without_prior")]
+def _text_to_scene_table(metrics: Metrics) -> str:
+    arms = [metrics["text_to_scene"][arm] for arm in ("with_prior", "without_prior")]
     named = arms[0]["named_classes"]
     rows = [("segmenter agrees with the occupancy made", "", *(_share(arm["segmenter_agreement"]) for arm in arms))]
     rows += [
@@ -206,7 +206,7 @@ def _text_to_scene_table(figures: Figures) -> str:
     return _table(("", "real renders", "from a layout", "without a prior"), rows)
 
 
-def _imagined_pictures(made: ImaginedScene, bare: ImaginedScene) -> str:
+def _text_scene_pictures(made: TextScene, bare: TextScene) -> str:
     rows = [row for one in (made, bare) for row in (one.views, _drawn(one.grid, one.cameras))]
     return _strips(made.scene.info.seed, made.scene.info.prompt, *rows)
 

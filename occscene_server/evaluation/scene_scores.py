@@ -1,4 +1,4 @@
-"""Scores a model on real scenes: each figure of generated views stands beside the same figure of the real renders."""
+"""Scores a model on real scenes: each metric of the generated views comes with that of the real renders."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from occscene.taxonomy import TAXONOMIES
 from occscene_server.data.dataset import RenderedScene
 from occscene_server.data.view_files import encoded_views
 from occscene_server.evaluation.evaluator import Evaluator
-from occscene_server.evaluation.view_scores import Figures, ViewScores
+from occscene_server.evaluation.view_scores import Metrics, ViewScores
 from occscene_server.geometry.part_meshes import mesh_with_parts
 from occscene_server.metrics.occupancy import CrumbScores, OccupancyScores
 from occscene_server.pipelines.occscene import OccScenePipeline
@@ -35,7 +35,7 @@ class Generation:
     Args:
         seed: added to the scene's own.
         steps, text_scale, occupancy_scale, noise_scale: as in `OccScenePipeline.__call__`; None for its defaults.
-        hints: whether the blockout's colour hints are given; without, surfaces follow the prompt alone.
+        hints: whether the blockout's colour hints are given; without, surfaces follow the prompt only.
     """
 
     seed: int = 0
@@ -82,14 +82,14 @@ class GeneratedScene:
 
 
 def generate_scenes(
-    pipe: OccScenePipeline, scenes: Sequence[RenderedScene], how: Generation, priors: ScenePriors | None = None
+    pipe: OccScenePipeline, scenes: Sequence[RenderedScene], generation: Generation, priors: ScenePriors | None = None
 ) -> Iterator[GeneratedScene]:
     """Generates every scene from its blockout, with parts if there are priors, and predicts its occupancy."""
     for scene in scenes:
         start = time.perf_counter()
-        output, parts = generate_views(pipe, scene, how, priors)
+        output, parts = generate_views(pipe, scene, generation, priors)
         seconds = time.perf_counter() - start
-        blockout = how.shown(scene.blockout)
+        blockout = generation.shown(scene.blockout)
         predictions = {
             "blockout": blockout,
             "from_real_views": pipe.predict_occupancy(scene.views, scene.cameras, blockout=blockout),
@@ -112,29 +112,29 @@ def with_parts(
 
 
 def generate_views(
-    pipe: OccScenePipeline, scene: RenderedScene, how: Generation, priors: ScenePriors | None
+    pipe: OccScenePipeline, scene: RenderedScene, generation: Generation, priors: ScenePriors | None
 ) -> tuple[OccSceneOutput, dict[int, LayoutObject]]:
     """Generates one scene from its blockout, with its triangles where they were stored.
 
     Returns:
         What the pipeline returns, and by id the objects that have parts in it.
     """
-    blockout = how.shown(scene.blockout)
+    blockout = generation.shown(scene.blockout)
     finer, parts = with_parts(scene, blockout, priors)
     mesh = None if scene.meshes is None else mesh_with_parts(scene.meshes.blockout, blockout, parts)
-    seed = how.seed + scene.info.seed
+    seed = generation.seed + scene.info.seed
     output = pipe(
         scene.info.prompt, scene.cameras, blockout, finer=finer, meshes=mesh, seed=seed,
-        **how.arguments(),  # type: ignore[arg-type]
+        **generation.arguments(),  # type: ignore[arg-type]
     )  # fmt: skip
     return output, parts
 
 
 class SceneScores:
-    """Adds up what is measured on scenes.
+    """Accumulates metrics over scenes.
 
     Args:
-        evaluator: the judge of the views.
+        evaluator: scores the views.
         taxonomy: name of the scenes' taxonomy.
     """
 
@@ -142,8 +142,8 @@ class SceneScores:
         self.views = ViewScores(evaluator)
         self.classes = [entry.name for entry in TAXONOMIES[taxonomy].classes]
         self.occupancy = {name: OccupancyScores(len(self.classes)) for name in PREDICTIONS}
-        things = [index for index, name in enumerate(self.classes) if name not in _SHELL]
-        self.crumbs = {name: CrumbScores(things) for name in ("truth", *PREDICTIONS)}
+        objects = [index for index, name in enumerate(self.classes) if name not in _SHELL]
+        self.crumbs = {name: CrumbScores(objects) for name in ("truth", *PREDICTIONS)}
         self.seconds: list[float] = []
 
     def add(self, made: GeneratedScene) -> None:
@@ -156,15 +156,15 @@ class SceneScores:
             self.crumbs[name].add(grid.labels)
         self.crumbs["truth"].add(made.scene.occupancy.labels)
 
-    def figures(self) -> Figures:
-        """All figures of what was added, as they stand in report.json."""
-        return self.views.figures() | {
+    def metrics(self) -> Metrics:
+        """The metrics over all added scenes, with the keys of report.json."""
+        return self.views.metrics() | {
             "occupancy": {name: self._occupancy(name) for name in PREDICTIONS},
-            "crumbs": {name: asdict(score.figures()) for name, score in self.crumbs.items()},
+            "crumbs": {name: asdict(score.metrics()) for name, score in self.crumbs.items()},
             "seconds_per_scene": {"mean": float(np.mean(self.seconds)), "median": float(np.median(self.seconds))},
         }
 
-    def _occupancy(self, name: str) -> Figures:
+    def _occupancy(self, name: str) -> Metrics:
         scored = self.occupancy[name].figures()
         return {
             "iou": scored.iou, "precision": scored.precision, "recall": scored.recall, "miou": scored.miou,
@@ -172,7 +172,7 @@ class SceneScores:
         }  # fmt: skip
 
 
-def autoencoder_figures(pipe: OccScenePipeline, scenes: Sequence[RenderedScene]) -> dict[str, float]:
+def autoencoder_metrics(pipe: OccScenePipeline, scenes: Sequence[RenderedScene]) -> dict[str, float]:
     """PSNR and SSIM of real views that went through the autoencoder."""
     views = torch.from_numpy(np.concatenate([scene.views for scene in scenes]))
     return reconstruction_scores(pipe.vae, views, str(pipe.device))

@@ -1,6 +1,6 @@
-"""The judge of what views show: a small segmenter, trained apart on real renders and on nothing else.
+"""The evaluator's segmenter: a small network, trained separately and on real renders only.
 
-It shares no weights with the model that it judges, and that model is never trained on its word.
+It shares no weights with the model that it evaluates, and that model is never trained with it.
 """
 
 from __future__ import annotations

@@ -98,7 +98,7 @@ def time_scenes(pipe: OccScenePipeline, job: MainJob, scenes: int, **options: An
 
 
 def typical(times: list[SceneTimes]) -> SceneTimes:
-    """The median of every figure."""
+    """The median of each time."""
     return SceneTimes(
         statistics.median(each.total for each in times),
         {name: statistics.median(each.phases[name] for each in times) for name in times[0].phases},

@@ -1,4 +1,4 @@
-"""Scenes made from their prompts alone, and how well their views, words and occupancy agree."""
+"""Scenes generated from their prompts only, and how well their views, prompts and occupancy agree."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from occscene_server.evaluation.evaluator import Evaluator, ViewFeatures, cell_m
 from occscene_server.evaluation.probes import QUESTIONS
 from occscene_server.evaluation.scene_scores import Generation
 from occscene_server.evaluation.segmenter import agreement, segment
-from occscene_server.evaluation.view_scores import Figures
+from occscene_server.evaluation.view_scores import Metrics
 from occscene_server.models.prompt_reading import read_prompt
 from occscene_server.pipelines.layout_composition import Composition, compose
 from occscene_server.pipelines.occscene import OccScenePipeline
@@ -34,7 +34,7 @@ LEAST_SHOWN = 0.01
 
 
 @dataclass(frozen=True, eq=False)
-class ImaginedScene:
+class TextScene:
     """What the model made of a prompt.
 
     Args:
@@ -52,38 +52,38 @@ class ImaginedScene:
     layout: PlacedLayout | None
 
 
-def imagine_scenes(
-    pipe: OccScenePipeline, scenes: Sequence[RenderedScene], how: Generation, priors: ScenePriors | None
-) -> Iterator[ImaginedScene]:
+def generate_from_prompts(
+    pipe: OccScenePipeline, scenes: Sequence[RenderedScene], generation: Generation, priors: ScenePriors | None
+) -> Iterator[TextScene]:
     """Makes a scene of each prompt, in the taxonomy's default volume, seen by as many cameras of the default rig.
 
     Args:
         pipe: the model.
         scenes: whose prompts are taken.
-        how: the scenes are generated.
-        priors: write the layouts that it begins from; None has it begin from noise.
+        generation: how the scenes are generated.
+        priors: sample the layouts that generation begins from; None begins from noise.
     """
     for scene in scenes:
         taxonomy = scene.blockout.taxonomy
         volume = default_volume(taxonomy)
         views, height, width, _ = scene.views.shape
-        prompt, seed = scene.info.prompt, how.seed + scene.info.seed
+        prompt, seed = scene.info.prompt, generation.seed + scene.info.seed
         drafts = None
         rig = default_rig(volume, views, width, height)
         if priors is not None:
             placed, _ = compose(priors, Composition(prompt, seed, volume, with_parts=True))
             rig = room_rig(placed, views, width, height)
             drafts = [LayoutDraft(placed, volume, priors.proposals(prompt), seed)]
-        output = pipe(prompt, rig, volume=volume, taxonomy=taxonomy, drafts=drafts, seed=seed, **how.arguments())  # type: ignore[arg-type]
-        yield ImaginedScene(scene, rig, output.images, output.grid, drafts[0].placed if drafts else None)
+        output = pipe(prompt, rig, volume=volume, taxonomy=taxonomy, drafts=drafts, seed=seed, **generation.arguments())  # type: ignore[arg-type]
+        yield TextScene(scene, rig, output.images, output.grid, drafts[0].placed if drafts else None)
 
 
 class TextToSceneScores:
-    """Adds up what is measured on imagined scenes.
+    """Accumulates metrics over scenes that were generated from prompts.
 
     Args:
-        evaluator: the judge.
-        scenes: whose prompts are imagined; the names in their grids are what prompts are searched for.
+        evaluator: scores the views.
+        scenes: whose prompts are used; the names in their grids are what prompts are searched for.
     """
 
     def __init__(self, evaluator: Evaluator, scenes: Sequence[RenderedScene]) -> None:
@@ -96,11 +96,11 @@ class TextToSceneScores:
         self.cells = np.zeros(2, np.int64)
         self.occupied: list[float] = []
 
-    def add(self, made: ImaginedScene) -> None:
+    def add(self, made: TextScene) -> None:
         """Scores one scene."""
         grid = with_classes_as_objects(made.grid)
         maps = cell_maps(grid, evaluated_cameras(made.cameras))
-        seen = self.evaluator.look(evaluated_views(torch.from_numpy(made.views)).numpy(), maps, grid)
+        seen = self.evaluator.extract_features(evaluated_views(torch.from_numpy(made.views)).numpy(), maps, grid)
         self.infos.append(made.scene.info)
         self.features.append(seen)
         self.cells += agreement(seen.classes, maps.labels)
@@ -109,8 +109,8 @@ class TextToSceneScores:
         self.named += len(named), len(named & shown_classes(real)), len(named & shown_classes(seen.classes))
         self.occupied.append(float(np.mean((grid.labels != 0) & (grid.labels != UNKNOWN))))
 
-    def figures(self) -> Figures:
-        """All figures of what was added, as they stand in report.json."""
+    def metrics(self) -> Metrics:
+        """The metrics over all added scenes, with the keys of report.json."""
         hits, count = self.cells
         named, real, generated = (int(number) for number in self.named)
         return {
@@ -133,7 +133,7 @@ class TextToSceneScores:
 
 
 def classes_of_names(scenes: Sequence[RenderedScene]) -> dict[str, int]:
-    """What the things in scenes are called, without numbers, and the class that they have most often."""
+    """Names of the objects in scenes, without numbers, and the most frequent class of each name."""
     counts: dict[str, Counter[int]] = {}
     for scene in scenes:
         grid = scene.blockout
@@ -146,17 +146,17 @@ def classes_of_names(scenes: Sequence[RenderedScene]) -> dict[str, int]:
 
 
 def named_classes(prompt: str, classes: Mapping[str, int]) -> set[int]:
-    """The classes of the things that a prompt names."""
-    return {classes[thing.kind] for thing in read_prompt(prompt, list(classes), []).things}
+    """The classes of the objects that a prompt names."""
+    return {classes[asked.kind] for asked in read_prompt(prompt, list(classes), []).things}
 
 
 def shown_classes(cells: Tensor) -> set[int]:
     """The classes that fill at least `LEAST_SHOWN` of the cells of one view, of classes (V, h, w)."""
-    found: set[int] = set()
+    shown: set[int] = set()
     for view in cells:
         labels, counts = view.unique(return_counts=True)
-        found |= set(labels[counts >= LEAST_SHOWN * view.numel()].tolist())
-    return found
+        shown |= set(labels[counts >= LEAST_SHOWN * view.numel()].tolist())
+    return shown
 
 
 def with_classes_as_objects(grid: SemanticGrid) -> SemanticGrid:

@@ -1,4 +1,4 @@
-"""What is measured on views alone: each figure of generated views beside the same figure of the real renders."""
+"""Metrics that need only views: each of the generated views, with that of the real renders."""
 
 from __future__ import annotations
 
@@ -31,13 +31,13 @@ from occscene_server.geometry.mesh_gbuffer import RayScene, mesh_gbuffer
 from occscene_server.geometry.part_meshes import mesh_with_parts
 from occscene_server.geometry.pixel_values import linear_from_srgb
 from occscene_server.geometry.voxel_gbuffer import voxel_gbuffer
-from occscene_server.metrics.color_words import colors_as_said, mean_colors
+from occscene_server.metrics.color_words import colors_as_named, mean_colors
 from occscene_server.metrics.images import hint_differences, psnr, warp_error
 from occscene_server.metrics.kernel_distance import distance_between_halves, kernel_distance
 from occscene_server.metrics.view_detail import (
     edge_distance,
     gradient_energy,
-    grey,
+    gray,
     high_frequency_power,
     object_borders,
 )
@@ -52,14 +52,14 @@ SAME_SURFACE = 0.02
 """Metres between places that count as one, for exact depth."""
 
 KINDS = ("real", "generated")
-Figures = dict[str, Any]
+Metrics = dict[str, Any]
 
 
 class ViewScores:
-    """Adds up what is measured on the views of scenes.
+    """Accumulates metrics over the views of scenes.
 
     Args:
-        evaluator: the judge.
+        evaluator: scores the views.
     """
 
     def __init__(self, evaluator: Evaluator) -> None:
@@ -97,7 +97,7 @@ class ViewScores:
         condition = cell_maps(scene.blockout, small)
         for kind, shown in zip(KINDS, (scene.views, views), strict=True):
             tensor = torch.from_numpy(shown)
-            seen = self.evaluator.look(evaluated_views(tensor).numpy(), condition, scene.blockout)
+            seen = self.evaluator.extract_features(evaluated_views(tensor).numpy(), condition, scene.blockout)
             self.features[kind].append(seen)
             if max(height, width) > EVALUATED_SIDE:
                 self.pieces[kind].append(segment(self.evaluator.segmenter, _pieces(tensor))[1])
@@ -116,7 +116,7 @@ class ViewScores:
 
     def _add_detail(self, scene: RenderedScene, views: NDArray[np.uint8], true: GBuffer, sent: GBuffer) -> None:
         for kind, shown, maps in zip(KINDS, (scene.views, views), (true, sent), strict=True):
-            images = grey(torch.from_numpy(shown))
+            images = gray(torch.from_numpy(shown))
             self.detail["gradient_energy"][kind].append(gradient_energy(images))
             self.detail["high_frequency_power"][kind].append(high_frequency_power(images))
             from_edges, from_borders = edge_distance(images, object_borders(maps.edges[0]))
@@ -148,17 +148,17 @@ class ViewScores:
         right = []
         for shown, maps in zip((scene.views, views), (true, sent), strict=True):
             linear = linear_from_srgb(torch.from_numpy(shown).float() / 255)
-            right.append(colors_as_said(mean_colors(linear, maps.objects[0], LEAST_AREA), phrases))
+            right.append(colors_as_named(mean_colors(linear, maps.objects[0], LEAST_AREA), phrases))
         for row in right[0].keys() & right[1].keys():
-            for kind, found in zip(KINDS, right, strict=True):
-                self.colors[kind].append(found[row])
+            for kind, correct in zip(KINDS, right, strict=True):
+                self.colors[kind].append(correct[row])
 
-    def figures(self) -> Figures:
-        """All figures of what was added, as they stand in report.json."""
+    def metrics(self) -> Metrics:
+        """The metrics over all added scenes, with the keys of report.json."""
         cells = {name: float(hits / max(1, count)) for name, (hits, count) in self.cells.items()}
         hints = {name: _mean(values) for name, values in self.hints.items()}
         warps = {name: _mean(values) for name, values in self.warps.items()}
-        colors = {kind: _mean([float(found) for found in self.colors[kind]]) for kind in KINDS}
+        colors = {kind: _mean([float(right) for right in self.colors[kind]]) for kind in KINDS}
         detail = {name: {kind: _mean(values) for kind, values in kinds.items()} for name, kinds in self.detail.items()}
         for name in ("gradient_energy", "high_frequency_power"):
             detail[name]["ratio"] = _ratio(detail[name]["generated"], detail[name]["real"])
@@ -178,7 +178,7 @@ class ViewScores:
             "kernel_distance_of_pieces": _distance(*self.pieces.values()),
         }  # fmt: skip
 
-    def _probe(self, question: str) -> Figures:
+    def _probe(self, question: str) -> Metrics:
         truth = [str(getattr(info, question)) for info in self.infos]
         probe = self.evaluator.probes[question]
         right = {
@@ -205,7 +205,7 @@ def scene_buffers(scene: RenderedScene, parts: Mapping[int, LayoutObject]) -> tu
     return true, sent
 
 
-def _distance(real: Sequence[Tensor], generated: Sequence[Tensor]) -> Figures:
+def _distance(real: Sequence[Tensor], generated: Sequence[Tensor]) -> Metrics:
     """Kernel distance over features (V, F) of rooms; that between two halves of the real views is what chance makes."""
     if len(real) < 4:
         return {}

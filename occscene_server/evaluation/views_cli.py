@@ -51,11 +51,11 @@ def views(
     evaluator: Annotated[Path, typer.Option(help="Folder that `evaluate train` filled.")],
     data: DataOption,
     generated: GeneratedOption,
-    output: Annotated[Path, typer.Option(help="File for the figures, JSON.")],
+    output: Annotated[Path, typer.Option(help="File for the metrics, JSON.")],
     split: Annotated[str, typer.Option(help="test, validation or train.")] = "test",
     prior: Annotated[bool, typer.Option(help="They were generated with parts in place of plain boxes.")] = True,
 ) -> None:
-    """Score stored generated views beside the real renders of the same scenes."""
+    """Score stored generated views, with the real renders of the same scenes for comparison."""
     from occscene_server.data.dataset import read_scene
     from occscene_server.evaluation.evaluator import Evaluator, read_whole_scene
     from occscene_server.evaluation.generated_views import pair_folders
@@ -69,19 +69,19 @@ def views(
     for real, folder in track(pairs, "scenes"):
         scene = read_whole_scene(real)
         scores.add(scene, read_scene(folder).views, with_parts(scene, scene.blockout, priors)[1])
-    _write(output, scores.figures())
+    _write(output, scores.metrics())
 
 
 def two_sample(
     data: DataOption,
     generated: GeneratedOption,
-    output: Annotated[Path, typer.Option(help="File for the figures, JSON.")],
+    output: Annotated[Path, typer.Option(help="File for the metrics, JSON.")],
     seed: Annotated[int, typer.Option(help="Random seed of the classifier's initialisation and data order.")] = 0,
 ) -> None:
-    """Train a fixed classifier on validation rooms to tell generated views from real ones, and ask it about test rooms.
+    """Train a classifier on validation rooms to distinguish generated from real views, and apply it to test rooms.
 
-    It judges a model only if it tells two halves of the real views apart no better than by chance, and views that are
-    clearly worse nearly always.
+    The result is valid only if two halves of the real views are distinguished no better than by chance, and
+    clearly worse views nearly always.
     """
     from dataclasses import asdict
 
@@ -97,16 +97,16 @@ def two_sample(
     if len(sizes) > 1:
         raise typer.BadParameter(f"--data and --generated have views of several sizes, {sorted(sizes)}; compare one")
     training, test = ((real, made) for real, made in kinds)
-    figures = {
+    metrics = {
         "training_rooms": len(training[0]),
         "generated": asdict(two_sample_test(training, test, seed)),
         "between_real_halves": asdict(compare_real_halves(training[0], test[0], seed)),
     }
-    _write(output, figures)
+    _write(output, metrics)
 
 
-def _write(output: Path, figures: dict[str, object]) -> None:
+def _write(output: Path, metrics: dict[str, object]) -> None:
     output.parent.mkdir(parents=True, exist_ok=True)
-    output.write_text(json.dumps(figures, indent=1) + "\n", encoding="utf-8")
-    say(figures)
-    say(f"The figures are in {output}")
+    output.write_text(json.dumps(metrics, indent=1) + "\n", encoding="utf-8")
+    say(metrics)
+    say(f"The metrics are in {output}")

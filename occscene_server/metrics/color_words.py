@@ -45,7 +45,7 @@ def has_color(color: Tensor, word: str) -> bool:
     return _WORDS[int(delta_e(palette, lab_from_linear(color)).argmin())] == word
 
 
-def colors_as_said(colors: Mapping[int, Tensor], phrases: Mapping[int, str]) -> dict[int, bool]:
+def colors_as_named(colors: Mapping[int, Tensor], phrases: Mapping[int, str]) -> dict[int, bool]:
     """By row, for the objects whose phrase has one colour word: whether their mean colour is that word's."""
     words = {row: color_word(phrases.get(row, "")) for row in colors}
     return {row: has_color(colors[row], word) for row, word in words.items() if word is not None}

@@ -1,4 +1,4 @@
-"""Figures about images: colour differences and agreement between views."""
+"""Metrics of images: colour differences and agreement between views."""
 
 from __future__ import annotations
 

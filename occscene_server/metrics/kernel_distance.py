@@ -1,8 +1,8 @@
 """Kernel distance between the views of rooms, with what chance makes of it.
 
 The squared MMD with the kernel (x.y / d + 1)^3 over given features (Binkowski et al. 2018, "Demystifying MMD GANs",
-section 4). Views of one room are alike, whoever made them, and are therefore never compared with one another: rooms are
-the sample, so that the estimate has no bias however few they are, and two halves of one set are 0 apart on average.
+section 4). Views of one room are alike, rendered or generated, and are therefore never compared with one another: rooms
+are the sample, so that the estimate has no bias however few they are, and two halves of one set are 0 apart on average.
 """
 
 from __future__ import annotations

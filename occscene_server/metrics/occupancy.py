@@ -17,7 +17,7 @@ _LONELY, _SMALL = 2, 8
 
 
 @dataclass(frozen=True)
-class OccupancyFigures:
+class OccupancyMetrics:
     """Scores over a set of scenes, all in 0..1.
 
     Args:
@@ -55,7 +55,7 @@ class OccupancyScores:
         """Counts some scenes; voxels whose target is 255 are left out.
 
         Args:
-            prediction: (B, X, Y, Z) classes; 255, which says nothing, counts as empty.
+            prediction: (B, X, Y, Z) classes; 255, unknown, counts as empty.
             target: (B, X, Y, Z) classes.
         """
         known = target != UNKNOWN
@@ -65,7 +65,7 @@ class OccupancyScores:
         self.confusion += pairs.view(self.classes, self.classes)
         self.scenes += len(target)
 
-    def figures(self) -> OccupancyFigures:
+    def figures(self) -> OccupancyMetrics:
         """The scores of all that was added."""
         matrix = self.confusion.double()
         hits = matrix[1:, 1:].sum()  # occupied is occupied, whatever the class
@@ -73,7 +73,7 @@ class OccupancyScores:
         true = matrix.diag()[1:]
         union = matrix.sum(0)[1:] + matrix.sum(1)[1:] - true
         class_iou = true / (union + 1e-5)
-        return OccupancyFigures(
+        return OccupancyMetrics(
             iou=_ratio(hits, hits + false + missed),
             precision=_ratio(hits, hits + false),
             recall=_ratio(hits, hits + missed),
@@ -84,8 +84,8 @@ class OccupancyScores:
 
 
 @dataclass(frozen=True)
-class CrumbFigures:
-    """How ragged things are, shares of their voxels in 0..1; in true grids legs, leaves and books count too.
+class CrumbMetrics:
+    """How ragged objects are, shares of their voxels in 0..1; in true grids legs, leaves and books count too.
 
     Args:
         lonely: voxels that touch at most two others of their class by faces.
@@ -100,26 +100,26 @@ class CrumbScores:
     """Adds up crumbs over scenes.
 
     Args:
-        things: classes that are looked at: those of objects, not of the room itself.
+        objects: classes that are scored: those of objects, not of the room itself.
     """
 
-    def __init__(self, things: Sequence[int]) -> None:
-        self.things = things
+    def __init__(self, objects: Sequence[int]) -> None:
+        self.objects = objects
         self.counts = np.zeros(3, np.int64)  # lonely, small, all
 
     def add(self, labels: NDArray[np.uint8]) -> None:
         """Counts one scene (X, Y, Z)."""
-        for label in self.things:
+        for label in self.objects:
             own = labels == label
             neighbors = ndimage.convolve(own.astype(np.int8), _FACES, mode="constant")
             pieces, _ = ndimage.label(own, np.ones((3, 3, 3)))
             sizes = np.bincount(pieces.ravel())
             self.counts += (own & (neighbors <= _LONELY)).sum(), (own & (sizes[pieces] < _SMALL)).sum(), own.sum()
 
-    def figures(self) -> CrumbFigures:
+    def metrics(self) -> CrumbMetrics:
         """The shares of all that was added."""
         lonely, small, total = self.counts.tolist()
-        return CrumbFigures(lonely / max(1, total), small / max(1, total))
+        return CrumbMetrics(lonely / max(1, total), small / max(1, total))
 
 
 _FACES = ndimage.generate_binary_structure(3, 1).astype(np.int8)

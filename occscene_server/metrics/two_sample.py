@@ -1,9 +1,9 @@
-"""Two-sample test: how often a classifier that has seen both kinds tells generated views from rendered ones.
+"""Two-sample test: how often a classifier trained on both distinguishes generated views from rendered ones.
 
 Lopez-Paz and Oquab 2017, "Revisiting Classifier Two-Sample Tests". All that decides its power is a constant of this
-file and stays as it is, so that models are judged by one measure. It is trained on the views of some rooms and asked
-about those of others; the views of a room stand on both sides, so that what they show tells nothing. Half of the
-answers are right where kinds cannot be told apart.
+file and stays as it is, so that models are compared by one measure. It is trained on the views of some rooms and asked
+about those of others; the views of a room are in both classes, so that their content does not help. Half of the
+answers are right where the kinds cannot be distinguished.
 """
 
 from __future__ import annotations
@@ -85,7 +85,7 @@ def two_sample_test(
             from files of one encoder.
         test: the same of the test rooms, of which both kinds have equally many.
         seed: decides the weights at the start and what every step sees.
-        report: told each step and its loss.
+        report: called with each step and its loss.
     """
     torch.manual_seed(seed)
     model = _Classifier()

@@ -16,10 +16,10 @@ _QUARTER_NYQUIST = 0.125
 """Cycles a pixel."""
 
 _LEAST_SLOPE = 0.08
-"""Change of grey, black to white being 1, over the two pixels of a central difference that counts as an edge."""
+"""Change of gray, black to white being 1, over the two pixels of a central difference that counts as an edge."""
 
 
-def grey(views: Tensor) -> Tensor:
+def gray(views: Tensor) -> Tensor:
     """Views (V, height, width, 3) uint8 sRGB to (V, height, width) in [0, 1]."""
     return views.float() @ torch.tensor(_LUMA) / 255
 
@@ -36,7 +36,7 @@ def high_frequency_power(images: Tensor) -> float:
     Each image without its mean is multiplied by a Hann window, so that its borders are no edges.
 
     Returns:
-        The mean square of the images that these frequencies alone would make.
+        The mean square of the images that only these frequencies would make.
     """
     height, width = images.shape[1:]
     window = torch.hann_window(height)[:, None] * torch.hann_window(width)

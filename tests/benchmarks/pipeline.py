@@ -2,7 +2,7 @@
 
 `python -m tests.benchmarks.pipeline`, on an otherwise idle machine. The peer is the same pipeline in float32 in the
 default memory layout, one guidance pass after the other, 16 steps of Euler's method; text and condition are encoded
-once there too. Beside each row's time stands how near its views are to those of 40 steps of UniPC in float32: what is
+once there too. Next to each row's time is how near its views are to those of 40 steps of UniPC in float32: what is
 faster must not be further away.
 
 `python -m tests.benchmarks.pipeline --data DATA` also scores the first and the last row on the test split, as
@@ -51,8 +51,8 @@ def one_by_one(pipe: OccScenePipeline) -> OccScenePipeline:
         latents: Tensor, timestep: Tensor, text: Tensor, text_mask: Tensor, condition: Condition, guess: Tensor
     ) -> Tensor:
         def denoise(row: slice) -> Tensor:
-            told = Condition(*(getattr(condition, field.name)[row] for field in fields(condition)))
-            return batched(latents[row], timestep[row], text[row], text_mask[row], told, guess[row])
+            one = Condition(*(getattr(condition, field.name)[row] for field in fields(condition)))
+            return batched(latents[row], timestep[row], text[row], text_mask[row], one, guess[row])
 
         return torch.cat([denoise(slice(i, i + 1)) for i in range(len(latents))])
 
@@ -124,9 +124,9 @@ def time_variants(plain: OccScenePipeline, fast: OccScenePipeline) -> None:
 
 
 def score_variants(plain: OccScenePipeline, fast: OccScenePipeline, data: Path) -> None:
-    """Prints the evaluation's figures of the plain pipeline and of the one that is shipped."""
+    """Prints the evaluation's metrics of the plain pipeline and of the shipped one."""
     scenes = list(scenes_of(data, "test"))
-    judge = Evaluator.load(default_model().parent / "evaluator-indoor")
+    evaluator = Evaluator.load(default_model().parent / "evaluator-indoor")
     plain.scheduler, fast.scheduler = FlowMatchEulerDiscreteScheduler(), flow_scheduler()
     variants = {"plain": (plain, 16, in_float32()), "as shipped": (fast, 8, nullcontext())}
     table = Table(
@@ -134,19 +134,19 @@ def score_variants(plain: OccScenePipeline, fast: OccScenePipeline, data: Path) 
         title=f"{len(scenes)} test scenes",
     )  # fmt: skip
     for name, (pipe, steps, precision) in variants.items():
-        scores = SceneScores(judge, scenes[0].blockout.taxonomy)
+        scores = SceneScores(evaluator, scenes[0].blockout.taxonomy)
         with precision:
             for made in generate_scenes(pipe, scenes, Generation(steps=steps)):
                 scores.add(made)
-        figures = scores.figures()
+        metrics = scores.metrics()
         table.add_row(
             name,
-            f"{figures['occupancy']['from_generated_views']['miou']:.3f}",
-            f"{figures['segmenter_agreement']['generated']:.3f}",
-            ", ".join(f"{probe['generated']:.3f}" for probe in figures["probes"].values()),
-            f"{figures['hint_delta_e']['generated']:.1f}",
-            f"{figures['warp_psnr']['generated']:.2f}",
-            f"{figures['kernel_distance']['generated']:.2f} +- {figures['kernel_distance']['generated_spread']:.2f}",
+            f"{metrics['occupancy']['from_generated_views']['miou']:.3f}",
+            f"{metrics['segmenter_agreement']['generated']:.3f}",
+            ", ".join(f"{probe['generated']:.3f}" for probe in metrics["probes"].values()),
+            f"{metrics['hint_delta_e']['generated']:.1f}",
+            f"{metrics['warp_psnr']['generated']:.2f}",
+            f"{metrics['kernel_distance']['generated']:.2f} +- {metrics['kernel_distance']['generated_spread']:.2f}",
         )
     Console(width=120).print(table)
 

@@ -1,4 +1,4 @@
-"""The judge trained on a few painted scenes, and a whole evaluation of a tiny untrained model through the commands."""
+"""The evaluator trained on a few painted scenes, and a whole evaluation of a tiny untrained model by the commands."""
 
 from __future__ import annotations
 
@@ -74,7 +74,18 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     root = tmp_path_factory.mktemp("evaluation")
     for seed in (0, 1, 2, 3, 4, 5, 20, 21, 40, 60):
         write_scene(root / "data", scene(seed))
-    arguments = ["evaluate", "train", "--data", root / "data", "--output", root / "judge", "--steps", 40, "--batch", 4]
+    arguments = [
+        "evaluate",
+        "train",
+        "--data",
+        root / "data",
+        "--output",
+        root / "evaluator",
+        "--steps",
+        40,
+        "--batch",
+        4,
+    ]
     result = CliRunner().invoke(app, [str(argument) for argument in arguments], catch_exceptions=False)
     assert result.exit_code == 0, result.output
     return root
@@ -108,10 +119,10 @@ def test_probe_learns_a_linear_rule_and_is_kept(tmp_path: Path) -> None:
 
 
 def test_evaluator_learns_painted_scenes(folder: Path) -> None:
-    judge = Evaluator.load(folder / "judge")
-    assert judge.figures["segmenter_agreement"] > 0.8
-    assert judge.figures["wall_color_accuracy"] == 1
-    assert not judge.segmenter.training
+    evaluator = Evaluator.load(folder / "evaluator")
+    assert evaluator.metrics["segmenter_agreement"] > 0.8
+    assert evaluator.metrics["wall_color_accuracy"] == 1
+    assert not evaluator.segmenter.training
 
 
 def test_missing_evaluator_is_named(tmp_path: Path) -> None:
@@ -138,38 +149,38 @@ def model(folder: Path) -> Path:
 
 def test_evaluation_of_an_untrained_model(folder: Path, model: Path) -> None:
     arguments = [
-        "evaluate", "run", "--model", model, "--evaluator", folder / "judge", "--data", folder / "data",
+        "evaluate", "run", "--model", model, "--evaluator", folder / "evaluator", "--data", folder / "data",
         "--output", folder / "report", "--steps", 2, "--device", "cpu",
     ]  # fmt: skip
     result = CliRunner().invoke(app, [str(argument) for argument in arguments], catch_exceptions=False)
     assert result.exit_code == 0, result.output
 
-    figures = json.loads((folder / "report" / "report.json").read_text())
-    assert figures["scenes"] == 4
-    assert 0 < figures["occupancy"]["blockout"]["iou"] < 1
-    assert set(figures["occupancy"]["from_generated_views"]["class_iou"]) >= {"wall", "floor", "sofa"}
-    fidelity = figures["segmenter_agreement"]
+    metrics = json.loads((folder / "report" / "report.json").read_text())
+    assert metrics["scenes"] == 4
+    assert 0 < metrics["occupancy"]["blockout"]["iou"] < 1
+    assert set(metrics["occupancy"]["from_generated_views"]["class_iou"]) >= {"wall", "floor", "sofa"}
+    fidelity = metrics["segmenter_agreement"]
     assert fidelity["real"] < fidelity["real_with_truth"]  # the blockout's box is too high
     assert fidelity["ratio"] == pytest.approx(fidelity["generated"] / fidelity["real"])
-    assert figures["probes"]["wall_color"]["real"] == 1
-    assert figures["hint_delta_e"]["real"] < 15 < figures["hint_delta_e"]["generated"]
-    assert figures["warp_psnr"]["real"] > figures["warp_psnr"]["generated"]
-    assert figures["kernel_distance"]["generated"] > figures["kernel_distance"]["between_real_halves"]
-    assert figures["kernel_distance_of_pieces"] == {}  # views of 64 pixels are whole
-    assert 0 < figures["covisible_delta_e"]["real"] < 8
-    assert figures["border_distance"]["real"] < 1 < figures["border_distance"]["generated"]
-    assert figures["colors_by_words"]["real"] == 1
-    assert figures["colors_by_words"]["objects"] == 4 * 2
-    assert figures["seconds_per_scene"]["mean"] > 0
+    assert metrics["probes"]["wall_color"]["real"] == 1
+    assert metrics["hint_delta_e"]["real"] < 15 < metrics["hint_delta_e"]["generated"]
+    assert metrics["warp_psnr"]["real"] > metrics["warp_psnr"]["generated"]
+    assert metrics["kernel_distance"]["generated"] > metrics["kernel_distance"]["between_real_halves"]
+    assert metrics["kernel_distance_of_pieces"] == {}  # views of 64 pixels are whole
+    assert 0 < metrics["covisible_delta_e"]["real"] < 8
+    assert metrics["border_distance"]["real"] < 1 < metrics["border_distance"]["generated"]
+    assert metrics["colors_by_words"]["real"] == 1
+    assert metrics["colors_by_words"]["objects"] == 4 * 2
+    assert metrics["seconds_per_scene"]["mean"] > 0
     page = (folder / "report" / "report.html").read_text()
-    assert page.count("<img") == 4 * (3 + 4 + 3)  # as generated, from text alone, and occupancy from images alone
-    for imagined in figures["text_to_scene"].values():
-        assert imagined["scenes"] == 4
-        assert 0 <= imagined["segmenter_agreement"] <= 1
-        assert set(imagined["probes"]) == {"style", "wall_color", "floor_color"}
-        named = imagined["named_classes"]
+    assert page.count("<img") == 4 * (3 + 4 + 3)  # as generated, from text only, and occupancy from images only
+    for scored in metrics["text_to_scene"].values():
+        assert scored["scenes"] == 4
+        assert 0 <= scored["segmenter_agreement"] <= 1
+        assert set(scored["probes"]) == {"style", "wall_color", "floor_color"}
+        named = scored["named_classes"]
         assert named["real"] * named["count"] * named["ratio"] == pytest.approx(named["generated"] * named["count"])
-    assert set(figures["text_to_scene"]) == {"with_prior", "without_prior"}
+    assert set(metrics["text_to_scene"]) == {"with_prior", "without_prior"}
     assert Image.open(folder / "report" / "text_sheet.png").width == 2 * 64
     assert "red walls" in page
     assert Image.open(folder / "report" / "sheet.png").width == 2 * 64
@@ -189,23 +200,23 @@ def test_stored_views_are_scored(folder: Path, model: Path, tmp_path: Path, monk
     evaluate(*made, "--limit", 1)
     assert {path: path.read_bytes() for path in stored} == stored
     both = "--data", folder / "data", "--generated", tmp_path / "made"
-    evaluate("views", "--evaluator", folder / "judge", *both, "--output", tmp_path / "views.json")
-    figures = json.loads((tmp_path / "views.json").read_text())
-    assert figures["scenes"] == 4
-    assert figures["warp_psnr"]["real"] > figures["warp_psnr"]["generated"]
+    evaluate("views", "--evaluator", folder / "evaluator", *both, "--output", tmp_path / "views.json")
+    metrics = json.loads((tmp_path / "views.json").read_text())
+    assert metrics["scenes"] == 4
+    assert metrics["warp_psnr"]["real"] > metrics["warp_psnr"]["generated"]
     monkeypatch.setattr(two_sample, "STEPS", 20)
     evaluate("two-sample", *both, "--output", tmp_path / "two.json")
-    told = json.loads((tmp_path / "two.json").read_text())
-    assert told["training_rooms"] == 2
-    assert (told["generated"]["rooms"], told["between_real_halves"]["rooms"]) == (4, 2)
+    result = json.loads((tmp_path / "two.json").read_text())
+    assert result["training_rooms"] == 2
+    assert (result["generated"]["rooms"], result["between_real_halves"]["rooms"]) == (4, 2)
 
 
 def test_what_cannot_be_compared_is_named(folder: Path, model: Path, tmp_path: Path) -> None:
     made, data = tmp_path / "made", ("--data", folder / "data")
     evaluate("generate", "--model", model, *data, "--output", made, "--limit", 1, "--size", 96)
     assert read_scene(next(made.iterdir())).views.shape == (2, 96, 96, 3)
-    both = *data, "--generated", made, "--output", tmp_path / "figures.json"
+    both = *data, "--generated", made, "--output", tmp_path / "metrics.json"
     with pytest.raises(ValueError, match="generate them at the size that the data has"):
-        evaluate("views", "--evaluator", folder / "judge", *both)
+        evaluate("views", "--evaluator", folder / "evaluator", *both)
     with pytest.raises(ValueError, match="hold no generated validation scenes"):
         evaluate("two-sample", *both)

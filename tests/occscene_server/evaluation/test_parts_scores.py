@@ -1,4 +1,4 @@
-"""Scores of parts: the command on a stored room, and figures that see what is wrong."""
+"""Scores of parts: the command on a stored room, and metrics that notice what is wrong."""
 
 from __future__ import annotations
 
@@ -39,13 +39,13 @@ def test_a_room_is_scored_by_command(tmp_path: Path) -> None:
     arguments += ["--output", str(tmp_path / "out"), "--seeds", "2", "--draws", "2"]
     result = CliRunner().invoke(evaluate_app, arguments, catch_exceptions=False)
     assert result.exit_code == 0, result.output
-    figures = json.loads((tmp_path / "out" / "parts.json").read_text())
-    arms = figures["boxes_of_voxels"]
-    assert "boxes_of_meshes" not in figures
-    assert figures["blockout"]["miou"] < arms["most_typical_of_2"]["miou"] <= 1.0
+    metrics = json.loads((tmp_path / "out" / "parts.json").read_text())
+    arms = metrics["boxes_of_voxels"]
+    assert "boxes_of_meshes" not in metrics
+    assert metrics["blockout"]["miou"] < arms["most_typical_of_2"]["miou"] <= 1.0
     assert len(arms["seeds"]) == 2
     assert arms["outside_share"] == 0.0
-    assert figures["changed_share_of_modelled_furniture"] <= 0.01
+    assert metrics["changed_share_of_modelled_furniture"] <= 0.01
     assert (tmp_path / "out" / "parts.png").stat().st_size > 1000
     empty = CliRunner().invoke(evaluate_app, [*arguments[:2], str(tmp_path / "layouts"), *arguments[3:]])
     assert empty.exit_code == 2

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 import torch
 
-from occscene_server.metrics.color_words import color_word, colors_as_said, has_color, mean_colors
+from occscene_server.metrics.color_words import color_word, colors_as_named, has_color, mean_colors
 from occscene_server.metrics.palette import COLORS
 
 
@@ -43,6 +43,6 @@ def test_means_are_of_the_objects_own_pixels() -> None:
     found = mean_colors(views, objects, least=0.05)
     assert set(found) == {1, 2}
     torch.testing.assert_close(found[1], views[0, :5].reshape(-1, 3).mean(0))
-    said = colors_as_said(found, {1: "a stack of books", 2: "a teal vase", 7: "a red ball"})
+    said = colors_as_named(found, {1: "a stack of books", 2: "a teal vase", 7: "a red ball"})
     assert said == {2: True}
-    assert colors_as_said(found, {2: "a blue vase"}) == {2: False}
+    assert colors_as_named(found, {2: "a blue vase"}) == {2: False}

@@ -87,8 +87,8 @@ def test_views_of_a_painted_plane_agree() -> None:
 
 def test_difference_of_flat_views_is_that_of_their_colors() -> None:
     _, depth, cameras = plane_seen_by_two()
-    grey, red = torch.full((48, 64, 3), 119 / 255), torch.tensor([1.0, 0, 0]).expand(48, 64, 3)
-    _, difference, pixels = warp_error(torch.stack([grey, red]), depth, cameras, 0.04)
+    gray, red = torch.full((48, 64, 3), 119 / 255), torch.tensor([1.0, 0, 0]).expand(48, 64, 3)
+    _, difference, pixels = warp_error(torch.stack([gray, red]), depth, cameras, 0.04)
     known = ((53.24 - 50.03) ** 2 + 80.09**2 + 67.20**2) ** 0.5
     assert (difference / pixels) ** 0.5 == pytest.approx(known, abs=0.2)
 

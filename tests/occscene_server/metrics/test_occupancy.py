@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from occscene_server.metrics.occupancy import CrumbFigures, CrumbScores, OccupancyScores
+from occscene_server.metrics.occupancy import CrumbMetrics, CrumbScores, OccupancyScores
 
 CLASSES = 5
 
@@ -45,12 +45,12 @@ def test_scores_are_monoscenes() -> None:
         prediction = rng.integers(0, CLASSES - 1, target.shape)
         pairs.append((prediction, target))
         scores.add(torch.from_numpy(prediction)[None], torch.from_numpy(target)[None])
-    figures = scores.figures()
+    metrics = scores.figures()
     for name, value in reference(pairs).items():
-        assert getattr(figures, name) == pytest.approx(value, abs=1e-9), name
-    assert figures.class_iou[-1] == 0.0
-    assert figures.scenes == 2
-    assert figures.by_name(["empty", "a", "b", "c", "d"])["a"] == figures.class_iou[0]
+        assert getattr(metrics, name) == pytest.approx(value, abs=1e-9), name
+    assert metrics.class_iou[-1] == 0.0
+    assert metrics.scenes == 2
+    assert metrics.by_name(["empty", "a", "b", "c", "d"])["a"] == metrics.class_iou[0]
 
 
 def test_a_perfect_prediction_and_an_empty_set() -> None:
@@ -76,13 +76,13 @@ def test_crumbs_are_counted_by_class_and_a_block_has_none() -> None:
     labels = np.zeros((12, 12, 12), np.uint8)
     labels[1:5, 1:5, 1:5] = 3
     labels[8, 8, 2:9] = 3  # a pole of seven
-    labels[5:11, 1:5, 1:5] = 4  # beside it, of another class
+    labels[5:11, 1:5, 1:5] = 4  # next to it, of another class
     labels[0] = 1
     scores = CrumbScores([3, 4])
     scores.add(labels)
-    assert scores.figures() == CrumbFigures(7 / (64 + 7 + 96), 7 / (64 + 7 + 96))
+    assert scores.metrics() == CrumbMetrics(7 / (64 + 7 + 96), 7 / (64 + 7 + 96))
     labels[8, 8, 9] = 3
     longer = CrumbScores([3])
     longer.add(labels)
-    assert longer.figures() == CrumbFigures(8 / 72, 0.0)
-    assert CrumbScores([5]).figures() == CrumbFigures(0.0, 0.0)
+    assert longer.metrics() == CrumbMetrics(8 / 72, 0.0)
+    assert CrumbScores([5]).metrics() == CrumbMetrics(0.0, 0.0)

@@ -14,7 +14,7 @@ from occscene_server.metrics.view_detail import (
     distance_to,
     edge_distance,
     gradient_energy,
-    grey,
+    gray,
     high_frequency_power,
     image_edges,
     object_borders,
@@ -26,8 +26,8 @@ def test_gradient_of_a_ramp() -> None:
     assert gradient_energy(ramp) == pytest.approx(0.03, rel=1e-4)
 
 
-def test_grey_of_white_is_one() -> None:
-    assert grey(torch.full((1, 2, 2, 3), 255, dtype=torch.uint8)).max() == pytest.approx(1, abs=1e-5)
+def test_gray_of_white_is_one() -> None:
+    assert gray(torch.full((1, 2, 2, 3), 255, dtype=torch.uint8)).max() == pytest.approx(1, abs=1e-5)
 
 
 @pytest.mark.parametrize(("frequency", "passes"), [(0.04, False), (0.1, False), (0.16, True), (0.4, True)])
