@@ -1,1 +1,1 @@
-"""The gRPC edge: what clients reach, what they may ask, and what they are told when it is wrong."""
+"""The gRPC edge: what clients reach, what they may ask, and how they learn what is wrong."""

@@ -39,7 +39,7 @@ MAX_SMALL_BYTES = 2**20
 _END: Any = grpc.aio.EOF  # type: ignore[attr-defined]  # its stubs lack it
 _AT_ONCE_BYTES = 16 * 1024  # parsed in the event loop: a thread would take longer to wake up
 _SUBMIT_SECONDS, _SMALL_SECONDS = 60.0, 5.0  # for a request to arrive once it is its turn
-_ALONE_SECONDS = 0.2
+_EXCLUSIVE_SECONDS = 0.2
 _RETRY_SECONDS = 10
 
 
@@ -142,7 +142,7 @@ class AdmissionInterceptor(grpc.aio.ServerInterceptor):  # type: ignore[type-arg
 
     def __init__(self, threads: Executor) -> None:
         self._threads = threads
-        self._alone = asyncio.Lock()
+        self._one_submission = asyncio.Lock()
         # Health is open to all, so what is asked of it holds up nothing else.
         self._turns = {_SUBMIT: Turns(2, 8), _HEALTH: Turns(2, 16), "": Turns(2, 64)}
         self._places = {
@@ -222,12 +222,14 @@ class AdmissionInterceptor(grpc.aio.ServerInterceptor):  # type: ignore[type-arg
     async def _submission(self, context: Context) -> Any:
         """The bytes of a submission; the event loop stands still while gRPC copies them, so one is taken at a time.
 
-        A sender that is slow has that for a moment only, and is then read beside the others.
+        A slow sender holds the lock for `_EXCLUSIVE_SECONDS` at most, and is then read concurrently with the others.
         """
-        await self._alone.acquire()
-        with contextlib.ExitStack() as alone:
-            alone.callback(self._alone.release)
-            later = asyncio.get_running_loop().call_later(_ALONE_SECONDS, alone.close)  # once, whoever comes first
+        await self._one_submission.acquire()
+        with contextlib.ExitStack() as exclusive:
+            exclusive.callback(self._one_submission.release)
+            later = asyncio.get_running_loop().call_later(
+                _EXCLUSIVE_SECONDS, exclusive.close
+            )  # released once, by the timer or here
             try:
                 return await context.read()
             finally:

@@ -37,8 +37,8 @@ async def abort(
 async def abort_invalid(context: grpc.aio.ServicerContext[Any, Any], violations: Sequence[FieldViolation]) -> NoReturn:
     """Ends a call whose request is wrong, and names each wrong field."""
     detail = bad_request(violations)
-    told, all_ = len(detail.field_violations), len(violations)
-    count = f"{all_} fields are wrong" + (f" (the first {told} are told)" if told < all_ else "")
+    listed, all_ = len(detail.field_violations), len(violations)
+    count = f"{all_} fields are wrong" + (f" (the first {listed} are listed)" if listed < all_ else "")
     text = violations[0].description if all_ == 1 else f"{count}; first: {violations[0].description}"
     await abort(context, grpc.StatusCode.INVALID_ARGUMENT, "INVALID_REQUEST", text, detail)
 

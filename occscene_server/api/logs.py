@@ -38,6 +38,6 @@ class _PlainFormatter(logging.Formatter):
 
 
 def load_with_logs(log_format: LogFormat, loader: Callable[[str, str], Loaded], model: str, device: str) -> Loaded:
-    """What `loader` loads, in a worker process whose log shall look like the server's."""
+    """What `loader` loads, in a worker process whose log has the server's format."""
     configure_logs(log_format)
     return loader(model, device)

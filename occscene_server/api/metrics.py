@@ -90,7 +90,7 @@ class Metrics:
             self._ended.labels(kind, event.failed.failure.reason).inc()
 
     def serve(self, port: int) -> WSGIServer:
-        """Answers GET /metrics on this machine alone, in threads of its own; port 0 takes a free one.
+        """Serves GET /metrics on 127.0.0.1 only, in its own threads; port 0 takes a free one.
 
         Raises:
             OSError: the port cannot be bound.
@@ -131,7 +131,7 @@ class _MetricsHandler(WSGIRequestHandler):
     timeout = 2.0  # seconds for a request to arrive
 
     def log_message(self, format: str, *arguments: Any) -> None:
-        """Scrapes are no news."""
+        """Keeps scrapes out of the log."""
 
 
 class _Present(Collector):

@@ -36,7 +36,7 @@ SERVICE = scene_service_pb2.DESCRIPTOR.services_by_name["SceneService"].full_nam
 _OPTIONS = [
     ("grpc.max_receive_message_length", MAX_MESSAGE_BYTES),
     ("grpc.max_send_message_length", -1),  # a view or a grid is as large as the request made it
-    ("grpc.compression_enabled_algorithms_bitset", 1),  # identity alone: grids and images are packed already
+    ("grpc.compression_enabled_algorithms_bitset", 1),  # identity only: grids and images are packed already
     ("grpc.so_reuseport", 0),  # a second server on the same port is an error
     ("grpc.http2.min_recv_ping_interval_without_data_ms", 30_000),
     ("grpc.keepalive_time_ms", 60_000),  # a watcher whose machine is gone without a word is let go
@@ -44,7 +44,7 @@ _OPTIONS = [
     ("grpc.server_handshake_timeout_ms", 5_000),  # a connection that says nothing is closed
     ("grpc.max_connection_idle_ms", 30_000),  # so is one without a call; clients connect again by themselves
     ("grpc.max_concurrent_streams", 1024),  # calls of one connection: beyond them gRPC refuses without a reason
-    ("grpc.http2.bdp_probe", 0),  # else a client may send megabytes of a message that nobody reads yet
+    ("grpc.http2.bdp_probe", 0),  # else a client may send megabytes of a message that is not read yet
 ]
 
 OnState = Callable[[scene_service_pb2.ServerState], None]
@@ -52,7 +52,7 @@ OnState = Callable[[scene_service_pb2.ServerState], None]
 
 @dataclass(frozen=True)
 class ServerOptions:
-    """What `occscene-server serve` can be told.
+    """Options of `occscene-server serve`.
 
     Args:
         model: a folder or a hub id.
@@ -63,7 +63,7 @@ class ServerOptions:
         store_limits: how much is kept of jobs that have ended.
         token: what clients must send; None asks for none.
         tls: the server's identity; None serves without TLS.
-        metrics_port: where Prometheus finds the metrics, on this machine alone; 0 takes a free one; None for nowhere.
+        metrics_port: where Prometheus finds the metrics, on this machine only; 0 takes a free one; None disables them.
         log_prompts: whether the log may hold what people wrote.
         loader: loads the pipeline where the jobs run.
         engine: makes what runs the jobs.

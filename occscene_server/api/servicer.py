@@ -44,7 +44,7 @@ _REFUSALS_AS_STATUS: dict[type[Exception], tuple[grpc.StatusCode, str, int]] = {
     ModelNotLoadedError: (grpc.StatusCode.UNAVAILABLE, "MODEL_NOT_LOADED", 30),
     ShuttingDownError: (grpc.StatusCode.UNAVAILABLE, "SHUTTING_DOWN", 5),
 }
-"""What clients are told: code, reason, and the seconds after which another try makes sense."""
+"""Status code, reason, and the seconds after which a retry makes sense, by error."""
 
 _REFUSALS: tuple[type[Exception], ...] = tuple(_REFUSALS_AS_STATUS)
 
@@ -159,7 +159,7 @@ class SceneServicer(scene_service_pb2_grpc.SceneServiceServicer):
     async def DeleteJob(  # noqa: N802
         self, request: scene_service_pb2.DeleteJobRequest, context: Context
     ) -> scene_service_pb2.DeleteJobResponse:
-        """Forgets a job."""
+        """Deletes a job."""
         try:
             self._jobs.delete(request.job_id)
         except _REFUSALS as error:

@@ -8,7 +8,7 @@ from occscene.v1 import job_pb2
 from occscene_server.api.violations import Violations
 
 
-def check_settings(task: job_pb2.GenerateScene | job_pb2.ComposeLayout, at: str, found: Violations) -> None:
+def check_settings(task: job_pb2.GenerateScene | job_pb2.ComposeLayout, at: str, violations: Violations) -> None:
     """Checks the texts' lengths and the numbers' ranges of those settings that a task has."""
     for setting in Settings.listed():
         field = task.DESCRIPTOR.fields_by_name.get(setting.name)
@@ -16,4 +16,4 @@ def check_settings(task: job_pb2.GenerateScene | job_pb2.ComposeLayout, at: str,
             continue
         fault = setting.fault(getattr(task, setting.name))
         if fault:
-            found.add(f"{at}.{setting.name}", fault)
+            violations.add(f"{at}.{setting.name}", fault)

@@ -34,79 +34,81 @@ def check_request(
     Raises:
         GivenUpError: the check was given up.
     """
-    found = Violations(given_up)
+    violations = Violations(given_up)
     if request.request_id:
         try:
             uuid.UUID(request.request_id)
         except ValueError:
-            found.add("request_id", f"request_id is {request.request_id[:50]!r}; it must be a UUID, or empty")
+            violations.add("request_id", f"request_id is {request.request_id[:50]!r}; it must be a UUID, or empty")
     at = request.WhichOneof("task")
     if at is None:
-        found.add("task", "task is not set; it must be generate_scene, predict_occupancy or compose_layout")
-        return found
+        violations.add("task", "task is not set; it must be generate_scene, predict_occupancy or compose_layout")
+        return violations
     task: job_pb2.GenerateScene | job_pb2.PredictOccupancy | job_pb2.ComposeLayout = getattr(request, at)
     if isinstance(task, job_pb2.ComposeLayout):
-        check_composition(task, model, at, found)
-        return found
-    _check_scene(task, model, at, found)
+        check_composition(task, model, at, violations)
+        return violations
+    _check_scene(task, model, at, violations)
     if isinstance(task, job_pb2.GenerateScene):
-        check_settings(task, at, found)
-        check_start(task, model, at, found)
-        check_quality(task, model, at, found)
+        check_settings(task, at, violations)
+        check_start(task, model, at, violations)
+        check_quality(task, model, at, violations)
     else:
-        _check_images(task, at, found)
-    return found
+        _check_images(task, at, violations)
+    return violations
 
 
 def _check_scene(
     task: job_pb2.GenerateScene | job_pb2.PredictOccupancy,
     model: scene_service_pb2.ModelInfo | None,
     at: str,
-    found: Violations,
+    violations: Violations,
 ) -> None:
     """Checks the cameras, the place, and that each camera sees something of it."""
-    cameras = check_cameras(task.cameras, f"{at}.cameras", found)
-    volume = _check_place(task, model, at, found)
+    cameras = check_cameras(task.cameras, f"{at}.cameras", violations)
+    volume = _check_place(task, model, at, violations)
     for index, camera in enumerate(cameras):
         if volume is not None and camera is not None and not sees_volume(camera, volume):
-            text = f"camera {camera.name[:50]!r} sees nothing of the volume; turn it towards the scene or leave it away"
-            found.add(f"{at}.cameras[{index}]", text)
+            text = f"camera {camera.name[:50]!r} sees nothing of the volume; turn it towards the scene or omit it"
+            violations.add(f"{at}.cameras[{index}]", text)
 
 
 def _check_place(
     task: job_pb2.GenerateScene | job_pb2.PredictOccupancy,
     model: scene_service_pb2.ModelInfo | None,
     at: str,
-    found: Violations,
+    violations: Violations,
 ) -> GridVolume | None:
     """Checks the grid, or the volume and taxonomy that stand for it; returns where the scene lies if that is right."""
     name = "grid" if isinstance(task, job_pb2.GenerateScene) else "blockout"
     if task.HasField(name):
         message = task.grid if isinstance(task, job_pb2.GenerateScene) else task.blockout
         if task.HasField("volume"):
-            found.add(f"{at}.volume", f"volume and {name} are both given; leave volume away")
+            violations.add(f"{at}.volume", f"volume and {name} are both given; omit volume")
         if task.taxonomy not in ("", message.taxonomy):
             text = f"taxonomy is {task.taxonomy[:50]!r} but the {name}'s is {message.taxonomy[:50]!r}"
-            found.add(f"{at}.taxonomy", text)
-        check_known(message.taxonomy, model, f"{at}.{name}.taxonomy", found)
-        volume = check_grid(message, f"{at}.{name}", found)
+            violations.add(f"{at}.taxonomy", text)
+        check_known(message.taxonomy, model, f"{at}.{name}.taxonomy", violations)
+        volume = check_grid(message, f"{at}.{name}", violations)
         if isinstance(task, job_pb2.GenerateScene) and task.HasField("mesh"):
-            check_mesh(task.mesh, message, volume, f"{at}.mesh", found)
+            check_mesh(task.mesh, message, volume, f"{at}.mesh", violations)
         return volume
     if isinstance(task, job_pb2.GenerateScene) and task.HasField("mesh"):
-        found.add(f"{at}.mesh", "mesh is given without a grid; send the grid that it belongs to, or omit mesh")
+        violations.add(f"{at}.mesh", "mesh is given without a grid; send the grid that it belongs to, or omit mesh")
     path = f"{at}.taxonomy"
-    taxonomy = found.attempt(path, lambda: taxonomy_named(task.taxonomy, path))
-    check_known(task.taxonomy, model, path, found)
+    taxonomy = violations.attempt(path, lambda: taxonomy_named(task.taxonomy, path))
+    check_known(task.taxonomy, model, path, violations)
     if task.HasField("volume"):
-        return check_volume(task.volume, f"{at}.volume", found)
+        return check_volume(task.volume, f"{at}.volume", violations)
     return default_volume(taxonomy.name) if taxonomy else None
 
 
-def _check_images(task: job_pb2.PredictOccupancy, at: str, found: Violations) -> None:
+def _check_images(task: job_pb2.PredictOccupancy, at: str, violations: Violations) -> None:
     if len(task.images) != len(task.cameras):
-        found.add(f"{at}.images", f"there are {len(task.images)} images for {len(task.cameras)} cameras; send one each")
+        violations.add(
+            f"{at}.images", f"there are {len(task.images)} images for {len(task.cameras)} cameras; send one each"
+        )
     if len(task.images) > MAX_VIEWS:
-        return  # told by the cameras or by the line above; nothing is decoded
+        return  # reported above or by the cameras' check; nothing is decoded
     for index, (image, camera) in enumerate(zip(task.images, task.cameras, strict=False)):
-        check_image(image, camera, f"{at}.images[{index}]", found)
+        check_image(image, camera, f"{at}.images[{index}]", violations)

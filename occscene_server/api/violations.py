@@ -12,7 +12,7 @@ Value = TypeVar("Value")
 
 @dataclass(frozen=True)
 class FieldViolation:
-    """One thing that is wrong with a request.
+    """One invalid field of a request.
 
     Args:
         field: path from the request's root, for example `generate_scene.cameras[2].fx`.
@@ -24,14 +24,14 @@ class FieldViolation:
 
 
 class GivenUpError(Exception):
-    """Nobody waits for the outcome of the check any more."""
+    """The caller no longer waits for the result of the check."""
 
 
 class Violations(list[FieldViolation]):
     """Collects violations.
 
     Args:
-        given_up: whether nobody waits for them any more.
+        given_up: whether the caller no longer waits for them.
     """
 
     def __init__(self, given_up: Callable[[], bool] = lambda: False) -> None:

@@ -25,7 +25,7 @@ _MOST = {
 """What may be repeated how often, by the field's name; else `MAX_OBJECTS` times."""
 
 _LENIENCE = 1000
-"""So many elements of a short list are still parsed, so that all that is wrong with a request can be told."""
+"""Elements beyond the limit of a short list that are still parsed, so that all its violations can be reported."""
 
 _MAX_UNKNOWN = 1000  # fields of a newer client that this server passes over
 
@@ -180,7 +180,7 @@ def _within(field: _Field, index: int, error: RepeatedTooOftenError) -> Repeated
 @cache
 def _fields(descriptor: Descriptor) -> dict[int, _Field]:
     """The fields of a message by tag; a list of numbers has two, packed and not."""
-    found = {}
+    fields = {}
     for known in descriptor.fields:
         nested = _fields(known.message_type) if known.type == FieldDescriptor.TYPE_MESSAGE else None
         wire, element = (_BYTES, 0) if known.type in _NESTED else _SIZES.get(known.type, (_VARINT, 1))
@@ -188,7 +188,7 @@ def _fields(descriptor: Descriptor) -> dict[int, _Field]:
             element = 0
         most = max(_MOST.get(known.name, MAX_OBJECTS), _LENIENCE) if known.is_repeated else 1
         field = _Field(known.name, known.is_repeated, most, element, nested)
-        found[known.number << 3 | wire] = field
+        fields[known.number << 3 | wire] = field
         if element:
-            found[known.number << 3 | _BYTES] = field
-    return found
+            fields[known.number << 3 | _BYTES] = field
+    return fields

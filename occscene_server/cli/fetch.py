@@ -40,20 +40,20 @@ def fetch_job(
     """
     display = ProgressDisplay()
     with user_errors(), connect(server, token_file, tls_ca, tls_identity, wait_seconds, display.wait) as client:
-        client.info()  # a server that is not there is told at once
-        found = client.find(job)
-        if found.state == job_pb2.JOB_STATE_FAILED:
-            raise JobFailedError(found.failure)
-        if found.state == job_pb2.JOB_STATE_CANCELLED:
+        client.info()  # an unreachable server is reported at once
+        record = client.find(job)
+        if record.state == job_pb2.JOB_STATE_FAILED:
+            raise JobFailedError(record.failure)
+        if record.state == job_pb2.JOB_STATE_CANCELLED:
             raise JobCancelledError
-        request = client.request(found.id)
+        request = client.request(record.id)
         try:
             result = JobResult(output, request, server)
-            result.accepted(found)
+            result.accepted(record)
             with display:
-                for event in client.watch(found.id):
+                for event in client.watch(record.id):
                     display.show(event)
                     result.take(event)
         except KeyboardInterrupt as error:
-            raise KeyboardInterrupt(f"interrupted; job {found.id} goes on, fetch it later") from error
-    say(f"the results of job {found.id} are in {output}")
+            raise KeyboardInterrupt(f"interrupted; job {record.id} goes on, fetch it later") from error
+    say(f"the results of job {record.id} are in {output}")

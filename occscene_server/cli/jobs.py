@@ -61,7 +61,7 @@ def info(
 
 @jobs_app.command("list")
 def list_jobs(
-    limit: Annotated[int, typer.Option(min=1, max=1000, help="At most so many, newest first.")] = 20,
+    limit: Annotated[int, typer.Option(min=1, max=1000, help="At most N jobs, newest first.")] = 20,
     server: ServerAddress = DEFAULT_ADDRESS,
     token_file: TokenFile = None,
     tls_ca: CaFile = None,
@@ -121,7 +121,7 @@ def delete_job(
     tls_ca: CaFile = None,
     tls_identity: IdentityFile = None,
 ) -> None:
-    """Forget a job and its results."""
+    """Delete a job and its results."""
     with user_errors(), connect(server, token_file, tls_ca, tls_identity) as client:
         client.delete(client.find(job).id)
     console.print("deleted")

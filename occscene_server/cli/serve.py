@@ -86,7 +86,7 @@ def serve(
         typer.Option(
             min=0,
             max=65535,
-            help="Prometheus metrics, on this machine alone; 0 takes a free one.",
+            help="Prometheus metrics, on this machine only; 0 takes a free one.",
             rich_help_panel=_OBSERVED,
         ),
     ] = None,
@@ -113,7 +113,7 @@ def serve(
 ) -> None:
     """Run the server that Blender talks to.
 
-    It listens on this machine alone; another address needs TLS and a token. Each option can also come from an
+    It listens on this machine only; another address needs TLS and a token. Each option can also come from an
     OCCSCENE_* variable or from a TOML file (--config); the command line comes first, then the variables.
     """
     configure_logs(log_format)
@@ -165,10 +165,10 @@ def _ray_engine(address: str, replicas: int) -> Any:
 
 async def _serve(options: ServerOptions, log_format: LogFormat, ready_file: Path | None) -> str:
     """Serves until a signal or until the model cannot be loaded; returns what was wrong, if anything."""
-    stop, hurry = asyncio.Event(), asyncio.Event()
+    stop, force_stop = asyncio.Event(), asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, lambda *_: loop.call_soon_threadsafe(hurry.set if stop.is_set() else stop.set))
+        signal.signal(number, lambda *_: loop.call_soon_threadsafe(force_stop.set if stop.is_set() else stop.set))
     server = Server(options)
     begin = time.monotonic()
     await server.start()
@@ -188,16 +188,16 @@ async def _serve(options: ServerOptions, log_format: LogFormat, ready_file: Path
     await stopping
     _say(log_format, "stopping; a running job is finished first, Ctrl-C again puts it back into the queue")
     draining = asyncio.create_task(server.drain())
-    hurrying = asyncio.create_task(hurry.wait())
-    await asyncio.wait((draining, hurrying), return_when=asyncio.FIRST_COMPLETED)
-    for task in (loading, draining, hurrying):
+    forcing = asyncio.create_task(force_stop.wait())
+    await asyncio.wait((draining, forcing), return_when=asyncio.FIRST_COMPLETED)
+    for task in (loading, draining, forcing):
         task.cancel()
     await server.stop()
     return "" if server.engine.state != scene_service_pb2.SERVER_STATE_FAILED else server.engine.message
 
 
 def _say(log_format: LogFormat, text: str) -> None:
-    """Tells people on the screen, machines in the log."""
+    """Prints for people, logs for machines."""
     if log_format == "json":
         log.info(text)
     else:

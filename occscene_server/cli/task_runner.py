@@ -70,7 +70,7 @@ class TaskRunner:
     def __enter__(self) -> TaskRunner:
         if self.server:
             self._client = connect(self.server, *self._connection, self._display.wait)
-            self._client.info()  # a server that is not there is told at once, before anything is read or drawn
+            self._client.info()  # an unreachable server is reported at once, before anything is read or drawn
         return self
 
     def __exit__(self, *exception: object) -> None:

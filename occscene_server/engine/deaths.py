@@ -69,7 +69,7 @@ def worker_died(exit_code: int | None, kills_for_memory: int) -> job_pb2.JobEven
 
 
 def kills_for_memory() -> int:
-    """Processes of this machine that Linux has ended for want of memory since it started; 0 where it does not tell."""
+    """Processes of this machine that Linux has ended for lack of memory since it started; 0 where it does not say."""
     try:
         lines = Path("/proc/vmstat").read_text(encoding="ascii").splitlines()
     except OSError:

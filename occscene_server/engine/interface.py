@@ -54,4 +54,4 @@ class Engine(Protocol):
         """
 
     def cancel(self, job_id: str) -> None:
-        """Asks for the end of a job that runs; the job's final event tells when it has ended."""
+        """Asks a running job to end; its final event says when it has."""

@@ -26,7 +26,7 @@ MAX_LOADS = 3
 """Times in a row that a worker may die before it has begun a job; then the next one starts after a pause."""
 
 _LONGEST_PAUSE = 60.0
-_LOOK_SECONDS = 0.25
+_CHECK_SECONDS = 0.25
 
 
 @dataclass(frozen=True)
@@ -115,7 +115,7 @@ class LocalEngine:
         if self._worker is None:
             return True
         now = time.monotonic()
-        silent = now - self._worker.heard > self._patience.silence
+        silent = now - self._worker.received > self._patience.silence
         return silent or now - self._worker.moved > self._patience.drain
 
     async def ready(self) -> bool:
@@ -153,7 +153,7 @@ class LocalEngine:
                 emit(event)
         finally:
             self._job_id = ""
-            if not ended:  # nobody wants its results any more
+            if not ended:  # its results are no longer wanted
                 self._cancel(run)
 
     def cancel(self, job_id: str) -> None:
@@ -219,17 +219,17 @@ class LocalEngine:
         self._restarting = asyncio.get_running_loop().call_later(pause, self._start_worker)
 
     async def _watch(self) -> None:
-        """Looks for a worker that hangs."""
-        looked = time.monotonic()
+        """Watches for a worker that hangs."""
+        checked = time.monotonic()
         while True:
-            await asyncio.sleep(_LOOK_SECONDS)
+            await asyncio.sleep(_CHECK_SECONDS)
             now, worker = time.monotonic(), self._worker
-            stood_still, looked = now - looked > 4 * _LOOK_SECONDS, now  # this process itself; let it hear first
+            stood_still, checked = now - checked > 4 * _CHECK_SECONDS, now  # this process itself; let it hear first
             if worker is not None and not stood_still:
-                self._look_at(worker, now)
+                self._check_worker(worker, now)
 
-    def _look_at(self, worker: WorkerProcess, now: float) -> None:
-        silence = now - worker.heard
+    def _check_worker(self, worker: WorkerProcess, now: float) -> None:
+        silence = now - worker.received
         if self._loaded and silence > self._patience.silence:
             if self.state == scene_service_pb2.SERVER_STATE_READY:
                 text = "the worker process gives no sign of life; it is replaced if none comes, or after a cancel"

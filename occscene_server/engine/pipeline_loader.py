@@ -20,7 +20,7 @@ _TRAINED_SIDE = 256  # pixels: the studio's views, whatever the size of the mode
 
 @dataclass(frozen=True)
 class LoadedPipeline:
-    """A pipeline that is ready to run, the device it runs on, its description for clients, and the priors beside it."""
+    """A pipeline that is ready to run, the device it runs on, its description for clients, and its priors."""
 
     pipe: OccScenePipeline
     device: str

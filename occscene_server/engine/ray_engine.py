@@ -69,7 +69,7 @@ class RayEngine:
         self._deploying: asyncio.Task[None] | None = None
         self._handle: Any = None
         self._streams: dict[str, Any] = {}  # of jobs that run
-        self._cancelled: set[str] = set()  # jobs that run and shall not
+        self._cancelled: set[str] = set()  # running jobs that are to end
 
     def start(self) -> None:
         """Begins to connect and to deploy, and returns at once."""
@@ -167,7 +167,7 @@ class RayEngine:
         _check_answers(self._address)
         dashboard = False if self._address == "local" else None
         ray.init(address=self._address, include_dashboard=dashboard, log_to_driver=False, configure_logging=False)
-        serve.start(proxy_location="Disabled")  # clients come through this server alone
+        serve.start(proxy_location="Disabled")  # clients come through this server only
         for name in ("ray", "ray.serve"):  # their lines go where this process's lines go
             logging.getLogger(name).handlers.clear()
             logging.getLogger(name).propagate = True
@@ -216,10 +216,10 @@ class RayEngine:
 
 
 def _check_answers(address: str) -> None:
-    """Refuses a host:port where nobody listens; Ray itself would try for minutes.
+    """Refuses a host:port where nothing listens; Ray itself would retry for minutes.
 
     Raises:
-        ConnectionError: nobody does.
+        ConnectionError: nothing does.
     """
     host, colon, port = address.rpartition(":")
     if colon and port.isdecimal():

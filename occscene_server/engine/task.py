@@ -163,7 +163,7 @@ def _volume(task: job_pb2.GenerateScene | job_pb2.PredictOccupancy | job_pb2.Com
 
 
 class _StepWatcher:
-    """The pipeline's step callback: tells progress, sends previews, and ends a cancelled job."""
+    """The pipeline's step callback: reports progress, sends previews, and ends a cancelled job."""
 
     def __init__(
         self,

@@ -42,7 +42,7 @@ def work(pipe_end: Connection, loader: Loader, model: str, device: str) -> None:
         signal.signal(number, signal.SIG_IGN)  # they go to the whole group; the server decides what they mean
     server = _ServerEnd(pipe_end)
     threading.Thread(target=_end_with_server, name="end-with-server", daemon=True).start()
-    threading.Thread(target=server.tell_of_life, name="tell-of-life", daemon=True).start()
+    threading.Thread(target=server.tell_of_life, name="heartbeat", daemon=True).start()
     try:
         loaded = loader(model, device)
     except (OSError, ValueError) as error:
@@ -94,7 +94,7 @@ class _ServerEnd:
             self.pipe_end.send(message)
 
     def tell_of_life(self) -> None:
-        """Tells the server once a second that this process is not stopped; a hang of one step is not seen here."""
+        """Sends a heartbeat once a second: this process is not stopped. A hang within a step is not detected here."""
         with contextlib.suppress(OSError):
             while True:
                 time.sleep(_ALIVE_SECONDS)

@@ -1,4 +1,4 @@
-"""One life of the worker as the server sees it: what is said to it and by it, and how it ended."""
+"""A worker process as the server sees it: messages to and from it, and how it ended."""
 
 from __future__ import annotations
 
@@ -41,15 +41,15 @@ class WorkerProcess:
         self._on_death = on_death
         self._reason: job_pb2.JobEvent | None = None  # why it was killed from here
         self._kills = kills_for_memory()
-        self.heard = self.moved = time.monotonic()
-        """When it last gave a sign of life, and when its work last moved on."""
+        self.received = self.moved = time.monotonic()
+        """When its last message came, and when its work last moved on."""
         context = multiprocessing.get_context("spawn")
         self._pipe, child_end = context.Pipe()
         self._process = context.Process(target=work, args=(child_end, *arguments), name="occscene-worker", daemon=True)
         self._process.start()
         child_end.close()  # so that the worker's death closes the pipe
         self.pid = self._process.pid
-        self._joined = threading.Event()  # the listener alone joins: of two threads, one would not learn the exit code
+        self._joined = threading.Event()  # only the listener joins: of two threads, one would not get the exit code
         self._sender = ThreadPoolExecutor(1, "worker-send")  # one thread: messages keep their order and never mix
         loop = asyncio.get_running_loop()
         threading.Thread(target=self._listen, args=(loop,), name="worker-pipe", daemon=True).start()
@@ -58,7 +58,7 @@ class WorkerProcess:
         """Sends a message; one that comes too late is dropped."""
 
         def send() -> None:
-            with contextlib.suppress(OSError):  # the worker is dead, which the listener tells
+            with contextlib.suppress(OSError):  # the worker is dead, which the listener reports
                 self._pipe.send(message)
 
         with contextlib.suppress(RuntimeError):  # so is the thread that sends
@@ -92,7 +92,7 @@ class WorkerProcess:
                 self._process.join(_JOIN_SECONDS)
             exit_code = self._process.exitcode
             if exit_code is None:
-                log.error("the worker process %d does not end; a new one is started beside it", self.pid)
+                log.error("the worker process %d does not end; a new one is started next to it", self.pid)
             self._sender.shutdown(wait=exit_code is not None)  # nothing holds up what is sent to the dead
             failure = self._reason or worker_died(exit_code, kills_for_memory() - self._kills)
             loop.call_soon_threadsafe(self._end, exit_code, failure)
@@ -105,7 +105,7 @@ class WorkerProcess:
         self._on_death(failure)
 
     def _take(self, message: tuple[Any, ...]) -> None:
-        self.heard = time.monotonic()
+        self.received = time.monotonic()
         if message[0] != "alive":
-            self.moved = self.heard
+            self.moved = self.received
             self._on_message(message)

@@ -49,7 +49,7 @@ def open_database(path: Path) -> sqlite3.Connection:
     """Opens or makes the database and locks it: a second server stays away from the same queue.
 
     Raises:
-        OSError, sqlite3.Error: it cannot be opened; to be told by `opening`.
+        OSError, sqlite3.Error: it cannot be opened; `opening` turns these into StoreError.
         StoreError: another version of this program wrote it.
     """
     database = sqlite3.connect(path, timeout=0.5, isolation_level=None)
@@ -74,10 +74,10 @@ def opening(folder: Path) -> Iterator[None]:
         if getattr(error, "sqlite_errorcode", 0) & 0xFF in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED):
             text = f"the store {folder} is in use by another server; stop that one or choose another folder"
             raise StoreInUseError(text) from error
-        told = store_error(error, next(path for path in (folder, *folder.parents) if path.exists()))
-        if isinstance(told, StoreFullError):
+        fault = store_error(error, next(path for path in (folder, *folder.parents) if path.exists()))
+        if isinstance(fault, StoreFullError):
             text = f"the disk of the store {folder} is full; free space on it or choose another folder"
-        elif isinstance(told, StoreDamagedError):
+        elif isinstance(fault, StoreDamagedError):
             text = (
                 f"the store {folder} is damaged (jobs.sqlite: {error}); move the folder away to start with an empty "
                 "one, or put a copy of it back"
@@ -85,7 +85,7 @@ def opening(folder: Path) -> Iterator[None]:
         else:
             reason = getattr(error, "strerror", None) or error
             text = f"the store {folder} cannot be used ({reason}); make it writable or choose another folder"
-        raise type(told)(text) from error
+        raise type(fault)(text) from error
 
 
 def _prepare(database: sqlite3.Connection, path: Path) -> None:
@@ -109,5 +109,5 @@ def _prepare(database: sqlite3.Connection, path: Path) -> None:
         database.executescript(f"BEGIN; {_FROM_VERSION_2} PRAGMA user_version={_VERSION}; COMMIT;")
         with contextlib.suppress(sqlite3.OperationalError):  # without the room for it, deletions free less
             database.executescript("PRAGMA auto_vacuum=FULL; VACUUM;")
-    database.execute("BEGIN IMMEDIATE")  # tells of a disk that cannot be written
+    database.execute("BEGIN IMMEDIATE")  # fails if the disk cannot be written
     database.execute("ROLLBACK")

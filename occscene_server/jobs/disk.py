@@ -86,7 +86,7 @@ class Reserve:
         """Whether the room is there."""
 
     def release(self) -> bool:
-        """Gives the room to whoever writes next; False where there is none to give."""
+        """Frees the reserve for the next write; False if there is none to free."""
         if not self.held:
             return False
         self.held = False

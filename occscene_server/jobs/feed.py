@@ -1,4 +1,4 @@
-"""What watchers of jobs wait for: news, and the events that are not worth the disk."""
+"""What watchers of jobs wait for: wake-ups, and the transient events that are not stored on disk."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import asyncio
 
 from occscene.v1 import job_pb2
 
-PASSING = ("queued", "progress", "preview")
+TRANSIENT = ("queued", "progress", "preview")
 """Kinds of events of which only the newest counts."""
 
 
@@ -15,7 +15,7 @@ class EventFeed:
 
     def __init__(self) -> None:
         self._newest: dict[str, dict[tuple[object, ...], job_pb2.JobEvent]] = {}
-        self._news: dict[str, asyncio.Event] = {}
+        self._changes: dict[str, asyncio.Event] = {}
 
     def keep(self, job_id: str, event: job_pb2.JobEvent) -> None:
         """Keeps an event in the place of the earlier one of its kind."""
@@ -31,22 +31,22 @@ class EventFeed:
         """The events that are kept of a job with sequence numbers above `after`, by number."""
         return {e.sequence: e for e in self._newest.get(job_id, {}).values() if e.sequence > after}
 
-    def news(self, job_id: str) -> asyncio.Event:
-        """What is set at a job's next event. To be asked for before looking at what is there."""
-        return self._news.setdefault(job_id, asyncio.Event())
+    def changed(self, job_id: str) -> asyncio.Event:
+        """Set at a job's next event. Get it before reading the events that are there, so that none is missed."""
+        return self._changes.setdefault(job_id, asyncio.Event())
 
     def notify(self, job_id: str) -> None:
         """Wakes the watchers of a job."""
-        news = self._news.pop(job_id, None)
-        if news is not None:
-            news.set()
+        changed = self._changes.pop(job_id, None)
+        if changed is not None:
+            changed.set()
 
     def notify_all(self) -> None:
         """Wakes all watchers."""
-        for job_id in list(self._news):
+        for job_id in list(self._changes):
             self.notify(job_id)
 
     @property
     def size(self) -> int:
         """Jobs of which something is kept or watched."""
-        return len(self._newest.keys() | self._news.keys())
+        return len(self._newest.keys() | self._changes.keys())

@@ -16,7 +16,7 @@ from occscene_server.engine.events import failed_event
 from occscene_server.engine.interface import Engine
 from occscene_server.jobs.disk import DISK_FULL
 from occscene_server.jobs.errors import StoreDamagedError, StoreError, StoreFullError
-from occscene_server.jobs.feed import PASSING, EventFeed
+from occscene_server.jobs.feed import TRANSIENT, EventFeed
 from occscene_server.jobs.records import apply_event, now
 from occscene_server.jobs.store import FINAL_STATES, JobStore
 
@@ -29,8 +29,8 @@ _SEQUENCE_GAP = 2**16
 """More events than a job has in memory: after a restart, a watcher must find larger numbers than it has seen."""
 
 _PRUNE_SECONDS = 600.0
-_ROOM_SECONDS = 5.0  # between two looks at a full disk
-_STALL_SECONDS = 0.5  # between two looks at what is drained
+_ROOM_SECONDS = 5.0  # between two checks of a full disk
+_STALL_SECONDS = 0.5  # between two checks of what is drained
 Observer = Callable[[job_pb2.Job, job_pb2.JobEvent], None]
 
 
@@ -38,7 +38,7 @@ class JobRunner:
     """Hands jobs to an engine in turn, and decides about those that it does not bring to an end.
 
     Everything happens in one event loop. Results and states are stored before anyone hears of them; previews, progress
-    and places in the queue are kept in memory, the newest of each kind alone, so a slow watcher misses some of these.
+    and places in the queue are kept in memory, only the newest of each kind, so a slow watcher misses some of these.
 
     Args:
         store: where jobs are kept.
@@ -111,7 +111,7 @@ class JobRunner:
         self.feed.notify_all()
 
     def engine_changed(self) -> None:
-        """To be called whenever the engine's state has changed: jobs may run now, or watchers must be told that not."""
+        """Call when the engine's state has changed: jobs may run now, or watchers must learn that they cannot."""
         self._work.set()
         self.feed.notify_all()
 
@@ -137,7 +137,7 @@ class JobRunner:
             self._work.clear()
             while self._queue and not self.draining and len(self._running) < self._engine.capacity:
                 if not await self._engine.ready():
-                    break  # `engine_changed` tells when to look again
+                    break  # `engine_changed` wakes it again
                 self._room = asyncio.get_running_loop().time() >= self._held_until and self._store.has_room()
                 if not self._room:
                     asyncio.get_running_loop().call_later(_ROOM_SECONDS, self._work.set)
@@ -211,7 +211,7 @@ class JobRunner:
             self._wait_for_room(job, unstored)
 
     def _fail(self, job: job_pb2.Job, event: job_pb2.JobEvent) -> None:
-        """Fails a job, unless that cannot be stored: then nobody is told, and it waits."""
+        """Fails a job, unless that cannot be stored: then no event is sent, and it waits."""
         if job.state in FINAL_STATES:
             return
         try:
@@ -220,7 +220,7 @@ class JobRunner:
             self._wait_for_room(job, error)
 
     def _wait_for_room(self, job: job_pb2.Job, error: StoreError) -> None:
-        """Puts a job back in memory alone; what is to become of it is decided at its turn."""
+        """Puts a job back in memory only; whether it runs is decided at its turn."""
         log.error(
             "job %s: it waits, for what becomes of it cannot be stored: %s", job.id, error, extra={"job_id": job.id}
         )
@@ -261,7 +261,7 @@ class JobRunner:
             StoreError: it could not be stored; nothing has changed.
         """
         kind = event.WhichOneof("kind")
-        if kind in PASSING:
+        if kind in TRANSIENT:
             apply_event(job, event)
             self.feed.keep(job.id, event)
         else:

@@ -20,7 +20,7 @@ from occscene_server.jobs.store import FINAL_STATES, JobStore
 
 
 class JobService(JobRunner):
-    """Takes jobs, has them run in turn, and tells watchers what happens.
+    """Takes jobs, runs them in turn, and sends their events to watchers.
 
     Args:
         store: where jobs are kept.
@@ -50,7 +50,7 @@ class JobService(JobRunner):
         Raises:
             ShuttingDownError: no new jobs are taken.
             QueueFullError: too many jobs wait.
-            StoreError: it cannot be stored, for want of room or otherwise.
+            StoreError: it cannot be stored, for lack of space or otherwise.
         """
         known = self.find(request.request_id)
         if known is not None:
@@ -113,7 +113,7 @@ class JobService(JobRunner):
         return self.get(job_id)
 
     def delete(self, job_id: str) -> None:
-        """Forgets a finished job.
+        """Deletes a finished job.
 
         Raises:
             JobNotFoundError: there is none.
@@ -138,7 +138,7 @@ class JobService(JobRunner):
         """
         while True:
             job = self.get(job_id)
-            news = self.feed.news(job_id)
+            changed = self.feed.changed(job_id)
             kept = self.feed.kept(job_id, after)
             sequences = sorted([*self._store.sequences(job_id, after), *kept])
             for sequence in sequences:
@@ -156,7 +156,7 @@ class JobService(JobRunner):
                 raise ShuttingDownError("the server is shutting down; the job is kept")
             if job.state == job_pb2.JOB_STATE_QUEUED and self._engine.state == scene_service_pb2.SERVER_STATE_FAILED:
                 raise ModelNotLoadedError(f"{self._engine.message}; the job is kept")
-            await news.wait()
+            await changed.wait()
 
     def _seconds_to_a_free_place(self) -> int:
         mean = sum(self._seconds) / len(self._seconds) if self._seconds else 10.0

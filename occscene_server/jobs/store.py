@@ -1,4 +1,4 @@
-"""Jobs on disk: records in SQLite, large requests and results in files beside it, each with its checksum.
+"""Jobs on disk: records in SQLite, large requests and results in files next to it, each with its checksum.
 
 Everything is on the disk before the call that writes it returns (WAL with synchronous=FULL; files are written, synced
 and then renamed), so what was acknowledged survives the death of the process and of the machine.
@@ -83,7 +83,7 @@ class JobStore:
         return self._size
 
     def has_room(self) -> bool:
-        """Whether a job's results can be expected to find room; looks at the disk again where they did not."""
+        """Whether there is likely space for a job's results; checks the disk again if there was none."""
         if not self._reserve.take() or shutil.disk_usage(self.folder).free < max(self._needed, LEAST_FREE_BYTES):
             return False
         self._needed = 0
@@ -117,11 +117,11 @@ class JobStore:
         return int(self._rows("SELECT attempts FROM jobs WHERE id = ?", job_id)[0][0])
 
     def mark_cancelled(self, job_id: str) -> None:
-        """Stores that a job shall not run again."""
+        """Marks a job as not to run again."""
         self._surely(lambda: self._execute("UPDATE jobs SET cancelled = 1 WHERE id = ?", job_id))
 
     def is_cancelled(self, job_id: str) -> bool:
-        """Whether a job shall not run again."""
+        """Whether a job is marked not to run again."""
         return bool(self._rows("SELECT cancelled FROM jobs WHERE id = ?", job_id)[0][0])
 
     def append(self, job: job_pb2.Job, event: job_pb2.JobEvent) -> None:
@@ -180,7 +180,7 @@ class JobStore:
             raise StoreDamagedError(f"event {sequence} of job {job_id} is damaged on the server's disk") from error
 
     def delete(self, job_id: str) -> None:
-        """Forgets a job, its request and its results; on a full disk too."""
+        """Deletes a job, its request and its results; on a full disk too."""
         folder = self._blobs / job_id
         try:
             freed = self._surely(lambda: self._delete(job_id))

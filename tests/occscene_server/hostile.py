@@ -26,7 +26,7 @@ _VALUES = {
 }
 
 
-def _spoil(draw: st.DrawFn, message: Message, depth: int = 0) -> None:
+def _corrupt(draw: st.DrawFn, message: Message, depth: int = 0) -> None:
     """Overwrites some fields of a message with values that its descriptor allows, and adds to its lists."""
     for field in message.DESCRIPTOR.fields:
         if draw(st.integers(0, 3)) or depth > 4:
@@ -37,7 +37,7 @@ def _spoil(draw: st.DrawFn, message: Message, depth: int = 0) -> None:
                 child = child[0] if child and draw(st.booleans()) else child.add()
             else:
                 child.SetInParent()
-            _spoil(draw, child, depth + 1)
+            _corrupt(draw, child, depth + 1)
         elif not field.is_repeated:
             setattr(message, field.name, draw(_VALUES[field.type]))
         else:
@@ -68,9 +68,9 @@ def scene(data: bytes) -> bytes:
 
 @st.composite
 def hostile_submissions(draw: st.DrawFn) -> scene_service_pb2.SubmitJobRequest:
-    """Right submissions, spoilt."""
+    """Valid submissions, corrupted."""
     request = draw(st.sampled_from([generate_request, mesh_request, text_request, predict_request]))()
-    _spoil(draw, request)
+    _corrupt(draw, request)
     return request
 
 
@@ -78,5 +78,5 @@ def hostile_submissions(draw: st.DrawFn) -> scene_service_pb2.SubmitJobRequest:
 def hostile_messages(draw: st.DrawFn, kind: type[Kind]) -> Kind:
     """Any message of a kind."""
     message = kind()
-    _spoil(draw, message)
+    _corrupt(draw, message)
     return message

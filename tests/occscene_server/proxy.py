@@ -8,7 +8,7 @@ from collections.abc import AsyncIterator
 
 
 class CuttingProxy:
-    """Passes bytes between its own port and another one of this machine, until it is told to cut.
+    """Passes bytes between its own port and another one of this machine, until it is asked to cut.
 
     While `loses_answers` is set, what the server sends goes nowhere.
 

@@ -61,7 +61,7 @@ def mesh_request(**options: Any) -> scene_service_pb2.SubmitJobRequest:
 
 
 def text_request() -> scene_service_pb2.SubmitJobRequest:
-    """A scene from text alone."""
+    """A scene from text only."""
     volume = volume_to_message(GridVolume((6, 5, 4), 0.08, np.eye(4)))
     cameras = [camera_to_message(looking_camera())]
     task = job_pb2.GenerateScene(volume=volume, taxonomy="indoor", cameras=cameras, prompt="a room", steps=2)

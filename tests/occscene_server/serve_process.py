@@ -1,4 +1,4 @@
-"""`occscene-server serve` in a process of its own, with the stand-in for a model unless told otherwise."""
+"""`occscene-server serve` in a process of its own, with the stand-in for a model unless `script` says otherwise."""
 
 from __future__ import annotations
 

@@ -17,7 +17,7 @@ def small_disk(folder: Path, mebibytes: int = 4) -> Iterator[Path]:
     folder.mkdir(exist_ok=True)
     command = ["mount", "-t", "tmpfs", "-o", f"size={mebibytes}m,mode=700", "tmpfs", str(folder)]
     if os.name == "nt" or subprocess.run(command, check=False, capture_output=True).returncode:
-        pytest.skip("a small disk can be mounted by root alone")
+        pytest.skip("only root can mount a small disk")
     try:
         yield folder
     finally:

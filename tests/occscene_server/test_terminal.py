@@ -164,7 +164,7 @@ def test_hostile_server_is_shown_not_obeyed(
     assert not STEERING.search(result.output)
     if command[-1] == "[/foo]" and code == 0:  # id, prompt and failure, a line each
         assert len(result.output.splitlines()) == 3
-    if code == 1:  # further lines are told from those of the command
+    if code == 1:  # further lines are distinguished from those of the command
         assert all(
             line.startswith(("error: ", "request ", "job ", "  ")) for line in result.output.splitlines() if line
         )

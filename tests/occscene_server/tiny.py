@@ -34,7 +34,7 @@ def load_tiny(model: str, device: str) -> LoadedPipeline:
 
 
 def load_tiny_with_priors(model: str, device: str) -> LoadedPipeline:
-    """The same with the bundled priors beside it."""
+    """The same with the bundled priors."""
     from occscene_server.pipelines.scene_priors import ScenePriors
 
     pipe = load_tiny(model, device).pipe

@@ -193,7 +193,7 @@ async def _info(channel: grpc.aio.Channel, token: str = "") -> str:
 
 
 async def _reflection(address: str, credentials: grpc.ChannelCredentials | None = None, token: str = "") -> str:
-    """The name of the code that a stream of reflection ends with; a blocking client tells it even if it is refused."""
+    """The name of the code that a stream of reflection ends with; a blocking client gets it even if it is refused."""
     request = reflection_pb2.ServerReflectionRequest(list_services="")
     metadata = (("authorization", f"Bearer {token}"),)
 

@@ -1,4 +1,4 @@
-"""Nobody is kept out by another's streams, connections, slow or large messages; real sockets and real processes."""
+"""No client is kept out by another's streams, connections, slow or large messages; real sockets and real processes."""
 
 from __future__ import annotations
 

@@ -333,7 +333,7 @@ async def test_a_cut_stream_goes_on_without_a_gap(tmp_path: Path) -> None:
 
 
 async def test_a_model_that_cannot_be_loaded(tmp_path: Path) -> None:
-    """Told at once to whom submits; a job that waits for the model is watched until it can be loaded."""
+    """Reported at once on submission; a job that waits for the model is watched until it can be loaded."""
     async with serving(tmp_path, model="missing") as server:
         while server.engine.state != scene_service_pb2.SERVER_STATE_FAILED:
             await asyncio.sleep(0.05)

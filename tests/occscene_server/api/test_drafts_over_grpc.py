@@ -28,7 +28,7 @@ from tests.occscene_server.requests import mesh_request
 from tests.occscene_server.serving import connected, kinds, serving, submitted, watched
 from tests.occscene_server.tiny import load_tiny_with_decoder
 
-if TYPE_CHECKING:  # the name is in the stubs alone
+if TYPE_CHECKING:  # the name is in the stubs only
     from occscene.v1.scene_service_pb2_grpc import SceneServiceAsyncStub as Stub
 
 pytestmark = [pytest.mark.asyncio(loop_scope="module"), pytest.mark.weights]

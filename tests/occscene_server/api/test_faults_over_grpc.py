@@ -1,4 +1,4 @@
-"""What a client hears of the server's own faults, and how it asks for a job that it has lost sight of."""
+"""How a client learns of the server's own faults, and how it asks for a job after losing the connection."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from tests.occscene_server.serving import connected, kinds, serving, submitted, 
 from tests.occscene_server.stand_in import ENDLESS
 from tests.patience import until
 
-if TYPE_CHECKING:  # the name is in the stubs alone
+if TYPE_CHECKING:  # the name is in the stubs only
     from occscene.v1.scene_service_pb2_grpc import SceneServiceAsyncStub as Stub
 
 

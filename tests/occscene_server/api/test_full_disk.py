@@ -22,7 +22,7 @@ from tests.occscene_server.small_disk import fill, small_disk
 from tests.occscene_server.stand_in import ENDLESS
 from tests.patience import until
 
-if TYPE_CHECKING:  # the name is in the stubs alone
+if TYPE_CHECKING:  # the name is in the stubs only
     from occscene.v1.scene_service_pb2_grpc import SceneServiceAsyncStub as Stub
 
 LARGE = generate_request("too large", views=16, side=256)  # 3 MB of noise
@@ -59,7 +59,7 @@ async def test_job_without_room_fails_and_the_others_wait_for_it(disk: Path) -> 
             answer = await stub.GetJob(scene_service_pb2.GetJobRequest(job_id=job.id))
             assert answer.job.state == job_pb2.JOB_STATE_QUEUED
 
-    async with serving(disk / "store") as server, connected(server) as stub:  # what was told as final is final
+    async with serving(disk / "store") as server, connected(server) as stub:  # what was reported as final is final
         events = await watched(stub, large.id)
         assert events[-1].failed.failure == failure
         other = fill(disk)  # by another program, to the last byte

@@ -24,7 +24,7 @@ from tests.occscene_server.requests import generate_request, predict_request, sa
 from tests.occscene_server.serving import connected, kinds, serving, submitted, watched
 from tests.occscene_server.stand_in import ENDLESS
 
-if TYPE_CHECKING:  # the name is in the stubs alone
+if TYPE_CHECKING:  # the name is in the stubs only
     from occscene.v1.scene_service_pb2_grpc import SceneServiceAsyncStub as Stub
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
@@ -197,10 +197,10 @@ async def test_wrong_request_names_its_fields(stub: Stub) -> None:
     assert status.details[0].Unpack(info)
     assert (info.reason, info.domain) == ("INVALID_REQUEST", "occscene")
     assert status.details[1].Unpack(detail)
-    told = [violation.field for violation in detail.field_violations]
-    assert len(told) >= 25
-    assert told[:3] == [f"generate_scene.cameras[0].{field}" for field in ("width", "fx", "fy")]
-    assert f"80 fields are wrong (the first {len(told)} are told)" in status.message
+    fields = [violation.field for violation in detail.field_violations]
+    assert len(fields) >= 25
+    assert fields[:3] == [f"generate_scene.cameras[0].{field}" for field in ("width", "fx", "fy")]
+    assert f"80 fields are wrong (the first {len(fields)} are told)" in status.message
 
 
 async def test_refusal_fits_into_the_trailers_whatever_it_quotes(stub: Stub) -> None:

@@ -32,7 +32,7 @@ from occscene_server.cli.root import app
 from tests.occscene_server.serving import connected, kinds, serving, submitted, watched
 from tests.occscene_server.tiny import load_tiny_with_priors
 
-if TYPE_CHECKING:  # the name is in the stubs alone
+if TYPE_CHECKING:  # the name is in the stubs only
     from occscene.v1.scene_service_pb2_grpc import SceneServiceAsyncStub as Stub
 
 pytestmark = [pytest.mark.asyncio(loop_scope="module"), pytest.mark.weights]
@@ -119,7 +119,7 @@ async def test_what_stands_there_is_completed_where_it_stands(stub: Stub) -> Non
         assert (new.name, new.class_name, new.color) == (old.name, old.class_name, old.color)
     added = placed.layout.objects[4:]
     assert "wardrobe" in {obj.name for obj in added}
-    assert not {"bed"} & {obj.name for obj in added}  # she has one
+    assert not {"bed"} & {obj.name for obj in added}  # the scene has one
     for obj in added:
         assert (np.abs(obj.corners[:, :2]) < 2.2).all()
 
@@ -188,7 +188,7 @@ async def test_text_to_scene_takes_a_layout_by_hand(stub: Stub) -> None:
 
 
 @pytest.mark.parametrize(
-    ("fields", "path", "told"),
+    ("fields", "path", "message"),
     [
         ({"furnish": False}, "compose_layout", "nothing is to be done"),
         ({"taxonomy": "outdoor"}, "compose_layout.taxonomy", "knows indoor"),
@@ -198,7 +198,7 @@ async def test_text_to_scene_takes_a_layout_by_hand(stub: Stub) -> None:
         ({"volume": volume_to_message(replace(VOLUME, voxel_size=0.02))}, "", ""),
     ],
 )
-async def test_what_is_wrong_is_told(stub: Stub, fields: dict[str, object], path: str, told: str) -> None:
+async def test_what_is_wrong_is_told(stub: Stub, fields: dict[str, object], path: str, message: str) -> None:
     if not path:  # a volume too small for a room is found out by the job
         events = await watched(stub, (await submitted(stub, composing(**fields))).id)
         assert events[-1].failed.failure.reason == "UNSUPPORTED_REQUEST"
@@ -206,9 +206,9 @@ async def test_what_is_wrong_is_told(stub: Stub, fields: dict[str, object], path
         return
     with pytest.raises(grpc.aio.AioRpcError) as refusal:
         await submitted(stub, composing(**fields))
-    found = _violations(refusal.value)
-    assert path in found
-    assert told in found[path]
+    violations = _violations(refusal.value)
+    assert path in violations
+    assert message in violations[path]
 
 
 async def test_every_wrong_object_is_told_with_its_path(stub: Stub) -> None:
@@ -218,9 +218,9 @@ async def test_every_wrong_object_is_told_with_its_path(stub: Stub) -> None:
     message.objects[2].size.x = math.nan
     with pytest.raises(grpc.aio.AioRpcError) as refusal:
         await submitted(stub, composing(layout=message))
-    found = _violations(refusal.value)
-    assert "compose_layout.layout.objects[2].size" in found
-    assert "'piano'; indoor has bed" in found["compose_layout.layout.objects[0].class_name"]
+    violations = _violations(refusal.value)
+    assert "compose_layout.layout.objects[2].size" in violations
+    assert "'piano'; indoor has bed" in violations["compose_layout.layout.objects[0].class_name"]
 
 
 async def test_a_start_with_a_grid_or_without_prior_is_refused(stub: Stub) -> None:
@@ -228,7 +228,7 @@ async def test_a_start_with_a_grid_or_without_prior_is_refused(stub: Stub) -> No
     start = layout_to_message(PlacedLayout(Layout("indoor", None, (sofa,))))
     with pytest.raises(grpc.aio.AioRpcError) as refusal:
         await submitted(stub, text_to_scene(layout=start, without_prior=True))
-    assert "leave one away" in _violations(refusal.value)["generate_scene.layout"]
+    assert "omit one of them" in _violations(refusal.value)["generate_scene.layout"]
 
 
 async def test_a_server_without_prior_says_so(tmp_path: Path) -> None:

@@ -26,7 +26,7 @@ from tests.occscene_server.serving import kinds, serving, submitted, watched
 from tests.occscene_server.tiny import load_tiny
 from tests.patience import PATIENCE, until
 
-if TYPE_CHECKING:  # the name is in the stubs alone
+if TYPE_CHECKING:  # the name is in the stubs only
     from occscene.v1.scene_service_pb2_grpc import SceneServiceAsyncStub as Stub
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")

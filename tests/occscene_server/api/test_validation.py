@@ -217,8 +217,8 @@ def _unlisted_instance(request: Request) -> None:
 def test_violations_say_value_and_limit(field: str, text: str, change: Callable[[Request], object]) -> None:
     request = generate_request()
     change(request)
-    told = {violation.field: violation.description for violation in check_request(request, MODEL)}
-    assert text in told[f"generate_scene.{field}"]
+    described = {violation.field: violation.description for violation in check_request(request, MODEL)}
+    assert text in described[f"generate_scene.{field}"]
 
 
 def _resize(request: Request, x: int, y: int, z: int) -> None:
@@ -338,9 +338,9 @@ def test_instances_and_table_are_held_against_each_other(ids: list[int]) -> None
     grid.instances.CopyFrom(pack_block(np.arange(120, dtype=np.uint16).reshape(6, 5, 4) % 4))
     for number in ids:
         grid.objects.add(id=number, name="o")
-    told = [violation.description for violation in check_request(request)]
+    described = [violation.description for violation in check_request(request)]
     assert (
-        told
+        described
         == {
             3: ["objects has an id twice; ids must be unique"],
             2: ["instances uses id 3, which objects does not list"],

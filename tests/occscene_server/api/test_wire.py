@@ -76,7 +76,7 @@ def test_as_much_as_the_limits_allow_is_parsed() -> None:
     for number in range(65_535):
         request.generate_scene.grid.objects.add(id=number + 1, name="o")
     request.generate_scene.cameras.extend([request.generate_scene.cameras[0]] * 200)
-    of_a_newer_client = b"".join(field(100 + number, b"news") for number in range(900))
+    of_a_newer_client = b"".join(field(100 + number, b"more") for number in range(900))
     data = request.SerializeToString() + of_a_newer_client
     assert len(parse(Request, data).generate_scene.grid.objects) == 65_535
 

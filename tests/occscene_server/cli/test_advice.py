@@ -79,10 +79,10 @@ def test_a_server_that_is_shutting_down_is_waited_for(tmp_path: Path) -> None:
         )
         assert generating.stdout is not None
         lines = iter(generating.stdout)
-        told = next(line for line in lines if "waiting" in line)
-        assert "the server is shutting down" in told
-        assert REASONS["SHUTTING_DOWN"].advice in told
-        assert "It is asked again in 5 s." in told
+        line_shown = next(line for line in lines if "waiting" in line)
+        assert "the server is shutting down" in line_shown
+        assert REASONS["SHUTTING_DOWN"].advice in line_shown
+        assert "It is asked again in 5 s." in line_shown
         client.cancel(running.id)
         serve.interrupt()
     serve.process.communicate(timeout=PATIENCE)

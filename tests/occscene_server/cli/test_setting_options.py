@@ -37,7 +37,7 @@ def inputs(tmp_path: Path) -> list[str]:
 
 @pytest.fixture
 def sent(monkeypatch: pytest.MonkeyPatch) -> list[job_pb2.GenerateScene]:
-    """The tasks of requests, which nobody runs."""
+    """The tasks of requests, which are not run."""
     tasks: list[job_pb2.GenerateScene] = []
     monkeypatch.setattr(TaskRunner, "check", lambda _self, request: None)
     monkeypatch.setattr(TaskRunner, "run", lambda _self, request, *_: tasks.append(request.generate_scene))

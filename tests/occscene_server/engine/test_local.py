@@ -77,7 +77,7 @@ async def test_killed_worker_interrupts_the_job_and_is_replaced(number: signal.S
 
 
 def test_want_of_memory_has_its_own_words() -> None:
-    """Linux counts the processes that it ends so; nobody can make it do that to a test's worker alone."""
+    """Linux counts the processes that it ends so; it cannot be made to do that to a test's worker only."""
     failure = worker_died(-signal.SIGKILL, 1).failed.failure
     assert (failure.reason, failure.code) == ("OUT_OF_MEMORY", code_pb2.RESOURCE_EXHAUSTED)
     assert "for want of memory" in failure.message

@@ -30,7 +30,7 @@ def test_real_allocations_that_fail_are_recognised() -> None:
 
 
 class SmallPipeline(StandInPipeline):
-    """Has memory for so many pixels in any task."""
+    """Has memory for N pixels in any task."""
 
     def __init__(self, pixels: int) -> None:
         self.pixels = pixels

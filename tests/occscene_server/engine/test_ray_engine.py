@@ -22,7 +22,7 @@ from tests.occscene_server.serving import connected, kinds, serving, submitted, 
 from tests.occscene_server.stand_in import ENDLESS, StandInPipeline
 from tests.patience import PATIENCE
 
-if TYPE_CHECKING:  # the name is in the stubs alone
+if TYPE_CHECKING:  # the name is in the stubs only
     from occscene.v1.scene_service_pb2_grpc import SceneServiceAsyncStub as Stub
 
 pytest.importorskip("ray", reason="the extra 'ray' is not installed")

@@ -134,9 +134,9 @@ def test_store_of_the_version_before_is_read_and_goes_on(tmp_path: Path) -> None
     ],
 )
 def test_a_disk_is_full_only_where_it_says_so(tmp_path: Path, error: OSError, kind: type[StoreError]) -> None:
-    told = store_error(error, tmp_path)
-    assert type(told) is kind
-    assert "/secret" not in str(told)
+    fault = store_error(error, tmp_path)
+    assert type(fault) is kind
+    assert "/secret" not in str(fault)
 
 
 def test_database_that_may_not_grow_is_full(tmp_path: Path) -> None:

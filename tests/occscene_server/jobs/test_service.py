@@ -92,7 +92,7 @@ async def test_job_that_ran_at_a_crash_runs_once_more_and_then_fails(store: JobS
     service = JobService(store, SteeredEngine())
     service.start()
     job = service.submit(generate_request())
-    for _ in range(2):  # two processes die while it runs: nothing is stopped, the store alone goes on
+    for _ in range(2):  # two processes die while it runs: nothing is stopped, only the store goes on
         await running(service, job.id)
         service = JobService(store, SteeredEngine())
         service.start()

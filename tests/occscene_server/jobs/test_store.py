@@ -20,7 +20,7 @@ LARGE = job_pb2.JobView(view=0, image=camera_pb2.EncodedImage(data=bytes(100_000
 
 
 def make_job(store: JobStore, number: int, ended: float | None = None, size: int = 1000) -> job_pb2.Job:
-    """A stored job; one that `ended` so many seconds ago has succeeded."""
+    """A stored job; one that `ended` N seconds ago has succeeded."""
     job = job_pb2.Job(id=f"job{number}", request_id=f"request{number}", state=job_pb2.JOB_STATE_QUEUED)
     store.create(job, bytes(size))
     if ended is not None:
@@ -87,7 +87,7 @@ for sequence in range(1, 100_000):
 
 
 def test_what_was_acknowledged_survives_a_kill(tmp_path: Path) -> None:
-    """A process that writes events is killed at a random moment; each event that it told of is there and whole."""
+    """A process that writes events is killed at a random moment; each event that it reported is there and whole."""
     writer = subprocess.Popen([sys.executable, "-c", _WRITER, str(tmp_path)], stdout=subprocess.PIPE, text=True)
     assert writer.stdout is not None
     for _ in range(40):
