@@ -1,7 +1,7 @@
-"""Boxes to voxels by formula: the same voxels as the extension's voxeliser finds for their triangles.
+"""Boxes to voxels in closed form: the same voxels as the extension's voxeliser gives for their triangles.
 
 The extension follows lines through voxel centres along axes (`blender_addon.geometry.voxelization`). Of a box that is
-turned about Z alone, such lines meet a rectangle in the plane and an interval in height, so that a few rows of numbers
+rotated about Z only, such lines meet a rectangle in the plane and an interval in height, so that a few rows of numbers
 say everything. Rules, along each axis: inside a solid box the centres are kept; of a hollow one the first and the last;
 where a line passes through without meeting a centre, the voxel in the middle. A box that every line misses is kept
 where its longest middle line runs. Of plates thinner than a voxel that stand askew the extension keeps the tips too.
@@ -32,7 +32,7 @@ def box_voxels(corners: Floats, shape: tuple[int, int, int], shell_only: bool = 
     Args:
         corners: (8, 3) in voxel units of the grid, z fastest, y next, as `LayoutObject.corners` has them.
         shape: of the grid.
-        shell_only: keep the surface alone.
+        shell_only: keep only the surface.
 
     Returns:
         The lowest voxel (3,) of a block within the grid, and what of the block (X, Y, Z) is kept.

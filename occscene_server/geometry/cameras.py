@@ -112,11 +112,11 @@ def pixel_rays(cameras: CameraTensors, volume: VolumeTensors, size: tuple[int, i
     """
     pose = grid_from_camera(cameras, volume)  # (B, V, 4, 4)
     scaled = cameras.scaled_intrinsics(size)
-    focal, centre = scaled[..., (0, 1), (0, 1)], scaled[..., :2, 2]  # (B, V, 2) as x, y
+    focal, center = scaled[..., (0, 1), (0, 1)], scaled[..., :2, 2]  # (B, V, 2) as x, y
     x = torch.arange(size[1], dtype=pose.dtype, device=pose.device) + 0.5
     y = torch.arange(size[0], dtype=pose.dtype, device=pose.device) + 0.5
-    x = (x - centre[..., :1]) / focal[..., :1]  # (B, V, w)
-    y = (y - centre[..., 1:]) / focal[..., 1:]  # (B, V, h)
+    x = (x - center[..., :1]) / focal[..., :1]  # (B, V, w)
+    y = (y - center[..., 1:]) / focal[..., 1:]  # (B, V, h)
     columns = (pose[..., :3, :3] / volume.voxel_size[:, None, None, None]).float()  # (B, V, 3, 3)
     origins = (pose[..., :3, 3] / volume.voxel_size[:, None, None]).float()  # (B, V, 3)
     across = x.float()[..., None] * columns[:, :, None, :, 0]  # (B, V, w, 3)

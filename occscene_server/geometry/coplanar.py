@@ -41,7 +41,7 @@ class Contested:
 def find_contested(corners: Floats, normal: Floats, order: Ints) -> Contested:
     """Finds triangles that lie in one plane with others, look the same way and whose box they overlap.
 
-    Where closed objects touch, their faces look at each other and neither is seen.
+    Where closed objects touch, their faces are towards each other and neither is seen.
 
     Args:
         corners: (T, 3, 3) metres.

@@ -9,20 +9,22 @@ from torch import Tensor
 from occscene_server.geometry.placed_objects import PlacedObjects
 
 _PLACED = 0.5
-"""Log-odds for the layers in which an object was placed, against those beside."""
+"""Log-odds for the layers in which an object was placed, against the neighbouring ones."""
 _COUPLING = 2.0
 """Log-odds that a neighbour in the same layer adds or takes; chosen, as the others, on 20 validation rooms."""
 SEEN = 3.0
-"""Log-odds beyond which perception is taken no more seriously, of all objects."""
+"""Limit of the log-odds of perception, for all objects."""
 _LEAST_LEFT = 0.5
 """Share of an object that must be left for what perception makes of it to count."""
 _RIM = 2
-"""Voxels around an object that are not its own; perception blurs its outline by so many."""
+"""Width in voxels of the rim around an object by which perception blurs its outline; the rim is not the object's."""
 _SWEEPS = 4
 
 
 def relaxed(known: Tensor, number: Tensor, coupling: float) -> Tensor:
     """Mean-field log-odds (X, Y, Z) of voxels that pull on their six neighbours of the same number, and on no others.
+
+    The fixed point of l_i = k_i + c sum_j tanh(l_j / 2), over the neighbours j of voxel i, by `_SWEEPS` iterations.
 
     Args:
         known: (X, Y, Z) log-odds of each voxel by itself.

@@ -1,8 +1,8 @@
 """What becomes of an artist's objects: what was placed and what perception sees, added as log-odds, object by object.
 
-A voxel of an object stays if how the object was made, what perception sees in the voxel, and the object's voxels beside
-it speak for it: a mean field with Potts couplings within objects (Krähenbühl and Koltun, NeurIPS 2011, in its nearest-
-neighbour form). Crumbs that are left over go.
+A voxel of an object stays if its log-odds are positive: the sum of a prior by how the object was made, what perception
+sees in the voxel, and a mean field with Potts couplings to the object's neighbouring voxels (Krähenbühl and Koltun,
+NeurIPS 2011, in its nearest-neighbour form; see `flat_objects.relaxed`). Crumbs that are left over go.
 
 What always holds:
 
@@ -48,11 +48,11 @@ _AROUND = np.ones((3, 3, 3), bool)
 
 
 def told_of_parts(logits: Tensor, boxes: GridTensors, finer: Tensor) -> Tensor:
-    """Logits (B, classes, X, Y, Z) of a perception that was told of boxes, with what is known of their parts.
+    """Logits (B, classes, X, Y, Z) of a perception that was given boxes, corrected by what is known of their parts.
 
     Args:
         logits: as perceived.
-        boxes: the blockouts that perception was told of.
+        boxes: the blockouts that perception was given.
         finer: (B, X, Y, Z) uint8 classes with parts in place of boxes.
     """
     known = boxes.labels != finer

@@ -14,8 +14,7 @@ class GBuffer:
 
     Args:
         labels: (B, V, h, w) int64 class seen, 0 for nothing.
-        objects: (B, V, h, w) int64 row of the scene's table of objects, 0 for nothing or an object that is not told
-            apart.
+        objects: (B, V, h, w) int64 row of the scene's table of objects, 0 for nothing or an object without a row.
         depth: (B, V, h, w) float32 metres along the camera's z axis, inf where nothing is seen.
         normal: (B, V, 3, h, w) float32 unit normal in the grid's axes, towards the camera; 0 where nothing is seen.
         surface: (B, V, 3, h, w) float32 place in the texture frame of what is seen, metres, as `surface_frames` has it;

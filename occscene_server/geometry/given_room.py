@@ -27,7 +27,7 @@ def is_shell(obj: LayoutObject, furnishings: Collection[str]) -> bool:
 
     Args:
         obj: as an artist named and tagged it.
-        furnishings: names of things that are none though they have such a class: doors, rugs.
+        furnishings: names of objects that are not, though they have such a class: doors, rugs.
     """
     named = re.findall(r"[a-z]+", obj.name.lower().replace("_", " "))
     return obj.class_name in _SHELL and not any(name in named for name in furnishings)

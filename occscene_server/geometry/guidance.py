@@ -16,7 +16,7 @@ from occscene_server.geometry.pixel_values import srgb_from_linear
 from occscene_server.geometry.raymarch import NO_FACE
 from occscene_server.geometry.scene_gbuffer import scene_gbuffer
 
-_BESIDE_CLASSES = 13  # 6 normals, nearness, hit, edge, 3 hint colours, hint mask
+_OTHER_CHANNELS = 13  # 6 normals, nearness, hit, edge, 3 hint colours, hint mask
 _NEAREST = 0.05  # metres, for a logarithm of the depth
 
 
@@ -34,7 +34,7 @@ class Guidance:
         surface: (B, V, 2, h, w) float32, where on its surface the point lies, by box projection of `points`: metres
             along a face that stands and up it, along x and y on one that lies.
         labels: (B, V, h, w) int64 class seen, 0 for nothing.
-        objects: (B, V, h, w) int64 row of the grid's hints seen, 0 for nothing or an object that is not told apart.
+        objects: (B, V, h, w) int64 row of the grid's hints seen, 0 for nothing or an object without a row.
         depth: (B, V, h, w) float32, metres along the camera's z axis, inf where nothing is seen.
     """
 
@@ -56,7 +56,7 @@ class Guidance:
     @property
     def face(self) -> Tensor:
         """(B, V, h, w) int64 number of the normal of the face seen; 0 too where nothing is seen."""
-        return self.channels[:, :, -_BESIDE_CLASSES : NO_FACE - _BESIDE_CLASSES].argmax(2)
+        return self.channels[:, :, -_OTHER_CHANNELS : NO_FACE - _OTHER_CHANNELS].argmax(2)
 
     @property
     def log_depth(self) -> Tensor:
@@ -65,8 +65,8 @@ class Guidance:
 
 
 def guidance_channels(classes: int) -> int:
-    """How many channels the guidance of a taxonomy with so many classes has (empty included)."""
-    return classes + _BESIDE_CLASSES
+    """Number of guidance channels of a taxonomy with `classes` classes (empty included)."""
+    return classes + _OTHER_CHANNELS
 
 
 def render_guidance(
@@ -105,8 +105,8 @@ def guidance_of(buffer: GBuffer, grid: GridTensors, cameras: CameraTensors, clas
     reach = buffer.depth.clone()
     starts = origins[:, :, None, None].expand_as(directions)[missed]
     reach[missed] = _leaving_depth(volume.shape, starts, directions[missed])
-    centre = torch.tensor(volume.shape, device=origins.device) / 2
-    start = (origins - centre)[..., None, None]  # (B, V, 3, 1, 1)
+    center = torch.tensor(volume.shape, device=origins.device) / 2
+    start = (origins - center)[..., None, None]  # (B, V, 3, 1, 1)
     points = torch.addcmul(start, reach[:, :, None], planar) * grid.voxel_size.float()[:, None, None, None, None]
 
     channels = origins.new_zeros(batch, views, guidance_channels(classes), height, width)
@@ -118,8 +118,8 @@ def guidance_of(buffer: GBuffer, grid: GridTensors, cameras: CameraTensors, clas
     rest[:, :, 0] = 1 / (1 + buffer.depth)  # nearness
     rest[:, :, 1] = seen
     rest[:, :, 2] = buffer.edges
-    colours = _hint_colours(grid.hints, buffer.objects.flatten(1))
-    rest[:, :, 3:] = colours.view(batch, 4, views, height, width).transpose(1, 2)
+    colors = _hint_colors(grid.hints, buffer.objects.flatten(1))
+    rest[:, :, 3:] = colors.view(batch, 4, views, height, width).transpose(1, 2)
     return Guidance(channels, points, _box_projection(points, face), buffer.labels, buffer.objects, buffer.depth)
 
 
@@ -145,7 +145,7 @@ def _leaving_depth(shape: tuple[int, int, int], origins: Tensor, directions: Ten
     return torch.where((leave > 0) & (leave > enter), leave, diagonal)
 
 
-def _hint_colours(hints: Tensor, objects: Tensor) -> Tensor:
+def _hint_colors(hints: Tensor, objects: Tensor) -> Tensor:
     """The hints (B, N + 1, 4) of the objects seen (B, R) as sRGB in [-1, 1] and 1 where there is a hint, (B, 4, R)."""
     mask = hints[..., 3:]
     table = torch.cat([(2 * srgb_from_linear(hints[..., :3]) - 1) * mask, mask], -1)

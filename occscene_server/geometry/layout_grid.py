@@ -31,7 +31,7 @@ class BoxObject:
     Args:
         obj: name, class, box and colour hint.
         priority: paint priority; where objects overlap the higher wins, then the later.
-        shell_only: keep the surface alone.
+        shell_only: keep only the surface.
     """
 
     obj: LayoutObject

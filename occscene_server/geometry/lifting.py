@@ -32,8 +32,8 @@ def project_voxels(
     # A projection is affine in each index: three short ramps add up to all voxels.
     ramps = []
     for axis, side in enumerate(volume.shape):
-        centres = torch.arange(side, dtype=scale.dtype, device=scale.device) + 0.5
-        ramps.append((projection[..., axis, None] * scale[..., None] * centres).float())  # (B, V, 3, side)
+        centers = torch.arange(side, dtype=scale.dtype, device=scale.device) + 0.5
+        ramps.append((projection[..., axis, None] * scale[..., None] * centers).float())  # (B, V, 3, side)
     x, y, z = ramps
     z = z + projection[..., 3, None].float()
     homogeneous = (x[..., :, None, None] + y[..., None, :, None] + z[..., None, None, :]).flatten(3)
@@ -99,7 +99,7 @@ def lift_surfaces(log_depth: Tensor, cameras: CameraTensors, volume: VolumeTenso
     Args:
         log_depth: (B, V, h, w), natural logarithm of metres along the camera's z axis.
         cameras: B scenes of V views.
-        volume: the voxels to judge.
+        volume: the voxels to describe.
 
     Returns:
         (B, 4, X, Y, Z): how far before the seen surface a voxel lies, as the mean and the largest over the views that

@@ -1,6 +1,6 @@
 """G-buffers of triangles: what the ray through the centre of every pixel meets, by Embree.
 
-A scene's triangles are sorted into a `RayScene` once and then looked at by any number of cameras.
+A scene's triangles are sorted into a `RayScene` once and then rendered for any number of cameras.
 """
 
 from __future__ import annotations
@@ -32,12 +32,12 @@ Floats = NDArray[np.float64]
 
 
 class RayScene:
-    """A scene's triangles, ready to be looked at.
+    """A scene's triangles, ready for ray casts.
 
     Args:
         mesh: world metres.
         grid: of the same scene. Its axes are those of the normals, and its table of objects gives the rows; ids that it
-            does not have are told apart no more than id 0.
+            does not have count as id 0.
     """
 
     def __init__(self, mesh: TriangleMesh, grid: SemanticGrid) -> None:
@@ -124,17 +124,17 @@ class RayScene:
         rays: NDArray[np.float32],
     ) -> None:
         """Puts hits of the triangles of one layer in place of those of lower ones that are as near."""
-        found = hit["primID"]
-        pixels = np.flatnonzero((found >= 0) & self._covered[found])
+        primitives = hit["primID"]
+        pixels = np.flatnonzero((primitives >= 0) & self._covered[primitives])
         if not len(pixels):
             return
         over = scene.run(starts[pixels], rays[pixels], output=True)
         met = over["primID"] >= 0
-        index, old = triangles[np.where(met, over["primID"], 0)], found[pixels]
+        index, old = triangles[np.where(met, over["primID"], 0)], primitives[pixels]
         normal = self._table[:3, old].numpy()
         apart = np.abs((over["tfar"] - hit["tfar"][pixels]) * (normal * rays[pixels].T).sum(0))
         shown = met & (apart <= SAME_PLACE) & (self._order[index] > self._order[old])
-        found[pixels[shown]] = index[shown]
+        primitives[pixels[shown]] = index[shown]
         for name in ("tfar", "u", "v"):
             hit[name][pixels[shown]] = over[name][shown]
 
@@ -162,14 +162,14 @@ def mesh_gbuffer(scenes: Sequence[RayScene], cameras: CameraTensors, size: tuple
 def _display_order(mesh: TriangleMesh, grid: SemanticGrid, edges: Floats) -> NDArray[np.int64]:
     """(T,) rank of each triangle's object: of those in one place the highest is shown."""
     area = np.linalg.norm(np.cross(edges[:, 0], edges[:, 1]), axis=1)
-    things, index = np.unique(mesh.object_ids.astype(np.int64) * 256 + mesh.labels, return_inverse=True)
-    sizes = np.bincount(index, area, len(things)).round(6)  # twins are equally large, whatever the order of summing
+    objects, index = np.unique(mesh.object_ids.astype(np.int64) * 256 + mesh.labels, return_inverse=True)
+    sizes = np.bincount(index, area, len(objects)).round(6)  # twins are equally large, whatever the order of summing
     taxonomy = TAXONOMIES.get(grid.taxonomy)
     priority = np.zeros(256)
     if taxonomy is not None:
         priority[: len(taxonomy)] = [entry.priority for entry in taxonomy.classes]
-    ranks = np.empty(len(things), np.int64)
-    ranks[np.lexsort((things, -sizes, priority[things % 256]))] = np.arange(len(things))
+    ranks = np.empty(len(objects), np.int64)
+    ranks[np.lexsort((objects, -sizes, priority[objects % 256]))] = np.arange(len(objects))
     return ranks[index]
 
 

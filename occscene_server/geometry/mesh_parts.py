@@ -1,6 +1,6 @@
 """The parts that meshes are made of: a table's top and legs, the books on a shelf, the blanket on a bed.
 
-What a part is for shows in its shape and in its height in the object, whoever modelled it and whatever its name.
+What a part is for shows in its shape and in its height in the object, independent of its author and name.
 """
 
 from __future__ import annotations

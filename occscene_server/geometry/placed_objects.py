@@ -62,7 +62,7 @@ class PlacedObjects:
 
     @property
     def flat(self) -> Tensor:
-        """Objects that are thin along one axis alone: panes, pictures, curtains, rugs; (N,) bool."""
+        """Objects that are thin along only one axis: panes, pictures, curtains, rugs; (N,) bool."""
         return self.named & (self.thin.sum(0) == 1)
 
     @cached_property

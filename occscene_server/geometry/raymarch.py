@@ -22,7 +22,7 @@ NO_FACE = 6
 
 _CUBE_SIDES = (1, 2, 3, 4, 6, 8, 12, 16, 24, 32)  # each at most twice its predecessor, see `_leap_table`
 _FAR = 1e30  # times any difference of two times, it is more than any grid
-_RAYS_AT_ONCE = 1 << 16  # the working set of so many rays stays in a core's cache
+_RAYS_AT_ONCE = 1 << 16  # the working set of this many rays stays in a core's cache
 
 
 @dataclass(frozen=True)

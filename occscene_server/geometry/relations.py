@@ -1,4 +1,4 @@
-"""What stands where, in words: relations between the boxes of a layout that hold by geometry alone.
+"""What stands where, in words: relations between the boxes of a layout that follow from geometry only.
 
 None of them knows left from right, so a layout mirrored or turned by quarters keeps its relations.
 """

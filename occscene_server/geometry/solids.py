@@ -135,7 +135,7 @@ def quaternions(rotations: NDArray[np.float64]) -> NDArray[np.float64]:
         products[:, 0, i + 1] = products[:, i + 1, 0] = r[:, k, j] - r[:, j, k]
         products[:, j + 1, k + 1] = products[:, k + 1, j + 1] = r[:, j, k] + r[:, k, j]
     best = np.argmax(np.einsum("nii->ni", products), axis=1)
-    found = products[np.arange(len(r)), best]
-    found *= np.where(found[:, :1] < 0, -1.0, 1.0)
-    quaternion: NDArray[np.float64] = found / np.linalg.norm(found, axis=1, keepdims=True)
+    rows = products[np.arange(len(r)), best]
+    rows *= np.where(rows[:, :1] < 0, -1.0, 1.0)
+    quaternion: NDArray[np.float64] = rows / np.linalg.norm(rows, axis=1, keepdims=True)
     return quaternion

@@ -30,7 +30,7 @@ def unit_numbers(hashes: Tensor) -> Tensor:
 
 
 def fade(span: Tensor, frequency: float) -> Tensor:
-    """What a pixel that covers `span` metres leaves of a wave of so many repeats a metre: 1 to 0, .46 at Nyquist's."""
+    """exp(-pi (span f)^2): amplitude of a wave of f repeats a metre in a pixel of `span` metres; .46 at Nyquist's."""
     return (-math.pi * (span * frequency).square()).exp()
 
 

@@ -24,7 +24,7 @@ class SurfacePlaces:
         rays: (B, V, 3, h, w) unit directions of sight along the grid's axes; everywhere.
         face: (B, V, h, w) int64 direction of the box projection: 0 along x, 1 along y, 2 along z.
         place: (B, V, 2, h, w) box projection, metres: along an upright surface and up it, x and y on what lies flat;
-            heights count from the world's ground. It depends on the surface alone, never on the camera.
+            heights count from the world's ground. It depends only on the surface, never on the camera.
         span: (B, V, 2, h, w) metres that each number of `place` changes by over one pixel.
     """
 
@@ -38,12 +38,12 @@ class SurfacePlaces:
 def surface_places(buffer: GBuffer, cameras: CameraTensors, volume: VolumeTensors) -> SurfacePlaces:
     """Places of the pixels of `buffer`, which `cameras` see of what stands in `volume`."""
     size = (buffer.depth.shape[-2], buffer.depth.shape[-1])
-    metres = volume.voxel_size.float()[:, None, None]
+    meters = volume.voxel_size.float()[:, None, None]
     origins, directions = pixel_rays(cameras, volume, size)
-    rays = directions.movedim(-1, 2) * metres[..., None, None]  # (B, V, 3, h, w), metres per metre of depth
+    rays = directions.movedim(-1, 2) * meters[..., None, None]  # (B, V, 3, h, w), metres per metre of depth
     seen = torch.isfinite(buffer.depth)[:, :, None]
     depth = torch.where(seen, buffer.depth[:, :, None], 0.0)
-    start = origins * metres - volume.size[:, None] / 2
+    start = origins * meters - volume.size[:, None] / 2
     points = torch.where(seen, start[..., None, None] + depth * rays, 0.0)
 
     across, along, up = buffer.normal.abs().unbind(2)

@@ -57,7 +57,7 @@ def surface_fixed_noise(guidance: Guidance, cameras: CameraTensors, seeds: Tenso
     texel = torch.exp2(level.float())
     place = (guidance.surface / texel[:, :, None]).floor().int()
     x, y = place[:, :, 0], place[:, :, 1]
-    # what sees nothing has texels of its own
+    # pixels that see nothing have their own texels
     number = torch.arange(views * height * width, dtype=torch.int32, device=depth.device).view(views, height, width)
     x, y = torch.where(seen, x, number), torch.where(seen, y, -1 - number)
 

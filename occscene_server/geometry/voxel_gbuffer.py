@@ -21,8 +21,8 @@ _AXES = torch.tensor([[1, 2, 0], [1, 2, 0], [0, 2, 1], [0, 2, 1], [0, 1, 2], [0,
 def voxel_gbuffer(grid: GridTensors, cameras: CameraTensors, size: tuple[int, int]) -> GBuffer:
     """Draws B grids as V cameras each see them.
 
-    Surfaces are told as those of walls and floors of meshes: by the faces of voxels, along the grid's axes. Unknown
-    voxels are looked through, and so is the voxel that holds the camera.
+    Texture frames are those of walls and floors of meshes: the faces of voxels, along the grid's axes. Unknown
+    voxels are transparent, and so is the voxel that holds the camera.
 
     Args:
         grid: in any taxonomy.
@@ -47,9 +47,9 @@ def voxel_gbuffer(grid: GridTensors, cameras: CameraTensors, size: tuple[int, in
     normals[range(NO_FACE), [0, 0, 1, 1, 2, 2]] = torch.tensor([-1.0, 1.0] * 3, device=rays.device)
     normal = normals[hit.face]  # (B, R, 3)
     depth = hit.depth.masked_fill(~seen, 0)[..., None]
-    metre = grid.voxel_size.float()[:, None, None]
+    meters = grid.voxel_size.float()[:, None, None]
     corner = np.array([grid_corner(pose) for pose in grid.world_from_grid.cpu().numpy()], np.float32)
-    points = (starts + depth * rays) * metre + torch.from_numpy(corner).to(rays.device)[:, None]
+    points = (starts + depth * rays) * meters + torch.from_numpy(corner).to(rays.device)[:, None]
     surface = points.gather(2, _AXES.to(rays.device)[hit.face]) * seen[..., None]
 
     rotation = grid_from_camera(cameras, grid.volume)[..., :3, :3].float()  # (B, V, 3, 3)

@@ -1,4 +1,4 @@
-"""Voxels beside libigl's winding numbers, pyvista and trimesh: `python -m tests.benchmarks.agreement`.
+"""Voxels against libigl's winding numbers, pyvista and trimesh: `python -m tests.benchmarks.agreement`.
 
 `--meshes FOLDER` takes the meshes in a folder too; `foreign_meshes` says where there are some.
 """
@@ -92,7 +92,7 @@ def print_thin() -> None:
 
 
 if __name__ == "__main__":
-    parser = ArgumentParser(description="Voxels beside those of others.")
+    parser = ArgumentParser(description="Voxels against those of others.")
     parser.add_argument("--meshes", type=Path, metavar="FOLDER", help="meshes to take besides those of packages")
     folder = parser.parse_args().meshes
     print_bodies()

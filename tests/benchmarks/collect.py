@@ -1,4 +1,4 @@
-"""Collecting 5,000 objects: `python -m tests.benchmarks.collect`, beside Blender's own exporters on the same scene."""
+"""Collecting 5,000 objects: `python -m tests.benchmarks.collect`, against Blender's own exporters on the same scene."""
 
 from __future__ import annotations
 
@@ -49,14 +49,14 @@ def main() -> None:
             Row(f"{OBJECTS:,} objects", ours, peer, best_ms(export, runs=1), BUDGET_MS)
             for peer, export in peers.items()
         ]
-    for thing in list(context.view_layer.objects)[:HIDDEN]:
-        thing.hide_set(True)
+    for obj in list(context.view_layer.objects)[:HIDDEN]:
+        obj.hide_set(True)
     rows.append(Row(f"the same, {HIDDEN} hidden in the viewport", best_ms(lambda: collect_blockout(context))))
-    for thing in context.view_layer.objects:
-        add_material(thing, "plaster", "wall")
-        add_material(thing, "glass", "window")
-        thing.data.polygons[0].material_index = 1
-        thing.occscene.class_name = ""
+    for obj in context.view_layer.objects:
+        add_material(obj, "plaster", "wall")
+        add_material(obj, "glass", "window")
+        obj.data.polygons[0].material_index = 1
+        obj.occscene.class_name = ""
     rows.append(Row("the same, two classes each by material", best_ms(lambda: collect_blockout(context))))
     rows.append(Row("counting classes for the panel", best_ms(lambda: class_counts(context.scene))))
     print_table("Collecting a blockout", rows)

@@ -1,4 +1,4 @@
-"""Meshes of other people beside libigl's winding numbers: `python -m tests.benchmarks.agreement --meshes FOLDER`.
+"""Foreign meshes against libigl's winding numbers: `python -m tests.benchmarks.agreement --meshes FOLDER`.
 
 Without a folder there are Blender's primitives, Suzanne among them, and pyvista's examples. Hundreds more (robots,
 bunny, duck, teddy, mugs) come with pybullet: `pip download --no-deps --no-binary :all: pybullet` and unpack it.
@@ -88,14 +88,14 @@ def openness(mesh: trimesh.Trimesh) -> str:
     _, which = np.unique(np.sort(edges, axis=1), axis=0, return_inverse=True)
     if not np.bincount(which.reshape(-1), forth).any():
         return "closed"
-    alone = (np.bincount(which.reshape(-1)) % 2 == 1).sum()
-    return f"{alone:,} open edges" if alone else "turned faces"
+    odd = (np.bincount(which.reshape(-1)) % 2 == 1).sum()
+    return f"{odd:,} open edges" if odd else "turned faces"
 
 
 def print_foreign_meshes(folder: Path | None) -> None:
     """A row for each mesh, and the sums of closed and of other ones."""
     columns = [f"{side}: voxels, missing, stray" for side in SIDES]
-    table = Table("mesh", "triangles", "surface", *columns, title="Meshes of other people beside libigl")
+    table = Table("mesh", "triangles", "surface", *columns, title="Foreign meshes against libigl")
     sums: dict[bool, NDArray[np.int64]] = {}
     count = {True: 0, False: 0}
     meshes = [*of_blender(), *of_folder(Path(pyvista.__file__).parent / "examples")]

@@ -1,4 +1,4 @@
-"""Grid files beside readers and writers that are not ours: `python -m tests.benchmarks.formats [--files FOLDER]`.
+"""Grid files against other readers and writers: `python -m tests.benchmarks.formats [--files FOLDER]`.
 
 Files of MagicaVoxel and of the data sets are no part of any package of Python; RECIPES says where they come from, and
 `--files` checks those in a folder: with midvoxio and, where it is installed, py-vox-io (which refuses scene graphs, and
@@ -289,7 +289,7 @@ def print_files(folder: Path) -> None:
 
 
 if __name__ == "__main__":
-    parser = ArgumentParser(description="Grid files beside other readers and writers.")
+    parser = ArgumentParser(description="Grid files against other readers and writers.")
     parser.add_argument("--files", type=Path, metavar="FOLDER", help="official files to check")
     folder = parser.parse_args().files
     print_checks()

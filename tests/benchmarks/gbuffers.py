@@ -26,24 +26,24 @@ SIZE = (512, 512)
 
 def _room() -> tuple[TriangleMesh, SemanticGrid]:
     rng = np.random.default_rng(0)
-    things = [(trimesh.creation.box((4.6, 4.6, 0.1)), 2), (trimesh.creation.box((4.6, 0.1, 2.6)), 3),
+    solids = [(trimesh.creation.box((4.6, 4.6, 0.1)), 2), (trimesh.creation.box((4.6, 0.1, 2.6)), 3),
               (trimesh.creation.box((0.1, 4.6, 2.6)), 3)]  # fmt: skip
-    for (mesh, _), place in zip(things, ((2.4, 2.4, 0.05), (2.4, 4.7, 1.3), (0.1, 2.4, 1.3)), strict=True):
+    for (mesh, _), place in zip(solids, ((2.4, 2.4, 0.05), (2.4, 4.7, 1.3), (0.1, 2.4, 1.3)), strict=True):
         mesh.apply_translation(place)
     for _ in range(20):
         ball = trimesh.creation.icosphere(subdivisions=4, radius=rng.uniform(0.1, 0.35))
         ball.apply_translation(rng.uniform((0.6, 0.6, 0.3), (4.2, 4.2, 2.2)))
-        things.append((ball, int(rng.integers(5, 12))))
-    counts = [len(mesh.faces) for mesh, _ in things]
-    whole = trimesh.util.concatenate([mesh for mesh, _ in things])
+        solids.append((ball, int(rng.integers(5, 12))))
+    counts = [len(mesh.faces) for mesh, _ in solids]
+    whole = trimesh.util.concatenate([mesh for mesh, _ in solids])
     mesh = TriangleMesh(
         np.asarray(whole.vertices),
         np.asarray(whole.faces),
-        np.repeat(np.array([label for _, label in things], np.uint8), counts),
-        np.repeat(np.arange(1, len(things) + 1, dtype=np.uint16), counts),
+        np.repeat(np.array([label for _, label in solids], np.uint8), counts),
+        np.repeat(np.arange(1, len(solids) + 1, dtype=np.uint16), counts),
         np.asarray(whole.vertices),
     )
-    table = tuple(GridObject(number, "") for number in range(1, len(things) + 1))
+    table = tuple(GridObject(number, "") for number in range(1, len(solids) + 1))
     shape = (60, 60, 36)
     empty = np.zeros(shape, np.uint8)
     return mesh, SemanticGrid(empty, 0.08, np.eye(4), "indoor", empty.astype(np.uint16), table)

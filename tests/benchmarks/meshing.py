@@ -51,7 +51,7 @@ def _rows(case: str, ours: Callable[[], object], peers: Works, budget_ms: float 
 
 
 def _boxes(labels: NDArray[np.uint8], method: str) -> Works:
-    """Blocks of what is occupied, in one color: less than ours, which tell classes apart."""
+    """Blocks of what is occupied, in one color: less than ours, which keep classes apart."""
     works: Works = {"trimesh as_boxes": VoxelGrid(labels > 0).as_boxes}
     if find_spec("sparsecubes"):
         import sparsecubes
@@ -62,7 +62,7 @@ def _boxes(labels: NDArray[np.uint8], method: str) -> Works:
 
 
 def _one_label_nets(labels: NDArray[np.uint8]) -> Works:
-    """Smooth surfaces of what is occupied, in one color: less than ours, which tell classes apart."""
+    """Smooth surfaces of what is occupied, in one color: less than ours, which keep classes apart."""
     works = _vtk_nets((labels > 0).astype(np.uint8), ", one label")
     if find_spec("sparsecubes"):
         import sparsecubes

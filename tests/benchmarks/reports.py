@@ -207,7 +207,7 @@ TRIALS: dict[str, Callable[[], Trial]] = {
 
 
 def print_trials() -> None:
-    """What each trial finds, beside what is right."""
+    """What each trial finds, and what is right."""
     table = Table("report", "what is counted", "ours", "right", title="Public reports, by what they ask for")
     for name, trial in TRIALS.items():
         what, found, right = trial()

@@ -1,4 +1,4 @@
-"""What the edge costs: the server with an engine that does nothing, beside bare grpc.aio handlers of the same methods.
+"""What the edge costs: the server with an engine that does nothing, against bare grpc.aio handlers of the same methods.
 
 Each runs in a process of its own. The peer has no token, no checks, no jobs and no store: it answers with messages of
 the same size out of its memory.
@@ -47,7 +47,7 @@ def view_event(number: int, size: int) -> job_pb2.JobEvent:
 
 
 class NoOpEngine:
-    """Answers a job whose prompt is "COUNT SIZE" with so many views of so many bytes."""
+    """Answers a job whose prompt is "COUNT SIZE" with COUNT views of SIZE bytes."""
 
     state = scene_service_pb2.SERVER_STATE_READY
     message, device, model, restarts, capacity = "", "none", None, 0, 1

@@ -1,4 +1,4 @@
-"""How smooth nets are and how true: `python -m tests.benchmarks.smoothness`, beside VTK's on the same labels."""
+"""How smooth nets are and how true: `python -m tests.benchmarks.smoothness`, against VTK's on the same labels."""
 
 from __future__ import annotations
 

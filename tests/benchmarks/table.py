@@ -1,4 +1,4 @@
-"""The table that every benchmark prints: ours beside a named peer, measured in the same run."""
+"""The table that every benchmark prints: ours and a named peer, measured in the same run."""
 
 from __future__ import annotations
 

@@ -76,7 +76,7 @@ def mesh_rows(case: str, mesh: trimesh.Trimesh, side: int, budget_ms: float | No
     )
     case = f"{sides(shape)}, {case}, {len(mesh.faces):,} triangles"
     rows = [
-        Row(case, times[0], "pyvista voxelize_binary_mask, x-fastest mask alone", times[1], budget_ms),
+        Row(case, times[0], "pyvista voxelize_binary_mask, x-fastest mask only", times[1], budget_ms),
         Row(case, times[0], "the same as a z-fastest grid", times[2], budget_ms),
     ]
     if side <= 128 and len(mesh.faces) < 10**5:  # trimesh takes minutes for more

@@ -1,4 +1,4 @@
-"""Small scenes that the geometry tests look at."""
+"""Small scenes for the geometry tests."""
 
 from __future__ import annotations
 

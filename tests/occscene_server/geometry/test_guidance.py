@@ -41,7 +41,7 @@ def _wall_ahead() -> tuple[GridTensors, CameraTensors]:
 def test_a_wall_is_drawn_as_it_stands() -> None:
     guidance = render_guidance(*_wall_ahead(), size=(8, 8), classes=CLASSES)
     assert guidance.channels.shape == (1, 1, guidance_channels(CLASSES), 8, 8)
-    classes, normals, nearness, hit, edge, colour, mask = guidance.channels[0, 0].split([CLASSES, 6, 1, 1, 1, 3, 1])
+    classes, normals, nearness, hit, edge, color, mask = guidance.channels[0, 0].split([CLASSES, 6, 1, 1, 1, 3, 1])
     lower = torch.zeros(8, 8)
     lower[4:] = 1
     torch.testing.assert_close(classes[3], lower)
@@ -53,7 +53,7 @@ def test_a_wall_is_drawn_as_it_stands() -> None:
     # Right in the image is towards -y, so object 7 fills the right half.
     assert mask[0, 4:, 4:].all()
     assert not mask[0, :, :4].any()
-    torch.testing.assert_close(colour[:, 7, 7], torch.tensor([0.4707, -1.0, 1.0]), atol=1e-3, rtol=0)
+    torch.testing.assert_close(color[:, 7, 7], torch.tensor([0.4707, -1.0, 1.0]), atol=1e-3, rtol=0)
     assert edge[0, 4:, 3].all()  # between the objects
     assert edge[0, 3, :].all()  # between wall and nothing
     assert edge.sum() == 12
@@ -158,7 +158,7 @@ def test_triangles_and_voxels_of_one_shape_give_one_guidance() -> None:
         apart = (getattr(voxels, name) - getattr(exact, name)).abs().amax(2)
         assert float(apart[same].max()) < 1e-3, name
     channels = (voxels.channels - exact.channels).abs().amax(2)
-    assert float((channels[same] < 1e-3).float().mean()) > 0.99  # edges are told of neighbours
+    assert float((channels[same] < 1e-3).float().mean()) > 0.99  # edges are marked between neighbours
 
 
 def test_a_slope_counts_as_the_side_that_it_is_nearest_to() -> None:

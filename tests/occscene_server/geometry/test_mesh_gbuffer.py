@@ -30,7 +30,7 @@ def _pose(seed: int) -> Float64Array:
 
 
 def _grid(pose: Float64Array, ids: tuple[int, ...] = ()) -> SemanticGrid:
-    objects = tuple(GridObject(number, f"thing {number}") for number in ids)
+    objects = tuple(GridObject(number, f"object {number}") for number in ids)
     return SemanticGrid(
         np.zeros((20, 20, 20), np.uint8), 0.2, pose, "indoor", np.zeros((20, 20, 20), np.uint16), objects
     )

@@ -14,7 +14,7 @@ LEGS = [((x, y, 0.0), (x + 0.06, y + 0.06, 0.7)) for x in (0.02, 1.52) for y in 
 
 
 def table(turn: float = 0.0, welded: bool = True) -> TriangleMesh:
-    """A top and four legs that touch it, beside a crate that is another object."""
+    """A top and four legs that touch it, next to a crate that is another object."""
     vertices, triangles, ids = [], [], []
     for number, (low, high) in [(1, TOP), *((1, leg) for leg in LEGS), (2, ((3.0, 0.0, 0.0), (4.0, 1.0, 1.0)))]:
         corners, faces = box(low, high)

@@ -40,8 +40,8 @@ def test_equals_reference_along_axes_and_diagonals() -> None:
     steps = torch.tensor([-1.0, 0.0, 1.0], dtype=torch.float64)
     directions = torch.cartesian_prod(steps, steps, steps)
     directions = directions[directions.abs().sum(1) > 0]  # 26
-    centres = torch.randint(-3, 15, (20, 1, 3), generator=generator) + torch.tensor([0.5, 0.25, 0.125])
-    origins = centres.double().expand(-1, 26, -1).reshape(1, -1, 3)
+    centers = torch.randint(-3, 15, (20, 1, 3), generator=generator) + torch.tensor([0.5, 0.25, 0.125])
+    origins = centers.double().expand(-1, 26, -1).reshape(1, -1, 3)
     directions = directions.expand(20, -1, -1).reshape(1, -1, 3)
     _assert_same(first_hit(occupied, origins, directions), first_hit_ref(occupied, origins, directions))
 

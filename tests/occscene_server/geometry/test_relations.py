@@ -18,23 +18,23 @@ from occscene_server.studio.layouts import room_layout
 ROOM = LayoutRoom((4.0, 4.0, 2.5))
 
 
-def thing(name: str, class_name: str, x: float, y: float, size: tuple[float, float, float], turn: float = 0.0,
+def layout_object(name: str, class_name: str, x: float, y: float, size: tuple[float, float, float], turn: float = 0.0,
           bottom: float = 0.0) -> LayoutObject:  # fmt: skip
     return LayoutObject(name, class_name, (x, y, bottom + size[2] / 2), size, turn)
 
 
-SOFA = thing("sofa", "sofa", 0.0, -1.5, (2.0, 0.9, 0.8))
-TABLE = thing("coffee table", "table", 0.0, -0.3, (1.0, 0.5, 0.4))
-VASE = thing("vase", "objs", 0.2, -0.3, (0.2, 0.2, 0.3), bottom=0.4)
-RUG = thing("rug", "floor", 0.0, -0.3, (2.0, 1.5, 0.04), bottom=-0.03)
-LAMP = thing("floor lamp", "objs", 1.25, -1.7, (0.3, 0.3, 1.5))
-TV = thing("tv cabinet", "furn", 0.0, 1.75, (1.4, 0.4, 0.5), math.pi)
-DOOR = thing("door", "wall", 2.0, 0.8, (0.84, 0.06, 2.0), math.pi / 2)
-DESK = thing("desk", "table", -1.65, 0.5, (1.2, 0.6, 0.74), -math.pi / 2)
-WINDOW = thing("window", "window", -2.05, 0.5, (1.4, 0.1, 1.2), -math.pi / 2, bottom=0.9)
-CHAIR = thing("office chair", "chair", -1.1, 0.5, (0.6, 0.6, 1.0), math.pi / 2)
-PICTURE = thing("picture", "objs", 0.3, -2.0, (0.6, 0.06, 0.5), bottom=1.4)
-PLANT = thing("plant", "objs", 1.7, -1.7, (0.4, 0.4, 1.0), 0.7)
+SOFA = layout_object("sofa", "sofa", 0.0, -1.5, (2.0, 0.9, 0.8))
+TABLE = layout_object("coffee table", "table", 0.0, -0.3, (1.0, 0.5, 0.4))
+VASE = layout_object("vase", "objs", 0.2, -0.3, (0.2, 0.2, 0.3), bottom=0.4)
+RUG = layout_object("rug", "floor", 0.0, -0.3, (2.0, 1.5, 0.04), bottom=-0.03)
+LAMP = layout_object("floor lamp", "objs", 1.25, -1.7, (0.3, 0.3, 1.5))
+TV = layout_object("tv cabinet", "furn", 0.0, 1.75, (1.4, 0.4, 0.5), math.pi)
+DOOR = layout_object("door", "wall", 2.0, 0.8, (0.84, 0.06, 2.0), math.pi / 2)
+DESK = layout_object("desk", "table", -1.65, 0.5, (1.2, 0.6, 0.74), -math.pi / 2)
+WINDOW = layout_object("window", "window", -2.05, 0.5, (1.4, 0.1, 1.2), -math.pi / 2, bottom=0.9)
+CHAIR = layout_object("office chair", "chair", -1.1, 0.5, (0.6, 0.6, 1.0), math.pi / 2)
+PICTURE = layout_object("picture", "objs", 0.3, -2.0, (0.6, 0.06, 0.5), bottom=1.4)
+PLANT = layout_object("plant", "objs", 1.7, -1.7, (0.4, 0.4, 1.0), 0.7)
 
 
 def test_a_living_room_in_words() -> None:
@@ -86,7 +86,7 @@ def test_overlaps_count_but_for_what_may() -> None:
     assert overlap(VASE, TABLE) == 0
     assert overlap(CHAIR, DESK) == 0
     assert overlap(replace(CHAIR, center=(-1.6, 0.5, 0.5)), DESK) > 0.3
-    askew = thing("plant", "objs", 1.25, -0.95, (0.4, 0.4, 1.0), math.pi / 4)
+    askew = layout_object("plant", "objs", 1.25, -0.95, (0.4, 0.4, 1.0), math.pi / 4)
     assert overlap(SOFA, askew) == 0, "upright bounds of the turned box touch, the boxes do not"
 
 

@@ -1,4 +1,4 @@
-"""Surfaces of an artist's boxes are told as those of the studio's meshes."""
+"""Surfaces of an artist's boxes have the texture frames of the studio's meshes."""
 
 from __future__ import annotations
 
@@ -139,7 +139,7 @@ def test_a_turned_wall_keeps_its_metres(degrees: int) -> None:
 
 
 def _pieces(room: Room) -> Iterator[tuple[Part, LayoutObject]]:
-    """Every part of furniture but leaves, and an object that consists of the same primitive alone."""
+    """Every part of furniture but leaves, and an object that consists of only the same primitive."""
     for item in room.items:
         if item.class_name in ("wall", "floor", "window"):
             continue
