@@ -58,11 +58,11 @@ class PlainConsole(Console):
         super().__init__(markup=False, emoji=False, highlight=False, **options)
 
     def render_str(self, text: str, **options: Any) -> Text:
-        """What every text on its way to the terminal passes, alone or in a table."""
+        """Makes a text safe for the terminal, by itself or in a table."""
         return super().render_str(printable(text), **{**options, "markup": False, "emoji": False, "highlight": False})
 
     def say(self, text: object, style: str = "") -> None:
-        """Prints one text; its lines are wrapped by the terminal alone."""
+        """Prints one text; only the terminal wraps its lines."""
         self.print(text, style=style, soft_wrap=True)
 
 

@@ -43,7 +43,7 @@ from occscene_server.geometry.relations import RELATIONS, Relation
 
 VERSION = 1
 PROMPT_VERSION = 2
-"""Of the wording; a new number gives every room new prompts. One in eighty of version 1 counts a thing twice."""
+"""Of the wording; a new number gives every room new prompts. One in eighty of version 1 counts an object twice."""
 ROOMS_PER_FILE = 1000
 
 
@@ -72,15 +72,15 @@ class LayoutPrompt:
 
     def to_json(self) -> str:
         """The line of a file."""
-        things = [[thing.kind, thing.color_word, thing.count] for thing in self.things]
-        return json.dumps({"text": self.text, "things": things, "relations": self.relations})
+        mentions = [[mention.kind, mention.color_word, mention.count] for mention in self.things]
+        return json.dumps({"text": self.text, "things": mentions, "relations": self.relations})
 
     @staticmethod
     def from_json(line: str) -> LayoutPrompt:
         """What `to_json` wrote."""
         data = json.loads(line)
-        things = tuple(Mention(*thing) for thing in data["things"])
-        return LayoutPrompt(data["text"], things, tuple((a, b, c) for a, b, c in data["relations"]))
+        mentions = tuple(Mention(*mention) for mention in data["things"])
+        return LayoutPrompt(data["text"], mentions, tuple((a, b, c) for a, b, c in data["relations"]))
 
 
 @dataclass(frozen=True, eq=False)

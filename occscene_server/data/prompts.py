@@ -10,15 +10,15 @@ VARIANTS = 3
 
 
 def prompt_variants(info: SceneInfo) -> tuple[str, ...]:
-    """`VARIANTS` prompts of one scene: the composed one, style and surfaces alone, and a handful of its items.
+    """`VARIANTS` prompts of one scene: the composed one, style and surfaces only, and a handful of its items.
 
     The same scene gives the same prompts.
     """
     rng = np.random.default_rng(info.seed)
     phrases = {str(item["phrase"]): str(item["class"]) for item in info.items}
     surfaces = [phrase for phrase, kind in phrases.items() if kind in ("wall", "floor") and "door" not in phrase]
-    things = [phrase for phrase, kind in phrases.items() if kind not in ("wall", "floor", "ceiling")]
-    some = [things[i] for i in rng.permutation(len(things))[: int(rng.integers(1, 5))]]
+    items = [phrase for phrase, kind in phrases.items() if kind not in ("wall", "floor", "ceiling")]
+    some = [items[i] for i in rng.permutation(len(items))[: int(rng.integers(1, 5))]]
     scene = f"{info.style} {info.kind}"
     return (
         info.prompt,

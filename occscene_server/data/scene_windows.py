@@ -1,4 +1,4 @@
-"""Windows of a rendered scene's views at a larger image size, on disk beside the views.
+"""Windows of a rendered scene's views at a larger image size, on disk next to the views.
 
 `window_<view>_<k>.webp` is the k-th window of a view, and `windows.npz` has for each, in the order of the file names,
 `views` (N,) uint8, `numbers` (N,) uint16 (its k), `origins` (N, 2) int32 (x and y of its upper left pixel in the whole
@@ -26,7 +26,7 @@ class WindowPlace:
 
     Args:
         view: row of the scene's cameras.
-        number: tells the windows of a view apart.
+        number: distinguishes the windows of a view.
         origin: x and y of its upper left pixel in the whole view.
         full_size: pixels of a side of the whole view.
     """
@@ -70,7 +70,7 @@ def read_window(folder: Path, place: WindowPlace) -> NDArray[np.uint8]:
 
 
 def add_windows(folder: Path, places: Sequence[WindowPlace], pixels: Sequence[NDArray[np.uint8]]) -> None:
-    """Stores windows (side, side, 3) beside those that are there; `windows.npz` names only files that are complete."""
+    """Adds windows (side, side, 3) to those that are there; `windows.npz` names only files that are complete."""
     for place, window in zip(places, pixels, strict=True):
         write_view(folder / place.file_name, window)
     every = sorted([*window_places(folder), *places], key=lambda place: (place.view, place.number))

@@ -46,7 +46,7 @@ class SceneSet:
     Args:
         root: folder that the studio rendered into.
         split: "train", "validation" or "test".
-        limit: the first so many scenes alone; None for all.
+        limit: only the first N scenes; None for all.
 
     Raises:
         ValueError: there is no finished scene of that split below `root`.

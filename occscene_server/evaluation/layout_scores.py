@@ -23,7 +23,7 @@ def layout_scores(layouts: Sequence[Layout], prompts: Sequence[LayoutPrompt]) ->
     """Metrics of layouts, one layout for each prompt: validity, and agreement with what the prompt named.
 
     "kinds_named" is the share of named kinds that are there; "colors_named" of the objects named with a colour, those
-    that are there in it; "counts_named" of the things said in a number above one, those there in just that number;
+    that are there in it; "counts_named" of the objects named with a number above one, those there in just that number;
     "relations_named" of the relations said, those that hold.
     """
     hits: Counter[str] = Counter()
@@ -43,14 +43,14 @@ def layout_scores(layouts: Sequence[Layout], prompts: Sequence[LayoutPrompt]) ->
         note("objects", len(deep))
         kinds = Counter(obj.name for obj in layout.objects)
         colored = Counter((obj.name, obj.color_word) for obj in layout.objects)
-        for kind in {thing.kind for thing in prompt.things}:
+        for kind in {mention.kind for mention in prompt.things}:
             note("kinds_named", kinds[kind] > 0)
-        for thing in prompt.things:
-            here = colored[thing.kind, thing.color_word] if thing.color_word else kinds[thing.kind]
-            if thing.color_word:
-                note("colors_named", min(here, thing.count), thing.count)
-            if thing.count > 1:
-                note("counts_named", here == thing.count)
+        for mention in prompt.things:
+            here = colored[mention.kind, mention.color_word] if mention.color_word else kinds[mention.kind]
+            if mention.color_word:
+                note("colors_named", min(here, mention.count), mention.count)
+            if mention.count > 1:
+                note("counts_named", here == mention.count)
         if prompt.relations:
             names = [obj.name for obj in layout.objects]
             held = {

@@ -79,13 +79,13 @@ def add_item(
     local = mesh.attributes.new("local", "FLOAT_VECTOR", "POINT")
     local.data.foreach_set("vector", np.concatenate([part.local for part in item.parts]).astype(np.float32).ravel())
     mesh.update(calc_edges=True)
-    thing = bpy.data.objects.new(item.name, mesh)
-    thing.location = origin
-    thing.pass_index = pass_index
-    thing["occscene_class"] = item.class_name
-    thing.visible_shadow = casts_shadow
-    bpy.context.scene.collection.objects.link(thing)
-    return thing
+    obj = bpy.data.objects.new(item.name, mesh)
+    obj.location = origin
+    obj.pass_index = pass_index
+    obj["occscene_class"] = item.class_name
+    obj.visible_shadow = casts_shadow
+    bpy.context.scene.collection.objects.link(obj)
+    return obj
 
 
 def add_camera(camera: PinholeCamera) -> bpy.types.Object:
@@ -94,7 +94,7 @@ def add_camera(camera: PinholeCamera) -> bpy.types.Object:
     data.sensor_fit = "HORIZONTAL"
     data.angle = 2.0 * np.arctan(camera.width / (2.0 * camera.fx))
     data.clip_start = 0.02
-    thing = bpy.data.objects.new(camera.name, data)
-    thing.matrix_world = Matrix((camera.world_from_camera @ np.diag([1.0, -1.0, -1.0, 1.0])).tolist())
-    bpy.context.scene.collection.objects.link(thing)
-    return thing
+    obj = bpy.data.objects.new(camera.name, data)
+    obj.matrix_world = Matrix((camera.world_from_camera @ np.diag([1.0, -1.0, -1.0, 1.0])).tolist())
+    bpy.context.scene.collection.objects.link(obj)
+    return obj

@@ -43,7 +43,7 @@ def block_out(placed: Placed, habit: BlockoutHabit, rng: np.random.Generator) ->
         low, high = piece.extent
         whole = [float(value) for value in (*(low + high) / 2, *(high - low))]
         blocks = (((whole[0], whole[1], whole[2]), (whole[3], whole[4], whole[5])),)
-    # Thin things are put where they belong: a curtain is not a hand's breadth off its wall.
+    # Thin objects are put where they belong: a curtain is not a hand's breadth off its wall.
     shift = np.clip(rng.normal(0.0, habit.offset, 2), -0.07, 0.07) * np.minimum(piece.size[:2] / 0.4, 1.0)
     stretch = 1 + habit.stretch * rng.uniform(-1, 1, 2)
     # An artist rarely bothers with a few degrees.

@@ -71,7 +71,7 @@ def windows(
 
 
 def _run_all(tasks: Sequence[Task], workers: int, images: int) -> None:
-    """Runs tasks that render so many images each, and exits with 1 if one of them fails twice."""
+    """Runs tasks that render `images` images each, and exits with 1 if one of them fails twice."""
     columns = (PlainTextColumn(), BarColumn(), MofNCompleteColumn(), PlainTextColumn("{task.fields[speed]}"))
     failed: list[int] = []
     finished = 0

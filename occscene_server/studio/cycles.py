@@ -151,8 +151,8 @@ def _render(scene: bpy.types.Scene, camera: PinholeCamera, window: Window | None
     It goes through an EXR file: Blender offers a finished render in no other way.
     """
     width, height = camera.width, camera.height
-    thing = add_camera(camera)
-    scene.camera = thing
+    camera_object = add_camera(camera)
+    scene.camera = camera_object
     scene.render.resolution_x, scene.render.resolution_y = width, height
     if window is not None:
         _set_border(scene, window, width, height)
@@ -166,7 +166,7 @@ def _render(scene: bpy.types.Scene, camera: PinholeCamera, window: Window | None
         pixels = np.empty(width * height * 4, np.float32)
         image.pixels.foreach_get(pixels)
         bpy.data.images.remove(image)
-    bpy.data.objects.remove(thing)
+    bpy.data.objects.remove(camera_object)
     return pixels.reshape(height, width, 4)[::-1, :, :3]
 
 

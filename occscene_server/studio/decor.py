@@ -1,4 +1,4 @@
-"""Everything that is not furniture: lamps, plants, rugs, pictures, curtains, televisions, things on tables."""
+"""Everything that is not furniture: lamps, plants, rugs, pictures, curtains, televisions, small objects on tables."""
 
 from __future__ import annotations
 

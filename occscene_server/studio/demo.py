@@ -46,7 +46,7 @@ _LEFT_OF_BLOCKOUT = (
     "{sample}.blend  everything in one file: views as camera backgrounds, the occupancy as a mesh",
 )
 _LEFT_OF_TEXT = (
-    "sheet.png         the layout, the four views, and its voxels beside the occupancy: look at this first",
+    "sheet.png         the layout, the four views, and its voxels next to the occupancy: look at this first",
     "layout.json       the room as named boxes with their parts; blockout.npz is its grid",
 )
 
@@ -59,7 +59,7 @@ def demo(
     seed: Annotated[int, typer.Option(min=0, help="Another seed, another variant.")] = 0,
     output: Annotated[Path, typer.Option(help="Folder for the results.")] = Path("demo"),
 ) -> None:
-    """Turn a sample blockout, or words alone, into textured views and a predicted occupancy."""
+    """Turn a sample blockout, or only a prompt, into textured views and a predicted occupancy."""
     if sample not in (*SAMPLES, TEXT):
         raise typer.BadParameter(f"--sample is {sample!r}; it must be one of {', '.join((*SAMPLES, TEXT))}")
     output = output.resolve()

@@ -44,7 +44,7 @@ def rug_at(plan: Floorplan, kit: Kit, x: float, y: float, angle: float, width: f
 
 
 def dress(plan: Floorplan, kit: Kit, surface: Placed, builders: tuple[Builder, ...], probability: float = 0.7) -> None:
-    """Put one or two small things on a surface, side by side."""
+    """Put one or two small pieces on a surface, side by side."""
     width = float(surface.piece.size[0])
     spots = (-0.25 * width, 0.25 * width) if width > 0.7 else (0.0,)
     for spot in spots:

@@ -65,7 +65,7 @@ def build_room(seed: int) -> Room:
         shell.skirting_item(kit, size, door, start),
         *(_item(placed, habit, rng) for placed in plan.placed),
     ]
-    colored = tuple(replace(item, color=mean_color(item.parts, kit.materials)) for item in _told_apart(items))
+    colored = tuple(replace(item, color=mean_color(item.parts, kit.materials)) for item in _numbered(items))
     used = {part.material for item in colored for part in item.parts}
     return Room(
         seed,
@@ -92,8 +92,8 @@ def _on_voxels(length: float) -> float:
     return round((length - 0.02) / pair) * pair + 0.02
 
 
-def _told_apart(items: list[Item]) -> list[Item]:
-    """Number things of one name that look different ("bookshelf 2"), so that a name stands for one phrase."""
+def _numbered(items: list[Item]) -> list[Item]:
+    """Number items of one name that look different ("bookshelf 2"), so that a name stands for one phrase."""
     phrases: dict[str, list[str]] = {}
     named = []
     for item in items:

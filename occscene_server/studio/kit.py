@@ -29,14 +29,14 @@ class Finish:
 
 @dataclass(frozen=True)
 class Piece:
-    """A thing in its own frame: standing on z = 0, its back toward -y, its front toward +y.
+    """An object in its own frame: standing on z = 0, its back toward -y, its front toward +y.
 
     Args:
         name, class_name, phrase, fill, priority: as in `Item`.
         parts: meshes in the piece's frame.
         blocks: the boxes of a careful blockout, in the piece's frame.
         decor: small enough that an artist often leaves it out of a blockout.
-        top: height that things may be put on, metres; 0 for none.
+        top: height of a surface that holds other pieces, metres; 0 for none.
     """
 
     name: str

@@ -64,7 +64,7 @@ class Floorplan:
         self.taken.append((np.asarray(low), np.asarray(high)))
 
     def keep_opening_free(self, opening: Opening) -> None:
-        """Keep tall things from standing in front of a window."""
+        """Keep tall pieces from standing in front of a window."""
         along, up = (opening.start, opening.end), (opening.bottom - 0.02, opening.top)
         self.keep_free(*wall_box(opening.wall, self.size, along, up, (-0.6, 0.0)))
 
@@ -88,7 +88,7 @@ class Floorplan:
         return candidate
 
     def add_flat(self, candidate: Placed) -> None:
-        """Put down what may lie under or behind other things: rugs."""
+        """Put down what may lie under or behind other pieces: rugs."""
         self.placed.append(candidate)
 
     def try_add(self, candidate: Placed, margin: float = 0.02, near: Placed | None = None) -> Placed | None:

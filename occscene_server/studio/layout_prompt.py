@@ -1,4 +1,4 @@
-"""Prompts of rooms that need not be rendered: all of it, a few things with where they stand, or surfaces alone."""
+"""Prompts of rooms that need not be rendered: all of it, a few objects with where they stand, or only surfaces."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from occscene_server.studio.room import Item, Room
 from occscene_server.studio.styles import WOODS
 
 _NAMED = re.compile(rf"\b({'|'.join(sorted({*COLORS, *WOODS}, key=len, reverse=True))})\b")
-_SAID = {
+_WORDINGS = {
     "on": ("on",),
     "under": ("under",),
     "above": ("above", "over"),
@@ -40,8 +40,8 @@ _OTHER_NAMES = {
     "books": ("stack of books",),
     "pouf": ("ottoman",),
 }
-_UNSAID = ("door", "window", "curtain", "picture")
-"""Said seldom unless something stands by them."""
+_SELDOM_NAMED = ("door", "window", "curtain", "picture")
+"""Named seldom unless an object stands by them."""
 _WORD_LIMIT = 62
 
 
@@ -59,13 +59,13 @@ def color_word(phrase: str) -> str:
 def layout_prompts(
     room: Room, items: Sequence[Item], relations: Sequence[Relation], rng: np.random.Generator
 ) -> tuple[LayoutPrompt, ...]:
-    """Four prompts: the whole room, a few related things, a few things, and little but surfaces.
+    """Four prompts: the whole room, a few related objects, a few objects, and little but surfaces.
 
     Args:
         room: its words.
         items: the room's objects in the layout's order.
         relations: that hold between them.
-        rng: draws what is said and how.
+        rng: draws what is named and the wording.
     """
     return tuple(_Author(room, items, relations, rng).write(form) for form in ("whole", "related", "few", "surfaces"))
 
@@ -85,34 +85,34 @@ class _Author:
 
     def write(self, form: str) -> LayoutPrompt:
         """One prompt."""
-        self.things: list[Mention] = []
+        self.mentions: list[Mention] = []
         self.said: list[tuple[str, str, str]] = []
-        self.told: set[int] = set()
+        self.covered: set[int] = set()
         rng = self.rng
         if form == "whole":
             groups = self._ordered(list(self.groups))
-            told = [self._clause(group, full=True) for group in groups if rng.random() < 0.9]
+            drafted = [self._clause(group, full=True) for group in groups if rng.random() < 0.9]
         elif form == "related":
             related = [group for group in self.groups if self._relation_of(self.groups[group]) is not None]
             chosen = [related[int(i)] for i in rng.permutation(len(related))[: int(rng.integers(1, 5))]]
-            told = [self._clause(group, full=rng.random() < 0.5, relate=1.0) for group in chosen]
+            drafted = [self._clause(group, full=rng.random() < 0.5, relate=1.0) for group in chosen]
         elif form == "few":
-            groups = [group for group in self.groups if group[0] not in _UNSAID or rng.random() < 0.15]
+            groups = [group for group in self.groups if group[0] not in _SELDOM_NAMED or rng.random() < 0.15]
             chosen = [groups[int(i)] for i in rng.permutation(len(groups))[: int(rng.integers(1, 6))]]
-            told = [self._clause(group, full=rng.random() < 0.6) for group in chosen]
+            drafted = [self._clause(group, full=rng.random() < 0.6) for group in chosen]
         else:
-            told = []
-        clauses = [clause for clause in told if clause is not None]
-        return LayoutPrompt(self._sentence(clauses, form), tuple(self.things), tuple(self.said))
+            drafted = []
+        clauses = [clause for clause in drafted if clause is not None]
+        return LayoutPrompt(self._sentence(clauses, form), tuple(self.mentions), tuple(self.said))
 
     def _ordered(self, groups: list[tuple[str, str]]) -> list[tuple[str, str]]:
         shuffled = [groups[int(i)] for i in self.rng.permutation(len(groups))]
-        minor = (*_UNSAID, "vase", "books", "fruit bowl", "ceiling lamp")
-        kept = [group for group in shuffled if group[0] not in _UNSAID or self.rng.random() < 0.5]
+        minor = (*_SELDOM_NAMED, "vase", "books", "fruit bowl", "ceiling lamp")
+        kept = [group for group in shuffled if group[0] not in _SELDOM_NAMED or self.rng.random() < 0.5]
         return sorted(kept, key=lambda group: group[0] in minor)
 
     def _relation_of(self, members: Sequence[int]) -> Relation | None:
-        """A relation that all members have to one thing, drawn at random."""
+        """A relation that all members have to one object, drawn at random."""
         first = [r for r in self.relations if r.subject == members[0]]
         shared = [
             r for r in first if all(any(q.subject == i and q[1:] == r[1:] for q in self.relations) for i in members[1:])
@@ -122,7 +122,7 @@ class _Author:
     def _clause(
         self, group: tuple[str, str], full: bool, relate: float = 0.4
     ) -> tuple[str, Mention, tuple[str, str, str] | None] | None:
-        """Words for a group of equal things, the mention, and the relation if one is said; None if all that is told."""
+        """Words for a group of equal objects, the mention, and the relation if one is named; None if all are named."""
         kind, phrase = group
         word = color_word(phrase)
         members = self.groups[group]
@@ -131,13 +131,13 @@ class _Author:
             same_kind = [index for index in range(len(self.items)) if self.kinds[index] == kind]
             colored = bool(word) and self.rng.random() < 0.55
             alike = [i for i in same_kind if color_word(self.items[i].phrase) == word] if colored else same_kind
-            # "two armchairs" after "a teal armchair" would be three: then the rest is told in full
-            if not self.told.intersection(alike):
+            # "two armchairs" after "a teal armchair" would be three: then the rest is named in full
+            if not self.covered.intersection(alike):
                 members, word = alike, word if colored else ""
                 said = with_article(f"{word} {self._name(kind)}".strip())
-        if self.told.intersection(members):
+        if self.covered.intersection(members):
             return None
-        self.told.update(members)
+        self.covered.update(members)
         count = len(members)
         if said == "a books":
             said = "books" if count == 1 else "a stack of books"
@@ -155,11 +155,11 @@ class _Author:
     def _where(self, relation: Relation, count: int) -> str:
         if relation.anchor == CORNER:
             return "in the corner" if self.rng.random() < 0.7 else "in a corner"
-        ways = ("around",) if relation.name == "at" and count > 2 else _SAID[relation.name]
+        ways = ("around",) if relation.name == "at" and count > 2 else _WORDINGS[relation.name]
         way = ways[int(self.rng.integers(len(ways)))]
         kind = self.kinds[relation.anchor]
-        alone = self.kinds.count(kind) == 1
-        known = alone and (relation.anchor in self.told or self.rng.random() < 0.6)
+        unique = self.kinds.count(kind) == 1
+        known = unique and (relation.anchor in self.covered or self.rng.random() < 0.6)
         if known or kind in ("door", "window"):
             return f"{way} the {kind}"
         return f"{way} {with_article(kind)}"
@@ -181,7 +181,7 @@ class _Author:
         while len(" ".join([styled, *shell, *words, *tail]).split()) > _WORD_LIMIT:
             words.pop()
         for _, mention, relation in clauses[: len(words)]:
-            self.things.append(mention)
+            self.mentions.append(mention)
             if relation is not None:
                 self.said.append(relation)
         listed = words if len(words) < 2 or rng.random() < 0.5 else [*words[:-2], f"{words[-2]} and {words[-1]}"]

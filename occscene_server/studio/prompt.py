@@ -38,7 +38,7 @@ def plural(phrase: str, count: int) -> str:
 
 
 def visible_phrases(room: Room, visible_item_names: Sequence[str], rng: np.random.Generator) -> list[str]:
-    """What is seen, equal things counted: furniture first, then decor, each in random order."""
+    """Phrases of what is seen, equal objects counted: furniture first, then decor, each in random order."""
     left = {name: list(visible_item_names).count(name) for name in visible_item_names}
     counts: dict[tuple[str, str], int] = {}
     for item in room.items:
@@ -69,15 +69,15 @@ def compose_prompt(room: Room, visible_item_names: Sequence[str], rng: np.random
         shell = room.wall_phrase if rng.random() < 0.5 else _floor(room.floor_phrase)
     while len(f"{head} with {shell}, {', '.join(kept)}, {light}".split()) > _WORD_LIMIT:
         kept.pop()
-    things = ", ".join(kept)
-    listed = things if len(kept) < 2 else f"{', '.join(kept[:-1])} and {kept[-1]}"
+    contents = ", ".join(kept)
+    listed = contents if len(kept) < 2 else f"{', '.join(kept[:-1])} and {kept[-1]}"
     templates = (
-        f"{head} with {shell}, {things}, {light}",
-        f"{head}, {shell}, {things}, {light}",
+        f"{head} with {shell}, {contents}, {light}",
+        f"{head}, {shell}, {contents}, {light}",
         f"{head} with {listed}, {shell}, {light}",
-        f"{light}, {head} with {shell}: {things}",
+        f"{light}, {head} with {shell}: {contents}",
         f"a photo of {head} with {listed}; {shell}; {light}",
-        f"{room.style} {room.kind}, {things}, {shell}, {light}",
+        f"{room.style} {room.kind}, {contents}, {shell}, {light}",
     )
     return templates[int(rng.integers(len(templates)))].replace(", ,", ",").replace(" with ,", ",")
 

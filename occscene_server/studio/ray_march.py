@@ -1,4 +1,4 @@
-"""What a camera sees of a grid, by small steps along each ray: slow, plain, in numpy alone."""
+"""What a camera sees of a grid, by small steps along each ray: slow, simple, with numpy only."""
 
 from __future__ import annotations
 
@@ -22,8 +22,8 @@ def march(
     Args:
         grid: any grid.
         camera: in the grid's world.
-        reach: how far to look, in metres along the camera's z.
-        stride: look at every `stride`-th pixel of every `stride`-th row only.
+        reach: largest depth, in metres along the camera's z.
+        stride: only every `stride`-th pixel of every `stride`-th row.
 
     Returns:
         flat voxel indices (height, width), -1 where nothing is hit; and z-depths in metres, `reach` where nothing is.

@@ -86,10 +86,10 @@ def build_sample(kind: str) -> None:
     scene.render.resolution_x = scene.render.resolution_y = VIEW_SIDE
     scene.render.resolution_percentage = 100
     for camera in draw_cameras(room, room_grids(room)[0]):
-        thing = add_camera(camera)
-        thing.name = thing.data.name = f"camera_{int(camera.name) + 1}"
-        thing.data.display_size = 0.3
-        scene.camera = scene.camera or thing
+        camera_object = add_camera(camera)
+        camera_object.name = camera_object.data.name = f"camera_{int(camera.name) + 1}"
+        camera_object.data.display_size = 0.3
+        scene.camera = scene.camera or camera_object
     scene.occscene.prompt = SAMPLES[kind].prompt
     scene.occscene.image_size = VIEW_SIDE
 
@@ -101,9 +101,9 @@ def _box_object(item: Item) -> bpy.types.Object:
     faces = [tuple(8 * box + corner for corner in side) for box in range(len(item.blockout)) for side in BOX_FACES]
     mesh = bpy.data.meshes.new(item.name)
     mesh.from_pydata((corners - middle).tolist(), [], faces)
-    thing = bpy.data.objects.new(item.name, mesh)
-    thing.location = middle.tolist()
-    thing.color = (*item.color, 1.0)
-    thing.occscene.use_hint = item.class_name in _HINTED
-    thing.occscene.fill = item.fill.name
-    return thing
+    obj = bpy.data.objects.new(item.name, mesh)
+    obj.location = middle.tolist()
+    obj.color = (*item.color, 1.0)
+    obj.occscene.use_hint = item.class_name in _HINTED
+    obj.occscene.fill = item.fill.name
+    return obj

@@ -153,7 +153,7 @@ def _center_and_size(low: Size, high: Size) -> tuple[Size, Size]:
 def extent_at_wall(
     wall: str, size: Size, along: tuple[float, float], up: tuple[float, float], out: tuple[float, float]
 ) -> Box:
-    """The box of `wall_box` as that of a thing with its back to the wall."""
+    """The box of `wall_box` as that of an object with its back to the wall."""
     center, _ = _center_and_size(*wall_box(wall, size, along, up, out))
     return Box(center, (along[1] - along[0], out[1] - out[0], up[1] - up[0]), ANGLES[wall])
 

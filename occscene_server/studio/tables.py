@@ -68,7 +68,7 @@ def coffee_table(kit: Kit) -> Piece:
 
 
 def side_table(kit: Kit) -> Piece:
-    """A small table beside a seat."""
+    """A small table next to a seat."""
     top, leg, words = tabletop(kit)
     height, radius = kit.between(0.48, 0.6), kit.between(0.2, 0.25)
     if kit.chance(0.5):

@@ -49,7 +49,7 @@ def detailed_room() -> tuple[SemanticGrid, list[PinholeCamera]]:
     """The room at 8 cm a voxel, and two cameras of 256 x 256 in its corners."""
     width, depth, height = SIZE
     wall = 0.1
-    things: list[tuple[str, str, Sequence[Bar]]] = [
+    objects: list[tuple[str, str, Sequence[Bar]]] = [
         ("floor", "floor", [(-wall, -wall, -0.08, width + wall, depth + wall, 0)]),
         ("back wall", "wall", [(-wall, depth, 0, 2.5, depth + wall, height),
                                (2.5, depth, 0, 3.9, depth + wall, 0.9),
@@ -73,7 +73,7 @@ def detailed_room() -> tuple[SemanticGrid, list[PinholeCamera]]:
     ]  # fmt: skip
     objects = [
         TriangleObject(name, INDOOR.index_of(kind), box_triangles(tuple(_box(bar) for bar in bars)))
-        for name, kind, bars in things
+        for name, kind, bars in objects
     ]
     pose = np.eye(4)
     pose[:3, 3] = (-0.2, -0.2, -0.08)

@@ -1,4 +1,4 @@
-"""Procedural rooms: deterministic, of closed meshes, within the volume, with blockouts where the things are."""
+"""Procedural rooms: deterministic, of closed meshes, within the volume, with blockouts where the objects are."""
 
 from __future__ import annotations
 
@@ -152,7 +152,7 @@ def test_rooms_are_varied() -> None:
     assert 0.01 < np.mean(missing) < 0.15
 
 
-def test_a_prompt_names_the_room_and_counts_equal_things() -> None:
+def test_a_prompt_names_the_room_and_counts_equal_objects() -> None:
     for seed in SEEDS:
         room = room_of(seed)
         prompt = compose_prompt(room, [item.name for item in room.items], np.random.default_rng(seed))

@@ -99,10 +99,10 @@ def test_prompts_say_what_is_there(seed: int) -> None:
     for prompt in record.prompts:
         assert prompt.text == " ".join(prompt.text.split())
         assert len(prompt.text.split()) <= 66
-        for thing in prompt.things:
-            here = colored[thing.kind, thing.color_word] if thing.color_word else kinds[thing.kind]
-            assert here >= thing.count
-            assert not thing.color_word or thing.color_word in prompt.text
+        for mention in prompt.things:
+            here = colored[mention.kind, mention.color_word] if mention.color_word else kinds[mention.kind]
+            assert here >= mention.count
+            assert not mention.color_word or mention.color_word in prompt.text
         assert set(prompt.relations) <= held
         for _, relation, _ in prompt.relations:
             said = {"beside": ("beside", "next to"), "opposite": ("opposite", "facing"), "above": ("above", "over"),
@@ -112,7 +112,7 @@ def test_prompts_say_what_is_there(seed: int) -> None:
 
 @pytest.mark.slow
 def test_prompts_name_nothing_twice() -> None:
-    """In all that a prompt names there are no more things of a kind, or of a kind and colour, than in the room."""
+    """In all that a prompt names there are no more objects of a kind, or of a kind and colour, than in the room."""
     for seed in range(30000, 30150):
         record = record_of(seed)
         there = Counter(obj.name for obj in record.layout.objects)
@@ -120,15 +120,15 @@ def test_prompts_name_nothing_twice() -> None:
         for prompt in record.prompts:
             named: Counter[str] = Counter()
             named_colored: Counter[tuple[str, str]] = Counter()
-            for thing in prompt.things:
-                named[thing.kind] += thing.count
-                named_colored[thing.kind, thing.color_word] += thing.count if thing.color_word else 0
+            for mention in prompt.things:
+                named[mention.kind] += mention.count
+                named_colored[mention.kind, mention.color_word] += mention.count if mention.color_word else 0
             assert named <= there, prompt.text
             assert +named_colored <= colored, prompt.text
             assert not re.search(r"\ba books\b", prompt.text)
 
 
-def test_prompts_relate_things_and_some_do_not() -> None:
+def test_prompts_relate_objects_and_some_do_not() -> None:
     prompts = [prompt for seed in SEEDS for prompt in record_of(seed).prompts]
     related = sum(bool(prompt.relations) for prompt in prompts)
     assert 0.3 < related / len(prompts) < 0.8
