@@ -1,4 +1,4 @@
-"""Generates the Python modules beside the `.proto` files: `python protos/generate.py`.
+"""Generates the Python modules next to the `.proto` files: `python protos/generate.py`.
 
 `*_pb2.py`, `*_pb2.pyi` and `*_pb2_grpc.py` come from `grpcio-tools`, whose pinned version decides the oldest protobuf
 runtime that loads them; `*_pb2_grpc.pyi` comes from `mypy-protobuf`.

@@ -66,7 +66,7 @@ def unpack_block(block: grid_pb2.VoxelBlock, shape: tuple[int, int, int], dtype:
 
 
 def unpack_bytes(block: grid_pb2.VoxelBlock) -> NDArray[np.uint8]:
-    """Unpacks a block whose `raw_size` has been checked into a new array of so many bytes, never writing beyond it.
+    """Unpacks a block whose `raw_size` has been checked into a new array of that many bytes, never writing beyond it.
 
     Raises:
         ValueError: the true size or the checksum is wrong, or the data is not what it says.

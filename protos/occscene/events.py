@@ -127,9 +127,9 @@ CLIENT_REASONS = {
     "NO_PARTS_PRIOR": Reason("The model has no prior for parts.", "Update the server, or use a model that has one."),
     "NO_END": Reason("The server does not say how the job ended.", "Ask for the job again."),
     "CANCELLED": Reason("The job was cancelled.", "Send its request again if it is needed after all."),
-    "STOPPED": Reason("Nobody waits for the answer any more.", ""),
+    "STOPPED": Reason("The wait for the answer was stopped.", ""),
 }
-"""What a client finds by itself."""
+"""Reasons that a client detects by itself."""
 
 
 def advice_on(reason: str) -> str:

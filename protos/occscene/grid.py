@@ -25,7 +25,7 @@ from occscene.taxonomy import Taxonomy, taxonomy_named
 
 EMPTY = 0
 UNKNOWN = 255
-_PART = 2**20  # voxels looked at together
+_PART = 2**20  # voxels checked at a time
 
 
 @dataclass(frozen=True)
@@ -138,7 +138,7 @@ class SemanticGrid:
         return transform_points(self.world_from_grid, (indices + 0.5) * self.voxel_size)
 
     def without_instances(self) -> SemanticGrid:
-        """The same grid with classes alone."""
+        """The same grid with only its classes."""
         return replace(self, instances=None, objects=())
 
 

@@ -24,7 +24,7 @@ _MOST_STEPS = 2**31 - 1
 
 
 def mesh_to_message(mesh: TriangleMesh, volume: GridVolume) -> mesh_pb2.TriangleMesh:
-    """The message of a mesh beside a grid, packed; its triangles sorted by object and class, `surface` left out.
+    """The message of a grid's mesh, packed; its triangles sorted by object and class, `surface` left out.
 
     Raises:
         ValueError: it has too many triangles or vertices, or one that is not finite or too far away.

@@ -31,7 +31,7 @@ class PlacedLayout:
 
     Args:
         layout: in its own axes: those of its room, or any where it has none.
-        world_from_layout: rigid 4x4 in metres, turned about z alone.
+        world_from_layout: rigid 4x4 in metres, rotated about z only.
 
     Raises:
         ValueError: the pose is not rigid, leans, or is too far from the world's origin.
@@ -43,7 +43,7 @@ class PlacedLayout:
     def __post_init__(self) -> None:
         pose = rigid_transform(self.world_from_layout, "world_from_layout")
         if not np.allclose(pose[2, :3], (0.0, 0.0, 1.0), atol=_UPRIGHT):
-            raise ValueError("world_from_layout leans; a layout is turned about z alone")
+            raise ValueError("world_from_layout leans; rotate the layout about z only")
         if np.abs(pose[:3, 3]).max() > MAX_COORDINATE:
             raise ValueError(
                 f"world_from_layout has the position {pose[:3, 3].tolist()}; each coordinate must be within "
@@ -57,7 +57,7 @@ class PlacedLayout:
 
 
 def moved(obj: LayoutObject, pose: Float64Array) -> LayoutObject:
-    """An object after a rigid motion (4x4, metres) that is turned about z alone."""
+    """An object after a rigid motion (4x4, metres) that rotates about z only."""
     x, y, z = (pose[:3, :3] @ obj.center + pose[:3, 3]).tolist()
     return replace(obj, center=(x, y, z), turn=obj.turn + math.atan2(pose[1, 0], pose[0, 0]))
 

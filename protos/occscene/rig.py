@@ -1,4 +1,4 @@
-"""The cameras that look at a scene for which nobody has placed any: the default rig of text to scene."""
+"""Cameras for a scene that has none: the default rig of text to scene."""
 
 from __future__ import annotations
 

@@ -18,7 +18,7 @@ _FLOORS = {
     "white": "e8e6e2", "grey": "a5a8aa", "beige": "d6bf94", "brown": "90653a", "black": "1e1c1d", "blue": "2b5eb9",
     "green": "7e995a", "pink": "dca7b2", "teal": "1c7c7f", "terracotta": "b75a3b",
 }  # fmt: skip
-"""sRGB of what is called so in the rooms that the networks learnt from: paler on walls than on things."""
+"""sRGB of colour words in the networks' training rooms: paler on walls than on objects."""
 
 
 def shell_objects(room: LayoutRoom) -> list[LayoutObject]:

@@ -151,7 +151,7 @@ class Settings:
             (
                 "DRAFT",
                 "Draft",
-                "Views at once from shapes and words alone, without denoising; the occupancy is the blockout's",
+                "Views at once from shapes and words only, without denoising; the occupancy is the blockout's",
             ),
         ),
     )
@@ -184,9 +184,9 @@ class Settings:
         Raises:
             ValueError: names every setting that is wrong, its value and what it must be.
         """
-        found = [each.fault(getattr(self, each.name)) for each in self.listed()]
-        if any(found):
-            raise ValueError("; ".join(filter(None, found)))
+        faults = [each.fault(getattr(self, each.name)) for each in self.listed()]
+        if any(faults):
+            raise ValueError("; ".join(filter(None, faults)))
 
     def to_json(self) -> dict[str, Any]:
         """All of them as the fields of a JSON object."""

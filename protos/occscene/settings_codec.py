@@ -23,7 +23,7 @@ def fill_message(settings: Settings, message: Message) -> None:
 
 def settings_from_message(message: Message) -> Settings:
     """The settings that a message has; defaults where a field is absent or the message has none."""
-    found = {}
+    values = {}
     for setting in Settings.listed():
         field = message.DESCRIPTOR.fields_by_name.get(setting.name)
         if field is None or (field.has_presence and not message.HasField(setting.name)):
@@ -33,8 +33,8 @@ def settings_from_message(message: Message) -> Settings:
             if not value:
                 continue
             value = field.enum_type.values_by_number[value].name.removeprefix(_prefix(field.enum_type))
-        found[setting.name] = value
-    return Settings(**found)
+        values[setting.name] = value
+    return Settings(**values)
 
 
 def _prefix(enum: Any) -> str:

@@ -51,9 +51,9 @@ def upright(angle: float, x: float = 0.0, y: float = 0.0, z: float = 0.0) -> np.
 
 @settings(deadline=None, max_examples=60)
 @given(st.lists(objects, max_size=4), st.booleans(), st.floats(-4, 4), numbers)
-def test_a_message_gives_back_what_was_sent(things: list[LayoutObject], walled: bool, angle: float, x: float) -> None:
+def test_a_message_gives_back_what_was_sent(items: list[LayoutObject], walled: bool, angle: float, x: float) -> None:
     room = LayoutRoom((3.5, 4.0, 2.5), "white", "brown") if walled else None
-    sent = PlacedLayout(Layout("indoor", room, tuple(things)), upright(angle, x))
+    sent = PlacedLayout(Layout("indoor", room, tuple(items)), upright(angle, x))
     message = layout_pb2.Layout.FromString(layout_to_message(sent).SerializeToString())
     got = layout_from_message(message)
     assert got.layout == sent.layout
@@ -80,7 +80,7 @@ def _leaning(message: layout_pb2.Layout) -> None:
 
 
 @pytest.mark.parametrize(
-    ("spoil", "told"),
+    ("spoil", "fault"),
     [
         (lambda m: setattr(m, "taxonomy", "space"), "layout.taxonomy is 'space'"),
         (lambda m: setattr(m.room.size, "z", math.inf), r"layout.room.size is \(4.0, 4.0, inf\)"),
@@ -100,10 +100,10 @@ def _leaning(message: layout_pb2.Layout) -> None:
         (_leaning, "layout.world_from_layout leans"),
     ],
 )
-def test_what_is_wrong_is_told_with_its_path(spoil: Callable[[layout_pb2.Layout], object], told: str) -> None:
+def test_what_is_wrong_is_told_with_its_path(spoil: Callable[[layout_pb2.Layout], object], fault: str) -> None:
     message = sound()
     spoil(message)
-    with pytest.raises(ValueError, match=told):
+    with pytest.raises(ValueError, match=fault):
         layout_from_message(message)
 
 

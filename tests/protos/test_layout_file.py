@@ -37,9 +37,9 @@ objects = st.builds(
 
 
 @given(st.lists(objects, max_size=4), st.booleans())
-def test_json_gives_back_what_was_written(things: list[LayoutObject], walled: bool) -> None:
+def test_json_gives_back_what_was_written(items: list[LayoutObject], walled: bool) -> None:
     room = LayoutRoom((3.5, 4.0, 2.5), "white", "brown") if walled else None
-    layout = Layout("indoor", room, tuple(things))
+    layout = Layout("indoor", room, tuple(items))
     assert layout_from_json(json.loads(json.dumps(layout_to_json(layout)))) == layout
 
 

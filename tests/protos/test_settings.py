@@ -17,7 +17,7 @@ from occscene.v1 import job_pb2
 from tests.setting_values import other_values
 
 INPUTS = {"grid", "volume", "taxonomy", "cameras", "layout", "mesh", "previews"}
-"""Fields of `GenerateScene` that nobody sets: the scene itself, and whether somebody watches."""
+"""Fields of `GenerateScene` that no setting sets: the scene itself, and whether a client watches."""
 
 TYPES = {
     FieldDescriptor.CPPTYPE_STRING: str,

@@ -14,7 +14,7 @@ Metadata = tuple[tuple[str, str | bytes], ...]
 
 _OPTIONS = [
     ("grpc.max_receive_message_length", 64 * 2**20),  # one event: the occupancy of a large grid, or a large view
-    ("grpc.max_send_message_length", -1),  # `SceneClient` looks at the size itself
+    ("grpc.max_send_message_length", -1),  # `SceneClient` checks the size itself
     ("grpc.initial_reconnect_backoff_ms", 200),
     ("grpc.max_reconnect_backoff_ms", 2_000),  # a server that was just started is found soon
     ("grpc.keepalive_time_ms", 60_000),

@@ -149,11 +149,11 @@ class SceneClient:
         if not reference:
             raise ValueError("the job's id is empty; `occscene-server jobs list` shows the ids")
         reference = reference.lower()
-        found = [j for j in self.jobs(1000) if j.id.startswith(reference) or j.request_id.lower() == reference]
-        if len(found) > 1:
-            raise ValueError(f"{len(found)} jobs have an id that begins with {reference!r}; give more of it")
-        if found:
-            return found[0]
+        matching = [j for j in self.jobs(1000) if j.id.startswith(reference) or j.request_id.lower() == reference]
+        if len(matching) > 1:
+            raise ValueError(f"{len(matching)} jobs have an id that begins with {reference!r}; give more of it")
+        if matching:
+            return matching[0]
         request = scene_service_pb2.GetJobRequest(job_id=reference, request_id=reference)  # may be older than these
         return self._call(self._stub.GetJob, request).job
 
@@ -187,7 +187,7 @@ class SceneClient:
         return self._call(self._stub.CancelJob, scene_service_pb2.CancelJobRequest(job_id=job_id)).job
 
     def delete(self, job_id: str) -> None:
-        """Forgets a finished job."""
+        """Deletes a finished job."""
         self._call(self._stub.DeleteJob, scene_service_pb2.DeleteJobRequest(job_id=job_id))
 
     def _events(

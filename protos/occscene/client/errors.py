@@ -10,7 +10,7 @@
               . NoDraftsError        NO_DRAFTS
               . NoLayoutPriorError   NO_LAYOUT_PRIOR
               . NoPartsPriorError    NO_PARTS_PRIOR
-      * ConnectionLostError      nobody answered; whether the request arrived is not known
+      * ConnectionLostError      no answer came; whether the request arrived is not known
           - NoServerError          NO_SERVER
           - NoAnswerError          NO_ANSWER
       * RefusedError             the server answered with a reason, `ErrorInfo.reason`
@@ -126,7 +126,7 @@ class NoPartsPriorError(UnableError):
 
 
 class ConnectionLostError(SceneError):
-    """Nobody answered, within the client's patience; whether the request arrived is not known."""
+    """No answer came within the client's patience; whether the request arrived is not known."""
 
 
 class NoServerError(ConnectionLostError):
@@ -298,16 +298,16 @@ def error_of_call(error: grpc.RpcError, address: str) -> SceneError:
     if status is None:
         return _unanswered(code, details, address)
     info, bad, retry = error_details_pb2.ErrorInfo(), error_details_pb2.BadRequest(), error_details_pb2.RetryInfo()
-    found: set[Any] = set()
+    present: set[Any] = set()
     for detail in status.details:
-        found |= {type(kind) for kind in (info, bad, retry) if detail.Unpack(kind)}
+        present |= {type(kind) for kind in (info, bad, retry) if detail.Unpack(kind)}
     refusal = RefusedError.by_reason.get(info.reason, RefusedError)
     violations = tuple((item.field, item.description) for item in bad.field_violations)
     named = "\n".join(f"{field}: {description}" if field else description for field, description in violations)
     refused = refusal(named or status.message or code.name, info.reason or code.name)
     if isinstance(refused, InvalidRequestError):
         refused.violations = violations
-    if type(retry) in found:
+    if type(retry) in present:
         refused.retry_after = retry.retry_delay.ToTimedelta().total_seconds()
     return refused
 

@@ -19,7 +19,7 @@ class Patience:
 
     Args:
         total: seconds from the first failure in a row on; 0 raises at once.
-        first_pause, longest_pause: seconds between tries where nobody answers: each pause is twice as long as the one
+        first_pause, longest_pause: seconds between tries where no answer comes: each pause is twice as long as the one
             before. Where the server says how long to wait (`RetryInfo`), the pause is that, and no shorter than the
             first.
     """
@@ -58,7 +58,7 @@ class Waiting:
             SceneError: `error` itself: waiting makes no sense, or lasts longer than the patience.
         """
         if self._stopped.is_set():
-            raise StoppedError("nobody waits for the server any more") from error
+            raise StoppedError("the wait for the server was stopped") from error
         now = time.monotonic()
         self._since = now if self._since is None else self._since
         left = self._since + self._patience.total - now
@@ -73,4 +73,4 @@ class Waiting:
         self.tries += 1
         self._on_wait(error, seconds)
         if self._stopped.wait(seconds):
-            raise StoppedError("nobody waits for the server any more") from error
+            raise StoppedError("the wait for the server was stopped") from error

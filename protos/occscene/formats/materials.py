@@ -1,6 +1,6 @@
 """Voxels of materials, as programs without semantic classes store them, and what class each material becomes.
 
-A material is what the file tells apart: a color of a palette, a block's name, a volume's name. Which class it becomes
+A material is what the file distinguishes: a color of a palette, a block's name, a volume's name. Which class it becomes
 is guessed, and the artist's own choice goes before the guess.
 """
 

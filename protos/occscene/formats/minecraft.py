@@ -23,7 +23,7 @@ BLOCK_SIZE = 1.0
 """Metres."""
 
 _AIR = {"air", "cave_air", "void_air", "structure_void", "structure_block", "light", "barrier"}
-"""Blocks that nobody sees."""
+"""Invisible blocks."""
 
 _UNUSED = (
     "BlockEntities", "Entities", "TileEntities", "PendingBlockTicks", "PendingFluidTicks", "Biomes", "BiomeData",
@@ -59,7 +59,7 @@ _BLOCKS = {
 def read_schematic(path: Path) -> MaterialGrid:
     """Reads a `.schem` or `.litematic` file as a grid of blocks, with its lowest corner at the origin.
 
-    Blocks are told apart by their names; states such as a stair's direction are left out.
+    Blocks are distinguished by their names; states such as a stair's direction are left out.
 
     Raises:
         ValueError: not such a file, damaged, or larger than a grid may be.

@@ -24,7 +24,7 @@ _MAX_BYTES = 2**27
 
 
 def read_nuscenes_occupancy(path: Path) -> SemanticGrid:
-    """Reads either file as a grid of the taxonomy `outdoor`; heights tell which of the two it is.
+    """Reads either file as a grid of the taxonomy `outdoor`; the height distinguishes the two.
 
     Raises:
         ValueError: not such a file.

@@ -36,7 +36,7 @@ def semantic_kitti_volume() -> GridVolume:
 
 
 def read_semantic_kitti(path: Path) -> SemanticGrid:
-    """Reads a `.label` file, with the `.invalid` mask beside it if there is one, as a grid of the taxonomy `outdoor`.
+    """Reads a `.label` file, with the `.invalid` mask next to it if there is one, as a grid of the taxonomy `outdoor`.
 
     Voxels that are invalid, or whose raw id has no class (outlier, other structure, other object), become unknown.
 
@@ -56,7 +56,7 @@ def read_semantic_kitti(path: Path) -> SemanticGrid:
 
 
 def write_semantic_kitti(path: Path, grid: SemanticGrid) -> None:
-    """Writes a `.label` file, and beside it `.bin` (occupied voxels) and `.invalid` (unknown voxels).
+    """Writes a `.label` file, and next to it `.bin` (occupied voxels) and `.invalid` (unknown voxels).
 
     Where the grid lies is not stored.
 

@@ -84,7 +84,7 @@ FORMATS = (
         "LITEMATIC", "Minecraft Litematica", ".litematic", "Blocks", "", lambda path, _: read_schematic(path), None
     ),
     GridFormat(
-        "KITTI", "SemanticKITTI", ".label", "Streets of 256 x 256 x 32 voxels, with .bin and .invalid beside",
+        "KITTI", "SemanticKITTI", ".label", "Streets of 256 x 256 x 32 voxels, with .bin and .invalid next to it",
         "outdoor", lambda path, _: read_semantic_kitti(path), _grid_only(write_semantic_kitti),
     ),
     GridFormat(

@@ -77,7 +77,7 @@ def test_another_size_is_refused(tmp_path: Path) -> None:
 
 
 def save_occ3d(path: Path, **changes: np.ndarray | None) -> None:
-    """A file as the data set has it, made with numpy alone."""
+    """A file as the data set has it, made with only numpy."""
     arrays = {name: np.ones(occ3d.SHAPE, np.uint8) for name in ("mask_lidar", "mask_camera")}
     arrays["semantics"] = np.full(occ3d.SHAPE, 17, np.uint8)
     arrays |= changes

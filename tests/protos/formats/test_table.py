@@ -1,4 +1,4 @@
-"""The one list of formats: who reads what, what is said of files that nobody knows, and files cut off anywhere."""
+"""The one list of formats: who reads what, what is said of unknown files, and files cut off anywhere."""
 
 from __future__ import annotations
 
@@ -70,17 +70,17 @@ def test_a_missing_openvdb_is_told_with_the_way_out(tmp_path: Path, monkeypatch:
 
 
 def test_materials_of_which_nothing_is_known_are_told_with_counts(tmp_path: Path) -> None:
-    names = ["minecraft:air", "minecraft:glass", *(f"mod:thing_{number}x" for number in range(10))]
+    names = ["minecraft:air", "minecraft:glass", *(f"mod:block_{number}x" for number in range(10))]
     root = {
         "Width": np.int16(12), "Height": np.int16(1), "Length": np.int16(1), "BlockData": np.arange(12, dtype=np.uint8),
         "Palette": {name: number for number, name in enumerate(names)},
     }  # fmt: skip
     (tmp_path / "a.schem").write_bytes(write_nbt("Schematic", root))
-    classes = classified(read_schematic(tmp_path / "a.schem"), INDOOR, {"mod:thing_3x": "sofa"})
+    classes = classified(read_schematic(tmp_path / "a.schem"), INDOOR, {"mod:block_3x": "sofa"})
     said = unknown_materials(classes)
-    assert said.startswith("taken for objs, since nothing is known of them: mod:thing_0x (1 voxels)")
+    assert said.startswith("taken for objs, since nothing is known of them: mod:block_0x (1 voxels)")
     assert "and 1 more" in said
-    assert "thing_3x" not in said
+    assert "block_3x" not in said
 
 
 CUT = [item.key for item in WRITE_FORMATS if item.key not in ("VDB", "KITTI", "OCC3D")]
