@@ -200,7 +200,7 @@ async def test_wrong_request_names_its_fields(stub: Stub) -> None:
     fields = [violation.field for violation in detail.field_violations]
     assert len(fields) >= 25
     assert fields[:3] == [f"generate_scene.cameras[0].{field}" for field in ("width", "fx", "fy")]
-    assert f"80 fields are wrong (the first {len(fields)} are told)" in status.message
+    assert f"80 fields are wrong (the first {len(fields)} are listed)" in status.message
 
 
 async def test_refusal_fits_into_the_trailers_whatever_it_quotes(stub: Stub) -> None:
