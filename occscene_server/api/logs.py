@@ -26,7 +26,7 @@ def configure_logs(log_format: LogFormat) -> None:
 
 
 class _PlainFormatter(logging.Formatter):
-    """Each record on a line of its own, whatever stands in it; traces of errors have theirs."""
+    """Each record on one line, whatever its text; traces of errors have their own lines."""
 
     def formatMessage(self, record: logging.LogRecord) -> str:  # noqa: N802
         """The record without its error."""

@@ -104,7 +104,7 @@ class SceneServicer(scene_service_pb2_grpc.SceneServiceServicer):
         finally:
             given_up.set()  # the client may have hung up, or the server stops
         if violations:
-            del request  # the next one is on its way as soon as the client hears of this
+            del request  # the next one is sent as soon as the client gets this
             await abort_invalid(context, violations)
         try:
             job = self._jobs.submit(request)

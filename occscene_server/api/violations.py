@@ -39,7 +39,7 @@ class Violations(list[FieldViolation]):
         self._given_up = given_up
 
     def go_on(self) -> None:
-        """To be called now and then.
+        """Call this regularly.
 
         Raises:
             GivenUpError: the check is to end.

@@ -1,4 +1,4 @@
-"""Bytes of a request before they are parsed: how often each field stands in them, and that they are a message at all.
+"""Bytes of a request before they are parsed: how often each field occurs, and whether they are a valid message.
 
 Parsing allocates an object for each element of a list: two bytes can become a hundred, and one call that parses
 millions of them holds Python's lock for seconds. So the wire format is walked first: linear, in nothing but a count for

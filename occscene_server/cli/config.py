@@ -19,7 +19,7 @@ FROM_ENVIRONMENT: dict[str, Any] = {"auto_envvar_prefix": "OCCSCENE"}
 
 
 class ConfigurableCommand(TyperCommand):
-    """A command that says where a wrong value stands."""
+    """A command whose errors name the source of a wrong value."""
 
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
         """Reads the options.

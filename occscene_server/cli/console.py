@@ -42,7 +42,7 @@ WaitSeconds = Annotated[
         "--wait-seconds",
         envvar="OCCSCENE_WAIT_SECONDS",
         min=0,
-        help="How long a server is waited for that is away, or asks to be asked again later.",
+        help="How long to wait for a server that is unreachable or asks for a later retry.",
     ),
 ]
 DEFAULT_WAIT = 60.0

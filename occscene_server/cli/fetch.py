@@ -1,4 +1,4 @@
-"""`occscene-server jobs fetch`: the results of a job that was submitted before, by whomever."""
+"""`occscene-server jobs fetch`: the results of a job that was submitted before, by any client."""
 
 from __future__ import annotations
 

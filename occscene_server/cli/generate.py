@@ -36,11 +36,11 @@ from occscene_server.engine.task import encode_image
 from occscene_server.terminal import one_line, say
 
 CamerasFile = Annotated[Path, typer.Option(help="Cameras file (JSON).", exists=True, dir_okay=False)]
-TaxonomyName = Annotated[str, typer.Option(help="indoor or outdoor, where no grid says it.")]
+TaxonomyName = Annotated[str, typer.Option(help="indoor or outdoor; a grid brings its own.")]
 Corner = Annotated[
     tuple[float, float, float] | None,
     typer.Option(
-        help="Where the volume's lowest corner lies, metres, where no grid says it; a layout moves there. Else the "
+        help="Lowest corner of the volume in metres; a grid brings its own, a layout moves there. If omitted, the "
         "volume lies around the layout, or the origin."
     ),
 ]
@@ -51,11 +51,11 @@ def generate(
     output: Annotated[Path, typer.Option(help="Folder for views, occupancy and result.json.", file_okay=False)],
     cameras: Annotated[
         Path | None,
-        typer.Option(help="Cameras file (JSON); the default rig of four if absent.", exists=True, dir_okay=False),
+        typer.Option(help="Cameras file (JSON); the default rig of four if omitted.", exists=True, dir_okay=False),
     ] = None,
     settings: Settings = DEFAULTS,
     grid: Annotated[
-        Path | None, typer.Option(help="Blockout (.npz); text to scene if absent.", exists=True, dir_okay=False)
+        Path | None, typer.Option(help="Blockout (.npz); text to scene if omitted.", exists=True, dir_okay=False)
     ] = None,
     layout: Annotated[
         Path | None, typer.Option(help="Layout (.json) that text to scene begins from.", exists=True, dir_okay=False)
@@ -192,7 +192,7 @@ def _image_files(folder: Path, cameras: Sequence[PinholeCamera]) -> list[Path]:
 
 
 def _read_image(path: Path, camera: PinholeCamera) -> camera_pb2.EncodedImage:
-    """A camera's image as PNG, whatever the file is.
+    """A camera's image as PNG, from a file of any format.
 
     Raises:
         ValueError: it has another size than the camera.

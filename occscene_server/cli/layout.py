@@ -1,4 +1,4 @@
-"""`occscene-server layout`: rooms as boxes from words and from what stands there."""
+"""`occscene-server layout`: rooms as boxes, from a prompt and from given objects."""
 
 from __future__ import annotations
 
@@ -29,15 +29,16 @@ def layout(
     output: Annotated[Path, typer.Option(help="Folder for layout.json and blockout.npz.", file_okay=False)],
     settings: Settings = DEFAULTS,
     given: Annotated[
-        Path | None, typer.Option(help="Layout (.json) of what stands there already.", exists=True, dir_okay=False)
+        Path | None,
+        typer.Option(help="Layout (.json) of the objects that are there already.", exists=True, dir_okay=False),
     ] = None,
     redraw: Annotated[
-        list[str] | None, typer.Option(help="Name of given objects to draw anew; may be said several times.")
+        list[str] | None, typer.Option(help="Name of given objects to draw again; may be repeated.")
     ] = None,
     furnish: Annotated[
-        bool | None, typer.Option(help="Furnish the rest of the room; what is done unless --redraw is said.")
+        bool | None, typer.Option(help="Furnish the rest of the room; the default without --redraw.")
     ] = None,
-    parts: Annotated[bool, typer.Option(help="Give boxes their parts.")] = False,
+    parts: Annotated[bool, typer.Option(help="Give boxes parts.")] = False,
     server: Server = None,
     token_file: TokenFile = None,
     tls_ca: CaFile = None,
@@ -46,7 +47,7 @@ def layout(
     model: Model = None,
     device: Device = "auto",
 ) -> None:
-    """Words, and what stands there, to a room of named and coloured boxes."""
+    """Compose a room of named and coloured boxes from a prompt and given objects."""
     with user_errors(), TaskRunner(server, token_file, tls_ca, tls_identity, wait_seconds, model, device) as runner:
         before = None if given is None else load_layout(given)
         volume = default_volume("indoor", None if before is None else before.world_from_layout)
@@ -96,7 +97,7 @@ def run_composition(
 
 
 def describe(written: Layout) -> str:
-    """A layout in words: its room and how many of what."""
+    """A layout in words: its room and the count of each kind of object."""
     names = [obj.name for obj in written.objects]
     counts = ", ".join(
         f"{names.count(name)} {name}" if names.count(name) > 1 else name for name in dict.fromkeys(names)

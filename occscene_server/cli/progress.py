@@ -47,11 +47,11 @@ class ProgressDisplay:
         self._progress.console.print(one_line(text), soft_wrap=True)
 
     def describe(self, text: str) -> None:
-        """Says what goes on."""
+        """Shows the current stage."""
         self._progress.update(self._bar, description=text)
 
     def wait(self, error: SceneError, seconds: float) -> None:
-        """Says why the server is waited for; once, as long as that stays the same."""
+        """Says why it waits for the server; once for each reason."""
         if error.message != self._waits_for:
             self._waits_for = error.message
             self.say(f"  waiting: {error} It is asked again in {max(seconds, 1.0):.0f} s.")
@@ -77,7 +77,7 @@ class ProgressDisplay:
 
 
 class JobResult:
-    """What comes of a job, as the folder of its result; a layout also as voxels, `blockout.npz`.
+    """The results of a job, as a folder; a layout also as voxels, `blockout.npz`.
 
     Args:
         folder: made if it is not there.

@@ -35,7 +35,7 @@ _ACCESS, _LIMITS, _OBSERVED, _RAY = "Access", "Limits", "Observation", "Ray"
 
 
 def default_store() -> Path:
-    """Where jobs are kept if nothing else is said: the user's data folder."""
+    """The default folder for jobs: the user's data folder."""
     return user_data_path("occscene", appauthor=False) / "jobs"
 
 
@@ -44,17 +44,17 @@ def serve(
     config: ConfigFile = None,
     host: Annotated[str, typer.Option(help="Address to listen on.")] = "127.0.0.1",
     port: Annotated[int, typer.Option(min=0, max=65535, help="0 takes a free one.")] = 50051,
-    model: Annotated[str, typer.Option(help="Model folder or hub id; the bundled one if absent.")] = "",
+    model: Annotated[str, typer.Option(help="Model folder or hub id; the bundled one if omitted.")] = "",
     device: Annotated[str, typer.Option(help="auto, cpu, cuda or cuda:N.")] = "auto",
     store: Annotated[
-        Path | None, typer.Option(help="Folder for jobs and results; the user's data folder if absent.")
+        Path | None, typer.Option(help="Folder for jobs and results; the user's data folder if omitted.")
     ] = None,
     ready_file: Annotated[
         Path | None, typer.Option(help="Write host:port here once the server listens; for scripts with --port 0.")
     ] = None,
     token_file: Annotated[
         Path | None,
-        typer.Option(help="Ask for the token in this file (mode 0600; made if absent).", rich_help_panel=_ACCESS),
+        typer.Option(help="Ask for the token in this file (mode 0600; created if missing).", rich_help_panel=_ACCESS),
     ] = None,
     tls_key: Annotated[Path | None, typer.Option(help="Private key (PEM).", rich_help_panel=_ACCESS)] = None,
     tls_certificate: Annotated[
@@ -66,7 +66,10 @@ def serve(
     ] = None,
     max_queued: Annotated[int, typer.Option(min=1, help="Jobs that may wait.", rich_help_panel=_LIMITS)] = 32,
     store_gib: Annotated[
-        float, typer.Option(min=0.1, help="GiB of stored jobs; beyond it the oldest ended go.", rich_help_panel=_LIMITS)
+        float,
+        typer.Option(
+            min=0.1, help="GiB of stored jobs; beyond it the oldest finished ones are deleted.", rich_help_panel=_LIMITS
+        ),
     ] = 10.0,
     store_days: Annotated[
         float, typer.Option(min=0.01, help="Days for which ended jobs are kept.", rich_help_panel=_LIMITS)
@@ -77,7 +80,7 @@ def serve(
             min=0.01,
             max=10_080,
             help="Minutes for one step of a job, or for loading the model, after which the worker counts as hung and "
-            "is replaced; the job runs once more. Not on a Ray cluster.",
+            "is replaced; its job is retried once. Not on a Ray cluster.",
             rich_help_panel=_LIMITS,
         ),
     ] = 30.0,
@@ -91,7 +94,7 @@ def serve(
         ),
     ] = None,
     log_format: Annotated[
-        LogFormat, typer.Option(help="Lines for people, or JSON objects for machines.", rich_help_panel=_OBSERVED)
+        LogFormat, typer.Option(help="Format of the log: text lines or JSON objects.", rich_help_panel=_OBSERVED)
     ] = "text",
     log_prompts: Annotated[
         bool, typer.Option("--log-prompts", help="Let the log hold the prompts.", rich_help_panel=_OBSERVED)
@@ -108,7 +111,8 @@ def serve(
         ),
     ] = "auto",
     ray_replicas: Annotated[
-        int, typer.Option(min=0, help="Models, each on a GPU of its own; 0 is one for each GPU.", rich_help_panel=_RAY)
+        int,
+        typer.Option(min=0, help="Number of models, each on its own GPU; 0 is one for each GPU.", rich_help_panel=_RAY),
     ] = 0,
 ) -> None:
     """Run the server that Blender talks to.

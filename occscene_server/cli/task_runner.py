@@ -25,7 +25,7 @@ if TYPE_CHECKING:  # it imports torch, which a run on a server does not need
 _LOADING_SECONDS = 120.0  # that a server may take to load its model
 
 Server = Annotated[
-    str | None, typer.Option(envvar="OCCSCENE_SERVER", help="host:port; runs in this process if absent.")
+    str | None, typer.Option(envvar="OCCSCENE_SERVER", help="host:port; runs in this process if omitted.")
 ]
 Model = Annotated[str | None, typer.Option(help="Model folder or hub id, without --server.")]
 RequestId = Annotated[
@@ -40,7 +40,7 @@ Device = Annotated[str, typer.Option(help="auto, cpu, cuda or cuda:N, without --
 
 
 class TaskRunner:
-    """Runs requests on a server or in this process, and shows how they come on; used as a context manager.
+    """Runs requests on a server or in this process, and shows their progress; used as a context manager.
 
     Args:
         server: host:port; None runs here.
@@ -82,7 +82,7 @@ class TaskRunner:
         return any(getattr(model, ability) for model in self._models())
 
     def check(self, request: scene_service_pb2.SubmitJobRequest) -> None:
-        """Looks whether a request can run where the tasks run.
+        """Checks whether a request can run where the tasks run.
 
         Raises:
             UnableError: no model can do it.

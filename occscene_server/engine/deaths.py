@@ -32,7 +32,7 @@ class DeviceLostError(Exception):
 
 
 def is_device_lost(error: BaseException) -> bool:
-    """Whether an error of torch says that the process can use its device no more."""
+    """Whether an error of torch means that the process can no longer use its device."""
     if any(base.__name__ == "AcceleratorError" for base in type(error).__mro__):
         return True
     return isinstance(error, RuntimeError) and any(sign in str(error) for sign in ("CUDA error:", "CUDA driver error"))
@@ -55,14 +55,14 @@ def worker_died(exit_code: int | None, kills_for_memory: int) -> job_pb2.JobEven
 
     Args:
         exit_code: as multiprocessing has it, negative for a signal; None where it is not known.
-        kills_for_memory: processes that the system has ended for want of memory while the worker lived.
+        kills_for_memory: processes that the system has ended for lack of memory while the worker lived.
     """
     if exit_code is None or exit_code >= 0:
         text = f"exit code {exit_code}"
     else:
         text = signal.Signals(-exit_code).name
         if text == "SIGKILL" and kills_for_memory:
-            reason = f"the system ended the worker process ({text}) for want of memory while it ran this job"
+            reason = f"the system ended the worker process ({text}) for lack of memory while it ran this job"
             return failed_event("OUT_OF_MEMORY", reason, code_pb2.RESOURCE_EXHAUSTED)
         text = f"it crashed with {text}" if text in _OWN_SIGNALS else f"{text} from outside"
     return failed_event("WORKER_DIED", f"the worker process died while it ran this job ({text})")

@@ -224,7 +224,7 @@ class LocalEngine:
         while True:
             await asyncio.sleep(_CHECK_SECONDS)
             now, worker = time.monotonic(), self._worker
-            stood_still, checked = now - checked > 4 * _CHECK_SECONDS, now  # this process itself; let it hear first
+            stood_still, checked = now - checked > 4 * _CHECK_SECONDS, now  # this process itself; let it receive first
             if worker is not None and not stood_still:
                 self._check_worker(worker, now)
 

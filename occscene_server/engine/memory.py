@@ -35,7 +35,7 @@ def is_out_of_memory(error: BaseException) -> bool:
 
 
 def release_memory() -> None:
-    """Gives back what a failed run has left. To be called outside of the `except` that holds its frames."""
+    """Frees what a failed run has left. Call it outside of the `except` that holds its frames."""
     gc.collect()
     torch = sys.modules.get("torch")
     if torch is not None and torch.cuda.is_initialized():
@@ -45,7 +45,7 @@ def release_memory() -> None:
 def advice_on_memory(
     pipe: OccScenePipeline, request: scene_service_pb2.SubmitJobRequest, cancelled: Callable[[], bool]
 ) -> str:
-    """Says in which sizes a request that ran out of memory would have run, found by trials of two steps."""
+    """Names sizes at which a request that ran out of memory would have run, by trials of two steps."""
     if request.HasField("compose_layout"):
         return "End other programs on the server's machine, or send it again later."
     task = request.generate_scene if request.HasField("generate_scene") else request.predict_occupancy

@@ -19,7 +19,7 @@ from occscene_server.engine.worker import Loader, work
 
 log = logging.getLogger(__name__)
 
-_JOIN_SECONDS = 5.0  # an exit code is worth a little patience with what libraries do at the end
+_JOIN_SECONDS = 5.0  # time for what libraries do at exit, so that there is an exit code
 
 
 class WorkerProcess:

@@ -22,13 +22,17 @@ def layout(
     model: Annotated[Path | None, typer.Option(help="Folder of the layout prior; the bundled one if omitted.")] = None,
     prompts: Annotated[int, typer.Option(min=1, help="Number of held-out prompts.")] = 200,
     split: Annotated[str, typer.Option(help="test, validation or train.")] = "test",
-    place_scale: Annotated[float, typer.Option(help="How strongly the prompt decides places; 1 is plain.")] = 1.0,
-    text_scale: Annotated[float, typer.Option(help="How strongly the prompt decides kinds and colours.")] = 1.5,
-    check_prompt: Annotated[bool, typer.Option(help="Hold rooms to a plain reading of the prompt.")] = True,
-    nearest: Annotated[int, typer.Option(min=0, help="Training rooms among which the nearest is sought.")] = 1000,
+    place_scale: Annotated[float, typer.Option(help="Guidance scale of the prompt on places; 1 is none.")] = 1.0,
+    text_scale: Annotated[
+        float, typer.Option(help="Guidance scale of the prompt on kinds and colours; 1 is none.")
+    ] = 1.5,
+    check_prompt: Annotated[
+        bool, typer.Option(help="Enforce the objects that a rule-based reading of the prompt finds.")
+    ] = True,
+    nearest: Annotated[int, typer.Option(min=0, help="Number of training rooms to search for the nearest.")] = 1000,
     seed: Annotated[int, typer.Option(help="Added to each room's own.")] = 0,
 ) -> None:
-    """Score drawn layouts: what was asked for, collisions, doors, kinds, likelihood, nearest training rooms."""
+    """Score sampled layouts: prompt agreement, collisions, doors, kinds, likelihood, nearest training rooms."""
     if split not in ("test", "validation", "train"):
         raise typer.BadParameter(f"--split is {split!r}; it must be test, validation or train")
     from occscene_server.data.layouts import layout_files

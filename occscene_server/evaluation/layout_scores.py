@@ -22,9 +22,9 @@ MATCHED_WITHIN = 0.2
 def layout_scores(layouts: Sequence[Layout], prompts: Sequence[LayoutPrompt]) -> dict[str, float]:
     """Metrics of layouts, one layout for each prompt: validity, and agreement with what the prompt named.
 
-    "kinds_named" is the share of named kinds that are there; "colors_named" of the objects named with a colour, those
-    that are there in it; "counts_named" of the objects named with a number above one, those there in just that number;
-    "relations_named" of the relations said, those that hold.
+    "kinds_named" is the share of named kinds that occur; "colors_named" of the objects named with a colour, those
+    that occur in it; "counts_named" of the objects named with a number above one, those that occur in that number;
+    "relations_named" of the named relations, those that hold.
     """
     hits: Counter[str] = Counter()
     asked: Counter[str] = Counter()

@@ -15,12 +15,14 @@ _SHOWN = 40
 
 def parts(
     data: Annotated[Path, typer.Option(help="Folder that `occscene-server studio render` filled.")],
-    layouts: Annotated[Path, typer.Option(help="Folder of `studio layouts`, of whose pieces the baseline takes one.")],
+    layouts: Annotated[
+        Path, typer.Option(help="Folder of `studio layouts`, from whose pieces the baseline retrieves.")
+    ],
     output: Annotated[Path, typer.Option(help="Folder for parts.json and parts.png.")],
     model: Annotated[Path | None, typer.Option(help="Folder of the parts prior; the bundled one if omitted.")] = None,
     rooms: Annotated[int | None, typer.Option(min=1, help="Use only the first N test rooms.")] = None,
     seeds: Annotated[int, typer.Option(min=1, help="Number of sampled versions of each room.")] = 3,
-    draws: Annotated[int, typer.Option(min=2, help="Draws of which the most typical is scored too.")] = 8,
+    draws: Annotated[int, typer.Option(min=2, help="Number of draws from which the most typical is also scored.")] = 8,
 ) -> None:
     """Score parts by mIoU against true grids, compared with the plain blockout and the nearest recorded pieces."""
     from occscene_server.data.dataset import list_scenes, split_of

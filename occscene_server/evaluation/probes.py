@@ -84,7 +84,7 @@ class LinearProbe:
         return [self.words[index] for index in logits.argmax(1).tolist()]
 
     def accuracy(self, features: Tensor, truth: Sequence[str]) -> float:
-        """How often the answer is right; a word that was never learnt counts as a mistake."""
+        """How often the answer is right; a word that is not in the training data counts as a mistake."""
         return sum(a == b for a, b in zip(self.answer(features), truth, strict=True)) / len(truth)
 
 

@@ -1,4 +1,4 @@
-"""The evaluation as files: report.json for programs, report.html and sheet.png for people."""
+"""The evaluation as files: report.json with all metrics, report.html and sheet.png to look at."""
 
 from __future__ import annotations
 
@@ -143,7 +143,7 @@ def _views_table(metrics: Metrics) -> str:
             for label, name in (("from edges in the views to borders of objects", "edge_distance"),
                                 ("from borders of objects to edges in the views", "border_distance"))
         ),
-        ("objects that have the colour that words say", _share(colors["real"]), _share(colors["generated"]),
+        ("objects of the colour that their phrase names", _share(colors["real"]), _share(colors["generated"]),
          f"ratio {colors['ratio']:.3f}; {colors['objects']} objects"),
         *(
             (f"kernel distance{suffix} over the segmenter's features",

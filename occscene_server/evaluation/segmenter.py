@@ -23,12 +23,12 @@ CELL = 4
 """Side in pixels of the cells that get a class each."""
 
 NOTHING = 0
-"""Class of a cell that sees no surface; such cells are neither learnt nor counted."""
+"""Class of a cell that sees no surface; such cells are excluded from loss and scores."""
 
 
 @dataclass(frozen=True)
 class SegmenterOutput:
-    """What the segmenter says about B views.
+    """Outputs of the segmenter for B views.
 
     Args:
         logits: (B, classes, height / 4, width / 4).

@@ -14,16 +14,16 @@ from occscene_server.terminal import PlainTable, console, say, track
 
 
 def benchmark(
-    model: Annotated[str | None, typer.Option(help="Model folder or hub id; the bundled model, if not given.")] = None,
+    model: Annotated[str | None, typer.Option(help="Model folder or hub id; the bundled model if omitted.")] = None,
     scenes: Annotated[int, typer.Option(min=1, help="Scenes to time, after one to warm up.")] = 5,
     views: Annotated[int, typer.Option(min=1, max=MAX_VIEWS, help="Cameras of the scene.")] = 4,
     side: Annotated[int, typer.Option(min=64, max=1024, help="Width and height of a view in pixels.")] = 256,
     steps: Annotated[
-        int | None, typer.Option(min=1, max=MAX_STEPS, help="Denoising steps; if not given, the model's.")
+        int | None, typer.Option(min=1, max=MAX_STEPS, help="Denoising steps; the model's default if omitted.")
     ] = None,
     device: Annotated[str, typer.Option(help="auto, cpu, cuda or cuda:N.")] = "auto",
 ) -> None:
-    """Measure seconds a scene on this machine, and where they go."""
+    """Measure seconds a scene on this machine, by stage."""
     import torch
 
     from occscene_server.evaluation.speed import main_job, time_scenes, typical

@@ -46,7 +46,7 @@ LEAST_CELLS = 24
 """Objects seen in fewer cells of 4 x 4 pixels, all views together, do not count for the colour hints."""
 
 LEAST_AREA = LEAST_CELLS * CELL**2 / 256**2
-"""The same as a share of a view, for the colours that words say."""
+"""The same as a share of a view, for the colours that phrases name."""
 
 SAME_SURFACE = 0.02
 """Metres between places that count as one, for exact depth."""

@@ -1,4 +1,4 @@
-"""Objects for what a blockout says nothing of: files of labels only, and voxels that no object claims."""
+"""Objects by connected components: for files of labels only, and for voxels that belong to no object."""
 
 from __future__ import annotations
 

@@ -30,7 +30,7 @@ from occscene_server.geometry.grids import LABELS, GridTensors
 from occscene_server.geometry.placed_objects import PlacedObjects
 
 PARTS = 3.0
-"""Log-odds for what the parts of an object say of each voxel of its box."""
+"""Log-odds of the class that an object's parts give each voxel of its box."""
 MODELLED, SOLID = 30.0, 1.5
 """Log-odds of staying before anything is seen: perception cannot doubt lines and what the artist modelled."""
 COUPLING = 0.75
@@ -69,7 +69,7 @@ def told_of_parts(logits: Tensor, boxes: GridTensors, finer: Tensor) -> Tensor:
 def fuse(
     placed: GridTensors, predicted: Tensor, logits: Tensor, built: Sequence[int] = (), real: bool = False
 ) -> Tensor:
-    """The occupancy of scenes of which something was placed and something is seen.
+    """The occupancy of scenes with placed objects, given what perception sees.
 
     In an object's voxels there is the object or nothing; flat objects may be moved by a voxel, as a whole. All else is
     what is perceived, without crumbs.

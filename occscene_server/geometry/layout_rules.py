@@ -17,7 +17,7 @@ DOORWAY = 0.6
 """Metres in front of a door that stay free."""
 
 LEVEL = 0.06
-"""Metres: as good as the same height."""
+"""Tolerance in metres for equal heights."""
 
 _IN_WALLS = ("door", "window")
 _HANGING = ("picture", "curtain", "ceiling lamp", *_IN_WALLS)

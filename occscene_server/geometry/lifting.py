@@ -52,7 +52,7 @@ def lift(features: Tensor, cameras: CameraTensors, volume: VolumeTensors) -> tup
     """Lifts feature maps to voxels; differentiable with respect to the features.
 
     Args:
-        features: (B, V, C, h, w), spread over the whole image whatever their resolution.
+        features: (B, V, C, h, w), spread over the whole image at any resolution.
         cameras: B scenes of V views.
         volume: the voxels to fill.
 
@@ -91,7 +91,7 @@ def lift(features: Tensor, cameras: CameraTensors, volume: VolumeTensors) -> tup
 
 
 def lift_surfaces(log_depth: Tensor, cameras: CameraTensors, volume: VolumeTensors) -> Tensor:
-    """What depth maps say of every voxel; differentiable with respect to the depths.
+    """Features of every voxel from depth maps; differentiable with respect to the depths.
 
     As in the truncated signed distances of Curless and Levoy (SIGGRAPH 1996), but relative to the depth, since that is
     how a network's estimate errs.

@@ -23,7 +23,7 @@ from occscene_server.jobs.store import FINAL_STATES, JobStore
 log = logging.getLogger(__name__)
 
 MAX_ATTEMPTS = 2
-"""A job that runs when its worker or the server dies or hangs runs once more and then fails."""
+"""A job whose worker or server dies or hangs is retried once and then fails."""
 
 _SEQUENCE_GAP = 2**16
 """More events than a job has in memory: after a restart, a watcher must find larger numbers than it has seen."""
@@ -37,7 +37,7 @@ Observer = Callable[[job_pb2.Job, job_pb2.JobEvent], None]
 class JobRunner:
     """Hands jobs to an engine in turn, and decides about those that it does not bring to an end.
 
-    Everything happens in one event loop. Results and states are stored before anyone hears of them; previews, progress
+    Everything happens in one event loop. Results and states are stored before they are sent; previews, progress
     and places in the queue are kept in memory, only the newest of each kind, so a slow watcher misses some of these.
 
     Args:

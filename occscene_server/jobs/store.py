@@ -196,7 +196,7 @@ class JobStore:
     def prune(self, room: int = 0) -> None:
         """Deletes what ended too long ago, then the jobs that ended first until `room` more bytes fit.
 
-        The job that ended last stays whatever its size, for someone is about to fetch it.
+        The job that ended last stays whatever its size, since a client is about to fetch it.
         """
         oldest = time.time() - self.limits.age
         while rows := self._rows("SELECT id, ended FROM jobs WHERE ended IS NOT NULL ORDER BY ended, number LIMIT 2"):
@@ -216,7 +216,7 @@ class JobStore:
             path.unlink()
 
     def _surely(self, write: Callable[[], Written]) -> Written:
-        """Writes, and where the disk is full once more in the room of the reserve."""
+        """Writes, and if the disk is full, again in the space of the reserve."""
         try:
             return write()
         except StoreFullError:

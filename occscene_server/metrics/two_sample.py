@@ -78,13 +78,13 @@ def two_sample_test(
     seed: int = 0,
     report: Callable[[int, float], None] = lambda step, loss: None,
 ) -> TwoSampleResult:
-    """Trains the classifier and asks it about other rooms.
+    """Trains the classifier and applies it to other rooms.
 
     Args:
         training: the two kinds' views of the training rooms, (V, height, width, 3) each, all of one size, as they come
             from files of one encoder.
         test: the same of the test rooms, of which both kinds have equally many.
-        seed: decides the weights at the start and what every step sees.
+        seed: random seed of the initialisation and the data order.
         report: called with each step and its loss.
     """
     torch.manual_seed(seed)

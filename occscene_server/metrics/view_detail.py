@@ -108,7 +108,7 @@ def edge_distance(images: Tensor, borders: Tensor) -> tuple[float | None, float]
 
     Returns:
         Two mean distances in pixels: from the images' edges within `BAND` of a border to it, which is about half of
-        the band where edges know nothing of borders, None if there is no such edge; and from the borders to the next
+        the band where edges are independent of borders, None if there is no such edge; and from the borders to the next
         edge, at most the band, which is large where borders do not show.
     """
     reach = round(BAND * max(images.shape[1:]))

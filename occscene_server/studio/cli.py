@@ -38,7 +38,7 @@ def render(
     workers: Annotated[int, typer.Option(min=1, help="Processes of one thread each.")] = 2,
     semantics: Annotated[bool, typer.Option(help="Also store which item each pixel shows.")] = False,
 ) -> None:
-    """Render scenes; what is already there is kept, so that a rendering that was stopped goes on."""
+    """Render scenes; existing ones are kept, so that an interrupted rendering resumes."""
     if domain not in DOMAINS:
         raise typer.BadParameter(f"--domain is {domain!r}; it must be one of {', '.join(DOMAINS)}")
     seeds = [seed for seed in _seeds(scenes) if not scene_folder(output, seed).exists()]
@@ -58,7 +58,7 @@ def windows(
     ] = 512,
     workers: Annotated[int, typer.Option(min=1, help="Processes of one thread each.")] = 2,
 ) -> None:
-    """Add random windows of 256 pixels of larger views to scenes; what is already there is kept."""
+    """Add random windows of 256 pixels of larger views to scenes; existing ones are kept."""
     tasks = [
         WindowsTask(int(path.name.removeprefix("scene_")), path, windows, size)
         for path in list_scenes(folder)
@@ -82,7 +82,7 @@ def _run_all(tasks: Sequence[Task], workers: int, images: int) -> None:
             if outcome.error is None:
                 finished += 1
             elif outcome.will_retry:
-                errors.say(f"scene {seed}: {outcome.error}; trying it once more")
+                errors.say(f"scene {seed}: {outcome.error}; retrying it once")
                 continue
             else:
                 errors.say(f"scene {seed}: {outcome.error}; left out")
@@ -98,7 +98,7 @@ def _run_all(tasks: Sequence[Task], workers: int, images: int) -> None:
 def meshes(
     folder: Annotated[Path, typer.Argument(exists=True, file_okay=False, help="Folder of rendered indoor scenes.")],
 ) -> None:
-    """Store the triangles of scenes that were rendered without them, where the studio still draws the same room."""
+    """Store the triangles of scenes that were rendered without them, if the studio still draws the same room."""
     missing = [path for path in list_scenes(folder) if not (path / MESHES_FILE).exists()]
     changed = [
         path.name for path in track(missing, "scenes") if not add_meshes(path, int(path.name.removeprefix("scene_")))
@@ -115,7 +115,7 @@ def layouts(
     scenes: Annotated[str, typer.Option(help="Seeds FIRST:END, END not included; whole thousands.")] = "0:5000",
     workers: Annotated[int, typer.Option(min=1, help="Processes of one thread each.")] = 1,
 ) -> None:
-    """Write rooms as boxes, parts and prompts, without rendering; files that are there are kept."""
+    """Write rooms as boxes, parts and prompts, without rendering; existing files are kept."""
     seeds = _seeds(scenes)
     if seeds.start % ROOMS_PER_FILE or seeds.stop % ROOMS_PER_FILE or seeds.step != 1:
         raise typer.BadParameter(

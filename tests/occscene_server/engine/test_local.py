@@ -80,7 +80,7 @@ def test_want_of_memory_has_its_own_words() -> None:
     """Linux counts the processes that it ends so; it cannot be made to do that to a test's worker only."""
     failure = worker_died(-signal.SIGKILL, 1).failed.failure
     assert (failure.reason, failure.code) == ("OUT_OF_MEMORY", code_pb2.RESOURCE_EXHAUSTED)
-    assert "for want of memory" in failure.message
+    assert "for lack of memory" in failure.message
     assert "fewer cameras" in failure.advice
     assert worker_died(-signal.SIGKILL, 0).failed.failure.reason == "WORKER_DIED"
     assert worker_died(9, 1).failed.failure.reason == "WORKER_DIED"
