@@ -110,10 +110,10 @@ def _composed(runner: TaskRunner, settings: Settings, volume: GridVolume) -> Pla
     if not runner.has("layout_prior"):
         return None
     task = compose_task(settings, volume, parts=runner.has("parts_prior"))
-    made = run_composition(runner, scene_service_pb2.SubmitJobRequest(compose_layout=task))
-    for note in made.notes:
+    composed = run_composition(runner, scene_service_pb2.SubmitJobRequest(compose_layout=task))
+    for note in composed.notes:
         say(one_line(f"note: {note}"))
-    return layout_from_message(made.layout)
+    return layout_from_message(composed.layout)
 
 
 def _cameras(path: Path | None, start: PlacedLayout | None, volume: GridVolume) -> Sequence[PinholeCamera]:

@@ -87,15 +87,17 @@ def show_job(
 ) -> None:
     """One job, and why it failed if it did."""
     with user_errors(), connect(server, token_file, tls_ca, tls_identity) as client:
-        found = client.find(job)
-    say(one_line(f"{found.id}  {_state(found)}  {_kind(found)}"))
+        record = client.find(job)
+    say(one_line(f"{record.id}  {_state(record)}  {_kind(record)}"))
     for name in ("create_time", "start_time", "end_time"):
-        if found.HasField(name):
-            console.print(f"  {name.replace('_time', ''):<7} {getattr(found, name).ToDatetime():%Y-%m-%d %H:%M:%S} UTC")
-    if found.prompt:
-        say(one_line(f"  prompt  {found.prompt}"))
-    if found.HasField("failure"):
-        failure = found.failure
+        if record.HasField(name):
+            console.print(
+                f"  {name.replace('_time', ''):<7} {getattr(record, name).ToDatetime():%Y-%m-%d %H:%M:%S} UTC"
+            )
+    if record.prompt:
+        say(one_line(f"  prompt  {record.prompt}"))
+    if record.HasField("failure"):
+        failure = record.failure
         text = in_words(failure.message, failure.advice or advice_on(failure.reason))
         say(one_line(f"  failed  {failure.reason}: {text}"))
 

@@ -59,10 +59,10 @@ def layout(
         task.furnish = not redraw if furnish is None else furnish
         request = scene_service_pb2.SubmitJobRequest(compose_layout=task)
         result = JobResult(output, request, runner.server)
-        made = run_composition(runner, request, result.take, result.accepted)
-    for note in made.notes:
+        composed = run_composition(runner, request, result.take, result.accepted)
+    for note in composed.notes:
         say(one_line(f"note: {note}"))
-    written = layout_from_message(made.layout).layout
+    written = layout_from_message(composed.layout).layout
     say(one_line(f"{describe(written)}; layout.json and blockout.npz are in {output}"))
 
 
@@ -84,16 +84,16 @@ def run_composition(
     Raises:
         ValueError, SceneError: the request is wrong, or there is no prior for it.
     """
-    made = job_pb2.JobLayout()
+    composed = job_pb2.JobLayout()
 
     def keep(event: job_pb2.JobEvent) -> None:
         take(event)
         if event.HasField("layout"):
-            made.CopyFrom(event.layout)
+            composed.CopyFrom(event.layout)
 
     runner.check(request)
     runner.run(request, keep, accepted=accepted)
-    return made
+    return composed
 
 
 def describe(written: Layout) -> str:
@@ -112,11 +112,11 @@ def _places(before: Layout | None, redraw: Sequence[str], given: Path | None) ->
     if redraw and before is None:
         raise ValueError(f"--redraw is {redraw[0]!r}, but without --given nothing stands there; give both")
     objects = before.objects if before is not None else ()
-    found: list[int] = []
+    chosen: list[int] = []
     for name in redraw:
         places = [index for index, obj in enumerate(objects) if obj.name.lower() == name.lower()]
         if not places:
             known = ", ".join(sorted({obj.name for obj in objects}))
             raise ValueError(f"--redraw is {name!r}, but {given} has no such object; it has {known}")
-        found += [place for place in places if place not in found]
-    return found
+        chosen += [place for place in places if place not in chosen]
+    return chosen

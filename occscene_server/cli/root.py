@@ -45,12 +45,12 @@ class _LazyGroup(TyperGroup):
         if self._listing:
             return TyperCommand(cmd_name, help=line)
         module, attribute = place.split(":")
-        found = getattr(importlib.import_module(module), attribute)
-        if not isinstance(found, typer.Typer):
+        target = getattr(importlib.import_module(module), attribute)
+        if not isinstance(target, typer.Typer):
             single = typer.Typer(pretty_exceptions_enable=False)
-            single.command(cmd_name)(found)
-            found = single
-        command = typer.main.get_command(found)
+            single.command(cmd_name)(target)
+            target = single
+        command = typer.main.get_command(target)
         command.name = cmd_name
         return command
 

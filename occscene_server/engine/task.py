@@ -86,9 +86,9 @@ def _generate_scene(
             options["meshes"] = mesh_from_message(task.mesh, grid.volume, TAXONOMIES[grid.taxonomy], ids)
         if priors is not None and not task.without_prior:
             corners = options["meshes"].object_vertices() if "meshes" in options else None
-            options["finer"], made = priors.refined(grid, task.prompt, corners)
+            options["finer"], refined = priors.refined(grid, task.prompt, corners)
             if "meshes" in options:
-                options["meshes"] = mesh_with_parts(options["meshes"], grid, made)
+                options["meshes"] = mesh_with_parts(options["meshes"], grid, refined)
     else:
         draft, notes = layout_draft(priors, task, _volume(task))
         if draft is not None:

@@ -105,10 +105,10 @@ def run(
     shown: list[GeneratedScene] = []
     priors = ScenePriors.bundled(pipe.config.taxonomy)
     generated = generate_scenes(pipe, scenes, generation, priors if prior else None)
-    for made in track(generated, "scenes", total=len(scenes)):
-        scores.add(made)
+    for result in track(generated, "scenes", total=len(scenes)):
+        scores.add(result)
         if len(shown) < _SHOWN:
-            shown.append(made)
+            shown.append(result)
     text_scenes, text_metrics = {}, {}
     for arm, arm_priors in (("with_prior", priors), ("without_prior", None)):
         label = f"text to scene, {arm.replace('_', ' ')}"
@@ -117,8 +117,8 @@ def run(
             track(generate_from_prompts(pipe, first, generation, arm_priors), label, total=len(first))
         )
         text_scores = TextToSceneScores(trained, scenes)
-        for scene_made in text_scenes[arm]:
-            text_scores.add(scene_made)
+        for text_scene in text_scenes[arm]:
+            text_scores.add(text_scene)
         text_metrics[arm] = text_scores.metrics()
     metrics = {
         "model": model, "device": device, "split": split, "generation": asdict(generation) | {"parts": prior},

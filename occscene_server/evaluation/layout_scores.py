@@ -68,11 +68,11 @@ def surfaces_right(
 ) -> dict[str, float]:
     """Of the prompts that speak of walls or a floor, the share whose rooms have them in the colour of the real ones."""
     right: dict[str, float] = {}
-    for name, said in (("wall_color", r"\bwalls\b"), ("floor_color", r"\bfloor\b(?! lamp| cushion)")):
+    for name, pattern in (("wall_color", r"\bwalls\b"), ("floor_color", r"\bfloor\b(?! lamp| cushion)")):
         hits = [
             getattr(a.room, name) == getattr(b.room, name)
             for a, b, prompt in zip(real, drawn, prompts, strict=True)
-            if re.search(said, prompt.text)
+            if re.search(pattern, prompt.text)
         ]
         right[name] = sum(hits) / max(len(hits), 1)
     return right

@@ -41,7 +41,7 @@ def parts(
     metrics, shown = parts_metrics([read_room(path) for path in folders], writer, library, seeds, draws)
     output.mkdir(parents=True, exist_ok=True)
     (output / "parts.json").write_text(json.dumps(metrics, indent=1) + "\n", encoding="utf-8")
-    objects = [obj for _, made in shown for obj in made.values()]
+    objects = [obj for _, refined in shown for obj in refined.values()]
     parts_sheet(objects[:: max(1, len(objects) // _SHOWN)][:_SHOWN]).save(output / "parts.png")
     say(metrics)
     say(f"Metrics in {output / 'parts.json'}, pieces in {output / 'parts.png'}")

@@ -73,12 +73,12 @@ def occupancy_score(rooms: Sequence[ScoredRoom], grids: Sequence[SemanticGrid]) 
 
 def retrieved(library: PieceLibrary, writer: BlockoutParts, room: ScoredRoom) -> Refined:
     """A room whose plain boxes are replaced by recorded pieces: the baseline."""
-    kinds, made = writer.prior.vocabulary.kinds, {}
+    kinds, objects = writer.prior.vocabulary.kinds, {}
     for number, box in plain_boxes(room.blockout, writer.prior, room.corners).items():
         solids = library.nearest(kinds[box.row], np.array(box.obj.size))
         if solids is not None:
-            made[number] = replace(box.obj, parts=solids.layout_parts())
-    return painted(room.blockout, made), made
+            objects[number] = replace(box.obj, parts=solids.layout_parts())
+    return painted(room.blockout, objects), objects
 
 
 def changed_share(before: Sequence[SemanticGrid], after: Sequence[SemanticGrid]) -> float:
@@ -151,7 +151,7 @@ def _arms(
         "seeds": [score(arm) for arm in sampled],
         f"most_typical_of_{draws}": score(refined(0, draws)),
         "cpu_seconds_a_room": seconds,
-        "objects_with_parts_a_room": sum(len(made) for _, made in sampled[0]) / len(rooms),
+        "objects_with_parts_a_room": sum(len(objects) for _, objects in sampled[0]) / len(rooms),
         "outside_share": outside_share(sampled[0]),
     }
     if seeds > 1:

@@ -54,16 +54,19 @@ def write_report(
 
 def sheet(shown: Sequence[GeneratedScene]) -> Image.Image:
     """For each scene the prompt, its real views in a row, and below them the generated ones."""
-    captions = [f"{made.scene.info.seed}, real above generated: {made.scene.info.prompt}" for made in shown]
+    captions = [f"{result.scene.info.seed}, real above generated: {result.scene.info.prompt}" for result in shown]
     return stacked(
-        [captioned(caption, made.scene.views, made.views) for caption, made in zip(captions, shown, strict=True)]
+        [captioned(caption, result.scene.views, result.views) for caption, result in zip(captions, shown, strict=True)]
     )
 
 
 def text_sheet(text_scenes: Sequence[TextScene]) -> Image.Image:
     """For each prompt the views that were made of it, and below them the occupancy that was made with them."""
     return stacked(
-        [captioned(made.scene.info.prompt, made.views, _drawn(made.grid, made.cameras)) for made in text_scenes]
+        [
+            captioned(result.scene.info.prompt, result.views, _drawn(result.grid, result.cameras))
+            for result in text_scenes
+        ]
     )
 
 
@@ -96,18 +99,18 @@ def _page(metrics: Metrics, shown: Sequence[GeneratedScene], text_scenes: Mappin
         _occupancy_tables(metrics),
         "<h2>Pictures</h2><p class='note'>The first scenes of the split, none chosen. "
         "Rows: the blockout, the real render, the generated views.</p>",
-        *(_pictures(made) for made in shown),
+        *(_pictures(result) for result in shown),
         "<h2>Text to scene</h2><p class='note'>From the prompts of the first scenes only, seen by the default rig. "
         "Rows: the views that begin from a layout, the occupancy that was made with them, and the same two without a "
         "prior.</p>",
         _text_to_scene_table(metrics),
         *(
-            _text_scene_pictures(made, bare)
-            for made, bare in zip(text_scenes["with_prior"], text_scenes["without_prior"], strict=True)
+            _text_scene_pictures(result, bare)
+            for result, bare in zip(text_scenes["with_prior"], text_scenes["without_prior"], strict=True)
         ),
         "<h2>Images to occupancy</h2><p class='note'>From the real renders of the first scenes only. "
         "Rows: the renders, the predicted occupancy, the true one.</p>",
-        *(_perceived_pictures(made) for made in shown[: len(text_scenes["with_prior"])]),
+        *(_perceived_pictures(result) for result in shown[: len(text_scenes["with_prior"])]),
         "</html>",
     ]
     return "\n".join(parts) + "\n"
@@ -185,9 +188,9 @@ def _fine_share(value: float) -> str:
     return f"{value:.4f}"
 
 
-def _pictures(made: GeneratedScene) -> str:
-    scene = made.scene
-    return _strips(scene.info.seed, scene.info.prompt, _drawn(scene.blockout, scene.cameras), scene.views, made.views)
+def _pictures(result: GeneratedScene) -> str:
+    scene = result.scene
+    return _strips(scene.info.seed, scene.info.prompt, _drawn(scene.blockout, scene.cameras), scene.views, result.views)
 
 
 def _text_to_scene_table(metrics: Metrics) -> str:
@@ -206,13 +209,13 @@ def _text_to_scene_table(metrics: Metrics) -> str:
     return _table(("", "real renders", "from a layout", "without a prior"), rows)
 
 
-def _text_scene_pictures(made: TextScene, bare: TextScene) -> str:
-    rows = [row for one in (made, bare) for row in (one.views, _drawn(one.grid, one.cameras))]
-    return _strips(made.scene.info.seed, made.scene.info.prompt, *rows)
+def _text_scene_pictures(result: TextScene, bare: TextScene) -> str:
+    rows = [row for one in (result, bare) for row in (one.views, _drawn(one.grid, one.cameras))]
+    return _strips(result.scene.info.seed, result.scene.info.prompt, *rows)
 
 
-def _perceived_pictures(made: GeneratedScene) -> str:
-    scene, predicted = made.scene, made.predictions["from_real_views_alone"]
+def _perceived_pictures(result: GeneratedScene) -> str:
+    scene, predicted = result.scene, result.predictions["from_real_views_alone"]
     drawn = (_drawn(grid, scene.cameras) for grid in (predicted, scene.occupancy))
     return _strips(scene.info.seed, "", scene.views, *drawn)
 

@@ -146,15 +146,15 @@ class SceneScores:
         self.crumbs = {name: CrumbScores(objects) for name in ("truth", *PREDICTIONS)}
         self.seconds: list[float] = []
 
-    def add(self, made: GeneratedScene) -> None:
+    def add(self, result: GeneratedScene) -> None:
         """Scores one scene."""
-        self.views.add(made.scene, encoded_views(made.views), made.parts)
-        self.seconds.append(made.seconds)
-        truth = torch.from_numpy(made.scene.occupancy.labels)[None]
-        for name, grid in made.predictions.items():
+        self.views.add(result.scene, encoded_views(result.views), result.parts)
+        self.seconds.append(result.seconds)
+        truth = torch.from_numpy(result.scene.occupancy.labels)[None]
+        for name, grid in result.predictions.items():
             self.occupancy[name].add(torch.from_numpy(grid.labels)[None], truth)
             self.crumbs[name].add(grid.labels)
-        self.crumbs["truth"].add(made.scene.occupancy.labels)
+        self.crumbs["truth"].add(result.scene.occupancy.labels)
 
     def metrics(self) -> Metrics:
         """The metrics over all added scenes, with the keys of report.json."""

@@ -96,16 +96,16 @@ class TextToSceneScores:
         self.cells = np.zeros(2, np.int64)
         self.occupied: list[float] = []
 
-    def add(self, made: TextScene) -> None:
+    def add(self, result: TextScene) -> None:
         """Scores one scene."""
-        grid = with_classes_as_objects(made.grid)
-        maps = cell_maps(grid, evaluated_cameras(made.cameras))
-        seen = self.evaluator.extract_features(evaluated_views(torch.from_numpy(made.views)).numpy(), maps, grid)
-        self.infos.append(made.scene.info)
+        grid = with_classes_as_objects(result.grid)
+        maps = cell_maps(grid, evaluated_cameras(result.cameras))
+        seen = self.evaluator.extract_features(evaluated_views(torch.from_numpy(result.views)).numpy(), maps, grid)
+        self.infos.append(result.scene.info)
         self.features.append(seen)
         self.cells += agreement(seen.classes, maps.labels)
-        named = named_classes(made.scene.info.prompt, self.classes)
-        real, _ = segment(self.evaluator.segmenter, evaluated_views(torch.from_numpy(made.scene.views)))
+        named = named_classes(result.scene.info.prompt, self.classes)
+        real, _ = segment(self.evaluator.segmenter, evaluated_views(torch.from_numpy(result.scene.views)))
         self.named += len(named), len(named & shown_classes(real)), len(named & shown_classes(seen.classes))
         self.occupied.append(float(np.mean((grid.labels != 0) & (grid.labels != UNKNOWN))))
 

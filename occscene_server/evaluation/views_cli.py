@@ -96,7 +96,7 @@ def two_sample(
     sizes = {room.shape[1:] for split in kinds for rooms in split for room in rooms}
     if len(sizes) > 1:
         raise typer.BadParameter(f"--data and --generated have views of several sizes, {sorted(sizes)}; compare one")
-    training, test = ((real, made) for real, made in kinds)
+    training, test = ((real, generated_views) for real, generated_views in kinds)
     metrics = {
         "training_rooms": len(training[0]),
         "generated": asdict(two_sample_test(training, test, seed)),

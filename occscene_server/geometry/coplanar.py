@@ -79,7 +79,7 @@ def find_contested(corners: Floats, normal: Floats, order: Ints) -> Contested:
 
 def _overlapping(group: Ints, low: Floats, high: Floats) -> Ints:
     """(P, 2) rows, the first the lower, of the same group whose boxes (F, 3) overlap."""
-    found = [np.zeros((0, 2), np.int64)]
+    overlapping = [np.zeros((0, 2), np.int64)]
     # swept along the axis that the faces are spread along most
     axis = int(np.argmax(np.ptp(low, axis=0)))
     sweep = np.lexsort((low[:, axis], group))
@@ -94,5 +94,5 @@ def _overlapping(group: Ints, low: Floats, high: Floats) -> Ints:
         if not len(first) or compared > _MOST_COMPARISONS:
             break
         overlap = ((low[first] < high[second]) & (low[second] < high[first])).all(1)
-        found.append(np.stack([sweep[first[overlap]], sweep[second[overlap]]], axis=1))
-    return np.sort(np.concatenate(found), axis=1)
+        overlapping.append(np.stack([sweep[first[overlap]], sweep[second[overlap]]], axis=1))
+    return np.sort(np.concatenate(overlapping), axis=1)

@@ -43,12 +43,12 @@ def box_objects(layout: Layout) -> list[BoxObject]:
     """What a layout's grid shows: the room's shell, then its objects."""
     shell = shell_objects(layout.room) if layout.room is not None else []
     classes = {entry.name: entry.priority for entry in TAXONOMIES[layout.taxonomy].classes}
-    found = []
+    boxes = []
     for obj in (*shell, *layout.objects):
         hollow = obj.name if obj.name in _HOLLOW else "wall" if obj.name.endswith(" wall") else None
         priority = classes[obj.class_name] if hollow is None else _HOLLOW[hollow]
-        found.append(BoxObject(obj, priority, hollow is not None))
-    return found
+        boxes.append(BoxObject(obj, priority, hollow is not None))
+    return boxes
 
 
 Blocks = dict[BoxObject, tuple[Ints, Bools]]

@@ -23,11 +23,11 @@ def mesh_with_parts(mesh: TriangleMesh, grid: SemanticGrid, objects: Mapping[int
         grid: of the same scene.
         objects: by id, in the world's axes, as `BlockoutParts.refine` returns them; one without parts stays as it is.
     """
-    made = {number: obj for number, obj in objects.items() if obj.parts}
-    kept = ~np.isin(mesh.object_ids, list(made))
+    with_parts = {number: obj for number, obj in objects.items() if obj.parts}
+    kept = ~np.isin(mesh.object_ids, list(with_parts))
     corners, surface = [mesh.vertices[mesh.triangles[kept]]], [surface_corners(mesh, grid)[kept]]
     labels, ids = [mesh.labels[kept]], [mesh.object_ids[kept]]
-    for number, obj in made.items():
+    for number, obj in with_parts.items():
         solids = Solids.of_layout(obj.parts)
         triangles, owner = solid_triangles(solids)
         corners.append(triangles @ obj.axes.T + obj.center)

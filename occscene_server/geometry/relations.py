@@ -51,15 +51,15 @@ def relations_of(layout: Layout, only: int | None = None) -> tuple[Relation, ...
     objects = layout.objects
     seen = _Boxes(objects)
     every = range(len(objects))
-    found = []
+    relations = []
     for i in every:
         for j in every if only is None or i == only else (only,):
             name = _between(objects[i], objects[j], seen, i, j) if i != j else None
             if name is not None:
-                found.append(Relation(i, name, j))
+                relations.append(Relation(i, name, j))
         if layout.room is not None and only in (None, i) and _in_corner(objects[i], layout.room.size):
-            found.append(Relation(i, "in the corner", CORNER))
-    return tuple(found)
+            relations.append(Relation(i, "in the corner", CORNER))
+    return tuple(relations)
 
 
 class _Boxes:

@@ -51,9 +51,9 @@ def solid_voxels(solids: Solids, grid_from_object: Floats, shape: tuple[int, int
         normal = normal @ axes[row].T
         planes[row] = normal, offset + normal @ centers[row]
     for axis in range(3):
-        found = [_intervals(*planes[row], axis, lows[row], highs[row], low, high) for row in planes]
-        if found:
-            line, begin, end = (np.concatenate(values) for values in zip(*found, strict=True))
+        intervals = [_intervals(*planes[row], axis, lows[row], highs[row], low, high) for row in planes]
+        if intervals:
+            line, begin, end = (np.concatenate(values) for values in zip(*intervals, strict=True))
             _mark(block, axis, *_merged(line, begin, end), low)
     slender = np.nonzero(((sizes < _SLENDER).sum(1) >= 2) & (highs > lows).all(1))[0]
     if len(slender):
@@ -98,8 +98,8 @@ def _merged(line: Ints, begin: Floats, end: Floats) -> tuple[Ints, Floats, Float
 def _mark(block: Bools, axis: int, line: Ints, begin: Floats, end: Floats, low: Ints) -> None:
     """Marks what intervals along an axis show."""
     turned = np.moveaxis(block, ((axis + 1) % 3, (axis + 2) % 3, axis), (0, 1, 2))
-    found = line_voxels(begin, end, int(low[axis]), int(low[axis]) + turned.shape[2], False)
-    row, place = np.nonzero(found)
+    hit = line_voxels(begin, end, int(low[axis]), int(low[axis]) + turned.shape[2], False)
+    row, place = np.nonzero(hit)
     u, v = np.divmod(line[row], turned.shape[1])
     turned[u, v, place] = True
 
@@ -116,9 +116,9 @@ def _add_missed(block: Bools, solids: Solids) -> None:
     place = ((number[bare, None] + _AROUND) / count[edge[bare], None]).reshape(-1)
     edge = np.repeat(edge[bare], len(_AROUND))
     points = (start[edge] + along[edge] * place[:, None])[(place > 0) & (place < 1)]
-    found = np.floor(points[_bare(block, points)]).astype(np.int64)
-    found = found[((found >= 0) & (found < block.shape)).all(1)]
-    block[tuple(found.T)] = True
+    inside = np.floor(points[_bare(block, points)]).astype(np.int64)
+    inside = inside[((inside >= 0) & (inside < block.shape)).all(1)]
+    block[tuple(inside.T)] = True
 
 
 def _bare(block: Bools, points: Floats) -> Bools:

@@ -17,8 +17,8 @@ _ANY_WORD = re.compile(rf"\b({'|'.join(_WORDS)})\b")
 
 def color_word(phrase: str) -> str | None:
     """The one colour word of a phrase ("a red linen sofa"); None where it has none, or several."""
-    found = set(_ANY_WORD.findall(phrase))
-    return found.pop() if len(found) == 1 else None
+    words = set(_ANY_WORD.findall(phrase))
+    return words.pop() if len(words) == 1 else None
 
 
 def mean_colors(views: Tensor, objects: Tensor, least: float) -> dict[int, Tensor]:

@@ -24,13 +24,13 @@ def centered_at_wall(plan: Floorplan, kit: Kit, piece: Piece, gap: float = 0.04)
     for wall in wall_order(kit):
         length = wall_length(wall, plan.size)
         for shift in (kit.between(-0.15, 0.15), kit.between(-0.6, 0.6), kit.between(-0.9, 0.9)):
-            found = plan.try_add(plan.at_wall(piece, wall, length / 2 + shift, gap))
-            if found:
-                return wall, found
+            added = plan.try_add(plan.at_wall(piece, wall, length / 2 + shift, gap))
+            if added:
+                return wall, added
     for wall in WALLS:
-        found = plan.against_wall(piece, (wall,), gap, tries=12)
-        if found:
-            return wall, found
+        added = plan.against_wall(piece, (wall,), gap, tries=12)
+        if added:
+            return wall, added
     return None
 
 
@@ -56,9 +56,9 @@ def dress(plan: Floorplan, kit: Kit, surface: Placed, builders: tuple[Builder, .
 def scatter(plan: Floorplan, kit: Kit, corners: tuple[Builder, ...], along: tuple[Builder, ...], count: int) -> None:
     """Fill walls, then corners, with up to `count` of each, no builder twice."""
     for index in kit.rng.permutation(len(along))[:count]:
-        found = plan.against_wall(along[int(index)](kit), wall_order(kit))
-        if found and 0.4 < found.piece.top < 1.2:
-            dress(plan, kit, found, (decor.vase, decor.book_stack, decor.table_lamp))
+        added = plan.against_wall(along[int(index)](kit), wall_order(kit))
+        if added and 0.4 < added.piece.top < 1.2:
+            dress(plan, kit, added, (decor.vase, decor.book_stack, decor.table_lamp))
     for index in kit.rng.permutation(len(corners))[:count]:
         plan.in_corner(corners[int(index)](kit))
 
@@ -116,11 +116,11 @@ def living_room(plan: Floorplan, kit: Kit) -> None:
 
 def bedroom(plan: Floorplan, kit: Kit) -> None:
     """Bed with nightstands, wardrobe, chest of drawers."""
-    found = centered_at_wall(plan, kit, tables.bed(kit))
-    if found is None:
-        found = centered_at_wall(plan, kit, tables.bed(kit, 1.0))
-    if found is not None:
-        _, bed = found
+    added = centered_at_wall(plan, kit, tables.bed(kit))
+    if added is None:
+        added = centered_at_wall(plan, kit, tables.bed(kit, 1.0))
+    if added is not None:
+        _, bed = added
         for side in (-1, 1):
             stand = plan.beside(bed, storage.nightstand(kit), side, 0.06)
             if stand:
@@ -143,10 +143,10 @@ def bedroom(plan: Floorplan, kit: Kit) -> None:
 
 def desk_place(plan: Floorplan, kit: Kit, screen: bool) -> None:
     """A desk at a wall with its chair, a monitor, a lamp and books."""
-    found = centered_at_wall(plan, kit, tables.desk(kit), 0.02)
-    if found is None:
+    added = centered_at_wall(plan, kit, tables.desk(kit), 0.02)
+    if added is None:
         return
-    _, desk = found
+    _, desk = added
     chair = seating.office_chair(kit) if kit.chance(0.75) else seating.dining_chair(kit)
     plan.facing(
         desk, chair, kit.between(-0.15, 0.15), float(desk.piece.size[1]) / 2 + 0.24, math.pi + kit.between(-0.5, 0.5)

@@ -118,9 +118,9 @@ class Floorplan:
             if length < 2 * half:
                 continue
             for _ in range(tries):
-                found = self.try_add(self.at_wall(piece, wall, float(self.rng.uniform(half, length - half)), gap))
-                if found:
-                    return found
+                added = self.try_add(self.at_wall(piece, wall, float(self.rng.uniform(half, length - half)), gap))
+                if added:
+                    return added
         return None
 
     def in_corner(self, piece: Piece, gap: float = 0.08) -> Placed | None:
@@ -130,9 +130,9 @@ class Floorplan:
         width, depth, _ = self.size
         corners = [(x, y) for x in (reach, width - reach) for y in (reach, depth - reach)]
         for i in self.rng.permutation(4):
-            found = self.try_add(Placed(piece, *corners[int(i)], 0.0, float(self.rng.uniform(0, 6.28))))
-            if found:
-                return found
+            added = self.try_add(Placed(piece, *corners[int(i)], 0.0, float(self.rng.uniform(0, 6.28))))
+            if added:
+                return added
         return None
 
     def beside(self, anchor: Placed, piece: Piece, side: int, gap: float = 0.05) -> Placed | None:

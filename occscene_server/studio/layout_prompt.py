@@ -52,8 +52,8 @@ def kind_of(item: Item) -> str:
 
 def color_word(phrase: str) -> str:
     """The first colour or wood of a phrase, "" if there is none."""
-    found = _NAMED.search(phrase)
-    return found.group(1) if found else ""
+    match = _NAMED.search(phrase)
+    return match.group(1) if match else ""
 
 
 def layout_prompts(
@@ -86,7 +86,7 @@ class _Author:
     def write(self, form: str) -> LayoutPrompt:
         """One prompt."""
         self.mentions: list[Mention] = []
-        self.said: list[tuple[str, str, str]] = []
+        self.named_relations: list[tuple[str, str, str]] = []
         self.covered: set[int] = set()
         rng = self.rng
         if form == "whole":
@@ -103,7 +103,7 @@ class _Author:
         else:
             drafted = []
         clauses = [clause for clause in drafted if clause is not None]
-        return LayoutPrompt(self._sentence(clauses, form), tuple(self.mentions), tuple(self.said))
+        return LayoutPrompt(self._sentence(clauses, form), tuple(self.mentions), tuple(self.named_relations))
 
     def _ordered(self, groups: list[tuple[str, str]]) -> list[tuple[str, str]]:
         shuffled = [groups[int(i)] for i in self.rng.permutation(len(groups))]
@@ -126,7 +126,7 @@ class _Author:
         kind, phrase = group
         word = color_word(phrase)
         members = self.groups[group]
-        said = phrase
+        wording = phrase
         if not full:
             same_kind = [index for index in range(len(self.items)) if self.kinds[index] == kind]
             colored = bool(word) and self.rng.random() < 0.55
@@ -134,14 +134,14 @@ class _Author:
             # "two armchairs" after "a teal armchair" would be three: then the rest is named in full
             if not self.covered.intersection(alike):
                 members, word = alike, word if colored else ""
-                said = with_article(f"{word} {self._name(kind)}".strip())
+                wording = with_article(f"{word} {self._name(kind)}".strip())
         if self.covered.intersection(members):
             return None
         self.covered.update(members)
         count = len(members)
-        if said == "a books":
-            said = "books" if count == 1 else "a stack of books"
-        text = said if count == 1 else plural(said, count)
+        if wording == "a books":
+            wording = "books" if count == 1 else "a stack of books"
+        text = wording if count == 1 else plural(wording, count)
         relation = self._relation_of(members) if self.rng.random() < relate else None
         if relation is None:
             return text, Mention(kind, word, count), None
@@ -183,7 +183,7 @@ class _Author:
         for _, mention, relation in clauses[: len(words)]:
             self.mentions.append(mention)
             if relation is not None:
-                self.said.append(relation)
+                self.named_relations.append(relation)
         listed = words if len(words) < 2 or rng.random() < 0.5 else [*words[:-2], f"{words[-2]} and {words[-1]}"]
         head = with_article(styled)
         if not listed:

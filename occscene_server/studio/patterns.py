@@ -146,9 +146,9 @@ def terrazzo(graph: ShaderGraph, spec: MaterialSpec) -> Surface:
     tone, pick, _ = graph.axes(node.outputs["Color"])
     near = graph.math("LESS_THAN", node.outputs["Distance"], 0.36)
     chip = graph.math("MULTIPLY", near, graph.math("GREATER_THAN", pick, 0.3))
-    grey = float(np.mean(spec.color))
+    gray = float(np.mean(spec.color))
     warm = (0.62, 0.38, 0.25)
-    colors = [spec.accent, shade((grey, grey, grey), 0.35), warm, shade(spec.accent, 1.6)]
+    colors = [spec.accent, shade((gray, gray, gray), 0.35), warm, shade(spec.accent, 1.6)]
     return Surface(graph.mix(chip, spec.color, graph.ramp(tone, colors)), roughness=0.25)
 
 

@@ -48,11 +48,11 @@ def march(
         filled = padded[voxels[..., 0], voxels[..., 1], voxels[..., 2]]
         nearest = filled.argmax(axis=1)
         rows = np.arange(len(nearest))
-        found = filled[rows, nearest]
+        occupied = filled[rows, nearest]
         at = voxels[rows, nearest] - 1
         flat = (at[:, 0] * shape[1] + at[:, 1]) * shape[2] + at[:, 2]
-        hits[chunk] = np.where(found, flat, -1)
-        depths[chunk] = np.where(found, steps[nearest], reach)
+        hits[chunk] = np.where(occupied, flat, -1)
+        depths[chunk] = np.where(occupied, steps[nearest], reach)
     return hits.reshape(pixels.shape[:2]), depths.reshape(pixels.shape[:2])
 
 

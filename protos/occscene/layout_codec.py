@@ -42,10 +42,10 @@ def layout_from_message(message: layout_pb2.Layout, field: str = "layout") -> Pl
     """
     room = None
     if message.HasField("room"):
-        said = message.room
+        sent = message.room
         for name in ("wall_color", "floor_color"):
-            _check_word(getattr(said, name), f"{field}.room.{name}")
-        room = _at(f"{field}.room.", lambda: LayoutRoom(_numbers(said.size), said.wall_color, said.floor_color))
+            _check_word(getattr(sent, name), f"{field}.room.{name}")
+        room = _at(f"{field}.room.", lambda: LayoutRoom(_numbers(sent.size), sent.wall_color, sent.floor_color))
     objects = tuple(object_from_message(item, f"{field}.objects[{i}]") for i, item in enumerate(message.objects))
     layout = _at(f"{field}.", lambda: Layout(message.taxonomy, room, objects))
     numbers = message.world_from_layout

@@ -96,14 +96,14 @@ class Taxonomy:
         words = re.findall(r"[a-z]+", spaced.lower())
         text = " ".join(words)
         best: tuple[int, int] | None = None
-        found: SemanticClass | None = None
+        guessed: SemanticClass | None = None
         for entry in self.classes[1:]:
             for alias in (entry.name.replace("-", " "), *entry.aliases):
                 for match in re.finditer(rf"\b{re.escape(alias)}(?:e?s)?\b", text):
                     rank = (match.end(), len(alias))
                     if best is None or rank > best:
-                        best, found = rank, entry
-        return found
+                        best, guessed = rank, entry
+        return guessed
 
 
 def _is_byte(value: Any) -> bool:

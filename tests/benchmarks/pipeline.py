@@ -136,8 +136,8 @@ def score_variants(plain: OccScenePipeline, fast: OccScenePipeline, data: Path) 
     for name, (pipe, steps, precision) in variants.items():
         scores = SceneScores(evaluator, scenes[0].blockout.taxonomy)
         with precision:
-            for made in generate_scenes(pipe, scenes, Generation(steps=steps)):
-                scores.add(made)
+            for result in generate_scenes(pipe, scenes, Generation(steps=steps)):
+                scores.add(result)
         metrics = scores.metrics()
         table.add_row(
             name,

@@ -107,8 +107,8 @@ def classified(grid: MaterialGrid, taxonomy: Taxonomy, chosen: Mapping[str, str]
             raise ValueError(f"the class of {key} is {name[:50]!r}; it must be one of {', '.join(known)}")
     result = []
     for material, voxels in zip(grid.materials, grid.counts(), strict=True):
-        found = chosen.get(material.key) or _guess(material, taxonomy)
-        result.append(Classified(material, voxels, found or _FALLBACK[taxonomy.name], found is not None))
+        choice = chosen.get(material.key) or _guess(material, taxonomy)
+        result.append(Classified(material, voxels, choice or _FALLBACK[taxonomy.name], choice is not None))
     return result
 
 

@@ -91,7 +91,7 @@ def write_mask(path: Path, mask: NDArray[np.bool_]) -> None:
 
 
 def _read(path: Path, size: int) -> bytes:
-    found = path.stat().st_size
-    if found != size:
-        raise ValueError(f"{path} has {found} bytes; a SemanticKITTI {path.suffix} file of {SHAPE} voxels has {size}")
+    actual = path.stat().st_size
+    if actual != size:
+        raise ValueError(f"{path} has {actual} bytes; a SemanticKITTI {path.suffix} file of {SHAPE} voxels has {size}")
     return path.read_bytes()

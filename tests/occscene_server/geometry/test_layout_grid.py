@@ -91,12 +91,12 @@ def test_walls_and_floor_have_the_room_s_colors_as_hints_where_they_are_known() 
         grid = layout_grid(Layout("indoor", LayoutRoom((4.0, 4.0, 2.5), walls, floor), ()), default_volume("indoor"))
         return {item.name: item.hint for item in grid.objects}
 
-    told = hints("teal", "terracotta")
-    red, green, blue = told["north wall"] or (0.0, 0.0, 0.0)
+    colors = hints("teal", "terracotta")
+    red, green, blue = colors["north wall"] or (0.0, 0.0, 0.0)
     assert red < green < blue
-    assert {told[f"{side} wall"] for side in ("south", "north", "west", "east")} == {(red, green, blue)}
-    red, green, blue = told["floor"] or (0.0, 0.0, 0.0)
+    assert {colors[f"{side} wall"] for side in ("south", "north", "west", "east")} == {(red, green, blue)}
+    red, green, blue = colors["floor"] or (0.0, 0.0, 0.0)
     assert red > green > blue
-    assert told["ceiling"] is None
+    assert colors["ceiling"] is None
     assert set(hints("", "").values()) == {None}
     assert set(hints("octarine", "octarine").values()) == {None}

@@ -43,6 +43,6 @@ def test_means_are_of_the_objects_own_pixels() -> None:
     found = mean_colors(views, objects, least=0.05)
     assert set(found) == {1, 2}
     torch.testing.assert_close(found[1], views[0, :5].reshape(-1, 3).mean(0))
-    said = colors_as_named(found, {1: "a stack of books", 2: "a teal vase", 7: "a red ball"})
-    assert said == {2: True}
+    named = colors_as_named(found, {1: "a stack of books", 2: "a teal vase", 7: "a red ball"})
+    assert named == {2: True}
     assert colors_as_named(found, {2: "a blue vase"}) == {2: False}

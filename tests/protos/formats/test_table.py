@@ -77,10 +77,10 @@ def test_materials_of_which_nothing_is_known_are_told_with_counts(tmp_path: Path
     }  # fmt: skip
     (tmp_path / "a.schem").write_bytes(write_nbt("Schematic", root))
     classes = classified(read_schematic(tmp_path / "a.schem"), INDOOR, {"mod:block_3x": "sofa"})
-    said = unknown_materials(classes)
-    assert said.startswith("taken for objs, since nothing is known of them: mod:block_0x (1 voxels)")
-    assert "and 1 more" in said
-    assert "block_3x" not in said
+    sentence = unknown_materials(classes)
+    assert sentence.startswith("taken for objs, since nothing is known of them: mod:block_0x (1 voxels)")
+    assert "and 1 more" in sentence
+    assert "block_3x" not in sentence
 
 
 CUT = [item.key for item in WRITE_FORMATS if item.key not in ("VDB", "KITTI", "OCC3D")]
