@@ -22,12 +22,12 @@ def decoder(
     """Measure a guided decoder on validation rooms: gradient energy, L1, agreement of views, and of seeds."""
     import torch
 
-    from occscene_server.evaluation.decoder_scores import draft_figures
+    from occscene_server.evaluation.decoder_scores import draft_metrics
     from occscene_server.models.guided_decoder import GuidedDecoder
     from occscene_server.training.decoder_rooms import read_rooms
     from occscene_server.training.surface_kinds import NOTHING, SurfaceKinds
 
     network = GuidedDecoder.from_pretrained(weights).eval().to(memory_format=torch.channels_last)
     held_out = read_rooms(data, "validation", vae, parts, texts, SurfaceKinds([NOTHING]))
-    figures = draft_figures(network, held_out, rooms)
-    say({name: round(value, 3) for name, value in figures.items()})
+    metrics = draft_metrics(network, held_out, rooms)
+    say({name: round(value, 3) for name, value in metrics.items()})

@@ -1,4 +1,4 @@
-"""Figures of a guided decoder's drafts on held-out rooms, beside the rendered views."""
+"""Metrics of a guided decoder's drafts on held-out rooms, against the rendered views."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ _TOLERANCE = 0.05
 """Metres between what two views see of one surface."""
 
 
-def draft_figures(decoder: GuidedDecoder, rooms: DecoderRooms, count: int) -> dict[str, float]:
+def draft_metrics(decoder: GuidedDecoder, rooms: DecoderRooms, count: int) -> dict[str, float]:
     """Means over all views of the first rooms.
 
     Returns:

@@ -68,12 +68,12 @@ def settle(objects: PlacedObjects, index: int, logits: Tensor, labels: Tensor, w
     )
     number = objects.number[place]
     own = number == index
-    beside = own.clone()
+    reachable = own.clone()
     for start in (0, 1):
         count = own.shape[across] - 1
-        beside.narrow(across, start, count).logical_or_(own.narrow(across, 1 - start, count))
+        reachable.narrow(across, start, count).logical_or_(own.narrow(across, 1 - start, count))
     in_the_way = objects.named & ~(objects.flat & ~objects.modelled & (objects.size > objects.size[index]))
-    beside &= own | ~in_the_way[number]
+    reachable &= own | ~in_the_way[number]
     here = logits[(slice(None), *place)]
     share = (here[label] - here.logsumexp(0)).clamp(-30.0, -1e-6)
     evidence = (share - (-share.expm1()).log()).clamp(-SEEN, SEEN)
@@ -82,20 +82,20 @@ def settle(objects: PlacedObjects, index: int, logits: Tensor, labels: Tensor, w
         near = F.max_pool3d(hung[None], 2 * _RIM + 1, 1, _RIM)[0] > 0
         evidence = torch.where(near, evidence.clamp_min(0.0), evidence)
     known = evidence + torch.where(own, _PLACED, -_PLACED)
-    shown = (_likeliest_layers if whole else _relaxed_layers)(known, own, beside, across)
+    shown = (_likeliest_layers if whole else _relaxed_layers)(known, own, reachable, across)
     placed = objects.classes[number]
     others = here.clone()
     others[label] = -torch.inf
     now = labels[place]
-    blur = (beside | (placed != label)) & ~shown & (now == label)  # what is placed there shows through
+    blur = (reachable | (placed != label)) & ~shown & (now == label)  # what is placed there shows through
     now = torch.where(blur, torch.where((placed > 0) & (placed != label), placed, others.argmax(0)).to(now.dtype), now)
     labels[place] = torch.where(shown, label, now)
 
 
-def _likeliest_layers(known: Tensor, own: Tensor, beside: Tensor, across: int) -> Tensor:
+def _likeliest_layers(known: Tensor, own: Tensor, reachable: Tensor, across: int) -> Tensor:
     """The likeliest of all ways (x, y, z) in which an object with its whole outline is at most as thick as placed."""
     others = [axis for axis in range(3) if axis != across]
-    layers = (known * beside).sum(others).tolist()
+    layers = (known * reachable).sum(others).tolist()
     reached = own.any(others[1]).any(others[0]).nonzero()[:, 0]
     thickness = int(reached.max() - reached.min()) + 1
     ways = [
@@ -104,13 +104,13 @@ def _likeliest_layers(known: Tensor, own: Tensor, beside: Tensor, across: int) -
         for end in range(first + 1, min(first + thickness, len(layers)) + 1)
     ]
     _, first, end = max(ways)
-    shown = torch.zeros_like(beside)
-    shown.narrow(across, -first, end + first).copy_(beside.narrow(across, -first, end + first))
+    shown = torch.zeros_like(reachable)
+    shown.narrow(across, -first, end + first).copy_(reachable.narrow(across, -first, end + first))
     return shown
 
 
-def _relaxed_layers(known: Tensor, own: Tensor, beside: Tensor, across: int) -> Tensor:
+def _relaxed_layers(known: Tensor, own: Tensor, reachable: Tensor, across: int) -> Tensor:
     """The voxels (x, y, z) that are likely with their neighbours in the same layer, without slits."""
     layer = torch.arange(own.shape[across], device=own.device).view([-1 if axis == across else 1 for axis in range(3)])
-    shown = (relaxed(known, torch.where(beside, layer, -1), _COUPLING) > 0) & beside
+    shown = (relaxed(known, torch.where(reachable, layer, -1), _COUPLING) > 0) & reachable
     return own if shown.any(across).sum() < _LEAST_LEFT * own.any(across).sum() else shown

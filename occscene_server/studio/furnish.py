@@ -98,10 +98,10 @@ def living_room(plan: Floorplan, kit: Kit) -> None:
                 sofa, seating.armchair(kit), s * across, forward + 0.1, s * (math.pi / 2 + kit.between(-0.3, 0.1))
             ):
                 break
-    beside = plan.beside(sofa, tables.side_table(kit) if kit.chance(0.6) else decor.floor_lamp(kit), side)
-    if beside and beside.piece.top:
-        dress(plan, kit, beside, (decor.table_lamp, decor.vase, decor.book_stack), 0.9)
-    plan.beside(sofa, decor.floor_lamp(kit), -side)
+    neighbor = plan.next_to(sofa, tables.side_table(kit) if kit.chance(0.6) else decor.floor_lamp(kit), side)
+    if neighbor and neighbor.piece.top:
+        dress(plan, kit, neighbor, (decor.table_lamp, decor.vase, decor.book_stack), 0.9)
+    plan.next_to(sofa, decor.floor_lamp(kit), -side)
     loose = seating.floor_cushion if kit.style.low > 0.5 else seating.pouf
     if table and kit.chance(0.5):
         plan.facing(sofa, loose(kit), -side * kit.between(0.6, 0.9), forward + 0.75, 0.0)
@@ -122,7 +122,7 @@ def bedroom(plan: Floorplan, kit: Kit) -> None:
     if added is not None:
         _, bed = added
         for side in (-1, 1):
-            stand = plan.beside(bed, storage.nightstand(kit), side, 0.06)
+            stand = plan.next_to(bed, storage.nightstand(kit), side, 0.06)
             if stand:
                 dress(plan, kit, stand, (decor.table_lamp, decor.table_lamp, decor.vase, decor.book_stack), 0.9)
         if kit.chance(0.75):
@@ -181,10 +181,10 @@ def reading_corner(plan: Floorplan, kit: Kit) -> None:
     if chair is None:
         return
     side = 1 if kit.chance(0.5) else -1
-    table = plan.beside(chair, tables.side_table(kit), side)
+    table = plan.next_to(chair, tables.side_table(kit), side)
     if table:
         dress(plan, kit, table, (decor.book_stack, decor.vase), 0.9)
-    plan.beside(chair, decor.floor_lamp(kit), -side)
+    plan.next_to(chair, decor.floor_lamp(kit), -side)
     if kit.chance(0.5):
         plan.facing(chair, seating.pouf(kit), 0.0, 0.85, 0.0)
 
@@ -229,7 +229,7 @@ def kids_room(plan: Floorplan, kit: Kit) -> None:
     """A single bed, a desk, shelves and toys."""
     bed = plan.against_wall(tables.bed(kit, kit.between(0.92, 1.05)), wall_order(kit), tries=10)
     if bed and kit.chance(0.8):
-        stand = plan.beside(bed, storage.nightstand(kit), 1 if kit.chance(0.5) else -1)
+        stand = plan.next_to(bed, storage.nightstand(kit), 1 if kit.chance(0.5) else -1)
         if stand:
             dress(plan, kit, stand, (decor.table_lamp, decor.book_stack), 0.9)
     rug_at(plan, kit, plan.size[0] / 2, plan.size[1] / 2, 0.0, kit.between(1.3, 1.9), kit.between(1.2, 1.7))

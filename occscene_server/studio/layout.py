@@ -135,7 +135,7 @@ class Floorplan:
                 return added
         return None
 
-    def beside(self, anchor: Placed, piece: Piece, side: int, gap: float = 0.05) -> Placed | None:
+    def next_to(self, anchor: Placed, piece: Piece, side: int, gap: float = 0.05) -> Placed | None:
         """Put a piece at the left (-1) or right (+1) of another, their backs aligned."""
         low, high = anchor.piece.extent
         across = (float(high[0]) if side > 0 else float(low[0])) + side * (float(piece.size[0]) / 2 + gap)

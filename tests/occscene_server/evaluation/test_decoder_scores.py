@@ -1,4 +1,4 @@
-"""Figures of drafts on tiny rooms."""
+"""Metrics of drafts on tiny rooms."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typer.testing import CliRunner
 
 from occscene_server.data.dataset import write_scene
 from occscene_server.evaluation.cli import evaluate_app
-from occscene_server.evaluation.decoder_scores import draft_figures
+from occscene_server.evaluation.decoder_scores import draft_metrics
 from occscene_server.models.autoencoder import SceneAutoencoder
 from occscene_server.models.guided_decoder import GuidedDecoder
 from occscene_server.training.decoder_rooms import read_rooms
@@ -38,9 +38,9 @@ def test_figures_of_drafts(tmp_path: Path) -> None:
     decoder = GuidedDecoder.from_pretrained(tmp_path / "weights").eval()
     folders = (tmp_path / "data", "validation", tmp_path / "vae", default_parts_prior(), tmp_path / "texts")
     rooms = read_rooms(*folders, SurfaceKinds([NOTHING]))
-    figures = draft_figures(decoder, rooms, 1)
-    assert figures == draft_figures(decoder, rooms, 1)
-    assert figures["l1_true"] > 0
-    assert figures["energy_parts"] != figures["energy_parts_latents"]
-    assert figures["seeds_all"] > 0
-    assert "seeds_rug" not in figures
+    metrics = draft_metrics(decoder, rooms, 1)
+    assert metrics == draft_metrics(decoder, rooms, 1)
+    assert metrics["l1_true"] > 0
+    assert metrics["energy_parts"] != metrics["energy_parts_latents"]
+    assert metrics["seeds_all"] > 0
+    assert "seeds_rug" not in metrics
