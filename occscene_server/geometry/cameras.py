@@ -104,7 +104,7 @@ def grid_from_camera(cameras: CameraTensors, volume: VolumeTensors) -> Tensor:
 
 
 def pixel_rays(cameras: CameraTensors, volume: VolumeTensors, size: tuple[int, int]) -> tuple[Tensor, Tensor]:
-    """Rays through the pixel centres of an image of `size` = (height, width), in voxels of the grid.
+    """Rays R ((u - cx) / fx, (v - cy) / fy, 1) through the pixel centres of an image of `size` = (height, width).
 
     Returns:
         Origins (B, V, 3) float32 in voxels, and directions (B, V, h, w, 3) float32 in voxels per metre of depth along

@@ -20,7 +20,7 @@ _XYZ_FROM_RGB = (
 
 
 def lab_from_linear(colors: Tensor) -> Tensor:
-    """CIELAB of linear RGB.
+    """CIELAB (CIE 15: L = 116 f(Y) - 16, a = 500 (f(X) - f(Y)), b = 200 (f(Y) - f(Z))) of linear RGB.
 
     Args:
         colors: (..., 3) linear RGB in [0, 1].
@@ -37,7 +37,7 @@ def lab_from_linear(colors: Tensor) -> Tensor:
 
 
 def delta_e(first: Tensor, second: Tensor) -> Tensor:
-    """CIELAB colour difference of 1976 between Lab colours (..., 3); 2.3 is just noticeable, 100 is black to white."""
+    """CIE76 difference |first - second| of Lab colours (..., 3); 2.3 is just noticeable, 100 is black to white."""
     return (first - second).norm(dim=-1)
 
 
@@ -121,5 +121,5 @@ def warp_error(views: Tensor, depth: Tensor, cameras: CameraTensors, tolerance: 
 
 
 def psnr(mean_squared_error: float) -> float:
-    """Peak signal-to-noise ratio in dB of values in [0, 1]; at most 100."""
+    """Peak signal-to-noise ratio, -10 log10(MSE) dB for values in [0, 1]; at most 100."""
     return float(-10 * torch.log10(torch.tensor(max(mean_squared_error, 1e-10))))

@@ -80,7 +80,7 @@ def distance_to(marks: Tensor, reach: int) -> Tensor:
 
 
 def _nearest(squares: Tensor, reach: int, dim: int, beyond: float) -> Tensor:
-    """The least of squared distances along one dimension plus the square of the way there, at most `beyond`."""
+    """min_q (p - q)^2 + f(q) along one dimension, at most `beyond` (Felzenszwalb and Huttenlocher 2012, by brute force)."""
     best = squares.clone()
     size = squares.shape[dim]
     for step in range(1, min(reach, size - 1) + 1):
