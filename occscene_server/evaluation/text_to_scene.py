@@ -147,7 +147,7 @@ def classes_of_names(scenes: Sequence[RenderedScene]) -> dict[str, int]:
 
 def named_classes(prompt: str, classes: Mapping[str, int]) -> set[int]:
     """The classes of the objects that a prompt names."""
-    return {classes[asked.kind] for asked in read_prompt(prompt, list(classes), []).things}
+    return {classes[obj.kind] for obj in read_prompt(prompt, list(classes), []).objects}
 
 
 def shown_classes(cells: Tensor) -> set[int]:

@@ -1,10 +1,11 @@
-"""The denoiser: diffusers' UNet over all views of a scene, told by text and by semantic occupancy.
+"""The denoiser: diffusers' UNet over all views of a scene, conditioned on text and on semantic occupancy.
 
-Dual alignment and rendered guidance are computed once for a scene (`encode_condition`), the prompt's words are painted
-on them, and together with a first guess of the views (`guess`) they enter as extra input channels of the UNet's first
-convolution. With a guided decoder the guess is the encoded draft, which has exact shapes and the words of each
-object: such a denoiser has neither a guess of its own nor painted words. The trunk stays diffusers' own: `compact`
-trains a small one from scratch, `sd` takes a Stable Diffusion checkpoint's as it is (see `models/stable_diffusion.py`).
+Dual alignment and rendered guidance are computed once for a scene (`encode_condition`), cross-attention to the prompt
+is added to them, and together with a regression prior of the views (`guess`) they enter as extra input channels of the
+UNet's first convolution. With a guided decoder that prior is the encoded draft, which has exact shapes and the words of
+each object: such a denoiser has no regression prior and no attention from classes to words of its own. The trunk stays
+diffusers' own: `compact` trains a small one from scratch, `sd` takes a Stable Diffusion checkpoint's as it is (see
+`models/stable_diffusion.py`).
 """
 
 from __future__ import annotations
@@ -33,32 +34,36 @@ from occscene_server.models.view_attention import fourier_features, install_view
 from occscene_server.models.word_painting import WordPainting
 
 GUIDANCE_CELLS = 4
-"""Guidance is drawn so many times finer than the latents, along each side."""
+"""Pixels of guidance along the side of one latent pixel."""
 
 POSITION_OCTAVES = 6
 
 GUESS_VARIANCE = 0.7
-"""Of latents about their first guess; theirs alone is 1."""
+"""Variance of the latents about the regression prior; their own variance is 1."""
 
 HINT_CHANNELS = 4
 """The last channels of guidance, which a denoiser that is given drafts does without: they are drawn in the hints."""
 
 
 @dataclass(frozen=True)
-class Condition:
-    """What the denoiser knows of a scene's occupancy.
+class GuidanceFeatures:
+    """What rendered guidance gives the denoiser.
 
     Args:
-        features: (B, V, channel, h, w), the extra input channels.
-        positions: (B, V, 3, h, w), metres from the volume's centre, of what each latent pixel sees.
+        features: (B, V, guidance_channels, h, w).
+        positions: (B, V, 3, h, w), meters from the volume's center, of what each latent pixel sees.
         seen: (B, V, classes, h, w), the share of every class in what a latent pixel sees; 0 where nothing is known.
-        sight: (B, V, channel, h, w), what the first guess sees; without channels if there is none.
+        prior_features: (B, V, channel, h, w), input of the regression prior; no channels if there is none.
     """
 
     features: Tensor
     positions: Tensor
     seen: Tensor
-    sight: Tensor
+    prior_features: Tensor
+
+
+class Condition(GuidanceFeatures):
+    """The whole condition of a scene's occupancy: `features` are dual alignment's, then guidance's."""
 
     @classmethod
     def cat(cls, conditions: Sequence[Condition]) -> Condition:
@@ -112,7 +117,7 @@ class OccSceneDenoiser(ModelMixin, ConfigMixin):
         layers_per_block: residual blocks at each width.
         text_dim: width of the text's token states.
         alignment_channels, guidance_channels: what dual alignment and guidance add to the UNet's input.
-        guess_widths: of a first guess of its own at h, h/2, h/4, which only a compact model that predicts flow has;
+        guess_widths: of a regression prior at h, h/2, h/4, which only a compact model that predicts flow has;
             empty for one that is given drafts. The bundled weights are from before drafts: when others take their
             place, `FirstGuess`, `WordPainting` and this switch go.
         attention_levels: how many of the coarsest widths attend, to the text and to all views.
@@ -138,7 +143,7 @@ class OccSceneDenoiser(ModelMixin, ConfigMixin):
         trunk: Mapping[str, Any] | None = None,
     ) -> None:
         super().__init__()
-        told_channels = alignment_channels + guidance_channels
+        condition_channels = alignment_channels + guidance_channels
         guesses = trunk is None and prediction_type == "flow_prediction"
         self.takes_draft = guesses and not guess_widths
         if self.takes_draft:
@@ -152,7 +157,7 @@ class OccSceneDenoiser(ModelMixin, ConfigMixin):
         if trunk is None:
             plain_levels = len(block_out_channels) - attention_levels
             self.unet = UNet2DConditionModel(
-                in_channels=latent_channels + told_channels + (latent_channels if guesses else 0),
+                in_channels=latent_channels + condition_channels + (latent_channels if guesses else 0),
                 out_channels=latent_channels,
                 down_block_types=("DownBlock2D",) * plain_levels + ("CrossAttnDownBlock2D",) * attention_levels,
                 up_block_types=("CrossAttnUpBlock2D",) * attention_levels + ("UpBlock2D",) * plain_levels,
@@ -167,21 +172,21 @@ class OccSceneDenoiser(ModelMixin, ConfigMixin):
             install_view_attention(self.unet)
         else:
             self.unet = UNet2DConditionModel.from_config(dict(trunk))
-            extend_trunk(self.unet, told_channels)
+            extend_trunk(self.unet, condition_channels)
         install_fast_group_norm(self.unet)
         trained = trunk is not None
         maps = guidance_maps(classes) - (HINT_CHANNELS if self.takes_draft else 0)
         self.guidance = GuidanceEncoder(maps, guidance_channels, zero_init=trained)
-        self.painting = None if self.takes_draft else WordPainting(classes, text_dim, told_channels)
+        self.painting = None if self.takes_draft else WordPainting(classes, text_dim, condition_channels)
         self.alignment = MambaDualAlignment(num_classes=classes, out_channels=alignment_channels, zero_init=trained)
 
     @property
     def size_multiple(self) -> int:
-        """Rows and columns of the latents must be multiples of so many."""
+        """Rows and columns of the latents must be multiples of this."""
         return 2 ** (len(self.unet.config.block_out_channels) - 1)
 
-    def count_on_drafts(self, gains: Tensor, variances: Tensor) -> None:
-        """Says how good drafts are, which is kept with the weights.
+    def set_draft_statistics(self, gains: Tensor, variances: Tensor) -> None:
+        """Sets how well drafts predict latents; both buffers are saved with the weights.
 
         Args:
             gains: (C,) for each latent channel the factor that brings an encoded draft nearest to the latents.
@@ -198,7 +203,7 @@ class OccSceneDenoiser(ModelMixin, ConfigMixin):
         size: tuple[int, int],
         occupancy: Tensor | None = None,
         dropped: Tensor | None = None,
-        guidance: Condition | None = None,
+        guidance: GuidanceFeatures | None = None,
     ) -> Condition:
         """Encodes a scene's occupancy for its cameras.
 
@@ -212,13 +217,15 @@ class OccSceneDenoiser(ModelMixin, ConfigMixin):
             guidance: of `draw_guidance`, if it was drawn before for this grid.
         """
         drawn = guidance or self.draw_guidance(grid, cameras, size)
-        guided, positions, seen, sight = drawn.features, drawn.positions, drawn.seen, drawn.sight
+        guided, positions, seen, prior_features = drawn.features, drawn.positions, drawn.seen, drawn.prior_features
         aligned = self.alignment(grid.labels if occupancy is None else occupancy, cameras, grid.volume, size, dropped)
         if dropped is not None:
             unknown = dropped[:, None, None, None, None]
             guided = torch.where(unknown, self.guidance.absent[:, None, None].to(guided.dtype), guided)
-            positions, seen, sight = (part.masked_fill(unknown, 0.0) for part in (positions, seen, sight))
-        return Condition(torch.cat([aligned.to(guided.dtype), guided], dim=2), positions, seen, sight)
+            positions, seen, prior_features = (
+                part.masked_fill(unknown, 0.0) for part in (positions, seen, prior_features)
+            )
+        return Condition(torch.cat([aligned.to(guided.dtype), guided], dim=2), positions, seen, prior_features)
 
     @apply_forward_hook
     def draw_guidance(
@@ -227,7 +234,7 @@ class OccSceneDenoiser(ModelMixin, ConfigMixin):
         cameras: CameraTensors,
         size: tuple[int, int],
         shapes: Sequence[RayScene | None] = (),
-    ) -> Condition:
+    ) -> GuidanceFeatures:
         """The part of the condition that stays while perception refines the occupancy: what each pixel sees first.
 
         `shapes` are the scenes' triangles, as in `scene_gbuffer`.
@@ -237,7 +244,7 @@ class OccSceneDenoiser(ModelMixin, ConfigMixin):
             drawn = render_guidance(grid, cameras, fine, self.config.classes, shapes)
         return self.encode_guidance(drawn)
 
-    def encode_guidance(self, drawn: Guidance) -> Condition:
+    def encode_guidance(self, drawn: Guidance) -> GuidanceFeatures:
         """The same of maps that were drawn before, `GUIDANCE_CELLS` times as fine as the latents."""
         batch, views, _, height, width = drawn.channels.shape
         positions = F.avg_pool2d(drawn.points.flatten(0, 1), GUIDANCE_CELLS)  # (B * V, 3, h, w)
@@ -246,12 +253,12 @@ class OccSceneDenoiser(ModelMixin, ConfigMixin):
         guided = self.guidance(maps.flatten(0, 1), positions)
         features, positions, seen = (part.unflatten(0, (batch, views)) for part in (guided, positions, seen))
         size = (height // GUIDANCE_CELLS, width // GUIDANCE_CELLS)
-        return Condition(features, positions, seen, self._sight(drawn, size))
+        return GuidanceFeatures(features, positions, seen, self._prior_features(drawn, size))
 
-    def _sight(self, drawn: Guidance, size: tuple[int, int]) -> Tensor:
+    def _prior_features(self, drawn: Guidance, size: tuple[int, int]) -> Tensor:
         if self.first_guess is None:
             return drawn.depth.new_zeros(*drawn.depth.shape[:2], 0, *size)
-        return self.first_guess.look(drawn)
+        return self.first_guess.encode_guidance(drawn)
 
     @apply_forward_hook
     def encode_absence(self, grid: GridTensors, cameras: CameraTensors, size: tuple[int, int]) -> Condition:
@@ -261,13 +268,13 @@ class OccSceneDenoiser(ModelMixin, ConfigMixin):
         aligned = self.alignment(grid.labels, cameras, grid.volume, size, nothing)
         absent = self.guidance.absent[:, None, None].to(aligned.dtype).expand(batch, views, -1, *size)
         positions, seen = (aligned.new_zeros(batch, views, count, *size).float() for count in (3, self.config.classes))
-        sight_channels = 0 if self.first_guess is None else self.first_guess.sight_channels
-        sight = aligned.new_zeros(batch, views, sight_channels, *size)
-        return Condition(torch.cat([aligned, absent], dim=2), positions, seen, sight)
+        prior_channels = 0 if self.first_guess is None else self.first_guess.prior_channels
+        prior_features = aligned.new_zeros(batch, views, prior_channels, *size)
+        return Condition(torch.cat([aligned, absent], dim=2), positions, seen, prior_features)
 
     @apply_forward_hook
-    def guess(self, condition: Condition, text: Tensor, text_mask: Tensor) -> Tensor | None:
-        """The first guess of the latents (B, V, channel, h, w), 0 where nothing is known; None if there is none.
+    def guess(self, condition: GuidanceFeatures, text: Tensor, text_mask: Tensor) -> Tensor | None:
+        """The regression prior of the latents (B, V, channel, h, w), 0 where nothing is known; None if there is none.
 
         Where drafts are given, that is what is known without one: nothing.
         """
@@ -276,21 +283,23 @@ class OccSceneDenoiser(ModelMixin, ConfigMixin):
             return condition.features.new_zeros(batch, views, self.config.latent_channels, height, width).float()
         if self.first_guess is None:
             return None
-        guess: Tensor = self.first_guess(condition.sight, condition.seen, text, text_mask)
+        guess: Tensor = self.first_guess(condition.prior_features, condition.seen, text, text_mask)
         return guess.float() * condition.seen.sum(2, keepdim=True)
 
     @apply_forward_hook
     def pattern_words(self, text: Tensor, text_mask: Tensor) -> Tensor:
-        """What prompts (B, T, dim) and (B, T) say of every class's pattern, as the first guess hears them.
+        """Embedding of each class's pattern as the regression prior reads it from prompts (B, T, dim) and (B, T).
 
         Returns:
             (B, classes, channel).
 
         Raises:
-            ValueError: there is no first guess.
+            ValueError: there is no regression prior.
         """
         if self.first_guess is None:
-            raise ValueError("this denoiser has no first guess, which surface_detail learns a prompt's patterns from")
+            raise ValueError(
+                "this denoiser has no regression prior, which surface_detail needs; load the pipeline without it"
+            )
         return self.first_guess.patterns.answers(text, text_mask)
 
     def forward(
@@ -302,7 +311,7 @@ class OccSceneDenoiser(ModelMixin, ConfigMixin):
         condition: Condition,
         guess: Tensor | None = None,
     ) -> Tensor:
-        """Predicts what `prediction_type` says.
+        """Predicts the quantity that `prediction_type` names.
 
         Args:
             latents: (B, V, channel, h, w), noisy; h and w multiples of `size_multiple`.
@@ -324,12 +333,12 @@ class OccSceneDenoiser(ModelMixin, ConfigMixin):
         if self.config.trunk is None:
             weights = text_mask[..., None].to(text.dtype)
             pooled = each_view((text * weights).sum(1) / weights.sum(1).clamp_min(1.0))  # (B * V, text_dim)
-        told = condition.features
+        features = condition.features
         if self.painting is not None:
-            told = told + self.painting(text, text_mask, condition.seen).to(told.dtype)
+            features = features + self.painting(text, text_mask, condition.seen).to(features.dtype)
         if guess is None:
             guess = self.guess(condition, text, text_mask)
-        given = [latents, told] if guess is None else [latents, told, guess]
+        given = [latents, features] if guess is None else [latents, features, guess]
         prediction = self.unet(
             torch.cat([part.to(latents.dtype) for part in given], dim=2)
             .flatten(0, 1)
@@ -342,10 +351,10 @@ class OccSceneDenoiser(ModelMixin, ConfigMixin):
         ).sample.unflatten(0, (batch, views))
         if guess is None:
             return prediction
-        return prediction + guessed_velocity(latents, timestep / 1000, *self._expected(guess))
+        return prediction + prior_velocity(latents, timestep / 1000, *self._expected(guess))
 
     def _expected(self, guess: Tensor) -> tuple[Tensor, Tensor]:
-        """The latents that a guess lets expect, and their variance about it (B, 1, channel, 1, 1)."""
+        """Mean of the latents given a guess, and their variance about it (B, 1, channel, 1, 1)."""
         if not self.takes_draft:
             return guess, guess.new_full((1, 1, 1, 1, 1), GUESS_VARIANCE)
         gains, variances = (part.to(guess.dtype)[:, None, None] for part in (self.draft_gains, self.draft_variances))
@@ -353,11 +362,12 @@ class OccSceneDenoiser(ModelMixin, ConfigMixin):
         return gains * guess, torch.where(known, variances, 1.0)
 
 
-def guessed_velocity(noisy: Tensor, level: Tensor, guess: Tensor, variance: Tensor) -> Tensor:
-    """The best linear estimate of the velocity, which leaves the UNet what is not linear.
+def prior_velocity(noisy: Tensor, level: Tensor, guess: Tensor, variance: Tensor) -> Tensor:
+    """The linear minimum-mean-square-error estimate of the velocity; the UNet predicts the residual.
 
-    Where the latents are the guess plus something of a variance, x_t - (1 - t) guess tells of noise and latents in
-    proportion to their variances (as the skip connection of Karras et al. 2022, arXiv 2206.00364).
+    With latents x_0 = g + r, Var(r) = s, and x_t = (1 - t) x_0 + t n:
+    E[n - x_0 | x_t] = (t - (1 - t) s) / ((1 - t)^2 s + t^2) (x_t - (1 - t) g) - g, which plays the part of the skip
+    connection of Karras et al. 2022 (arXiv 2206.00364, equation 7).
 
     Args:
         noisy: (B, V, channel, h, w).

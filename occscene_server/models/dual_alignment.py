@@ -43,7 +43,7 @@ class MambaDualAlignment(ModelMixin, ConfigMixin):
         state_size: Mamba-2's state.
         num_layers: bidirectional Mamba-2 layers.
         num_planes: depth planes, a multiple of `patch_size[0]`.
-        near, far: metres, the reach of the planes.
+        near, far: meters, the reach of the planes.
         patch_size: planes, rows and columns of a patch of the sequence.
         zero_init: the output is zero until trained, for a trunk that is already trained; else it is normalised.
     """
@@ -143,7 +143,7 @@ class MambaDualAlignment(ModelMixin, ConfigMixin):
         """Cross-view camera encoding: features of the frustum cells of every view, (B, V, h, w, D, E).
 
         A cell's taps are weighted by their distance to a learned offset, bounded by half a cell and predicted from
-        the ray: a deformable convolution that can be learned though labels are discrete, and touches its cell alone.
+        the ray: a deformable convolution that can be learned though labels are discrete, and affects its own cell only.
         """
         batch, views = cameras.intrinsics.shape[:2]
         rays = self.ray_encoder(self._ray_features(cameras, volume, size))  # (B, V, h*w, 64)
@@ -200,7 +200,7 @@ class MambaDualAlignment(ModelMixin, ConfigMixin):
         return F.linear(patches, weight, self.patch_embedding.bias)
 
     def _patch_positions(self, cameras: CameraTensors, volume: VolumeTensors, size: tuple[int, int]) -> Tensor:
-        """An embedding of the patches' centres in the grid's frame, (B, V, D', h', w', M)."""
+        """An embedding of the patches' centers in the grid's frame, (B, V, D', h', w', M)."""
         depth_patch, row_patch, column_patch = self.patch_size
         padded = (size[0] + -size[0] % row_patch, size[1] + -size[1] % column_patch)
         depths = depth_planes(self.near, self.far, self.num_planes // depth_patch, volume.voxel_size.device)
@@ -229,6 +229,6 @@ class MambaDualAlignment(ModelMixin, ConfigMixin):
 
 
 def fourier_features(values: Tensor, frequencies: int) -> Tensor:
-    """Values (..., n) beside their sines and cosines at octaves from half a turn, (..., n * (1 + 2 * frequencies))."""
+    """Values (..., n) with their sines and cosines at octaves from half a turn, (..., n * (1 + 2 * frequencies))."""
     angles = math.pi * values[..., None] * 2.0 ** torch.arange(frequencies, device=values.device)
     return torch.cat([values, angles.sin().flatten(-2), angles.cos().flatten(-2)], dim=-1)

@@ -1,8 +1,8 @@
-"""The first guess: what the views most likely look like, in one pass from occupancy and prompt.
+"""The regression prior ("first guess"): the mean of the latents given occupancy and prompt, in one pass.
 
-Most of a view is decided by what is placed and said: shapes, edges, colours, the squares of a checked floor. A network
-that regresses the mean of the latents learns that in a tenth of the denoiser's time, and the denoiser is left with what
-nothing foretells (after Mardani et al. 2023, arXiv 2309.15214, who so refine weather maps).
+Blockout and prompt determine most of a view: shapes, edges, colors, the squares of a checked floor. A network that
+regresses the mean E[x_0 | occupancy, prompt] learns that in a tenth of the denoiser's time, and diffusion models the
+residual x_0 - E[x_0 | occupancy, prompt] (CorrDiff, Mardani et al. 2023, arXiv 2309.15214).
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ class FirstGuess(nn.Module):
         classes: of the taxonomy, empty included.
         latent_channels: of the autoencoder.
         text_dim: width of the text's token states.
-        cells: guidance is drawn so many times finer than the latents.
+        cells: pixels of guidance along the side of one latent pixel.
         widths: channels at h, h/2, h/4.
         octaves: of the positions' Fourier features.
     """
@@ -43,7 +43,7 @@ class FirstGuess(nn.Module):
     ) -> None:
         super().__init__()
         fine, middle, coarse = widths
-        self.octaves, self.cells, self.sight_channels = octaves, cells, 2 * fine
+        self.octaves, self.cells, self.prior_channels = octaves, cells, 2 * fine
         self.fold = nn.PixelUnshuffle(cells)
         self.inlet = nn.Conv2d(guidance_channels(classes) * cells**2 + 6 * octaves, fine, 1)
         self.surfaces = SurfaceEncoder(cells, fine)
@@ -63,21 +63,23 @@ class FirstGuess(nn.Module):
             nn.GroupNorm(8, fine), nn.SiLU(), nn.Conv2d(fine, fine, 3, padding=1), nn.SiLU(),
             nn.Conv2d(fine, latent_channels, 1),
         )  # fmt: skip
-        for parameter in self.outlet[-1].parameters():  # untrained it guesses the mean of everything
+        for parameter in self.outlet[-1].parameters():  # untrained, it predicts the latents' mean
             nn.init.zeros_(parameter)
 
-    def look(self, guidance: Guidance) -> Tensor:
-        """What is seen, whatever the prompt says: (B, V, `sight_channels`, h, w)."""
+    def encode_guidance(self, guidance: Guidance) -> Tensor:
+        """Features (B, V, `prior_channels`, h, w) that do not depend on the prompt."""
         maps, points, surface = (part.flatten(0, 1) for part in (guidance.channels, guidance.points, guidance.surface))
         positions = fourier_features(F.avg_pool2d(points, self.cells), self.octaves)
-        sight = torch.cat([self.inlet(torch.cat([self.fold(maps), positions], dim=1)), self.surfaces(surface)], dim=1)
-        return sight.unflatten(0, guidance.labels.shape[:2])
+        prior_features = torch.cat(
+            [self.inlet(torch.cat([self.fold(maps), positions], dim=1)), self.surfaces(surface)], dim=1
+        )
+        return prior_features.unflatten(0, guidance.labels.shape[:2])
 
-    def forward(self, sight: Tensor, seen: Tensor, text: Tensor, text_mask: Tensor) -> Tensor:
-        """Guesses.
+    def forward(self, prior_features: Tensor, seen: Tensor, text: Tensor, text_mask: Tensor) -> Tensor:
+        """Predicts latents.
 
         Args:
-            sight: of `look`.
+            prior_features: of `encode_guidance`.
             seen: (B, V, classes, h, w), the share of every class in what a latent pixel sees.
             text: (B, T, text_dim) token states.
             text_mask: (B, T), True where there is a token.
@@ -85,11 +87,11 @@ class FirstGuess(nn.Module):
         Returns:
             Latents (B, V, channel, h, w).
         """
-        views = sight.shape[1]
+        views = prior_features.shape[1]
         weights = text_mask[..., None].to(text.dtype)
         pooled = (text * weights).sum(1) / weights.sum(1).clamp_min(1.0)
         words = self.words(pooled).repeat_interleave(views, dim=0)
-        shape, surface = sight.chunk(2, dim=2)
+        shape, surface = prior_features.chunk(2, dim=2)
         painted = shape + self.colors(text, text_mask, seen).to(shape.dtype)
         patterned = surface * self.patterns(text, text_mask, seen).to(surface.dtype)
         x = torch.cat([painted, patterned], dim=2).flatten(0, 1).contiguous(memory_format=torch.channels_last)
@@ -102,4 +104,4 @@ class FirstGuess(nn.Module):
             if index:
                 x = torch.cat([F.interpolate(x, scale_factor=2.0), left.pop()], dim=1)
             x = block(x, words)
-        return self.outlet(x).unflatten(0, sight.shape[:2])
+        return self.outlet(x).unflatten(0, prior_features.shape[:2])

@@ -190,8 +190,8 @@ class GuidedDecoder(ModelMixin, ConfigMixin):
             x = down(x) + self.tint(texture) if depth == 0 else down(x)
             if depth == 2 and latents is not None:
                 cells = (-(-height // 8), -(-width // 8))  # those that are padding have no latents of their own
-                told = F.interpolate(self.latents(latents), cells, mode="bilinear", align_corners=False)
-                x = x + _padded(told, 2) * given[:, None, None, None].to(told.dtype)
+                encoded = F.interpolate(self.latents(latents), cells, mode="bilinear", align_corners=False)
+                x = x + _padded(encoded, 2) * given[:, None, None, None].to(encoded.dtype)
             x = block(x, scene)
             maps.append(x)
         x = self.middle(x, scene)

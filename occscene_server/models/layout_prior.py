@@ -23,7 +23,7 @@ from torch import Tensor, nn
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 from occscene_server.models.layout_tokens import GEOMETRY, ROOM_SIZES, Vocabulary
-from occscene_server.models.name_lookup import Found, NameLookup
+from occscene_server.models.name_lookup import NameLookup, NameMatches
 from occscene_server.models.place_logits import Boxes, PlaceHeads
 
 MAX_OBJECTS = 40
@@ -40,7 +40,7 @@ class LayoutBatch:
         objects: (B, N, 9) kind, colour, then the numbers of `GEOMETRY`; whatever where there is none.
         boxes: (B, N, 7) the boxes that the numbers stand for, metres and radians.
         count: (B,) objects.
-        given: (B,) of them, the first, that were there before and are not to be foretold.
+        given: (B,) of them, the first, that were there before and are not predicted.
         text: (B, S, text_dim) token states.
         text_mask: (B, S), True where there is a token; all False for no prompt.
     """
@@ -124,7 +124,7 @@ class LayoutPrior(ModelMixin, ConfigMixin):
         """Begins the lookup of names with the text encoder's own states of them."""
         self.lookup.start_from(self._look_up_names, encoder, tokenizer)
 
-    def encode(self, batch: LayoutBatch, found: Found) -> Tensor:
+    def encode(self, batch: LayoutBatch, matches: NameMatches) -> Tensor:
         """States (B, 2 + 2N, width) of `start`, `room`, and the kind and the whole of each object."""
         objects, boxes = batch.objects, batch.boxes
         rows, count, _ = objects.shape
@@ -140,9 +140,9 @@ class LayoutPrior(ModelMixin, ConfigMixin):
             self.object_kind_table(kind) + self.color_table(objects[..., 1]) + self.turn_table(objects[..., 2])
             + self.measures(_measures(boxes)) + marked
         )  # fmt: skip
-        what = self.kind_table(kind) + marked + self.said_of_kind(_of_kinds(found.states, kind))
+        what = self.kind_table(kind) + marked + self.said_of_kind(_of_kinds(matches.states, kind))
         tokens = torch.stack([what, whole], 2).flatten(1, 2)
-        start = self.start + self.said_of_room(found.states[:, -2:].flatten(1))[:, None]
+        start = self.start + self.said_of_room(matches.states[:, -2:].flatten(1))[:, None]
         x = torch.cat([start, room[:, None], tokens], 1)
         nothing = self.no_text.expand(rows, 1, -1)
         text = torch.cat([nothing, self.text_inlet(batch.text.to(x.dtype))], 1)
@@ -172,20 +172,20 @@ class LayoutPrior(ModelMixin, ConfigMixin):
         Returns:
             "room" (B,), "stop" (B,), "kind" (B, N) and each part of an object (B, N); 0 for what is given or not there.
         """
-        found = self.lookup(batch.text, batch.text_mask)
-        states = self.encode(batch, found)
+        matches = self.lookup(batch.text, batch.text_mask)
+        states = self.encode(batch, matches)
         count = batch.objects.shape[1]
         index = torch.arange(count, device=states.device)
         own = (index < batch.count[:, None]) & (index >= batch.given[:, None])
 
         def surfaced(name: str, state: Tensor) -> Tensor | None:
-            return self.surface_logits(name, found)
+            return self.surface_logits(name, matches)
 
         room = _chosen(self.room_heads.logits(states[:, 0], batch.room, surfaced), batch.room)
         result = {"room": torch.stack(list(room.values())).sum(0)}
         follow = torch.where(index < batch.count[:, None], batch.objects[..., 0], self.stop)
         follow = F.pad(follow, (0, 1), value=self.stop)
-        kinds = _picked(self.kind_logits(states[:, 1::2], found), follow)
+        kinds = _picked(self.kind_logits(states[:, 1::2], matches), follow)
         result["kind"] = kinds[:, :-1] * own
         result["stop"] = kinds.gather(1, batch.count[:, None])[:, 0]
         numbers = batch.objects[..., 1:]
@@ -193,7 +193,7 @@ class LayoutPrior(ModelMixin, ConfigMixin):
         earlier = torch.arange(1 + count, device=states.device)[None] <= index[:, None]
         mask = earlier[None].expand(len(states), -1, -1)
 
-        said = _of_kinds(found.states, batch.objects[..., 0])
+        said = _of_kinds(matches.states, batch.objects[..., 0])
 
         def placed(name: str, state: Tensor) -> Tensor | None:
             if name == "color":
@@ -203,21 +203,21 @@ class LayoutPrior(ModelMixin, ConfigMixin):
         parts = _chosen(self.object_heads.logits(states[:, 2::2], numbers, placed), numbers)
         return result | {name: value * own for name, value in parts.items()}
 
-    def kind_logits(self, state: Tensor, found: Found) -> Tensor:
+    def kind_logits(self, state: Tensor, matches: NameMatches) -> Tensor:
         """Logits (B, T, kinds + 1) of the next kind, `stop` last: what the prompt names is likelier."""
-        named = self.kind_gate(state).float() * found.evidence[:, None, :-2]
+        named = self.kind_gate(state).float() * matches.evidence[:, None, :-2]
         logits: Tensor = self.next_kind(state).float() + F.pad(named, (0, 1))
         return logits
 
     def color_logits(self, state: Tensor, said: Tensor) -> Tensor:
-        """What the words found for an object (B, T, text_dim) add to the logits of its colour."""
+        """Logits that the words of an object (B, T, text_dim) add for its colour."""
         logits: Tensor = self.said_color(said).float() * self.color_gate(state).float().sigmoid()
         return logits
 
-    def surface_logits(self, name: str, found: Found) -> Tensor | None:
-        """What the words found for walls and floor add to the logits (B, words) of their colours."""
+    def surface_logits(self, name: str, matches: NameMatches) -> Tensor | None:
+        """Logits (B, words) that the words of walls and floor add for their colours."""
         row = {"wall_color": -2, "floor_color": -1}.get(name)
-        return None if row is None else self.said_surface(found.states[:, row]).float()
+        return None if row is None else self.said_surface(matches.states[:, row]).float()
 
     def place_logits(
         self, name: str, state: Tensor, anchors: Tensor, mask: Tensor, boxes: Boxes, room: Tensor, numbers: Tensor
@@ -230,7 +230,7 @@ class LayoutPrior(ModelMixin, ConfigMixin):
 
 
 class Chain(nn.Module):
-    """Heads for several whole numbers, each told the numbers before it.
+    """Heads for several whole numbers, each conditioned on the numbers before it.
 
     Args:
         width: of the states.
@@ -246,15 +246,15 @@ class Chain(nn.Module):
                 for name, size in sizes.items()
             }
         )
-        told = self.names[:-1]
-        self.tables = nn.ModuleDict({name: nn.Embedding(sizes[name], width) for name in told})
+        conditioning = self.names[:-1]
+        self.tables = nn.ModuleDict({name: nn.Embedding(sizes[name], width) for name in conditioning})
 
     def head(self, name: str, state: Tensor) -> Tensor:
         """Logits of one number."""
         logits: Tensor = self.heads[name](state)
         return logits.float()
 
-    def told(self, name: str, state: Tensor, value: Tensor) -> Tensor:
+    def embed_number(self, name: str, state: Tensor, value: Tensor) -> Tensor:
         """The state once a number is known; nothing follows the last."""
         return state + self.tables[name](value) if name in self.tables else state
 
@@ -265,7 +265,7 @@ class Chain(nn.Module):
             result[name] = self.head(name, state)
             if (added := more(name, state)) is not None:
                 result[name] = result[name] + added
-            state = self.told(name, state, values[..., i])
+            state = self.embed_number(name, state, values[..., i])
         return result
 
 
@@ -315,7 +315,7 @@ def _of_kinds(values: Tensor, kind: Tensor) -> Tensor:
 
 
 def _added(mask: Tensor) -> Tensor:
-    """What is added to attention's scores: 0 where it may look, else minus infinity."""
+    """What is added to attention's scores: 0 where it may attend, else minus infinity."""
     return torch.zeros(mask.shape, device=mask.device).masked_fill(~mask, -torch.inf)
 
 

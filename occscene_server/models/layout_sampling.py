@@ -34,7 +34,7 @@ class SamplingOptions:
         temperature: of every draw.
         nucleus: the likeliest values that make up this share are drawn from.
         text_scale: classifier-free guidance on kinds and colours; 1 is none.
-        place_scale: the same on where things stand.
+        place_scale: the same on where objects stand.
         tries: how many boxes are drawn at once for an object, of which the first that fits is taken.
         related_tries: the same where the prompt says what the object stands by; the first that stands so is taken.
         rounds: how often a kind that the prompt names and that is not there yet is tried again before it is let stand
@@ -84,7 +84,7 @@ class LayoutSampler:
         self.text_mask[1:] = False
         self.vocabulary = prior.vocabulary
         with torch.no_grad():
-            self.found = prior.lookup(self.text, self.text_mask)
+            self.matches = prior.lookup(self.text, self.text_mask)
 
     @torch.no_grad()
     def draw(self, reading: Reading | None = None, given: Layout | None = None) -> Layout:
@@ -136,16 +136,16 @@ class LayoutSampler:
             rows = [torch.from_numpy(row) for row in numbers]
             return _Drawing(torch.from_numpy(known), rows, list(given.objects), len(rows))
         start = _Drawing(torch.zeros(5, dtype=torch.int64), [], [], 0)
-        state = self.prior.encode(self._batch(start), self.found)[:, :1]
+        state = self.prior.encode(self._batch(start), self.matches)[:, :1]
         chain, values = self.prior.room_heads, []
         for name in chain.names:
             logits = chain.head(name, state)
-            if (added := self.prior.surface_logits(name, self.found)) is not None:
+            if (added := self.prior.surface_logits(name, self.matches)) is not None:
                 logits = logits + added[:, None]
             logits = self._guided(logits, name)
             value = self._sampled(logits)
             values.append(value[0])
-            state = chain.told(name, state, value)
+            state = chain.embed_number(name, state, value)
         room = torch.stack(values)
         if given is None:
             return _Drawing(room, [], [], 0)
@@ -174,8 +174,8 @@ class LayoutSampler:
         )  # fmt: skip
 
     def _next_kind(self, drawing: _Drawing, least: Mapping[int, int], reading: Reading) -> int:
-        states = self.prior.encode(self._batch(drawing), self.found)
-        logits = self._guided(self.prior.kind_logits(states[:, -1:], self.found), "kind")[0]
+        states = self.prior.encode(self._batch(drawing), self.matches)
+        logits = self._guided(self.prior.kind_logits(states[:, -1:], self.matches), "kind")[0]
         for kind in drawing.banned:
             logits[kind] = _NEVER
         present = _counted(drawing)
@@ -203,7 +203,7 @@ class LayoutSampler:
         A box that does not hold the relation `only`, if one is given, is not kept.
         """
         batch = self._batch(drawing, kind)
-        states = self.prior.encode(batch, self.found)
+        states = self.prior.encode(batch, self.matches)
         name = self.vocabulary.kinds[kind]
         asked = [relation for relation in reading.relations if name in (relation[0], relation[2])]
         tries = self.options.related_tries if asked or must else self.options.tries
@@ -211,18 +211,18 @@ class LayoutSampler:
         if only is not None and not colors:
             colors = [self.vocabulary.colors.index(word) for word in reading.colors(name)]
         numbers = self._boxes(batch, states, tries, colors, name in reading.round_kinds)
-        found = layout_of_numbers(
+        candidates = layout_of_numbers(
             drawing.room.numpy(),
             torch.cat([torch.full((len(numbers), 1), kind), numbers], 1).numpy(),
             self.vocabulary,
             self.prior.albedo.float().numpy(),
         )
-        assert found.room is not None
-        badness = [conflict(obj, drawing.objects, found.room) for obj in found.objects]
+        assert candidates.room is not None
+        badness = [conflict(obj, drawing.objects, candidates.room) for obj in candidates.objects]
         best = int(np.argmin(badness))
         if asked and badness[best] == 0:
             fitting = [i for i, value in enumerate(badness) if value == 0]
-            held = {i: _held((*drawing.objects, found.objects[i]), found.room, True) for i in fitting}
+            held = {i: _held((*drawing.objects, candidates.objects[i]), candidates.room, True) for i in fitting}
             best = max(fitting, key=lambda i: (len(held[i].intersection(asked)), -i))
             if only is not None and only not in held[best]:
                 return
@@ -236,7 +236,7 @@ class LayoutSampler:
                 drawing.banned.add(kind)
             return
         drawing.banned.clear()
-        drawing.objects.append(found.objects[best])
+        drawing.objects.append(candidates.objects[best])
         drawing.numbers.append(torch.cat([torch.tensor([kind]), numbers[best]]))
 
     def _add_related(self, drawing: _Drawing, least: Mapping[int, int], reading: Reading) -> bool:
@@ -275,7 +275,7 @@ class LayoutSampler:
         boxes = Boxes(*(part[:, : before + 1] for part in boxes))
         mask = torch.ones(rows, tries, before + 1, dtype=torch.bool)
         state = states[:, -2:-1].expand(-1, tries, -1)
-        said = self.found.states[:, batch.objects[0, -1, 0]][:, None].expand(-1, tries, -1)
+        said = self.matches.states[:, batch.objects[0, -1, 0]][:, None].expand(-1, tries, -1)
         numbers = torch.zeros(rows, tries, 8, dtype=torch.int64)
         for index, name in enumerate(prior.object_heads.names):
             logits = prior.object_heads.head(name, state)
@@ -290,7 +290,7 @@ class LayoutSampler:
             if is_round and name == "depth":
                 value = numbers[0, :, index - 1]
             numbers[..., index] = value
-            state = prior.object_heads.told(name, state, numbers[..., index])
+            state = prior.object_heads.embed_number(name, state, numbers[..., index])
         return numbers[0]
 
     def _guided(self, logits: Tensor, name: str) -> Tensor:
@@ -301,8 +301,8 @@ class LayoutSampler:
         word = name == "kind" or name.endswith("color")
         place = name in ("back", "along")
         scale = self.options.text_scale if word else self.options.place_scale if place else 1.0
-        told, untold = F.log_softmax(logits, -1)
-        return untold + scale * (told - untold)
+        conditional, unconditional = F.log_softmax(logits, -1)
+        return unconditional + scale * (conditional - unconditional)
 
     def _sampled(self, logits: Tensor) -> Tensor:
         """One value for each row (tries, K), by temperature and nucleus."""
@@ -314,7 +314,7 @@ class LayoutSampler:
 
 
 def _held(objects: Sequence[LayoutObject], room: LayoutRoom, of_last: bool = False) -> set[tuple[str, str, str]]:
-    """The relations that hold among objects, or those of the last alone, as a `Reading` has them."""
+    """The relations that hold among objects, or those of the last one only, as a `Reading` has them."""
     names = [obj.name for obj in objects]
     layout = Layout("indoor", room, tuple(objects))
     return {

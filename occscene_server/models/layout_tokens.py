@@ -177,7 +177,7 @@ def layout_numbers(layout: Layout, vocabulary: Vocabulary) -> tuple[Ints, Ints]:
     if None in kinds:
         index = kinds.index(None)
         raise ValueError(
-            f"objects[{index}].class is {layout.objects[index].class_name!r}; this prior knows things of the classes "
+            f"objects[{index}].class is {layout.objects[index].class_name!r}; this prior knows objects of the classes "
             f"{', '.join(sorted(set(vocabulary.classes)))}"
         )
     room = encode_room(np.array(layout.room.size))
@@ -205,14 +205,14 @@ def layout_of_numbers(room: Ints, objects: Ints, vocabulary: Vocabulary, albedo:
     """
     size = decode_room(room[:3])
     boxes = decode_boxes(objects[:, 2:], np.broadcast_to(size, (len(objects), 3)))
-    things = []
+    placed = []
     for (kind, color), box in zip(objects[:, :2].tolist(), boxes.tolist(), strict=True):
         rgb = albedo[kind, color].tolist()
-        things.append(
+        placed.append(
             LayoutObject(
                 vocabulary.kinds[kind], vocabulary.classes[kind], (box[0], box[1], box[2]), (box[3], box[4], box[5]),
                 box[6], vocabulary.colors[color], (rgb[0], rgb[1], rgb[2]),
             )
         )  # fmt: skip
     walls, floor = (vocabulary.surfaces[int(word)] for word in room[3:])
-    return Layout("indoor", LayoutRoom((float(size[0]), float(size[1]), float(size[2])), walls, floor), tuple(things))
+    return Layout("indoor", LayoutRoom((float(size[0]), float(size[1]), float(size[2])), walls, floor), tuple(placed))

@@ -84,9 +84,9 @@ def ssd_chunked(
         before.append(state)  # one by one: sums of log-decays over a long sequence would lose precision
         state = torch.addcmul(added, kept, state)
 
-    found = (c @ torch.stack(before, 1).flatten(4)).unflatten(-1, (share, width))  # (B, K, G, Q, S, P)
+    carried = (c @ torch.stack(before, 1).flatten(4)).unflatten(-1, (share, width))  # (B, K, G, Q, S, P)
     since_start = _decay(steps).transpose(-1, -2)[..., None]
-    y = torch.addcmul(y.transpose(3, 4), found, since_start).transpose(2, 3)  # (B, K, Q, G, S, P)
+    y = torch.addcmul(y.transpose(3, 4), carried, since_start).transpose(2, 3)  # (B, K, Q, G, S, P)
     y = y.reshape(batch, chunks * chunk, heads, width)[:, :length]
     return y, state.permute(0, 1, 3, 4, 2).reshape(batch, heads, width, size)
 

@@ -17,8 +17,8 @@ from transformers import PreTrainedModel, PreTrainedTokenizerBase
 from occscene_server.models.text import encode_prompts
 
 
-class Found(NamedTuple):
-    """What was found of B prompts.
+class NameMatches(NamedTuple):
+    """Words of B prompts that match each name.
 
     Args:
         states: (B, names, text_dim) of the words that fit each name; 0 where none does.
@@ -52,14 +52,14 @@ class NameLookup(nn.Module):
         """Takes the encoder's states of the names as queries."""
         states, mask = encode_prompts(encoder, tokenizer, [f"a {name}" for name in names], pad_to_limit=False)
         # without the tokens of the beginning, "a" and the end
-        found = torch.stack([own[there][2:-1].mean(0) for own, there in zip(states, mask, strict=True)])
+        states_of_names = torch.stack([own[there][2:-1].mean(0) for own, there in zip(states, mask, strict=True)])
         self.center.copy_(states[mask].mean(0))
-        self.queries.copy_(found - self.center)
+        self.queries.copy_(states_of_names - self.center)
 
-    def forward(self, text: Tensor, text_mask: Tensor) -> Found:
+    def forward(self, text: Tensor, text_mask: Tensor) -> NameMatches:
         """Looks the names up in token states (B, S, text_dim), of which those of `text_mask` (B, S) count."""
         tokens = F.normalize(text.float() - self.center, dim=-1)
         alike = F.normalize(self.queries, dim=-1) @ tokens.transpose(1, 2) - self.unsaid
         scores = F.pad((self.sharpness * alike).masked_fill(~text_mask[:, None], -torch.inf), (1, 0))
         weights = scores.softmax(-1)[..., 1:]
-        return Found(weights @ tokens, scores.amax(-1))
+        return NameMatches(weights @ tokens, scores.amax(-1))

@@ -1,7 +1,7 @@
 """Which side of a box is the front of an object: by its proportions, and by walls and tables around it.
 
-Naive Bayes over counts of recorded rooms: sofas are wider than deep and have a wall behind them, dining chairs have a
-table before them.
+Naive Bayes over counts of recorded rooms, p(front | x) proportional to prod_i p(x_i | kind, front): sofas are wider
+than deep and have a wall behind them, dining chairs have a table before them.
 """
 
 from __future__ import annotations

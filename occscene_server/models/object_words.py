@@ -99,6 +99,8 @@ class ObjectWords(nn.Module):
         values = torch.cat([self.silence[1:].to(names.dtype), self.values(texts.states)])
         own = texts.owner == text_of[:, None]
         seen = torch.cat([own.new_ones(len(own), 1), own], 1)
-        heard = F.scaled_dot_product_attention(split(self.queries(names)), split(keys), split(values), attn_mask=seen)
-        result: Tensor = self.found(heard.transpose(0, 1).flatten(1)) + self.named(names)
+        attended = F.scaled_dot_product_attention(
+            split(self.queries(names)), split(keys), split(values), attn_mask=seen
+        )
+        result: Tensor = self.found(attended.transpose(0, 1).flatten(1)) + self.named(names)
         return result

@@ -13,7 +13,7 @@ from occscene_server.geometry.solids import BOX, Floats, Ints, Solids
 
 SINGLE, MIRRORED_X, MIRRORED_Y, MIRRORED_BOTH = range(4)
 BOOKS = len(PART_KINDS)
-"""A row of standing books, beside the kinds of `PART_KINDS`."""
+"""A row of standing books, in addition to the kinds of `PART_KINDS`."""
 
 _SAME = 0.004
 """Metres within which parts are alike."""
@@ -32,7 +32,7 @@ def grouped(solids: Solids) -> tuple[Solids, Ints]:
     for row in range(len(solids)):
         if done[row]:
             continue
-        x, y, both = (_free(found[row], row, done) for found in (partner_x, partner_y, partner_both))
+        x, y, both = (_free(partner[row], row, done) for partner in (partner_x, partner_y, partner_both))
         members, kind = [row], SINGLE
         if x >= 0 and y >= 0 and both >= 0 and len({x, y, both}) == 3:
             members, kind = [row, x, y, both], MIRRORED_BOTH

@@ -148,12 +148,12 @@ class PartsPrior(ModelMixin, ConfigMixin):
         goes_on = target[:, _KIND] != self.stop
         for name, column in COLUMN.items():
             value = target[:, column]
-            told = applies(name, target) & (goes_on if name != "kind" else True)
-            rows_told = told.nonzero()[:, 0]
-            logits = self.number_heads[name](states[rows_told]).float()
-            chosen = -F.cross_entropy(logits, value[rows_told], reduction="none")
-            result[name] = torch.zeros(len(owner)).index_copy(0, rows_told, chosen)
-            states = states.index_add(0, rows_told, self.tables[name](value[rows_told]).to(states.dtype))
+            used = applies(name, target) & (goes_on if name != "kind" else True)
+            rows_used = used.nonzero()[:, 0]
+            logits = self.number_heads[name](states[rows_used]).float()
+            chosen = -F.cross_entropy(logits, value[rows_used], reduction="none")
+            result[name] = torch.zeros(len(owner)).index_copy(0, rows_used, chosen)
+            states = states.index_add(0, rows_used, self.tables[name](value[rows_used]).to(states.dtype))
         return result
 
     @torch.no_grad()
@@ -185,8 +185,8 @@ class PartsPrior(ModelMixin, ConfigMixin):
             states = self.norm(new)[:, 0]
             part = torch.zeros(count, len(NUMBERS), dtype=torch.long)
             for name, column in COLUMN.items():
-                told = applies(name, part) if name != "kind" else torch.ones(count, dtype=torch.bool)
-                rows = (told & going).nonzero()[:, 0]
+                used = applies(name, part) if name != "kind" else torch.ones(count, dtype=torch.bool)
+                rows = (used & going).nonzero()[:, 0]
                 if len(rows):
                     logits = self.number_heads[name](states[rows]).float()
                     if name == "kind" and place == 0:

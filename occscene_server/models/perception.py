@@ -2,10 +2,10 @@
 
 Image features are lifted along the lines of sight (FLoSP) and refined by a 3D UNet, as in MonoScene (Cao and
 de Charette, CVPR 2022, arXiv 2112.00726, sections 3.1 and 3.2). OccScene's own additions: the deviation of a feature
-across views beside its mean (what lies on a surface looks the same from everywhere, what lies before it does not); the
-class and depth that the image encoder gives every pixel, which say where along its line of sight a feature belongs; and
-the blockout, which is both an input and the point from which the prediction departs, for each voxel and for each pixel
-that sees it.
+across views in addition to its mean (what lies on a surface looks the same from everywhere, what lies before it does
+not); the class and depth that the image encoder gives every pixel, which say where along its line of sight a feature
+belongs; and the blockout, which is both an input and the point from which the prediction departs, for each voxel and
+for each pixel that sees it.
 """
 
 from __future__ import annotations
@@ -30,24 +30,24 @@ _CUES = 2
 _SURFACE_CUES = 4
 """Channels of `lift_surfaces`."""
 _TYPICAL_LOG_DEPTH = 1.0
-"""Of a pixel of which nothing is known yet: 2.7 m."""
+"""Log depth that an untrained network predicts: 2.7 m."""
 _SOFTENING = 0.1
 """Keeps the gradient of a standard deviation finite where it is zero, as for voxels that one view sees."""
 _NEIGHBORS = ((0, 1, 1), (2, 1, 1), (1, 0, 1), (1, 2, 1), (1, 1, 0), (1, 1, 2))
 """Of voxel (1, 1, 1)."""
 _NEIGHBOR_SHARE = 0.45
-"""How much its six neighbours say of a voxel's class; less than half, so that a certain one stays. On 40 validation
-rooms that leaves 69 % of the voxels that touch two others at most, and raises mIoU by .0006."""
+"""Weight of the mean of its six neighbors in a voxel's class probabilities; below a half, so that a certain one stays.
+On 40 validation rooms that leaves 69 % of the voxels that touch two others at most, and raises mIoU by .0006."""
 
 
 @dataclass(frozen=True)
-class SeenImages:
-    """What the image encoder makes of B scenes of V images.
+class ImageFeatures:
+    """Features and per-pixel predictions of the image encoder for B scenes of V images.
 
     Args:
         fine, coarse: features, (B, V, fine, h/4, w/4) and (B, V, coarse, h/8, w/8).
         class_logits: (B, V, classes, h/4, w/4) of what each pixel sees first.
-        log_depth: (B, V, h/4, w/4) of it, logarithm of metres along the camera's z axis.
+        log_depth: (B, V, h/4, w/4) of it, logarithm of meters along the camera's z axis.
     """
 
     fine: Tensor
@@ -69,7 +69,7 @@ class OccupancyPerception(ModelMixin, ConfigMixin):
     """
 
     size_multiple = 16
-    """Sides of images must be multiples of so many pixels."""
+    """Sides of images must be multiples of this, pixels."""
 
     @register_to_config
     def __init__(
@@ -84,7 +84,7 @@ class OccupancyPerception(ModelMixin, ConfigMixin):
         super().__init__()
         self.classes = classes
         self.image_encoder = ImageEncoder(classes + 2, image_channels, fine_channels, coarse_channels)
-        self.embedding = nn.Embedding(classes + 1, detail_channels)  # the last row says that nothing is known
+        self.embedding = nn.Embedding(classes + 1, detail_channels)  # the last row: unknown
         self.pixel_head = nn.Conv2d(fine_channels, classes + 1, 1)  # class and depth of a pixel that sees no blockout
         self.pixel_change = nn.Conv2d(fine_channels, classes + 1, 1)  # how far they are from the blockout that it sees
         lifted = 2 * fine_channels + _CUES + _SURFACE_CUES + detail_channels
@@ -112,7 +112,7 @@ class OccupancyPerception(ModelMixin, ConfigMixin):
                 last = module.layers[-1]
                 assert isinstance(last, nn.Conv2d | nn.Conv3d)
                 nn.init.zeros_(last.weight)
-        # the untrained net gives the blockout back: its own say is small beside the blockout's
+        # the untrained net gives the blockout back: its own logits are small against the blockout's
         nn.init.normal_(self.head.weight, std=0.01)
         nn.init.zeros_(self.pixel_change.weight)
 
@@ -127,18 +127,18 @@ class OccupancyPerception(ModelMixin, ConfigMixin):
             images: (B, V, 3, height, width) in [-1, 1], sides multiples of `size_multiple`.
             cameras: of the images.
             volume: the grid to fill, of any number of voxels.
-            blockout: (B, X, Y, Z) uint8 classes that the artist placed, `UNKNOWN` (255) where she said nothing; None
-                is a blockout that says nothing anywhere.
+            blockout: (B, X, Y, Z) uint8 classes that the artist placed, `UNKNOWN` (255) where nothing is known;
+                None is unknown everywhere.
 
         Returns:
             Logits (B, classes, X, Y, Z) float32.
         """
-        return self.place(self.look(images, cameras, volume, blockout), cameras, volume, blockout)
+        return self.decode_volume(self.encode_images(images, cameras, volume, blockout), cameras, volume, blockout)
 
-    def look(
+    def encode_images(
         self, images: Tensor, cameras: CameraTensors, volume: VolumeTensors, blockout: Tensor | None = None
-    ) -> SeenImages:
-        """Encodes images beside what their pixels see of the blockout; arguments as of `forward`."""
+    ) -> ImageFeatures:
+        """Encodes images together with the blockout rendered to their pixels; arguments as of `forward`."""
         batch, views, _, height, width = images.shape
         drawn = images.new_zeros(batch, views, self.classes + 2, height // 4, width // 4)
         if blockout is not None:
@@ -150,7 +150,7 @@ class OccupancyPerception(ModelMixin, ConfigMixin):
         changed = placed * trust[:, None, None] + self.pixel_change(fine).float()
         pixels = torch.where(known, changed, self.pixel_head(fine).float())
         maps = (fine, coarse, pixels[:, : self.classes], pixels[:, self.classes] + _TYPICAL_LOG_DEPTH)
-        return SeenImages(*(m.unflatten(0, (batch, views)) for m in maps))
+        return ImageFeatures(*(m.unflatten(0, (batch, views)) for m in maps))
 
     @torch.no_grad()
     def _draw(self, blockout: Tensor, cameras: CameraTensors, volume: VolumeTensors, size: tuple[int, int]) -> Tensor:
@@ -166,8 +166,8 @@ class OccupancyPerception(ModelMixin, ConfigMixin):
         classes = seen.channels[:, :, : self.classes] * known[:, :, None]
         return torch.cat([classes, log_depth[:, :, None], known[:, :, None]], 2)
 
-    def place(
-        self, seen: SeenImages, cameras: CameraTensors, volume: VolumeTensors, blockout: Tensor | None = None
+    def decode_volume(
+        self, seen: ImageFeatures, cameras: CameraTensors, volume: VolumeTensors, blockout: Tensor | None = None
     ) -> Tensor:
         """Fills a grid from encoded images; arguments and result as of `forward`."""
         x, y, z = (side + side % 2 for side in volume.shape)
@@ -195,7 +195,10 @@ class OccupancyPerception(ModelMixin, ConfigMixin):
 
 
 def classify_voxels(logits: Tensor) -> Tensor:
-    """Logits (B, classes, X, Y, Z) to the likeliest classes (B, X, Y, Z) uint8, without crumbs on smooth surfaces."""
+    """Logits (B, classes, X, Y, Z) to the likeliest classes (B, X, Y, Z) uint8, smoothed.
+
+    argmax_c of (1 - w) p_c + w mean_n p_c(n) over the six neighbors n, w = `_NEIGHBOR_SHARE`.
+    """
     x, y, z = logits.shape[2:]
     own = logits.float().softmax(dim=1)
     padded = F.pad(own, (1,) * 6, mode="replicate")
@@ -308,7 +311,7 @@ def _lift_statistics(features: Tensor, cameras: CameraTensors, volume: VolumeTen
 
 
 def _cues(count: Tensor, volume: VolumeTensors) -> Tensor:
-    """How many views see a voxel, mapped to 0..1, and how high it lies in the grid, metres, (B, 2, X, Y, Z)."""
-    centres = torch.arange(volume.shape[2], device=count.device) + 0.5
-    height = (volume.voxel_size.float()[:, None] * centres)[:, None, None].expand(count.shape)
+    """How many views see a voxel, mapped to 0..1, and how high it lies in the grid, meters, (B, 2, X, Y, Z)."""
+    centers = torch.arange(volume.shape[2], device=count.device) + 0.5
+    height = (volume.voxel_size.float()[:, None] * centers)[:, None, None].expand(count.shape)
     return torch.stack([count / (count + 1.0), height], 1)

@@ -1,4 +1,4 @@
-"""What a G-buffer says of every pixel, as channels that a network can read.
+"""A G-buffer as channels of a network's input.
 
 Patterns of any material are made of two kinds of channels, both bound to surfaces: waves of modular building sizes
 (bricks, planks and tiles follow an octametric grid, DIN 4172), and noise, for what is irregular. Each is faded by the
@@ -44,7 +44,7 @@ def pixel_features(buffer: GBuffer, cameras: CameraTensors, volume: VolumeTensor
     seen = torch.isfinite(buffer.depth)[:, :, None]
     camera_axes = grid_from_camera(cameras, volume)[..., :3, :3].float()
     depth = buffer.depth[:, :, None]
-    # (B, V, C, h, w), written in place: copies of so many channels would take longer than what is in them
+    # (B, V, C, h, w), written in place: copying all channels would take longer than computing them
     features = buffer.depth.new_empty(batch, views, FEATURES, height, width)
     features[:, :, 0:3] = places.rays
     features[:, :, 3:6] = buffer.normal

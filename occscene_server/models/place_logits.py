@@ -65,7 +65,7 @@ class Relative(nn.Module):
     Args:
         width: of the states.
         places: metres that the values stand for.
-        heads: g and a in so many pairs.
+        heads: number of pairs of g and a.
     """
 
     frequencies: Tensor
@@ -103,7 +103,7 @@ class Relative(nn.Module):
         weights = scores.masked_fill(~mask[:, None], -torch.inf).softmax(-1)
         phase = edges[..., None] * self.frequencies
         phasors = torch.stack([phase.cos(), phase.sin()], -2).flatten(3).flatten(1, 2)  # (B, J * 4, 2 * 2 * F)
-        # each row looks at the edges of its own quadrant alone
+        # each row looks at the edges of its own quadrant only
         own = F.one_hot(quadrant, 4)[:, None, :, None]
         mean = (weights[..., None] * own).flatten(3).flatten(1, 2) @ phasors
         mean = mean.view(rows, self.heads, steps, 2, 2, self.count)

@@ -54,7 +54,7 @@ def _said(prompt: str, kinds: Sequence[str]) -> dict[str, list[str]]:
     if not forms:
         return {}
     noun = re.compile(rf"\b({'|'.join(map(re.escape, sorted(forms, key=len, reverse=True)))})\b")
-    found: defaultdict[str, list[str]] = defaultdict(list)
+    phrases: defaultdict[str, list[str]] = defaultdict(list)
     for clause in re.split(r"[,;:.\n]", prompt.lower().replace("gray", "grey")):
         end = 0
         for match in noun.finditer(clause):
@@ -69,10 +69,10 @@ def _said(prompt: str, kinds: Sequence[str]) -> dict[str, list[str]]:
             name = form if plural else match.group(1)
             text = " ".join([*words, name]) + (detail.group() if detail else "")
             article = "an" if text[0] in "aeiou" else "a"
-            found[kind] += [text if kind in _BUILT else f"{article} {text}"] * (
+            phrases[kind] += [text if kind in _BUILT else f"{article} {text}"] * (
                 count if count > 1 else 2 if plural else 1
             )
-    return dict(found)
+    return dict(phrases)
 
 
 def _before(words: Sequence[str]) -> tuple[list[str], int]:

@@ -53,14 +53,14 @@ _RELATIONS = {
 """How the names of `geometry.relations` are said; the first that fits counts."""
 
 MADE_WITH = re.compile(r"\b(?:with|in) an? (?:(?!in |with )[\w-]+ ){0,5}(?:pot|blanket|frame)s?\b ?")
-"""What describes a thing and is none: "in a brown pot"."""
+"""What describes an object and is none itself: "in a brown pot"."""
 
 _ROUND = re.compile(r"\b(?:round|circular)\b")
 _CORNER = re.compile(r"^ in (the|a) corner\b")
 
 
 @dataclass(frozen=True)
-class Asked:
+class RequestedObject:
     """That there be `count` objects of a kind, of a colour or, if "", of any; an anchor may be asked for elsewhere."""
 
     kind: str
@@ -74,29 +74,29 @@ class Reading:
     """What a prompt asks for.
 
     Args:
-        things: in the order of the prompt.
+        objects: in the order of the prompt.
         relations: (kind, name of `geometry.relations.RELATIONS`, kind of the anchor or "" for a corner).
         round_kinds: kinds that are called round, and so are as deep as wide.
     """
 
-    things: tuple[Asked, ...] = ()
+    objects: tuple[RequestedObject, ...] = ()
     relations: tuple[tuple[str, str, str], ...] = ()
     round_kinds: frozenset[str] = frozenset()
 
     def least(self) -> dict[str, int]:
         """How many objects of each kind there must be at least."""
         counts: dict[str, int] = {}
-        for thing in self.things:
-            if not thing.is_anchor:
-                counts[thing.kind] = counts.get(thing.kind, 0) + thing.count
-        for thing in self.things:
-            counts.setdefault(thing.kind, thing.count)
+        for obj in self.objects:
+            if not obj.is_anchor:
+                counts[obj.kind] = counts.get(obj.kind, 0) + obj.count
+        for obj in self.objects:
+            counts.setdefault(obj.kind, obj.count)
         return counts
 
     def colors(self, kind: str) -> list[str]:
         """The colour of each object of a kind that is asked for in one."""
-        asked = [thing for thing in self.things if thing.kind == kind and thing.color_word]
-        return [thing.color_word for thing in asked for _ in range(thing.count)]
+        asked = [obj for obj in self.objects if obj.kind == kind and obj.color_word]
+        return [obj.color_word for obj in asked for _ in range(obj.count)]
 
 
 def read_prompt(prompt: str, kinds: Sequence[str], colors: Sequence[str], context: str = "") -> Reading:
@@ -112,16 +112,16 @@ def read_prompt(prompt: str, kinds: Sequence[str], colors: Sequence[str], contex
     names = {kind: kind for kind in kinds} | {name: kind for name, kind in other_names.items() if kind in kinds}
     forms = {form: kind for name, kind in names.items() for form in (name, plural_of(name))}
     several = {plural_of(name) for name in names} - {"books"}
-    thing = re.compile(rf"\b({_any(forms)})\b")
+    noun = re.compile(rf"\b({_any(forms)})\b")
     color = re.compile(rf"\b({_any(word for word in colors if word)})\b")
     text = MADE_WITH.sub("", prompt.lower().replace("gray", "grey"))
     text = re.sub(rf"\b({color.pattern}) and (?={color.pattern})", r"\1 ", text)
-    things: list[Asked] = []
+    objects: list[RequestedObject] = []
     relations: list[tuple[str, str, str]] = []
     round_kinds: set[str] = set()
     for clause in _clauses(text):
         end, subject = 0, ""
-        for match in thing.finditer(clause):
+        for match in noun.finditer(clause):
             kind, before = forms[match.group(1)], clause[end : match.start()]
             numbers = [_NUMBERS[word] for word in before.split() if word in _NUMBERS]
             words = color.findall(before)
@@ -129,13 +129,13 @@ def read_prompt(prompt: str, kinds: Sequence[str], colors: Sequence[str], contex
             if relation:
                 relations.append((subject, relation, kind))
             count = numbers[0] if numbers else 2 if match.group(1) in several else 1
-            things.append(Asked(kind, words[0] if words else "", count, bool(relation)))
+            objects.append(RequestedObject(kind, words[0] if words else "", count, bool(relation)))
             if _ROUND.search(before):
                 round_kinds.add(kind)
             end, subject = match.end(), subject or kind
             if _CORNER.match(clause[end:]):
                 relations.append((kind, "in the corner", ""))
-    return Reading(tuple(things), tuple(relations), frozenset(round_kinds))
+    return Reading(tuple(objects), tuple(relations), frozenset(round_kinds))
 
 
 def _mere_names(text: str) -> dict[str, str]:
@@ -149,13 +149,13 @@ def _mere_names(text: str) -> dict[str, str]:
 
 
 def phrases_of(prompt: str, kinds: Sequence[str]) -> dict[str, list[str]]:
-    """By kind what a prompt says of its things, as often as it counts them: "a mustard velvet sofa" of "sofa"."""
-    found: dict[str, list[str]] = {}
+    """By kind what a prompt says of its objects, as often as it counts them: "a mustard velvet sofa" of "sofa"."""
+    phrases: dict[str, list[str]] = {}
     for clause in _clauses(MADE_WITH.sub("", prompt.lower())):
-        things = read_prompt(clause, kinds, ()).things
-        if things:
-            found.setdefault(things[0].kind, []).extend([clause.strip()] * things[0].count)
-    return found
+        objects = read_prompt(clause, kinds, ()).objects
+        if objects:
+            phrases.setdefault(objects[0].kind, []).extend([clause.strip()] * objects[0].count)
+    return phrases
 
 
 def _clauses(text: str) -> list[str]:
@@ -163,7 +163,7 @@ def _clauses(text: str) -> list[str]:
 
 
 def _relation(between: str) -> str:
-    """The relation that the words between two things say, "" for none."""
+    """The relation that the words between two objects say, "" for none."""
     words = between.strip()
     return next((name for name, said in _RELATIONS.items() if re.match(rf"({said})\b", words)), "")
 

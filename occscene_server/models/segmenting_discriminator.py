@@ -1,7 +1,7 @@
 """A discriminator that segments: which kind of surface every pixel shows, or that it is generated.
 
 Sushko et al., "You Only Need Adversarial Supervision for Semantic Image Synthesis" (OASIS), arXiv 2012.04781: a UNet
-with spectral normalisation and N + 1 classes. It sees the image alone, so what it asks for must be visible there.
+with spectral normalisation and N + 1 classes. It sees only the image, so whatever it rewards must be visible there.
 """
 
 from __future__ import annotations

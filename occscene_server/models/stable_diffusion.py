@@ -1,7 +1,8 @@
 """What turns a Stable Diffusion UNet into the trunk of the denoiser without changing what it computes.
 
 Everything that is added starts at zero (after ControlNet's zero convolutions, Zhang et al. 2023, arXiv 2302.05543): the
-condition joins the latents' embedding, and the views attend to each other beside the self-attention that is there.
+condition joins the latents' embedding, and the views attend to each other in addition to the checkpoint's
+self-attention.
 """
 
 from __future__ import annotations
@@ -30,7 +31,7 @@ def refuse_bare_checkpoint(folder: Path) -> None:
 
 
 class ConditionedConv(nn.Module):
-    """A trained first convolution, and beside it one for further channels whose result is added.
+    """A trained first convolution plus one for further channels whose result is added.
 
     Args:
         latents: the trained convolution.

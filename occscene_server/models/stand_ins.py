@@ -1,6 +1,6 @@
-"""What a prior draws for a thing that it does not know: the kind that is nearest in size and place.
+"""What a prior draws for an object that it does not know: the kind that is nearest in size and place.
 
-A thing's name is compared with names of things whose kind is known, as the text encoder sees them: "harpsichord" is
+An object's name is compared with names of objects whose kind is known, as the text encoder sees them: "harpsichord" is
 near "piano", for which a sideboard stands.
 """
 
@@ -59,14 +59,14 @@ _EXAMPLES = {
         "forest, mountain, staircase, column, arch, balcony, garden, feeling, idea, story, party, smell, music"
     ),
 }
-"""By kind, things that are about as large and stand in such places; by "", what no kind can stand for."""
+"""By kind, objects that are about as large and stand in such places; by "", what no kind can stand for."""
 
 _NEAR = 0.46
 """Cosine of two names, as they differ from the mean name, from which on one stands for the other."""
 
 
 class StandIns:
-    """Finds the kind that is nearest to a thing.
+    """Finds the kind that is nearest to an object.
 
     Args:
         kinds: that are known.
@@ -84,9 +84,9 @@ class StandIns:
         self._center = states.mean(0)
         self._names = F.normalize(states - self._center, dim=-1)
 
-    def nearest(self, thing: str) -> str:
+    def nearest(self, name: str) -> str:
         """The kind for "grand piano", or for what it ends with; "" if none is near."""
-        words = thing.split()
+        words = name.split()
         tails = [" ".join(words[first:]) for first in range(len(words))]
         tails += [tail.removesuffix("s") for tail in tails if tail.endswith("s")]
         states = phrase_states(self._encoder, self._tokenizer, tails)

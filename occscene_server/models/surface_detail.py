@@ -4,8 +4,8 @@ A latent pixel spans 8 x 8 pixels of the image, and what is finer - stripes, the
 leaves the denoiser broken or blurred. But such a pattern is a function of its kind and of the place on the surface, and
 both are known: here textures made of cosine waves are drawn on what each pixel sees, and waves finer than the pixel
 fade, as in Mip-NeRF (Barron et al. 2021, arXiv 2103.13415, section 3.1). Which of them, how strongly and in which
-colors is told by the prompt's words and by the generated views themselves, all views of a surface together: what they
-agree on is signal, what they do not is replaced. OccScene's own; it costs nine thousand parameters.
+colors depends on the prompt and on the generated views themselves, all views of a surface together: what they
+agree on is kept as signal, the rest is replaced. OccScene's own; it costs nine thousand parameters.
 """
 
 from __future__ import annotations
@@ -38,18 +38,20 @@ _BROAD_SIGMA = 8.0
 _PIXEL_SIGMA = 0.5
 """Pixels that a renderer's filter blurs by."""
 _LEAST_SHARE = 0.5
-"""Of the extent of a class's largest object on a side, below which another is no part of the surface."""
+"""An object is part of its class's surface on a side if its area there is at least this share of the largest one's."""
 _FARTHEST = 0.15
 """Metres from pixel to pixel beyond which a surface is too slanted to draw on."""
 _DARKEST = 0.03
 """Added to local means before anything is divided by them."""
 _RIDGE = 0.002
-"""Variance that is taken for none of a texture's, where its strength is read off the views."""
+"""Ridge penalty of the regression of the views on the textures, in units of variance."""
 _FAINT = 0.02
-"""Share of a surface's color below which a pattern is none: regression leaves a trace of other rooms' bricks."""
+"""RMS a up to which a pattern is set to zero; stronger ones are scaled by 1 - (a / RMS)^2. Regression leaves traces of
+other rooms' bricks."""
 _GRAIN = 0.75
-"""Share of what regression takes from the views' own detail that stays where there is no pattern: what it leaves is
-smoother than any surface. On 60 validation rooms it brings the kernel distance from .33 to .21."""
+"""Share of the views' own detail, among what the regression removes, that is added back where there is no pattern: the
+regressed surface is smoother than any real one. On 60 validation rooms it brings the kernel distance from .33 to
+.21."""
 _PIXELS_AT_ONCE = 2**15
 
 
@@ -163,14 +165,22 @@ class SurfaceDetail(ModelMixin, ConfigMixin):
             return torch.cat([mixtures.new_zeros(0, 3), *parts])
 
     def _detail_of_class(self, pixels: SurfacePixels, mixture: Tensor, drawn: bool) -> Tensor:
-        """Of one class: textures as told and as found in the views, and what is kept of the views beside them."""
+        """Of one class: textures from the prompt and from the views, plus the share of the views that is kept.
+
+        T (d + k o) + D (1 + s), where T are the textures, D the views' bands of detail, d and k from the prompt, and
+        o = (T'T / n + `_RIDGE` I)^-1 T'D 1 / n is the ridge regression of the views on the textures.
+        """
         count = len(self.waves)
-        told, trust, kept = mixture[: 3 * count].view(count, 3), mixture[3 * count : 4 * count], mixture[4 * count :]
+        described, trust, kept = (
+            mixture[: 3 * count].view(count, 3),
+            mixture[3 * count : 4 * count],
+            mixture[4 * count :],
+        )
         batches = zip(pixels.place.split(_PIXELS_AT_ONCE), pixels.span.split(_PIXELS_AT_ONCE), strict=True)
         textures = torch.cat([self._draw(place, span) for place, span in batches])
         overlap = textures.T @ textures / len(textures) + _RIDGE * torch.eye(count, device=textures.device)
-        found = torch.linalg.solve(overlap, textures.T @ pixels.detail.sum(2) / len(textures))
-        pattern = textures @ (told + trust[:, None] * found)
+        observed = torch.linalg.solve(overlap, textures.T @ pixels.detail.sum(2) / len(textures))
+        pattern = textures @ (described + trust[:, None] * observed)
         if drawn:
             faint = _FAINT**2 / pattern.square().mean().clamp_min(_FAINT**2)
             pattern, kept = (1 - faint) * pattern, (1 - faint * _GRAIN) * kept
@@ -187,7 +197,7 @@ class SurfaceDetail(ModelMixin, ConfigMixin):
 
 
 def _waves(place: Tensor, blur: Tensor, even: tuple[int, ...], odd: tuple[int, ...] = ()) -> Tensor:
-    """Cosines and sines (N, waves) at places (N,) in metres, under a Gaussian blur of so many metres (N,)."""
+    """Cosines and sines (N, waves) at places (N,) in meters, under Gaussian blurs of deviation (N,) in meters."""
     turns = 2 * math.pi * torch.tensor(even + odd, dtype=place.dtype, device=place.device)
     phase = turns.new_tensor([0.0] * len(even) + [math.pi / 2] * len(odd))
     return (place[:, None] * turns - phase).cos() * (-0.5 * (blur[:, None] * turns).square()).exp()
@@ -226,7 +236,7 @@ def _spans(place: Tensor, surface: Tensor) -> Tensor:
 
 
 def _local_mean(views: Tensor, surface: Tensor, pooling: int, kernel: int) -> Tensor:
-    """The mean of views (V, 3, h, w) around each pixel of a surface (V, h, w), over that surface alone.
+    """The mean of views (V, 3, h, w) around each pixel of a surface (V, h, w), over that surface only.
 
     Twice a box filter of `kernel` cells of `pooling` pixels, in between bilinear; elsewhere the views as they are.
     """

@@ -18,7 +18,7 @@ class SurfaceEncoder(nn.Module):
     """Places on surfaces, at a finer grid than the latents', to features at the latents' size.
 
     Args:
-        cells: the finer grid has so many cells along each side of a latent pixel.
+        cells: pixels of the finer grid along the side of one latent pixel.
         channels: of the features.
     """
 

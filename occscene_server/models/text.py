@@ -23,7 +23,7 @@ MAX_TOKENS = 96
 
 @cache
 def load_minilm() -> tuple[BertModel, BertTokenizerFast]:
-    """The text encoder, its first `MINILM_LAYERS` layers alone, and its tokenizer.
+    """The text encoder, only its first `MINILM_LAYERS` layers, and its tokenizer.
 
     Raises:
         RuntimeError: the package's weights are not the ones that the model was trained with.
@@ -68,9 +68,9 @@ def encode_prompts(
 def phrase_states(encoder: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, phrases: Sequence[str]) -> Tensor:
     """Mean token states (N, width) of short phrases such as "a mustard velvet sofa"; zeros for an empty one."""
     order = sorted((row for row, phrase in enumerate(phrases) if phrase), key=lambda row: len(phrases[row]))
-    found = torch.zeros(len(phrases), encoder.config.hidden_size)
+    pooled = torch.zeros(len(phrases), encoder.config.hidden_size)
     for first in range(0, len(order), 64):
         rows = order[first : first + 64]
         states, mask = encode_prompts(encoder, tokenizer, [phrases[row] for row in rows], pad_to_limit=False)
-        found[rows] = (states * mask[..., None]).sum(1) / mask.sum(1, keepdim=True)
-    return found
+        pooled[rows] = (states * mask[..., None]).sum(1) / mask.sum(1, keepdim=True)
+    return pooled

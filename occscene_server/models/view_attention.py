@@ -1,4 +1,4 @@
-"""Attention over all views of a scene at once, told where in the room each feature lies.
+"""Attention over all views of a scene at once, with an embedding of where in the room each feature lies.
 
 The denoiser's self-attention layers become joint: a query in one view attends to keys in every view, and both carry an
 embedding of the 3D point that their pixel sees in the blockout, so that the same spot is found from two cameras.
@@ -33,7 +33,7 @@ class ViewAttnProcessor(nn.Module):
 
     Args:
         channels: of the layer's input.
-        joint: whether views of a scene attend to each other; else each view (or the text) alone.
+        joint: whether views of a scene attend to each other; else within each view (or to the text) only.
         octaves: of the 3D positions' Fourier features.
     """
 

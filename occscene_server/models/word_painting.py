@@ -1,8 +1,9 @@
-"""What the prompt says of every class, painted where the class is seen.
+"""Cross-attention from classes to the prompt's tokens, added at the pixels that show the class.
 
-The UNet reads the prompt where its features are coarsest, too coarse to tell which words go with which surface. Here
-each class asks the prompt for what concerns it, once for the scene, and the answer is laid on all pixels that see the
-class: "blue painted walls" reaches every pixel of a wall. OccScene's own; an untrained painting adds nothing.
+The UNet attends to the prompt at its coarsest levels only, too coarse to match words with surfaces. Here a learned
+query per class attends to the tokens once for the scene, a_c = MLP(softmax(q_c K^T / sqrt(d)) V + q_c), and every
+latent pixel gets sum_c share_c a_c: "blue painted walls" reaches every pixel of a wall. OccScene's own design; an
+untrained module adds zero.
 """
 
 from __future__ import annotations
@@ -13,13 +14,13 @@ from torch import Tensor, nn
 
 
 class WordPainting(nn.Module):
-    """Cross-attention from classes to words.
+    """Cross-attention from classes to tokens.
 
     Args:
         classes: of the taxonomy, empty included.
         text_dim: width of the text's token states.
-        channels: of what is painted.
-        spread: standard deviation of the last layer's weights at the start; with 0 nothing is painted until trained.
+        channels: of the result.
+        spread: standard deviation of the last layer's weights at the start; with 0 the result is zero until trained.
         width: of the attention.
         heads: of the attention.
     """
@@ -38,11 +39,11 @@ class WordPainting(nn.Module):
         self.colors = nn.Sequential(nn.Linear(width, width), nn.SiLU(), last)
 
     def forward(self, text: Tensor, text_mask: Tensor, seen: Tensor) -> Tensor:
-        """Paints.
+        """Adds up the classes' embeddings at each latent pixel.
 
         Args:
             text, text_mask: as of `answers`.
-            seen: (B, V, classes, h, w), the share of every class in what a latent pixel sees; zero paints nothing.
+            seen: (B, V, classes, h, w), the share of every class in what a latent pixel sees; zeros give zeros.
 
         Returns:
             (B, V, channels, h, w).
@@ -51,7 +52,7 @@ class WordPainting(nn.Module):
         return torch.einsum("bvchw,bcd->bvdhw", seen.to(answers.dtype), answers)
 
     def answers(self, text: Tensor, text_mask: Tensor) -> Tensor:
-        """What the prompt says of each class, (B, classes, channels).
+        """The embedding of each class given the prompt, (B, classes, channels).
 
         Args:
             text: (B, T, text_dim) token states.
@@ -62,8 +63,8 @@ class WordPainting(nn.Module):
             return x.unflatten(-1, (self.heads, -1)).transpose(-3, -2)
 
         queries = split(self.queries.to(text.dtype)).expand(len(text), -1, -1, -1)
-        heard = F.scaled_dot_product_attention(
+        attended = F.scaled_dot_product_attention(
             queries, split(self.keys(text)), split(self.values(text)), attn_mask=text_mask[:, None, None]
         )  # (B, heads, classes, width / heads)
-        painted: Tensor = self.colors(heard.transpose(1, 2).flatten(2) + self.queries.to(text.dtype))
+        painted: Tensor = self.colors(attended.transpose(1, 2).flatten(2) + self.queries.to(text.dtype))
         return painted

@@ -33,7 +33,7 @@ LEAST_FILL = 0.6
 LEAST_UPRIGHT = 0.85
 """Share of its columns of voxels that an object fills from which on it counts as one box, not as several."""
 _LEFT = frozenset({"door", "window", "rug", "picture", "curtain"})
-"""Kinds that hang or lie flat: nothing can be taken away from them."""
+"""Kinds that hang or lie flat: nothing can be removed from them."""
 _SHELL = frozenset({"wall", "floor", "ceiling", "window"})
 _QUARTER = math.pi / 2
 
@@ -111,10 +111,10 @@ class BlockoutParts:
 
         Args:
             grid: with instances; without them, in other taxonomies and in volumes that lean nothing changes.
-            prompt: of the whole scene; what it says of each kind is told to the objects of that kind that have no words
+            prompt: of the whole scene; its phrase for a kind goes to the objects of that kind that have no words
                 of their own.
             seed: of the shapes; None takes the likeliest.
-            draws: of so many versions of each object that is kept which is most like the others; 1 keeps any.
+            draws: number of versions drawn of each object; the one most like the others is kept.
             corners: (V, 3) of objects' meshes in the world, by id; of others the voxels say where their box is.
 
         Returns:
@@ -144,7 +144,7 @@ class BlockoutParts:
 
 
 def _shared_seed(*of: object) -> int:
-    """Of things of one kind of which the prompt says the same: chairs at a table match, nightstands too."""
+    """Objects of one kind with the same phrase in the prompt: chairs at a table match, nightstands too."""
     return zlib.crc32(repr(of).encode())
 
 
@@ -166,13 +166,13 @@ def plain_boxes(grid: SemanticGrid, prior: PartsPrior, corners: Mapping[int, Flo
     upright = np.allclose(grid.world_from_grid[2, :3], (0.0, 0.0, 1.0))
     if grid.instances is None or grid.taxonomy != INDOOR.name or not upright:
         return {}
-    found = _furniture(grid, corners)
-    if not found:
+    furniture = _furniture(grid, corners)
+    if not furniture:
         return {}
     kinds = prior.vocabulary.kinds
     words = {item.id: item.prompt for item in grid.objects}
-    rows = [kind_of(obj, prior, words[number]) for number, (obj, _) in found.items()]
-    objects = [obj for obj, _ in found.values()]
+    rows = [kind_of(obj, prior, words[number]) for number, (obj, _) in furniture.items()]
+    objects = [obj for obj, _ in furniture.values()]
     quarters = prior.fronts.quarters(
         [-1 if row is None else row for row in rows],
         np.array([(*obj.center, *obj.size, obj.turn) for obj in objects]),
@@ -181,7 +181,7 @@ def plain_boxes(grid: SemanticGrid, prior: PartsPrior, corners: Mapping[int, Flo
     )
     return {
         number: PlacedBox(_turned(obj, quarter), row)
-        for (number, (obj, plain)), row, quarter in zip(found.items(), rows, quarters, strict=True)
+        for (number, (obj, plain)), row, quarter in zip(furniture.items(), rows, quarters, strict=True)
         if plain and row is not None and kinds[row] not in _LEFT
     }
 
@@ -189,11 +189,11 @@ def plain_boxes(grid: SemanticGrid, prior: PartsPrior, corners: Mapping[int, Flo
 def kind_of(obj: LayoutObject, prior: PartsPrior, words: str = "") -> int | None:
     """The kind that an object's own words or its name say, else the one of its class with the nearest size, or None.
 
-    Small things, of class "objs", can be anything: they must be called something.
+    Small objects, of class "objs", can be anything: they must be called something.
     """
     kinds = prior.vocabulary.kinds
     for text in (words, obj.name.replace("_", " ").rstrip(" .0123456789")):
-        said = read_prompt(text, kinds, ()).things
+        said = read_prompt(text, kinds, ()).objects
         if said:
             return kinds.index(said[0].kind)
     return None if obj.class_name == "objs" else prior.vocabulary.kind_of(obj)

@@ -41,7 +41,7 @@ class ToldObjects:
 
     Args:
         table: for one view of each.
-        rows: (B, N + 1) int64, the row of the table of each row of the scene's hints; those that are not told apart
+        rows: (B, N + 1) int64, the row of the table of each row of the scene's hints; those that share a row
             share the row of what is no object.
     """
 
@@ -141,7 +141,7 @@ def decode_guided(
 
 
 @torch.no_grad()
-def told_objects(
+def object_tables(
     encoder: PreTrainedModel,
     tokenizer: PreTrainedTokenizerBase,
     grids: GridTensors,
@@ -158,7 +158,7 @@ def told_objects(
     """
     device = grids.hints.device
     scenes = torch.arange(len(words), device=device)[:, None]
-    chosen = _most_told(grids)
+    chosen = _described_rows(grids)
     count = chosen.shape[1]
     rows = (scenes * count).expand(-1, grids.hints.shape[1]).clone()
     rows[scenes, chosen] = scenes * count + torch.arange(count, device=device)
@@ -170,9 +170,9 @@ def told_objects(
     names, own, text_of = [], [], []
     for scene, its_rows in zip(words, chosen.tolist(), strict=True):
         for row in its_rows:
-            told = 0 < row <= len(scene.names)
-            names.append(scene.names[row - 1] if told else "")
-            own.append(scene.phrases[row - 1] if told else "")
+            described = 0 < row <= len(scene.names)
+            names.append(scene.names[row - 1] if described else "")
+            own.append(scene.phrases[row - 1] if described else "")
             text_of.append(own[-1] or scene.prompt)
     texts |= dict.fromkeys(text_of)
     number = {text: index for index, text in enumerate(texts)}
@@ -193,8 +193,8 @@ def told_objects(
     return ToldObjects(table, rows)
 
 
-def _most_told(grids: GridTensors) -> Tensor:
-    """The rows (B, R) of hints that are told apart: 0 for no object, and the objects, of too many the largest."""
+def _described_rows(grids: GridTensors) -> Tensor:
+    """The rows (B, R) of hints that get rows of their own: 0 for no object, and the (largest) objects."""
     batch, rows = grids.hints.shape[:2]
     every = torch.arange(rows, device=grids.hints.device).expand(batch, -1)
     if rows <= MOST_TOLD + 1 or grids.instances is None:
@@ -208,11 +208,11 @@ def _token_states(
     encoder: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, texts: Sequence[str]
 ) -> dict[str, Tensor]:
     """The states (tokens, width) of each text on the CPU; those of like length are encoded together."""
-    found: dict[str, Tensor] = {}
+    states_of: dict[str, Tensor] = {}
     order = sorted(set(texts), key=len)
     for first in range(0, len(order), _TEXTS_AT_ONCE):
         some = order[first : first + _TEXTS_AT_ONCE]
         with fast_autocast(encoder.device):
             states, mask = encode_prompts(encoder, tokenizer, some, pad_to_limit=False)
-        found |= {text: own[there].float().cpu() for text, own, there in zip(some, states, mask, strict=True)}
-    return found
+        states_of |= {text: own[there].float().cpu() for text, own, there in zip(some, states, mask, strict=True)}
+    return states_of

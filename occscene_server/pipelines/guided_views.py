@@ -20,7 +20,7 @@ from occscene_server.geometry.view_noise import surface_fixed_noise
 from occscene_server.models.denoiser import GUIDANCE_CELLS, OccSceneDenoiser
 from occscene_server.models.guided_decoder import PIXEL_MULTIPLE, GuidedDecoder
 from occscene_server.models.perception import OccupancyPerception
-from occscene_server.pipelines.guided_decoding import decode_guided, scene_words, told_objects
+from occscene_server.pipelines.guided_decoding import decode_guided, object_tables, scene_words
 from occscene_server.pipelines.output import OccSceneOutput, stacked, to_uint8
 from occscene_server.pipelines.scene_inputs import PlacedScenes, SceneInputs, check_prompts, padded
 from occscene_server.pipelines.text_to_scene import LayoutDraft
@@ -83,7 +83,7 @@ class GuidedViewsMixin:
         drafts: Sequence[LayoutDraft] | None = None,
         seed: int = 0,
     ) -> OccSceneOutput:
-        """Draws scenes from shapes and words alone, in one pass: nothing is denoised and nothing perceived.
+        """Draws scenes from shapes and words only, in one pass, without denoising and perception.
 
         Args:
             prompt, cameras, grid, finer, meshes, seed: as in a call of the pipeline.
@@ -183,14 +183,16 @@ class GuidedViewsMixin:
         if latents is not None:
             latents = resampled(latents.float(), scene.cameras.height / scale, scene.cameras.width / scale, canvas)
         seeds = torch.tensor([(seed + index) % _SEEDS for index in range(len(prompts))], device=cameras.device)
-        words = [scene_words(*told) for told in zip(prompts, scene.tables, strict=True)]
-        objects = told_objects(self.text_encoder, self.tokenizer, scene.placed, words, seeds)
+        words = [scene_words(*each) for each in zip(prompts, scene.tables, strict=True)]
+        objects = object_tables(self.text_encoder, self.tokenizer, scene.placed, words, seeds)
         views = []
         for view in range(cameras.views):
             one = cameras.selected(torch.full((len(prompts), 1), view, device=cameras.device))
             buffer = scene_gbuffer(scene.shown, scene.shapes, one, canvas)
-            told = None if latents is None else latents[:, view]
-            views.append(decode_guided(self.guided_decoder, objects, buffer, one, scene.placed.volume, seeds, told))
+            scene_latents = None if latents is None else latents[:, view]
+            views.append(
+                decode_guided(self.guided_decoder, objects, buffer, one, scene.placed.volume, seeds, scene_latents)
+            )
         return torch.stack(views, 1)[..., :height, :width]
 
     def shown_to_perception(self, views: Tensor, scene: PlacedScenes, sensor: Sensor) -> tuple[Tensor, PlacedScenes]:
@@ -215,7 +217,7 @@ def resampled(latents: Tensor, height: float, width: float, canvas: tuple[int, i
     )
     places = torch.stack(torch.meshgrid(x, y, indexing="xy"), -1).to(latents.dtype)
     flat = latents.flatten(0, 1)
-    found = F.grid_sample(
+    sampled = F.grid_sample(
         flat, places.expand(len(flat), -1, -1, -1), mode="bilinear", padding_mode="border", align_corners=False
     )
-    return found.unflatten(0, latents.shape[:2])
+    return sampled.unflatten(0, latents.shape[:2])

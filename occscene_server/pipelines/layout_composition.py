@@ -56,7 +56,7 @@ def compose(priors: ScenePriors, asked: Composition) -> tuple[PlacedLayout, list
     writer = priors.layout
     words = writer.prior.vocabulary
     _, stand_ins = writer.in_known_words(asked.prompt)
-    notes = [_note_of_unknown(thing, kind, len(words.kinds)) for thing, kind in stand_ins.items()]
+    notes = [_note_of_unknown(name, kind, len(words.kinds)) for name, kind in stand_ins.items()]
     pose, room, objects = _given_room(asked, words.kinds)
     if room is None:
         drawn = _written(writer, asked)
@@ -69,11 +69,11 @@ def compose(priors: ScenePriors, asked: Composition) -> tuple[PlacedLayout, list
     for count, index in enumerate(asked.redraw):
         name = objects[index].name
         if index not in seen:
-            notes.append(f"“{name}” is not drawn anew: the layout prior does not draw such things.")
+            notes.append(f"“{name}” is not drawn anew: the layout prior does not draw such objects.")
             continue
         changed = writer.draw_anew(inner, seen.index(index), asked.prompt, (asked.seed + count) % 2**64)
         if changed == inner:
-            notes.append(f"“{name}” stays as it is: nothing else was found that fits; try another seed.")
+            notes.append(f"“{name}” stays as it is: nothing else fits; try another seed.")
         inner = changed
     for place, index in enumerate(seen):
         objects[index] = inner.objects[place]
@@ -90,20 +90,20 @@ def compose(priors: ScenePriors, asked: Composition) -> tuple[PlacedLayout, list
     return PlacedLayout(Layout("indoor", room, tuple(objects)), pose), notes
 
 
-def _note_of_unknown(thing: str, kind: str, known: int) -> str:
+def _note_of_unknown(name: str, kind: str, known: int) -> str:
     if kind:
         article = "" if kind == "books" else "an " if kind[0] in "aeiou" else "a "
-        return f"“{thing}”: drawn as {article}{kind}."
-    return f"“{thing}”: left out. The layout prior knows {known} kinds of objects; docs/server.md lists them."
+        return f"“{name}”: drawn as {article}{kind}."
+    return f"“{name}”: left out. The layout prior knows {known} kinds of objects; docs/server.md lists them."
 
 
 def _written(writer: TextToLayout, asked: Composition) -> Layout:
-    """A room from words alone, no larger than the volume."""
+    """A room from words only, no larger than the volume."""
     drawn = writer(asked.prompt, asked.seed)
     assert drawn.room is not None
     size = np.minimum(drawn.room.size, largest_room(asked.volume))
     if size.min() < LEAST_SIDE:
-        sides = _metres(np.array(asked.volume.shape) * asked.volume.voxel_size)
+        sides = _meters(np.array(asked.volume.shape) * asked.volume.voxel_size)
         raise ValueError(f"the volume is {sides}; a room with its walls does not fit: make it larger")
     if (size >= drawn.room.size).all():
         return drawn
@@ -133,7 +133,7 @@ def _known(room: LayoutRoom, notes: list[str]) -> LayoutRoom:
     width, depth, height = (min(side, limit) for side, limit in zip(room.size, most, strict=True))
     if width < room.size[0] or depth < room.size[1]:
         notes.append(
-            f"The room is {_metres(room.size)}; the layout prior knows rooms of up to {most[0]:.1f} x {most[1]:.1f} m "
+            f"The room is {_meters(room.size)}; the layout prior knows rooms of up to {most[0]:.1f} x {most[1]:.1f} m "
             "and furnishes so much in the middle."
         )
     return replace(room, size=(width, depth, height))
@@ -153,5 +153,5 @@ def _seen_by_prior(writer: TextToLayout, objects: Sequence[LayoutObject], notes:
     return rows
 
 
-def _metres(sides: Iterable[float]) -> str:
+def _meters(sides: Iterable[float]) -> str:
     return " x ".join(f"{side:.2f}" for side in sides) + " m"

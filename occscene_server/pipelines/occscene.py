@@ -2,17 +2,19 @@
 
 The loop of OccScene (arXiv 2412.11183): denoise the views, decode the estimate, perceive its occupancy, and let that
 occupancy condition the next steps through dual alignment. What the artist placed always stays there. The guidance, our
-own, draws it carved to what perception sees in the first guess; that takes no object away nor changes its class.
+own, draws it carved to what perception sees in the regression prior, which removes no object and changes no class.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
+import torch.nn.functional as F
 from diffusers import DiffusionPipeline, SchedulerMixin
 from diffusers.callbacks import MultiPipelineCallbacks, PipelineCallback
 from diffusers.utils.torch_utils import randn_tensor
@@ -21,12 +23,11 @@ from occscene.camera import PinholeCamera
 from occscene.grid import GridVolume, SemanticGrid
 from occscene.mesh import TriangleMesh
 from torch import Tensor
-from torch.nn.functional import avg_pool2d
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 from occscene_server.geometry.guidance import render_guidance
 from occscene_server.models.autoencoder import SceneAutoencoder, SceneAutoencoderKL
-from occscene_server.models.denoiser import Condition, OccSceneDenoiser
+from occscene_server.models.denoiser import Condition, GuidanceFeatures, OccSceneDenoiser
 from occscene_server.models.guided_decoder import GuidedDecoder
 from occscene_server.models.perception import OccupancyPerception
 from occscene_server.models.precision import fast_autocast
@@ -37,11 +38,11 @@ from occscene_server.pipelines.guided_views import GuidedViewsMixin
 from occscene_server.pipelines.output import OccSceneOutput, images_of_type, stacked, to_uint8
 from occscene_server.pipelines.prediction import (
     FLOW,
-    GuidancePasses,
+    CfgBatch,
+    blend_low_frequencies,
     check_scheduler,
     denoised_estimate,
     guided_prediction,
-    keep_broad_colors,
     model_input,
     step_options,
 )
@@ -185,7 +186,7 @@ class OccScenePipeline(GuidedViewsMixin, PerceptionMixin, DiffusionPipeline):
         """Generates the views of scenes and predicts their occupancy.
 
         Args:
-            prompt: what the scene looks like; a list makes as many scenes at once.
+            prompt: what the scene looks like; a list makes one scene for each prompt at once.
             cameras: 1 to 16 views of one image size, which may be any; with a list of prompts also one such list a
                 prompt.
             grid: the blockout, or one a prompt, all of one shape; None for text to scene. Its objects may have words of
@@ -194,13 +195,13 @@ class OccScenePipeline(GuidedViewsMixin, PerceptionMixin, DiffusionPipeline):
             meshes: the triangles of what the views are to show, or of one a prompt, with the objects of its grid, parts
                 in place of boxes as in `finer`; None where voxels are all that is known.
             drafts: layouts that text to scene begins from, one a prompt; they take part in the denoising and may be
-                other ones afterwards. Without them views are drafted from text alone, and what is perceived in them is
+                other ones afterwards. Without them views are drafted from text only, and what is perceived in them is
                 the blockout of the scene.
-            negative_prompt: what the scene should not look like, one or as many as prompts.
+            negative_prompt: what the scene should not look like, one for all prompts or one for each.
             volume: where to predict occupancy if there is no grid.
             taxonomy: of the prediction if there is no grid.
             num_inference_steps: denoising steps, 1 to 100; defaults to the model's `default_steps`. A draft takes
-                as many.
+                the same number.
             text_guidance_scale: how strongly the prompt is followed; 1 is no guidance.
             occupancy_guidance_scale: how strongly the blockout is followed; 1 is no guidance.
             noise_scale: standard deviation of the noise to start from; below 1 trades detail and variety for calm,
@@ -260,10 +261,10 @@ class OccScenePipeline(GuidedViewsMixin, PerceptionMixin, DiffusionPipeline):
             words = text[: len(prompts)], text_mask[: len(prompts)]
             absent = self.denoiser.encode_absence(scene.placed, scene.cameras, size)
 
-            def gather_passes(guess: Tensor | None = None) -> GuidancePasses:
-                condition = self.encode_condition(scene, occupancy, size, guidance)
-                scales = text_guidance_scale, occupancy_guidance_scale
-                return GuidancePasses.gather(self.denoiser, text, text_mask, condition, absent, *scales, guess, draft)
+            gather_passes = partial(
+                CfgBatch.gather, self.denoiser, text, text_mask, absent=absent,
+                text_scale=text_guidance_scale, occupancy_scale=occupancy_guidance_scale,
+            )  # fmt: skip
 
             # 4. Denoise, and perceive what is there so far
             perceive_after = {round(share * steps) - 1 for share in PERCEIVE_AT}
@@ -275,7 +276,8 @@ class OccScenePipeline(GuidedViewsMixin, PerceptionMixin, DiffusionPipeline):
                 carved, guidance = self.draw_carved_guidance(scene, *words, size)
                 draft = self.encode_draft(scene, prompts, seed)
                 latents = noise if hung is None else self.surface_noise(scene, size, hung, noise, noise_scale)
-                passes = gather_passes()
+                condition = self.encode_condition(scene, occupancy, size, guidance)
+                passes = gather_passes(condition=condition, draft=draft)
                 for index, timestep in enumerate(self.progress_bar(self.scheduler.timesteps)):
                     shown, time = model_input(self.scheduler, latents, index)
                     prediction = guided_prediction(self.denoiser, shown, time, passes)
@@ -292,7 +294,9 @@ class OccScenePipeline(GuidedViewsMixin, PerceptionMixin, DiffusionPipeline):
                             carved = moved
                             guidance = self.denoiser.draw_guidance(moved.shown, scene.cameras, size, scene.shapes)
                             draft = self.encode_draft(scene, prompts, seed)
-                        passes = gather_passes(passes.guess if scene.has_blockout and moved is None else None)
+                        condition = self.encode_condition(scene, occupancy, size, guidance)
+                        guess = passes.guess if scene.has_blockout and moved is None else None
+                        passes = gather_passes(condition=condition, guess=guess, draft=draft)
                     if callback_on_step_end is not None:
                         offered = {"latents": latents, "denoised": denoised, "occupancy": occupancy}
                         tensors = {name: offered[name] for name in callback_on_step_end_tensor_inputs}
@@ -305,7 +309,7 @@ class OccScenePipeline(GuidedViewsMixin, PerceptionMixin, DiffusionPipeline):
 
             # 5. Decode, and perceive the result
             if self.guided_decoder is None:
-                latents = keep_broad_colors(latents, passes)
+                latents = blend_low_frequencies(latents, passes)
                 images = self.decode_latents(latents)
                 if self.surface_detail is not None and scene.has_blockout:
                     images = self.draw_detail(images, carved, *words)
@@ -326,7 +330,7 @@ class OccScenePipeline(GuidedViewsMixin, PerceptionMixin, DiffusionPipeline):
         return states[:, :length], mask[:, :length]
 
     def encode_condition(
-        self, scene: PlacedScenes, occupancy: Tensor | None, size: tuple[int, int], guidance: Condition | None
+        self, scene: PlacedScenes, occupancy: Tensor | None, size: tuple[int, int], guidance: GuidanceFeatures | None
     ) -> Condition | None:
         """The condition of an occupancy (B, X, Y, Z); None while there is none.
 
@@ -342,13 +346,13 @@ class OccScenePipeline(GuidedViewsMixin, PerceptionMixin, DiffusionPipeline):
         return self.denoiser.encode_condition(grid, scene.cameras, size, occupancy, guidance=guidance)
 
     def decode_latents(self, latents: Tensor) -> Tensor:
-        """Normalised latents (B, V, channel, h, w) to images (B, V, 3, height, width) in [-1, 1]."""
+        """Normalized latents (B, V, channel, h, w) to images (B, V, 3, height, width) in [-1, 1]."""
         flat = self.vae.denormalize(latents.flatten(0, 1).float())
         images = self.vae.decode(flat.contiguous(memory_format=torch.channels_last)).sample
         return images.float().clamp(-1.0, 1.0).unflatten(0, latents.shape[:2])
 
     def draw_detail(self, images: Tensor, scene: PlacedScenes, text: Tensor, text_mask: Tensor) -> Tensor:
-        """Images (B, V, 3, height, width) with `surface_detail` redrawn as prompts (B, T, dim) and (B, T) say."""
+        """Images (B, V, 3, height, width) with `surface_detail` redrawn for prompts (B, T, dim) and (B, T)."""
         size = (images.shape[-2], images.shape[-1])
         guidance = render_guidance(scene.shown, scene.cameras, size, self.perception.classes)
         return self.surface_detail(images, guidance, self.denoiser.pattern_words(text, text_mask))
@@ -364,4 +368,4 @@ class OccScenePipeline(GuidedViewsMixin, PerceptionMixin, DiffusionPipeline):
 
         With a guided decoder they are halves of what the denoiser sees, whatever the size of the views.
         """
-        return to_uint8(avg_pool2d(self.cut(self.decode_latents(latents)[0]), 2, ceil_mode=True))
+        return to_uint8(F.avg_pool2d(self.cut(self.decode_latents(latents)[0]), 2, ceil_mode=True))

@@ -1,4 +1,4 @@
-"""What a denoiser predicts, under guidance, and a scheduler expects: flow velocity, noise or v."""
+"""The denoiser's prediction under classifier-free guidance, as a scheduler expects it: flow velocity, noise or v."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from occscene_server.models.denoiser import Condition, OccSceneDenoiser
 FLOW = "flow_prediction"
 
 GUESS_SHARE = 0.75
-"""How much of a finished view's broad colours is the first guess's; chosen on validation scenes."""
+"""Share of the regression prior in the low frequencies of finished latents; chosen on validation scenes."""
 
 
 def flow_scheduler() -> UniPCMultistepScheduler:
@@ -54,12 +54,12 @@ def check_scheduler(scheduler: Any, prediction_type: str) -> None:
 
 
 def step_options(scheduler: Any, generator: Any) -> dict[str, Any]:
-    """What a step of the scheduler takes beside latents and prediction: those that draw noise take the generator."""
+    """Further arguments of a scheduler's step: those that draw noise take the generator."""
     return {"generator": generator} if "generator" in inspect.signature(scheduler.step).parameters else {}
 
 
 def model_input(scheduler: Any, latents: Tensor, index: int) -> tuple[Tensor, Tensor]:
-    """What the denoiser is shown at step `index`: the latents at its own scale, and its time.
+    """The denoiser's input at step `index`: the latents at its own scale, and its time.
 
     The time of a flow is exact, where multistep schedulers round it to a whole number.
     """
@@ -84,7 +84,7 @@ def denoised_estimate(scheduler: Any, prediction: Tensor, shown: Tensor, index: 
     kind = prediction_type_of(scheduler)
     if kind == FLOW:
         return shown - scheduler.sigmas[index].to(shown.device) * prediction
-    if hasattr(scheduler, "sigmas"):  # of the noise beside an unscaled signal, for times between whole ones too
+    if hasattr(scheduler, "sigmas"):  # of the noise added to an unscaled signal, also between whole timesteps
         signal = 1 / (1 + scheduler.sigmas[index].square())
     else:
         signal = scheduler.alphas_cumprod[scheduler.timesteps[index].cpu()]
@@ -95,11 +95,11 @@ def denoised_estimate(scheduler: Any, prediction: Tensor, shown: Tensor, index: 
 
 
 @dataclass(frozen=True)
-class GuidancePasses:
-    """What the denoiser is told in the passes of one step, one after the other in a batch.
+class CfgBatch:
+    """Inputs of the denoiser's passes for classifier-free guidance (CFG, Ho and Salimans 2022), as one batch.
 
-    First comes the whole, then, where its scale is not 1, the whole without the prompt, then the last of them without
-    the occupancy too.
+    The order is: prompt and occupancy; without the prompt, where `text_scale` is not 1; then the last of these without
+    the occupancy, where `occupancy_scale` is not 1.
 
     Args:
         text, text_mask: (passes * B, ...).
@@ -126,8 +126,8 @@ class GuidancePasses:
         occupancy_scale: float,
         guess: Tensor | None = None,
         draft: Tensor | None = None,
-    ) -> GuidancePasses:
-        """Chooses the passes that the scales ask for, and guesses for each.
+    ) -> CfgBatch:
+        """Chooses the passes that the scales need, with the regression prior of each.
 
         Args:
             denoiser: guesses.
@@ -156,11 +156,11 @@ class GuidancePasses:
         return cls(states, mask, conditions, guess, text_scale, occupancy_scale)
 
 
-def guided_prediction(denoiser: OccSceneDenoiser, latents: Tensor, timestep: Tensor, passes: GuidancePasses) -> Tensor:
+def guided_prediction(denoiser: OccSceneDenoiser, latents: Tensor, timestep: Tensor, passes: CfgBatch) -> Tensor:
     """The denoiser's prediction with two guidance scales, all passes in one batch.
 
     v = v(none) + s_occ (v(occ) - v(none)) + s_text (v(text, occ) - v(occ)), after Brooks et al. 2023
-    ("InstructPix2Pix", equation 3); passes that a scale of 1 cancels are left out.
+    ("InstructPix2Pix", equation 3); passes that a scale of 1 cancels are omitted.
 
     Args:
         denoiser: predicts for a batch.
@@ -187,12 +187,12 @@ def guided_prediction(denoiser: OccSceneDenoiser, latents: Tensor, timestep: Ten
     return result
 
 
-def keep_broad_colors(latents: Tensor, passes: GuidancePasses) -> Tensor:
-    """Finished latents with most of their broad colours taken from the first guess, where there is one.
+def blend_low_frequencies(latents: Tensor, passes: CfgBatch) -> Tensor:
+    """Finished latents with most of their low frequencies taken from the regression prior, where there is one.
 
-    A guess of views agrees with itself from camera to camera; what sampling adds to it does not, and most of that
-    disagreement is broad: of the squared error between co-visible pixels of generated views, 71 % spans 9 pixels or
-    more (54 % in real renders). Fine detail is left as it was sampled.
+    z + w up(pool_2(g - z)) with w = `GUESS_SHARE`. The prior g agrees from camera to camera; what sampling adds to it
+    does not, and most of that disagreement is of low frequency: of the squared error between co-visible pixels of
+    generated views, 71 % spans 9 pixels or more (54 % in real renders). Fine detail is left as it was sampled.
 
     Args:
         latents: (B, V, channel, h, w), sides even.

@@ -35,7 +35,7 @@ class PlacedScenes:
         placed: the blockouts, or empty grids.
         has_blockout: which of the two.
         finer: the blockouts with parts in place of boxes, which the views are to show; None where they are the same.
-            Perception is told of the boxes, as it was in training, and may find other shapes in them.
+            Perception gets the boxes, as in training, and may predict other shapes in them.
         shapes: what the views are to show as triangles, one a scene, None where voxels are all that is known; empty
             where voxels are shown of every scene.
         tables: the grids whose tables of objects the rows of `placed.hints` are.
@@ -54,7 +54,7 @@ class PlacedScenes:
         return self.placed if self.finer is None else self.finer
 
     def with_picture(self, picture: tuple[int, int]) -> PlacedScenes:
-        """The same scenes, seen in the top left (height, width) pixels of the images alone."""
+        """The same scenes, seen in the top left (height, width) pixels of the images only."""
         return replace(self, cameras=replace(self.cameras, picture=picture))
 
     @property
@@ -131,7 +131,7 @@ class SceneInputs:
         if finer is not None:
             finer = [finer] * scenes if isinstance(finer, SemanticGrid) else list(finer)
             if [item.shape for item in finer] != [item.shape for item in grids]:
-                raise ValueError("finer must have as many grids as grid has, of the same shapes")
+                raise ValueError("finer must have the same number of grids as grid, of the same shapes")
         given = [meshes] * scenes if meshes is None or isinstance(meshes, TriangleMesh) else list(meshes)
         if len(given) != scenes:
             raise ValueError(f"meshes has {len(given)} entries for {scenes} prompts; give one, or one a prompt")
@@ -214,7 +214,7 @@ def _cameras_of_scenes(
         raise ValueError(f"cameras has {len(sets)} lists for {scenes} prompts; give one list, or one a prompt")
     counts = {len(each) for each in sets}
     if len(counts) > 1:
-        raise ValueError(f"cameras has lists of {sorted(counts)} cameras; all scenes of a call need as many views")
+        raise ValueError(f"cameras has lists of {sorted(counts)} cameras; all scenes of a call need the same number")
     if not 1 <= len(sets[0]) <= MAX_VIEWS:
         raise ValueError(f"cameras has {len(sets[0])} views; a scene has 1 to {MAX_VIEWS}")
     sizes = {(camera.width, camera.height) for each in sets for camera in each}
@@ -224,7 +224,7 @@ def _cameras_of_scenes(
 
 
 def check_prompts(prompt: str | list[str], negative_prompt: str | list[str]) -> None:
-    """Raises a ValueError if prompts are of another kind, or not as many as negative prompts."""
+    """Raises a ValueError if prompts are of another kind, or their number is not that of the negative prompts."""
     for name, value in (("prompt", prompt), ("negative_prompt", negative_prompt)):
         if not isinstance(value, str | list) or not all(isinstance(text, str) for text in value):
             raise ValueError(f"{name} is {value!r}; it must be a string or a list of strings")
@@ -232,7 +232,9 @@ def check_prompts(prompt: str | list[str], negative_prompt: str | list[str]) -> 
         raise ValueError("prompt is an empty list; at least one prompt is needed")
     count = 1 if isinstance(prompt, str) else len(prompt)
     if isinstance(negative_prompt, list) and len(negative_prompt) != count:
-        raise ValueError(f"negative_prompt has {len(negative_prompt)} texts for {count} prompts; give one, or as many")
+        raise ValueError(
+            f"negative_prompt has {len(negative_prompt)} texts for {count} prompts; give one, or one a prompt"
+        )
 
 
 def check_sampling(

@@ -16,7 +16,7 @@ from torch import Tensor
 
 from occscene_server.geometry.fusion import carve, fuse, told_of_parts
 from occscene_server.geometry.surface_frames import BUILT
-from occscene_server.models.denoiser import Condition, OccSceneDenoiser
+from occscene_server.models.denoiser import GuidanceFeatures, OccSceneDenoiser
 from occscene_server.models.perception import OccupancyPerception, classify_voxels
 from occscene_server.models.precision import fast_autocast
 from occscene_server.pipelines.scene_inputs import PlacedScenes, SceneInputs
@@ -56,7 +56,7 @@ class PerceptionMixin:
         Args:
             images: (V, height, width, 3) uint8 sRGB, all of the cameras' size, which may be any.
             cameras: one an image.
-            blockout: what is known of the scene; None for the images alone.
+            blockout: what is known of the scene; None for the images only.
             volume: where to predict if there is no blockout.
             taxonomy: of the prediction if there is no blockout.
 
@@ -76,8 +76,8 @@ class PerceptionMixin:
 
     def draw_carved_guidance(
         self, scene: PlacedScenes, text: Tensor, text_mask: Tensor, size: tuple[int, int]
-    ) -> tuple[PlacedScenes, Condition | None]:
-        """Blockouts carved to what perception sees in the first guess of them, and the guidance that they give."""
+    ) -> tuple[PlacedScenes, GuidanceFeatures | None]:
+        """Blockouts carved to what perception predicts from their regression prior, and the guidance of these."""
         if not scene.has_blockout:
             return scene, None
         guidance = self.denoiser.draw_guidance(scene.shown, scene.cameras, size, scene.shapes)
@@ -110,7 +110,7 @@ class PerceptionMixin:
         return logits if scene.finer is None else told_of_parts(logits, scene.placed, scene.finer.labels)
 
     def refine_occupancy(self, scene: PlacedScenes, images: Tensor) -> Tensor:
-        """The occupancy for the next steps: what the artist placed, and what perception sees where she left space."""
+        """The occupancy for the next steps: what the artist placed, elsewhere what perception predicts."""
         return torch.where(scene.shown.occupied(), scene.shown.labels, self.perceive(images, scene))
 
     def join_layouts(

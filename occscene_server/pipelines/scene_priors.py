@@ -1,4 +1,4 @@
-"""The priors that stand beside a pipeline: what rooms hold, before anything is drawn."""
+"""The priors that go with a pipeline: what rooms hold, before anything is drawn."""
 
 from __future__ import annotations
 
@@ -93,13 +93,13 @@ class ScenePriors:
 
 def _fingerprint(grid: SemanticGrid, prompt: str, corners: Mapping[int, Floats]) -> bytes:
     """Of all that parts depend on."""
-    found = hashlib.blake2b(repr((grid.shape, grid.voxel_size, grid.taxonomy, grid.objects, prompt)).encode())
+    digest = hashlib.blake2b(repr((grid.shape, grid.voxel_size, grid.taxonomy, grid.objects, prompt)).encode())
     for values in (grid.world_from_grid, grid.labels, grid.instances):
-        found.update(b"" if values is None else values.tobytes())
+        digest.update(b"" if values is None else values.tobytes())
     for number, points in corners.items():
-        found.update(repr((number, points.shape)).encode())
-        found.update(points.tobytes())
-    return found.digest()
+        digest.update(repr((number, points.shape)).encode())
+        digest.update(points.tobytes())
+    return digest.digest()
 
 
 def _phrase(obj: LayoutObject, round_kinds: frozenset[str]) -> str:

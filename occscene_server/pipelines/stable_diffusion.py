@@ -23,7 +23,7 @@ _DEFAULT_STEPS = 20
 def pipeline_from_stable_diffusion(
     folder: Path, perception: OccupancyPerception, taxonomy: str = "indoor"
 ) -> OccScenePipeline:
-    """A pipeline that draws what the checkpoint alone would, until its additions are trained.
+    """A pipeline that draws what the bare checkpoint would, until its additions are trained.
 
     The scheduler becomes DPM-Solver++ on the checkpoint's own noise schedule: it needs far fewer steps than the one
     that checkpoints come with.
@@ -56,7 +56,7 @@ def pipeline_from_stable_diffusion(
 
 
 def extended_denoiser(folder: Path, prediction_type: str, classes: int) -> OccSceneDenoiser:
-    """A denoiser around a checkpoint's UNet that predicts what the UNet alone would.
+    """A denoiser around a checkpoint's UNet that predicts what the bare UNet would.
 
     Args:
         folder: the checkpoint's folder `unet`.

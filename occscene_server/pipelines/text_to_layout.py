@@ -17,7 +17,7 @@ from occscene_server.models.layout_sampling import LayoutSampler, SamplingOption
 from occscene_server.models.prompt_reading import plural_of, read_prompt
 from occscene_server.models.stand_ins import StandIns
 from occscene_server.models.text import encode_prompts, load_minilm
-from occscene_server.models.unknown_things import unknown_things
+from occscene_server.models.unknown_objects import unknown_objects
 
 
 class TextToLayout:
@@ -66,15 +66,15 @@ class TextToLayout:
         return self.redrawing(prompt)(layout, index, seed)
 
     def in_known_words(self, prompt: str) -> tuple[str, dict[str, str]]:
-        """A prompt with stand-ins for what the prior does not know, and the kind for each such thing, "" for none."""
+        """A prompt with stand-ins for what the prior does not know, and the kind for each such object, "" for none."""
         words = self.prior.vocabulary
-        things = unknown_things(prompt, words.kinds, (*words.colors, *words.surfaces))
-        kinds = {thing: self._stand_ins.nearest(thing) for thing in things}
+        unknown = unknown_objects(prompt, words.kinds, (*words.colors, *words.surfaces))
+        kinds = {name: self._stand_ins.nearest(name) for name in unknown}
         text = " ".join(prompt.split())
-        for thing, kind in kinds.items():
+        for name, kind in kinds.items():
             if kind:
-                named = plural_of(kind) if re.search(r"[^s]s$", thing) else kind
-                text = re.sub(rf"\b{re.escape(thing)}\b", named, text, flags=re.IGNORECASE)
+                named = plural_of(kind) if re.search(r"[^s]s$", name) else kind
+                text = re.sub(rf"\b{re.escape(name)}\b", named, text, flags=re.IGNORECASE)
         return text, kinds
 
     @cached_property

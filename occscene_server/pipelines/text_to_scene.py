@@ -3,8 +3,8 @@
 The layout's boxes are nobody's blockout. So, unlike an artist's, they give way wherever perception surely sees
 something else in the estimated views. And at the same steps the boxes themselves are drawn anew by the prior, each
 given all others, and taken if the views speak for them: Metropolis-Hastings within Gibbs, whose proposals come from the
-prior, so that the ratio of acceptance is the likelihood's alone. That samples views and layout jointly; it is our own
-choice.
+prior, so that the acceptance ratio is that of the likelihoods only (Metropolis-Hastings). That samples views and layout
+jointly; it is our own choice.
 """
 
 from __future__ import annotations
@@ -82,7 +82,7 @@ class LayoutDraft:
         """Draws boxes anew and takes those that the views speak for.
 
         Args:
-            log_probabilities: (classes, X, Y, Z) of what perception sees in the views alone.
+            log_probabilities: (classes, X, Y, Z) of what perception predicts from the views only.
             proposals: boxes to draw.
 
         Returns:
@@ -139,7 +139,7 @@ def resample(drafts: Sequence[LayoutDraft], logits: Tensor) -> bool:
 
     Args:
         drafts: B of them.
-        logits: (B, classes, X, Y, Z) of what perception sees in the views alone.
+        logits: (B, classes, X, Y, Z) of what perception predicts from the views only.
     """
     known = logits.float().log_softmax(1).clamp_min(_LEAST_LOG_PROBABILITY).cpu().numpy()
     return sum(draft.resample(own) for draft, own in zip(drafts, known, strict=True)) > 0

@@ -1,4 +1,4 @@
-"""Options that training commands share, and marks on them that tell a recipe what feeds what."""
+"""Options that training commands share, with marks from which a recipe knows which stage's output an option takes."""
 
 from __future__ import annotations
 

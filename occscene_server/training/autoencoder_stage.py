@@ -30,7 +30,7 @@ _YCBCR = (
 def autoencoder_loss(model: SceneAutoencoder, images: Tensor) -> tuple[Tensor, dict[str, float]]:
     """L1 and squared error on RGB, gradients at three scales on YCbCr, and equivariance under shrinking.
 
-    The gradient term counts chroma as much as luma: with luma alone, saturated colours bleed where hues alternate.
+    The gradient term counts chroma as much as luma: with luma only, saturated colors bleed where hues alternate.
     A shrunk latent must decode to the shrunk image, which keeps latents smooth, so that a denoiser learns them several
     times faster (Kouzelis et al. 2025, "EQ-VAE", arXiv 2502.09509).
 
@@ -53,8 +53,8 @@ def autoencoder_loss(model: SceneAutoencoder, images: Tensor) -> tuple[Tensor, d
     # the squared error decides PSNR, the absolute one keeps edges, the gradients keep texture
     equivariance = shrunk.abs().mean() + 4.0 * shrunk.square().mean()
     loss = error.abs().mean() + 4.0 * squared + gradient + equivariance + 1e-3 * latents.float().square().mean()
-    figures = {"psnr": squared, "psnr_shrunk": shrunk.square().mean()}
-    return loss, {name: float(10 * torch.log10(4.0 / value.detach())) for name, value in figures.items()}
+    metrics = {"psnr": squared, "psnr_shrunk": shrunk.square().mean()}
+    return loss, {name: float(10 * torch.log10(4.0 / value.detach())) for name, value in metrics.items()}
 
 
 def random_crops(views: Tensor, batch: int, side: int, generator: torch.Generator) -> Tensor:

@@ -17,7 +17,7 @@ _YCBCR = ((0.299, 0.587, 0.114), (-0.168736, -0.331264, 0.5), (0.5, -0.418688, -
 
 
 def reconstruction_loss(views: Tensor, target: Tensor) -> Tensor:
-    """L1 on YCbCr, and on its gradients at two scales: with luma alone saturated colors bleed at edges.
+    """L1 on YCbCr, and on its gradients at two scales: with luma only, saturated colors bleed at edges.
 
     Args:
         views, target: (N, 3, h, w) sRGB in [-1, 1].

@@ -1,7 +1,7 @@
-"""Crops of rendered rooms beside their G-buffers, drawn as they are needed.
+"""Crops of rendered rooms with their G-buffers, drawn as they are needed.
 
 A window of rooms is held in memory, ready to be looked at by ray casting; now and then one leaves it and one enters.
-What a step sees depends on the seed and the step's number alone.
+What a step sees depends only on the seed and the step's number.
 """
 
 from __future__ import annotations
@@ -64,7 +64,7 @@ class Crop:
         source: what the buffers are drawn from.
         top, left, side: the square, in pixels.
         prompt: which of the room's prompts is read.
-        told, hinted: (N + 1,) bool, the objects that have their phrase and their color hint.
+        described, hinted: (N + 1,) bool, the objects that have their phrase and their color hint.
         seed: of noise and codes.
         level: noise in the latents; None for no latents.
         denoised: takes latents that the denoiser made.
@@ -76,7 +76,7 @@ class Crop:
     left: int
     side: int
     prompt: int
-    told: Tensor
+    described: Tensor
     hinted: Tensor
     seed: int
     level: float | None
@@ -150,7 +150,7 @@ class DecoderRoom:
         self._scenes = {name: RayScene(mesh, scene.blockout) for name, mesh in meshes.items()}
 
     def crop_cameras(self, crop: Crop) -> CameraTensors:
-        """The camera that sees the crop alone."""
+        """The camera whose image is the crop."""
         chosen = slice(crop.view, crop.view + 1)
         intrinsics = self.cameras.intrinsics[:, chosen].clone()
         intrinsics[..., 0, 2] -= crop.left
@@ -186,7 +186,7 @@ def random_crop(room: DecoderRoom, side: int, rng: np.random.Generator, kind: in
         left=min(max(left, 0), width - side) // step * step,
         side=side,
         prompt=int(rng.integers(len(room.prompts))),
-        told=torch.from_numpy((rng.random(objects) >= PHRASE_DROPOUT) & (rng.random() >= WITHOUT_PHRASES)),
+        described=torch.from_numpy((rng.random(objects) >= PHRASE_DROPOUT) & (rng.random() >= WITHOUT_PHRASES)),
         hinted=torch.from_numpy((rng.random(objects) >= HINT_DROPOUT) & (rng.random() >= WITHOUT_HINTS)),
         seed=int(rng.integers(1 << 31)),
         level=None if rng.random() < WITHOUT_LATENTS else level,
@@ -273,7 +273,7 @@ def _table(
         prompt_of.append(number(room.prompts[crop.prompt]))
         for row in seen.tolist():
             names.append(book.mean(room.names[row]) if row else torch.zeros(book.width))
-            own = room.phrases[row] if crop.told[row] else ""
+            own = room.phrases[row] if crop.described[row] else ""
             phrases.append(own)
             text_of.append(number(own) if own else prompt_of[-1])
         hints.append(room.hints[seen] * crop.hinted[seen, None])

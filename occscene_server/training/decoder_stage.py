@@ -65,7 +65,7 @@ class DecoderGame(nn.Module):
 
 
 def reconstruction(decoder: GuidedDecoder, views: Tensor, batch: DecoderBatch) -> tuple[Tensor, dict[str, float]]:
-    """The loss of drawn views beside the rendered ones and of swatches, with their L1 and cross-entropy."""
+    """The loss of drawn views against the rendered ones, and of swatches, with their L1 and cross-entropy."""
     loss, metrics = reconstruction_loss(views, batch.views), {"l1": float((views.detach() - batch.views).abs().mean())}
     if batch.swatches is not None:
         patterns = swatch_loss(decoder, batch.swatches)

@@ -1,4 +1,4 @@
-"""Looking at a guided decoder: views of held-out rooms beside the rendered ones."""
+"""Looking at a guided decoder: views of held-out rooms next to the rendered ones."""
 
 from __future__ import annotations
 

@@ -36,14 +36,16 @@ def denoiser(
     initial: arg.InitialDenoiser = None,
     decoder: Annotated[
         Path | None,
-        typer.Option(help="A guided decoder, whose drafts the denoiser is given; without it, it guesses."),
+        typer.Option(
+            help="A guided decoder, whose drafts the denoiser takes as input; without it, it has a regression prior."
+        ),
         arg.Weights("decoder"),
     ] = None,
     drafts: arg.Drafts = None,
     levels: Annotated[int, typer.Option(min=1, help="Noise levels of each scene in a step, with --decoder.")] = 2,
     widths: arg.Widths = "64,128,192",
     attention_levels: arg.AttentionLevels = 1,
-    view_side: Annotated[int | None, typer.Option(help="Shrink views to N pixels a side; a quick start.")] = None,
+    view_side: Annotated[int | None, typer.Option(help="Shrink views to N pixels a side for a quick start.")] = None,
     max_minutes: arg.MaxMinutes = None,
     device: arg.Device = "cpu",
     seed: arg.Seed = 0,
@@ -63,11 +65,11 @@ def denoiser(
     torch.manual_seed(seed)
     model = initial_denoiser(initial, autoencoder, classes, widths, attention_levels, fit)
     if model.takes_draft != (decoder is not None):
-        needs = "needs drafts; give --decoder" if model.takes_draft else "guesses by itself; leave --decoder out"
+        needs = "needs drafts; give --decoder" if model.takes_draft else "guesses by itself; omit --decoder"
         raise typer.BadParameter(f"{initial} {needs}", param_hint="--initial")
     model.to(device, memory_format=torch.channels_last)
     if model.first_guess is not None:
-        model.first_guess.requires_grad_(False)  # else it would guess what it knows by heart
+        model.first_guess.requires_grad_(False)  # its estimates of scenes it was trained on would be too good
     options = LoopOptions(
         output, steps, learning_rate, ema_decay=ema_decay, optimizer="muon", max_minutes=max_minutes, device=device
     )

@@ -44,7 +44,7 @@ class LatentScenes:
         vae: the trained autoencoder.
         text_encoder, tokenizer: of the prompts.
         device: where batches go.
-        view_side: views are shrunk to so many pixels a side first; None leaves them. What a scene looks like is learned
+        view_side: side to which views are shrunk first, pixels; None keeps theirs. What a scene looks like is learned
             several times faster from small views, and carries over.
     """
 
@@ -158,10 +158,10 @@ def denoiser_loss(
 def velocity_loss(velocity: Tensor, target: Tensor, weights: Tensor) -> Tensor:
     """Squared error of the velocity (B, V, C, h, w) at several scales, each channel counted by `weights` (C,).
 
-    Latents are mostly texture that nothing foretells. An error that spans several pixels, as of a wall's colour, would
-    be lost in it, so means over squares of `LOSS_SCALES` count too (after Hoogeboom et al. 2023, "Simple diffusion",
-    arXiv 2301.11093), each scale by its side, which is our choice. What the loss is least for stays the same; it is
-    learned sooner.
+    sum_s s mean((pool_s(v - v*))^2) / sum_s 1/s over the sides s of `LOSS_SCALES` (after Hoogeboom et al. 2023, "Simple
+    diffusion", arXiv 2301.11093; the weights s are our choice). Latents are mostly unpredictable texture, in which an
+    error that spans several pixels, as of a wall's color, would be lost. The minimizer is unchanged; it is learned
+    sooner.
     """
     error = (velocity.float() - target).flatten(0, 1)
     scales = [scale for scale in LOSS_SCALES if scale <= min(error.shape[-2:])]
@@ -172,7 +172,7 @@ def velocity_loss(velocity: Tensor, target: Tensor, weights: Tensor) -> Tensor:
 
 @dataclass(frozen=True)
 class CorruptedBatch:
-    """Scenes at random noise levels, and what the denoiser is told of them.
+    """Scenes at random noise levels, with the denoiser's conditioning.
 
     Args:
         noisy, velocity: (B, V, C, h, w); what to denoise, and the target.
@@ -296,7 +296,7 @@ def placed_grid(batch: SceneBatch, true: Tensor, rng: np.random.Generator) -> Gr
 
 
 def drop_hints(hints: Tensor, rng: np.random.Generator) -> Tensor:
-    """Colour hints (B, N + 1, 4) with some scenes' and some objects' taken away."""
+    """Colour hints (B, N + 1, 4) with some scenes' and some objects' removed."""
     kept = rng.random(hints.shape[:2]) >= HINT_DROPOUT
     kept &= (rng.random(len(hints)) >= SCENES_WITHOUT_HINTS)[:, None]
     return hints * torch.from_numpy(kept).to(hints.device)[..., None]
@@ -329,5 +329,5 @@ def initial_denoiser(
     if fit is None:
         return OccSceneDenoiser(channels, classes, sizes, attention_levels=attention_levels)
     model = OccSceneDenoiser(channels, classes, sizes, attention_levels=attention_levels, guess_widths=())
-    model.count_on_drafts(*fit)
+    model.set_draft_statistics(*fit)
     return model

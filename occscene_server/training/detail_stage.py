@@ -18,7 +18,7 @@ from occscene_server.models.surface_detail import SurfaceDetail, SurfacePixels
 from occscene_server.pipelines.occscene import OccScenePipeline
 from occscene_server.terminal import track
 from occscene_server.training import arguments as arg
-from occscene_server.training.generated_views import generate_views, told_of
+from occscene_server.training.generated_views import generate_views, training_prompt
 from occscene_server.training.loop import LoopOptions, train
 from occscene_server.training.stage import report, seeded
 
@@ -30,7 +30,7 @@ LARGEST = 0.7
 
 @dataclass(frozen=True)
 class DetailScene:
-    """What a scene teaches.
+    """One scene as a training sample.
 
     Args:
         pixels: of its generated views.
@@ -47,9 +47,9 @@ class DetailScene:
 def detail_scenes(
     pipeline: OccScenePipeline, model: SurfaceDetail, scenes: SceneSet, generated: Tensor, device: str
 ) -> list[DetailScene]:
-    """Gathers what the first scenes teach, as many as there are views `generate_views` made of them."""
+    """Gathers training samples of the first scenes, those that `generate_views` has made views of."""
     rng = np.random.default_rng(0)
-    found = []
+    gathered = []
     for index in track(range(len(generated)), "gathering pixels"):
         batch = scenes.batch([index]).to(device)
         height, width = batch.views.shape[2:4]
@@ -59,9 +59,9 @@ def detail_scenes(
             for views in (generated[index], batch.views[0])
         )
         kept = torch.from_numpy(np.sort(rng.permutation(len(made.index))[:PIXELS_KEPT])).to(device)
-        words = pipeline.denoiser.pattern_words(*pipeline.encode_text([told_of(scenes.infos[index])[0]]))[0]
-        found.append(DetailScene(made.selected(kept), words, real.detail[kept].sum(2).clamp(-LARGEST, LARGEST)))
-    return found
+        words = pipeline.denoiser.pattern_words(*pipeline.encode_text([training_prompt(scenes.infos[index])[0]]))[0]
+        gathered.append(DetailScene(made.selected(kept), words, real.detail[kept].sum(2).clamp(-LARGEST, LARGEST)))
+    return gathered
 
 
 def detail_loss(
@@ -79,7 +79,7 @@ def detail_loss(
 
 @torch.no_grad()
 def explained_detail(model: SurfaceDetail, scenes: Sequence[DetailScene]) -> dict[str, float]:
-    """How much of the square of the rendered views' detail is foretold, and how much the generated views' own does."""
+    """Shares of the rendered detail's energy that the prediction and that the generated views' own detail explain."""
     error, own, total = 0.0, 0.0, 0.0
     for scene in scenes:
         error += float((model.detail(scene.pixels, scene.words) - scene.target).square().sum())

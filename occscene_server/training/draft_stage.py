@@ -39,7 +39,7 @@ def drafts(
 
 
 def make_drafts(data: Path, output: Path, vae: SceneAutoencoder, decoder: Path, layouts: int = 0) -> None:
-    """Drafts all rooms below `data` that have no draft yet, and as many sampled ones as are asked for."""
+    """Drafts all rooms below `data` that have no draft yet, and the requested number of sampled ones."""
     priors = ScenePriors.bundled(INDOOR.name)
     assert priors is not None
     drafter = Drafter(GuidedDecoder.from_pretrained(decoder), vae, priors, *load_minilm())

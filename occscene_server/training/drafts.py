@@ -47,7 +47,7 @@ from occscene_server.models.denoiser import GUIDANCE_CELLS
 from occscene_server.models.guided_decoder import GuidedDecoder
 from occscene_server.models.precision import fast_autocast
 from occscene_server.models.text import encode_prompts
-from occscene_server.pipelines.guided_decoding import decode_guided, scene_words, told_objects
+from occscene_server.pipelines.guided_decoding import decode_guided, object_tables, scene_words
 from occscene_server.pipelines.layout_composition import Composition, compose
 from occscene_server.pipelines.scene_priors import ScenePriors
 from occscene_server.pipelines.text_to_scene import LayoutDraft
@@ -185,7 +185,7 @@ class Drafter:
     def _drafted(self, plain: SceneBatch, rooms: Sequence[DrawnRoom]) -> RoomArrays:
         """What a file holds, without the latents of rendered views."""
         cameras, sides = plain.cameras, (plain, mirrored(plain))
-        found: dict[str, list[NDArray[Any]]] = {}
+        columns: dict[str, list[NDArray[Any]]] = {}
         texts = {}
         for number, drawn in enumerate(rooms):
             grids = GridTensors.from_grids([drawn.grid])
@@ -201,7 +201,7 @@ class Drafter:
             made["intrinsics"] = side.cameras.intrinsics[0].numpy()
             made["poses"] = side.cameras.world_from_camera[0].numpy()
             for name, values in made.items():
-                found.setdefault(name, []).append(values)
+                columns.setdefault(name, []).append(values)
             states, _ = encode_prompts(self.encoder, self.tokenizer, [drawn.prompt], pad_to_limit=False)
             texts[f"text_{number}"] = states[0].to(torch.bfloat16).view(torch.int16).numpy()
         place = {
@@ -209,7 +209,7 @@ class Drafter:
             "world_from_grid": plain.blockout.world_from_grid[0].numpy(),
             "size": np.array([cameras.height, cameras.width]),
         }
-        return {name: np.stack(values) for name, values in found.items()} | texts | place
+        return {name: np.stack(values) for name, values in columns.items()} | texts | place
 
     def drawn_room(self, scene: RenderedScene, folder: Path, rng: np.random.Generator) -> DrawnRoom:
         """Draws how a room is drafted: from which geometry, with which words and hints."""
@@ -219,11 +219,11 @@ class Drafter:
         seed = int(rng.integers(1 << 31))
         phrases = {int(item["id"]): str(item["phrase"]) for item in scene.info.items}
         count = len(scene.blockout.objects)
-        told = (rng.random(count) >= PHRASE_DROPOUT) & (rng.random() >= WITHOUT_PHRASES)
+        described = (rng.random(count) >= PHRASE_DROPOUT) & (rng.random() >= WITHOUT_PHRASES)
         hinted = (rng.random(count) >= HINT_DROPOUT) & (rng.random() >= WITHOUT_HINTS)
         objects = tuple(
             GridObject(obj.id, obj.name, obj.hint if has_hint else None, phrases.get(obj.id, "") if has_phrase else "")
-            for obj, has_phrase, has_hint in zip(scene.blockout.objects, told, hinted, strict=True)
+            for obj, has_phrase, has_hint in zip(scene.blockout.objects, described, hinted, strict=True)
         )
         grid = replace(scene.occupancy if source == "true" else scene.blockout, objects=objects)
         if source == "voxels":
@@ -240,7 +240,7 @@ class Drafter:
         """(V, 3, height, width) in [-1, 1]."""
         seeds = torch.tensor([drawn.seed])
         words = [scene_words(drawn.prompt, drawn.grid)]
-        objects = told_objects(self.encoder, self.tokenizer, grids, words, seeds)
+        objects = object_tables(self.encoder, self.tokenizer, grids, words, seeds)
         views = []
         for view in range(cameras.views):
             one = cameras.selected(torch.tensor([[view]]))
@@ -281,8 +281,8 @@ def room_files(folder: Path, split: str, kind: str = RENDERED) -> list[Path]:
 
 def fingerprint(network: torch.nn.Module) -> str:
     """Of a network's weights."""
-    found = hashlib.blake2b(digest_size=16)
+    digest = hashlib.blake2b(digest_size=16)
     for name, value in sorted(network.state_dict().items()):
-        found.update(name.encode())
-        found.update(value.detach().cpu().float().contiguous().numpy().tobytes())
-    return found.hexdigest()
+        digest.update(name.encode())
+        digest.update(value.detach().cpu().float().contiguous().numpy().tobytes())
+    return digest.hexdigest()

@@ -49,7 +49,7 @@ def _views(
     path = folder / f"{info.seed:06d}.npy"
     if not path.exists():
         scene = read_scene(scene_folder(data, info.seed))
-        prompt, hinted = told_of(info)
+        prompt, hinted = training_prompt(info)
         bare = tuple(GridObject(item.id, item.name) for item in scene.blockout.objects)
         grid = scene.blockout if hinted else replace(scene.blockout, objects=bare)
         shown: dict[str, Any] = {}
@@ -63,7 +63,7 @@ def _views(
     return torch.from_numpy(np.load(path))
 
 
-def told_of(info: SceneInfo) -> tuple[str, bool]:
+def training_prompt(info: SceneInfo) -> tuple[str, bool]:
     """The prompt that a room's views are generated from, and whether its colour hints are given too."""
     rng = np.random.default_rng((info.seed, 1))
     variant = int(rng.choice(len(VARIANT_SHARES), p=VARIANT_SHARES))

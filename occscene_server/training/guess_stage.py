@@ -87,8 +87,8 @@ def guess(
     model.to(device, memory_format=torch.channels_last).requires_grad_(False)
     if model.first_guess is None:
         raise typer.BadParameter(
-            f"{initial} has no first guess, for only a compact denoiser that predicts flow has one; leave the option "
-            "out to begin anew",
+            f"{initial} has no first guess, which only a compact denoiser that predicts flow has; omit the option to "
+            "start anew",
             param_hint="--initial",
         )
     model.first_guess.requires_grad_(True)

@@ -1,4 +1,4 @@
-"""Stage 2: generation and perception teach each other; and its command.
+"""Stage 2: generation and perception supervise each other; and its command.
 
 The denoiser's estimate of the clean views is decoded and perceived; the perception loss reaches the denoiser through
 the decoder, and what was perceived conditions the denoiser through dual alignment, as when it is used. The paper gives
@@ -27,7 +27,7 @@ from occscene_server.training.denoiser_stage import CorruptedBatch, LatentScenes
 from occscene_server.training.draft_stage import drafted_rooms, sampled_rooms
 from occscene_server.training.loop import LoopOptions, train
 from occscene_server.training.losses import occupancy_loss
-from occscene_server.training.perception_stage import BLOCKOUT_DROPOUT, balance, evaluate_perception
+from occscene_server.training.perception_stage import BLOCKOUT_DROPOUT, evaluate_perception, scene_class_weights
 from occscene_server.training.stage import report, seeded
 
 PERCEPTION_WEIGHT = 0.05
@@ -82,8 +82,8 @@ def joint_loss(
     logits = _perceive(model, sample.noisy - blend * velocity, sample, blockout)
     cleanness = (1 - sample.level).square()
     seen, _ = occupancy_loss(logits, sample.occupancy.labels, weight=cleanness, classes=weights)
-    figures = {"generation": float(generation.detach()), "perception": float(seen.detach())}
-    return generation * is_rendered + PERCEPTION_WEIGHT * seen, figures
+    metrics = {"generation": float(generation.detach()), "perception": float(seen.detach())}
+    return generation * is_rendered + PERCEPTION_WEIGHT * seen, metrics
 
 
 def _perceive(model: JointModel, latents: Tensor, scenes: CorruptedBatch, blockout: Tensor) -> Tensor:
@@ -107,7 +107,7 @@ def joint(
     steps: arg.Steps = 2000,
     batch: arg.SceneBatch = 2,
     learning_rate: arg.LearningRate = 1e-4,
-    freeze_perception: Annotated[bool, typer.Option(help="Let it teach without learning.")] = False,
+    freeze_perception: Annotated[bool, typer.Option(help="Freeze it (teacher only).")] = False,
     max_minutes: arg.MaxMinutes = None,
     device: arg.Device = "cpu",
     seed: arg.Seed = 0,
@@ -133,7 +133,7 @@ def joint(
         folder = drafts or output / "drafts"
         drafted, _ = drafted_rooms(data, folder, autoencoder, decoder, 1, device)
         scenes, sampled = drafted, sampled_rooms(folder, drafted)
-    weights = balance(rooms, rooms.classes).to(device)
+    weights = scene_class_weights(rooms, rooms.classes).to(device)
     options = LoopOptions(output, steps, learning_rate, max_minutes=max_minutes, device=device)
 
     def loss(rng: np.random.Generator) -> tuple[Tensor, dict[str, float]]:

@@ -149,7 +149,7 @@ class LayoutRooms:
         return batched(drawn, *stacked(states))
 
     def albedo(self, vocabulary: Vocabulary) -> Tensor:
-        """(kinds, colours, 3) mean albedo of objects by kind and colour word; of the word alone where there is none."""
+        """(kinds, colours, 3) mean albedo of objects by kind and colour word; of the word only where there is none."""
         total = np.zeros((len(vocabulary.kinds), len(vocabulary.colors), 4))
         for row, (number, room) in enumerate(self.places):
             end = self.files[number].arrays["object_end"]
@@ -252,7 +252,7 @@ def vocabulary_of(files: Sequence[LayoutFile]) -> Vocabulary:
 
 
 def load_rooms(files: Sequence[LayoutFile], splits: Sequence[str], vocabulary: Vocabulary) -> list[LayoutRooms]:
-    """Rooms of some splits; prompts that are new are encoded first, into the folder `text` beside the files."""
+    """Rooms of some splits; prompts that are new are encoded first, into the folder `text` next to the files."""
     older = sum(file.prompt_version < PROMPT_VERSION for file in files)
     if older:
         say(
@@ -317,7 +317,7 @@ def new_prior(vocabulary: Vocabulary, width: int, layers: int) -> LayoutPrior:
 
 
 def loss_of(model: LayoutPrior, rooms: LayoutRooms, batch: int, seed: int) -> Callable[[int], Loss]:
-    """What `train` asks for: the loss of a step, whose rooms depend on the seed and the step alone."""
+    """What `train` asks for: the loss of a step, whose rooms depend only on the seed and the step."""
 
     def loss_of_step(step: int) -> Loss:
         shared, own = np.random.default_rng((seed, step // TOGETHER, 1)), np.random.default_rng((seed, step))

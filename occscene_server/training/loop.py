@@ -1,6 +1,6 @@
 """One training loop for every stage: warm-up, constant rate, decay; moving average; checkpoints that resume exactly.
 
-What a step sees depends on the seed and the step's number alone, so a run that was killed and resumed has the loss
+What a step sees depends only on the seed and the step's number, so a run that was killed and resumed has the loss
 curve of one that was not.
 """
 
@@ -33,12 +33,12 @@ class LoopOptions:
 
     Args:
         output: folder of the checkpoint, the log and the finished weights.
-        steps: optimiser steps in all, those before a resume included.
+        steps: optimizer steps in all, those before a resume included.
         learning_rate: after the warm-up.
         warmup_steps: linear rise.
         decay_fraction: the last part of the steps, over which the rate falls linearly to a twentieth.
         ema_decay: of the moving average that is evaluated and shipped.
-        weight_decay: of AdamW, on matrices alone.
+        weight_decay: of AdamW, on matrices only.
         betas: of AdamW.
         optimizer: "adamw", or "muon", which for the denoiser gets further with each step, and takes a third longer.
         checkpoint_minutes: time between checkpoints.
@@ -70,9 +70,9 @@ def train(
 
     Args:
         model: already on the device.
-        loss_of_step: step number to a scalar loss and figures for the log.
+        loss_of_step: step number to a scalar loss and metrics for the log.
         options: see `LoopOptions`.
-        evaluate: called with the averaged weights in place at every checkpoint; its figures go to the log.
+        evaluate: called with the averaged weights in place at every checkpoint; its metrics go to the log.
 
     Returns:
         Whether all steps were done; False when the time limit came first.
@@ -90,7 +90,7 @@ def train(
         task = progress.add_task("training", total=options.steps, completed=first)
         while step < options.steps:
             with fast_autocast(options.device):
-                loss, figures = loss_of_step(step)
+                loss, metrics = loss_of_step(step)
             model.zero_grad(set_to_none=True)
             loss.backward()
             norm = torch.nn.utils.clip_grad_norm_(parameters, 1.0)
@@ -101,7 +101,7 @@ def train(
             recent.append(float(loss.detach()))
             if step % 50 == 0 or step == options.steps:
                 rate = (step - first) / (time.monotonic() - started)
-                _log(options, step=step, loss=sum(recent) / len(recent), steps_per_second=rate, **figures)
+                _log(options, step=step, loss=sum(recent) / len(recent), steps_per_second=rate, **metrics)
                 progress.update(task, completed=step, description=f"loss {sum(recent) / len(recent):.4f}")
                 recent.clear()
             now = time.monotonic()
@@ -128,7 +128,7 @@ def learning_rate(step: int, options: LoopOptions) -> float:
 
 
 def _keep_freed_memory() -> None:
-    """Lets glibc reuse what tensors leave: else each step gives it back and pays for every page anew."""
+    """Lets glibc reuse what tensors leave: otherwise every step returns it and faults in every page again."""
     if sys.platform == "linux":
         mallopt = getattr(ctypes.CDLL(None), "mallopt", None)
         if mallopt is not None:
@@ -162,7 +162,7 @@ def _save(
     recent: list[float],
     options: LoopOptions,
 ) -> None:
-    """Writes the checkpoint beside the old one and renames it, so that a kill leaves one whole."""
+    """Writes the checkpoint next to the old one and renames it, so that a kill leaves one whole."""
     state = {
         "model": model.state_dict(),
         "optimizer": optimizer.state_dict(),
@@ -184,6 +184,6 @@ def _cut_log(options: LoopOptions, step: int) -> None:
         path.write_text("".join(kept), encoding="utf-8")
 
 
-def _log(options: LoopOptions, **figures: float) -> None:
+def _log(options: LoopOptions, **metrics: float) -> None:
     with (options.output / LOG).open("a", encoding="utf-8") as file:
-        file.write(json.dumps({"time": round(time.time(), 1), **figures}) + "\n")
+        file.write(json.dumps({"time": round(time.time(), 1), **metrics}) + "\n")

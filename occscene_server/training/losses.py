@@ -48,8 +48,8 @@ def occupancy_loss(
         "geo_scal": _geo_scal(probabilities, truth, known),
     }
     total = torch.stack(list(parts.values())).sum(0)
-    figures = {name: float(part.detach().mean()) for name, part in parts.items()}
-    return (total if weight is None else total * weight).mean(), figures
+    metrics = {name: float(part.detach().mean()) for name, part in parts.items()}
+    return (total if weight is None else total * weight).mean(), metrics
 
 
 def cross_entropy(logits: Tensor, target: Tensor, classes: Tensor | None = None) -> Tensor:

@@ -23,7 +23,7 @@ class SplitOptimizer:
     Args:
         model: on its device and in its memory format, which must not change.
         name: "adamw" or "muon".
-        weight_decay: on matrices alone.
+        weight_decay: on matrices only.
         betas: of AdamW.
     """
 

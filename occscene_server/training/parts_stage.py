@@ -33,7 +33,7 @@ STRETCHED_SHARE, STRETCH = 0.7, 0.12
 
 
 class Pieces:
-    """Pieces of one split as parts, at most so many of each kind.
+    """Pieces of one split as parts, at most a given number of each kind.
 
     Args:
         files: of layouts.
@@ -87,18 +87,18 @@ class Pieces:
         index = np.asarray(rows)
         parts = np.concatenate([np.arange(self.end[row] - self.count[row], self.end[row]) for row in index])
         count = self.count[index]
-        factors, told = np.ones((len(index), 3)), np.ones(len(index), bool)
+        factors, described = np.ones((len(index), 3)), np.ones(len(index), bool)
         if rng is not None:
             stretched = rng.random(len(index)) < STRETCHED_SHARE
             factors += STRETCH * rng.uniform(-1, 1, factors.shape) * stretched[:, None]
-            told = rng.random(len(index)) >= PHRASE_DROPOUT
+            described = rng.random(len(index)) >= PHRASE_DROPOUT
         size = self.size[index] * factors
         solids = self.solids.take(parts).stretched(np.repeat(factors, count, axis=0))
         numbers = encode_parts(solids, self.symmetry[parts], self.material[parts], np.repeat(size, count, axis=0))
         return PartsBatch(
             torch.from_numpy(self.kind[index]),
             torch.from_numpy(size).float(),
-            self.phrases[torch.from_numpy(self.phrase[index])] * torch.from_numpy(told)[:, None],
+            self.phrases[torch.from_numpy(self.phrase[index])] * torch.from_numpy(described)[:, None],
             torch.from_numpy(numbers),
             torch.from_numpy(count),
         )
@@ -110,7 +110,7 @@ def material_names(files: Sequence[LayoutFile]) -> list[str]:
 
 
 def count_fronts(fronts: ObjectFronts, files: Sequence[LayoutFile], vocabulary: Vocabulary, limit: int = 2000) -> None:
-    """Learns from the first training rooms where the fronts of things are."""
+    """Learns from the first training rooms where the fronts of objects are."""
     places = [(file, room) for file in files for room, seed in enumerate(file.seeds) if split_of(seed) == "train"]
     rooms = []
     for file, room in places[:limit]:

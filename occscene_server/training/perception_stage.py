@@ -21,7 +21,7 @@ from occscene_server.data.scenes import SceneBatch, SceneSet
 from occscene_server.geometry.guidance import render_guidance
 from occscene_server.geometry.pixel_values import images_from_bytes
 from occscene_server.metrics.occupancy import OccupancyScores
-from occscene_server.models.perception import OccupancyPerception, SeenImages, classify_voxels
+from occscene_server.models.perception import ImageFeatures, OccupancyPerception, classify_voxels
 from occscene_server.models.precision import fast_autocast
 from occscene_server.pipelines.occscene import OccScenePipeline
 from occscene_server.training import arguments as arg
@@ -31,49 +31,49 @@ from occscene_server.training.losses import class_weights, occupancy_loss
 from occscene_server.training.stage import Loss, blend_parameters, check_keep, report
 
 BLOCKOUT_DROPOUT = 0.4
-IMAGES_ALONE_WEIGHT = 0.4
+IMAGES_ONLY_WEIGHT = 0.4
 """Of a scene without its blockout, whose loss is far larger than another's; the value is a guess, not measured."""
-FLAWLESS_VIEWS = 0.4
+CLEAN_VIEWS = 0.4
 """Share of views that perception sees as they were rendered; the others look as if a generator had made them."""
 
 
 def perception_step(
     model: OccupancyPerception, batch: SceneBatch, rng: np.random.Generator, classes: Tensor | None = None
 ) -> tuple[Tensor, dict[str, float]]:
-    """The loss on a batch whose views get flaws and some of whose blockouts are withheld.
+    """The loss on a batch with degraded views and some blockouts withheld.
 
     Args:
         model: in training.
         batch: on the model's device, with the views to look at.
         rng: decides all that is random.
-        classes: (C,) weights in the cross-entropy, see `balance`.
+        classes: (C,) weights in the cross-entropy, see `scene_class_weights`.
 
     Returns:
         The loss, its parts, and the share of occupied voxels whose class is predicted.
     """
-    images = flawed_images(batch.views, rng)
+    images = degrade(batch.views, rng)
     withheld = torch.from_numpy(rng.random(len(images)) < BLOCKOUT_DROPOUT).to(images.device)
     blockout = batch.blockout.labels.masked_fill(withheld[:, None, None, None], UNKNOWN)
     target = batch.occupancy.labels
     volume = batch.occupancy.volume
-    seen = model.look(images, batch.cameras, volume, blockout)
-    logits = model.place(seen, batch.cameras, volume, blockout)
-    weight = torch.where(withheld, IMAGES_ALONE_WEIGHT, 1.0)
-    loss, figures = occupancy_loss(logits, target, weight, classes)
-    pixels, pixel_figures = pixel_loss(seen, batch)
+    seen = model.encode_images(images, batch.cameras, volume, blockout)
+    logits = model.decode_volume(seen, batch.cameras, volume, blockout)
+    weight = torch.where(withheld, IMAGES_ONLY_WEIGHT, 1.0)
+    loss, metrics = occupancy_loss(logits, target, weight, classes)
+    pixels, pixel_metrics = pixel_loss(seen, batch)
     occupied = (target != 0) & (target != UNKNOWN)
     right = (logits.detach().argmax(1) == target)[occupied]
-    return loss + pixels, figures | pixel_figures | {"recall": float(right.float().mean())}
+    return loss + pixels, metrics | pixel_metrics | {"recall": float(right.float().mean())}
 
 
 def pixel_step(
     model: OccupancyPerception, batch: SceneBatch, rng: np.random.Generator
 ) -> tuple[Tensor, dict[str, float]]:
-    """`pixel_loss` alone, of views with flaws: the image encoder learns to see, some five times faster a view."""
-    return pixel_loss(model.look(flawed_images(batch.views, rng), batch.cameras, batch.occupancy.volume), batch)
+    """Only `pixel_loss`, on degraded views: trains the image encoder, some five times faster per view."""
+    return pixel_loss(model.encode_images(degrade(batch.views, rng), batch.cameras, batch.occupancy.volume), batch)
 
 
-def pixel_loss(seen: SeenImages, batch: SceneBatch) -> tuple[Tensor, dict[str, float]]:
+def pixel_loss(seen: ImageFeatures, batch: SceneBatch) -> tuple[Tensor, dict[str, float]]:
     """Cross-entropy of the class that each pixel sees, plus the error of the logarithm of its depth.
 
     The truth is drawn from the true grid. Without this loss the image encoder learns nothing within hours: its features
@@ -105,14 +105,14 @@ def random_batch(scenes: SceneSet, size: int, rng: np.random.Generator) -> Scene
     return replace(batch, views=seen, cameras=batch.cameras.selected(picked))
 
 
-def flawed_images(views: Tensor, rng: np.random.Generator) -> Tensor:
-    """Views (B, V, height, width, 3) uint8 with a generator's flaws, as (B, V, 3, height, width) in [-1, 1]."""
+def degrade(views: Tensor, rng: np.random.Generator) -> Tensor:
+    """Views (B, V, height, width, 3) uint8 degraded as by a generator, as (B, V, 3, height, width) in [-1, 1]."""
     flat = views.flatten(0, 1).cpu().numpy()
-    flawed = np.stack([view if rng.random() < FLAWLESS_VIEWS else _flawed(view, rng) for view in flat])
-    return images_from_bytes(torch.from_numpy(flawed).unflatten(0, views.shape[:2]).to(views.device))
+    degraded = np.stack([view if rng.random() < CLEAN_VIEWS else _degraded(view, rng) for view in flat])
+    return images_from_bytes(torch.from_numpy(degraded).unflatten(0, views.shape[:2]).to(views.device))
 
 
-def _flawed(view: NDArray[np.uint8], rng: np.random.Generator) -> NDArray[np.uint8]:
+def _degraded(view: NDArray[np.uint8], rng: np.random.Generator) -> NDArray[np.uint8]:
     """One view (height, width, 3) with blur, lost detail, block artefacts, wrong colours and noise, each at random."""
     image = Image.fromarray(view)
     size = image.size
@@ -135,7 +135,7 @@ def _flawed(view: NDArray[np.uint8], rng: np.random.Generator) -> NDArray[np.uin
     return pixels.clip(0, 255).astype(np.uint8)
 
 
-def balance(scenes: SceneSet, classes: int) -> Tensor:
+def scene_class_weights(scenes: SceneSet, classes: int) -> Tensor:
     """The classes' weights in the cross-entropy, from how often they occur in the true grids, (C,)."""
     counts = torch.zeros(classes, dtype=torch.int64)
     for index in range(len(scenes)):
@@ -157,7 +157,7 @@ def evaluate_perception(
         device: "cpu" or "cuda".
 
     Returns:
-        mIoU and IoU with the blockout given ("miou", "iou"), with images alone ("miou_images", "iou_images"), and of
+        mIoU and IoU with the blockout given ("miou", "iou"), with images only ("miou_images", "iou_images"), and of
         the blockout itself ("miou_blockout", "iou_blockout"); see `OccupancyScores`.
     """
     scores = {name: OccupancyScores(model.classes) for name in ("", "_images", "_blockout")}
@@ -169,15 +169,15 @@ def evaluate_perception(
             scores[""].add(classify_voxels(model(images, batch.cameras, volume, blockout)), target)
             scores["_images"].add(classify_voxels(model(images, batch.cameras, volume)), target)
         scores["_blockout"].add(blockout, target)
-    figures = {name: score.figures() for name, score in scores.items()}
-    return {f"{kind}{name}": getattr(figure, kind) for name, figure in figures.items() for kind in ("miou", "iou")}
+    metrics = {name: score.figures() for name, score in scores.items()}
+    return {f"{kind}{name}": getattr(metric, kind) for name, metric in metrics.items() for kind in ("miou", "iou")}
 
 
 def perception(
     data: arg.Data,
     output: Annotated[Path, arg.OUTPUT, arg.Writes(("perception",))],
     steps: arg.Steps = 6000,
-    pixel_steps: Annotated[int, typer.Option(min=0, help="The first N steps, which teach pixels only.")] = 2000,
+    pixel_steps: Annotated[int, typer.Option(min=0, help="Use only the pixel loss for the first N steps.")] = 2000,
     batch: arg.SceneBatch = 2,
     learning_rate: arg.LearningRate = 1e-3,
     initial: Annotated[Path | None, arg.INITIAL, arg.Weights("perception")] = None,
@@ -203,7 +203,7 @@ def perception(
     model = (
         OccupancyPerception(scenes.classes) if initial is None else OccupancyPerception.from_pretrained(initial)
     ).to(device)
-    weights = balance(scenes, scenes.classes).to(device)
+    weights = scene_class_weights(scenes, scenes.classes).to(device)
 
     def loss_of_step(step: int) -> Loss:
         rng = np.random.default_rng((seed, step))

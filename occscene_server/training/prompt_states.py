@@ -49,16 +49,16 @@ class PromptStates:
     ) -> None:
         """Encodes prompts of like length together, and writes the ends last: they say that the states are whole."""
         order = sorted(range(len(prompts)), key=lambda index: len(prompts[index]))
-        found: list[Tensor] = [torch.empty(0)] * len(prompts)
+        encoded: list[Tensor] = [torch.empty(0)] * len(prompts)
         for first in range(0, len(order), _BATCH):
             rows = order[first : first + _BATCH]
             with fast_autocast("cpu"):
                 batch, mask = encode_prompts(encoder, tokenizer, [prompts[row] for row in rows], pad_to_limit=False)
             for row, own, there in zip(rows, batch.to(torch.bfloat16), mask, strict=True):
-                found[row] = own[there]
-        torch.cat(found).view(torch.int16).numpy().tofile(states)
+                encoded[row] = own[there]
+        torch.cat(encoded).view(torch.int16).numpy().tofile(states)
         partial = ends.with_name(f"{ends.stem}.partial.npy")
-        np.save(partial, np.cumsum([len(own) for own in found]))
+        np.save(partial, np.cumsum([len(own) for own in encoded]))
         partial.replace(ends)
 
     def length(self, prompt: int) -> int:

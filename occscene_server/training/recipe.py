@@ -283,9 +283,9 @@ class _EntryReader:
 
 def stage_commands(root: Any) -> list[Command]:
     """All commands that are stages."""
-    found = [
+    writers = [
         Command.find(root, f"{group} {name}")
         for group in STAGE_GROUPS
         for name in getattr(root.get_command(None, group), "commands", ())
     ]
-    return [command for command in found if command is not None and command.writes is not None]
+    return [command for command in writers if command is not None and command.writes is not None]

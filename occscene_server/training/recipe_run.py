@@ -168,7 +168,7 @@ def _made_from(entry: Entry) -> dict[str, Any]:
 
 
 def _difference(part: str, then: Any, now: Any) -> str:
-    """The first thing that differs, in words."""
+    """The first difference, in words."""
     if not isinstance(now, dict) or not isinstance(then, dict):
         return f"{part} {then!r}, the recipe says {now!r}"
     name = next(key for key in [*now, *then] if then.get(key) != now.get(key))

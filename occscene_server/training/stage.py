@@ -30,7 +30,10 @@ def on_random_rows(
 def check_keep(keep: float, initial: Path | None) -> None:
     """Refuses to keep a share of weights that are not given."""
     if keep > 0 and initial is None:
-        raise typer.BadParameter(f"{keep:g} of no initial weights; give --initial too, or omit it", param_hint="--keep")
+        raise typer.BadParameter(
+            f"{keep:g} of the initial weights cannot be kept without --initial; give it, or omit --keep",
+            param_hint="--keep",
+        )
 
 
 @torch.no_grad()

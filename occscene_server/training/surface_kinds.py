@@ -1,6 +1,6 @@
-"""Kinds of surfaces that the discriminator tells apart: what a thing is and, where phrases say so, what it is made of.
+"""Kinds of surfaces that the discriminator tells apart: an object's name and, where phrases name it, its material.
 
-With the taxonomy's classes alone a picture would be as good as a lamp, and a plain wall as good as one of stone.
+With only the taxonomy's classes a picture would be as good as a lamp, and a plain wall as good as one of stone.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
-"""Swatches of regular materials: which words make which pattern, learned far faster than from rooms alone.
+"""Swatches of regular materials: which words make which pattern, learned far faster than from rooms only.
 
-In a crop of a room a pattern is one thing among many, and rare. Here each pattern that phrases of the rooms name is
+In a crop of a room a pattern is one detail among many, and rare. Here each pattern that phrases of the rooms name is
 drawn by itself, as the studio's materials have it: not its colors, but where its second color shows. Regular patterns
 hang on places on surfaces that are those of `geometry.surface_places`, so rooms show the same.
 """
@@ -111,13 +111,13 @@ class Swatches:
 
     def __init__(self, items: Sequence[ItemFacts], book: Phrasebook) -> None:
         self._book = book
-        found: defaultdict[str, set[tuple[str, str, str]]] = defaultdict(set)
+        by_pattern: defaultdict[str, set[tuple[str, str, str]]] = defaultdict(set)
         for item in items:
             phrase = str(item["phrase"])
             known = [pattern for pattern in PATTERNS if f" {pattern} " in f" {phrase} "]
             if known:
-                found[max(known, key=len)].add((base_name(str(item["name"])), str(item["class"]), phrase))
-        self._items = {pattern: sorted(found[pattern]) for pattern in PATTERNS if found[pattern]}
+                by_pattern[max(known, key=len)].add((base_name(str(item["name"])), str(item["class"]), phrase))
+        self._items = {pattern: sorted(by_pattern[pattern]) for pattern in PATTERNS if by_pattern[pattern]}
 
     def draw(self, geometry: Tensor, rng: np.random.Generator) -> SwatchBatch | None:
         """A batch of swatches, or None where no phrase names a pattern.

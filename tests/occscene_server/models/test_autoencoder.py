@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import torch
+import torch.nn.functional as F
 
 from occscene_server.models.autoencoder import SceneAutoencoder
 from occscene_server.training.autoencoder_stage import (
@@ -29,7 +30,7 @@ def test_shapes() -> None:
 
 def test_it_learns_one_picture() -> None:
     model = tiny()
-    picture = torch.nn.functional.interpolate(torch.rand(4, 3, 4, 4), size=64, mode="bilinear") * 2 - 1
+    picture = F.interpolate(torch.rand(4, 3, 4, 4), size=64, mode="bilinear") * 2 - 1
     optimizer = torch.optim.Adam(model.parameters(), 3e-3)
     losses = []
     for _ in range(60):

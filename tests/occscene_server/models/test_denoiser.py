@@ -10,7 +10,7 @@ from occscene.grid import GridObject, SemanticGrid
 
 from occscene_server.geometry.cameras import CameraTensors
 from occscene_server.geometry.grids import GridTensors
-from occscene_server.models.denoiser import GUESS_VARIANCE, Condition, OccSceneDenoiser, guessed_velocity
+from occscene_server.models.denoiser import GUESS_VARIANCE, Condition, OccSceneDenoiser, prior_velocity
 
 VIEWS = 3
 
@@ -22,7 +22,7 @@ def model() -> OccSceneDenoiser:
         latent_channels=4, block_out_channels=(32, 32, 64), layers_per_block=1, guess_widths=(16, 16, 16), text_dim=24
     ).eval()
     for parameter in tiny.parameters():
-        if not parameter.abs().max() > 0:  # away from zero-initialised paths, so that everything has a say
+        if not parameter.abs().max() > 0:  # away from zero-initialised paths, so that every parameter matters
             torch.nn.init.normal_(parameter, std=0.2)
     return tiny
 
@@ -158,7 +158,7 @@ def test_the_linear_estimate_is_the_best_one(level: float) -> None:
     guess, rest, noise = torch.randn(3, 1, 1, 1, 200, 200, generator=generator, dtype=torch.float64)
     clean = guess + GUESS_VARIANCE**0.5 * rest
     noisy, velocity = (1 - level) * clean + level * noise, noise - clean
-    estimate = guessed_velocity(noisy, torch.tensor([level]), guess, torch.tensor(GUESS_VARIANCE))
+    estimate = prior_velocity(noisy, torch.tensor([level]), guess, torch.tensor(GUESS_VARIANCE))
     # least squares of the velocity + guess on what is left of the noisy latents without the guess
     left = noisy - (1 - level) * guess
     slope = (left * (velocity + guess)).mean() / left.square().mean()
@@ -172,7 +172,7 @@ def drafted() -> OccSceneDenoiser:
     tiny = OccSceneDenoiser(
         latent_channels=4, block_out_channels=(32, 32, 64), layers_per_block=1, guess_widths=(), text_dim=24
     ).eval()
-    tiny.count_on_drafts(torch.tensor([0.5, 0.7, 0.9, 1.0]), torch.tensor([0.8, 0.6, 0.4, 0.2]))
+    tiny.set_draft_statistics(torch.tensor([0.5, 0.7, 0.9, 1.0]), torch.tensor([0.8, 0.6, 0.4, 0.2]))
     for parameter in tiny.parameters():
         if not parameter.abs().max() > 0:
             torch.nn.init.normal_(parameter, std=0.2)

@@ -41,7 +41,7 @@ def guidance() -> Guidance:
 def guessed(network: FirstGuess, guidance: Guidance, text: Tensor, kind: int = 2) -> Tensor:
     seen = torch.zeros(2, 3, CLASSES, SIDE, SIDE)
     seen[:, :, kind] = 1.0
-    return network(network.look(guidance), seen, text, torch.ones(text.shape[:2], dtype=torch.bool))
+    return network(network.encode_guidance(guidance), seen, text, torch.ones(text.shape[:2], dtype=torch.bool))
 
 
 @pytest.fixture

@@ -1,4 +1,4 @@
-"""The guided decoder: who hears which words, any size, and colors that follow phrases."""
+"""The guided decoder: which object attends to which words, any size, and colors that follow phrases."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def tiny(seed: int = 0) -> GuidedDecoder:
     return decoder.eval()
 
 
-def told(*texts: str) -> Texts:
+def texts_of(*texts: str) -> Texts:
     states, mask = encode_prompts(*load_minilm(), list(texts), pad_to_limit=False)
     return Texts(states[mask], torch.arange(len(texts))[:, None].expand_as(mask)[mask])
 
@@ -43,12 +43,12 @@ def table(names: list[str], phrases: list[str], prompt: str, seed: int = 0) -> O
         object_codes(torch.tensor([seed]), len(names))[0],
         torch.tensor([0]),
         states[-1],
-        told(*texts),
+        texts_of(*texts),
     )
 
 
 def features_of(shown: Tensor) -> Tensor:
-    """(1, C, h, w) features that depend on the place alone."""
+    """(1, C, h, w) features that depend on the place only."""
     y, x = torch.meshgrid(*(torch.arange(side) / 10.0 for side in shown.shape), indexing="ij")
     return torch.stack([(x * (k % 5) + y * (k % 3) + k).sin() for k in range(FEATURES)])[None]
 
@@ -68,7 +68,7 @@ def test_a_phrase_reaches_the_pixels_of_its_object_alone() -> None:
     before = table(names, ["a red sofa", "", "white walls"], "a room with a teal armchair")
 
     def changed(other: ObjectTable) -> list[bool]:
-        # states of other tokens differ in the last digits where a longer text is encoded beside them
+        # states of other tokens differ in the last digits where a longer text is encoded with them
         apart = (decoder.paint(other) - decoder.paint(before)).abs().view(len(names), CLASSES, -1).amax((1, 2))
         assert all(value < 1e-5 or value > 1e-3 for value in apart.tolist())
         return (apart > 1e-3).tolist()

@@ -1,4 +1,4 @@
-"""Drawing layouts: by seed alone, within the rules whatever the weights, and around what is given."""
+"""Drawing layouts: by seed only, within the rules whatever the weights, and around what is given."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from occscene.layout import Layout, LayoutRoom
 from occscene_server.geometry.layout_rules import blocked_doors, floating, outside, overlapping
 from occscene_server.geometry.relations import relations_of
 from occscene_server.models.layout_sampling import LayoutSampler, SamplingOptions
-from occscene_server.models.prompt_reading import Asked, Reading, phrases_of, read_prompt
+from occscene_server.models.prompt_reading import Reading, RequestedObject, phrases_of, read_prompt
 from occscene_server.studio.layouts import room_record
 from tests.occscene_server.models.tiny_layouts import room, text_of, tiny_prior, vocabulary
 
@@ -56,7 +56,8 @@ def test_a_room_is_drawn_around_what_is_given_without_one() -> None:
 @pytest.mark.parametrize("seed", range(3))
 def test_counts_and_colors_that_are_asked_for_are_kept(seed: int) -> None:
     sampler = LayoutSampler(tiny_prior(0, 4), text_of(4), torch.Generator().manual_seed(seed))
-    reading = Reading((Asked("picture", "red", 2), Asked("curtain", "", 1), Asked("ceiling lamp", "", 1)))
+    wanted = ("picture", "red", 2), ("curtain", "", 1), ("ceiling lamp", "", 1)
+    reading = Reading(tuple(RequestedObject(*one) for one in wanted))
     layout = sampler.draw(reading)
     kinds = Counter(obj.name for obj in layout.objects)
     assert kinds["picture"] == 2
@@ -85,7 +86,7 @@ def test_too_much_or_unknown_is_refused() -> None:
 
 
 def test_of_boxes_that_fit_those_are_taken_that_stand_where_they_are_said_to() -> None:
-    asked = Reading((Asked("plant", "", 1),), (("plant", "in the corner", ""),))
+    asked = Reading((RequestedObject("plant", "", 1),), (("plant", "in the corner", ""),))
     held: Counter[bool] = Counter()
     for seed in range(4):
         for reading in (asked, replace(asked, relations=())):
@@ -177,4 +178,4 @@ def test_mere_names_are_of_whole_prompts_alone() -> None:
     kinds = vocabulary().kinds
     for prompt, kind in (("a study, a chair", "office chair"), ("a lounge, a table", "coffee table")):
         assert read_prompt(prompt, kinds, (), prompt).least() == {kind: 1}
-    assert read_prompt("table", kinds, ()).things == ()  # of an object of that name the size says what it is
+    assert read_prompt("table", kinds, ()).objects == ()  # of an object of that name the size says what it is

@@ -111,7 +111,7 @@ def test_what_the_vocabulary_lacks_is_named() -> None:
         ("Cube.014", "table", (1.5, 0.85, 0.74), "dining table"),
         ("Cube.015", "table", (0.45, 0.45, 0.55), "side table"),
         ("Cube.016", "bed", (1.6, 2.0, 1.0), "bed"),
-        ("thing", "objs", (0.35, 0.35, 1.5), "floor lamp"),
+        ("object", "objs", (0.35, 0.35, 1.5), "floor lamp"),
     ],
 )
 def test_whatever_a_thing_is_called_a_kind_is_found(

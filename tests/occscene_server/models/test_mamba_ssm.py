@@ -1,7 +1,7 @@
 """Mamba-2 against the package it is interchangeable with, by that package's own reference formulas.
 
 No release of mamba_ssm can be imported without its compiled parts. Here they are stubbed and its plain PyTorch
-references put in their place. Its Python files alone are enough, and a wheel of them builds without CUDA:
+references put in their place. Its Python files are enough, and a wheel of them builds without CUDA:
 `MAMBA_SKIP_CUDA_BUILD=TRUE MAMBA_FORCE_BUILD=TRUE pip install --no-deps --no-build-isolation mamba-ssm==2.2.6.post3`.
 """
 
@@ -43,7 +43,7 @@ class Stub(ModuleType):
 
 @pytest.fixture(scope="module")
 def load() -> Iterator[Callable[[str], ModuleType]]:
-    """Imports modules of mamba_ssm on top of stubs, and clears them away afterwards."""
+    """Imports modules of mamba_ssm on top of stubs, and removes them afterwards."""
     before = dict(sys.modules)
     for name in ("triton", "triton.language", "selective_scan_cuda", "mamba_ssm.ops.triton.layer_norm"):
         sys.modules[name] = Stub(name)

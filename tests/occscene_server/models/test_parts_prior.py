@@ -59,7 +59,7 @@ def test_likelihoods_of_all_values_add_up_to_one(prior: PartsPrior) -> None:
     row = next(i for i, obj in enumerate(RECORD.layout.objects) if obj.name in ("floor lamp", "sofa"))
     batch = batch_of([row])
     column, last = list(NUMBERS).index("taper"), len(batch.numbers) - 1
-    batch.numbers[last, list(NUMBERS).index("kind")] = 4  # a cylinder, whose taper is told
+    batch.numbers[last, list(NUMBERS).index("kind")] = 4  # a cylinder, whose taper is given
     mass = 0.0
     for value in range(NUMBERS["taper"]):
         batch.numbers[last, column] = value

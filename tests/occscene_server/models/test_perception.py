@@ -79,7 +79,7 @@ def test_untrained_gives_the_blockout_back(
 
 
 def test_untrained_pixels_see_the_blockout(model: OccupancyPerception) -> None:
-    """Its class and depth, exactly; a pixel that looks past it depends on the image alone."""
+    """Its class and depth, exactly; a pixel that looks past it depends on the image only."""
     images, cameras, volume = inputs((8, 8, 4))
     blockout = torch.zeros(1, 8, 8, 4, dtype=torch.uint8)
     blockout[:, 2:5, 1:6, 1:3] = 2
@@ -88,7 +88,7 @@ def test_untrained_pixels_see_the_blockout(model: OccupancyPerception) -> None:
     known = truth.depth.isfinite()
     assert 0 < known.float().mean() < 1
     with torch.no_grad():
-        seen = model.look(images, cameras, volume, blockout)
+        seen = model.encode_images(images, cameras, volume, blockout)
     assert torch.equal(seen.class_logits.argmax(2)[known], truth.labels[known])
     torch.testing.assert_close(seen.log_depth[known], truth.depth[known].log())
     assert seen.log_depth[~known].std() > 0
@@ -121,7 +121,7 @@ def test_gradients_reach_the_images_that_see_the_grid(model: OccupancyPerception
 
 
 def test_views_have_no_order_and_scenes_do_not_mix(model: OccupancyPerception) -> None:
-    """Swapping views changes nothing; a scene's prediction is the same alone and in a batch."""
+    """Swapping views changes nothing; a scene's prediction is the same by itself and in a batch."""
     images, cameras, volume = inputs((6, 6, 4), batch=2)
     images[1] = -images[1]
     one = VolumeTensors(volume.shape, volume.voxel_size[:1], volume.world_from_grid[:1])

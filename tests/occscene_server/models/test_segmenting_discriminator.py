@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 import torch
+import torch.nn.functional as F
 from torch.nn.utils.parametrize import is_parametrized
 
 from occscene_server.models.segmenting_discriminator import SegmentingDiscriminator
@@ -54,10 +55,8 @@ def test_the_discriminator_learns_kinds_and_what_is_generated(discriminator: Seg
 
     def batch() -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
         kinds = torch.randint(3, (4, 1, 2, 2), generator=generator).float()
-        kinds = torch.nn.functional.interpolate(kinds, scale_factor=8.0)[:, 0].long()
-        real = torch.nn.functional.interpolate((kinds[:, None].float() - 1) * 0.8, scale_factor=2.0).expand(
-            -1, 3, -1, -1
-        )
+        kinds = F.interpolate(kinds, scale_factor=8.0)[:, 0].long()
+        real = F.interpolate((kinds[:, None].float() - 1) * 0.8, scale_factor=2.0).expand(-1, 3, -1, -1)
         noise = torch.randn(real.shape, generator=generator)
         return real + 0.05 * noise, real + 0.7 * noise, kinds
 

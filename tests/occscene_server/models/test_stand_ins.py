@@ -1,4 +1,4 @@
-"""What stands for things that a prior does not know makes sense, also for things that no list names."""
+"""What stands for objects that a prior does not know makes sense, also for objects that no list names."""
 
 from __future__ import annotations
 
@@ -52,18 +52,18 @@ def stand_ins() -> StandIns:
 
 
 def test_thirty_things_that_no_list_names(stand_ins: StandIns) -> None:
-    found = {thing: stand_ins.nearest(thing) for thing in SENSIBLE}
-    wrong = {thing: kind for thing, kind in found.items() if kind not in SENSIBLE[thing].split(", ")}
+    found = {name: stand_ins.nearest(name) for name in SENSIBLE}
+    wrong = {name: kind for name, kind in found.items() if kind not in SENSIBLE[name].split(", ")}
     assert len(wrong) <= 5, wrong
 
 
 @pytest.mark.parametrize(
-    ("thing", "kind"),
+    ("name", "kind"),
     [("piano", "sideboard"), ("old upright pianos", "sideboard"), ("aquarium", "sideboard"), ("treadmill", "desk"),
      ("dog", ""), ("swimming pools", "")],
 )  # fmt: skip
-def test_examples_stand_for_themselves_whatever_is_said_of_them(stand_ins: StandIns, thing: str, kind: str) -> None:
-    assert stand_ins.nearest(thing) == kind
+def test_examples_stand_for_themselves_whatever_is_said_of_them(stand_ins: StandIns, name: str, kind: str) -> None:
+    assert stand_ins.nearest(name) == kind
 
 
 def test_stand_ins_are_kinds_that_there_are() -> None:

@@ -104,7 +104,7 @@ def test_each_scene_of_a_batch_is_drawn_by_itself(guidance: Guidance, views: Ten
 
 def test_waves_fade_where_pixels_span_them(guidance: Guidance, views: Tensor, network: SurfaceDetail) -> None:
     nn.init.zeros_(network.mixture[-1].weight)
-    network.mixture[-1].bias.data = torch.tensor([1.0] * 12 + [0.0] * 4 + [-1.0] * 2)  # the textures alone, as told
+    network.mixture[-1].bias.data = torch.tensor([1.0] * 12 + [0.0] * 4 + [-1.0] * 2)  # only the prompt's textures
     pixels = SurfacePixels.gather(views, guidance, (FLOOR, WALL))
     near = SurfacePixels(**(vars(pixels) | {"span": torch.full_like(pixels.span, 0.02)}))
     far = SurfacePixels(**(vars(pixels) | {"span": torch.full_like(pixels.span, 5.0)}))
@@ -114,7 +114,7 @@ def test_waves_fade_where_pixels_span_them(guidance: Guidance, views: Tensor, ne
 
 
 def test_a_pattern_is_read_off_noisy_views(guidance: Guidance, network: SurfaceDetail) -> None:
-    """A checked floor under noise, in colors that nobody told: what is drawn is nearer to it than the views were."""
+    """A checked floor under noise, in colors that no prompt names: the result is nearer to it than the views."""
     across, along = (2 * math.pi * CHECKS * guidance.surface[0]).cos().unbind(1)
     checks = (guidance.labels[0] == FLOOR) * across * along
     clean = 0.5 + checks[:, None] * torch.tensor([0.2, -0.1, 0.05])[:, None, None]
@@ -122,7 +122,7 @@ def test_a_pattern_is_read_off_noisy_views(guidance: Guidance, network: SurfaceD
     nn.init.zeros_(network.waves)
     network.waves.data[0, FREQUENCIES.index(CHECKS), FREQUENCIES.index(CHECKS)] = 1.0
     nn.init.zeros_(network.mixture[-1].weight)
-    network.mixture[-1].bias.data = torch.tensor([0.0] * 12 + [1.0] * 4 + [-1.0] * 2)  # found in the views alone
+    network.mixture[-1].bias.data = torch.tensor([0.0] * 12 + [1.0] * 4 + [-1.0] * 2)  # only the views' textures
     drawn = (network(2 * noisy[None] - 1, guidance, torch.zeros(1, 12, 8))[0] + 1) / 2
     floor = (guidance.objects[0] == FLOOR_ID)[:, None]
     before, after = (((image - clean) * floor).square().sum().sqrt() for image in (noisy, drawn))

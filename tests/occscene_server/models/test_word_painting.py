@@ -1,4 +1,4 @@
-"""Painted words lie where their class is seen, and follow the words alone."""
+"""The attention's result lies where its class is seen, and depends only on the words."""
 
 from __future__ import annotations
 

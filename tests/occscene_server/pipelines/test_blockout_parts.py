@@ -186,7 +186,7 @@ def test_chairs_of_one_table_match_but_no_two_shelves_hold_the_same_books(writer
     assert boards[0] == boards[1]
 
 
-@pytest.mark.parametrize("name", ["", "Cube.003", "thing\u2603", "x" * 200])
+@pytest.mark.parametrize("name", ["", "Cube.003", "item\u2603", "x" * 200])
 def test_names_that_say_nothing_leave_it_to_class_and_size(writer: BlockoutParts, name: str) -> None:
     grid = furnished(TABLE)
     named = replace(
@@ -268,7 +268,7 @@ def test_words_of_its_own_are_an_objects_phrase_and_kind(writer: BlockoutParts) 
 
 
 def test_what_is_no_box_keeps_an_upright_outline() -> None:
-    """Round and angled things, whose smallest outline would be turned somehow."""
+    """Round and angled objects, whose smallest outline would be turned somehow."""
     angles = np.arange(12) * np.pi / 6
     round_table = np.stack([np.cos(angles), np.sin(angles), np.zeros(12)], 1)
     corner_sofa = np.array([[0, 0, 0], [3, 0, 0], [3, 1, 0], [1, 1, 0], [1, 3, 0], [0, 3, 0.8]], np.float64)

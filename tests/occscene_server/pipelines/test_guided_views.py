@@ -26,7 +26,7 @@ from occscene_server.geometry.voxel_gbuffer import voxel_gbuffer
 from occscene_server.models.denoiser import OccSceneDenoiser
 from occscene_server.models.guided_decoder import GuidedDecoder
 from occscene_server.pipelines import guided_decoding, guided_views, scene_perception
-from occscene_server.pipelines.guided_decoding import scene_words, told_objects
+from occscene_server.pipelines.guided_decoding import object_tables, scene_words
 from occscene_server.pipelines.guided_views import Sensor, resampled
 from occscene_server.pipelines.occscene import OccScenePipeline
 from occscene_server.pipelines.scene_inputs import SceneInputs
@@ -270,9 +270,9 @@ def test_names_that_say_nothing_are_told_by_their_class(grid: SemanticGrid) -> N
     instances = np.array(grid.instances)
     instances[4, 4, 1:5] = 2
     instances[5, 4, 1:5] = 4
-    told = scene_words("a room", replace(grid, instances=instances, objects=objects))
-    assert told.names == ["sofa", "sofa", "plane", "armchair"]  # of the plane there is no voxel
-    assert told.phrases == [""] * 4
+    words = scene_words("a room", replace(grid, instances=instances, objects=objects))
+    assert words.names == ["sofa", "sofa", "plane", "armchair"]  # of the plane there is no voxel
+    assert words.phrases == [""] * 4
 
 
 def test_words_of_too_many_objects_are_those_of_the_largest(
@@ -282,14 +282,14 @@ def test_words_of_too_many_objects_are_those_of_the_largest(
     labels, instances = np.zeros_like(grid.labels), np.zeros_like(grid.instances)
     for number in range(1, 8):
         labels[number, : 2 * number, 0], instances[number, : 2 * number, 0] = 7, number
-    objects = tuple(GridObject(number, f"thing {number}", prompt=f"thing of kind {number}") for number in range(1, 8))
+    objects = tuple(GridObject(number, f"object {number}", prompt=f"object of kind {number}") for number in range(1, 8))
     crowded = replace(grid, labels=labels, instances=instances, objects=objects)
     seeds = torch.tensor([0])
     placed = GridTensors.from_grids([crowded])
-    told = told_objects(guided.text_encoder, guided.tokenizer, placed, [scene_words("", crowded)], seeds)
-    assert len(told.table.hints) == 4
-    assert told.rows[0, [7, 6, 5]].tolist() == [1, 2, 3]
-    assert told.rows[0, :5].unique().tolist() == [0]
+    words = object_tables(guided.text_encoder, guided.tokenizer, placed, [scene_words("", crowded)], seeds)
+    assert len(words.table.hints) == 4
+    assert words.rows[0, [7, 6, 5]].tolist() == [1, 2, 3]
+    assert words.rows[0, :5].unique().tolist() == [0]
 
 
 def test_meshes_and_words_are_placed_by_scene(grid: SemanticGrid) -> None:
@@ -344,7 +344,7 @@ def test_the_denoiser_is_given_the_encoded_draft(
 
 
 def test_noise_lies_on_what_is_shown(drafting: OccScenePipeline, grid: SemanticGrid) -> None:
-    """Two cameras in one place begin with the same noise where they see something; a draft of text alone does not."""
+    """Two cameras in one place begin with the same noise where they see something; a draft of text only does not."""
     begun: list[torch.Tensor] = []
 
     def views(placed: SemanticGrid | None, **options: Any) -> torch.Tensor:

@@ -24,7 +24,7 @@ from occscene_server.geometry.lifting import lift
 from occscene_server.pipelines.guided_views import Sensor
 from occscene_server.pipelines.occscene import OccScenePipeline
 from occscene_server.pipelines.output import to_uint8
-from occscene_server.pipelines.prediction import GuidancePasses, guided_prediction
+from occscene_server.pipelines.prediction import CfgBatch, guided_prediction
 from occscene_server.pipelines.scene_inputs import PlacedScenes, SceneInputs
 from occscene_server.pipelines.text_to_scene import PROPOSALS, LayoutDraft
 
@@ -89,13 +89,13 @@ def test_views_show_the_finer_blockout_and_perception_is_told_of_the_boxes(
     labels, instances = grid.labels.copy(), np.asarray(grid.instances).copy()
     labels[4:8, 4:6, 3:5], instances[4:8, 4:6, 3:5] = 0, 0
     finer = replace(grid, labels=labels, instances=instances)
-    told, aligned = [], []
+    blockouts, aligned = [], []
     perceive, align = pipe.perception.forward, pipe.denoiser.alignment.forward
-    monkeypatch.setattr(pipe.perception, "forward", lambda *a: (told.append(a[3]), perceive(*a))[1])
+    monkeypatch.setattr(pipe.perception, "forward", lambda *a: (blockouts.append(a[3]), perceive(*a))[1])
     monkeypatch.setattr(pipe.denoiser.alignment, "forward", lambda *a: (aligned.append(a[0]), align(*a))[1])
     shown = pipe("a sofa", cameras(1), grid, finer=finer, num_inference_steps=1)
-    assert len(told) == 2
-    assert all((given == torch.from_numpy(grid.labels)).all() for given in told)
+    assert len(blockouts) == 2
+    assert all((given == torch.from_numpy(grid.labels)).all() for given in blockouts)
     torch.testing.assert_close(aligned[-1][0], torch.from_numpy(labels))
     plain = pipe("a sofa", cameras(1), grid, num_inference_steps=1)
     assert (shown.images != plain.images).any()
@@ -347,7 +347,7 @@ def test_guidance_passes_equal_their_formula(pipe: OccScenePipeline, grid: Seman
         latents, time = torch.randn(1, 2, 4, 8, 8), torch.tensor(500.0)
 
         def velocity(text_scale: float, occupancy_scale: float) -> torch.Tensor:
-            passes = GuidancePasses.gather(pipe.denoiser, text, mask, condition, absent, text_scale, occupancy_scale)
+            passes = CfgBatch.gather(pipe.denoiser, text, mask, condition, absent, text_scale, occupancy_scale)
             return guided_prediction(pipe.denoiser, latents, time, passes)
 
         full, no_text = velocity(1, 1), velocity(0, 1)

@@ -21,11 +21,11 @@ from occscene_server.models.denoiser import Condition
 from occscene_server.pipelines.occscene import OccScenePipeline
 from occscene_server.pipelines.prediction import (
     GUESS_SHARE,
-    GuidancePasses,
+    CfgBatch,
+    blend_low_frequencies,
     check_scheduler,
     denoised_estimate,
     flow_scheduler,
-    keep_broad_colors,
     model_input,
 )
 from occscene_server.weights import default_model
@@ -85,7 +85,7 @@ def test_the_true_velocity_gives_the_clean_latents_and_the_exact_time(kind: type
 @pytest.mark.parametrize("prediction_type", ["epsilon", "v_prediction"])
 @pytest.mark.parametrize("kind", [DDIMScheduler, EulerDiscreteScheduler, DPMSolverMultistepScheduler])
 def test_the_true_noise_or_v_gives_the_clean_latents(kind: type, prediction_type: str) -> None:
-    """Whether a scheduler keeps the signal's variance, or scales its noise up beside the signal."""
+    """Whether a scheduler keeps the signal's variance, or scales its noise up against the signal."""
     scheduler = kind(prediction_type=prediction_type)
     scheduler.set_timesteps(5)
     clean, noise = torch.randn(2, 1, 2, 4, 8, 8)
@@ -109,7 +109,7 @@ def test_broad_colors_come_from_the_guess_and_fine_detail_does_not() -> None:
     words, mask = torch.zeros(2, 5, 6), torch.ones(2, 5, dtype=torch.bool)
     condition = Condition(seen, seen, seen, seen)
     guess = torch.cat([latents + 2.0 + columns, torch.randn_like(latents)])  # of a pass with the prompt, and without
-    kept = keep_broad_colors(latents, GuidancePasses(words, mask, condition, guess, 2.0, 1.0))
+    kept = blend_low_frequencies(latents, CfgBatch(words, mask, condition, guess, 2.0, 1.0))
     torch.testing.assert_close(kept[:, 0], latents[:, 0] + 2.0 * GUESS_SHARE)
     torch.testing.assert_close(kept[:, 1], latents[:, 1])
-    assert keep_broad_colors(latents, GuidancePasses(words, mask, condition, None, 2.0, 1.0)) is latents
+    assert blend_low_frequencies(latents, CfgBatch(words, mask, condition, None, 2.0, 1.0)) is latents

@@ -38,9 +38,9 @@ def seen(layout: Layout, sure: float = 0.9) -> NDArray[np.float32]:
     """Log-probabilities of a perception that sees a layout's voxels."""
     labels = placed_grid(PlacedLayout(layout), VOLUME).labels
     rest = math.log((1 - sure) / (len(INDOOR) - 1))
-    told = np.full((len(INDOOR), *VOLUME.shape), rest, np.float32)
-    np.put_along_axis(told, labels[None].astype(np.int64), math.log(sure), 0)
-    return told
+    log_probabilities = np.full((len(INDOOR), *VOLUME.shape), rest, np.float32)
+    np.put_along_axis(log_probabilities, labels[None].astype(np.int64), math.log(sure), 0)
+    return log_probabilities
 
 
 def draft(*objects: LayoutObject, seed: int = 0) -> LayoutDraft:
@@ -84,13 +84,13 @@ def test_two_places_are_visited_as_often_as_they_are_likely() -> None:
     def either(layout: Layout, index: int, seed: int) -> Layout:
         return replace(layout, objects=((here, there)[np.random.default_rng(seed).integers(2)],))
 
-    told = np.zeros((len(INDOOR), *VOLUME.shape), np.float32)
+    log_probabilities = np.zeros((len(INDOOR), *VOLUME.shape), np.float32)
     mine = placed_grid(PlacedLayout(Layout("indoor", ROOM, (there,))), VOLUME).labels == INDOOR.index_of("table")
-    told[INDOOR.index_of("table")][mine] = math.log(2) / mine.sum()
+    log_probabilities[INDOOR.index_of("table")][mine] = math.log(2) / mine.sum()
     beginning = LayoutDraft(PlacedLayout(Layout("indoor", ROOM, (here,))), VOLUME, either, 1)
     visits = 0
     for _ in range(1500):
-        beginning.resample(told, proposals=1)
+        beginning.resample(log_probabilities, proposals=1)
         visits += beginning.placed.layout.objects[0] == there
     assert visits / 1500 == pytest.approx(2 / 3, abs=0.05)
 
@@ -102,10 +102,10 @@ def test_a_layout_without_proposals_stays() -> None:
 
 
 def test_the_ratio_counts_changed_voxels_alone() -> None:
-    told = np.log(np.array([[0.1, 0.6], [0.9, 0.4]], np.float32)).reshape(2, 2, 1, 1)
+    log_probabilities = np.log(np.array([[0.1, 0.6], [0.9, 0.4]], np.float32)).reshape(2, 2, 1, 1)
     old, new = np.array([0, 1], np.uint8).reshape(2, 1, 1), np.array([1, 1], np.uint8).reshape(2, 1, 1)
-    assert likelihood_ratio(told, old, new) == pytest.approx(math.log(9.0), rel=1e-5)
-    assert likelihood_ratio(told, new, new) == 0.0
+    assert likelihood_ratio(log_probabilities, old, new) == pytest.approx(math.log(9.0), rel=1e-5)
+    assert likelihood_ratio(log_probabilities, new, new) == 0.0
 
 
 def test_what_is_surely_perceived_wins_and_nothing_else() -> None:

@@ -117,7 +117,7 @@ def test_there_must_be_weights_to_keep(chain: Path) -> None:
     options = ("--data", str(chain / "data"), "--output", str(chain / "refused"), "--keep", "0.3")
     result = CliRunner().invoke(train_app, ["perception", *options])
     assert result.exit_code == 2
-    assert "0.3 of no initial weights" in " ".join(result.output.replace("│", "").split())
+    assert "0.3 of the initial weights cannot be kept" in " ".join(result.output.replace("│", "").split())
 
 
 def test_views_for_perception_are_generated_once(chain: Path) -> None:

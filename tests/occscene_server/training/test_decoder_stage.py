@@ -20,7 +20,7 @@ from occscene_server.geometry.mesh_gbuffer import RayScene, mesh_gbuffer
 from occscene_server.models.autoencoder import SceneAutoencoder
 from occscene_server.models.guided_decoder import GuidedDecoder
 from occscene_server.models.text import load_minilm
-from occscene_server.pipelines.guided_decoding import SceneWords, decode_guided, told_objects
+from occscene_server.pipelines.guided_decoding import SceneWords, decode_guided, object_tables
 from occscene_server.training.cli import train_app
 from occscene_server.training.decoder_rooms import SOURCES, DecoderRooms, gather, random_crop, read_rooms, whole_view
 from occscene_server.training.prefetch import Prefetched
@@ -188,7 +188,7 @@ def test_hints_phrases_and_latents_are_dropped_as_often_as_said(rooms: DecoderRo
     crops = [random_crop(one, 32, rng) for _ in range(2000)]
     assert np.mean([crop.level is None for crop in crops]) == pytest.approx(0.45, abs=0.04)
     assert np.mean([float(crop.hinted.float().mean()) for crop in crops]) == pytest.approx(0.75 * 0.7, abs=0.04)
-    assert np.mean([float(crop.told.float().mean()) for crop in crops]) == pytest.approx(0.9 * 0.85, abs=0.04)
+    assert np.mean([float(crop.described.float().mean()) for crop in crops]) == pytest.approx(0.9 * 0.85, abs=0.04)
     shares = {source: np.mean([crop.source == source for crop in crops]) for source, _ in SOURCES}
     assert shares == pytest.approx({"true": 0.45, "parts": 0.35, "boxes": 0.1, "voxels": 0.1}, abs=0.04)
     assert all(crop.top % 8 == crop.left % 8 == 0 and crop.top + 32 <= SIDE for crop in crops)
@@ -225,12 +225,12 @@ def test_decoded_scenes_are_views_of_any_size_that_hear_each_object(root: Path) 
     ) -> torch.Tensor:
         words = SceneWords("a red sofa before white walls", ["Sofa.001", "wall"], phrases)
         seeds = torch.tensor([seed])
-        objects = told_objects(*load_minilm(), grids, [words], seeds)
+        objects = object_tables(*load_minilm(), grids, [words], seeds)
         views = []
         for view in range(cameras.views):
             one = cameras.selected(torch.tensor([[view]]))
-            buffer, told = mesh_gbuffer([rays], one, size), None if latents is None else latents[:, view]
-            views.append(decode_guided(decoder, objects, buffer, one, grids.volume, seeds, told))
+            buffer, encoded = mesh_gbuffer([rays], one, size), None if latents is None else latents[:, view]
+            views.append(decode_guided(decoder, objects, buffer, one, grids.volume, seeds, encoded))
         return torch.stack(views, 1)
 
     views = decoded((48, 80), "a red sofa", "")

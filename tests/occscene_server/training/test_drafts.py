@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+import torch.nn.functional as F
 from typer.testing import CliRunner
 
 from occscene_server.data.dataset import read_scene, scene_folder, write_scene
@@ -108,8 +109,8 @@ def test_what_is_drafted_varies_as_said(root: Path, drafter: Drafter) -> None:
     shares = {source: np.mean([one.source == source for one in drawn]) for source in ("parts", "voxels", "true")}
     assert shares == pytest.approx({"parts": 0.5, "voxels": 0.1, "true": 0.2}, abs=0.1)
     hinted = np.mean([[obj.hint is not None for obj in one.grid.objects] for one in drawn])
-    told = np.mean([[obj.prompt != "" for obj in one.grid.objects] for one in drawn])
-    assert (hinted, told) == pytest.approx((0.6 * 0.7, 0.7 * 0.85), abs=0.08)
+    described = np.mean([[obj.prompt != "" for obj in one.grid.objects] for one in drawn])
+    assert (hinted, described) == pytest.approx((0.6 * 0.7, 0.7 * 0.85), abs=0.08)
     assert all((one.mesh is None) == (one.source == "voxels") for one in drawn)
     assert len({one.prompt for one in drawn}) == 3
 
@@ -124,7 +125,7 @@ def test_maps_cameras_and_grids_show_one_room(rooms: DraftedRooms, draft: int, t
     points = (batch.guidance.points / volume.voxel_size[0].float()).movedim(2, -1)[0]
     points = points + torch.tensor(volume.shape) / 2
     _, rays = pixel_rays(batch.cameras, volume, (32, 32))
-    inside = points + 0.3 * torch.nn.functional.normalize(rays[0], dim=-1)  # a little behind the surface
+    inside = points + 0.3 * F.normalize(rays[0], dim=-1)  # a little behind the surface
     place = inside.floor().long()
     seen = torch.isfinite(batch.guidance.depth[0])
     for axis, side in enumerate(volume.shape):
@@ -304,4 +305,4 @@ def test_weights_are_continued_as_they_began(chain: Path, tmp_path: Path, given:
     result = CliRunner().invoke(train_app, [*arguments, "--initial", str(initial)])
     assert result.exit_code == 2
     said = " ".join(result.output.replace("│", "").split())
-    assert ("leave --decoder out" if given else "give --decoder") in said
+    assert ("omit --decoder" if given else "give --decoder") in said

@@ -40,7 +40,7 @@ def run(folder: Path, steps: int, cuts: Sequence[int] = (), checkpoint_every: in
             return loss, {}
 
         with pytest.MonkeyPatch.context() as patch, contextlib.suppress(CutError):
-            # each look at the clock is a minute later, so that checkpoints come every so many steps
+            # each look at the clock is a minute later, so that checkpoints come every few steps
             patch.setattr("occscene_server.training.loop.time.monotonic", lambda clock=clock: 60.0 * next(clock))
             train(model, loss_of_step, options)
             return model, [losses[step] for step in range(steps)]

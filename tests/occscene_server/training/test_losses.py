@@ -75,8 +75,8 @@ def test_cross_entropy_is_torchs(sample: tuple[Tensor, Tensor]) -> None:
 def test_the_loss_is_the_weighted_sum_of_its_parts(sample: tuple[Tensor, Tensor]) -> None:
     """A sample of weight 0 has no gradient."""
     logits, target = sample
-    loss, figures = occupancy_loss(logits, target.to(torch.uint8))
-    assert float(loss) == pytest.approx(sum(figures.values()), rel=1e-5)
+    loss, metrics = occupancy_loss(logits, target.to(torch.uint8))
+    assert float(loss) == pytest.approx(sum(metrics.values()), rel=1e-5)
     weighted, _ = occupancy_loss(logits, target, torch.tensor([0.0, 2.0]))
     alone, _ = occupancy_loss(logits[1:], target[1:])
     torch.testing.assert_close(weighted, alone)

@@ -1,4 +1,4 @@
-"""Perception's training on scenes that are written, read and learnt in seconds."""
+"""Perception's training on scenes that are written, read and learned in seconds."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+import torch.nn.functional as F
 from occscene.camera import PinholeCamera
 from occscene.grid import GridObject, SemanticGrid
 from typer.testing import CliRunner
@@ -15,15 +16,15 @@ from typer.testing import CliRunner
 from occscene_server.data.dataset import RenderedScene, SceneInfo, write_scene
 from occscene_server.data.scenes import SceneSet
 from occscene_server.geometry.guidance import render_guidance
-from occscene_server.models.perception import OccupancyPerception, SeenImages
+from occscene_server.models.perception import ImageFeatures, OccupancyPerception
 from occscene_server.training.cli import train_app
 from occscene_server.training.perception_stage import (
-    balance,
+    degrade,
     evaluate_perception,
-    flawed_images,
     perception_step,
     pixel_loss,
     random_batch,
+    scene_class_weights,
 )
 
 INSTANCE_OF_CLASS = np.array([0, 0, 1, 0, 0, 0, 0, 2], np.uint16)
@@ -72,16 +73,16 @@ def test_untrained_scores_are_the_blockouts_and_training_raises_them(root: Path,
     scenes = SceneSet(root, "train")
     before = evaluate_perception(model, scenes)
     assert before["miou"] == before["miou_blockout"]
-    weights = balance(scenes, 12)
+    weights = scene_class_weights(scenes, 12)
     optimizer = torch.optim.AdamW(model.parameters(), lr=2e-3)
     for step in range(45):
         rng = np.random.default_rng((0, step))
-        loss, figures = perception_step(model, random_batch(scenes, 2, rng), rng, weights)
+        loss, metrics = perception_step(model, random_batch(scenes, 2, rng), rng, weights)
         optimizer.zero_grad()
         loss.backward()
         torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
         optimizer.step()
-    assert set(figures) == {"cross_entropy", "sem_scal", "geo_scal", "pixel_classes", "pixel_depth", "recall"}
+    assert set(metrics) == {"cross_entropy", "sem_scal", "geo_scal", "pixel_classes", "pixel_depth", "recall"}
     after = evaluate_perception(model, scenes)
     assert after["miou"] > before["miou"] + 0.01
     assert after["miou_blockout"] == before["miou_blockout"]
@@ -91,13 +92,13 @@ def test_pixel_loss_falls_to_nothing_at_the_truth(root: Path) -> None:
     """What the true grid shows has no loss; a depth that is wrong everywhere by a tenth has that."""
     batch = SceneSet(root, "train").batch([0, 1])
     truth = render_guidance(batch.occupancy, batch.cameras, (16, 16), 12)
-    logits = 100.0 * torch.nn.functional.one_hot(truth.labels, 12).movedim(-1, 2).float()
+    logits = 100.0 * F.one_hot(truth.labels, 12).movedim(-1, 2).float()
     log_depth = truth.depth.clamp(0.05, 100.0).log()
     nothing = torch.zeros(())
-    right, _ = pixel_loss(SeenImages(nothing, nothing, logits, log_depth), batch)
+    right, _ = pixel_loss(ImageFeatures(nothing, nothing, logits, log_depth), batch)
     assert float(right) < 1e-6
-    _, figures = pixel_loss(SeenImages(nothing, nothing, logits, log_depth + 0.1), batch)
-    assert abs(figures["pixel_depth"] - 0.1) < 1e-5
+    _, metrics = pixel_loss(ImageFeatures(nothing, nothing, logits, log_depth + 0.1), batch)
+    assert abs(metrics["pixel_depth"] - 0.1) < 1e-5
 
 
 def test_a_step_is_decided_by_its_seed(root: Path, model: OccupancyPerception) -> None:
@@ -128,11 +129,11 @@ def test_flaws_leave_the_picture_recognisable() -> None:
     """Some views stay as they are, the others change but a little on average."""
     ramp = np.linspace(0, 255, 64, dtype=np.uint8)
     views = torch.from_numpy(np.broadcast_to(ramp[:, None, None], (2, 10, 64, 64, 3)).copy())
-    flawed = flawed_images(views, np.random.default_rng(0))
-    error = (flawed - (views.movedim(-1, 2).float() / 127.5 - 1)).abs().mean((2, 3, 4))
+    degraded = degrade(views, np.random.default_rng(0))
+    error = (degraded - (views.movedim(-1, 2).float() / 127.5 - 1)).abs().mean((2, 3, 4))
     assert 0 < int((error == 0).sum()) < 20
     assert 0 < float(error.max()) < 0.6
-    assert float(flawed.abs().max()) <= 1.0
+    assert float(degraded.abs().max()) <= 1.0
 
 
 def test_the_command_trains_and_saves(root: Path, tmp_path: Path) -> None:

@@ -1,4 +1,4 @@
-"""Things that a prompt names and a prior does not know, so that an artist is told rather than left to wonder."""
+"""Objects that a prompt names and a prior does not know, for a note to the artist."""
 
 from __future__ import annotations
 
@@ -7,40 +7,40 @@ from collections.abc import Sequence
 
 from occscene_server.models.prompt_reading import MADE_WITH, read_prompt
 
-_THING = re.compile(
+_NAMED = re.compile(
     r"^(?:(?:and|with|featuring|plus|also) )*(?:an?|the|some|one|two|three|four|five|six|several|many) (.+)"
 )
 _AFTERWARDS = re.compile(r" (?:in|on|at|by|with|near|under|over|beside|against|around|behind|next|from|to|that|for)\b")
-_NO_THINGS = re.compile(
+_NO_OBJECT = re.compile(
     r"\b(?:\w*rooms?|kitchen|office|study|studio|nursery|lounge|library|interior|space|apartment|flat|home|house|loft|den"
     r"|walls?|floors?|flooring|ceilings?|lights?|lighting|daylight|sun|sunlight|morning|evening|night|noon|day|sky"
     r"|style|mood|look|atmosphere|colou?rs?|wood|tones?|accents?|shadows?|view|corner|middle|cent(?:er|re)|side)\b"
 )
 
 
-def unknown_things(prompt: str, kinds: Sequence[str], colors: Sequence[str]) -> list[str]:
-    """What a prompt names that is neither a thing that is known, nor a room, a surface, light or mood.
+def unknown_objects(prompt: str, kinds: Sequence[str], colors: Sequence[str]) -> list[str]:
+    """What a prompt names that is neither a known object, nor a room, a surface, light or mood.
 
     A name is what follows an article or a number and a colour, if there is one: of "a red grand piano by the door" that
-    is "grand piano". One that ends like the name of a known thing, as with "lamp", is known.
+    is "grand piano". One that ends like the name of a known object, as with "lamp", is known.
 
     Args:
         prompt: as a person types it, in English.
-        kinds: names of things that are known; what `read_prompt` takes for one counts as known too.
+        kinds: names of known objects; what `read_prompt` takes for one counts as known too.
         colors: colour words.
     """
-    found: list[str] = []
+    unknown: list[str] = []
     general = {kind.split()[-1] for kind in kinds}
     for clause in re.split(r"[,;:.]|\band\b|\bwith\b", MADE_WITH.sub("", prompt.lower())):
-        phrase = _THING.match(" ".join(clause.split()))
+        phrase = _NAMED.match(" ".join(clause.split()))
         if phrase is None:
             continue
         noun = _AFTERWARDS.split(phrase.group(1))[0]
-        if _NO_THINGS.search(noun) or read_prompt(noun, kinds, colors).things:
+        if _NO_OBJECT.search(noun) or read_prompt(noun, kinds, colors).objects:
             continue
         words = re.findall(r"[a-z-]+", noun.partition(" of ")[0])
         last_color = max((place for place, word in enumerate(words) if word in colors), default=-1)
         name = " ".join(words[last_color + 1 :])
-        if name and name not in found and not general & {words[-1], words[-1].removesuffix("s")}:
-            found.append(name)
-    return found
+        if name and name not in unknown and not general & {words[-1], words[-1].removesuffix("s")}:
+            unknown.append(name)
+    return unknown

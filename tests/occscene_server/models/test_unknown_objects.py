@@ -1,11 +1,11 @@
-"""What a prompt names and a prior does not know is found; what it does know, and what is no thing, is not."""
+"""Objects that a prompt names and a prior does not know are listed; known ones, and what is no object, are not."""
 
 from __future__ import annotations
 
 import pytest
 
 from occscene_server.models.layout_prior import LayoutPrior
-from occscene_server.models.unknown_things import unknown_things
+from occscene_server.models.unknown_objects import unknown_objects
 from occscene_server.studio.layouts import room_record
 from occscene_server.weights import default_layout_prior
 
@@ -34,10 +34,10 @@ COLORS = ("red", "oak", "white", "grey")
     ],
 )
 def test_unknown_things(prompt: str, expected: list[str]) -> None:
-    assert unknown_things(prompt, KINDS, COLORS) == expected
+    assert unknown_objects(prompt, KINDS, COLORS) == expected
 
 
 @pytest.mark.parametrize("seed", range(50000, 50016))
 def test_the_studio_s_prompts_name_nothing_unknown(seed: int) -> None:
     for prompt in room_record(seed).prompts:
-        assert unknown_things(prompt.text, STUDIO.kinds, (*STUDIO.colors, *STUDIO.surfaces)) == [], prompt.text
+        assert unknown_objects(prompt.text, STUDIO.kinds, (*STUDIO.colors, *STUDIO.surfaces)) == [], prompt.text
