@@ -20,7 +20,7 @@ def pytest_xdist_auto_num_workers() -> int:
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """No test may run for longer than a few times what it may wait for one thing."""
+    """No test may run for longer than a few times what it may wait for one event."""
     for item in items:
         if item.get_closest_marker("timeout") is None:
             item.add_marker(pytest.mark.timeout(5 * PATIENCE))

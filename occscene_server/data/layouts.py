@@ -62,24 +62,24 @@ class LayoutPrompt:
 
     Args:
         text: as a person types it.
-        things: the objects that it names.
+        mentions: the objects that it names.
         relations: (kind, name of `RELATIONS`, kind of the anchor or "") that it names.
     """
 
     text: str
-    things: tuple[Mention, ...] = ()
+    mentions: tuple[Mention, ...] = ()
     relations: tuple[tuple[str, str, str], ...] = ()
 
     def to_json(self) -> str:
         """The line of a file."""
-        mentions = [[mention.kind, mention.color_word, mention.count] for mention in self.things]
-        return json.dumps({"text": self.text, "things": mentions, "relations": self.relations})
+        mentions = [[mention.kind, mention.color_word, mention.count] for mention in self.mentions]
+        return json.dumps({"text": self.text, "mentions": mentions, "relations": self.relations})
 
     @staticmethod
     def from_json(line: str) -> LayoutPrompt:
         """What `to_json` wrote."""
         data = json.loads(line)
-        mentions = tuple(Mention(*mention) for mention in data["things"])
+        mentions = tuple(Mention(*mention) for mention in data["mentions"])
         return LayoutPrompt(data["text"], mentions, tuple((a, b, c) for a, b, c in data["relations"]))
 
 

@@ -85,10 +85,10 @@ class Evaluator:
         Raises:
             OSError: `folder` holds no evaluator.
         """
-        if not (folder / "figures.json").exists():
+        if not (folder / "metrics.json").exists():
             raise OSError(f"{folder} holds no evaluator; train one with `occscene-server evaluate train`")
         segmenter = SceneSegmenter.from_pretrained(folder / "segmenter", low_cpu_mem_usage=False).to(device).eval()
-        metrics = json.loads((folder / "figures.json").read_text(encoding="utf-8"))
+        metrics = json.loads((folder / "metrics.json").read_text(encoding="utf-8"))
         return cls(segmenter, load_probes(folder / "probes.safetensors"), metrics)
 
     def extract_features(self, views: NDArray[np.uint8], maps: SeenMaps, grid: SemanticGrid) -> ViewFeatures:
@@ -228,7 +228,7 @@ def train_evaluator(
         "segmenter_agreement": held_out_agreement(None), **metrics,
         "train_scenes": len(scenes.infos), "validation_scenes": len(held_out.infos),
     }  # fmt: skip
-    (options.output / "figures.json").write_text(json.dumps(metrics, indent=1) + "\n", encoding="utf-8")
+    (options.output / "metrics.json").write_text(json.dumps(metrics, indent=1) + "\n", encoding="utf-8")
     return Evaluator(segmenter, probes, metrics)
 
 

@@ -43,9 +43,9 @@ def layout_scores(layouts: Sequence[Layout], prompts: Sequence[LayoutPrompt]) ->
         note("objects", len(deep))
         kinds = Counter(obj.name for obj in layout.objects)
         colored = Counter((obj.name, obj.color_word) for obj in layout.objects)
-        for kind in {mention.kind for mention in prompt.things}:
+        for kind in {mention.kind for mention in prompt.mentions}:
             note("kinds_named", kinds[kind] > 0)
-        for mention in prompt.things:
+        for mention in prompt.mentions:
             here = colored[mention.kind, mention.color_word] if mention.color_word else kinds[mention.kind]
             if mention.color_word:
                 note("colors_named", min(here, mention.count), mention.count)

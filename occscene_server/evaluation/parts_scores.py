@@ -67,7 +67,7 @@ def occupancy_score(rooms: Sequence[ScoredRoom], grids: Sequence[SemanticGrid]) 
     scores = OccupancyScores(len(_NAMES))
     for room, grid in zip(rooms, grids, strict=True):
         scores.add(torch.from_numpy(grid.labels)[None], torch.from_numpy(room.truth.labels)[None])
-    metrics = scores.figures()
+    metrics = scores.metrics()
     return {"miou": metrics.miou, "iou": metrics.iou, **metrics.by_name(_NAMES)}
 
 

@@ -165,7 +165,7 @@ class SceneScores:
         }
 
     def _occupancy(self, name: str) -> Metrics:
-        scored = self.occupancy[name].figures()
+        scored = self.occupancy[name].metrics()
         return {
             "iou": scored.iou, "precision": scored.precision, "recall": scored.recall, "miou": scored.miou,
             "class_iou": scored.by_name(self.classes),

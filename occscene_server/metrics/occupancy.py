@@ -65,7 +65,7 @@ class OccupancyScores:
         self.confusion += pairs.view(self.classes, self.classes)
         self.scenes += len(target)
 
-    def figures(self) -> OccupancyMetrics:
+    def metrics(self) -> OccupancyMetrics:
         """The scores of all that was added."""
         matrix = self.confusion.double()
         hits = matrix[1:, 1:].sum()  # occupied is occupied, whatever the class

@@ -80,7 +80,10 @@ def distance_to(marks: Tensor, reach: int) -> Tensor:
 
 
 def _nearest(squares: Tensor, reach: int, dim: int, beyond: float) -> Tensor:
-    """min_q (p - q)^2 + f(q) along one dimension, at most `beyond` (Felzenszwalb and Huttenlocher 2012, by brute force)."""
+    """min_q (p - q)^2 + f(q) along one dimension, at most `beyond`.
+
+    By brute force, after Felzenszwalb and Huttenlocher 2012.
+    """
     best = squares.clone()
     size = squares.shape[dim]
     for step in range(1, min(reach, size - 1) + 1):

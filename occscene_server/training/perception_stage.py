@@ -169,7 +169,7 @@ def evaluate_perception(
             scores[""].add(classify_voxels(model(images, batch.cameras, volume, blockout)), target)
             scores["_images"].add(classify_voxels(model(images, batch.cameras, volume)), target)
         scores["_blockout"].add(blockout, target)
-    metrics = {name: score.figures() for name, score in scores.items()}
+    metrics = {name: score.metrics() for name, score in scores.items()}
     return {f"{kind}{name}": getattr(metric, kind) for name, metric in metrics.items() for kind in ("miou", "iou")}
 
 

@@ -135,7 +135,7 @@ def test_predicted_occupancy_is_closer_to_the_truth_than_the_blockout(job: MainJ
 
         scores = OccupancyScores(len(INDOOR))
         scores.add(torch.from_numpy(grid.labels)[None], torch.from_numpy(truth.labels)[None])
-        return scores.figures().miou
+        return scores.metrics().miou
 
     for prompt in (BLUE_ROOM, RED_ROOM):
         assert miou(job.scene_of(prompt).predicted) > miou(job.blockout)

@@ -45,7 +45,7 @@ def test_scores_are_monoscenes() -> None:
         prediction = rng.integers(0, CLASSES - 1, target.shape)
         pairs.append((prediction, target))
         scores.add(torch.from_numpy(prediction)[None], torch.from_numpy(target)[None])
-    metrics = scores.figures()
+    metrics = scores.metrics()
     for name, value in reference(pairs).items():
         assert getattr(metrics, name) == pytest.approx(value, abs=1e-9), name
     assert metrics.class_iou[-1] == 0.0
@@ -57,10 +57,10 @@ def test_a_perfect_prediction_and_an_empty_set() -> None:
     """All is 1 where prediction and truth agree, and 0 before anything was added."""
     target = torch.arange(CLASSES, dtype=torch.uint8).view(1, CLASSES, 1, 1).expand(1, CLASSES, 3, 2)
     scores = OccupancyScores(CLASSES)
-    assert scores.figures().iou == 0.0
+    assert scores.metrics().iou == 0.0
     scores.add(target, target)
-    assert scores.figures().iou == 1.0
-    assert scores.figures().miou == pytest.approx(1.0, abs=1e-5)
+    assert scores.metrics().iou == 1.0
+    assert scores.metrics().miou == pytest.approx(1.0, abs=1e-5)
 
 
 def test_saying_nothing_is_saying_empty() -> None:
@@ -69,7 +69,7 @@ def test_saying_nothing_is_saying_empty() -> None:
     prediction = torch.tensor([1, 255], dtype=torch.uint8).view(1, 2, 1, 1)
     scores = OccupancyScores(CLASSES)
     scores.add(prediction, target)
-    assert scores.figures().recall == 0.5
+    assert scores.metrics().recall == 0.5
 
 
 def test_crumbs_are_counted_by_class_and_a_block_has_none() -> None:

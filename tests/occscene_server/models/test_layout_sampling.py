@@ -146,7 +146,7 @@ def test_the_studio_s_prompts_are_read_as_they_were_meant() -> None:
             reading = read_prompt(prompt.text, vocabulary().kinds, vocabulary().colors)
             right += set(reading.relations) == set(prompt.relations)
             total += 1
-            assert set(reading.least()) >= {thing.kind for thing in prompt.things}
+            assert set(reading.least()) >= {mention.kind for mention in prompt.mentions}
     assert right / total > 0.95
 
 

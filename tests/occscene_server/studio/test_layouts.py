@@ -99,7 +99,7 @@ def test_prompts_say_what_is_there(seed: int) -> None:
     for prompt in record.prompts:
         assert prompt.text == " ".join(prompt.text.split())
         assert len(prompt.text.split()) <= 66
-        for mention in prompt.things:
+        for mention in prompt.mentions:
             here = colored[mention.kind, mention.color_word] if mention.color_word else kinds[mention.kind]
             assert here >= mention.count
             assert not mention.color_word or mention.color_word in prompt.text
@@ -120,7 +120,7 @@ def test_prompts_name_nothing_twice() -> None:
         for prompt in record.prompts:
             named: Counter[str] = Counter()
             named_colored: Counter[tuple[str, str]] = Counter()
-            for mention in prompt.things:
+            for mention in prompt.mentions:
                 named[mention.kind] += mention.count
                 named_colored[mention.kind, mention.color_word] += mention.count if mention.color_word else 0
             assert named <= there, prompt.text
