@@ -1,12 +1,11 @@
 """The guided decoder: G-buffers at the image's size, words for each object and, if there are any, latents to a view.
 
-Geometry and words come exactly, so the network only shades and textures. Each object has a palette of a few colours
+Geometry and words are exact inputs, so the network only shades and textures. Each object has a palette of a few colours
 from its words and hint. A small network at every pixel decides which of them shows there: it reads the surface's waves
-and noise as the object says (features modulated by object, as FiLM, arXiv 1709.07871) and multiplies them, as checks
-are a product of stripes. A UNet whose blocks are modulated by the buffers (as SPADE, arXiv 1903.07291) and by the
-scene's words adds light and form.
-Normalisation is over the channels of one pixel, so a pixel depends on what is near it and on no size of image.
-OccScene's own.
+and noise with coefficients of the object (features modulated by object, as FiLM, arXiv 1709.07871) and multiplies them,
+as checks are a product of stripes. A UNet whose blocks are modulated by the buffers (as SPADE, arXiv 1903.07291) and by
+the scene's words adds light and form. Normalisation is over the channels of one pixel, so a pixel depends on what is
+near it and on no size of image. OccScene's own.
 """
 
 from __future__ import annotations
@@ -24,14 +23,14 @@ from occscene_server.models.object_words import ObjectTable, ObjectWords
 from occscene_server.models.pixel_features import CODE_CHANNELS, FEATURES
 
 COLOR_CHANNELS = 4
-"""Of a hint, and of a color that words name: sRGB and whether there is one."""
+"""Channels of a hint and of a color that words name: sRGB and whether there is one."""
 COLORS = 4
-"""Of each object's palette."""
+"""Number of colors in each object's palette."""
 SECOND_COLOR = 1
 """The palette's color that begins with the second one that words name."""
 _SCENE_CHANNELS = 128
 PIXEL_MULTIPLE = 16
-"""Pixels along a side of what the deepest level sees as one; other sides are padded to multiples."""
+"""Downscaling factor of the deepest level; sides are padded to multiples of it."""
 
 
 class ModulatedBlock(nn.Module):
@@ -137,7 +136,7 @@ class GuidedDecoder(ModelMixin, ConfigMixin):
         self.palette.bias.add_(torch.tensor([0.0, 0.0, 0.4, -0.4]).repeat_interleave(3))
 
     def paint(self, table: ObjectTable) -> Tensor:
-        """What is laid on the pixels of each object, (R * classes, C): row r * classes + c for its parts of class c.
+        """The modulation of the pixels of each object, (R * classes, C): row r * classes + c for its parts of class c.
 
         Gain and shift of both layers at every pixel, a bias for each color, and the colors themselves: what is known of
         them, and what is learned of words.
@@ -150,7 +149,7 @@ class GuidedDecoder(ModelMixin, ConfigMixin):
         return torch.cat([self.painting(both), palette], -1).flatten(0, 1)
 
     def scene(self, table: ObjectTable, level: Tensor, given: Tensor) -> Tensor:
-        """What modulates all pixels of a view, (N, C); `level` and `given` are those of `forward`."""
+        """The modulation of all pixels of a view, (N, C); `level` and `given` are those of `forward`."""
         texts = table.texts
         said = self.words(table.light.expand(len(table.prompt_of), -1), texts, table.prompt_of)
         own = (texts.owner == table.prompt_of[:, None]).to(texts.states.dtype)
@@ -214,7 +213,7 @@ class GuidedDecoder(ModelMixin, ConfigMixin):
         return pixels, detail + colors.sum(1)
 
     def mixture(self, features: Tensor, painted: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        """What `texture` says of every pixel, the share of each color (N, COLORS, h, w), and what is added to them."""
+        """Features of `texture` at every pixel, the share of each color (N, COLORS, h, w), and a residual color."""
         width = self.config.pixel_width
         gain, shift, gate_gain, gate_shift, bias, _ = painted.split([width] * 4 + [COLORS, 3 * COLORS], 1)
         # narrowed before it is laid out anew: half the copy

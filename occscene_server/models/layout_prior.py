@@ -154,7 +154,7 @@ class LayoutPrior(ModelMixin, ConfigMixin):
         return states
 
     def anchors(self, batch: LayoutBatch, states: Tensor) -> tuple[Tensor, Boxes]:
-        """What places are relative to: states (B, 1 + N, width) and bounds of the room and of each object."""
+        """The references of places: states (B, 1 + N, width) and bounds of the room and of each object."""
         size = batch.room_size[:, None]
         room = torch.cat(
             [torch.zeros_like(size[..., :2]), size[..., 2:] / 2, size, torch.zeros_like(size[..., :1])], -1
@@ -222,7 +222,7 @@ class LayoutPrior(ModelMixin, ConfigMixin):
     def place_logits(
         self, name: str, state: Tensor, anchors: Tensor, mask: Tensor, boxes: Boxes, room: Tensor, numbers: Tensor
     ) -> Tensor | None:
-        """What geometry adds to the logits of a part; None for parts that are no place."""
+        """Logits that geometry adds for a part; None for parts that are not a place."""
         if name not in ("back", "along"):
             return None
         head = self.places.back_logits if name == "back" else self.places.along_logits
@@ -315,7 +315,7 @@ def _of_kinds(values: Tensor, kind: Tensor) -> Tensor:
 
 
 def _added(mask: Tensor) -> Tensor:
-    """What is added to attention's scores: 0 where it may attend, else minus infinity."""
+    """The additive mask of attention's scores: 0 where it may attend, else minus infinity."""
     return torch.zeros(mask.shape, device=mask.device).masked_fill(~mask, -torch.inf)
 
 

@@ -155,7 +155,7 @@ class LayoutSampler:
         return self._begin(replace(given, room=LayoutRoom(inner, words[0], words[1])))
 
     def _batch(self, drawing: _Drawing, pending: int | None = None) -> LayoutBatch:
-        """What is drawn so far, for the prompt and without it; `pending` is a kind whose box is to come."""
+        """The objects drawn so far, with the prompt and without it; `pending` is a kind whose box is to come."""
         numbers = list(drawing.numbers)
         if pending is not None:
             numbers.append(torch.tensor([pending, *[0] * 8]))

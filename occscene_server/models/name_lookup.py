@@ -1,4 +1,4 @@
-"""What a prompt says of each name that is known: "sofa" finds the states of "a mustard velvet sofa".
+"""The words of a prompt for each known name: "sofa" attends to the states of "a mustard velvet sofa".
 
 Each name has a query, to begin with the text encoder's own state of that name, so that from the first step on it finds
 its word in a prompt. In a state of MiniLM's fourth layer a noun carries its adjectives: a linear map reads the colour

@@ -1,4 +1,4 @@
-"""Words reach objects: each object reads its own phrase, or the prompt where it has none.
+"""Attention from objects to words: each object reads its own phrase, or the prompt where it has none.
 
 Attention from an object's name to the tokens of the text that belongs to it: "armchair" finds "red velvet" in "a red
 velvet armchair", and "a red armchair and a blue sofa" gives the sofa its blue. In a state of MiniLM's fourth layer a
@@ -18,7 +18,7 @@ LIGHT = "light"
 
 
 def base_name(name: str) -> str:
-    """What an object is called without its number: "bookshelf 2" and "Sofa.001" are a bookshelf and a sofa."""
+    """An object's name without its number: "bookshelf 2" and "Sofa.001" are a bookshelf and a sofa."""
     return name.rstrip(" .0123456789").lower()
 
 
@@ -37,7 +37,7 @@ class Texts:
 
 @dataclass(frozen=True)
 class ObjectTable:
-    """What is said of the R objects that N views show; each view has its own objects.
+    """Words, hints and codes of the R objects that N views show; each view has its own objects.
 
     Args:
         names: (R, text_dim) mean token states of their names.
@@ -61,11 +61,11 @@ class ObjectTable:
 
 
 class ObjectWords(nn.Module):
-    """What the text of each object says of it.
+    """Embeddings of objects given their texts, by cross-attention from names to tokens.
 
     Args:
         text_dim: width of token states.
-        channels: of what is found.
+        channels: of the result.
         width, heads: of the attention.
     """
 
@@ -76,7 +76,7 @@ class ObjectWords(nn.Module):
         self.keys = nn.Linear(text_dim, width)
         self.values = nn.Linear(text_dim, width)
         self.silence = nn.Parameter(torch.zeros(2, width))
-        """Key and value of a token that every text has: what is known where nothing is said."""
+        """Key and value of a token that every text has, for objects without words."""
         self.found = nn.Linear(width, channels)
         self.named = nn.Linear(text_dim, channels)
 

@@ -1,4 +1,4 @@
-"""Recorded pieces made ready to learn from: equal parts mirrored in one another are one group, rows of books one part.
+"""Recorded pieces as training samples: equal parts mirrored in one another are one group, rows of books one part.
 
 Four legs are then said once, and what is drawn is as symmetric as what was recorded.
 """

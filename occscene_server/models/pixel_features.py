@@ -2,7 +2,8 @@
 
 Patterns of any material are made of two kinds of channels, both bound to surfaces: waves of modular building sizes
 (bricks, planks and tiles follow an octametric grid, DIN 4172), and noise, for what is irregular. Each is faded by the
-pixel's footprint, so that it never aliases at any size of the image.
+pixel's footprint, waves of frequency f over a footprint s by exp(-pi (s f)^2) (the Gaussian filter of Mip-NeRF, arXiv
+2103.13415), so that none aliases at any size of the image.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""What a prompt says of each object of a scene, cut out by rule: "four red velvet dining chairs" of a dining chair."""
+"""The phrase of a prompt for each object of a scene, by rule: "four red velvet dining chairs" for a dining chair."""
 
 from __future__ import annotations
 
@@ -20,9 +20,9 @@ _BUILT = ("wall", "floor", "ceiling")
 
 
 def prompt_phrases(prompt: str, names: Sequence[str]) -> list[str]:
-    """Of each object what a prompt says of it, "" where it says nothing.
+    """The prompt's phrase for each object, "" where there is none.
 
-    What the prompt says of several of one kind is given to them in turn, and the last of it to all that are left.
+    Phrases of one kind go to its objects in turn, the last one to all that are left.
 
     Args:
         prompt: as a person types it, in English.

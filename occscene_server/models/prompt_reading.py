@@ -71,7 +71,7 @@ class RequestedObject:
 
 @dataclass(frozen=True)
 class Reading:
-    """What a prompt asks for.
+    """The objects and relations that a prompt names.
 
     Args:
         objects: in the order of the prompt.
@@ -106,7 +106,7 @@ def read_prompt(prompt: str, kinds: Sequence[str], colors: Sequence[str], contex
         prompt: as a person types it, in English.
         kinds: names of objects that there are.
         colors: colour words that there are; "" is ignored.
-        context: the prompt of the whole room; if given, it says what a mere "table" is.
+        context: the prompt of the whole room; if given, it decides what a plain "table" is.
     """
     other_names = OTHER_NAMES | (_mere_names(context.lower()) if context else {})
     names = {kind: kind for kind in kinds} | {name: kind for name, kind in other_names.items() if kind in kinds}
@@ -149,7 +149,7 @@ def _mere_names(text: str) -> dict[str, str]:
 
 
 def phrases_of(prompt: str, kinds: Sequence[str]) -> dict[str, list[str]]:
-    """By kind what a prompt says of its objects, as often as it counts them: "a mustard velvet sofa" of "sofa"."""
+    """The prompt's phrases by kind, repeated by their count: "a mustard velvet sofa" for "sofa"."""
     phrases: dict[str, list[str]] = {}
     for clause in _clauses(MADE_WITH.sub("", prompt.lower())):
         objects = read_prompt(clause, kinds, ()).objects
@@ -163,7 +163,7 @@ def _clauses(text: str) -> list[str]:
 
 
 def _relation(between: str) -> str:
-    """The relation that the words between two objects say, "" for none."""
+    """The relation that the words between two objects name, "" for none."""
     words = between.strip()
     return next((name for name, said in _RELATIONS.items() if re.match(rf"({said})\b", words)), "")
 

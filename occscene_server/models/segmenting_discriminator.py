@@ -36,7 +36,7 @@ class SegmentingDiscriminator(ModelMixin, ConfigMixin):
         self.down = nn.ModuleList(spectral_norm(nn.Conv2d(a, b, 4, stride=2, padding=1)) for a, b in pairs)
         self.up = nn.ModuleList(spectral_norm(nn.Conv2d(b, a, 1)) for a, b in pairs)
         self.blend = nn.ModuleList(spectral_norm(nn.Conv2d(a, a, 3, padding=1)) for a, _ in pairs)
-        self.logits = nn.Conv2d(first, len(kinds) + 1, 1)  # free: bounded logits could not be sure
+        self.logits = nn.Conv2d(first, len(kinds) + 1, 1)  # no spectral norm: bounded logits cannot be confident
 
     @property
     def generated(self) -> int:

@@ -113,7 +113,7 @@ class SurfaceDetail(ModelMixin, ConfigMixin):
     """Redraws what is finer than some 8 pixels on walls, floors and ceilings.
 
     Args:
-        word_channels: of what the prompt says of a class, see `WordPainting.answers`.
+        word_channels: of a class's embedding given the prompt, see `WordPainting.answers`.
         classes: labels of the surfaces to draw on.
         textures: how many there are to mix.
         width: of the layer that chooses them.
@@ -140,7 +140,7 @@ class SurfaceDetail(ModelMixin, ConfigMixin):
         Args:
             images: (B, V, 3, h, w) in [-1, 1], sides multiples of 4.
             guidance: of the same scenes, at the images' size.
-            words: (B, label, word_channels), what the prompt says of every class.
+            words: (B, label, word_channels), the embedding of every class given the prompt.
 
         Returns:
             Images like the given ones.

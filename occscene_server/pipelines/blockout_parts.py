@@ -1,4 +1,4 @@
-"""Blockouts made finer: what is a plain box gets the parts of a piece of furniture, each object by itself.
+"""Finer blockouts: plain boxes are replaced by the parts of furniture, each object by itself.
 
 What an artist modelled in detail stays as it is, and so do walls, floors and whatever is as flat as a picture. Parts
 stay in the voxels of the box that they replace.
@@ -29,9 +29,9 @@ from occscene_server.models.prompt_reading import phrases_of, read_prompt
 from occscene_server.models.text import load_minilm, phrase_states
 
 LEAST_FILL = 0.6
-"""Share of its oriented box that an object fills from which on it counts as a plain box."""
+"""Least share of its oriented box that a plain box fills."""
 LEAST_UPRIGHT = 0.85
-"""Share of its columns of voxels that an object fills from which on it counts as one box, not as several."""
+"""Least share of its columns of voxels that a single box fills; below it an object counts as several."""
 _LEFT = frozenset({"door", "window", "rug", "picture", "curtain"})
 """Kinds that hang or lie flat: nothing can be removed from them."""
 _SHELL = frozenset({"wall", "floor", "ceiling", "window"})
@@ -74,7 +74,7 @@ class BlockoutParts:
 
         Args:
             objects: in any number.
-            phrases: what a prompt says of each: "a mustard velvet sofa", "" for nothing.
+            phrases: the prompt's phrase for each, as "a mustard velvet sofa"; "" for none.
             seeds: one for each object; None takes the likeliest parts.
         """
         kinds = [kind_of(obj, self.prior) for obj in objects]
@@ -187,7 +187,7 @@ def plain_boxes(grid: SemanticGrid, prior: PartsPrior, corners: Mapping[int, Flo
 
 
 def kind_of(obj: LayoutObject, prior: PartsPrior, words: str = "") -> int | None:
-    """The kind that an object's own words or its name say, else the one of its class with the nearest size, or None.
+    """The kind that an object's own words or its name give, else the one of its class with the nearest size, or None.
 
     Small objects, of class "objs", can be anything: they must be called something.
     """
@@ -200,7 +200,7 @@ def kind_of(obj: LayoutObject, prior: PartsPrior, words: str = "") -> int | None
 
 
 def _furniture(grid: SemanticGrid, corners: Mapping[int, Floats]) -> dict[int, tuple[LayoutObject, bool]]:
-    """By id what stands in a room, in its box, and whether it is a plain box."""
+    """By id the objects of a room with their boxes, and whether each is a plain box."""
     assert grid.instances is not None
     placed = PlacedObjects.find(torch.from_numpy(grid.labels), torch.from_numpy(grid.instances.astype(np.int64)))
     names = {obj.id: obj.name for obj in grid.objects}

@@ -32,12 +32,12 @@ _SAYING_NOTHING = frozenset(
 
 
 MOST_TOLD = 500
-"""Objects of a scene that have words, hint and code of their own; of more the largest."""
+"""Most objects of a scene with words, hint and code of their own; the largest, if there are more."""
 
 
 @dataclass(frozen=True)
 class ToldObjects:
-    """What is said of the objects of B scenes.
+    """Words, hints and codes of the objects of B scenes.
 
     Args:
         table: for one view of each.
@@ -51,7 +51,7 @@ class ToldObjects:
 
 @dataclass(frozen=True)
 class SceneWords:
-    """What is said of a scene.
+    """The words of a scene: prompt, names and phrases.
 
     Args:
         prompt: of the whole of it, its light included.
@@ -65,7 +65,7 @@ class SceneWords:
 
 
 def scene_words(prompt: str, grid: SemanticGrid) -> SceneWords:
-    """What is said of a blockout's scene.
+    """The words of a blockout's scene.
 
     What is called as Blender calls its primitives goes by its class. Objects without words of their own have those that
     the prompt says of them, as in training, where each has its phrase.
@@ -148,7 +148,7 @@ def object_tables(
     words: Sequence[SceneWords],
     seeds: Tensor,
 ) -> ToldObjects:
-    """What is said of the objects of B scenes, of which one view each is drawn at a time.
+    """Tables of words, hints and codes of the objects of B scenes, of which one view each is drawn at a time.
 
     Args:
         encoder, tokenizer: of the text, as the decoder was trained with.

@@ -1,4 +1,4 @@
-"""Views at any size: what denoiser and perception see of an image, and what the guided decoder draws of it."""
+"""Views at any size: the image that denoiser and perception work on, and the one that the guided decoder draws."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ _SEEDS = 2**31
 
 @dataclass(frozen=True)
 class Sensor:
-    """What denoiser and perception see of an image.
+    """The image size that denoiser and perception work on.
 
     Args:
         size: (height, width) in pixels; it goes on to the right and down where networks need other sides.
@@ -48,7 +48,7 @@ class Sensor:
 
 
 class GuidedViewsMixin:
-    """The part of the pipeline that knows image sizes and the guided decoder."""
+    """The pipeline's methods for image sizes and the guided decoder."""
 
     if TYPE_CHECKING:
         guided_decoder: GuidedDecoder | None
@@ -64,7 +64,7 @@ class GuidedViewsMixin:
         def maybe_free_model_hooks(self) -> None: ...  # noqa: D102
 
     def sensor(self, height: int, width: int) -> Sensor:
-        """What is generated for views of a size: as large as they are, or `SENSOR_SIDE` with a guided decoder."""
+        """The sensor for views of a size: the same size, or `SENSOR_SIDE` with a guided decoder."""
         scale = 1.0 if self.guided_decoder is None else SENSOR_SIDE / max(height, width)
         picture = max(1, round(height * scale)), max(1, round(width * scale))
         multiple = math.lcm(self.vae_scale_factor * self.denoiser.size_multiple, self.perception.size_multiple)
@@ -96,7 +96,7 @@ class GuidedViewsMixin:
             ValueError: there is no guided decoder, nothing to show, or an argument is outside its limits.
         """
         if self.guided_decoder is None:
-            raise ValueError("this model has no guided decoder, which drafts are drawn by; ask for full quality")
+            raise ValueError("this model has no guided decoder, which draws drafts; choose full quality")
         check_prompts(prompt, "")
         prompts = [prompt] if isinstance(prompt, str) else prompt
         if drafts is not None:

@@ -1,4 +1,4 @@
-"""A layout from words and from what stands there: written, completed, or some of it drawn anew."""
+"""A layout from words and given objects: written, completed, or partly redrawn."""
 
 from __future__ import annotations
 
@@ -18,12 +18,12 @@ from occscene_server.pipelines.scene_priors import ScenePriors
 from occscene_server.pipelines.text_to_layout import TextToLayout
 
 _ROOM_FOR_MORE = 16
-"""So many objects can always be added; of more given ones the prior sees the largest."""
+"""Number of objects that can always be added; if too many are given, the prior sees the largest."""
 
 
 @dataclass(frozen=True)
 class Composition:
-    """What is asked for.
+    """A request for a layout.
 
     Args:
         prompt: what the room is; "" leaves it open.
@@ -128,7 +128,7 @@ def _given_room(asked: Composition, kinds: Sequence[str]) -> tuple[Float64Array,
 
 
 def _known(room: LayoutRoom, notes: list[str]) -> LayoutRoom:
-    """The room as the prior sees it, which knows rooms up to a size."""
+    """The room as the prior's input, cut to the largest size that it knows."""
     most = [(count - 1) * STEP for count in ROOM_SIZES.values()]
     width, depth, height = (min(side, limit) for side, limit in zip(room.size, most, strict=True))
     if width < room.size[0] or depth < room.size[1]:
@@ -140,7 +140,7 @@ def _known(room: LayoutRoom, notes: list[str]) -> LayoutRoom:
 
 
 def _seen_by_prior(writer: TextToLayout, objects: Sequence[LayoutObject], notes: list[str]) -> list[int]:
-    """Places of the objects that the prior can be given."""
+    """Indices of the objects that the prior can be given."""
     words = writer.prior.vocabulary
     rows = [
         index for index, obj in enumerate(objects) if not is_shell(obj, words.kinds) and words.kind_of(obj) is not None

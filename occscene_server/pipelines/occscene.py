@@ -51,7 +51,7 @@ from occscene_server.pipelines.scene_perception import PerceptionMixin
 from occscene_server.pipelines.text_to_scene import LayoutDraft
 
 PERCEIVE_AT = (0.5, 0.75)
-"""Where in the denoising steps perception looks at the estimate; before that it is a blur. Our choice."""
+"""Shares of the denoising steps after which perception runs on the estimate, which is blurred before. Our choice."""
 
 StepCallback = Callable[["OccScenePipeline", int, Tensor, dict[str, Any]], dict[str, Any]]
 
@@ -73,8 +73,8 @@ class OccScenePipeline(GuidedViewsMixin, PerceptionMixin, DiffusionPipeline):
             `FlowMatchEulerDiscreteScheduler`, or `DPMSolverMultistepScheduler` or `UniPCMultistepScheduler` with
             `prediction_type="flow_prediction"` and `use_flow_sigmas=True`.
         taxonomy: name of the classes that the model was trained with.
-        default_steps: denoising steps of a call that asks for no other number.
-        default_noise_scale: of a call that asks for no other.
+        default_steps: denoising steps of a call without `num_inference_steps`.
+        default_noise_scale: of a call without `noise_scale`.
     """
 
     model_cpu_offload_seq = "text_encoder->denoiser"
@@ -222,7 +222,7 @@ class OccScenePipeline(GuidedViewsMixin, PerceptionMixin, DiffusionPipeline):
         if isinstance(callback_on_step_end, PipelineCallback | MultiPipelineCallbacks):
             callback_on_step_end_tensor_inputs = callback_on_step_end.tensor_inputs
 
-        # 1. Check and place what is given
+        # 1. Check the inputs and move them to the device
         check_prompts(prompt, negative_prompt)
         prompts = [prompt] if isinstance(prompt, str) else prompt
         negative = [negative_prompt] * len(prompts) if isinstance(negative_prompt, str) else negative_prompt
@@ -266,7 +266,7 @@ class OccScenePipeline(GuidedViewsMixin, PerceptionMixin, DiffusionPipeline):
                 text_scale=text_guidance_scale, occupancy_scale=occupancy_guidance_scale,
             )  # fmt: skip
 
-            # 4. Denoise, and perceive what is there so far
+            # 4. Denoise, with perception of the estimate at some steps
             perceive_after = {round(share * steps) - 1 for share in PERCEIVE_AT}
             for done in range(0, rounds * steps, steps):
                 if done:  # a draft, perceived

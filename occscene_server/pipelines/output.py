@@ -1,4 +1,4 @@
-"""What a call of the pipeline gives back."""
+"""The output of the pipeline."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from occscene_server.geometry.pixel_values import bytes_from_images
 
 @dataclass
 class OccSceneOutput(BaseOutput):
-    """What a generation gives back.
+    """The output of a generation.
 
     Args:
         images: of one scene, one a camera, in the cameras' order: (V, height, width, 3) uint8 sRGB for the output type

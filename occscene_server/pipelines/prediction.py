@@ -34,13 +34,13 @@ def flow_scheduler() -> UniPCMultistepScheduler:
 
 
 def prediction_type_of(scheduler: Any) -> str:
-    """What a scheduler takes its model's output for, in diffusers' words."""
+    """The prediction type that a scheduler expects, in diffusers' terms."""
     flow = FlowMatchEulerDiscreteScheduler | FlowMatchHeunDiscreteScheduler | FlowMatchLCMScheduler
     return FLOW if isinstance(scheduler, flow) else str(scheduler.config.prediction_type)
 
 
 def check_scheduler(scheduler: Any, prediction_type: str) -> None:
-    """Raises a ValueError that says how to make a scheduler that suits the denoiser, if this one does not."""
+    """Raises a ValueError, with the way to make a suitable scheduler, if this one does not suit the denoiser."""
     expected = prediction_type_of(scheduler)
     name = type(scheduler).__name__
     if expected != prediction_type:

@@ -1,4 +1,4 @@
-"""What a call of the pipeline is given: checked, and placed in tensors."""
+"""The inputs of a call of the pipeline, checked and as tensors."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ OUTPUT_TYPES = ("uint8", "pil", "np", "pt", "latent")
 
 @dataclass(frozen=True)
 class PlacedScenes:
-    """What a call places in the world.
+    """Cameras, blockouts and triangles of a call.
 
     Args:
         cameras: of every scene.
@@ -50,7 +50,7 @@ class PlacedScenes:
 
     @property
     def shown(self) -> GridTensors:
-        """What the views are to show."""
+        """The grids that the views are to show."""
         return self.placed if self.finer is None else self.finer
 
     def with_picture(self, picture: tuple[int, int]) -> PlacedScenes:
@@ -245,7 +245,7 @@ def check_sampling(
     generator: object,
     output_type: str,
 ) -> None:
-    """Raises a ValueError if how to sample is outside the limits."""
+    """Raises a ValueError if a sampling option is outside its limits."""
     if not 1 <= num_inference_steps <= MAX_STEPS:
         raise ValueError(f"num_inference_steps is {num_inference_steps}; it must be 1 to {MAX_STEPS}")
     for name, scale in scales.items():

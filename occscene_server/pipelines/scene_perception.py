@@ -1,4 +1,4 @@
-"""What OccScenePipeline perceives: the occupancy of its views, during and after their generation, and of photos."""
+"""OccScenePipeline's perception: the occupancy of its views, during and after their generation, and of photos."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ _SHELLS = {
 
 
 class PerceptionMixin:
-    """The part of the pipeline that looks at images."""
+    """The pipeline's methods for perception."""
 
     if TYPE_CHECKING:
         denoiser: OccSceneDenoiser
@@ -66,7 +66,7 @@ class PerceptionMixin:
         inputs = SceneInputs.gather(1, cameras, blockout, volume, taxonomy, self.config.taxonomy)
         expected = (inputs.views, *inputs.image_size, 3)
         if images.shape != expected:
-            raise ValueError(f"images has shape {images.shape}; the cameras ask for {expected}")
+            raise ValueError(f"images has shape {images.shape}; the cameras need {expected}")
         device = self._execution_device
         pictures, scene = inputs.photographed(images, self.perception.size_multiple, device)
         with fast_autocast(device):
@@ -116,7 +116,7 @@ class PerceptionMixin:
     def join_layouts(
         self, drafts: Sequence[LayoutDraft], scene: PlacedScenes, images: Tensor
     ) -> tuple[PlacedScenes, Tensor, PlacedScenes | None]:
-        """Layouts and estimated views brought together: the former drawn anew where the latter speak for it.
+        """Redraws layouts where the estimated views make that likelier.
 
         Args:
             drafts: one for each scene; none to leave the layouts as they are.

@@ -1,4 +1,4 @@
-"""The priors that go with a pipeline: what rooms hold, before anything is drawn."""
+"""The priors that go with a pipeline: layouts and parts of rooms."""
 
 from __future__ import annotations
 
@@ -27,12 +27,12 @@ Refined = tuple[SemanticGrid, dict[int, LayoutObject]]
 """As `BlockoutParts.refine` returns it."""
 
 _WHOLE = ("door", "window", "curtain", "rug", "picture")
-"""Kinds that lie flat: their boxes say all that voxels can show."""
+"""Kinds that lie flat: their boxes already have the shape that voxels can show."""
 
 
 @dataclass(frozen=True, eq=False)
 class ScenePriors:
-    """What is known of scenes.
+    """The priors of layouts and parts.
 
     Args:
         layout: writes rooms as boxes.

@@ -1,4 +1,4 @@
-"""What the guided decoder and its discriminator are trained with."""
+"""Losses of the guided decoder and its discriminator."""
 
 from __future__ import annotations
 
@@ -40,12 +40,12 @@ def swatch_loss(decoder: GuidedDecoder, swatches: SwatchBatch) -> Tensor:
 
 
 def segmentation_loss(logits: Tensor, kinds: Tensor) -> Tensor:
-    """Cross-entropy of kinds (N, h, w); rare ones count as all others, since crops show them more often already."""
+    """Cross-entropy of kinds (N, h, w); all have equal weights, since crops show rare ones more often already."""
     return F.cross_entropy(logits.float(), kinds)
 
 
 def decoder_loss(discriminator: SegmentingDiscriminator, views: Tensor, kinds: Tensor) -> Tensor:
-    """What pulls generated views to where each pixel is taken for its kind; the discriminator gets no gradient."""
+    """The generator's adversarial loss: cross-entropy of each pixel's own kind; no gradient to the discriminator."""
     parameters = list(discriminator.parameters())
     for parameter in parameters:
         parameter.requires_grad_(False)

@@ -41,7 +41,7 @@ from occscene_server.training.swatches import SwatchBatch, Swatches
 
 Source = Literal["true", "parts", "boxes", "voxels"]
 SOURCES: tuple[tuple[Source, float], ...] = (("true", 0.45), ("parts", 0.35), ("boxes", 0.1), ("voxels", 0.1))
-"""What buffers are drawn from, and how often."""
+"""The kinds of geometry that buffers are drawn from, with their probabilities."""
 WITHOUT_LATENTS, CLEAN_LATENTS, NOISE_LEVELS = 0.45, 0.4, (0.15, 0.5)
 """Share of the crops without latents; share of the others with those of the rendered view. The rest has latents that
 the denoiser made of a noisy view, or that are noisy where there are none of them."""
@@ -57,7 +57,7 @@ _WINDOW, _STEPS_A_ROOM = 64, 4
 
 @dataclass(frozen=True)
 class Crop:
-    """What is shown of a room.
+    """A crop of a room and what is known of it.
 
     Args:
         view: number of the view.
@@ -85,7 +85,7 @@ class Crop:
 
 @dataclass(frozen=True)
 class DecoderBatch:
-    """What the decoder gets of N crops, and what it should make of it.
+    """Inputs and targets of the decoder for N crops.
 
     Args:
         features, rows, table, latents, level, given: as of `GuidedDecoder.forward`.
@@ -106,7 +106,7 @@ class DecoderBatch:
 
 
 class DecoderRoom:
-    """One room, ready to be looked at.
+    """One room with its cameras, words and geometry.
 
     Args:
         folder: of the scene.

@@ -27,9 +27,9 @@ from occscene_server.training.stage import report
 from occscene_server.weights import default_parts_prior
 
 ADVERSARIAL_WEIGHT, ADVERSARIAL_RISE = 0.25, 150
-"""Weight of the discriminator's pull on the decoder, and the steps over which it rises to that."""
+"""Weight of the adversarial loss of the decoder, and the steps over which it rises to that."""
 HELD_OUT = 6
-"""Rooms that are looked at."""
+"""Rooms that the sheet of views shows."""
 
 PartsOption = Annotated[
     Path, typer.Option(help="The parts prior's folder, for blockouts as the product draws them."), arg.Weights("parts")

@@ -23,14 +23,14 @@ from occscene_server.models.text import encode_prompts, load_minilm
 
 TEXT_DROPOUT = 0.1
 VARIANT_SHARES = (0.6, 0.15, 0.25)
-"""How often each of `prompt_variants` is read."""
+"""Probability of each of `prompt_variants`."""
 OCCUPANCY_DROPOUT = 0.1
 TRUE_OCCUPANCY = 0.1
-"""Share of scenes conditioned on the true grid: what perception's prediction looks like in text to scene."""
+"""Share of scenes conditioned on the true grid: perception's prediction is like it in text to scene."""
 REFINED_OCCUPANCY = 0.3
 """Share of scenes whose dual alignment sees the blockout filled up with true detail, as after feedback."""
 SCENES_WITHOUT_HINTS = 0.4
-"""With a quarter, text hardly decided any colour."""
+"""With a quarter, the text had hardly any effect on colors."""
 HINT_DROPOUT = 0.5
 LOSS_SCALES = (1, 2, 4, 8)
 """Sides, in latent pixels, of the squares over which errors are averaged."""
@@ -119,7 +119,7 @@ def latents_of_views(vae: SceneAutoencoder, views: Tensor, view_side: int | None
 
 @torch.no_grad()
 def channel_weights(vae: SceneAutoencoder, views: Tensor, probe: float = 0.3) -> Tensor:
-    """How much an error in each latent channel counts, (C,), mean 1: as the square root of what it does to the image.
+    """Weights (C,) of the latent channels in the loss, mean 1: square roots of their effect on the image.
 
     A channel's share of the image's squared error differs by more than ten between channels, and those with the least
     are the hardest to predict; counted alike they would take most of the training. The square root, our choice, keeps
@@ -304,7 +304,7 @@ def drop_hints(hints: Tensor, rng: np.random.Generator) -> Tensor:
 
 @torch.no_grad()
 def validation_loss(model: OccSceneDenoiser, data: TrainingScenes, scenes: int = 24) -> float:
-    """The loss on the first scenes of a held-out set, always with the same draws."""
+    """The loss on the first scenes of a held-out set, always with the same random numbers."""
     rng = np.random.default_rng(0)
     losses = [
         float(denoiser_loss(model, data, range(i, min(i + 4, len(data))), rng)[0])
@@ -321,7 +321,7 @@ def initial_denoiser(
     attention_levels: int,
     fit: tuple[Tensor, Tensor] | None = None,
 ) -> OccSceneDenoiser:
-    """The denoiser of a folder, or a new one; with the fit of drafts one that is given them."""
+    """The denoiser of a folder, or a new one, which takes drafts if their fit is given."""
     if initial is not None:
         return OccSceneDenoiser.from_pretrained(initial)
     sizes = tuple(int(width) for width in widths.split(","))

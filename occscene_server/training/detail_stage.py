@@ -23,7 +23,7 @@ from occscene_server.training.loop import LoopOptions, train
 from occscene_server.training.stage import report, seeded
 
 PIXELS_KEPT = 2**16
-"""Of each scene, drawn at random."""
+"""Pixels of each scene, drawn at random."""
 LARGEST = 0.7
 """Detail beyond it is an object that the blockout does not know, or its shadow."""
 
@@ -34,7 +34,7 @@ class DetailScene:
 
     Args:
         pixels: of its generated views.
-        words: (label, channel), what its prompt says of every class.
+        words: (label, channel), the embedding of every class given the prompt.
         target: (N, 3), the detail of the rendered views at the same pixels.
     """
 
@@ -103,7 +103,7 @@ def detail(
     device: arg.Device = "cpu",
     seed: arg.Seed = 0,
 ) -> None:
-    """Train what draws patterns on walls, floors and ceilings of generated views."""
+    """Train surface detail: patterns on walls, floors and ceilings of generated views."""
     pipeline = OccScenePipeline.from_pretrained(str(model), surface_detail=None).to(device)
     torch.manual_seed(seed)
     network = SurfaceDetail(pipeline.denoiser.pattern_words(*pipeline.encode_text([""])).shape[-1]).to(device)

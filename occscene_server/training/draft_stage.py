@@ -1,4 +1,4 @@
-"""`train drafts`, and what the stages that need drafts read of them."""
+"""`train drafts`, and reading drafts for the stages that need them."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ def make_drafts(data: Path, output: Path, vae: SceneAutoencoder, decoder: Path, 
 def drafted_rooms(
     data: Path, folder: Path, vae: SceneAutoencoder, decoder: Path, levels: int, device: str
 ) -> tuple[DraftedRooms, DraftedRooms]:
-    """The rooms to train on and those held out, drafted first where they are not yet.
+    """The rooms to train on and the held-out rooms; those without a draft are drafted first.
 
     Args:
         data: folder of rendered rooms.

@@ -98,7 +98,7 @@ class DraftedRooms:
         return len(self.paths)
 
     def read(self, index: int) -> RoomArrays:
-        """What the file of a room holds."""
+        """The contents of a room's file."""
         with np.load(self.paths[index], allow_pickle=False) as members:
             return {name: members[name] for name in members.files}
 
@@ -228,7 +228,7 @@ def _buffer(seen: Tensor, objects: Tensor, depth: Tensor, turns: int) -> GBuffer
 
 
 def fit_drafts(rooms: DraftedRooms, count: int = 64) -> tuple[Tensor, Tensor]:
-    """For each latent channel the factor that brings drafts nearest to the latents, and what variance is left.
+    """Per latent channel the least-squares factor from drafts to latents, and the residual variance.
 
     Of the first `count` rooms.
     """

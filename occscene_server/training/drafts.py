@@ -1,4 +1,4 @@
-"""Drafts of rendered rooms, one file a room: all that the training of a denoiser needs of it.
+"""Drafts of rendered rooms, one file per room with everything that training a denoiser needs of it.
 
 The guided decoder draws each room a few times as it would draw a request: from boxes, their parts, voxels or the true
 meshes, with some of the phrases and color hints. A file has the latents of these drafts and of the rendered views, what
@@ -55,9 +55,9 @@ from occscene_server.terminal import track
 
 Source = Literal["parts", "blockout", "voxels", "true"]
 SOURCES: tuple[tuple[Source, float], ...] = (("parts", 0.5), ("blockout", 0.2), ("voxels", 0.1), ("true", 0.2))
-"""What a draft is drawn from, and how often."""
+"""The kinds of geometry that drafts are drawn from, with their probabilities."""
 PROMPT_SHARES = (0.6, 0.15, 0.25)
-"""How often each of `prompt_variants` is read."""
+"""Probability of each of `prompt_variants`."""
 WITHOUT_HINTS, HINT_DROPOUT = 0.4, 0.3
 """Share of the drafts without any color hint; share of the objects without one in the others."""
 WITHOUT_PHRASES, PHRASE_DROPOUT = 0.3, 0.15
@@ -140,7 +140,7 @@ class Drafter:
 
     @torch.no_grad()
     def arrays(self, folder: Path, drafts: int) -> RoomArrays:
-        """What the file of a room holds, as `DraftedRooms` reads it.
+        """The contents of a room's file, as `DraftedRooms` reads it.
 
         `latents` (2, V, C, h, w) of the rendered views and of their mirror images; of each draft k: `drafts[k]` of the
         same shape, `seen[k]`, `objects[k]` and `depth[k]` (V, 4 h, 4 w), `labels[k]` (3, X, Y, Z) of what is drawn, of
@@ -183,7 +183,7 @@ class Drafter:
         )
 
     def _drafted(self, plain: SceneBatch, rooms: Sequence[DrawnRoom]) -> RoomArrays:
-        """What a file holds, without the latents of rendered views."""
+        """The contents of a file, without the latents of rendered views."""
         cameras, sides = plain.cameras, (plain, mirrored(plain))
         columns: dict[str, list[NDArray[Any]]] = {}
         texts = {}
@@ -257,7 +257,7 @@ class Drafter:
 
 
 def seen_maps(buffer: GBuffer, is_mirrored: bool) -> RoomArrays:
-    """What is kept of a G-buffer of one scene: "seen", "objects" and "depth", (V, height, width) each."""
+    """The maps of one scene's G-buffer that are stored: "seen", "objects" and "depth", (V, height, width) each."""
     face = nearest_face(buffer.normal, torch.isfinite(buffer.depth))[0]
     if is_mirrored:  # across x
         face = torch.where(face < 2, 1 - face, face)
@@ -269,7 +269,7 @@ def seen_maps(buffer: GBuffer, is_mirrored: bool) -> RoomArrays:
 
 
 def room_file(folder: Path, seed: int, kind: str = RENDERED) -> Path:
-    """Where the file of a room lies."""
+    """The path of a room's file."""
     return folder / f"{kind}_{seed:06d}.npz"
 
 
@@ -280,7 +280,7 @@ def room_files(folder: Path, split: str, kind: str = RENDERED) -> list[Path]:
 
 
 def fingerprint(network: torch.nn.Module) -> str:
-    """Of a network's weights."""
+    """A digest of a network's weights."""
     digest = hashlib.blake2b(digest_size=16)
     for name, value in sorted(network.state_dict().items()):
         digest.update(name.encode())

@@ -1,4 +1,4 @@
-"""Views that a pipeline generates of rendered rooms: what perception will look at, to learn from."""
+"""Views that a pipeline generates of rendered rooms, as training inputs of perception."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Stage 1: the first guess, by regression of the latents, and its command."""
+"""Stage 1: the regression prior ("first guess") of the latents, and its command."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ from occscene_server.training.stage import on_random_rows, report
 def guess_loss(
     model: OccSceneDenoiser, data: LatentScenes, indices: Sequence[int], rng: np.random.Generator
 ) -> tuple[Tensor, dict[str, float]]:
-    """Squared error of the first guess of some scenes, each channel counted as in the denoiser's loss."""
+    """Squared error of the regression prior on some scenes, channels weighted as in the denoiser's loss."""
     drawn = draw_scenes(data, indices, rng)
     true = torch.from_numpy(rng.random(len(drawn.latents)) < TRUE_OCCUPANCY).to(data.device)
     grid = placed_grid(drawn.batch, true, rng)
@@ -42,7 +42,7 @@ def guess_loss(
 
 @torch.no_grad()
 def explained_variance(model: OccSceneDenoiser, data: LatentScenes, scenes: int = 24) -> dict[str, float]:
-    """How much of the latents' variance, weighted as in the loss, the guess explains in the first held-out scenes.
+    """Share of the latents' variance, weighted as in the loss, that the prior explains in the first held-out scenes.
 
     With colour hints and without, from whole prompts; 1 is all of it.
     """
@@ -79,7 +79,7 @@ def guess(
     device: arg.Device = "cpu",
     seed: arg.Seed = 0,
 ) -> None:
-    """Train a denoiser's first guess; the rest of it is left untrained, or as it was."""
+    """Train a denoiser's regression prior; its other weights stay as they were initialized or given."""
     autoencoder = SceneAutoencoder.from_pretrained(vae).to(device)
     scenes, held_out = (LatentScenes.read(data, split, autoencoder, device) for split in ("train", "validation"))
     torch.manual_seed(seed)

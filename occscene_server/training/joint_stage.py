@@ -34,11 +34,11 @@ PERCEPTION_WEIGHT = 0.05
 SAMPLED_SHARE = 0.25
 """Share of steps that show rooms that the layout prior drew, where there are any."""
 FEEDBACK_SHARE = 0.5
-"""Share of steps in which dual alignment sees what perception makes of a first estimate."""
+"""Share of steps in which dual alignment gets perception's prediction from a first estimate of the views."""
 
 
 class JointModel(nn.Module):
-    """The networks that train together; the first guess and the autoencoder between them are frozen."""
+    """The networks that train together; the regression prior and the autoencoder between them are frozen."""
 
     def __init__(self, denoiser: OccSceneDenoiser, perception: OccupancyPerception, vae: SceneAutoencoder) -> None:
         super().__init__()
@@ -107,12 +107,12 @@ def joint(
     steps: arg.Steps = 2000,
     batch: arg.SceneBatch = 2,
     learning_rate: arg.LearningRate = 1e-4,
-    freeze_perception: Annotated[bool, typer.Option(help="Freeze it (teacher only).")] = False,
+    freeze_perception: Annotated[bool, typer.Option(help="Freeze perception (teacher only).")] = False,
     max_minutes: arg.MaxMinutes = None,
     device: arg.Device = "cpu",
     seed: arg.Seed = 0,
 ) -> None:
-    """Train denoiser and perception together, each on what the other makes."""
+    """Train denoiser and perception together, each on the other's output."""
     autoencoder = SceneAutoencoder.from_pretrained(vae).to(device)
     networks = JointModel(
         OccSceneDenoiser.from_pretrained(denoiser),
@@ -123,7 +123,7 @@ def joint(
     if networks.denoiser.takes_draft != (decoder is not None):
         needs = "needs drafts; give --decoder" if decoder is None else "guesses by itself; omit --decoder"
         raise typer.BadParameter(f"{denoiser} {needs}", param_hint="--denoiser")
-    # drafted rooms stay on the disk; some in memory say how common classes are
+    # drafted rooms stay on the disk; the class weights are counted on some in memory
     rooms = SceneSet(data, "train", None if decoder is None else 500)
     scenes: TrainingScenes
     sampled: TrainingScenes | None = None

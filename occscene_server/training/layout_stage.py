@@ -35,7 +35,7 @@ from occscene_server.training.stage import Loss, blend_parameters, check_keep, r
 
 TEXT_DROPOUT = 0.12
 GIVEN_SHARE = 0.3
-"""Of the layouts, in which some of the objects stand there already."""
+"""Share of the layouts in which some of the objects are given."""
 TOGETHER = 8
 """Steps whose rooms are drawn together and sorted by the length of their prompts, so that little is padding."""
 OBJECT_PARTS = ("kind", "color", "turn", "width", "depth", "height", "bottom", "back", "along")
