@@ -188,7 +188,7 @@ class MambaDualAlignment(ModelMixin, ConfigMixin):
         origins = (2 * origins - sides) / sides.max()
         directions = F.normalize(directions, dim=-1)
         rays = torch.cat([origins[:, :, None, None].expand_as(directions), directions], -1).flatten(2, 3)
-        return fourier_features(rays, _RAY_FREQUENCIES).to(self.dtype)
+        return octave_features(rays, _RAY_FREQUENCIES).to(self.dtype)
 
     def _patch_tokens(self, features: Tensor) -> Tensor:
         """The 3D patch embedding: (B, V, h, w, D, E) to (B, V, D', h', w', M)."""
@@ -212,7 +212,7 @@ class MambaDualAlignment(ModelMixin, ConfigMixin):
         points = frustum_points(extended, volume, patches, depths)  # voxels
         sides = torch.tensor(volume.shape, device=points.device)
         return self.position_embedding(
-            fourier_features((2 * points - sides) / sides.max(), _POINT_FREQUENCIES).to(self.dtype)
+            octave_features((2 * points - sides) / sides.max(), _POINT_FREQUENCIES).to(self.dtype)
         )
 
     def _mix(self, tokens: Tensor, view_positions: Tensor | None) -> Tensor:
@@ -228,7 +228,7 @@ class MambaDualAlignment(ModelMixin, ConfigMixin):
         return mixed if view_positions is None else mixed[scenes, order.argsort(dim=1)]
 
 
-def fourier_features(values: Tensor, frequencies: int) -> Tensor:
+def octave_features(values: Tensor, frequencies: int) -> Tensor:
     """Values (..., n) with their sines and cosines at octaves from half a turn, (..., n * (1 + 2 * frequencies))."""
     angles = math.pi * values[..., None] * 2.0 ** torch.arange(frequencies, device=values.device)
     return torch.cat([values, angles.sin().flatten(-2), angles.cos().flatten(-2)], dim=-1)

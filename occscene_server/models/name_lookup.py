@@ -32,6 +32,9 @@ class NameMatches(NamedTuple):
 class NameLookup(nn.Module):
     """Attention from names to the tokens of a prompt, by cosine similarity.
 
+    Scores s_nt = sharpness (cos(q_n, x_t) - unsaid) of the centered token states x_t, and a score of 0 for "no word":
+    the states are sum_t softmax(s)_nt x_t / |x_t|, the evidence is the largest score.
+
     Args:
         names: how many.
         text_dim: width of token states.

@@ -1,7 +1,7 @@
-"""Where an object may stand, said relative to the room and to what stands there already.
+"""Logits of where an object stands, relative to the room and to the objects that are there already.
 
-A plain output layer has to learn every distance once for each place of the room. Here a network says which distances
-from which objects are likely, and the room's places follow by geometry.
+A plain output layer has to learn every distance once for each place of the room. Here a network predicts which
+distances from which objects are likely, and the logits of the room's places follow by geometry (`Relative`).
 """
 
 from __future__ import annotations
@@ -64,7 +64,7 @@ class Relative(nn.Module):
 
     Args:
         width: of the states.
-        places: metres that the values stand for.
+        places: meters that the values stand for.
         heads: number of pairs of g and a.
     """
 
@@ -89,7 +89,7 @@ class Relative(nn.Module):
         Args:
             states: (B, T, width) of the objects to place.
             anchors: (B, J, width) of what is there.
-            mask: (B, T, J), True where j may be looked at.
+            mask: (B, T, J), True where j may be attended to.
             edges: (B, J, 4, 2) metres, measured like the places, for each quadrant.
             quadrant: (B, T) of the objects to place.
 

@@ -118,7 +118,7 @@ def stretched_parts(obj: LayoutObject, size: Vector) -> tuple[LayoutPart, ...]:
 
 
 def likelihood_ratio(log_probabilities: NDArray[np.float32], old: NDArray[np.uint8], new: NDArray[np.uint8]) -> float:
-    """Log of how much likelier labels (X, Y, Z) are than others, by log-probabilities (classes, X, Y, Z)."""
+    """Log-likelihood ratio of two label grids (X, Y, Z): the sum over voxels of log p(new) - log p(old)."""
     where = np.nonzero(old != new)
     return float((log_probabilities[(new[where], *where)] - log_probabilities[(old[where], *where)]).sum())
 

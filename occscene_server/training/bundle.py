@@ -23,8 +23,7 @@ from occscene_server.training import arguments as arg
 
 BUNDLED_STEPS = {"denoiser": 32, "perception": 8, "surface_detail": 32}
 """Quantization levels per standard deviation of a bundled matrix. The denoiser then compresses to 3/4 of its size, with
-a
-PSNR of 47 dB of its views to those of the full weights (not visible); perception to 1/2 at equal mIoU."""
+a PSNR of 47 dB of its views to those of the full weights (not visible); perception to 1/2 at equal mIoU."""
 
 
 def bundle(

@@ -33,9 +33,9 @@ def drawn_view(
 
 
 def gradient_energy(view: Tensor) -> float:
-    """Mean of |dx| + |dy| of the grey view (3, h, w)."""
-    grey = view.mean(0)
-    return float(grey.diff(dim=0).abs().mean() + grey.diff(dim=1).abs().mean())
+    """Mean of |dx| + |dy| of the gray view (3, h, w)."""
+    gray = view.mean(0)
+    return float(gray.diff(dim=0).abs().mean() + gray.diff(dim=1).abs().mean())
 
 
 def held_out_scores(decoder: GuidedDecoder, rooms: DecoderRooms, count: int) -> dict[str, float]:

@@ -230,7 +230,7 @@ def _buffer(seen: Tensor, objects: Tensor, depth: Tensor, turns: int) -> GBuffer
 def fit_drafts(rooms: DraftedRooms, count: int = 64) -> tuple[Tensor, Tensor]:
     """Per latent channel the least-squares factor from drafts to latents, and the residual variance.
 
-    Of the first `count` rooms.
+    gain = E[d z] / E[d^2] and variance = E[(z - gain d)^2], over the drafts d and latents z of the first `count` rooms.
     """
     both = [rooms.read(index) for index in range(min(count, len(rooms)))]
     drafts = np.concatenate([room["drafts"] for room in both]).astype(np.float32)

@@ -15,7 +15,7 @@ from torch import Tensor
 from occscene_server.geometry.cameras import CameraTensors
 from occscene_server.geometry.frustum import frustum_taps
 from occscene_server.geometry.grids import VolumeTensors
-from occscene_server.models.dual_alignment import MambaDualAlignment, fourier_features
+from occscene_server.models.dual_alignment import MambaDualAlignment, octave_features
 from tests.occscene_server.geometry.random_scenes import SIZES, random_scene
 
 CLASSES = 4
@@ -68,7 +68,7 @@ def test_untrained_output_is_zero_for_a_trained_trunk() -> None:
     assert out.abs().max() == 0
 
 
-def test_compact_output_is_normalised() -> None:
+def test_compact_output_is_normalized() -> None:
     out = _model()(_labels(), _cameras(), VOLUME, SIZE)
     assert 0.9 < out.std() < 1.1
 
@@ -172,5 +172,5 @@ def test_planes_must_fill_patches() -> None:
         _model(num_planes=9)
 
 
-def test_fourier_features_count() -> None:
-    assert fourier_features(torch.zeros(2, 5, 3), 4).shape == (2, 5, 27)
+def test_octave_features_count() -> None:
+    assert octave_features(torch.zeros(2, 5, 3), 4).shape == (2, 5, 27)

@@ -55,7 +55,7 @@ def test_numbers_give_boxes_back_within_half_a_step(seed: int) -> None:
 
 
 @pytest.mark.parametrize("seed", range(12))
-def test_a_room_s_sizes_come_back_to_the_millimetre(seed: int) -> None:
+def test_a_room_s_sizes_come_back_to_the_millimeter(seed: int) -> None:
     layout = room(seed)
     assert layout.room is not None
     size = np.array(layout.room.size)

@@ -33,7 +33,7 @@ COLORS = ("red", "oak", "white", "grey")
         ("a statue of a horse on a stack of books", ["statue"]),
     ],
 )
-def test_unknown_things(prompt: str, expected: list[str]) -> None:
+def test_unknown_objects(prompt: str, expected: list[str]) -> None:
     assert unknown_objects(prompt, KINDS, COLORS) == expected
 
 
