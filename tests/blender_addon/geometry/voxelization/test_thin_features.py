@@ -141,7 +141,7 @@ def test_sheets_let_nothing_through_and_are_thin(normal: NDArray[np.float64], of
     assert count >= 2
     assert not set(pieces_of_free[~shown][distance > 0]) & set(pieces_of_free[~shown][distance < 0])
     of_voxels = (np.argwhere(shown) + 0.5 - MIDDLE) @ normal - offset
-    assert np.abs(of_voxels).max() <= np.abs(normal).max() / 2 + 1e-3
+    assert np.abs(of_voxels).max() <= np.abs(normal).max() / 2 + 2e-3  # corners lie 60 voxels away
 
 
 @given(offsets, st.floats(0.01, 0.45))
