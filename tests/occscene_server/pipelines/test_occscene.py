@@ -281,7 +281,7 @@ def test_output_types_show_the_same_views(pipe: OccScenePipeline, grid: Semantic
         ({"cameras": []}, "at least one camera"),
         ({"cameras": cameras(1) * 17}, "17 views; a scene has 1 to 16"),
         ({"cameras": [*cameras(1), *cameras(1, 96, 64)]}, "one size"),
-        ({"cameras": [cameras(1), cameras(2)], "prompt": ["", ""]}, "need as many views"),
+        ({"cameras": [cameras(1), cameras(2)], "prompt": ["", ""]}, "need the same number"),
         ({"grid": None}, "without a blockout the volume to predict is needed"),
         ({"prompt": 3}, "prompt is 3; it must be a string"),
         ({"prompt": []}, "at least one prompt"),
