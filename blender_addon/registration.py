@@ -9,7 +9,7 @@ from typing import Any
 import bpy
 
 from . import preferences, properties
-from .jobs import tracking
+from .jobs import connection_check, tracking
 from .operators import (
     blockouts,
     command,
@@ -117,6 +117,7 @@ def unregister() -> None:
     stop_timer(take_former_names)
     stop_timer(tracking.begin_following)
     tracking.stop_following()
+    connection_check.keep_check(connection_check.ConnectionCheck())
     bpy.utils.unregister_cli_command(_commands.pop())
     icons.remove_icons()
     properties.remove_pointers()

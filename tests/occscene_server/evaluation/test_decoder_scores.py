@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import pytest
 import torch
 from typer.testing import CliRunner
 
@@ -18,7 +19,8 @@ from occscene_server.weights import default_parts_prior
 from tests.occscene_server.training.test_decoder_stage import room
 
 
-def test_figures_of_drafts(tmp_path: Path) -> None:
+@pytest.mark.weights
+def test_metrics_of_drafts(tmp_path: Path) -> None:
     for seed in (1, 2):  # the first is held out
         write_scene(tmp_path / "data", room(seed))
     torch.manual_seed(0)
