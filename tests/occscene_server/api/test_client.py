@@ -12,22 +12,17 @@ from typing import Any
 
 import grpc
 import pytest
-import trustme
 from google.protobuf import any_pb2, duration_pb2
 from google.rpc import error_details_pb2, status_pb2
 from grpc_status import rpc_status
 from occscene.client import SceneClient
-from occscene.client.address import parse_address
 from occscene.client.errors import (
-    AddressError,
-    CertificateError,
     DataLossError,
     InvalidRequestError,
     JobNotFoundError,
     ModelNotLoadedError,
     NoAnswerError,
     NoServerError,
-    PlaintextTokenError,
     QueueFullError,
     RefusedError,
     RequestTooLargeError,
@@ -35,14 +30,12 @@ from occscene.client.errors import (
     ShuttingDownError,
     StoppedError,
     StoreFullError,
-    TokenError,
     TooManyStreamsError,
 )
 from occscene.client.waiting import Patience
 from occscene.events import REASONS
 from occscene.v1 import job_pb2, scene_service_pb2, scene_service_pb2_grpc
 
-from occscene_server.api.access import TlsFiles
 from tests.occscene_server.proxy import cutting_proxy
 from tests.occscene_server.requests import generate_request
 from tests.occscene_server.serve_process import ServeProcess
@@ -105,54 +98,6 @@ def refusing() -> Iterator[tuple[Refusing, str]]:
     server.start()
     yield servicer, f"127.0.0.1:{port}"
     server.stop(None)
-
-
-@pytest.mark.parametrize("address", ["192.0.2.1:50051", "grpc://example.org", "[2001:db8::1]:5", "0.0.0.0:1"])
-def test_a_token_does_not_leave_this_machine_unencrypted(address: str) -> None:
-    with pytest.raises(PlaintextTokenError, match="would be sent") as caught:
-        SceneClient(address, TOKEN)
-    assert "grpcs://" in str(caught.value)
-    assert TOKEN not in str(caught.value)
-    SceneClient(address).close()
-    SceneClient("grpcs://example.org", TOKEN).close()
-    SceneClient("localhost:1", TOKEN).close()
-
-
-def test_what_cannot_be_connected_is_named(tmp_path: Path) -> None:
-    with pytest.raises(AddressError, match="ftp://"):
-        SceneClient("ftp://127.0.0.1")
-    (tmp_path / "text").write_text("no PEM")
-    for file, says in (("none", "cannot be read"), ("text", "holds no certificate")):
-        with pytest.raises(CertificateError, match=says):
-            SceneClient("grpcs://127.0.0.1", ca=tmp_path / file)
-
-
-async def test_tls_token_and_identity(tmp_path: Path) -> None:
-    authority, clients = trustme.CA(), trustme.CA()
-    own = authority.issue_cert("localhost")
-    own.private_key_pem.write_to_path(tmp_path / "key.pem")
-    own.cert_chain_pems[0].write_to_path(tmp_path / "certificate.pem")
-    authority.cert_pem.write_to_path(tmp_path / "ca.pem")
-    clients.cert_pem.write_to_path(tmp_path / "clients.pem")
-    clients.issue_cert("a-client").private_key_and_cert_chain_pem.write_to_path(tmp_path / "identity.pem")
-    tls = TlsFiles(tmp_path / "key.pem", tmp_path / "certificate.pem", tmp_path / "clients.pem")
-    async with serving(tmp_path / "store", tls=tls, token=TOKEN) as server:
-        address = f"grpcs://localhost:{server.port}"
-
-        def info(**credentials: Any) -> str:
-            with SceneClient(address, **credentials) as client:
-                return client.info().version
-
-        files = {"ca": tmp_path / "ca.pem", "identity": tmp_path / "identity.pem"}
-        assert await asyncio.to_thread(info, token=TOKEN, **files)
-        for credentials, kind in (
-            ({"token": TOKEN, "ca": files["ca"]}, NoServerError),
-            ({"token": TOKEN, "ca": tmp_path / "clients.pem", "identity": files["identity"]}, NoServerError),
-            ({"token": "another-token-0123456789", **files}, TokenError),
-            (files, TokenError),
-        ):
-            with pytest.raises(kind):
-                await asyncio.to_thread(info, **credentials)
 
 
 def test_a_server_that_is_not_there(tmp_path: Path) -> None:
@@ -381,25 +326,3 @@ async def test_damaged_results_and_too_many_streams(tmp_path: Path) -> None:
             for stream in streams:
                 await asyncio.to_thread(stream.close)  # gives its place back
             assert (await asyncio.to_thread(next, client.watch(waiting.id))).sequence > 0
-
-
-@pytest.mark.parametrize(
-    ("text", "host", "port", "tls"),
-    [
-        ("127.0.0.1", "127.0.0.1", 50051, False),
-        (" grpcs://host.example:1/ ", "host.example", 1, True),
-        ("[::1]:7", "::1", 7, False),
-        ("::1", "::1", 50051, False),
-        ("https://h", "h", 50051, True),
-    ],
-)
-def test_addresses(text: str, host: str, port: int, tls: bool) -> None:
-    address = parse_address(text)
-    assert (address.host, address.port, address.tls) == (host, port, tls)
-    assert parse_address(address.target).host == host
-
-
-@pytest.mark.parametrize("text", ["", ":1", "h:0", "h:65536", "h:port", "ftp://h", "[::1", "h:\u0661"])
-def test_no_addresses(text: str) -> None:
-    with pytest.raises(ValueError, match="server address"):
-        parse_address(text)
