@@ -88,6 +88,18 @@ def list_scenes(root: Path) -> list[Path]:
     return sorted(path for path in root.glob("scene_*") if path.suffix != ".partial")
 
 
+def scenes_of_split(root: Path, split: str, limit: int | None = None) -> list[Path]:
+    """The finished scenes of a split below `root`, by seed; only the first `limit`, if given.
+
+    Raises:
+        ValueError: there is none.
+    """
+    folders = [path for path in list_scenes(root) if split_of(int(path.name.removeprefix("scene_"))) == split]
+    if not folders:
+        raise ValueError(f"{root} has no finished {split} scene; render some with `occscene-server studio render`")
+    return folders[:limit]
+
+
 def write_scene(root: Path, scene: RenderedScene) -> Path:
     """Writes a scene below `root`: to a temporary folder first, so that whatever has its final name is complete."""
     folder = scene_folder(root, scene.info.seed)

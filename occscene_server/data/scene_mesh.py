@@ -9,6 +9,7 @@ scene's `scene.json` says; of one that no view shows, what its name in `scene.np
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -44,6 +45,15 @@ def read_meshes(folder: Path) -> SceneMeshes:
         FileNotFoundError: the scene was stored without its meshes.
     """
     return SceneMeshes(read_mesh(folder, "true"), read_mesh(folder, "blockout"))
+
+
+def check_meshes(folders: Sequence[Path]) -> None:
+    """Raises a ValueError that says what to do if some scenes have no triangles."""
+    if without := [folder for folder in folders if not (folder / MESHES_FILE).exists()]:
+        raise ValueError(
+            f"{len(without)} scenes have no triangles, among them {without[0]}; add them with `occscene-server studio "
+            "meshes`, and move scenes that get none to another folder"
+        )
 
 
 def read_mesh(folder: Path, name: str) -> TriangleMesh:

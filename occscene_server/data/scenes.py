@@ -12,7 +12,7 @@ import torch
 from occscene.taxonomy import TAXONOMIES
 from torch import Tensor
 
-from occscene_server.data.dataset import RenderedScene, SceneInfo, list_scenes, read_scene, split_of
+from occscene_server.data.dataset import RenderedScene, SceneInfo, read_scene, scenes_of_split
 from occscene_server.geometry.cameras import CameraTensors, grid_from_camera
 from occscene_server.geometry.grids import GridTensors, VolumeTensors
 
@@ -53,12 +53,8 @@ class SceneSet:
     """
 
     def __init__(self, root: Path, split: str, limit: int | None = None) -> None:
-        folders = [path for path in list_scenes(root) if split_of(int(path.name.removeprefix("scene_"))) == split]
-        folders = folders[:limit]
-        if not folders:
-            raise ValueError(f"{root} has no finished {split} scene; render some with `occscene-server studio render`")
         with ThreadPoolExecutor(4) as pool:
-            scenes = list(pool.map(read_scene, folders))
+            scenes = list(pool.map(read_scene, scenes_of_split(root, split, limit)))
         self.infos: list[SceneInfo] = [scene.info for scene in scenes]
         self.views = torch.stack([torch.from_numpy(scene.views) for scene in scenes])  # (N, V, H, W, 3)
         self._batch = _stack(scenes, self.views)

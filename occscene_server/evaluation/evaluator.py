@@ -16,7 +16,7 @@ from occscene.grid import SemanticGrid
 from occscene.taxonomy import TAXONOMIES
 from torch import Tensor
 
-from occscene_server.data.dataset import RenderedScene, SceneInfo, list_scenes, read_scene, split_of
+from occscene_server.data.dataset import RenderedScene, SceneInfo, read_scene, scenes_of_split
 from occscene_server.data.scene_mesh import MESHES_FILE, read_meshes
 from occscene_server.evaluation.probes import (
     QUESTIONS,
@@ -136,17 +136,9 @@ def evaluated_views(views: Tensor) -> Tensor:
     return means.round().to(torch.uint8).permute(0, 2, 3, 1)
 
 
-def scene_folders(root: Path, split: str, limit: int | None = None) -> list[Path]:
-    """The finished scenes of a split by seed; only the first `limit`, if given."""
-    folders = [path for path in list_scenes(root) if split_of(int(path.name.removeprefix("scene_"))) == split]
-    if not folders:
-        raise ValueError(f"{root} has no finished {split} scene; render some with `occscene-server studio render`")
-    return folders[:limit]
-
-
 def scenes_of(root: Path, split: str, limit: int | None = None) -> Iterator[RenderedScene]:
-    """The scenes of `scene_folders`, read one after the other by `read_whole_scene`."""
-    return map(read_whole_scene, scene_folders(root, split, limit))
+    """The scenes of a split, read one after the other by `read_whole_scene`."""
+    return map(read_whole_scene, scenes_of_split(root, split, limit))
 
 
 def read_whole_scene(folder: Path) -> RenderedScene:
@@ -175,7 +167,7 @@ class _RealScenes:
     @classmethod
     def read(cls, root: Path, split: str) -> _RealScenes:
         views, labels, blockouts, maps, infos = [], [], [], [], []
-        for scene in map(read_scene, scene_folders(root, split)):
+        for scene in map(read_scene, scenes_of_split(root, split)):
             views.append(torch.from_numpy(scene.views))
             labels.append(cell_maps(scene.occupancy, scene.cameras).labels.to(torch.uint8))
             blockouts.append(scene.blockout)

@@ -25,7 +25,7 @@ def parts(
     draws: Annotated[int, typer.Option(min=2, help="Number of draws from which the most typical is also scored.")] = 8,
 ) -> None:
     """Score parts by mIoU against true grids, compared with the plain blockout and the nearest recorded pieces."""
-    from occscene_server.data.dataset import list_scenes, split_of
+    from occscene_server.data.dataset import scenes_of_split
     from occscene_server.data.layouts import layout_files
     from occscene_server.evaluation.part_retrieval import PieceLibrary
     from occscene_server.evaluation.parts_scores import parts_metrics, read_room
@@ -33,9 +33,10 @@ def parts(
     from occscene_server.pipelines.blockout_parts import BlockoutParts
     from occscene_server.weights import default_parts_prior
 
-    folders = [path for path in list_scenes(data) if split_of(int(path.name.removeprefix("scene_"))) == "test"][:rooms]
-    if not folders:
-        raise typer.BadParameter(f"--data is {data}; it has no finished test scene, render some with `studio render`")
+    try:
+        folders = scenes_of_split(data, "test", rooms)
+    except ValueError as error:
+        raise typer.BadParameter(str(error), param_hint="--data") from error
     writer = BlockoutParts.from_pretrained(model or default_parts_prior())
     library = PieceLibrary(layout_files(layouts))
     metrics, shown = parts_metrics([read_room(path) for path in folders], writer, library, seeds, draws)

@@ -31,7 +31,7 @@ def generate(
     device: Annotated[str, typer.Option(help="cpu or cuda.")] = "cpu",
 ) -> None:
     """Generate the views of a split's scenes and store them as scenes; what is already there is kept."""
-    from occscene_server.evaluation.evaluator import scene_folders
+    from occscene_server.data.dataset import scenes_of_split
     from occscene_server.evaluation.generated_views import store_generated_views
     from occscene_server.evaluation.scene_scores import Generation
     from occscene_server.pipelines.occscene import OccScenePipeline
@@ -39,7 +39,7 @@ def generate(
 
     pipe = OccScenePipeline.from_pretrained(model).to(device)
     pipe.set_progress_bar_config(disable=True)
-    folders = scene_folders(data, split, limit)
+    folders = scenes_of_split(data, split, limit)
     priors = ScenePriors.bundled(pipe.config.taxonomy) if prior else None
     stored = store_generated_views(pipe, folders, output, Generation(seed, hints=hints), priors, size)
     for _ in track(stored, "scenes", total=len(folders)):

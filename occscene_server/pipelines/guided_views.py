@@ -119,10 +119,13 @@ class GuidedViewsMixin:
         if not (self.denoiser.takes_draft and scene.has_blockout):
             return None
         size = (scene.cameras.height, scene.cameras.width)
-        views = self.draw_views(scene, prompts, seed, size).flatten(0, 1)
-        posterior = self.vae.encode(views.contiguous(memory_format=torch.channels_last)).latent_dist
-        latents: Tensor = self.vae.normalize(posterior.mode().float())
-        return latents.unflatten(0, (len(prompts), -1))
+        return self.encode_views(self.draw_views(scene, prompts, seed, size))
+
+    def encode_views(self, images: Tensor) -> Tensor:
+        """Images (B, V, 3, height, width) in [-1, 1] to normalized latents (B, V, channels, h, w)."""
+        flat = images.flatten(0, 1).contiguous(memory_format=torch.channels_last)
+        latents: Tensor = self.vae.normalize(self.vae.encode(flat).latent_dist.mode().float())
+        return latents.unflatten(0, images.shape[:2])
 
     def surface_seeds(self, generator: torch.Generator | list[torch.Generator], scenes: int) -> Tensor | None:
         """(B,) of noise that lies on surfaces; None if the denoiser was trained with none."""

@@ -48,6 +48,7 @@ from occscene_server.pipelines.prediction import (
 )
 from occscene_server.pipelines.scene_inputs import PlacedScenes, SceneInputs, check_prompts, check_sampling
 from occscene_server.pipelines.scene_perception import PerceptionMixin
+from occscene_server.pipelines.start_views import first_step, noised, start_images
 from occscene_server.pipelines.text_to_scene import LayoutDraft
 
 PERCEIVE_AT = (0.5, 0.75)
@@ -179,6 +180,8 @@ class OccScenePipeline(GuidedViewsMixin, PerceptionMixin, DiffusionPipeline):
         seed: int = 0,
         generator: torch.Generator | list[torch.Generator] | None = None,
         latents: Tensor | None = None,
+        start: NDArray[np.uint8] | Sequence[NDArray[np.uint8]] | None = None,
+        strength: float = 0.6,
         output_type: str = "uint8",
         callback_on_step_end: StepCallback | PipelineCallback | MultiPipelineCallbacks | None = None,
         callback_on_step_end_tensor_inputs: Sequence[str] = ("latents", "denoised", "occupancy"),
@@ -210,6 +213,8 @@ class OccScenePipeline(GuidedViewsMixin, PerceptionMixin, DiffusionPipeline):
                 seed `seed + i`.
             generator: draws the noise in place of a seed; a list has one for each scene.
             latents: (B, V, channel, h, w) noise in place of a seed and unscaled; h and w are `sensor` in latents.
+            start: views to begin at, (V, height, width, 3) uint8, or one such array a prompt; None begins at noise.
+            strength: how much of `start` may change: the share of the steps that is done, more than 0 to 1.
             output_type: of the images, see `OccSceneOutput`.
             callback_on_step_end: called after each step as in diffusers, plain or a `PipelineCallback`; setting
                 `_interrupt` on the pipeline from it ends the loop.
@@ -238,6 +243,8 @@ class OccScenePipeline(GuidedViewsMixin, PerceptionMixin, DiffusionPipeline):
         size = (sensor.size[0] // self.vae_scale_factor, sensor.size[1] // self.vae_scale_factor)
         shape = (len(prompts), inputs.views, self.vae.config.latent_channels, *size)
         self.check_inputs(latents, shape, callback_on_step_end_tensor_inputs)
+        begin = 0 if start is None else first_step(num_inference_steps, strength)
+        given = None if start is None else start_images(start, len(prompts), inputs.views, inputs.image_size)
         self._interrupt, self._picture = False, sensor.picture
         device = self._execution_device
         scene = inputs.placed(device, sensor.size, sensor.scale, exact=self.guided_decoder is not None)
@@ -245,14 +252,17 @@ class OccScenePipeline(GuidedViewsMixin, PerceptionMixin, DiffusionPipeline):
         # 2. Noise
         self.scheduler.set_timesteps(num_inference_steps, device=device)
         steps, rounds = len(self.scheduler.timesteps), 1 if scene.has_blockout else 2
-        self._num_timesteps = rounds * steps
+        self._num_timesteps = rounds * (steps - begin)
         if generator is None:
             generator = [torch.Generator("cpu").manual_seed(seed + index) for index in range(len(prompts))]
         noise = noise_scale * randn_tensor(shape, generator, device) if latents is None else latents
         hung = self.surface_seeds(generator, len(prompts)) if latents is None else None
-        if self.denoiser.config.prediction_type != FLOW:
+        if self.denoiser.config.prediction_type != FLOW and given is None:
             noise = noise * self.scheduler.init_noise_sigma
         latents = noise
+        clean = (
+            None if given is None else self.encode_views(self.shown_to_perception(given.to(device), scene, sensor)[0])
+        )
         options = step_options(self.scheduler, generator)
 
         with fast_autocast(device):
@@ -268,17 +278,20 @@ class OccScenePipeline(GuidedViewsMixin, PerceptionMixin, DiffusionPipeline):
 
             # 4. Denoise, with perception of the estimate at some steps
             perceive_after = {round(share * steps) - 1 for share in PERCEIVE_AT}
-            for done in range(0, rounds * steps, steps):
-                if done:  # a draft, perceived
+            for again in range(rounds):
+                if again:  # a draft, perceived
                     scene = scene.with_blockout(self.perceive(self.decode_latents(latents), scene))
                     self.scheduler.set_timesteps(num_inference_steps, device=device)
                 occupancy = scene.shown.labels if scene.has_blockout else None
                 carved, guidance = self.draw_carved_guidance(scene, *words, size)
                 draft = self.encode_draft(scene, prompts, seed)
                 latents = noise if hung is None else self.surface_noise(scene, size, hung, noise, noise_scale)
+                if clean is not None:
+                    latents = noised(self.scheduler, clean, latents, begin)
                 condition = self.encode_condition(scene, occupancy, size, guidance)
                 passes = gather_passes(condition=condition, draft=draft)
-                for index, timestep in enumerate(self.progress_bar(self.scheduler.timesteps)):
+                for index in self.progress_bar(range(begin, steps)):
+                    timestep = self.scheduler.timesteps[index]
                     shown, time = model_input(self.scheduler, latents, index)
                     prediction = guided_prediction(self.denoiser, shown, time, passes)
                     denoised = denoised_estimate(self.scheduler, prediction, shown, index)
@@ -300,7 +313,8 @@ class OccScenePipeline(GuidedViewsMixin, PerceptionMixin, DiffusionPipeline):
                     if callback_on_step_end is not None:
                         offered = {"latents": latents, "denoised": denoised, "occupancy": occupancy}
                         tensors = {name: offered[name] for name in callback_on_step_end_tensor_inputs}
-                        changed = callback_on_step_end(self, done + index, timestep, tensors)
+                        done = again * (steps - begin) + index - begin
+                        changed = callback_on_step_end(self, done, timestep, tensors)
                         latents = changed.pop("latents", latents)
                     if self.interrupt:
                         break

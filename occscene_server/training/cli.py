@@ -12,6 +12,7 @@ from occscene_server.training.detail_stage import detail
 from occscene_server.training.draft_stage import drafts
 from occscene_server.training.guess_stage import guess
 from occscene_server.training.joint_stage import joint
+from occscene_server.training.latents_stage import latents
 from occscene_server.training.layout_stage import layout
 from occscene_server.training.parts_stage import parts
 from occscene_server.training.perception_stage import perception
@@ -19,8 +20,8 @@ from occscene_server.training.recipe_run import recipe
 from occscene_server.training.stable_diffusion_cli import sd
 
 STAGES = (
-    autoencoder, perception, guess, denoiser, joint, detail, decoder, decoder_adversarial, drafts, bundle, layout,
-    parts, sd,
+    autoencoder, perception, guess, denoiser, joint, detail, latents, decoder, decoder_adversarial, drafts, bundle,
+    layout, parts, sd,
 )  # fmt: skip
 
 train_app = typer.Typer(help="Train the model on rendered scenes.", no_args_is_help=True)

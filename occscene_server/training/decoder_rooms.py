@@ -17,9 +17,9 @@ import torch
 from occscene.taxonomy import INDOOR
 from torch import Tensor
 
-from occscene_server.data.dataset import list_scenes, read_info, read_scene, split_of
+from occscene_server.data.dataset import read_info, read_scene, scenes_of_split
 from occscene_server.data.prompts import prompt_variants
-from occscene_server.data.scene_mesh import read_mesh
+from occscene_server.data.scene_mesh import check_meshes, read_mesh
 from occscene_server.geometry.cameras import CameraTensors
 from occscene_server.geometry.gbuffer import GBuffer
 from occscene_server.geometry.grids import GridTensors, VolumeTensors
@@ -299,7 +299,7 @@ class DecoderRooms:
         folders: of the rooms, in any order.
         kinds: that surfaces belong to.
         latents: of their views, in the order of the folders.
-        denoised: file of the latents that the denoiser made of the same views, which need not be there.
+        denoised: file of the latents that the denoiser made of the same views; None for none.
         book: of all that is said of them.
         weights: (kinds + 1,) of the kinds, higher for rare ones.
         swatches: of the patterns that are named.
@@ -312,7 +312,7 @@ class DecoderRooms:
         folders: Sequence[Path],
         kinds: SurfaceKinds,
         latents: LatentStore,
-        denoised: Path,
+        denoised: Path | None,
         book: Phrasebook,
         weights: Tensor,
         swatches: Swatches,
@@ -328,7 +328,7 @@ class DecoderRooms:
 
     def room(self, index: int) -> DecoderRoom:
         """One room, read anew."""
-        denoised = stored_latents(self.denoised, index)
+        denoised = None if self.denoised is None else stored_latents(self.denoised, index)
         return DecoderRoom(self.folders[index], self.kinds, partial(self.latents.of, index), denoised, self.parts)
 
     def batch(self, step: int, count: int, side: int, seed: int) -> DecoderBatch:
@@ -357,11 +357,15 @@ class DecoderRooms:
 
 
 def read_rooms(
-    data: Path, split: str, vae: Path, parts: Path, output: Path, kinds: SurfaceKinds | None
+    data: Path,
+    split: str,
+    vae: Path,
+    parts: Path,
+    output: Path,
+    kinds: SurfaceKinds | None,
+    denoised: Path | None = None,
 ) -> DecoderRooms:
     """The rooms of a split, with what is said of them, their latents and their parts, which are kept in `output`.
-
-    Latents that the denoiser made of their views are read from `<split>_denoised.npy` there, if it exists.
 
     Args:
         data: folder of rendered rooms.
@@ -370,13 +374,13 @@ def read_rooms(
         parts: the parts prior's folder.
         output: for token states, latents and parts.
         kinds: of surfaces; None takes those of these rooms.
+        denoised: file of latents that the denoiser made of their views; None for none.
 
     Raises:
-        ValueError: there is no finished scene of that split.
+        ValueError: there is no finished scene of that split, or one without triangles.
     """
-    folders = [path for path in list_scenes(data) if split_of(int(path.name.removeprefix("scene_"))) == split]
-    if not folders:
-        raise ValueError(f"{data} has no finished {split} scene; render some with `occscene-server studio render`")
+    folders = scenes_of_split(data, split)
+    check_meshes(folders)
     infos = [read_info(folder) for folder in folders]
     kinds = kinds or SurfaceKinds.of_scenes(infos)
     said = [LIGHT, *(text for info in infos for text in prompt_variants(info))]
@@ -387,7 +391,6 @@ def read_rooms(
     book = Phrasebook(output / f"{split}_text", said, *encoder)
     latents = LatentStore(output / f"{split}_latents.npy", len(folders), SceneAutoencoder.from_pretrained(vae))
     kept = RoomParts(output / "parts", BlockoutParts(PartsPrior.from_pretrained(parts), *encoder))
-    denoised = output / f"{split}_denoised.npy"
     swatches = Swatches([item for info in infos for item in info.items], book)
     return DecoderRooms(folders, kinds, latents, denoised, book, kinds.weights(infos), swatches, kept, len(INDOOR))
 

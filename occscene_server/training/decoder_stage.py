@@ -21,6 +21,7 @@ from occscene_server.training.decoder_losses import (
 )
 from occscene_server.training.decoder_rooms import DecoderBatch, DecoderRooms, read_rooms
 from occscene_server.training.decoder_views import draw, held_out_scores, write_sheet
+from occscene_server.training.latents_stage import latents_file
 from occscene_server.training.loop import LoopOptions, train
 from occscene_server.training.prefetch import Prefetched
 from occscene_server.training.stage import report
@@ -33,6 +34,11 @@ HELD_OUT = 6
 
 PartsOption = Annotated[
     Path, typer.Option(help="The parts prior's folder, for blockouts as the product draws them."), arg.Weights("parts")
+]
+LatentsOption = Annotated[
+    Path | None,
+    typer.Option(help="What `train latents` wrote, in place of noise on the rooms' latents."),
+    arg.Weights("latents"),
 ]
 CropOption = Annotated[int, typer.Option(min=32, help="Side of a crop in pixels, a multiple of 16.")]
 DecayOption = Annotated[
@@ -78,6 +84,7 @@ def decoder(
     output: Annotated[Path, arg.OUTPUT, arg.Writes(("decoder",))],
     vae: arg.Vae,
     parts: PartsOption = default_parts_prior(),  # noqa: B008
+    latents: LatentsOption = None,
     initial: Annotated[Path | None, arg.INITIAL, arg.Weights("decoder")] = None,
     steps: arg.Steps = 20000,
     batch: arg.CropBatch = 8,
@@ -90,7 +97,7 @@ def decoder(
     seed: arg.Seed = 0,
 ) -> None:
     """Train the guided decoder by regression: G-buffers, words and latents to views."""
-    rooms, held_out = _rooms(data, vae, parts, output, crop)
+    rooms, held_out = _rooms(data, vae, parts, output, crop, latents)
     torch.manual_seed(seed)
     sizes = [int(width) for width in widths.split(",")]
     if initial is not None:
@@ -121,6 +128,7 @@ def decoder_adversarial(
     vae: arg.Vae,
     initial: Annotated[Path, typer.Option(help="The decoder to start from."), arg.Weights("decoder")],
     parts: PartsOption = default_parts_prior(),  # noqa: B008
+    latents: LatentsOption = None,
     steps: arg.Steps = 20000,
     batch: arg.CropBatch = 8,
     crop: CropOption = 128,
@@ -131,7 +139,7 @@ def decoder_adversarial(
     seed: arg.Seed = 0,
 ) -> None:
     """Train a guided decoder further, against a discriminator that segments what it sees."""
-    rooms, held_out = _rooms(data, vae, parts, output, crop)
+    rooms, held_out = _rooms(data, vae, parts, output, crop, latents)
     torch.manual_seed(seed)
     network = GuidedDecoder.from_pretrained(initial).train().to(memory_format=torch.channels_last)
     game = DecoderGame(network, SegmentingDiscriminator(rooms.kinds.names))
@@ -150,13 +158,16 @@ def decoder_adversarial(
     _finish(network, held_out, output, finished)
 
 
-def _rooms(data: Path, vae: Path, parts: Path, output: Path, crop: int) -> tuple[DecoderRooms, DecoderRooms]:
+def _rooms(
+    data: Path, vae: Path, parts: Path, output: Path, crop: int, latents: Path | None
+) -> tuple[DecoderRooms, DecoderRooms]:
     """Training and held-out rooms."""
     if crop % 16:
         raise typer.BadParameter(
             f"{crop} is no multiple of 16 pixels; take {round(crop / 16) * 16}", param_hint="--crop"
         )
-    rooms = read_rooms(data, "train", vae, parts, output, None)
+    denoised = None if latents is None else latents_file(latents, "train")
+    rooms = read_rooms(data, "train", vae, parts, output, None, denoised)
     held_out = read_rooms(data, "validation", vae, parts, output, rooms.kinds)
     return rooms, held_out
 

@@ -11,7 +11,7 @@ import torch
 from occscene.grid import GridObject
 from torch import Tensor
 
-from occscene_server.data.dataset import SceneInfo, read_scene, scene_folder
+from occscene_server.data.dataset import RenderedScene, SceneInfo, read_scene, scene_folder
 from occscene_server.data.prompts import prompt_variants
 from occscene_server.data.scene_mesh import read_mesh
 from occscene_server.data.scenes import SceneSet
@@ -49,18 +49,29 @@ def _views(
     path = folder / f"{info.seed:06d}.npy"
     if not path.exists():
         scene = read_scene(scene_folder(data, info.seed))
-        prompt, hinted = training_prompt(info)
-        bare = tuple(GridObject(item.id, item.name) for item in scene.blockout.objects)
-        grid = scene.blockout if hinted else replace(scene.blockout, objects=bare)
-        shown: dict[str, Any] = {}
-        if parts is not None:  # as a request is served: with parts, in triangles
-            mesh = read_mesh(scene_folder(data, info.seed), "blockout")
-            shown["finer"], made = parts.refine(grid, prompt, corners=mesh.object_vertices())
-            shown["meshes"] = mesh_with_parts(mesh, grid, made)
         partial = path.with_suffix(".partial.npy")
-        np.save(partial, pipeline(prompt, scene.cameras, grid, seed=info.seed, **shown).images)
+        np.save(partial, pipeline(**training_call(data, scene, parts)).images)
         partial.rename(path)
     return torch.from_numpy(np.load(path))
+
+
+def training_call(data: Path, scene: RenderedScene, parts: BlockoutParts | None) -> dict[str, Any]:
+    """The arguments of a pipeline's call for a rendered room, with a prompt and hints that the denoiser is trained on.
+
+    Args:
+        data: folder that the studio rendered into.
+        scene: the room.
+        parts: draws parts in its blockout's boxes, in triangles; None leaves boxes of voxels.
+    """
+    prompt, hinted = training_prompt(scene.info)
+    bare = tuple(GridObject(item.id, item.name) for item in scene.blockout.objects)
+    grid = scene.blockout if hinted else replace(scene.blockout, objects=bare)
+    call: dict[str, Any] = {"prompt": prompt, "cameras": scene.cameras, "grid": grid, "seed": scene.info.seed}
+    if parts is not None:  # as a request is served
+        mesh = read_mesh(scene_folder(data, scene.info.seed), "blockout")
+        call["finer"], made = parts.refine(grid, prompt, corners=mesh.object_vertices())
+        call["meshes"] = mesh_with_parts(mesh, grid, made)
+    return call
 
 
 def training_prompt(info: SceneInfo) -> tuple[str, bool]:

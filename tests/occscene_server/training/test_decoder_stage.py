@@ -135,19 +135,19 @@ def test_parts_are_drawn_once_and_read_again(rooms: DecoderRooms, root: Path) ->
     stored.unlink()
 
 
-def test_latents_of_the_denoiser_are_taken_where_they_are(rooms: DecoderRooms) -> None:
+def test_latents_of_the_denoiser_are_taken_where_they_are(
+    rooms: DecoderRooms, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     one, rng = rooms.room(0), np.random.default_rng(0)
     assert one.denoised is None
     assert not any(random_crop(one, 32, rng).denoised for _ in range(50))
     file = np.zeros((len(rooms), *one.latents.shape), np.float16)
     file[0] = 7
-    np.save(rooms.denoised, file)
-    try:
-        one = rooms.room(0)
-        assert rooms.room(1).denoised is None
-        crops = [random_crop(one, 32, rng) for _ in range(1000)]
-    finally:
-        rooms.denoised.unlink()
+    np.save(tmp_path / "train.npy", file)
+    monkeypatch.setattr(rooms, "denoised", tmp_path / "train.npy")
+    one = rooms.room(0)
+    assert rooms.room(1).denoised is None
+    crops = [random_crop(one, 32, rng) for _ in range(1000)]
     assert np.mean([crop.denoised for crop in crops]) == pytest.approx(0.6, abs=0.05)
     assert all(not crop.level for crop in crops)
     crop = next(crop for crop in crops if crop.denoised and crop.level is not None)

@@ -1,0 +1,111 @@
+"""Denoising that begins at given views."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from diffusers import (
+    DDIMScheduler,
+    DPMSolverMultistepScheduler,
+    EulerDiscreteScheduler,
+    FlowMatchEulerDiscreteScheduler,
+)
+from numpy.typing import NDArray
+from occscene.camera import PinholeCamera
+from occscene.grid import SemanticGrid
+
+from occscene_server.pipelines.occscene import OccScenePipeline
+from occscene_server.pipelines.prediction import flow_scheduler
+from occscene_server.pipelines.start_views import first_step, noised
+
+
+def camera(width: int = 64, height: int = 64) -> PinholeCamera:
+    pose = np.eye(4)
+    pose[:3, :3] = [[1, 0, 0], [0, 0, 1], [0, -1, 0]]  # looks along +y
+    pose[:3, 3] = (0.8, 0.1, 1.0)
+    return PinholeCamera("view", width, height, 50.0, 50.0, width / 2, height / 2, pose)
+
+
+def picture(views: int = 1, height: int = 64, width: int = 64) -> NDArray[np.uint8]:
+    rows, columns = np.mgrid[:height, :width]
+    one = np.stack([4 * rows, 4 * columns, 255 - 2 * rows - columns], -1) % 256
+    return np.repeat(one[None].astype(np.uint8), views, 0)
+
+
+@pytest.mark.parametrize("make", [flow_scheduler, lambda: FlowMatchEulerDiscreteScheduler(shift=1.0)])
+def test_a_flow_begins_at_its_steps_noise(make: Any) -> None:
+    scheduler = make()
+    scheduler.set_timesteps(10)
+    clean, noise = torch.randn(1, 2, 4, 8, 8), torch.randn(1, 2, 4, 8, 8)
+    begin = first_step(10, 0.5)
+    level = scheduler.sigmas[begin]
+    assert begin == 5
+    torch.testing.assert_close(noised(scheduler, clean, noise, begin), (1 - level) * clean + level * noise)
+
+
+@pytest.mark.parametrize("kind", [DDIMScheduler, DPMSolverMultistepScheduler, EulerDiscreteScheduler])
+def test_other_schedulers_denoise_what_was_noised(kind: Any) -> None:
+    scheduler = kind(**({"clip_sample": False} if kind is DDIMScheduler else {}))
+    scheduler.set_timesteps(10)
+    clean, noise = torch.randn(1, 2, 4, 8, 8), torch.randn(1, 2, 4, 8, 8)
+    latents = noised(scheduler, clean, noise, 4)
+    assert not torch.allclose(latents, clean)
+    for timestep in scheduler.timesteps[4:]:  # a network that knows the noise leads back
+        level = scheduler.sigmas[scheduler.step_index or 4] if kind is EulerDiscreteScheduler else None
+        known = noise if level is None else (latents - clean) / level
+        scheduler.scale_model_input(latents, timestep)
+        latents = scheduler.step(known, timestep, latents, return_dict=False)[0]
+    assert float((latents - clean).abs().max()) < 0.2
+
+
+def test_little_strength_stays_near(pipe: OccScenePipeline, grid: SemanticGrid) -> None:
+    def distance(strength: float) -> float:
+        made = pipe("a room", [camera()], grid, num_inference_steps=10, start=picture(), strength=strength, seed=3)
+        codes = pipe("a room", [camera()], grid, num_inference_steps=10, start=picture(), strength=0.1, seed=4)
+        return float(np.abs(made.images.astype(float) - codes.images).mean())
+
+    assert distance(0.1) < distance(0.5) < distance(1.0)
+
+
+def test_only_the_last_steps_are_done_and_told(pipe: OccScenePipeline, grid: SemanticGrid) -> None:
+    told: list[int] = []
+
+    def note(_pipe: OccScenePipeline, step: int, _timestep: Any, _tensors: dict[str, Any]) -> dict[str, Any]:
+        told.append(step)
+        return {}
+
+    pipe("a room", [camera()], grid, num_inference_steps=10, start=picture(), strength=0.35, callback_on_step_end=note)
+    assert told == [0, 1, 2]
+    assert pipe.num_timesteps == 3
+
+
+def test_every_size_and_scene_has_its_start(pipe: OccScenePipeline, grid: SemanticGrid) -> None:
+    odd = camera(70, 66)
+    first, second = picture(1, 66, 70), 255 - picture(1, 66, 70)
+    both = pipe(["a room", "a room"], [odd], grid, num_inference_steps=4, start=[first, second], strength=0.5, seed=7)
+    alone = pipe("a room", [odd], grid, num_inference_steps=4, start=second, strength=0.5, seed=8)
+    assert both.images.shape == (2, 1, 66, 70, 3)
+    assert int(np.abs(both.images[1].astype(int) - alone.images).max()) <= 1
+    assert np.abs(both.images[0].astype(int) - both.images[1]).mean() > 1
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"start": picture(), "strength": 0.0}, "strength is 0.0; it must be more than 0 and at most 1"),
+        ({"start": picture(), "strength": 1.5}, "strength is 1.5"),
+        ({"start": picture(), "strength": float("nan")}, "strength is nan"),
+        ({"start": picture(), "strength": 0.1}, "it must be at least 0.25"),
+        ({"start": picture(1, 32, 64)}, r"start is uint8 of the shape \(1, 32, 64, 3\); these cameras need uint8 of"),
+        ({"start": picture() / 255.0}, "start is float64"),
+        ({"start": [picture(), picture()]}, "start has the views of 2 scenes; there are 1 prompts"),
+    ],
+)
+def test_a_start_that_does_not_fit_is_refused(
+    pipe: OccScenePipeline, grid: SemanticGrid, options: dict[str, Any], message: str
+) -> None:
+    with pytest.raises(ValueError, match=message):
+        pipe("a room", [camera()], grid, num_inference_steps=4, **options)
