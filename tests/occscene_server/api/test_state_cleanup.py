@@ -51,10 +51,21 @@ async def through_proxy(server: Server) -> AsyncIterator[tuple[CuttingProxy, Stu
 
 @contextlib.contextmanager
 def checks_held(server: Server) -> Iterator[None]:
-    """Keeps the threads that check requests busy, so that a submission stays in the server."""
-    release = threading.Event()
-    for _ in range(2):
-        server._servicer.checks.submit(release.wait)
+    """Keeps the threads that check requests busy, so that a submission stays in the server's queue of checks.
+
+    Begins once the threads have taken what keeps them busy: what the queue then has is a submission.
+    """
+    checks, release = server._servicer.checks, threading.Event()
+    all_busy = threading.Barrier(checks._max_workers + 1)
+
+    def hold() -> None:
+        all_busy.wait(PATIENCE)
+        release.wait()
+
+    for _ in range(checks._max_workers):
+        checks.submit(hold)
+    all_busy.wait(PATIENCE)
+    assert checks._work_queue.empty()
     try:
         yield
     finally:
