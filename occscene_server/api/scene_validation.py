@@ -177,7 +177,7 @@ def _check_pose(numbers: Sequence[float], at: str, violations: Violations) -> No
         violations.add(at, f"there are {len(numbers)} numbers; there must be 16, a row-major 4x4 matrix")
         return
     matrix: Float64Array = np.array(numbers, np.float64).reshape(4, 4)
-    pose = violations.attempt(at, lambda: rigid_transform(matrix, "the matrix"))
+    pose = violations.attempt(at, lambda: rigid_transform(matrix, at))
     if pose is not None:
         _check_position(pose, at, violations)
 

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TypeVar
+
+from occscene.field_errors import FieldError
 
 Value = TypeVar("Value")
 
@@ -52,12 +53,15 @@ class Violations(list[FieldViolation]):
         self.append(FieldViolation(field, description))
 
     def attempt(self, field: str, build: Callable[[], Value]) -> Value | None:
-        """Runs `build`; its ValueError becomes a violation at the path that its text begins with, or at `field`."""
+        """Runs `build`; its FieldError becomes a violation of the field that it names, another ValueError of `field`.
+
+        What raises FieldErrors must know its path from the request's root.
+        """
         self.go_on()
         try:
             return build()
+        except FieldError as error:
+            self.add(error.field, str(error))
         except ValueError as error:
-            path = re.match(r"[\w.\[\]]+", str(error))
-            at = path.group() if path and path.group().startswith(field) else field
-            self.add(at, str(error).removeprefix(f"{at}: "))
-            return None
+            self.add(field, str(error).removeprefix(f"{field}: "))
+        return None

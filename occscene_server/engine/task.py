@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 from occscene.camera import PinholeCamera
 from occscene.codec import camera_from_message, grid_from_message, grid_to_message, volume_from_message
+from occscene.field_errors import FieldError
 from occscene.grid import GridVolume, SemanticGrid
 from occscene.mesh_codec import mesh_from_message
 from occscene.settings_codec import settings_from_message
@@ -217,21 +218,21 @@ def decode_image(message: camera_pb2.EncodedImage, field: str = "image") -> NDAr
     """The pixels (H, W, 3) of a PNG image, decoded only if its header agrees with the message's width and height.
 
     Raises:
-        ValueError: not a PNG, another size than declared, or damaged.
+        FieldError: not a PNG, another size than declared, or damaged.
     """
     if message.format != camera_pb2.IMAGE_FORMAT_PNG:
-        raise ValueError(f"{field}.format is {message.format}; it must be PNG (1)")
+        raise FieldError(f"{field}.format", f"is {message.format}; it must be PNG (1)")
     try:
         image = Image.open(io.BytesIO(message.data), formats=["PNG"])
         if image.size == (message.width, message.height):
             return np.asarray(image.convert("RGB"))
     except UnidentifiedImageError:  # whose text is an address in memory
-        raise ValueError(f"{field}.data is not a PNG file") from None
+        raise FieldError(f"{field}.data", "is not a PNG file") from None
     except Exception as error:  # Pillow's readers of chunks raise anything, IndexError too, on hostile files
-        raise ValueError(f"{field}.data is not a whole PNG file: {error}") from error
-    raise ValueError(
-        f"{field} is declared as {message.width} x {message.height} pixels, but its file says "
-        f"{image.width} x {image.height}"
+        raise FieldError(f"{field}.data", f"is not a whole PNG file: {error}") from error
+    raise FieldError(
+        field,
+        f"is declared as {message.width} x {message.height} pixels, but its file says {image.width} x {image.height}",
     )
 
 

@@ -18,6 +18,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from occscene.field_errors import FieldError, within
 from occscene.limits import MAX_NAME_LENGTH, MAX_OBJECTS
 from occscene.part_shapes import BOX_CORNERS
 from occscene.taxonomy import TAXONOMIES
@@ -61,17 +62,17 @@ class LayoutPart:
 
     def __post_init__(self) -> None:
         if self.kind not in PART_KINDS:
-            raise ValueError(f"kind is {self.kind!r}; it must be one of {', '.join(PART_KINDS)}")
+            raise FieldError("kind", f"is {self.kind!r}; it must be one of {', '.join(PART_KINDS)}")
         _check_box(self.center, self.size)
         length = math.hypot(*self.rotation)
         if not (1e-6 <= length <= 1e6):
-            raise ValueError(f"rotation is {self.rotation}; it must be a finite quaternion w, x, y, z other than 0")
+            raise FieldError("rotation", f"is {self.rotation}; it must be a finite quaternion w, x, y, z other than 0")
         if not 0.01 <= self.taper <= 100:
-            raise ValueError(f"taper is {self.taper}; it must be 0.01 to 100")
+            raise FieldError("taper", f"is {self.taper}; it must be 0.01 to 100")
         if len(self.material) > MAX_NAME_LENGTH:
-            raise ValueError(f"material has {len(self.material)} characters; the limit is {MAX_NAME_LENGTH}")
+            raise FieldError("material", f"has {len(self.material)} characters; the limit is {MAX_NAME_LENGTH}")
         if not 0 <= self.role <= 255:
-            raise ValueError(f"role is {self.role}; it must be 0 to 255")
+            raise FieldError("role", f"is {self.role}; it must be 0 to 255")
 
 
 @dataclass(frozen=True)
@@ -103,14 +104,14 @@ class LayoutObject:
 
     def __post_init__(self) -> None:
         if not 1 <= len(self.name) <= MAX_NAME_LENGTH:
-            raise ValueError(f"name has {len(self.name)} characters; it must have 1 to {MAX_NAME_LENGTH}")
+            raise FieldError("name", f"has {len(self.name)} characters; it must have 1 to {MAX_NAME_LENGTH}")
         _check_box(self.center, self.size)
         if len(self.parts) > MAX_PARTS:
-            raise ValueError(f"parts has {len(self.parts)} entries; the limit is {MAX_PARTS}")
+            raise FieldError("parts", f"has {len(self.parts)} entries; the limit is {MAX_PARTS}")
         if not math.isfinite(self.turn):
-            raise ValueError(f"turn is {self.turn}; it must be finite radians")
+            raise FieldError("turn", f"is {self.turn}; it must be finite radians")
         if self.color is not None and not all(0.0 <= value <= 1.0 for value in self.color):
-            raise ValueError(f"color is {self.color}; it must be three linear RGB values in [0, 1]")
+            raise FieldError("color", f"is {self.color}; it must be three linear RGB values in [0, 1]")
 
     @property
     def axes(self) -> NDArray[np.float64]:
@@ -137,9 +138,9 @@ class LayoutObject:
 
 def _check_box(center: Vector, size: Vector) -> None:
     if not all(abs(value) <= MAX_LENGTH for value in center):
-        raise ValueError(f"center is {center}; it must be finite and within {MAX_LENGTH:g} m of the origin")
+        raise FieldError("center", f"is {center}; it must be finite and within {MAX_LENGTH:g} m of the origin")
     if not all(0 < value <= MAX_LENGTH for value in size):
-        raise ValueError(f"size is {size}; each length must be above 0 and at most {MAX_LENGTH:g} m")
+        raise FieldError("size", f"is {size}; each length must be above 0 and at most {MAX_LENGTH:g} m")
 
 
 @dataclass(frozen=True)
@@ -152,7 +153,7 @@ class LayoutRoom:
 
     def __post_init__(self) -> None:
         if not all(0 < value <= MAX_LENGTH for value in self.size):
-            raise ValueError(f"size is {self.size}; each length must be above 0 and at most {MAX_LENGTH:g} m")
+            raise FieldError("size", f"is {self.size}; each length must be above 0 and at most {MAX_LENGTH:g} m")
 
 
 @dataclass(frozen=True)
@@ -174,14 +175,14 @@ class Layout:
 
     def __post_init__(self) -> None:
         if self.taxonomy not in TAXONOMIES:
-            raise ValueError(f"taxonomy is {self.taxonomy!r}; it must be one of {', '.join(TAXONOMIES)}")
+            raise FieldError("taxonomy", f"is {self.taxonomy!r}; it must be one of {', '.join(TAXONOMIES)}")
         if len(self.objects) > MAX_OBJECTS:
-            raise ValueError(f"objects has {len(self.objects)} entries; the limit is {MAX_OBJECTS}")
+            raise FieldError("objects", f"has {len(self.objects)} entries; the limit is {MAX_OBJECTS}")
         known = {entry.name for entry in TAXONOMIES[self.taxonomy].classes[1:]}
         for index, obj in enumerate(self.objects):
             if obj.class_name not in known:
-                raise ValueError(
-                    f"objects[{index}].class is {obj.class_name!r}; {self.taxonomy} has {', '.join(sorted(known))}"
+                raise FieldError(
+                    f"objects[{index}].class", f"is {obj.class_name!r}; {self.taxonomy} has {', '.join(sorted(known))}"
                 )
 
 
@@ -218,12 +219,14 @@ def layout_from_json(data: Any) -> Layout:
     if not isinstance(data, dict) or data.get("format") != FORMAT:
         raise ValueError(f'not a layout: it must be an object with "format": "{FORMAT}"')
     if data.get("version") != VERSION:
-        raise ValueError(f"version is {data.get('version')!r}; this program reads {VERSION}: update it, or save anew")
+        raise FieldError(
+            "version", f"is {data.get('version')!r}; this program reads {VERSION}: update it, or save anew"
+        )
     room = data.get("room")
     parsed = None
     if room is not None:
         size = _vector(room, "size", "room")
-        parsed = _named("room", lambda: LayoutRoom(size, _text(room, "wall_color"), _text(room, "floor_color")))
+        parsed = within("room", lambda: LayoutRoom(size, _text(room, "wall_color"), _text(room, "floor_color")))
     rows = data.get("objects")
     if not isinstance(rows, list):
         raise ValueError("objects must be a list")
@@ -239,7 +242,7 @@ def _object(row: Any, where: str) -> LayoutObject:
     if not isinstance(rows, list):
         raise ValueError(f"{where}.parts must be a list")
     parts = tuple(_part(part, f"{where}.parts[{i}]") for i, part in enumerate(rows))
-    return _named(where, lambda: LayoutObject(name, class_name, center, size, turn, word, color, parts))
+    return within(where, lambda: LayoutObject(name, class_name, center, size, turn, word, color, parts))
 
 
 def _part(row: Any, where: str) -> LayoutPart:
@@ -247,15 +250,15 @@ def _part(row: Any, where: str) -> LayoutPart:
     rotation = _floats(row, "rotation", where, 4) if "rotation" in row else (1.0, 0.0, 0.0, 0.0)
     taper, role = _number(row, "taper", 1.0, where), _number(row, "role", 0, where)
     if role != int(role):
-        raise ValueError(f"{where}.role is {role}; it must be a whole number")
+        raise FieldError(f"{where}.role", f"is {role}; it must be a whole number")
     kind, material = _text(row, "kind"), _text(row, "material")
-    return _named(where, lambda: LayoutPart(kind, center, size, rotation, taper, material, int(role)))
+    return within(where, lambda: LayoutPart(kind, center, size, rotation, taper, material, int(role)))
 
 
 def _number(row: dict[str, Any], field: str, default: float, where: str) -> float:
     value = row.get(field, default)
     if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
-        raise ValueError(f"{where}.{field} is {value!r}; it must be a finite number")
+        raise FieldError(f"{where}.{field}", f"is {value!r}; it must be a finite number")
     return float(value)
 
 
@@ -272,19 +275,12 @@ def _floats(row: Any, field: str, where: str, count: int) -> Any:
         and all(isinstance(v, int | float) and not isinstance(v, bool) and math.isfinite(v) for v in value)
     ):
         words = {3: "three", 4: "four"}[count]
-        raise ValueError(f"{where}.{field} is {value!r}; it must be a list of {words} finite numbers")
+        raise FieldError(f"{where}.{field}", f"is {value!r}; it must be a list of {words} finite numbers")
     return tuple(map(float, value))
 
 
 def _text(row: dict[str, Any], field: str) -> str:
     value = row.get(field, "")
     if not isinstance(value, str):
-        raise ValueError(f"{field} is {value!r}; it must be text")
+        raise FieldError(field, f"is {value!r}; it must be text")
     return value
-
-
-def _named(where: str, make: Any) -> Any:
-    try:
-        return make()
-    except ValueError as error:
-        raise ValueError(f"{where}.{error}") from error

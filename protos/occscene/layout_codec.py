@@ -2,17 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import TypeVar
-
 import numpy as np
 
+from occscene.field_errors import FieldError, within
 from occscene.layout import PART_KINDS, Layout, LayoutObject, LayoutPart, LayoutRoom, Vector
 from occscene.limits import MAX_NAME_LENGTH
 from occscene.placed_layout import PlacedLayout
 from occscene.v1 import grid_pb2, layout_pb2
-
-Value = TypeVar("Value")
 
 _PART_NAMES = {kind: f"LAYOUT_PART_KIND_{kind.upper().replace(' ', '_')}" for kind in PART_KINDS}
 _PART_KINDS = {layout_pb2.LayoutPartKind.Value(name): kind for kind, name in _PART_NAMES.items()}
@@ -38,37 +34,38 @@ def layout_from_message(message: layout_pb2.Layout, field: str = "layout") -> Pl
     """The layout of a message.
 
     Raises:
-        ValueError: a field is outside its limits; the text begins with its path.
+        FieldError: a field is outside its limits.
     """
     room = None
     if message.HasField("room"):
         sent = message.room
         for name in ("wall_color", "floor_color"):
             _check_word(getattr(sent, name), f"{field}.room.{name}")
-        room = _at(f"{field}.room.", lambda: LayoutRoom(_numbers(sent.size), sent.wall_color, sent.floor_color))
+        room = within(f"{field}.room", lambda: LayoutRoom(_numbers(sent.size), sent.wall_color, sent.floor_color))
     objects = tuple(object_from_message(item, f"{field}.objects[{i}]") for i, item in enumerate(message.objects))
-    layout = _at(f"{field}.", lambda: Layout(message.taxonomy, room, objects))
+    layout = within(field, lambda: Layout(message.taxonomy, room, objects))
     numbers = message.world_from_layout
     if len(numbers) not in (0, 16):
-        raise ValueError(
-            f"{field}.world_from_layout has {len(numbers)} numbers; it must have 16, a row-major 4x4 matrix, or none"
+        raise FieldError(
+            f"{field}.world_from_layout",
+            f"has {len(numbers)} numbers; it must have 16, a row-major 4x4 matrix, or none",
         )
     pose = np.array(numbers, np.float64).reshape(4, 4) if numbers else np.eye(4)
-    return _at(f"{field}.", lambda: PlacedLayout(layout, pose))
+    return within(field, lambda: PlacedLayout(layout, pose))
 
 
 def object_from_message(message: layout_pb2.LayoutObject, field: str = "object") -> LayoutObject:
     """The object of a message.
 
     Raises:
-        ValueError: as of `layout_from_message`.
+        FieldError: as of `layout_from_message`.
     """
     _check_word(message.color_word, f"{field}.color_word")
     color = message.color
     hint = (color.red, color.green, color.blue) if message.HasField("color") else None
     parts = tuple(_part_from_message(part, f"{field}.parts[{i}]") for i, part in enumerate(message.parts))
-    return _at(
-        f"{field}.",
+    return within(
+        field,
         lambda: LayoutObject(
             message.name,
             message.class_name,
@@ -115,10 +112,10 @@ def _part_from_message(message: layout_pb2.LayoutPart, field: str) -> LayoutPart
     turn = message.rotation
     rotation = (turn.w, turn.x, turn.y, turn.z) if message.HasField("rotation") else (1.0, 0.0, 0.0, 0.0)
     if message.kind not in _PART_KINDS:
-        raise ValueError(f"{field}.kind is {message.kind}; it must be 1 to {max(_PART_KINDS)}")
+        raise FieldError(f"{field}.kind", f"is {message.kind}; it must be 1 to {max(_PART_KINDS)}")
     taper = message.taper if message.HasField("taper") else 1.0
-    return _at(
-        f"{field}.",
+    return within(
+        field,
         lambda: LayoutPart(
             _PART_KINDS[message.kind],
             _numbers(message.center),
@@ -142,11 +139,4 @@ def _numbers(vector: layout_pb2.Vector3) -> Vector:
 
 def _check_word(word: str, field: str) -> None:
     if len(word) > MAX_NAME_LENGTH:
-        raise ValueError(f"{field} has {len(word)} characters; the limit is {MAX_NAME_LENGTH}")
-
-
-def _at(before: str, build: Callable[[], Value]) -> Value:
-    try:
-        return build()
-    except ValueError as error:
-        raise ValueError(f"{before}{error}") from error
+        raise FieldError(field, f"has {len(word)} characters; the limit is {MAX_NAME_LENGTH}")

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from occscene.codec import pack_block, unpack_bytes
+from occscene.field_errors import FieldError
 from occscene.grid import GridVolume
 from occscene.limits import MAX_MESH_TRIANGLES, MAX_OBJECTS
 from occscene.mesh import TriangleMesh
@@ -70,15 +71,15 @@ def mesh_from_message(
         field: the message's path.
 
     Raises:
-        ValueError: a field is outside its limits; the text begins with its path.
+        FieldError: a field is outside its limits.
     """
     labels, ids = _unpack_runs(message.runs, taxonomy, set(object_ids), f"{field}.runs")
     triangles = _unpack_rows(message.triangles, f"{field}.triangles", "triangles").reshape(-1, 3)
     vertices = _unpack_rows(message.vertices, f"{field}.vertices", "vertices").view(np.int32).reshape(3, -1).T
     if len(triangles) != len(labels):
-        raise ValueError(f"{field}.triangles: there are {len(triangles):,}, but runs have {len(labels):,}")
+        raise FieldError(f"{field}.triangles", f"has {len(triangles):,} triangles, but runs have {len(labels):,}")
     if (highest := int(triangles.max())) >= len(vertices):
-        raise ValueError(f"{field}.triangles: one has the index {highest}; there are {len(vertices):,} vertices")
+        raise FieldError(f"{field}.triangles", f"has the index {highest}; there are {len(vertices):,} vertices")
     world = transform_points(volume.world_from_grid, vertices / STEPS_PER_METER)
     return TriangleMesh(world, triangles, labels, ids)
 
@@ -88,19 +89,19 @@ def _unpack_runs(
 ) -> tuple[NDArray[np.uint8], NDArray[np.uint16]]:
     """Class and object of each triangle; nothing is allocated for more triangles than there may be."""
     if len(runs) > MAX_OBJECTS:
-        raise ValueError(f"{field}: there are {len(runs):,} entries; the limit is {MAX_OBJECTS:,}")
+        raise FieldError(field, f"has {len(runs):,} entries; the limit is {MAX_OBJECTS:,}")
     total = 0
     for index, run in enumerate(runs):
         at = f"{field}[{index}]"
         if not 1 <= run.label < len(taxonomy):
             text = f"taxonomy {taxonomy.name!r} has 1 to {len(taxonomy) - 1} for triangles"
-            raise ValueError(f"{at}: label is {run.label}; {text}")
+            raise FieldError(f"{at}.label", f"is {run.label}; {text}")
         if run.object_id and run.object_id not in known:
-            raise ValueError(f"{at}: object_id is {run.object_id}, which the grid's objects do not list")
+            raise FieldError(f"{at}.object_id", f"is {run.object_id}, which the grid's objects do not list")
         total += run.triangles
         if run.triangles == 0 or total > MAX_MESH_TRIANGLES:
             text = f"a run has 1 or more, all together at most {MAX_MESH_TRIANGLES:,}"
-            raise ValueError(f"{at}: triangles is {run.triangles}; {text}: simplify the mesh, or send none")
+            raise FieldError(f"{at}.triangles", f"is {run.triangles}; {text}: simplify the mesh, or send none")
     counts = [run.triangles for run in runs]
     return (
         np.repeat(np.array([run.label for run in runs], np.uint8), counts),
@@ -111,14 +112,14 @@ def _unpack_runs(
 def _unpack_rows(block: grid_pb2.VoxelBlock, field: str, what: str) -> NDArray[np.uint32]:
     most = _ROW_BYTES * MAX_MESH_TRIANGLES
     if not 0 < block.raw_size <= most or block.raw_size % _ROW_BYTES:
-        raise ValueError(
-            f"{field}: raw_size is {block.raw_size}; it must be {_ROW_BYTES} bytes for each of 1 to "
-            f"{MAX_MESH_TRIANGLES:,} {what}"
+        raise FieldError(
+            f"{field}.raw_size",
+            f"is {block.raw_size}; it must be {_ROW_BYTES} bytes for each of 1 to {MAX_MESH_TRIANGLES:,} {what}",
         )
     try:
         return delta_decoded(unpack_bytes(block))
     except ValueError as error:
-        raise ValueError(f"{field}: {error}") from error
+        raise FieldError(field, f"cannot be unpacked: {error}") from error
 
 
 def delta_coded(values: NDArray[np.integer[Any]]) -> NDArray[np.uint8]:

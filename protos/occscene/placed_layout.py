@@ -16,6 +16,7 @@ from typing import Any
 
 import numpy as np
 
+from occscene.field_errors import FieldError
 from occscene.grid import GridVolume
 from occscene.layout import Layout, LayoutObject, layout_from_json, layout_to_json
 from occscene.limits import MAX_COORDINATE
@@ -43,11 +44,11 @@ class PlacedLayout:
     def __post_init__(self) -> None:
         pose = rigid_transform(self.world_from_layout, "world_from_layout")
         if not np.allclose(pose[2, :3], (0.0, 0.0, 1.0), atol=_UPRIGHT):
-            raise ValueError("world_from_layout leans; rotate the layout about z only")
+            raise FieldError("world_from_layout", "leans; rotate the layout about z only")
         if np.abs(pose[:3, 3]).max() > MAX_COORDINATE:
-            raise ValueError(
-                f"world_from_layout has the position {pose[:3, 3].tolist()}; each coordinate must be within "
-                f"{MAX_COORDINATE:g} metres"
+            raise FieldError(
+                "world_from_layout",
+                f"has the position {pose[:3, 3].tolist()}; each coordinate must be within {MAX_COORDINATE:g} metres",
             )
         object.__setattr__(self, "world_from_layout", pose)
 

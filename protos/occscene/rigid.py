@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from occscene.field_errors import FieldError
 from occscene.limits import RIGID_TOLERANCE
 
 Float64Array = NDArray[np.float64]
@@ -18,24 +19,25 @@ def rigid_transform(matrix: ArrayLike, field: str) -> Float64Array:
         field: the name that an error gives.
 
     Raises:
-        ValueError: not 4x4, not finite, or not a rotation and translation.
+        FieldError: not 4x4, not finite, or not a rotation and translation.
     """
     array = np.array(matrix, dtype=np.float64)
     if array.shape != (4, 4):
-        raise ValueError(f"{field} has shape {array.shape}; it must be a 4x4 matrix")
+        raise FieldError(field, f"has shape {array.shape}; it must be a 4x4 matrix")
     if not np.isfinite(array).all():
-        raise ValueError(f"{field} has NaN or infinite entries; every entry must be finite")
+        raise FieldError(field, "has NaN or infinite entries; every entry must be finite")
     rotation = array[:3, :3]
     with np.errstate(all="ignore"):  # of huge numbers the products are infinite or NaN
         off = float(np.abs(rotation @ rotation.T - np.eye(3)).max())
         volume = float(np.linalg.det(rotation))
     if not (off <= RIGID_TOLERANCE and abs(volume - 1.0) <= RIGID_TOLERANCE):
-        raise ValueError(
-            f"{field} is not rigid (R R^T deviates from the identity by {off:.3g}, limit {RIGID_TOLERANCE:g}; the "
-            "determinant must be +1); apply scale and mirroring to the object first"
+        raise FieldError(
+            field,
+            f"is not rigid (R R^T deviates from the identity by {off:.3g}, limit {RIGID_TOLERANCE:g}; the "
+            "determinant must be +1); apply scale and mirroring to the object first",
         )
     if np.abs(array[3] - (0.0, 0.0, 0.0, 1.0)).max() > 1e-9:
-        raise ValueError(f"{field} has the last row {array[3].tolist()}; it must be [0, 0, 0, 1]")
+        raise FieldError(field, f"has the last row {array[3].tolist()}; it must be [0, 0, 0, 1]")
     return array
 
 

@@ -106,10 +106,18 @@ def test_wrong_field_is_named(field: str, change: Callable[[Request], object]) -
 @pytest.mark.parametrize(
     ("field", "change", "text"),
     [
-        ("mesh.vertices", lambda t: t.mesh.vertices.ClearField("raw_size"), "raw_size is 0; it must be 12 bytes for"),
+        (
+            "mesh.vertices.raw_size",
+            lambda t: t.mesh.vertices.ClearField("raw_size"),
+            "raw_size is 0; it must be 12 bytes for",
+        ),
         ("mesh.triangles", lambda t: setattr(t.mesh.triangles, "data", b"no zstd"), "data is not a zstd frame"),
-        ("mesh.runs[0]", lambda t: setattr(t.mesh.runs[0], "label", 40), "label is 40; taxonomy 'indoor' has"),
-        ("mesh.runs[0]", lambda t: t.grid.ClearField("objects"), "object_id is 5, which the grid's objects do not"),
+        ("mesh.runs[0].label", lambda t: setattr(t.mesh.runs[0], "label", 40), "label is 40; taxonomy 'indoor' has"),
+        (
+            "mesh.runs[0].object_id",
+            lambda t: t.grid.ClearField("objects"),
+            "object_id is 5, which the grid's objects do not",
+        ),
         ("mesh", lambda t: t.ClearField("grid") or setattr(t, "taxonomy", "indoor"), "mesh is given without a grid"),
         ("grid.objects[0]", lambda t: setattr(t.grid.objects[0], "prompt", "x" * 201), "prompt has 201 characters"),
     ],
