@@ -24,6 +24,7 @@ from occscene.limits import (
     MAX_OBJECTS,
     MAX_VIEWS,
     MIN_FOCAL_SIDES,
+    MIN_IMAGE_SIDE,
 )
 from occscene.mesh_codec import mesh_from_message
 from occscene.rigid import Float64Array, rigid_transform
@@ -126,7 +127,8 @@ def check_cameras(
     cameras = [_check_camera(message, f"{at}[{i}]", violations) for i, message in enumerate(messages)]
     size = (messages[0].width, messages[0].height)
     for index, message in enumerate(messages):
-        if (message.width, message.height) != size:
+        allowed = all(MIN_IMAGE_SIDE <= side <= MAX_IMAGE_SIDE for side in (*size, message.width, message.height))
+        if allowed and (message.width, message.height) != size:  # a side out of its range is a violation already
             sizes = f"{message.width} x {message.height}, the first camera {size[0]} x {size[1]}"
             violations.add(f"{at}[{index}]", f"it has {sizes} pixels; all views of a request have one size")
     names = [message.name for message in messages]

@@ -203,6 +203,9 @@ def pipeline_defaults(pipe: OccScenePipeline) -> dict[str, Any]:
     return {key: parameter.default for key, parameter in options} | {"num_inference_steps": pipe.config.default_steps}
 
 
+_BIT_DEPTH = 24  # where a PNG file says how many bits a channel has: in IHDR, its first chunk
+
+
 def encode_image(image: NDArray[np.uint8], image_format: camera_pb2.ImageFormat) -> camera_pb2.EncodedImage:
     """The message of an image (H, W, 3) sRGB, as PNG or as JPEG of quality 85."""
     file = io.BytesIO()
@@ -218,18 +221,25 @@ def decode_image(message: camera_pb2.EncodedImage, field: str = "image") -> NDAr
     """The pixels (H, W, 3) of a PNG image, decoded only if its header agrees with the message's width and height.
 
     Raises:
-        FieldError: not a PNG, another size than declared, or damaged.
+        FieldError: not a PNG, another size than declared, more than 8 bits a channel, or damaged.
     """
     if message.format != camera_pb2.IMAGE_FORMAT_PNG:
         raise FieldError(f"{field}.format", f"is {message.format}; it must be PNG (1)")
     try:
         image = Image.open(io.BytesIO(message.data), formats=["PNG"])
-        if image.size == (message.width, message.height):
+        bits = message.data[_BIT_DEPTH]
+        fits = image.size == (message.width, message.height)
+        no_palette = image.mode == "P" and image.palette is None
+        if fits and bits <= 8 and not no_palette:
             return np.asarray(image.convert("RGB"))
     except UnidentifiedImageError:  # whose text is an address in memory
         raise FieldError(f"{field}.data", "is not a PNG file") from None
     except Exception as error:  # Pillow's readers of chunks raise anything, IndexError too, on hostile files
         raise FieldError(f"{field}.data", f"is not a whole PNG file: {error}") from error
+    if fits and no_palette:
+        raise FieldError(f"{field}.data", "is not a whole PNG file: it has colors of a palette, but no palette")
+    if fits:
+        raise FieldError(f"{field}.data", f"has {bits} bits a channel; it must have 8: save it with 8 bits")
     raise FieldError(
         field,
         f"is declared as {message.width} x {message.height} pixels, but its file says {image.width} x {image.height}",

@@ -142,8 +142,18 @@ def _camera_from_row(row: object, where: str) -> PinholeCamera:
     if missing:
         raise ValueError(f"{where} lacks {', '.join(missing)}")
     try:
-        fx, fy, cx, cy = (float(row[field]) for field in ("fx", "fy", "cx", "cy"))
-        size = int(row["width"]), int(row["height"])
-        return PinholeCamera(str(row["name"]), *size, fx, fy, cx, cy, row["world_from_camera"])
-    except (TypeError, ValueError) as error:
+        if not isinstance(row["name"], str):
+            raise ValueError(f"name is {row['name']!r}; it must be text")
+        width, height = (int(_number(row, field, is_whole=True)) for field in ("width", "height"))
+        fx, fy, cx, cy = (float(_number(row, field)) for field in ("fx", "fy", "cx", "cy"))
+        return PinholeCamera(row["name"], width, height, fx, fy, cx, cy, row["world_from_camera"])
+    except (OverflowError, ValueError) as error:
         raise ValueError(f"{where}: {error}") from error
+
+
+def _number(row: dict[str, Any], field: str, is_whole: bool = False) -> int | float:
+    value = row[field]
+    is_number = isinstance(value, int | float) and not isinstance(value, bool)
+    if not is_number or (is_whole and isinstance(value, float) and not value.is_integer()):
+        raise ValueError(f"{field} is {value!r}; it must be a {'whole ' if is_whole else ''}number of pixels")
+    return value

@@ -21,7 +21,10 @@ def rigid_transform(matrix: ArrayLike, field: str) -> Float64Array:
     Raises:
         FieldError: not 4x4, not finite, or not a rotation and translation.
     """
-    array = np.array(matrix, dtype=np.float64)
+    try:
+        array = np.array(matrix, dtype=np.float64)
+    except (OverflowError, TypeError, ValueError) as error:
+        raise ValueError(f"{field} must be a 4x4 matrix of numbers ({error})") from error
     if array.shape != (4, 4):
         raise FieldError(field, f"has shape {array.shape}; it must be a 4x4 matrix")
     if not np.isfinite(array).all():

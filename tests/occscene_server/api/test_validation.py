@@ -159,7 +159,7 @@ def test_all_violations_are_told_at_once() -> None:
         *(f"{at}.grid.volume.{field}" for field in ("size_x", "size_z", "voxel_size", "world_from_grid")),
         *(f"{at}.grid.{field}" for field in ("taxonomy", "objects[0]")),
         *(f"{at}.cameras[0].{field}" for field in ("name", "width", "fx", "fy", "cx", "world_from_camera")),
-        *(f"{at}.{field}" for field in ("cameras[1]", "cameras[1].world_from_camera")),
+        f"{at}.cameras[1].world_from_camera",
     }
 
 
@@ -176,6 +176,13 @@ def test_data_that_is_no_picture_is_told_so() -> None:
     request.predict_occupancy.images[0].data = b"no picture"
     (violation,) = check_request(request)
     assert violation.description == "predict_occupancy.images[0].data is not a PNG file"
+
+
+def test_a_side_out_of_its_range_is_told_once() -> None:
+    request = generate_request(views=2)
+    request.generate_scene.cameras[1].width = 5000
+    (violation,) = check_request(request)
+    assert violation.field == "generate_scene.cameras[1].width"
 
 
 def test_labels_and_instances_are_told_at_once() -> None:
