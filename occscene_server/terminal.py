@@ -34,6 +34,7 @@ _STEERING = re.compile(
     "\U000e0000-\U000e007f]"  # tags, which show nothing
 )
 _BREAKS = re.compile("[\t\n]")
+_WHOLE = 10_000  # columns
 _CLEAR_LINE = "\r\x1b[2K"
 
 
@@ -82,7 +83,15 @@ def complain(text: str) -> None:
 
 
 class PlainTable(Table):
-    """A table whose cells are one line each."""
+    """A table of one line a row."""
+
+    def show(self) -> None:
+        """Prints it to standard output, cut to the width of a terminal and whole elsewhere."""
+        for number, segments in enumerate(console.render_lines(self, console.options.update(width=_WHOLE), pad=False)):
+            line = Text("".join(segment.text for segment in segments).rstrip(), "" if number else "bold")
+            if console.is_terminal:
+                line.truncate(console.width, overflow="ellipsis")
+            console.say(line)
 
     def add_row(self, *cells: str) -> None:  # type: ignore[override]
         """Adds a row."""

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import errno
 import hmac
 import os
 import re
 import secrets
+import socket
 import ssl
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
@@ -39,11 +41,10 @@ class TlsFiles:
         """What gRPC needs of them.
 
         Raises:
-            OSError: a file is missing.
-            ValueError: a file is not what it should be; gRPC itself would only say so in its log.
+            ValueError: a file is missing or not what it should be; gRPC itself would only say so in its log.
         """
-        identity = (self.key.read_bytes(), self.certificate.read_bytes())
-        client_ca = self.client_ca.read_bytes() if self.client_ca else None
+        identity = (_read_pem(self.key, "--tls-key"), _read_pem(self.certificate, "--tls-certificate"))
+        client_ca = _read_pem(self.client_ca, "--tls-client-ca") if self.client_ca else None
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
         try:
             context.load_cert_chain(self.certificate, self.key, password=lambda: "")  # else OpenSSL would ask for one
@@ -57,14 +58,70 @@ class TlsFiles:
             raise ValueError(f"{self.client_ca} has no certificates (PEM): {error.reason or error}") from error
         return grpc.ssl_server_credentials([identity], client_ca, require_client_auth=client_ca is not None)
 
+    def warning(self) -> str:
+        """What clients will not accept of the certificate although the server can use it; "" for nothing.
+
+        Python has no public reader of certificates, so a client that trusts this one connects to it in memory.
+        """
+        server = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        server.load_cert_chain(self.certificate, self.key, password=lambda: "")
+        client = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+        client.load_verify_locations(self.certificate)
+        client.check_hostname = False
+        client.verify_flags |= ssl.VERIFY_X509_PARTIAL_CHAIN  # no authority needs to be known
+        to_server, to_client = ssl.MemoryBIO(), ssl.MemoryBIO()
+        ends = client.wrap_bio(to_client, to_server), server.wrap_bio(to_server, to_client, server_side=True)
+        for end in 2 * ends:
+            try:
+                end.do_handshake()
+            except ssl.SSLWantReadError:
+                continue
+            except ssl.SSLCertVerificationError as error:
+                return f"clients will refuse the certificate {self.certificate}: {error.verify_message}"
+            except ssl.SSLError:
+                break
+        return ""
+
+
+def _read_pem(path: Path, option: str) -> bytes:
+    try:
+        return path.read_bytes()
+    except OSError as error:
+        raise ValueError(f"{option} is {path}, which cannot be read: {error.strerror}") from error
+
 
 def endpoint(host: str, port: int) -> str:
     """host:port, an IPv6 address in brackets."""
     return f"[{host}]:{port}" if ":" in host and not host.startswith("[") else f"{host}:{port}"
 
 
-def check_exposure(host: str, tls: TlsFiles | None, token: str | None) -> None:
+def why_not_bound(host: str, port: int) -> str:
+    """Why an address cannot be listened on, and what to do; gRPC does not say so."""
+    try:
+        family, kind, protocol, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
+        with socket.socket(family, kind, protocol) as trial:
+            if os.name == "posix":
+                trial.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            trial.bind(address)
+    except socket.gaierror as error:
+        return f"the host is not known ({error.strerror}); give an address of this machine as --host"
+    except OSError as error:
+        if error.errno == errno.EADDRNOTAVAIL:
+            return "this machine does not have the address; give one that it has as --host"
+        if error.errno == errno.EADDRINUSE:
+            return "another program listens there; choose another --port"
+        if error.errno in (errno.EACCES, errno.EPERM):
+            return "this user may not listen there; choose a --port above 1023"
+        return f"{error.strerror}; choose another --host or --port"
+    return "the system refuses it; choose another --host or --port"
+
+
+def check_exposure(host: str, tls: object, token: object) -> None:
     """Refuses an address that others can reach unless TLS and a token guard it.
+
+    Args:
+        host: where the server is to listen.
+        tls, token: whatever stands for them, or None.
 
     Raises:
         ValueError: they do not; the message says what to give.
@@ -95,6 +152,8 @@ def read_token(path: Path) -> str:
         OSError: there is no such file.
         ValueError: others may read the file, or what it holds is no token; the message does not quote it.
     """
+    if path.is_dir():
+        raise ValueError(f"{path} is a folder; give the token's file")
     if os.name == "posix" and path.stat().st_mode & 0o077:
         raise ValueError(f"{path} can be read by others; run: chmod 600 {path}")
     token = path.read_bytes().strip()

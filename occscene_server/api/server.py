@@ -17,7 +17,7 @@ from occscene.client.address import is_loopback
 from occscene.limits import MAX_MESSAGE_BYTES
 from occscene.v1 import job_pb2, scene_service_pb2, scene_service_pb2_grpc
 
-from occscene_server.api.access import TlsFiles, TokenInterceptor, check_exposure, endpoint
+from occscene_server.api.access import TlsFiles, TokenInterceptor, check_exposure, endpoint, why_not_bound
 from occscene_server.api.admission import AdmissionInterceptor
 from occscene_server.api.metrics import MeteringInterceptor, Metrics
 from occscene_server.api.process import allowed_connections, raise_file_limit, return_large_blocks
@@ -95,6 +95,8 @@ class Server:
     def __init__(self, options: ServerOptions) -> None:
         check_exposure(options.host, options.tls, options.token)
         self._credentials = options.tls.credentials() if options.tls else None
+        if options.tls and (warning := options.tls.warning()):
+            log.warning("%s", warning)
         self._options = options
         self._health = health.aio.HealthServicer()  # type: ignore[attr-defined]
         self._store = JobStore(options.store, options.store_limits)
@@ -137,7 +139,7 @@ class Server:
             else:
                 self.port = self._grpc.add_insecure_port(address)
         except RuntimeError as error:
-            raise OSError(f"cannot listen on {address}; is another server there? choose another --port") from error
+            raise OSError(f"cannot listen on {address}: {why_not_bound(options.host, options.port)}") from error
         if options.metrics_port is not None:
             self._metrics_server = self.metrics.serve(options.metrics_port)
             self.metrics_port = self._metrics_server.server_port

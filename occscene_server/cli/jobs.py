@@ -70,11 +70,11 @@ def list_jobs(
     """The newest jobs."""
     with user_errors(), connect(server, token_file, tls_ca, tls_identity) as client:
         jobs = client.jobs(limit)
-    table = PlainTable("job", "state", "task", "submitted", "prompt", box=None)
+    table = PlainTable("job", "state", "task", "submitted", "prompt", box=None, pad_edge=False)
     for job in jobs:
         submitted = job.create_time.ToDatetime().strftime("%Y-%m-%d %H:%M:%S")
         table.add_row(job.id[:12], _state(job), _kind(job), submitted, job.prompt[:60])
-    console.print(table)
+    table.show()
 
 
 @jobs_app.command("show")

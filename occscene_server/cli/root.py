@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 import importlib.util
+import os
 from typing import Any
 
 import typer
@@ -83,4 +84,5 @@ def _root() -> None:
 
 def main() -> None:
     """Runs the command line."""
+    os.environ.setdefault("GRPC_VERBOSITY", "NONE")  # what it would log, the commands say themselves
     app()

@@ -15,13 +15,13 @@ from occscene import __version__
 from occscene.v1 import scene_service_pb2
 from platformdirs import user_data_path
 
-from occscene_server.api.access import TlsFiles, create_token, endpoint, read_token
+from occscene_server.api.access import TlsFiles, check_exposure, create_token, endpoint, read_token
 from occscene_server.api.logs import LogFormat, configure_logs, load_with_logs
 from occscene_server.api.server import Server, ServerOptions
 from occscene_server.cli.config import FROM_ENVIRONMENT, ConfigFile, ConfigurableCommand
 from occscene_server.cli.console import user_errors
 from occscene_server.engine.local import LocalEngine, Patience
-from occscene_server.engine.pipeline_loader import load_pipeline
+from occscene_server.engine.pipeline_loader import check_device, load_pipeline
 from occscene_server.jobs.errors import StoreError
 from occscene_server.jobs.store import StoreLimits
 from occscene_server.terminal import say
@@ -68,11 +68,14 @@ def serve(
     store_gib: Annotated[
         float,
         typer.Option(
-            min=0.1, help="GiB of stored jobs; beyond it the oldest finished ones are deleted.", rich_help_panel=_LIMITS
+            min=0.1,
+            max=2**20,
+            help="GiB of stored jobs; beyond it the oldest finished ones are deleted.",
+            rich_help_panel=_LIMITS,
         ),
     ] = 10.0,
     store_days: Annotated[
-        float, typer.Option(min=0.01, help="Days for which ended jobs are kept.", rich_help_panel=_LIMITS)
+        float, typer.Option(min=0.01, max=36_500, help="Days for which ended jobs are kept.", rich_help_panel=_LIMITS)
     ] = 30.0,
     step_minutes: Annotated[
         float,
@@ -127,6 +130,8 @@ def serve(
             tls = TlsFiles(tls_key, tls_certificate, tls_client_ca)
         elif tls_key or tls_certificate or tls_client_ca:
             raise ValueError("TLS needs both --tls-key and --tls-certificate; give both or neither")
+        check_device(device)
+        check_exposure(host, tls, token_file)  # before a token is made
         options = ServerOptions(
             model=model or str(default_model()),
             store=store or default_store(),

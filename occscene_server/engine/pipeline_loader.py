@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -28,6 +29,16 @@ class LoadedPipeline:
     priors: ScenePriors | None = None
 
 
+def check_device(device: str) -> None:
+    """Refuses what is no name of a device.
+
+    Raises:
+        ValueError: it is none.
+    """
+    if not re.fullmatch(r"auto|cpu|cuda(:\d{1,3})?", device, re.ASCII):
+        raise ValueError(f"the device is {device!r}; it must be auto, cpu, cuda or cuda:N")
+
+
 def load_pipeline(model: str, device: str) -> LoadedPipeline:
     """Loads a model folder or a hub id.
 
@@ -36,9 +47,9 @@ def load_pipeline(model: str, device: str) -> LoadedPipeline:
         device: "auto", "cpu", "cuda" or "cuda:N".
 
     Raises:
-        OSError, ValueError: the folder or its weights are missing or damaged.
-        RuntimeError: the device is not there.
+        OSError, ValueError: the folder or its weights are missing or damaged, or the device is not there.
     """
+    check_device(device)
     import diffusers.utils.logging
     import torch
     import transformers.utils.logging
@@ -50,6 +61,10 @@ def load_pipeline(model: str, device: str) -> LoadedPipeline:
     transformers.utils.logging.disable_progress_bar()
     if device == "auto":
         device = "cuda" if torch.cuda.is_available() else "cpu"
+    if device.startswith("cuda"):
+        count = torch.cuda.device_count() if torch.cuda.is_available() else 0
+        if int(device.partition(":")[2] or 0) >= count:
+            raise ValueError(f"the device is {device}, but torch finds {count or 'no'} CUDA devices; use auto or cpu")
     if not Path(model).exists() and model.count("/") != 1:
         raise OSError(f"the model folder {model} does not exist; give a folder or a hub id (owner/name)")
     pipe: Any = OccScenePipeline.from_pretrained(model)

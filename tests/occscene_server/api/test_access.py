@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import socket
 from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import grpc
@@ -15,7 +17,7 @@ from occscene.client.address import is_loopback
 from occscene.v1 import scene_service_pb2, scene_service_pb2_grpc
 from typer.testing import CliRunner
 
-from occscene_server.api.access import TlsFiles, check_exposure, create_token, endpoint, read_token
+from occscene_server.api.access import TlsFiles, check_exposure, create_token, endpoint, read_token, why_not_bound
 from occscene_server.cli.root import app
 from tests.occscene_server.serving import serving
 from tests.patience import PATIENCE
@@ -51,6 +53,8 @@ def test_token_file(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match="chmod 600"):
         read_token(path)
     path.chmod(0o600)
+    with pytest.raises(ValueError, match=f"{path.parent} is a folder"):
+        read_token(path.parent)
     for text in ("short", "two words that are long enough", "eine-Lösung-die-lang-genug-ist", ""):
         path.write_text(text)
         with pytest.raises(ValueError, match="16 or more") as caught:
@@ -136,8 +140,34 @@ def test_wrong_tls_files_are_named(tmp_path: Path, identity: Identity) -> None:
     ):
         with pytest.raises(ValueError, match=name):
             files.credentials()
-    with pytest.raises(OSError, match="absent"):
-        TlsFiles(tmp_path / "absent", certificate).credentials()
+    for files, option in (
+        (TlsFiles(tmp_path / "absent", certificate), "--tls-key"),
+        (TlsFiles(key, tmp_path), "--tls-certificate"),
+        (TlsFiles(key, certificate, tmp_path / "absent"), "--tls-client-ca"),
+    ):
+        with pytest.raises(ValueError, match=f"{option} is .*, which cannot be read: "):
+            files.credentials()
+
+
+def test_certificates_that_clients_refuse_are_warned_of(tmp_path: Path, identity: Identity) -> None:
+    assert identity.tls.warning() == ""
+    now = datetime.now(UTC)
+    for name, begin, end, says in (
+        ("old", now - timedelta(2), now - timedelta(1), "certificate has expired"),
+        ("new", now + timedelta(1), now + timedelta(2), "certificate is not yet valid"),
+    ):
+        issued = trustme.CA().issue_cert("localhost", not_before=begin, not_after=end)
+        issued.private_key_pem.write_to_path(tmp_path / f"{name}.key")
+        issued.cert_chain_pems[0].write_to_path(tmp_path / f"{name}.pem")
+        warning = TlsFiles(tmp_path / f"{name}.key", tmp_path / f"{name}.pem").warning()
+        assert warning == f"clients will refuse the certificate {tmp_path / name}.pem: {says}"
+
+
+def test_an_address_that_cannot_be_listened_on_says_why() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        assert "another program listens there" in why_not_bound("127.0.0.1", taken.getsockname()[1])
+    assert "this machine does not have the address" in why_not_bound("192.0.2.77", 50051)
+    assert "the host is not known" in why_not_bound("no such host", 50051)
 
 
 @dataclass

@@ -27,7 +27,7 @@ from occscene_server.jobs.store import JobStore
 from tests.occscene_server.requests import generate_request, looking_camera, mesh_request, sample_grid, sample_mesh
 from tests.occscene_server.serve_process import ENVIRONMENT, ServeProcess
 from tests.occscene_server.stand_in import ENDLESS
-from tests.patience import wait_until
+from tests.patience import PATIENCE, wait_until
 
 
 @pytest.fixture(scope="module")
@@ -111,7 +111,7 @@ def test_text_to_scene_needs_words_alone(served: str, inputs: Path) -> None:
 
 
 def test_info_and_jobs(served: str, inputs: Path) -> None:
-    assert "ready" in run("info", "--server", served)
+    wait_until(lambda: "ready" in run("info", "--server", served))
     run(*("generate", "--cameras", inputs / "cameras.json", "--output", inputs / "out", "--server", served))
     job = next(line.split()[0] for line in run("jobs", "list", "--server", served).splitlines() if "succeeded" in line)
     assert "generate scene" in run("jobs", "show", job, "--server", served)
@@ -127,6 +127,28 @@ def test_same_task_in_process(inputs: Path, monkeypatch: pytest.MonkeyPatch) -> 
     monkeypatch.setattr(pipeline_loader, "load_pipeline", load_stand_in)
     run("generate", "--grid", inputs / "grid.npz", "--cameras", inputs / "cameras.json", "--output", inputs / "here")
     assert (inputs / "here/view_front.png").exists()
+
+
+def test_commands_say_by_themselves_what_grpc_would_log(tmp_path: Path) -> None:
+    command = [sys.executable, "-m", "occscene_server.cli", "info", "--server", "grpcs://127.0.0.1:1"]
+    result = subprocess.run(command, env=ENVIRONMENT, capture_output=True, text=True, timeout=PATIENCE)
+    assert result.returncode == 1
+    assert len(result.stderr.splitlines()) == 1, result.stderr
+    assert result.stderr.startswith("error: no server answers at 127.0.0.1:1")
+
+
+def test_rows_of_a_file_are_whole(served: str, inputs: Path) -> None:
+    prompt = "a prompt of more than eighty columns" + " and more" * 20
+    run(
+        *("generate", "--cameras", inputs / "cameras.json", "--output", inputs / "out"),
+        "--prompt",
+        prompt,
+        "--server",
+        served,
+    )
+    lines = run("jobs", "list", "--limit", "1", "--server", served).splitlines()
+    assert len(lines) == 2
+    assert lines[1].rstrip().endswith(prompt[:60])
 
 
 def test_user_errors_are_one_message(inputs: Path) -> None:

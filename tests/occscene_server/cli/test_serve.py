@@ -99,7 +99,10 @@ def test_wrong_variable_is_named() -> None:
         (["--host", "0.0.0.0", "--token-file", "token"], "--tls-key"),
         (["--tls-key", "key"], "--tls-certificate"),
         (["--tls-client-ca", "ca"], "--tls-certificate"),
-        (["--tls-key", "absent", "--tls-certificate", "absent"], "No such file"),
+        (["--tls-key", "absent", "--tls-certificate", "absent"], "--tls-key is absent, which cannot be read: No such"),
+        (["--host", "192.0.2.77", "--token-file", "new/token"], "--tls-key"),
+        (["--token-file", "folder"], "is a folder"),
+        (["--device", "gpu7"], "the device is 'gpu7'; it must be auto, cpu, cuda or cuda:N"),
         (["--tls-key", "wide", "--tls-certificate", "wide"], "not a certificate and its private key"),
         (["--token-file", "wide"], "chmod 600"),
     ],
@@ -110,9 +113,19 @@ def test_wrong_access_is_refused(
     monkeypatch.chdir(tmp_path)
     Path("wide").write_text("no certificate and no secret")
     Path("wide").chmod(0o644)
+    Path("folder").mkdir(mode=0o700)
     result = CliRunner().invoke(app, ["serve", "--port", "0", "--store", "store", *arguments])
     assert result.exit_code == 1
     assert complaint in result.output.replace("\n", " ")
+    assert not Path("new").exists()  # no token is made for an address that is refused
+
+
+@pytest.mark.parametrize("option", ["--store-gib", "--store-days", "--step-minutes"])
+@pytest.mark.parametrize("value", ["1e300", "inf", "nan"])
+def test_limits_of_the_store_have_limits(tmp_path: Path, option: str, value: str) -> None:
+    result = CliRunner().invoke(app, ["serve", "--store", str(tmp_path / "store"), option, value])
+    assert result.exit_code == 2
+    assert option in result.output
 
 
 def test_token_file_is_made_and_its_token_told_to_nobody(tmp_path: Path) -> None:
@@ -198,7 +211,7 @@ def test_second_server_on_the_same_port_or_store(tmp_path: Path) -> None:
     port = serve.address.split(":")[1]
     same_port = CliRunner().invoke(app, ["serve", "--port", port, "--store", str(tmp_path / "other")])
     assert same_port.exit_code == 1
-    assert "choose another --port" in same_port.output.replace("\n", " ")
+    assert "another program listens there; choose another --port" in same_port.output.replace("\n", " ")
     same_store = CliRunner().invoke(app, ["serve", "--port", "0", "--store", str(tmp_path / "store")])
     assert same_store.exit_code == 1
     assert "in use by another server" in same_store.output.replace("\n", " ")
