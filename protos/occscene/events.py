@@ -115,6 +115,22 @@ CLIENT_REASONS = {
         "Check that the address is right and that the server runs there; start one with occscene-server serve.",
         True,
     ),
+    "PROXY_FAILED": Reason(
+        "The proxy on the way to the server does not lead there.",
+        "Correct the variable, or name the server's host in no_proxy.",
+        True,
+    ),
+    "UNKNOWN_HOST": Reason("No machine has the name.", "Correct the server's address."),
+    "SERVER_CERTIFICATE": Reason(
+        "The server's certificate is not trusted, for another name, or out of date.",
+        "Give the authority that signed it: in Blender in the preferences, on the command line with --tls-ca.",
+    ),
+    "CLIENT_CERTIFICATE": Reason(
+        "The server asks for a client's certificate and got none, or one that it does not accept.",
+        "Give a certificate that the server's owner has signed, on the command line with --tls-identity.",
+    ),
+    "TLS_EXPECTED": Reason("The server speaks TLS only.", "Begin the server's address with grpcs://."),
+    "NO_TLS": Reason("The server does not speak TLS.", "Begin the server's address with grpc://."),
     "NO_ANSWER": Reason("The server did not answer in time.", "It may be busy or out of reach: try again.", True),
     "OTHER_VERSION": Reason(
         "The server does not know what is asked of it.", "Update the server or the client, whichever is older."

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import ssl
+from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import grpc
@@ -51,19 +54,26 @@ def open_channel(address: ServerAddress, credentials: Credentials) -> tuple[grpc
             f"Use grpcs://{address.target}, and start the server with TLS.",
         )
     metadata: Metadata = (("authorization", f"Bearer {token}"),) if token else ()
+    options = [*_OPTIONS, ("grpc.enable_http_proxy", 0)] if address.is_loopback else _OPTIONS
     if not address.tls:
-        return grpc.insecure_channel(address.target, options=_OPTIONS), metadata
-    authorities = None if credentials.ca is None else _pem(credentials.ca, b"CERTIFICATE")
-    own = None if credentials.identity is None else _pem(credentials.identity, b"PRIVATE KEY")
+        return grpc.insecure_channel(address.target, options=options), metadata
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)  # reads the files as gRPC will, which says nothing of them
+    authorities = own = None
+    if credentials.ca is not None:
+        authorities = _pem(credentials.ca, "certificate", context.load_verify_locations)
+    if credentials.identity is not None:
+        load = partial(context.load_cert_chain, password=lambda: "")  # else OpenSSL would ask for one
+        own = _pem(credentials.identity, "private key and its certificate without a password", load)
     tls = grpc.ssl_channel_credentials(authorities, own, own)  # of a file of both, each reader takes its part
-    return grpc.secure_channel(address.target, tls, options=_OPTIONS), metadata
+    return grpc.secure_channel(address.target, tls, options=options), metadata
 
 
-def _pem(path: Path, kind: bytes) -> bytes:
+def _pem(path: Path, kind: str, load: Callable[[Path], object]) -> bytes:
     try:
         data = path.read_bytes()
+        load(path)
+    except ssl.SSLError as error:
+        raise CertificateError(f"{path} holds no {kind} (PEM)") from error
     except OSError as error:
         raise CertificateError(f"{path} cannot be read: {error.strerror or error}") from error
-    if b"-----BEGIN" not in data or kind not in data:
-        raise CertificateError(f"{path} holds no {kind.decode().lower()} (PEM)")
     return data

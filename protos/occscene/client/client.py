@@ -14,9 +14,11 @@ from google.protobuf.message import Message
 
 from occscene.client.address import ServerAddress, parse_address
 from occscene.client.channel import Credentials, open_channel
+from occscene.client.diagnosis import cause
 from occscene.client.errors import (
     AddressError,
     NoEndError,
+    NoServerError,
     OtherVersionError,
     RequestTooLargeError,
     SceneError,
@@ -70,7 +72,8 @@ class SceneClient:
         self._on_wait = on_wait
         self._stopped = Event()
         self._streams: set[Any] = set()
-        self._channel, self._metadata = open_channel(self.address, Credentials(token, ca, identity))
+        self._credentials = Credentials(token, ca, identity)
+        self._channel, self._metadata = open_channel(self.address, self._credentials)
         self._stub = scene_service_pb2_grpc.SceneServiceStub(self._channel)
 
     def __enter__(self) -> SceneClient:
@@ -229,7 +232,10 @@ class SceneClient:
         return Waiting(patience, self._on_wait, self._stopped)
 
     def _error(self, error: grpc.RpcError) -> SceneError:
-        return error_of_call(error, self.address.target)
+        known = error_of_call(error, self.address.target)
+        if type(known) is not NoServerError or self._stopped.is_set():
+            return known
+        return cause(self.address, self._credentials) or known
 
 
 def _parsed(address: str | ServerAddress) -> ServerAddress:

@@ -13,6 +13,13 @@
       * ConnectionLostError      no answer came; whether the request arrived is not known
           - NoServerError          NO_SERVER
           - NoAnswerError          NO_ANSWER
+          - ProxyError             PROXY_FAILED
+          - UnreachableError       waiting does not help
+              . UnknownHostError       UNKNOWN_HOST
+              . ServerCertificateError SERVER_CERTIFICATE
+              . ClientCertificateError CLIENT_CERTIFICATE
+              . TlsExpectedError       TLS_EXPECTED
+              . NoTlsError             NO_TLS
       * RefusedError             the server answered with a reason, `ErrorInfo.reason`
           - InvalidRequestError    INVALID_REQUEST
           - MalformedRequestError  MALFORMED_REQUEST
@@ -139,6 +146,46 @@ class NoAnswerError(ConnectionLostError):
     """The server did not answer in time."""
 
     reason = "NO_ANSWER"
+
+
+class ProxyError(ConnectionLostError):
+    """The proxy on the way to the server does not lead there."""
+
+    reason = "PROXY_FAILED"
+
+
+class UnreachableError(ConnectionLostError):
+    """No connection can be made, and none will be by waiting."""
+
+
+class UnknownHostError(UnreachableError):
+    """No machine has the name."""
+
+    reason = "UNKNOWN_HOST"
+
+
+class ServerCertificateError(UnreachableError):
+    """The server's certificate is not trusted, for another name, or out of date."""
+
+    reason = "SERVER_CERTIFICATE"
+
+
+class ClientCertificateError(UnreachableError):
+    """The server asks for a client's certificate and got none, or one that it does not accept."""
+
+    reason = "CLIENT_CERTIFICATE"
+
+
+class TlsExpectedError(UnreachableError):
+    """The server speaks TLS only."""
+
+    reason = "TLS_EXPECTED"
+
+
+class NoTlsError(UnreachableError):
+    """The server does not speak TLS."""
+
+    reason = "NO_TLS"
 
 
 class RefusedError(SceneError):

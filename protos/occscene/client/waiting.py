@@ -7,7 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from threading import Event
 
-from occscene.client.errors import ConnectionLostError, SceneError, StoppedError
+from occscene.client.errors import ConnectionLostError, SceneError, StoppedError, UnreachableError
 
 OnWait = Callable[[SceneError, float], None]
 """Gets why the client waits, and the seconds of the pause that begins."""
@@ -64,7 +64,7 @@ class Waiting:
         left = self._since + self._patience.total - now
         if error.retry_after is not None:
             seconds = max(error.retry_after, self._patience.first_pause)
-        elif isinstance(error, ConnectionLostError):
+        elif isinstance(error, ConnectionLostError) and not isinstance(error, UnreachableError):
             seconds = min(self._patience.first_pause * 2**self.tries, self._patience.longest_pause)
         else:
             raise error

@@ -13,8 +13,9 @@ from occscene.client.address import parse_address
 from occscene.client.errors import (
     AddressError,
     CertificateError,
-    NoServerError,
+    ClientCertificateError,
     PlaintextTokenError,
+    ServerCertificateError,
     TokenError,
 )
 
@@ -63,8 +64,8 @@ async def test_tls_token_and_identity(tmp_path: Path) -> None:
         files = {"ca": tmp_path / "ca.pem", "identity": tmp_path / "identity.pem"}
         assert await asyncio.to_thread(info, token=TOKEN, **files)
         for credentials, kind in (
-            ({"token": TOKEN, "ca": files["ca"]}, NoServerError),
-            ({"token": TOKEN, "ca": tmp_path / "clients.pem", "identity": files["identity"]}, NoServerError),
+            ({"token": TOKEN, "ca": files["ca"]}, ClientCertificateError),
+            ({"token": TOKEN, "ca": tmp_path / "clients.pem", "identity": files["identity"]}, ServerCertificateError),
             ({"token": "another-token-0123456789", **files}, TokenError),
             (files, TokenError),
         ):
