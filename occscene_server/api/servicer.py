@@ -11,6 +11,7 @@ from typing import Any, NoReturn
 
 import grpc
 from occscene import __version__, limits
+from occscene.request_ids import canonical_request_id
 from occscene.v1 import scene_service_pb2, scene_service_pb2_grpc
 
 from occscene_server.api.errors import abort, abort_invalid, retry_after
@@ -21,6 +22,7 @@ from occscene_server.jobs.errors import (
     JobNotFoundError,
     ModelNotLoadedError,
     QueueFullError,
+    RequestIdUsedError,
     ShuttingDownError,
     StoreDamagedError,
     StoreError,
@@ -37,6 +39,7 @@ _MAX_LIST = 1000
 _REFUSALS_AS_STATUS: dict[type[Exception], tuple[grpc.StatusCode, str, int]] = {
     JobNotFoundError: (grpc.StatusCode.NOT_FOUND, "JOB_NOT_FOUND", 0),
     JobActiveError: (grpc.StatusCode.FAILED_PRECONDITION, "JOB_ACTIVE", 0),
+    RequestIdUsedError: (grpc.StatusCode.ALREADY_EXISTS, "REQUEST_ID_USED", 0),
     QueueFullError: (grpc.StatusCode.RESOURCE_EXHAUSTED, "QUEUE_FULL", 0),  # the error says when to try again
     StoreFullError: (grpc.StatusCode.RESOURCE_EXHAUSTED, "STORE_FULL", 60),
     StoreDamagedError: (grpc.StatusCode.DATA_LOSS, "DATA_LOSS", 0),
@@ -87,8 +90,9 @@ class SceneServicer(scene_service_pb2_grpc.SceneServiceServicer):
         self, request: scene_service_pb2.SubmitJobRequest, context: Context
     ) -> scene_service_pb2.SubmitJobResponse:
         """Checks, stores and queues a request."""
+        request.request_id = _canonical(request.request_id)
         try:
-            known = self._jobs.find(request.request_id)
+            known = self._jobs.repeated(request)
         except _REFUSALS as error:
             await _refuse(context, error)
         if known is not None:
@@ -128,7 +132,7 @@ class SceneServicer(scene_service_pb2_grpc.SceneServiceServicer):
     ) -> scene_service_pb2.GetJobResponse:
         """One job, and its request if it is asked for."""
         try:
-            job = self._jobs.find(request.request_id) if request.request_id else None
+            job = self._jobs.find(_canonical(request.request_id)) if request.request_id else None
             job = job or self._jobs.get(request.job_id or request.request_id)
             response = scene_service_pb2.GetJobResponse(job=job)
             if request.with_request:
@@ -165,6 +169,14 @@ class SceneServicer(scene_service_pb2_grpc.SceneServiceServicer):
         except _REFUSALS as error:
             await _refuse(context, error)
         return scene_service_pb2.DeleteJobResponse()
+
+
+def _canonical(request_id: str) -> str:
+    """The id in its one form; as it is where it is none, which the check of the request reports."""
+    try:
+        return canonical_request_id(request_id)
+    except ValueError:
+        return request_id
 
 
 async def _refuse(context: Context, error: Exception) -> NoReturn:

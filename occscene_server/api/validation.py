@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import uuid
 from collections.abc import Callable
 
 from occscene.grid import GridVolume
 from occscene.limits import MAX_VIEWS
+from occscene.request_ids import canonical_request_id
 from occscene.taxonomy import taxonomy_named
 from occscene.v1 import job_pb2, scene_service_pb2
 from occscene.volumes import default_volume
@@ -36,10 +36,7 @@ def check_request(
     """
     violations = Violations(given_up)
     if request.request_id:
-        try:
-            uuid.UUID(request.request_id)
-        except ValueError:
-            violations.add("request_id", f"request_id is {request.request_id[:50]!r}; it must be a UUID, or empty")
+        violations.attempt("request_id", lambda: canonical_request_id(request.request_id))
     at = request.WhichOneof("task")
     if at is None:
         violations.add("task", "task is not set; it must be generate_scene, predict_occupancy or compose_layout")

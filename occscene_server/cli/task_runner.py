@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 from occscene.client.abilities import check_abilities, required_abilities
 from occscene.client.client import SceneClient
+from occscene.request_ids import canonical_request_id
 from occscene.v1 import job_pb2, scene_service_pb2
 
 from occscene_server.api.validation import check_request
@@ -136,13 +137,11 @@ class TaskRunner:
         request_id: str | None,
         accepted: Callable[[job_pb2.Job], object],
     ) -> None:
-        request.request_id = _canonical(request_id) if request_id else str(uuid.uuid4())
+        request.request_id = canonical_request_id(request_id) if request_id else str(uuid.uuid4())
         lasts = not request.HasField("compose_layout")  # a layout is there at once
         if lasts:  # with it the result can be had even if this process is killed now
             self._display.say(f"request {request.request_id}")
         job = client.submit(request)
-        if request_id and client.request(job.id) != request:
-            raise ValueError(f"--request-id {request_id} is that of job {job.id}, of which something else was asked")
         accepted(job)
         if lasts:
             self._display.say(
@@ -176,11 +175,3 @@ class TaskRunner:
             self._display.describe("loading the model")
             self._loaded = load_pipeline(self._model or str(default_model()), self._device)
         return self._loaded
-
-
-def _canonical(request_id: str) -> str:
-    try:
-        return str(uuid.UUID(request_id))
-    except ValueError as error:
-        text = "must be a UUID, for example 123e4567-e89b-12d3-a456-426614174000"
-        raise ValueError(f"--request-id is {request_id!r}; it {text}") from error

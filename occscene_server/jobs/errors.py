@@ -11,6 +11,10 @@ class JobActiveError(RuntimeError):
     """The job is queued or runs."""
 
 
+class RequestIdUsedError(ValueError):
+    """Something else was asked under the same request id."""
+
+
 class QueueFullError(RuntimeError):
     """No further job may wait.
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import AsyncIterator
 
 from occscene.v1 import job_pb2, scene_service_pb2
@@ -12,7 +13,9 @@ from occscene_server.jobs.errors import (
     JobNotFoundError,
     ModelNotLoadedError,
     QueueFullError,
+    RequestIdUsedError,
     ShuttingDownError,
+    StoreDamagedError,
 )
 from occscene_server.jobs.records import new_job
 from occscene_server.jobs.runner import JobRunner, Observer
@@ -44,15 +47,34 @@ class JobService(JobRunner):
         job = self._store.find(request_id) if request_id else None
         return self.get(job.id) if job else None
 
+    def repeated(self, request: scene_service_pb2.SubmitJobRequest) -> job_pb2.Job | None:
+        """The job that the same request made before; None for a new one.
+
+        Raises:
+            RequestIdUsedError: the request under that id was another.
+        """
+        job = self.find(request.request_id)
+        if job is None or self._store.is_request(job.id, request.SerializeToString()):
+            return job
+        with contextlib.suppress(StoreDamagedError):  # then it counts as the same: the job says what is wrong
+            kept = scene_service_pb2.SubmitJobRequest.FromString(self._store.request(job.id))
+            kept.request_id = request.request_id
+            if kept != request:  # else the other bytes are those of another version
+                raise RequestIdUsedError(
+                    f"request_id {request.request_id} is that of job {job.id}, of which something else was asked"
+                )
+        return job
+
     def submit(self, request: scene_service_pb2.SubmitJobRequest) -> job_pb2.Job:
         """Stores a checked request as a new job; a repeated request id gives the job that there is.
 
         Raises:
             ShuttingDownError: no new jobs are taken.
+            RequestIdUsedError: the request under that id was another.
             QueueFullError: too many jobs wait.
             StoreError: it cannot be stored, for lack of space or otherwise.
         """
-        known = self.find(request.request_id)
+        known = self.repeated(request)
         if known is not None:
             return known
         if self.draining:

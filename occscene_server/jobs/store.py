@@ -159,6 +159,11 @@ class JobStore:
         ((data, kept_sum),) = self._rows("SELECT request, request_sum FROM jobs WHERE id = ?", job_id)
         return self._checked(data, kept_sum, job_id, "request")
 
+    def is_request(self, job_id: str, request: bytes) -> bool:
+        """Whether a job's serialised SubmitJobRequest is this one, byte by byte."""
+        ((kept_sum,),) = self._rows("SELECT request_sum FROM jobs WHERE id = ?", job_id)
+        return bool(kept_sum == checksum(request))
+
     def sequences(self, job_id: str, after: int) -> list[int]:
         """The sequence numbers of a job's stored events that are greater than `after`, rising."""
         rows = self._rows(

@@ -48,6 +48,9 @@ REASONS = {
         "The server has no such job: it was deleted, or never accepted.", "Send its request again."
     ),
     "JOB_ACTIVE": Reason("The job is queued or runs.", "Cancel it first, or wait until it has ended."),
+    "REQUEST_ID_USED": Reason(
+        "Something else was asked under the same request id.", "Send the request under an id of its own."
+    ),
     "QUEUE_FULL": Reason(
         "As many jobs wait as may.", "Wait until some have ended, or cancel jobs that nobody needs.", True
     ),

@@ -28,6 +28,7 @@
           - TooManyStreamsError    TOO_MANY_STREAMS
           - JobNotFoundError       JOB_NOT_FOUND
           - JobActiveError         JOB_ACTIVE
+          - RequestIdUsedError     REQUEST_ID_USED
           - QueueFullError         QUEUE_FULL
           - StoreFullError         STORE_FULL
           - StoreFailedError       STORE_FAILED
@@ -253,6 +254,12 @@ class JobActiveError(RefusedError):
     """The job has not ended."""
 
     reason = "JOB_ACTIVE"
+
+
+class RequestIdUsedError(RefusedError):
+    """Something else was asked under the same request id."""
+
+    reason = "REQUEST_ID_USED"
 
 
 class QueueFullError(RefusedError):

@@ -63,6 +63,9 @@ class SceneServiceStub(object):
     JOB_ACTIVE (retry: no)
     The job is queued or runs.
     > Cancel it first, or wait until it has ended.
+    REQUEST_ID_USED (retry: no)
+    Something else was asked under the same request id.
+    > Send the request under an id of its own.
     QUEUE_FULL (retry: yes)
     As many jobs wait as may.
     > Wait until some have ended, or cancel jobs that nobody needs.
@@ -188,6 +191,9 @@ class SceneServiceServicer(object):
     JOB_ACTIVE (retry: no)
     The job is queued or runs.
     > Cancel it first, or wait until it has ended.
+    REQUEST_ID_USED (retry: no)
+    Something else was asked under the same request id.
+    > Send the request under an id of its own.
     QUEUE_FULL (retry: yes)
     As many jobs wait as may.
     > Wait until some have ended, or cancel jobs that nobody needs.
@@ -371,6 +377,9 @@ class SceneService(object):
     JOB_ACTIVE (retry: no)
     The job is queued or runs.
     > Cancel it first, or wait until it has ended.
+    REQUEST_ID_USED (retry: no)
+    Something else was asked under the same request id.
+    > Send the request under an id of its own.
     QUEUE_FULL (retry: yes)
     As many jobs wait as may.
     > Wait until some have ended, or cancel jobs that nobody needs.

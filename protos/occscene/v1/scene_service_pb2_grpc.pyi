@@ -64,6 +64,9 @@ class SceneServiceStub:
       JOB_ACTIVE (retry: no)
         The job is queued or runs.
         > Cancel it first, or wait until it has ended.
+      REQUEST_ID_USED (retry: no)
+        Something else was asked under the same request id.
+        > Send the request under an id of its own.
       QUEUE_FULL (retry: yes)
         As many jobs wait as may.
         > Wait until some have ended, or cancel jobs that nobody needs.
@@ -175,6 +178,9 @@ class SceneServiceAsyncStub(SceneServiceStub):
       JOB_ACTIVE (retry: no)
         The job is queued or runs.
         > Cancel it first, or wait until it has ended.
+      REQUEST_ID_USED (retry: no)
+        Something else was asked under the same request id.
+        > Send the request under an id of its own.
       QUEUE_FULL (retry: yes)
         As many jobs wait as may.
         > Wait until some have ended, or cancel jobs that nobody needs.
@@ -282,6 +288,9 @@ class SceneServiceServicer(metaclass=_abc_1.ABCMeta):
       JOB_ACTIVE (retry: no)
         The job is queued or runs.
         > Cancel it first, or wait until it has ended.
+      REQUEST_ID_USED (retry: no)
+        Something else was asked under the same request id.
+        > Send the request under an id of its own.
       QUEUE_FULL (retry: yes)
         As many jobs wait as may.
         > Wait until some have ended, or cancel jobs that nobody needs.
