@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import time
 import traceback
 from collections.abc import Awaitable, Callable, Iterator
 from socketserver import ThreadingMixIn
@@ -59,7 +60,9 @@ class Metrics:
         self._step = Histogram(
             "occscene_step_seconds", "One denoising step", buckets=_STEP_BUCKETS, registry=self.registry
         )
-        self._latest_step: dict[str, job_pb2.JobEvent] = {}  # by job
+        # By job; seconds of a clock that cannot be set, for an event's own time is the machine's.
+        self._submitted: dict[str, float] = {}
+        self._latest_step: dict[str, tuple[int, float]] = {}
         self.received = Counter(
             "occscene_received_bytes", "Bytes of requests, by method", ["method"], registry=self.registry
         )
@@ -74,18 +77,21 @@ class Metrics:
 
     def observe(self, job: job_pb2.Job, event: job_pb2.JobEvent) -> None:
         """Takes note of a job's event."""
-        kind = str(event.WhichOneof("kind"))
-        if kind == "started":
+        kind, now = str(event.WhichOneof("kind")), time.monotonic()
+        if kind == "queued":
+            self._submitted.setdefault(job.id, now)  # after a restart, what it has waited since
+        elif kind == "started":
             if job.id not in self._latest_step:  # else it runs again, and has waited before
-                self._wait.observe(_seconds(event) - job.create_time.ToNanoseconds() / 1e9)
-            self._latest_step[job.id] = event
+                self._wait.observe(now - self._submitted.get(job.id, now))
+            self._latest_step[job.id] = 0, now
         elif kind == "progress" and event.progress.phase == job_pb2.JOB_PHASE_DENOISING:
-            before = self._latest_step.get(job.id)
-            steps = event.progress.step - before.progress.step if before is not None else 0
-            if before is not None and before.progress.step and steps > 0:  # the first step holds the preparation
-                self._step.observe((_seconds(event) - _seconds(before)) / steps)
-            self._latest_step[job.id] = event
+            step, since = self._latest_step.get(job.id, (0, now))
+            steps = event.progress.step - step
+            if step and steps > 0:  # the first step holds the preparation
+                self._step.observe((now - since) / steps)
+            self._latest_step[job.id] = event.progress.step, now
         elif kind in FINAL_EVENTS:
+            self._submitted.pop(job.id, None)
             self._latest_step.pop(job.id, None)
             self._ended.labels(kind, event.failed.failure.reason).inc()
 
@@ -214,7 +220,3 @@ def _counting_out(serialize: Callable[[Any], bytes] | None, counter: Counter) ->
         return data
 
     return count
-
-
-def _seconds(event: job_pb2.JobEvent) -> float:
-    return event.time.ToNanoseconds() / 1e9

@@ -10,7 +10,7 @@ from pathlib import Path
 from occscene_server.jobs.disk import store_error
 from occscene_server.jobs.errors import StoreDamagedError, StoreError, StoreFullError, StoreInUseError
 
-_VERSION = 3  # of the schema
+_VERSION = 4  # of the schema
 _LOG_PAGES = 64  # of 4 KiB, after which the write-ahead log is emptied: it takes no large part of a small disk
 
 _SCHEMA = """
@@ -29,6 +29,7 @@ CREATE TABLE jobs (
     cancelled INTEGER NOT NULL DEFAULT 0
 );
 CREATE INDEX jobs_ended ON jobs (ended) WHERE ended IS NOT NULL;
+CREATE TABLE clock (seconds REAL NOT NULL);
 CREATE TABLE events (
     job_id TEXT NOT NULL REFERENCES jobs (id) ON DELETE CASCADE,
     sequence INTEGER NOT NULL,
@@ -43,6 +44,9 @@ ALTER TABLE jobs ADD COLUMN request_sum BLOB;
 ALTER TABLE jobs ADD COLUMN cancelled INTEGER NOT NULL DEFAULT 0;
 ALTER TABLE events ADD COLUMN sum BLOB;
 """  # what lies there has no checksums and is read as it is
+_FROM_VERSION_3 = """
+CREATE TABLE clock (seconds REAL NOT NULL);
+"""
 
 
 def open_database(path: Path) -> sqlite3.Connection:
@@ -92,7 +96,7 @@ def _prepare(database: sqlite3.Connection, path: Path) -> None:
     database.execute("PRAGMA locking_mode=EXCLUSIVE")  # the lock is held until the end of the connection or of us
     version = database.execute("PRAGMA user_version").fetchone()[0]
     tables = database.execute("SELECT count(*) FROM sqlite_master").fetchone()[0]
-    if tables and version not in (2, _VERSION):
+    if tables and version not in (2, 3, _VERSION):
         raise StoreError(
             f"the store {path.parent} was written by another version of this program; choose another folder"
         )
@@ -106,8 +110,9 @@ def _prepare(database: sqlite3.Connection, path: Path) -> None:
     if not tables:
         database.executescript(f"BEGIN; {_SCHEMA} PRAGMA user_version={_VERSION}; COMMIT;")
     elif version != _VERSION:
-        database.executescript(f"BEGIN; {_FROM_VERSION_2} PRAGMA user_version={_VERSION}; COMMIT;")
+        changes = (_FROM_VERSION_2 if version == 2 else "") + _FROM_VERSION_3
+        database.executescript(f"BEGIN; {changes} PRAGMA user_version={_VERSION}; COMMIT;")
         with contextlib.suppress(sqlite3.OperationalError):  # without the room for it, deletions free less
-            database.executescript("PRAGMA auto_vacuum=FULL; VACUUM;")
+            database.executescript("PRAGMA auto_vacuum=FULL; VACUUM;" if version == 2 else "")
     database.execute("BEGIN IMMEDIATE")  # fails if the disk cannot be written
     database.execute("ROLLBACK")

@@ -20,14 +20,17 @@ from typing import Any, TypeVar
 from google.protobuf.message import DecodeError
 from occscene.v1 import job_pb2
 
+from occscene_server.jobs.clock import StoreClock
 from occscene_server.jobs.database import open_database, opening
 from occscene_server.jobs.disk import DISK_FULL, LEAST_FREE_BYTES, Reserve, checksum, store_error, write_whole
-from occscene_server.jobs.errors import StoreDamagedError, StoreFullError
+from occscene_server.jobs.errors import StoreDamagedError, StoreError, StoreFullError
 
 log = logging.getLogger(__name__)
 
 FINAL_STATES = (job_pb2.JOB_STATE_SUCCEEDED, job_pb2.JOB_STATE_FAILED, job_pb2.JOB_STATE_CANCELLED)
 _INLINE_BYTES = 16 * 1024  # up to this size a request or an event lies in the database, a larger one in a file
+
+_CLOCK_SECONDS = 60.0  # after which the store's clock is written down
 
 Written = TypeVar("Written")
 
@@ -38,7 +41,7 @@ class StoreLimits:
 
     Args:
         size: bytes of the requests and results of all jobs together.
-        age: seconds since a job ended.
+        age: seconds since a job ended, by the store's own clock.
     """
 
     size: int = 10 * 2**30
@@ -64,17 +67,21 @@ class JobStore:
         self.folder = folder
         self.limits = limits or StoreLimits()
         self._blobs = folder / "blobs"
+        self._kept_until = 0.0  # by the store's clock: then it is to be kept again
         self._needed = 0  # bytes that the latest job without room would have taken
         with opening(folder):
             self._blobs.mkdir(parents=True, exist_ok=True, mode=0o700)
             self._reserve = Reserve(folder / "reserve")
             self._db = open_database(folder / "jobs.sqlite")
             self._size = int(self._db.execute("SELECT coalesce(sum(bytes), 0) FROM jobs").fetchone()[0])
+            self._clock = StoreClock(self._last_seen())
             self._sweep()
         self._reserve.take()
 
     def close(self) -> None:
         """Releases the folder."""
+        with contextlib.suppress(StoreError):  # results then age a little less
+            self._keep_time()
         self._db.close()
 
     @property
@@ -203,13 +210,26 @@ class JobStore:
 
         The job that ended last stays whatever its size, since a client is about to fetch it.
         """
-        oldest = time.time() - self.limits.age
+        if self._clock.now() > self._kept_until:
+            self._keep_time()
+        oldest = self._clock.now() - self.limits.age
         while rows := self._rows("SELECT id, ended FROM jobs WHERE ended IS NOT NULL ORDER BY ended, number LIMIT 2"):
             job_id, ended = rows[0]
             too_much = self._size + room > self.limits.size and len(rows) == 2
             if ended >= oldest and not too_much:
                 return
             self.delete(job_id)
+
+    def _last_seen(self) -> float | None:
+        """What the store's clock said last; in a store of a version without one, when the last job ended."""
+        ((kept, ended),) = self._db.execute("SELECT (SELECT max(seconds) FROM clock), (SELECT max(ended) FROM jobs)")
+        return kept if kept is not None or ended is None else min(ended, time.time())
+
+    def _keep_time(self) -> None:
+        with self._writing():
+            self._db.execute("DELETE FROM clock")
+            self._db.execute("INSERT INTO clock VALUES (?)", (self._clock.now(),))
+        self._kept_until = self._clock.now() + _CLOCK_SECONDS
 
     def _sweep(self) -> None:
         """Removes the files of writes that a dying process left half done."""
@@ -259,7 +279,7 @@ class JobStore:
             self._save(job)
 
     def _save(self, job: job_pb2.Job, attempts: int = 0) -> None:
-        ended = job.end_time.ToMicroseconds() / 1e6 if job.HasField("end_time") else None
+        ended = self._clock.now() if job.HasField("end_time") else None
         record = job.SerializeToString()
         self._db.execute(
             "UPDATE jobs SET state = ?, attempts = attempts + ?, ended = ?, record = ?, record_sum = ? WHERE id = ?",

@@ -111,6 +111,7 @@ def test_store_of_the_version_before_is_read_and_goes_on(tmp_path: Path) -> None
             ("events", "sum"),
         ):
             old.execute(f"ALTER TABLE {table} DROP COLUMN {column}")
+        old.execute("DROP TABLE clock")
         old.execute("PRAGMA user_version=2")
     old.close()
     (tmp_path / "reserve").unlink()

@@ -27,6 +27,7 @@ def make_job(store: JobStore, number: int, ended: float | None = None, size: int
         job.state = job_pb2.JOB_STATE_SUCCEEDED
         job.end_time.FromMicroseconds(int((time.time() - ended) * 1e6))
         store.save(job)
+        store._db.execute("UPDATE jobs SET ended = ended - ? WHERE id = ?", (ended, job.id))
     return job
 
 
