@@ -1,26 +1,16 @@
-"""Who may connect: addresses, tokens and TLS."""
+"""Where the server can be reached, and its TLS."""
 
 from __future__ import annotations
 
 import errno
-import hmac
 import os
-import re
-import secrets
 import socket
 import ssl
-from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import grpc
 from occscene.client.address import is_loopback
-
-from occscene_server.api.errors import abort
-
-_OPEN_METHODS = "/grpc.health.v1.Health/"
-_TOKEN = re.compile(rb"[\w.~+/=-]{16,}")  # what a bearer token may hold: RFC 6750, section 2.1
 
 
 @dataclass(frozen=True)
@@ -132,58 +122,3 @@ def check_exposure(host: str, tls: object, token: object) -> None:
             f"{host} can be reached from other machines, which needs {' and '.join(missing)}; "
             "or listen on 127.0.0.1 and reach it through an SSH tunnel"
         )
-
-
-def create_token(path: Path) -> None:
-    """Writes a random token into a new file that only its owner may read.
-
-    Raises:
-        OSError: the file is there already, or cannot be written.
-    """
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with open(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w", encoding="ascii") as file:
-        file.write(secrets.token_urlsafe(32) + "\n")
-
-
-def read_token(path: Path) -> str:
-    """Reads the token from a file that only its owner may read.
-
-    Raises:
-        OSError: there is no such file.
-        ValueError: others may read the file, or what it holds is no token; the message does not quote it.
-    """
-    if path.is_dir():
-        raise ValueError(f"{path} is a folder; give the token's file")
-    if os.name == "posix" and path.stat().st_mode & 0o077:
-        raise ValueError(f"{path} can be read by others; run: chmod 600 {path}")
-    token = path.read_bytes().strip()
-    if not _TOKEN.fullmatch(token):
-        raise ValueError(f"{path} holds no token: it must be 16 or more of the characters A-Z a-z 0-9 - . _ ~ + / =")
-    return token.decode("ascii")
-
-
-class TokenInterceptor(grpc.aio.ServerInterceptor):  # type: ignore[type-arg]
-    """Lets calls pass that carry `authorization: Bearer TOKEN`; the health service is open to all."""
-
-    def __init__(self, token: str) -> None:
-        self._expected = f"Bearer {token}".encode()
-        # A handler of streams is called before any message is read, so none is.
-        self._refusal = grpc.stream_stream_rpc_method_handler(_refuse)
-
-    async def intercept_service(
-        self,
-        continuation: Callable[[grpc.HandlerCallDetails], Awaitable[Any]],
-        handler_call_details: grpc.HandlerCallDetails,
-    ) -> Any:
-        """Chooses the method's own handler, or one that refuses."""
-        if not handler_call_details.method.startswith(_OPEN_METHODS):
-            metadata = dict(handler_call_details.invocation_metadata or ())
-            given = metadata.get("authorization", "")
-            if not hmac.compare_digest(given.encode() if isinstance(given, str) else given, self._expected):
-                return self._refusal
-        return await continuation(handler_call_details)
-
-
-async def _refuse(requests: object, context: grpc.aio.ServicerContext[Any, Any]) -> None:
-    text = "this server needs a token: send the metadata 'authorization: Bearer TOKEN' with the token of its file"
-    await abort(context, grpc.StatusCode.UNAUTHENTICATED, "TOKEN_MISSING_OR_WRONG", text)

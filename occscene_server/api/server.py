@@ -17,11 +17,12 @@ from occscene.client.address import is_loopback
 from occscene.limits import MAX_MESSAGE_BYTES
 from occscene.v1 import job_pb2, scene_service_pb2, scene_service_pb2_grpc
 
-from occscene_server.api.access import TlsFiles, TokenInterceptor, check_exposure, endpoint, why_not_bound
+from occscene_server.api.access import TlsFiles, check_exposure, endpoint, why_not_bound
 from occscene_server.api.admission import AdmissionInterceptor
 from occscene_server.api.metrics import MeteringInterceptor, Metrics
 from occscene_server.api.process import allowed_connections, raise_file_limit, return_large_blocks
 from occscene_server.api.servicer import SceneServicer
+from occscene_server.api.tokens import Clients, TokenInterceptor, Tokens
 from occscene_server.engine.interface import Engine
 from occscene_server.engine.local import LocalEngine
 from occscene_server.engine.pipeline_loader import load_pipeline
@@ -60,8 +61,9 @@ class ServerOptions:
         host, port: where to listen; port 0 takes a free one.
         device: "auto", "cpu", "cuda" or "cuda:N".
         max_queued: jobs that may wait.
+        max_queued_each: jobs of one client that may.
         store_limits: how much is kept of jobs that have ended.
-        token: what clients must send; None asks for none.
+        tokens: what clients must send, by their names; none asks for none.
         tls: the server's identity; None serves without TLS.
         metrics_port: where Prometheus finds the metrics, on this machine only; 0 takes a free one; None disables them.
         log_prompts: whether the log may hold what people wrote.
@@ -74,9 +76,10 @@ class ServerOptions:
     host: str = "127.0.0.1"
     port: int = 50051
     device: str = "auto"
-    max_queued: int = 32
+    max_queued: int = 64
+    max_queued_each: int = 32
     store_limits: StoreLimits = field(default_factory=StoreLimits)
-    token: str | None = None
+    tokens: Tokens = field(default_factory=dict)
     tls: TlsFiles | None = None
     metrics_port: int | None = None
     log_prompts: bool = False
@@ -93,7 +96,7 @@ class Server:
     """
 
     def __init__(self, options: ServerOptions) -> None:
-        check_exposure(options.host, options.tls, options.token)
+        check_exposure(options.host, options.tls, options.tokens)
         self._credentials = options.tls.credentials() if options.tls else None
         if options.tls and (warning := options.tls.warning()):
             log.warning("%s", warning)
@@ -102,9 +105,10 @@ class Server:
         self._store = JobStore(options.store, options.store_limits)
         self.engine = options.engine(options.model, options.device, options.loader, self._on_engine_state)
         self.metrics = Metrics()
-        self.jobs = JobService(self._store, self.engine, options.max_queued, self._observe)
+        self.jobs = JobService(self._store, self.engine, options.max_queued, options.max_queued_each, self._observe)
         self.metrics.follow(self.jobs, self.engine)
-        self._servicer = SceneServicer(self.jobs, self.engine)
+        self._clients = Clients(options.tokens)
+        self._servicer = SceneServicer(self.jobs, self.engine, self._clients)
         self._health_tasks: set[asyncio.Task[None]] = set()
         self._grpc: grpc.aio.Server | None = None
         self._metrics_server: WSGIServer | None = None
@@ -121,8 +125,8 @@ class Server:
         raise_file_limit()
         return_large_blocks()
         interceptors: list[grpc.aio.ServerInterceptor[Any, Any]] = [MeteringInterceptor(self.metrics)]
-        if options.token:
-            interceptors.append(TokenInterceptor(options.token))
+        if options.tokens:
+            interceptors.append(TokenInterceptor(self._clients))
         interceptors.append(AdmissionInterceptor(self._servicer.checks))
         connections = ("grpc.max_allowed_incoming_connections", allowed_connections())
         self._grpc = grpc.aio.server(interceptors=interceptors, options=[*_OPTIONS, connections])

@@ -15,6 +15,7 @@ from occscene.request_ids import canonical_request_id
 from occscene.v1 import scene_service_pb2, scene_service_pb2_grpc
 
 from occscene_server.api.errors import abort, abort_invalid, retry_after
+from occscene_server.api.tokens import Clients
 from occscene_server.api.validation import check_request
 from occscene_server.engine.interface import Engine
 from occscene_server.jobs.errors import (
@@ -55,8 +56,9 @@ _REFUSALS: tuple[type[Exception], ...] = tuple(_REFUSALS_AS_STATUS)
 class SceneServicer(scene_service_pb2_grpc.SceneServiceServicer):
     """SceneService over a JobService."""
 
-    def __init__(self, jobs: JobService, engine: Engine) -> None:
+    def __init__(self, jobs: JobService, engine: Engine, clients: Clients) -> None:
         self._jobs = jobs
+        self._caller = clients.caller
         self._engine = engine
         # Two requests are unpacked at a time, whatever clients cancel: each takes a grid's and an image's memory.
         self.checks = ThreadPoolExecutor(2, "check-request")
@@ -81,6 +83,7 @@ class SceneServicer(scene_service_pb2_grpc.SceneServiceServicer):
                 prompt_length=limits.MAX_PROMPT_LENGTH,
                 mesh_triangles=limits.MAX_MESH_TRIANGLES,
                 queued_jobs=self._jobs.max_queued,
+                queued_jobs_each=self._jobs.max_queued_each,
             ),
             queue_length=self._jobs.queued,
             running=self._jobs.running,
@@ -92,7 +95,7 @@ class SceneServicer(scene_service_pb2_grpc.SceneServiceServicer):
         """Checks, stores and queues a request."""
         request.request_id = _canonical(request.request_id)
         try:
-            known = self._jobs.repeated(request)
+            known = self._jobs.repeated(request, self._caller(context))
         except _REFUSALS as error:
             await _refuse(context, error)
         if known is not None:
@@ -111,7 +114,7 @@ class SceneServicer(scene_service_pb2_grpc.SceneServiceServicer):
             del request  # the next one is sent as soon as the client gets this
             await abort_invalid(context, violations)
         try:
-            job = self._jobs.submit(request)
+            job = self._jobs.submit(request, self._caller(context))
         except _REFUSALS as error:
             await _refuse(context, error)
         log.info("job %s: accepted, %d bytes", job.id, request.ByteSize(), extra={"job_id": job.id})
@@ -122,7 +125,7 @@ class SceneServicer(scene_service_pb2_grpc.SceneServiceServicer):
     ) -> AsyncIterator[scene_service_pb2.WatchJobResponse]:
         """Replays and follows a job's events."""
         try:
-            async for event in self._jobs.watch(request.job_id, request.after_sequence):
+            async for event in self._jobs.watch(request.job_id, request.after_sequence, self._caller(context)):
                 yield scene_service_pb2.WatchJobResponse(event=event)
         except _REFUSALS as error:
             await _refuse(context, error)
@@ -132,8 +135,9 @@ class SceneServicer(scene_service_pb2_grpc.SceneServiceServicer):
     ) -> scene_service_pb2.GetJobResponse:
         """One job, and its request if it is asked for."""
         try:
-            job = self._jobs.find(_canonical(request.request_id)) if request.request_id else None
-            job = job or self._jobs.get(request.job_id or request.request_id)
+            caller = self._caller(context)
+            job = self._jobs.find(_canonical(request.request_id), caller) if request.request_id else None
+            job = job or self._jobs.get(request.job_id or request.request_id, caller)
             response = scene_service_pb2.GetJobResponse(job=job)
             if request.with_request:
                 response.request.MergeFromString(self._jobs.request(job.id))
@@ -144,9 +148,9 @@ class SceneServicer(scene_service_pb2_grpc.SceneServiceServicer):
     async def ListJobs(  # noqa: N802
         self, request: scene_service_pb2.ListJobsRequest, context: Context
     ) -> scene_service_pb2.ListJobsResponse:
-        """The jobs, newest first."""
+        """The caller's jobs, newest first."""
         try:
-            jobs = self._jobs.newest(min(request.limit or _DEFAULT_LIST, _MAX_LIST))
+            jobs = self._jobs.newest(min(request.limit or _DEFAULT_LIST, _MAX_LIST), self._caller(context))
         except _REFUSALS as error:
             await _refuse(context, error)
         return scene_service_pb2.ListJobsResponse(jobs=jobs)
@@ -156,7 +160,7 @@ class SceneServicer(scene_service_pb2_grpc.SceneServiceServicer):
     ) -> scene_service_pb2.CancelJobResponse:
         """Asks a job to end."""
         try:
-            return scene_service_pb2.CancelJobResponse(job=self._jobs.cancel(request.job_id))
+            return scene_service_pb2.CancelJobResponse(job=self._jobs.cancel(request.job_id, self._caller(context)))
         except _REFUSALS as error:
             await _refuse(context, error)
 
@@ -165,7 +169,7 @@ class SceneServicer(scene_service_pb2_grpc.SceneServiceServicer):
     ) -> scene_service_pb2.DeleteJobResponse:
         """Deletes a job."""
         try:
-            self._jobs.delete(request.job_id)
+            self._jobs.delete(request.job_id, self._caller(context))
         except _REFUSALS as error:
             await _refuse(context, error)
         return scene_service_pb2.DeleteJobResponse()

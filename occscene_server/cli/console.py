@@ -15,7 +15,7 @@ from occscene.client.client import SceneClient
 from occscene.client.errors import SceneError
 from occscene.client.waiting import OnWait
 
-from occscene_server.api.access import read_token
+from occscene_server.api.tokens import read_token
 from occscene_server.terminal import complain
 from occscene_server.terminal import console as console
 

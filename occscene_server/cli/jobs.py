@@ -70,10 +70,13 @@ def list_jobs(
     """The newest jobs."""
     with user_errors(), connect(server, token_file, tls_ca, tls_identity) as client:
         jobs = client.jobs(limit)
-    table = PlainTable("job", "state", "task", "submitted", "prompt", box=None, pad_edge=False)
+    several = len({job.client for job in jobs}) > 1
+    names = ("job", "state", "task", "submitted", *(("client",) if several else ()), "prompt")
+    table = PlainTable(*names, box=None, pad_edge=False)
     for job in jobs:
         submitted = job.create_time.ToDatetime().strftime("%Y-%m-%d %H:%M:%S")
-        table.add_row(job.id[:12], _state(job), _kind(job), submitted, job.prompt[:60])
+        client = (job.client,) if several else ()
+        table.add_row(job.id[:12], _state(job), _kind(job), submitted, *client, job.prompt[:60])
     table.show()
 
 
@@ -94,6 +97,8 @@ def show_job(
             console.print(
                 f"  {name.replace('_time', ''):<7} {getattr(record, name).ToDatetime():%Y-%m-%d %H:%M:%S} UTC"
             )
+    if record.client:
+        say(one_line(f"  client  {record.client}"))
     if record.prompt:
         say(one_line(f"  prompt  {record.prompt}"))
     if record.HasField("failure"):

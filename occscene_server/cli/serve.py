@@ -15,9 +15,10 @@ from occscene import __version__
 from occscene.v1 import scene_service_pb2
 from platformdirs import user_data_path
 
-from occscene_server.api.access import TlsFiles, check_exposure, create_token, endpoint, read_token
+from occscene_server.api.access import TlsFiles, check_exposure, endpoint
 from occscene_server.api.logs import LogFormat, configure_logs, load_with_logs
 from occscene_server.api.server import Server, ServerOptions
+from occscene_server.api.tokens import Tokens, create_token, read_tokens
 from occscene_server.cli.config import FROM_ENVIRONMENT, ConfigFile, ConfigurableCommand
 from occscene_server.cli.console import user_errors
 from occscene_server.engine.local import LocalEngine, Patience
@@ -54,7 +55,11 @@ def serve(
     ] = None,
     token_file: Annotated[
         Path | None,
-        typer.Option(help="Ask for the token in this file (mode 0600; created if missing).", rich_help_panel=_ACCESS),
+        typer.Option(
+            help="Ask for the token in this file (mode 0600; created if missing), or for one of its lines NAME TOKEN: "
+            "then each client has only its own jobs, and the one called admin all.",
+            rich_help_panel=_ACCESS,
+        ),
     ] = None,
     tls_key: Annotated[Path | None, typer.Option(help="Private key (PEM).", rich_help_panel=_ACCESS)] = None,
     tls_certificate: Annotated[
@@ -64,7 +69,15 @@ def serve(
         Path | None,
         typer.Option(help="Ask clients for a certificate signed by one of these (PEM).", rich_help_panel=_ACCESS),
     ] = None,
-    max_queued: Annotated[int, typer.Option(min=1, help="Jobs that may wait.", rich_help_panel=_LIMITS)] = 32,
+    max_queued: Annotated[int, typer.Option(min=1, help="Jobs that may wait.", rich_help_panel=_LIMITS)] = 64,
+    max_queued_each: Annotated[
+        int,
+        typer.Option(
+            min=1,
+            help="Jobs of one client that may wait; clients are told apart by their tokens' names, or else addresses.",
+            rich_help_panel=_LIMITS,
+        ),
+    ] = 32,
     store_gib: Annotated[
         float,
         typer.Option(
@@ -139,8 +152,9 @@ def serve(
             port=port,
             device=device,
             max_queued=max_queued,
+            max_queued_each=max_queued_each,
             store_limits=StoreLimits(int(store_gib * 2**30), store_days * 86_400),
-            token=_token(token_file) if token_file else None,
+            tokens=_tokens(token_file) if token_file else {},
             tls=tls,
             metrics_port=metrics_port,
             log_prompts=log_prompts,
@@ -157,11 +171,11 @@ def serve(
             raise ValueError(failure)
 
 
-def _token(path: Path) -> str:
+def _tokens(path: Path) -> Tokens:
     if not path.exists():
         create_token(path)
         log.info("a random token was written to %s; give clients a copy of the file", path)
-    return read_token(path)
+    return read_tokens(path)
 
 
 def _ray_engine(address: str, replicas: int) -> Any:
@@ -214,7 +228,7 @@ def _say(log_format: LogFormat, text: str) -> None:
 
 
 def _introduce(options: ServerOptions, server: Server, log_format: LogFormat) -> None:
-    guards = [name for name, on in (("TLS", options.tls), ("token", options.token)) if on]
+    guards = [name for name, on in (("TLS", options.tls), ("token", options.tokens)) if on]
     rows = {
         "listens": f"{endpoint(options.host, server.port)} ({', '.join(guards) or 'this machine only'})",
         "model": options.model,

@@ -18,6 +18,7 @@ CREATE TABLE jobs (
     number INTEGER PRIMARY KEY AUTOINCREMENT,
     id TEXT NOT NULL UNIQUE,
     request_id TEXT NOT NULL UNIQUE,
+    client TEXT NOT NULL DEFAULT '',
     state INTEGER NOT NULL,
     attempts INTEGER NOT NULL DEFAULT 0,
     ended REAL,
@@ -29,6 +30,7 @@ CREATE TABLE jobs (
     cancelled INTEGER NOT NULL DEFAULT 0
 );
 CREATE INDEX jobs_ended ON jobs (ended) WHERE ended IS NOT NULL;
+CREATE INDEX jobs_client ON jobs (client, number);
 CREATE TABLE clock (seconds REAL NOT NULL);
 CREATE TABLE events (
     job_id TEXT NOT NULL REFERENCES jobs (id) ON DELETE CASCADE,
@@ -45,6 +47,8 @@ ALTER TABLE jobs ADD COLUMN cancelled INTEGER NOT NULL DEFAULT 0;
 ALTER TABLE events ADD COLUMN sum BLOB;
 """  # what lies there has no checksums and is read as it is
 _FROM_VERSION_3 = """
+ALTER TABLE jobs ADD COLUMN client TEXT NOT NULL DEFAULT '';
+CREATE INDEX jobs_client ON jobs (client, number);
 CREATE TABLE clock (seconds REAL NOT NULL);
 """
 

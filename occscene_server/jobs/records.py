@@ -21,8 +21,8 @@ _STATES = {
 }
 
 
-def new_job(request: scene_service_pb2.SubmitJobRequest) -> job_pb2.Job:
-    """The record of a job that is about to be queued."""
+def new_job(request: scene_service_pb2.SubmitJobRequest, client: str) -> job_pb2.Job:
+    """The record of a client's job that is about to be queued."""
     task = str(request.WhichOneof("task"))
     return job_pb2.Job(
         id=uuid.uuid4().hex,
@@ -31,6 +31,8 @@ def new_job(request: scene_service_pb2.SubmitJobRequest) -> job_pb2.Job:
         state=job_pb2.JOB_STATE_QUEUED,
         prompt=getattr(getattr(request, task), "prompt", ""),
         create_time=now(),
+        client=client,
+        priority=request.priority,
     )
 
 

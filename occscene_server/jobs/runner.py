@@ -17,6 +17,7 @@ from occscene_server.engine.interface import Engine
 from occscene_server.jobs.disk import DISK_FULL
 from occscene_server.jobs.errors import StoreDamagedError, StoreError, StoreFullError
 from occscene_server.jobs.feed import TRANSIENT, EventFeed
+from occscene_server.jobs.queue import FairQueue
 from occscene_server.jobs.records import apply_event, now
 from occscene_server.jobs.store import FINAL_STATES, JobStore
 
@@ -51,7 +52,8 @@ class JobRunner:
         self._engine = engine
         self._observe = observe
         self._active: dict[str, job_pb2.Job] = {}  # queued and running jobs, by id
-        self._queue: deque[str] = deque()
+        self._queue = FairQueue()
+        self._places: dict[str, int] = {}  # in the queue, as watchers were told
         self._running: dict[str, asyncio.Task[None]] = {}
         self.feed = EventFeed()
         """What watchers wait for."""
@@ -144,7 +146,7 @@ class JobRunner:
                     break
                 if not self._queue or self.draining:
                     break
-                job_id = self._queue.popleft()
+                job_id = self._queue.pop()
                 self._idle.clear()
                 self._running[job_id] = asyncio.create_task(self._run(self._active[job_id]), name=f"job {job_id}")
                 self._running[job_id].add_done_callback(lambda _, job_id=job_id: self._ended(job_id))  # type: ignore[misc]
@@ -205,7 +207,7 @@ class JobRunner:
                 self._emit(job, error.failure)
             else:
                 self._requeue(job, attempts=0 if error.begun else -1)
-                self._queue.appendleft(job.id)
+                self._queue.put_back(job)
                 self._tell_positions()
         except StoreError as unstored:
             self._wait_for_room(job, unstored)
@@ -227,7 +229,7 @@ class JobRunner:
         self._held_until = asyncio.get_running_loop().time() + _ROOM_SECONDS
         job.state = job_pb2.JOB_STATE_QUEUED
         job.ClearField("start_time")
-        self._queue.appendleft(job.id)
+        self._queue.put_back(job)
         self._tell_positions()
 
     async def _prune_regularly(self) -> None:
@@ -247,12 +249,15 @@ class JobRunner:
         self._store.save(job, attempts)
 
     def _append(self, job: job_pb2.Job) -> None:
-        self._queue.append(job.id)
-        self._emit(job, job_pb2.JobEvent(queued=job_pb2.JobQueued(position=len(self._queue) - 1)))
+        self._queue.append(job)
+        self._tell_positions()
 
     def _tell_positions(self) -> None:
-        for position, job_id in enumerate(self._queue):
-            self._emit(self._active[job_id], job_pb2.JobEvent(queued=job_pb2.JobQueued(position=position)))
+        """Tells the watchers of each job that waits where it stands, if it stands elsewhere than before."""
+        before, self._places = self._places, {job_id: position for position, job_id in enumerate(self._queue)}
+        for job_id, position in self._places.items():
+            if before.get(job_id) != position:
+                self._emit(self._active[job_id], job_pb2.JobEvent(queued=job_pb2.JobQueued(position=position)))
 
     def _emit(self, job: job_pb2.Job, event: job_pb2.JobEvent) -> None:
         """Numbers an event, stores it or keeps it in memory, and wakes the watchers.

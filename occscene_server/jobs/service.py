@@ -8,6 +8,7 @@ from collections.abc import AsyncIterator
 from occscene.v1 import job_pb2, scene_service_pb2
 
 from occscene_server.engine.interface import Engine
+from occscene_server.jobs.callers import ANYONE, Caller
 from occscene_server.jobs.errors import (
     JobActiveError,
     JobNotFoundError,
@@ -25,10 +26,13 @@ from occscene_server.jobs.store import FINAL_STATES, JobStore
 class JobService(JobRunner):
     """Takes jobs, runs them in turn, and sends their events to watchers.
 
+    A job of another client than the caller's is not there for the caller, unless it sees those of all.
+
     Args:
         store: where jobs are kept.
         engine: what runs them.
         max_queued: jobs that may wait.
+        max_queued_each: jobs of one client that may.
         observe: called with every job and event, after the job's record has changed.
     """
 
@@ -36,24 +40,27 @@ class JobService(JobRunner):
         self,
         store: JobStore,
         engine: Engine,
-        max_queued: int = 32,
+        max_queued: int = 64,
+        max_queued_each: int = 32,
         observe: Observer = lambda job, event: None,
     ) -> None:
         super().__init__(store, engine, observe)
-        self.max_queued = max_queued
+        self.max_queued, self.max_queued_each = max_queued, max_queued_each
 
-    def find(self, request_id: str) -> job_pb2.Job | None:
+    def find(self, request_id: str, caller: Caller = ANYONE) -> job_pb2.Job | None:
         """The job that was submitted under a request id."""
         job = self._store.find(request_id) if request_id else None
-        return self.get(job.id) if job else None
+        return self.get(job.id) if job and caller.may_see(job) else None
 
-    def repeated(self, request: scene_service_pb2.SubmitJobRequest) -> job_pb2.Job | None:
+    def repeated(self, request: scene_service_pb2.SubmitJobRequest, caller: Caller = ANYONE) -> job_pb2.Job | None:
         """The job that the same request made before; None for a new one.
 
         Raises:
             RequestIdUsedError: the request under that id was another.
         """
         job = self.find(request.request_id)
+        if job is not None and not caller.may_see(job):
+            raise RequestIdUsedError(f"request_id {request.request_id} was used by another client")
         if job is None or self._store.is_request(job.id, request.SerializeToString()):
             return job
         with contextlib.suppress(StoreDamagedError):  # then it counts as the same: the job says what is wrong
@@ -65,7 +72,7 @@ class JobService(JobRunner):
                 )
         return job
 
-    def submit(self, request: scene_service_pb2.SubmitJobRequest) -> job_pb2.Job:
+    def submit(self, request: scene_service_pb2.SubmitJobRequest, caller: Caller = ANYONE) -> job_pb2.Job:
         """Stores a checked request as a new job; a repeated request id gives the job that there is.
 
         Raises:
@@ -74,7 +81,7 @@ class JobService(JobRunner):
             QueueFullError: too many jobs wait.
             StoreError: it cannot be stored, for lack of space or otherwise.
         """
-        known = self.repeated(request)
+        known = self.repeated(request, caller)
         if known is not None:
             return known
         if self.draining:
@@ -83,26 +90,32 @@ class JobService(JobRunner):
             raise QueueFullError(
                 f"{len(self._queue)} jobs wait; the limit is {self.max_queued}", self._seconds_to_a_free_place()
             )
-        job = new_job(request)
+        waiting = self._queue.clients().get(caller.name, 0)
+        if waiting >= self.max_queued_each:
+            raise QueueFullError(
+                f"{waiting} jobs of yours wait; the limit for each client is {self.max_queued_each}",
+                self._seconds_to_a_free_place(),
+            )
+        job = new_job(request, caller.name)
         self._store.create(job, request.SerializeToString())
         self._active[job.id] = job
         self._append(job)
         self._work.set()
         return self.get(job.id)
 
-    def get(self, job_id: str) -> job_pb2.Job:
+    def get(self, job_id: str, caller: Caller = ANYONE) -> job_pb2.Job:
         """A copy of the job as it stands.
 
         Raises:
             JobNotFoundError: there is none.
         """
         job = self._active.get(job_id) or self._store.get(job_id)
-        if job is None:
+        if job is None or not caller.may_see(job):
             raise JobNotFoundError(f"there is no job {job_id[:50]!r}; it was never accepted, or it was deleted")
         copy = job_pb2.Job()
         copy.CopyFrom(job)
         if job_id in self._queue:
-            copy.queue_position = self._queue.index(job_id)
+            copy.queue_position = self._queue.position(job_id)
         return copy
 
     def request(self, job_id: str) -> bytes:
@@ -113,11 +126,11 @@ class JobService(JobRunner):
         """
         return self._store.request(job_id)
 
-    def newest(self, limit: int) -> list[job_pb2.Job]:
-        """At most `limit` jobs, newest first."""
-        return [self.get(job.id) for job in self._store.newest(limit)]
+    def newest(self, limit: int, caller: Caller = ANYONE) -> list[job_pb2.Job]:
+        """At most `limit` jobs of the caller's, newest first."""
+        return [self.get(job.id) for job in self._store.newest(limit, None if caller.sees_all else caller.name)]
 
-    def cancel(self, job_id: str) -> job_pb2.Job:
+    def cancel(self, job_id: str, caller: Caller = ANYONE) -> job_pb2.Job:
         """Ends a queued job now, or asks the engine to end a running one, which will not run again whatever happens;
         a finished one stays as it is.
 
@@ -125,6 +138,7 @@ class JobService(JobRunner):
             JobNotFoundError: there is none.
             StoreError: that cannot be stored, and is not done.
         """
+        self.get(job_id, caller)
         if job_id in self._queue:
             self._emit(self._active[job_id], job_pb2.JobEvent(cancelled=job_pb2.JobCancelled()))
             self._queue.remove(job_id)
@@ -134,14 +148,14 @@ class JobService(JobRunner):
             self._engine.cancel(job_id)
         return self.get(job_id)
 
-    def delete(self, job_id: str) -> None:
+    def delete(self, job_id: str, caller: Caller = ANYONE) -> None:
         """Deletes a finished job.
 
         Raises:
             JobNotFoundError: there is none.
             JobActiveError: it is queued or runs.
         """
-        job = self.get(job_id)
+        job = self.get(job_id, caller)
         if job.state not in FINAL_STATES:
             raise JobActiveError(f"job {job_id} has not ended; cancel it first")
         self._store.delete(job_id)
@@ -149,7 +163,7 @@ class JobService(JobRunner):
         self.feed.forget(job_id)
         self.feed.notify(job_id)
 
-    async def watch(self, job_id: str, after: int) -> AsyncIterator[job_pb2.JobEvent]:
+    async def watch(self, job_id: str, after: int, caller: Caller = ANYONE) -> AsyncIterator[job_pb2.JobEvent]:
         """Yields a job's events with sequence numbers above `after`, past and future, until the final one.
 
         Raises:
@@ -159,7 +173,7 @@ class JobService(JobRunner):
             StoreDamagedError: a result is not what was stored.
         """
         while True:
-            job = self.get(job_id)
+            job = self.get(job_id, caller)
             changed = self.feed.changed(job_id)
             kept = self.feed.kept(job_id, after)
             sequences = sorted([*self._store.sequences(job_id, after), *kept])

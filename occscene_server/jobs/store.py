@@ -106,11 +106,12 @@ class JobStore:
         if not self._reserve.take():
             raise StoreFullError(DISK_FULL)
         record = job.SerializeToString()
+        sums = checksum(record), checksum(request)
         with self._writing(job.id, "request", request) as inline:
             self._db.execute(
-                "INSERT INTO jobs (id, request_id, state, bytes, record, request, record_sum, request_sum)"
-                " VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
-                (job.id, job.request_id, job.state, len(request), record, inline, checksum(record), checksum(request)),
+                "INSERT INTO jobs (id, request_id, client, state, bytes, record, request, record_sum, request_sum)"
+                " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
+                (job.id, job.request_id, job.client, job.state, len(request), record, inline, *sums),
             )
         self._size += len(request)
 
@@ -152,9 +153,11 @@ class JobStore:
         """The job that was submitted under that request id."""
         return next(iter(self._jobs("WHERE request_id = ?", request_id)), None)
 
-    def newest(self, limit: int) -> list[job_pb2.Job]:
-        """At most `limit` jobs, newest first."""
-        return self._jobs("ORDER BY number DESC LIMIT ?", limit)
+    def newest(self, limit: int, client: str | None = None) -> list[job_pb2.Job]:
+        """At most `limit` jobs of one client, or of all, newest first."""
+        if client is None:
+            return self._jobs("ORDER BY number DESC LIMIT ?", limit)
+        return self._jobs("WHERE client = ? ORDER BY number DESC LIMIT ?", client, limit)
 
     def unfinished(self) -> list[job_pb2.Job]:
         """Jobs that are queued or run, oldest first."""
@@ -299,17 +302,21 @@ class JobStore:
             raise store_error(error, self.folder) from error
 
     def _jobs(self, which: str, *values: Any) -> list[job_pb2.Job]:
-        rows = self._rows(f"SELECT id, request_id, state, record, record_sum FROM jobs {which}", *values)
+        rows = self._rows(f"SELECT id, request_id, client, state, record, record_sum FROM jobs {which}", *values)
         return [self._job(*row) for row in rows]
 
-    def _job(self, job_id: str, request_id: str, state: int, record: bytes, kept_sum: bytes | None) -> job_pb2.Job:
+    def _job(
+        self, job_id: str, request_id: str, client: str, state: int, record: bytes, kept_sum: bytes | None
+    ) -> job_pb2.Job:
         """A job's record; where it is damaged, what else the database has of it."""
         if kept_sum is None or checksum(record) == kept_sum:
             with contextlib.suppress(DecodeError):
                 return job_pb2.Job.FromString(record)
         log.error("job %s: its record is damaged; its prompt and times are lost", job_id, extra={"job_id": job_id})
         last = max(self.sequences(job_id, 0), default=0)
-        return job_pb2.Job(id=job_id, request_id=request_id, state=state, last_sequence=last)  # type: ignore[arg-type]
+        job = job_pb2.Job(id=job_id, request_id=request_id, client=client, last_sequence=last)
+        job.state = state  # type: ignore[assignment]
+        return job
 
     def _checked(self, data: bytes | None, kept_sum: bytes | None, job_id: str, name: str) -> bytes:
         """What was stored, from the database or its file."""

@@ -96,7 +96,7 @@ def _answers(job_id: str) -> list[scene_service_pb2.WatchJobResponse]:
 
 
 async def serve_ours(store: Path) -> None:
-    server = Server(ServerOptions(model="none", store=store, port=0, token=TOKEN, engine=NoOpEngine))
+    server = Server(ServerOptions(model="none", store=store, port=0, tokens={"": TOKEN}, engine=NoOpEngine))
     await server.start()
     print(server.port, flush=True)
     await asyncio.to_thread(sys.stdin.read)  # until the benchmark ends

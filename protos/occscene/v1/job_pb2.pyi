@@ -12,6 +12,13 @@ from typing import ClassVar as _ClassVar, Optional as _Optional, Union as _Union
 
 DESCRIPTOR: _descriptor.FileDescriptor
 
+class JobPriority(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
+    __slots__ = ()
+    JOB_PRIORITY_UNSPECIFIED: _ClassVar[JobPriority]
+    JOB_PRIORITY_LOW: _ClassVar[JobPriority]
+    JOB_PRIORITY_NORMAL: _ClassVar[JobPriority]
+    JOB_PRIORITY_HIGH: _ClassVar[JobPriority]
+
 class SceneQuality(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     __slots__ = ()
     SCENE_QUALITY_UNSPECIFIED: _ClassVar[SceneQuality]
@@ -42,6 +49,10 @@ class JobPhase(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     JOB_PHASE_PREDICTING: _ClassVar[JobPhase]
     JOB_PHASE_ENCODING: _ClassVar[JobPhase]
     JOB_PHASE_COMPOSING: _ClassVar[JobPhase]
+JOB_PRIORITY_UNSPECIFIED: JobPriority
+JOB_PRIORITY_LOW: JobPriority
+JOB_PRIORITY_NORMAL: JobPriority
+JOB_PRIORITY_HIGH: JobPriority
 SCENE_QUALITY_UNSPECIFIED: SceneQuality
 SCENE_QUALITY_DRAFT: SceneQuality
 SCENE_QUALITY_FULL: SceneQuality
@@ -143,7 +154,7 @@ class JobFailure(_message.Message):
     def __init__(self, reason: _Optional[str] = ..., message: _Optional[str] = ..., advice: _Optional[str] = ..., code: _Optional[int] = ...) -> None: ...
 
 class Job(_message.Message):
-    __slots__ = ("id", "request_id", "kind", "state", "prompt", "create_time", "start_time", "end_time", "queue_position", "last_sequence", "failure")
+    __slots__ = ("id", "request_id", "kind", "state", "prompt", "create_time", "start_time", "end_time", "queue_position", "last_sequence", "failure", "client", "priority")
     ID_FIELD_NUMBER: _ClassVar[int]
     REQUEST_ID_FIELD_NUMBER: _ClassVar[int]
     KIND_FIELD_NUMBER: _ClassVar[int]
@@ -155,6 +166,8 @@ class Job(_message.Message):
     QUEUE_POSITION_FIELD_NUMBER: _ClassVar[int]
     LAST_SEQUENCE_FIELD_NUMBER: _ClassVar[int]
     FAILURE_FIELD_NUMBER: _ClassVar[int]
+    CLIENT_FIELD_NUMBER: _ClassVar[int]
+    PRIORITY_FIELD_NUMBER: _ClassVar[int]
     id: str
     request_id: str
     kind: JobKind
@@ -166,7 +179,9 @@ class Job(_message.Message):
     queue_position: int
     last_sequence: int
     failure: JobFailure
-    def __init__(self, id: _Optional[str] = ..., request_id: _Optional[str] = ..., kind: _Optional[_Union[JobKind, str]] = ..., state: _Optional[_Union[JobState, str]] = ..., prompt: _Optional[str] = ..., create_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., start_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., end_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., queue_position: _Optional[int] = ..., last_sequence: _Optional[int] = ..., failure: _Optional[_Union[JobFailure, _Mapping]] = ...) -> None: ...
+    client: str
+    priority: JobPriority
+    def __init__(self, id: _Optional[str] = ..., request_id: _Optional[str] = ..., kind: _Optional[_Union[JobKind, str]] = ..., state: _Optional[_Union[JobState, str]] = ..., prompt: _Optional[str] = ..., create_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., start_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., end_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., queue_position: _Optional[int] = ..., last_sequence: _Optional[int] = ..., failure: _Optional[_Union[JobFailure, _Mapping]] = ..., client: _Optional[str] = ..., priority: _Optional[_Union[JobPriority, str]] = ...) -> None: ...
 
 class JobQueued(_message.Message):
     __slots__ = ("position",)

@@ -50,7 +50,7 @@ class ModelInfo(_message.Message):
     def __init__(self, name: _Optional[str] = ..., taxonomies: _Optional[_Iterable[str]] = ..., image_width: _Optional[int] = ..., image_height: _Optional[int] = ..., default_steps: _Optional[int] = ..., default_text_guidance_scale: _Optional[float] = ..., default_occupancy_guidance_scale: _Optional[float] = ..., image_multiple: _Optional[int] = ..., layout_prior: bool = ..., parts_prior: bool = ..., drafts: bool = ...) -> None: ...
 
 class ServerLimits(_message.Message):
-    __slots__ = ("message_bytes", "grid_side", "grid_voxels", "views", "image_side", "steps", "prompt_length", "queued_jobs", "mesh_triangles")
+    __slots__ = ("message_bytes", "grid_side", "grid_voxels", "views", "image_side", "steps", "prompt_length", "queued_jobs", "queued_jobs_each", "mesh_triangles")
     MESSAGE_BYTES_FIELD_NUMBER: _ClassVar[int]
     GRID_SIDE_FIELD_NUMBER: _ClassVar[int]
     GRID_VOXELS_FIELD_NUMBER: _ClassVar[int]
@@ -59,6 +59,7 @@ class ServerLimits(_message.Message):
     STEPS_FIELD_NUMBER: _ClassVar[int]
     PROMPT_LENGTH_FIELD_NUMBER: _ClassVar[int]
     QUEUED_JOBS_FIELD_NUMBER: _ClassVar[int]
+    QUEUED_JOBS_EACH_FIELD_NUMBER: _ClassVar[int]
     MESH_TRIANGLES_FIELD_NUMBER: _ClassVar[int]
     message_bytes: int
     grid_side: int
@@ -68,8 +69,9 @@ class ServerLimits(_message.Message):
     steps: int
     prompt_length: int
     queued_jobs: int
+    queued_jobs_each: int
     mesh_triangles: int
-    def __init__(self, message_bytes: _Optional[int] = ..., grid_side: _Optional[int] = ..., grid_voxels: _Optional[int] = ..., views: _Optional[int] = ..., image_side: _Optional[int] = ..., steps: _Optional[int] = ..., prompt_length: _Optional[int] = ..., queued_jobs: _Optional[int] = ..., mesh_triangles: _Optional[int] = ...) -> None: ...
+    def __init__(self, message_bytes: _Optional[int] = ..., grid_side: _Optional[int] = ..., grid_voxels: _Optional[int] = ..., views: _Optional[int] = ..., image_side: _Optional[int] = ..., steps: _Optional[int] = ..., prompt_length: _Optional[int] = ..., queued_jobs: _Optional[int] = ..., queued_jobs_each: _Optional[int] = ..., mesh_triangles: _Optional[int] = ...) -> None: ...
 
 class GetServerInfoResponse(_message.Message):
     __slots__ = ("version", "state", "message", "device", "models", "limits", "queue_length", "running")
@@ -92,16 +94,18 @@ class GetServerInfoResponse(_message.Message):
     def __init__(self, version: _Optional[str] = ..., state: _Optional[_Union[ServerState, str]] = ..., message: _Optional[str] = ..., device: _Optional[str] = ..., models: _Optional[_Iterable[_Union[ModelInfo, _Mapping]]] = ..., limits: _Optional[_Union[ServerLimits, _Mapping]] = ..., queue_length: _Optional[int] = ..., running: _Optional[int] = ...) -> None: ...
 
 class SubmitJobRequest(_message.Message):
-    __slots__ = ("request_id", "generate_scene", "predict_occupancy", "compose_layout")
+    __slots__ = ("request_id", "generate_scene", "predict_occupancy", "compose_layout", "priority")
     REQUEST_ID_FIELD_NUMBER: _ClassVar[int]
     GENERATE_SCENE_FIELD_NUMBER: _ClassVar[int]
     PREDICT_OCCUPANCY_FIELD_NUMBER: _ClassVar[int]
     COMPOSE_LAYOUT_FIELD_NUMBER: _ClassVar[int]
+    PRIORITY_FIELD_NUMBER: _ClassVar[int]
     request_id: str
     generate_scene: _job_pb2.GenerateScene
     predict_occupancy: _job_pb2.PredictOccupancy
     compose_layout: _job_pb2.ComposeLayout
-    def __init__(self, request_id: _Optional[str] = ..., generate_scene: _Optional[_Union[_job_pb2.GenerateScene, _Mapping]] = ..., predict_occupancy: _Optional[_Union[_job_pb2.PredictOccupancy, _Mapping]] = ..., compose_layout: _Optional[_Union[_job_pb2.ComposeLayout, _Mapping]] = ...) -> None: ...
+    priority: _job_pb2.JobPriority
+    def __init__(self, request_id: _Optional[str] = ..., generate_scene: _Optional[_Union[_job_pb2.GenerateScene, _Mapping]] = ..., predict_occupancy: _Optional[_Union[_job_pb2.PredictOccupancy, _Mapping]] = ..., compose_layout: _Optional[_Union[_job_pb2.ComposeLayout, _Mapping]] = ..., priority: _Optional[_Union[_job_pb2.JobPriority, str]] = ...) -> None: ...
 
 class SubmitJobResponse(_message.Message):
     __slots__ = ("job",)

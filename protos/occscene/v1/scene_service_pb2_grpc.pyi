@@ -31,6 +31,9 @@ class SceneServiceStub:
     submitted it. Errors carry google.rpc.ErrorInfo (domain "occscene") and, for input, google.rpc.BadRequest with one
     violation for each field that is wrong. INVALID_ARGUMENT (MALFORMED_REQUEST) means bytes that are no request.
 
+    Clients take turns, and each may have as many jobs waiting as `ServerLimits.queued_jobs_each` says. On a server whose
+    clients have tokens of their own, the jobs of others are not there (NOT_FOUND), and lists are without them.
+
     A request has at most 16 MiB, one that carries no scene 1 MiB. It names a field once, unless the field is a list, and
     at most 1000 fields that the server does not know. A SubmitJobRequest arrives within 60 seconds of its turn, two of
     one connection at a time; any other request within 5 (DEADLINE_EXCEEDED, REQUEST_TOO_SLOW). A connection has at most
@@ -145,6 +148,9 @@ class SceneServiceAsyncStub(SceneServiceStub):
     submitted it. Errors carry google.rpc.ErrorInfo (domain "occscene") and, for input, google.rpc.BadRequest with one
     violation for each field that is wrong. INVALID_ARGUMENT (MALFORMED_REQUEST) means bytes that are no request.
 
+    Clients take turns, and each may have as many jobs waiting as `ServerLimits.queued_jobs_each` says. On a server whose
+    clients have tokens of their own, the jobs of others are not there (NOT_FOUND), and lists are without them.
+
     A request has at most 16 MiB, one that carries no scene 1 MiB. It names a field once, unless the field is a list, and
     at most 1000 fields that the server does not know. A SubmitJobRequest arrives within 60 seconds of its turn, two of
     one connection at a time; any other request within 5 (DEADLINE_EXCEEDED, REQUEST_TOO_SLOW). A connection has at most
@@ -254,6 +260,9 @@ class SceneServiceServicer(metaclass=_abc_1.ABCMeta):
     """Runs jobs that turn blockouts, text and images into views and occupancies. A job outlives the connection that
     submitted it. Errors carry google.rpc.ErrorInfo (domain "occscene") and, for input, google.rpc.BadRequest with one
     violation for each field that is wrong. INVALID_ARGUMENT (MALFORMED_REQUEST) means bytes that are no request.
+
+    Clients take turns, and each may have as many jobs waiting as `ServerLimits.queued_jobs_each` says. On a server whose
+    clients have tokens of their own, the jobs of others are not there (NOT_FOUND), and lists are without them.
 
     A request has at most 16 MiB, one that carries no scene 1 MiB. It names a field once, unless the field is a list, and
     at most 1000 fields that the server does not know. A SubmitJobRequest arrives within 60 seconds of its turn, two of

@@ -17,7 +17,7 @@ from occscene.client.address import is_loopback
 from occscene.v1 import scene_service_pb2, scene_service_pb2_grpc
 from typer.testing import CliRunner
 
-from occscene_server.api.access import TlsFiles, check_exposure, create_token, endpoint, read_token, why_not_bound
+from occscene_server.api.access import TlsFiles, check_exposure, endpoint, why_not_bound
 from occscene_server.cli.root import app
 from tests.occscene_server.serving import serving
 from tests.patience import PATIENCE
@@ -41,30 +41,9 @@ def test_exposed_address_needs_tls_and_token(tmp_path: Path) -> None:
             check_exposure("0.0.0.0", *guards)
 
 
-def test_token_file(tmp_path: Path) -> None:
-    path = tmp_path / "keys/token"
-    create_token(path)
-    token = read_token(path)
-    assert len(token) >= 32
-    assert path.stat().st_mode & 0o777 == 0o600
-    with pytest.raises(FileExistsError):
-        create_token(path)
-    path.chmod(0o640)
-    with pytest.raises(ValueError, match="chmod 600"):
-        read_token(path)
-    path.chmod(0o600)
-    with pytest.raises(ValueError, match=f"{path.parent} is a folder"):
-        read_token(path.parent)
-    for text in ("short", "two words that are long enough", "eine-Lösung-die-lang-genug-ist", ""):
-        path.write_text(text)
-        with pytest.raises(ValueError, match="16 or more") as caught:
-            read_token(path)
-        assert not text or text not in str(caught.value)
-
-
 async def test_token_is_asked_of_all_but_health(tmp_path: Path) -> None:
     async with (
-        serving(tmp_path, token=TOKEN) as server,
+        serving(tmp_path, tokens={"": TOKEN}) as server,
         grpc.aio.insecure_channel(f"127.0.0.1:{server.port}") as channel,
     ):
         await health_pb2_grpc.HealthStub(channel).Check(health_pb2.HealthCheckRequest())
@@ -83,13 +62,13 @@ async def test_token_is_asked_of_all_but_health(tmp_path: Path) -> None:
 
 
 async def test_reflection_is_behind_the_token(tmp_path: Path) -> None:
-    async with serving(tmp_path, token=TOKEN) as server:
+    async with serving(tmp_path, tokens={"": TOKEN}) as server:
         assert await _reflection(f"127.0.0.1:{server.port}") == "UNAUTHENTICATED"
         assert await _reflection(f"127.0.0.1:{server.port}", token=TOKEN) == "OK"
 
 
 async def test_exposed_server_has_no_reflection(tmp_path: Path, identity: Identity) -> None:
-    async with serving(tmp_path / "store", host="0.0.0.0", tls=identity.tls, token=TOKEN) as server:
+    async with serving(tmp_path / "store", host="0.0.0.0", tls=identity.tls, tokens={"": TOKEN}) as server:
         address = f"127.0.0.1:{server.port}"
         assert await _reflection(address, identity.trust, TOKEN) == "UNIMPLEMENTED"
         async with grpc.aio.secure_channel(address, identity.trust) as channel:
@@ -101,7 +80,7 @@ async def test_exposed_server_has_no_reflection(tmp_path: Path, identity: Identi
 
 async def test_client_certificates(tmp_path: Path, identity: Identity) -> None:
     tls = TlsFiles(identity.tls.key, identity.tls.certificate, identity.client_ca)
-    async with serving(tmp_path / "store", tls=tls, token=TOKEN) as server:
+    async with serving(tmp_path / "store", tls=tls, tokens={"": TOKEN}) as server:
         address = f"localhost:{server.port}"
         for credentials, answer in (
             (identity.known_client, "OK"),
@@ -118,7 +97,7 @@ async def test_commands_show_their_certificate(tmp_path: Path, identity: Identit
     tls = TlsFiles(identity.tls.key, identity.tls.certificate, identity.client_ca)
     (tmp_path / "token").write_text(TOKEN)
     (tmp_path / "token").chmod(0o600)
-    async with serving(tmp_path / "store", tls=tls, token=TOKEN) as server:
+    async with serving(tmp_path / "store", tls=tls, tokens={"": TOKEN}) as server:
         command = ["info", "--server", f"localhost:{server.port}", "--token-file", str(tmp_path / "token")]
         trust = ["--tls-ca", str(identity.server_ca)]
         own = ["--tls-identity", str(identity.client_pem)]

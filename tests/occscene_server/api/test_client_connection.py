@@ -54,7 +54,7 @@ async def test_tls_token_and_identity(tmp_path: Path) -> None:
     clients.cert_pem.write_to_path(tmp_path / "clients.pem")
     clients.issue_cert("a-client").private_key_and_cert_chain_pem.write_to_path(tmp_path / "identity.pem")
     tls = TlsFiles(tmp_path / "key.pem", tmp_path / "certificate.pem", tmp_path / "clients.pem")
-    async with serving(tmp_path / "store", tls=tls, token=TOKEN) as server:
+    async with serving(tmp_path / "store", tls=tls, tokens={"": TOKEN}) as server:
         address = f"grpcs://localhost:{server.port}"
 
         def info(**credentials: Any) -> str:

@@ -75,7 +75,7 @@ async def test_jobs_steps_bytes_rejections_and_restarts(tmp_path: Path) -> None:
 
 
 async def test_refused_tokens_are_counted_and_unknown_methods_are_no_labels(tmp_path: Path) -> None:
-    async with serving(tmp_path, metrics_port=0, token="a-token-of-the-test-0123456789") as server:
+    async with serving(tmp_path, metrics_port=0, tokens={"": "a-token-of-the-test-0123456789"}) as server:
         async with grpc.aio.insecure_channel(f"127.0.0.1:{server.port}") as channel:
             for method in ("/occscene.v1.SceneService/GetJob", "/occscene.v1.SceneService/Guess"):
                 with pytest.raises(grpc.aio.AioRpcError):

@@ -16,7 +16,7 @@ from occscene.client.errors import ShuttingDownError, TokenError
 from occscene.v1 import job_pb2, scene_service_pb2
 from typer.testing import CliRunner
 
-from occscene_server.api.access import read_token
+from occscene_server.api.tokens import read_token
 from occscene_server.cli.root import app
 from occscene_server.cli.serve import default_store
 from occscene_server.jobs.store import JobStore

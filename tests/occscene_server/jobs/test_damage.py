@@ -112,6 +112,8 @@ def test_store_of_the_version_before_is_read_and_goes_on(tmp_path: Path) -> None
         ):
             old.execute(f"ALTER TABLE {table} DROP COLUMN {column}")
         old.execute("DROP TABLE clock")
+        old.execute("DROP INDEX jobs_client")
+        old.execute("ALTER TABLE jobs DROP COLUMN client")
         old.execute("PRAGMA user_version=2")
     old.close()
     (tmp_path / "reserve").unlink()
