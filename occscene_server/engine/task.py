@@ -24,7 +24,6 @@ from PIL import Image, UnidentifiedImageError
 from occscene_server.engine.interface import Emit
 from occscene_server.engine.layout_task import composed_layout, layout_draft, layout_event
 from occscene_server.geometry.connected_objects import with_connected_objects
-from occscene_server.geometry.part_meshes import mesh_with_parts
 
 if TYPE_CHECKING:  # it imports torch, which not every user of this module needs
     from occscene_server.pipelines.occscene import OccScenePipeline
@@ -86,10 +85,8 @@ def _generate_scene(
             ids = [item.id for item in grid.objects]
             options["meshes"] = mesh_from_message(task.mesh, grid.volume, TAXONOMIES[grid.taxonomy], ids)
         if priors is not None and not task.without_prior:
-            corners = options["meshes"].object_vertices() if "meshes" in options else None
-            options["finer"], refined = priors.refined(grid, task.prompt, corners)
-            if "meshes" in options:
-                options["meshes"] = mesh_with_parts(options["meshes"], grid, refined)
+            finer, mesh = priors.with_own_parts(grid, task.prompt, options.get("meshes"))
+            options |= {"finer": finer, "meshes": mesh}
     else:
         draft, notes = layout_draft(priors, task, _volume(task))
         if draft is not None:

@@ -10,7 +10,9 @@ from dataclasses import dataclass, field
 import numpy as np
 from occscene.grid import SemanticGrid
 from occscene.layout import Layout, LayoutObject
+from occscene.mesh import TriangleMesh
 
+from occscene_server.geometry.part_meshes import mesh_with_parts
 from occscene_server.geometry.solids import Floats
 from occscene_server.models.layout_prior import LayoutPrior
 from occscene_server.models.parts_prior import PartsPrior
@@ -70,6 +72,13 @@ class ScenePriors:
                 del self._refined[next(iter(self._refined))]
             self._refined[key] = self.parts.refine(grid, prompt, corners=corners)
         return self._refined[key]
+
+    def with_own_parts(
+        self, grid: SemanticGrid, prompt: str, mesh: TriangleMesh | None
+    ) -> tuple[SemanticGrid, TriangleMesh | None]:
+        """A blockout, and its triangles where there are any, with parts in place of plain boxes."""
+        finer, objects = self.refined(grid, prompt, None if mesh is None else mesh.object_vertices())
+        return finer, None if mesh is None else mesh_with_parts(mesh, grid, objects)
 
     def proposals(self, prompt: str) -> Callable[[Layout, int, int], Layout]:
         """What draws one object of a layout anew for a prompt: (layout, its place, seed) to the layout with it."""
