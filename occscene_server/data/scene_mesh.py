@@ -2,8 +2,9 @@
 
 `meshes.npz` holds the meshes "true" and "blockout", each as `<name>_vertices` (V, 3) uint16 in steps of
 `<name>_step` metres from `<name>_origin`, `<name>_triangles` (T, 3) uint16 or uint32, `<name>_object_ids` (T,) uint16,
-and for the true mesh `true_surface` (V, 3) int32 in steps of half a millimetre. The class of an object is what the
-scene's `scene.json` says; of one that no view shows, what its name in `scene.npz` says.
+`<name>_classes` (T,) uint8, and for the true mesh `true_surface` (V, 3) int32 in steps of half a millimetre. In files
+without classes the class of an object is what the scene's `scene.json` says; of one that no view shows, what its name
+in `scene.npz` says.
 """
 
 from __future__ import annotations
@@ -66,11 +67,13 @@ def read_mesh(folder: Path, name: str) -> TriangleMesh:
         vertices = members[f"{name}_origin"] + members[f"{name}_vertices"] * float(members[f"{name}_step"])
         triangles, object_ids = members[f"{name}_triangles"], members[f"{name}_object_ids"]
         surface = members[f"{name}_surface"] * _SURFACE_STEP if f"{name}_surface" in members else None
-    return TriangleMesh(vertices, triangles, _classes(folder)[object_ids], object_ids, surface)
+        stored = members[f"{name}_classes"] if f"{name}_classes" in members else None
+    classes = _classes(folder)[object_ids] if stored is None else stored
+    return TriangleMesh(vertices, triangles, classes, object_ids, surface)
 
 
 def _classes(folder: Path) -> NDArray[np.uint8]:
-    """(65536,) class of each object id of a scene."""
+    """(65536,) class of each object id of an indoor scene whose file does not say it."""
     classes = np.zeros(1 << 16, np.uint8)
     for item in json.loads((folder / "scene.json").read_text(encoding="utf-8"))["items"]:
         classes[item["id"]] = INDOOR.index_of(item["class"])
@@ -93,6 +96,7 @@ def _members(name: str, mesh: TriangleMesh) -> dict[str, NDArray[Any]]:
         f"{name}_vertices": np.rint((mesh.vertices - origin) / step).astype(np.uint16),
         f"{name}_triangles": mesh.triangles.astype(index),
         f"{name}_object_ids": mesh.object_ids,
+        f"{name}_classes": mesh.labels,
     }
     if mesh.surface is not None:
         members[f"{name}_surface"] = np.rint(mesh.surface / _SURFACE_STEP).astype(np.int32)

@@ -53,6 +53,27 @@ def add_item(
 
     Patterns run on from `origin`, in world metres, which becomes the object's.
     """
+    obj = add_object(item, item_mesh(item, materials, origin), pass_index, casts_shadow)
+    obj.location = origin
+    return obj
+
+
+def add_object(item: Item, mesh: bpy.types.Mesh, pass_index: int, casts_shadow: bool = True) -> bpy.types.Object:
+    """Adds an object that shows an item by `mesh`, where the item's pose says."""
+    obj = bpy.data.objects.new(item.name, mesh)
+    if item.pose is not None:
+        obj.matrix_world = Matrix([*item.pose.tolist(), (0.0, 0.0, 0.0, 1.0)])
+    obj.pass_index = pass_index
+    obj["occscene_class"] = item.class_name
+    obj.visible_shadow = casts_shadow
+    bpy.context.scene.collection.objects.link(obj)
+    return obj
+
+
+def item_mesh(
+    item: Item, materials: dict[str, bpy.types.Material], origin: tuple[float, float, float] = (0.0, 0.0, 0.0)
+) -> bpy.types.Mesh:
+    """A Blender mesh of an item's parts, in their own frame less `origin`."""
     used = list(dict.fromkeys(part.material for part in item.parts))
     mesh = bpy.data.meshes.new(item.name)
     for name in used:
@@ -79,13 +100,7 @@ def add_item(
     local = mesh.attributes.new("local", "FLOAT_VECTOR", "POINT")
     local.data.foreach_set("vector", np.concatenate([part.local for part in item.parts]).astype(np.float32).ravel())
     mesh.update(calc_edges=True)
-    obj = bpy.data.objects.new(item.name, mesh)
-    obj.location = origin
-    obj.pass_index = pass_index
-    obj["occscene_class"] = item.class_name
-    obj.visible_shadow = casts_shadow
-    bpy.context.scene.collection.objects.link(obj)
-    return obj
+    return mesh
 
 
 def add_camera(camera: PinholeCamera) -> bpy.types.Object:

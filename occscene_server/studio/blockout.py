@@ -21,11 +21,13 @@ class BlockoutHabit:
         coarseness: probability that an item becomes a single box.
         offset: standard deviation of a box's position in metres.
         stretch: largest relative error of a box's width and depth.
+        reach: largest error of a box's position in metres.
     """
 
     coarseness: float
     offset: float
     stretch: float
+    reach: float = 0.07
 
 
 def draw_habit(rng: np.random.Generator) -> BlockoutHabit:
@@ -44,7 +46,7 @@ def block_out(placed: Placed, habit: BlockoutHabit, rng: np.random.Generator) ->
         whole = [float(value) for value in (*(low + high) / 2, *(high - low))]
         blocks = (((whole[0], whole[1], whole[2]), (whole[3], whole[4], whole[5])),)
     # Thin objects are put where they belong: a curtain is not a hand's breadth off its wall.
-    shift = np.clip(rng.normal(0.0, habit.offset, 2), -0.07, 0.07) * np.minimum(piece.size[:2] / 0.4, 1.0)
+    shift = np.clip(rng.normal(0.0, habit.offset, 2), -habit.reach, habit.reach) * np.minimum(piece.size[:2] / 0.4, 1.0)
     stretch = 1 + habit.stretch * rng.uniform(-1, 1, 2)
     # An artist rarely bothers with a few degrees.
     right_angle = math.pi / 2 * round(placed.angle / (math.pi / 2))

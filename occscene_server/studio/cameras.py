@@ -126,15 +126,18 @@ def _score(grid: SemanticGrid, camera: PinholeCamera) -> float | None:
     return float(-(shares * np.log(shares)).sum())
 
 
-def visible_items(grid: SemanticGrid, cameras: tuple[PinholeCamera, ...], min_share: float = 0.002) -> dict[int, float]:
+def visible_items(
+    grid: SemanticGrid, cameras: tuple[PinholeCamera, ...], min_share: float = 0.002, reach: float = REACH
+) -> dict[int, float]:
     """Which items the views show: ids of `grid.objects` with the largest share of a view that each takes.
 
-    Items below `min_share` in every view are left out; the order is by share, largest first.
+    What is farther than `reach` metres is not looked at. Items below `min_share` in every view are left out; the order
+    is by share, largest first.
     """
     assert grid.instances is not None
     shares: dict[int, float] = {}
     for camera in cameras:
-        hits, _ = march(grid, camera, REACH, stride=camera.width // 32)
+        hits, _ = march(grid, camera, reach, stride=camera.width // 32)
         ids, counts = np.unique(looked_up(grid.instances, hits), return_counts=True)
         for id_, count in zip(ids.tolist(), counts.tolist(), strict=True):
             if id_ and count / hits.size >= min_share:

@@ -15,14 +15,12 @@ from occscene_server.data.layouts import ROOMS_PER_FILE, layouts_file
 from occscene_server.data.scene_mesh import MESHES_FILE
 from occscene_server.data.scene_windows import WINDOW_SIDE, missing_windows
 from occscene_server.data.seeds import seed_range
-from occscene_server.studio.domains import DOMAINS
+from occscene_server.studio.domains import DOMAINS, VIEWS
 from occscene_server.studio.layouts import write_rooms
 from occscene_server.studio.scene_meshes import add_meshes
 from occscene_server.studio.sheet import contact_sheet
 from occscene_server.studio.workers import SceneTask, Task, WindowsTask, render_all
 from occscene_server.terminal import PlainTextColumn, Progress, errors, track
-
-VIEWS_PER_SCENE = 4
 
 studio_app = typer.Typer(help="Make synthetic scenes for training.", no_args_is_help=True)
 
@@ -31,7 +29,7 @@ studio_app = typer.Typer(help="Make synthetic scenes for training.", no_args_is_
 def render(
     output: Annotated[Path, typer.Option(help="Folder that receives a folder for each scene.")],
     scenes: Annotated[str, typer.Option(help="Seeds FIRST:END or FIRST:END:STEP, END not included.")] = "0:8",
-    domain: Annotated[str, typer.Option(help="What to render: indoor.")] = "indoor",
+    domain: Annotated[str, typer.Option(help="What to render: indoor or outdoor.")] = "indoor",
     image_size: Annotated[
         int, typer.Option(min=MIN_IMAGE_SIDE, max=MAX_IMAGE_SIDE, help="Pixels of a side of the square views.")
     ] = 256,
@@ -46,7 +44,7 @@ def render(
         errors.say(f"all scenes of {scenes} are in {output} already")
         return
     output.mkdir(parents=True, exist_ok=True)
-    _run_all([SceneTask(domain, seed, output, image_size, semantics) for seed in seeds], workers, VIEWS_PER_SCENE)
+    _run_all([SceneTask(domain, seed, output, image_size, semantics) for seed in seeds], workers, VIEWS[domain])
 
 
 @studio_app.command()
@@ -62,12 +60,12 @@ def windows(
     tasks = [
         WindowsTask(int(path.name.removeprefix("scene_")), path, windows, size)
         for path in list_scenes(folder)
-        if missing_windows(path, VIEWS_PER_SCENE, windows, size)
+        if missing_windows(path, VIEWS["indoor"], windows, size)
     ]
     if not tasks:
         errors.say(f"all scenes of {folder} have {windows} windows of each view at {size} pixels already")
         return
-    _run_all(tasks, workers, VIEWS_PER_SCENE * windows)
+    _run_all(tasks, workers, VIEWS["indoor"] * windows)
 
 
 def _run_all(tasks: Sequence[Task], workers: int, images: int) -> None:

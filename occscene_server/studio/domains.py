@@ -6,7 +6,13 @@ from importlib import import_module
 
 from occscene_server.data.dataset import RenderedScene
 
-DOMAINS = {"indoor": "occscene_server.studio.render_scene:render_indoor_scene"}
+VIEWS = {"indoor": 4, "outdoor": 5}
+"""How many views a scene of each domain has."""
+
+DOMAINS = {
+    "indoor": "occscene_server.studio.render_scene:render_indoor_scene",
+    "outdoor": "occscene_server.studio.streets.render:render_outdoor_scene",
+}
 """What renders each domain, as module:function: Blender is loaded only where a scene is rendered."""
 
 

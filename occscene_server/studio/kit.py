@@ -37,6 +37,7 @@ class Piece:
         blocks: the boxes of a careful blockout, in the piece's frame.
         decor: small enough that an artist often leaves it out of a blockout.
         top: height of a surface that holds other pieces, metres; 0 for none.
+        sketch: what of a blockout is no box, in the piece's frame.
     """
 
     name: str
@@ -48,6 +49,7 @@ class Piece:
     top: float = 0.0
     fill: Fill = Fill.AUTOMATIC
     priority: int | None = None
+    sketch: tuple[Part, ...] = ()
 
     @cached_property
     def extent(self) -> tuple[FloatArray, FloatArray]:
@@ -66,19 +68,16 @@ def with_article(words: str) -> str:
     return f"{'an' if words[0] in 'aeiou' else 'a'} {words}"
 
 
-@dataclass
-class Kit:
-    """Draws finishes that suit a style and records each material that is used.
+class MaterialBook:
+    """Draws numbers from a scene's generator and records each material that is used.
 
     Args:
-        style: the room's style.
-        rng: the room's generator.
+        rng: the scene's generator.
         materials: the book; keys are unique words such as "velvet 3".
     """
 
-    style: Style
     rng: np.random.Generator
-    materials: dict[str, MaterialSpec] = field(default_factory=dict)
+    materials: dict[str, MaterialSpec]
 
     def chance(self, probability: float) -> bool:
         """True with the given probability."""
@@ -115,6 +114,21 @@ class Kit:
             emission,
         )
         return key
+
+
+@dataclass
+class Kit(MaterialBook):
+    """Draws finishes that suit a style and records each material that is used.
+
+    Args:
+        style: the room's style.
+        rng: the room's generator.
+        materials: the book; keys are unique words such as "velvet 3".
+    """
+
+    style: Style
+    rng: np.random.Generator
+    materials: dict[str, MaterialSpec] = field(default_factory=dict)
 
     def color_word(self) -> str:
         """A colour that is the style's in two cases of three, else any: a prompt must be able to ask for each."""

@@ -46,6 +46,7 @@ class Part:
             and y as the world; pictures and rugs have their origin in the middle.
         smooth: shade smooth.
         solid: what the mesh is in short; None for walls, floor and ceiling.
+        foliage: leaves and blades that views show; too fine for grids, and left out of stored triangles.
     """
 
     vertices: FloatArray
@@ -54,6 +55,7 @@ class Part:
     local: FloatArray
     smooth: bool = False
     solid: Solid | None = None
+    foliage: bool = False
 
 
 @dataclass(frozen=True)
@@ -79,6 +81,9 @@ class Item:
         fill: what of its inside is voxelised (of walls, floor, ceiling, rugs and pictures the surface only).
         priority: paint priority over other items where voxels overlap; None takes the class's own.
         extent: the item's own oriented box, its front along +y of the box; None for walls, floor, ceiling and skirting.
+        pose: (3, 4), rotation with scale and place in metres, from the parts' frame to the world; None where parts have
+            world coordinates. Items of one tuple of parts share one mesh.
+        sketch: what of the blockout is no box, in world coordinates: slabs along a bend, balls for crowns.
     """
 
     name: str
@@ -90,6 +95,15 @@ class Item:
     fill: Fill = Fill.AUTOMATIC
     priority: int | None = None
     extent: Box | None = None
+    pose: FloatArray | None = None
+    sketch: tuple[Part, ...] = ()
+
+    def world_vertices(self, part: Part) -> FloatArray:
+        """(V, 3) world coordinates of one of the item's parts."""
+        if self.pose is None:
+            return part.vertices
+        placed: FloatArray = part.vertices @ self.pose[:, :3].T + self.pose[:, 3]
+        return placed
 
 
 @dataclass(frozen=True)

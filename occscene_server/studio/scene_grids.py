@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 
 import numpy as np
 from numpy.typing import NDArray
 from occscene.grid import GridVolume, SemanticGrid
 from occscene.part_shapes import BOX_CORNERS, BOX_FACES, triangulated
-from occscene.taxonomy import INDOOR
+from occscene.srgb import LinearColor
+from occscene.taxonomy import INDOOR, Taxonomy
 from occscene.volumes import default_volume
 
 from blender_addon.geometry.voxelization.voxelize import TriangleObject, voxelize
@@ -27,26 +29,41 @@ def indoor_volume(room: Room) -> GridVolume:
 
 def room_grids(room: Room) -> tuple[SemanticGrid, SemanticGrid]:
     """The true grid and the blockout's; in both `room.items[i]` has the id i + 1, in the blockout with its colour."""
-    volume = indoor_volume(room)
-    true = [_triangle_object(item, item_triangles(item)) for item in room.items]
-    coarse = [_triangle_object(item, box_triangles(item.blockout), item.color) for item in room.items]
-    return voxelize(true, volume, INDOOR), voxelize(coarse, volume, INDOOR)
+    return item_grids(room.items, indoor_volume(room), INDOOR)
+
+
+def item_grids(items: Sequence[Item], volume: GridVolume, taxonomy: Taxonomy) -> tuple[SemanticGrid, SemanticGrid]:
+    """The true grid of items and their blockout's; in both `items[i]` has the id i + 1."""
+
+    def solid(item: Item, triangles: NDArray[np.float64], hint: LinearColor | None = None) -> TriangleObject:
+        class_index = taxonomy.index_of(item.class_name)
+        return TriangleObject(item.name, class_index, triangles, item.priority, item.fill, hint)
+
+    true = [solid(item, item_triangles(item)) for item in items]
+    coarse = [solid(item, blockout_triangles(item), item.color) for item in items]
+    return voxelize(true, volume, taxonomy), voxelize(coarse, volume, taxonomy)
 
 
 def classes_of_items(room: Room) -> NDArray[np.uint8]:
     """The class of each id in a room's grids and item views: entry 0 is empty space, i + 1 is `room.items[i]`."""
-    return np.array([0, *(INDOOR.index_of(item.class_name) for item in room.items)], np.uint8)
+    return item_classes(room.items, INDOOR)
 
 
-def _triangle_object(
-    item: Item, triangles: NDArray[np.float64], hint: tuple[float, float, float] | None = None
-) -> TriangleObject:
-    return TriangleObject(item.name, INDOOR.index_of(item.class_name), triangles, item.priority, item.fill, hint)
+def item_classes(items: Sequence[Item], taxonomy: Taxonomy) -> NDArray[np.uint8]:
+    """The class of each id in grids and item views: entry 0 is empty space, i + 1 is `items[i]`."""
+    return np.array([0, *(taxonomy.index_of(item.class_name) for item in items)], np.uint8)
 
 
 def item_triangles(item: Item) -> NDArray[np.float64]:
-    """(T, 3, 3) world triangles of an item's meshes."""
-    return np.concatenate([part.vertices[part_indices(part)] for part in item.parts])
+    """(T, 3, 3) world triangles of an item's meshes, without its foliage."""
+    solids = [part for part in item.parts if not part.foliage]
+    return np.concatenate([item.world_vertices(part)[part_indices(part)] for part in solids])
+
+
+def blockout_triangles(item: Item) -> NDArray[np.float64]:
+    """(T, 3, 3) world triangles of an item's blockout: its boxes, then its sketch."""
+    drawn = [part.vertices[part_indices(part)] for part in item.sketch]
+    return np.concatenate([box_triangles(item.blockout), *drawn])
 
 
 def part_indices(part: Part) -> NDArray[np.int64]:

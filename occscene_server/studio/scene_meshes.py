@@ -8,12 +8,13 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 from occscene.mesh import TriangleMesh
+from occscene.taxonomy import INDOOR, Taxonomy
 
 from occscene_server.data.dataset import read_grids
 from occscene_server.data.scene_mesh import SceneMeshes, write_meshes
 from occscene_server.studio.indoor import build_room
-from occscene_server.studio.room import Part, Room
-from occscene_server.studio.scene_grids import box_triangles, classes_of_items, part_indices, room_grids
+from occscene_server.studio.room import Item, Part, Room
+from occscene_server.studio.scene_grids import blockout_triangles, item_classes, part_indices, room_grids
 
 _THIN = 0.01
 """Share of a room's voxels that are of thin features; other rooms differ in far more."""
@@ -21,10 +22,20 @@ _THIN = 0.01
 
 def room_meshes(room: Room) -> SceneMeshes:
     """The detailed meshes and the blockout's boxes; `room.items[i]` has the id i + 1, as in the room's grids."""
-    classes = classes_of_items(room)
-    parts = [(id_, part) for id_, item in enumerate(room.items, 1) for part in item.parts]
-    boxes = [(id_, box_triangles(item.blockout)) for id_, item in enumerate(room.items, 1)]
-    return SceneMeshes(_mesh_of_parts(parts, classes), _mesh_of_triangles(boxes, classes))
+    return item_meshes(room.items, INDOOR)
+
+
+def item_meshes(items: Sequence[Item], taxonomy: Taxonomy) -> SceneMeshes:
+    """The detailed meshes of items, without foliage, and of their blockouts; `items[i]` has the id i + 1."""
+    classes = item_classes(items, taxonomy)
+    parts = [
+        (id_, part, item.world_vertices(part))
+        for id_, item in enumerate(items, 1)
+        for part in item.parts
+        if not part.foliage
+    ]
+    drawn = [(id_, blockout_triangles(item)) for id_, item in enumerate(items, 1)]
+    return SceneMeshes(_mesh_of_parts(parts, classes), _mesh_of_triangles(drawn, classes))
 
 
 def add_meshes(folder: Path, seed: int) -> bool:
@@ -50,16 +61,16 @@ def is_same_room(folder: Path, room: Room) -> bool:
     )
 
 
-def _mesh_of_parts(parts: Sequence[tuple[int, Part]], classes: NDArray[np.uint8]) -> TriangleMesh:
+def _mesh_of_parts(parts: Sequence[tuple[int, Part, NDArray[np.float64]]], classes: NDArray[np.uint8]) -> TriangleMesh:
     triangles, numbers, first = [], [], 0
-    for id_, part in parts:
+    for id_, part, _ in parts:
         indices = part_indices(part)
         triangles.append(indices + first)
         numbers.append(np.full(len(indices), id_, np.uint16))
         first += len(part.vertices)
     ids = np.concatenate(numbers)
-    vertices = np.concatenate([part.vertices for _, part in parts])
-    surface = np.concatenate([part.local for _, part in parts])
+    vertices = np.concatenate([placed for _, _, placed in parts])
+    surface = np.concatenate([part.local for _, part, _ in parts])
     return TriangleMesh(vertices, np.concatenate(triangles), classes[ids], ids, surface)
 
 
