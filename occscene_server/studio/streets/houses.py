@@ -257,7 +257,7 @@ def roof(kit: StreetKit, house: House, wall: str, trim: Trim) -> list[Part]:
         parts.append(Part(vertices, faces, tiles, vertices.copy()))
     else:
         gable = prism(
-            [(-run, top - 0.02), (-run, top), (0.0, top + rise), (run, top), (run, top - 0.02)][::-1],
+            [(-run, top - 0.02), (-run, top), (0.0, top + rise), (run, top), (run, top - 0.02)],
             -long / 2 + 0.001,
             long / 2 - 0.001,
             wall,

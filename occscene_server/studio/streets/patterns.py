@@ -28,11 +28,12 @@ def asphalt(graph: ShaderGraph, spec: MaterialSpec) -> Surface:
     edge = graph.cells(
         graph.stretch(place, (1.0, 1.0, 1.0), graph.vector(0.0, graph.noise(place, 1.4, 3.0))), 3.4, "DISTANCE_TO_EDGE"
     )
-    crack = graph.smoothstep(edge.outputs[0], 0.012, 0.002)
+    crack = graph.smoothstep(edge.outputs[0], 0.009, 0.002)
+    worn = (1.0, 0.9, 0.72)[spec.seed % 3]  # not every road is cracked
     color = graph.gain(spec.color, grain, 0.72, 1.3)
     color = graph.gain(color, patches, 0.84, 1.14)
     color = graph.gain(color, streaks, 0.72, 1.26)
-    color = graph.gain(color, crack, 1.0, 0.55)
+    color = graph.gain(color, crack, 1.0, worn)
     return Surface(color, roughness=0.85, height=grain, height_scale=0.004)
 
 
@@ -61,12 +62,12 @@ def _laid(graph: ShaderGraph, spec: MaterialSpec, long: float, wide: float, gap:
 def cobbles(graph: ShaderGraph, spec: MaterialSpec) -> Surface:
     """Round-headed stones of some 12 cm."""
     place = _offset(graph, spec, graph.local)
-    edge = graph.cells(place, 0.13, "DISTANCE_TO_EDGE").outputs[0]
-    tone, _, _ = graph.axes(graph.cells(place, 0.13).outputs["Color"])
-    head = graph.smoothstep(edge, 0.02, 0.16)
-    color = graph.gain(graph.gain(spec.color, tone, 0.72, 1.28), head, 0.3, 1.05)
+    edge = graph.cells(place, 0.11, "DISTANCE_TO_EDGE").outputs[0]
+    tone, _, _ = graph.axes(graph.cells(place, 0.11).outputs["Color"])
+    head = graph.smoothstep(edge, 0.0, 0.12)
+    color = graph.gain(graph.gain(spec.color, tone, 0.72, 1.28), head, 0.55, 1.03)
     patches = graph.smoothstep(graph.noise(place, 0.4, 3.0), 0.3, 0.7)
-    return Surface(graph.gain(color, patches, 0.85, 1.12), roughness=0.6, height=head, height_scale=0.02)
+    return Surface(graph.gain(color, patches, 0.85, 1.12), roughness=0.7, height=head, height_scale=0.008)
 
 
 def gravel(graph: ShaderGraph, spec: MaterialSpec) -> Surface:

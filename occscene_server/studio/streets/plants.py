@@ -13,7 +13,7 @@ from occscene_server.studio.kit import Piece, with_article
 from occscene_server.studio.room import Part
 from occscene_server.studio.shapes import Vector, box, rod
 from occscene_server.studio.streets.kit import StreetKit
-from occscene_server.studio.streets.solids import leaves, lump
+from occscene_server.studio.streets.solids import leaves, lump, skirt
 
 LEAVES: dict[str, LinearColor] = {
     word: linear_rgb(code)
@@ -52,8 +52,8 @@ def tree(kit: StreetKit, kind: str, autumn: bool) -> tuple[Piece, Piece]:
         radius = wide * kit.between(0.34, 0.5)
         at = (away * math.cos(angle), away * math.sin(angle), middle + up * half * 0.85)
         balls.append((at, (radius, radius, radius * kit.between(0.75, 0.95) * (1.3 if slim else 1.0))))
-    crown = [lump(rng, center, radii, 0.17, leaf, 6) for center, radii in balls]
-    crown.append(leaves(rng, balls, 1500, 0.17, leaf))
+    crown = [lump(rng, center, radii, 0.24, leaf, 6) for center, radii in balls]
+    crown.append(leaves(rng, balls, 2000, 0.16, leaf))
     thick = kit.between(0.12, 0.24) * (0.7 if slim else 1.0)
     lean = (kit.between(-0.12, 0.12), kit.between(-0.12, 0.12))
     stem = [
@@ -93,10 +93,9 @@ def bare_tree(kit: StreetKit) -> tuple[Piece, Piece]:
     balls: list[tuple[Vector, Vector]] = [
         (p.vertices.mean(axis=0).tolist(), (np.ptp(p.vertices, axis=0) / 2).tolist()) for p in lumps
     ]
-    fine = leaves(kit.rng, balls, 900, 0.12, twig)
-    slim = replace(fine, vertices=fine.vertices.copy())
+    fine = leaves(kit.rng, balls, 2600, 0.3, twig, 0.035, (0.2, 1.15))
     return (
-        replace(crown, phrase="a bare tree", parts=(*branches, slim)),
+        replace(crown, phrase="a bare tree", parts=(*branches, fine)),
         replace(trunk, phrase="a bare tree trunk"),
     )
 
@@ -109,14 +108,16 @@ def conifer(kit: StreetKit) -> tuple[Piece, Piece]:
     height, wide = kit.between(5.5, 9.5), kit.between(1.3, 2.0)
     crown: list[Part] = []
     balls: list[tuple[Vector, Vector]] = []
-    tiers = 7
+    tiers = 8
     for tier in range(tiers):
         share = tier / tiers
-        radius = wide * (1 - share) ** 0.85 + 0.12
-        z = 0.9 + (height - 1.0) * share
-        balls.append(((0.0, 0.0, z), (radius, radius, 0.5 * (height / tiers))))
-        crown.append(lump(rng, (0.0, 0.0, z), (radius, radius, 0.62 * (height / tiers)), 0.2, needle, 5))
-    crown.append(leaves(rng, balls, 900, 0.13, needle))
+        radius = (wide * (1 - share) ** 0.9 + 0.1) * kit.between(0.9, 1.1)
+        z, step = 0.8 + (height - 1.0) * share, (height - 1.0) / tiers
+        crown.append(skirt(rng, z, radius, step * 1.75, needle))
+        balls += [
+            ((0.0, 0.0, z + step * f), (radius * (1 - 0.55 * f), radius * (1 - 0.55 * f), 0.18)) for f in (0.0, 0.6)
+        ]
+    crown.append(leaves(rng, balls, 2400, 0.12, needle, 0.3, (0.75, 1.12)))
     stem = (rod((0, 0, -0.25), (0, 0, height * 0.9), 0.17, 0.04, bark),)
     cone, faces = part_shape("cylinder", np.array([2 * wide, 2 * wide, height - 0.8]), 0.1)
     cone = cone + np.array([0.0, 0.0, 0.8 + (height - 0.8) / 2])

@@ -81,7 +81,7 @@ def ring(center: Vector, radius: float, thickness: float, material: str, sides: 
     vertices = np.concatenate(loops)
     faces = tuple(
         (a * sides + i, a * sides + (i + 1) % sides, b * sides + (i + 1) % sides, b * sides + i)
-        for a, b in ((0, 3), (3, 2), (2, 1), (1, 0))
+        for a, b in ((0, 1), (1, 2), (2, 3), (3, 0))
         for i in range(sides)
     )
     return Part(vertices, faces, material, vertices - np.asarray(center))
@@ -136,24 +136,56 @@ def lump(rng: np.random.Generator, center: Vector, radii: Vector, rough: float, 
     return Part(vertices, faces, material, vertices.copy(), smooth=True)
 
 
+def skirt(rng: np.random.Generator, z: float, radius: float, height: float, material: str) -> Part:
+    """One tier of a conifer: a cone whose rim of `radius` is jagged and droops below `z`."""
+    sides = 18
+    angle = np.arange(sides) * (2 * np.pi / sides)
+    out = radius * np.where(np.arange(sides) % 2, 0.74, 1.0) * rng.uniform(0.88, 1.12, sides)
+    rows = []
+    for share, level in ((0.3, -0.02), (1.0, -0.28), (0.96, -0.2), (0.5, 0.3), (0.08, 1.0)):
+        rows.append(
+            np.column_stack(
+                [np.cos(angle) * out * share, np.sin(angle) * out * share, np.full(sides, z + level * height * 0.8)]
+            )
+        )
+    rows[1][:, 2] -= rng.uniform(0.0, 0.12, sides) * height
+    vertices = np.concatenate(rows)
+    return Part(vertices, tube_faces(5, sides), material, vertices.copy())
+
+
 def leaves(
-    rng: np.random.Generator, balls: Sequence[tuple[Vector, Vector]], count: int, size: float, material: str
+    rng: np.random.Generator,
+    balls: Sequence[tuple[Vector, Vector]],
+    count: int,
+    size: float,
+    material: str,
+    aspect: float = 0.6,
+    spread: tuple[float, float] = (0.84, 1.22),
 ) -> Part:
-    """`count` small quads scattered over the surfaces of ellipsoids (centre, radii): seen only, never voxelised."""
+    """`count` small quads scattered over ellipsoids (centre, radii): seen only, never voxelised.
+
+    Args:
+        rng: scatters them.
+        balls: the ellipsoids.
+        count: number of quads.
+        size: half their length in metres; aspect: their width over it.
+        material: of the leaves.
+        spread: how far from the middle they lie, in radii.
+    """
     share = np.array([radii[0] * radii[2] for _, radii in balls])
     chosen = rng.choice(len(balls), count, p=share / share.sum())
     centers = np.array([center for center, _ in balls], np.float64)[chosen]
     radii = np.array([radius for _, radius in balls], np.float64)[chosen]
     direction = rng.normal(0.0, 1.0, (count, 3))
     direction /= np.linalg.norm(direction, axis=1, keepdims=True)
-    at = centers + direction * radii * rng.uniform(0.86, 1.16, (count, 1))
+    at = centers + direction * radii * rng.uniform(*spread, (count, 1))
     normal = direction + rng.normal(0.0, 0.55, (count, 3))
     normal /= np.linalg.norm(normal, axis=1, keepdims=True)
     side = np.cross(normal, rng.normal(0.0, 1.0, (count, 3)))
     side /= np.linalg.norm(side, axis=1, keepdims=True)
     other = np.cross(normal, side)
     long = size * rng.uniform(0.6, 1.4, (count, 1))
-    corners = [at - side * long, at - other * long * 0.6, at + side * long, at + other * long * 0.6]
+    corners = [at - side * long, at - other * long * aspect, at + side * long, at + other * long * aspect]
     vertices = np.stack(corners, axis=1).reshape(-1, 3)
     faces = tuple((4 * i, 4 * i + 1, 4 * i + 2, 4 * i + 3) for i in range(count))
     return Part(vertices, faces, material, vertices.copy(), foliage=True)

@@ -41,7 +41,7 @@ WEATHERS: dict[str, Weather] = {
         ("in low evening sun", "in golden morning light", "with long shadows in low sun")),
     "overcast": Weather(None, 1.0, (0.82, 0.88, 1.0), (1.0, 1.02, 1.05), 0.0, 0.0, 0.0, 0.0, 0.16,
         ("on an overcast day", "under a grey sky", "in soft grey daylight")),
-    "rain": Weather(None, 1.0, (0.5, 0.56, 0.66), (0.8, 0.84, 0.9), 0.0, 1.0, 0.0, 0.25, 0.11,
+    "rain": Weather(None, 1.0, (0.5, 0.56, 0.66), (0.8, 0.84, 0.9), 0.0, 1.0, 0.0, 0.25, 0.16,
         ("after rain, the road wet", "on a rainy day with wet asphalt", "wet from the rain")),
     "dusk": Weather(None, 0.0, (0.045, 0.075, 0.21), (0.42, 0.25, 0.19), 0.0, 0.0, 160.0, 1.0, 0.085,
         ("at dusk with the street lamps lit", "in the blue hour, windows lit", "at nightfall under street lamps")),
