@@ -35,7 +35,7 @@ from .panels import results as results_panel
 from .panels import scene as scene_panel
 from .panels import volume as volume_panel
 from .properties.settings import take_former_names
-from .scene import grid_view, icons
+from .scene import grid_view, icons, overlay
 from .timers import start_timer, stop_timer
 
 _CLASSES = (
@@ -76,6 +76,7 @@ def _handlers() -> tuple[tuple[list[Any], Callable[..., None]], ...]:
         (known.load_post, grid_view.forget_grid),
         (known.depsgraph_update_post, grid_view.notice_changes),
         (known.frame_change_post, grid_view.notice_changes),
+        (known.frame_change_post, overlay.follow_frame),
         (known.undo_post, grid_view.notice_undo),
         (known.redo_post, grid_view.notice_undo),
         (known.save_post, tracking.note_saved),
@@ -92,7 +93,6 @@ def register() -> None:
     icons.add_icons()
     _commands.append(bpy.utils.register_cli_command("occscene", command.main))
     bpy.types.VIEW3D_MT_add.append(add_menu.draw_in_add_menu)
-    styles.add_bundled_styles()
     for handlers, handler in _handlers():
         handlers.append(handler)
     local_server.take_over()
@@ -110,7 +110,6 @@ def unregister() -> None:
     atexit.unregister(unregister)
     for handlers, handler in _handlers():
         handlers.remove(handler)
-    styles.remove_bundled_styles()
     bpy.types.VIEW3D_MT_add.remove(add_menu.draw_in_add_menu)
     grid_view.hide_grid()
     local_server.hand_over()

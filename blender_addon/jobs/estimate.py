@@ -3,30 +3,54 @@
 from __future__ import annotations
 
 import bpy
+import numpy as np
 
 from .connection import server_address
 from .request import Request
 
+_FIXED = 0.5
+"""Share of a job's time that does not grow with it, while there are no jobs of several sizes that tell: preparing,
+sending, and what the device does in one go whatever the size."""
+
+_RECENT = 8
+"""Results that count."""
+
 
 def estimated_seconds(scene: bpy.types.Scene, views: int, width: int, height: int) -> float | None:
-    """Seconds that the scene's settings will take by its newest result from the same server; None if there is none.
+    """Seconds that the scene's settings will take by its newest results from the same server; None if there are none.
 
-    The time is taken to grow with views, pixels and denoising steps. Waiting for other jobs is not in it.
+    The time is taken as a fixed part and one that grows with views, pixels and denoising steps. Jobs of several sizes
+    tell both; of jobs of one size, `_FIXED` is taken as fixed. Waiting for other jobs is not in it.
     """
     settings = scene.occscene
+    known = _known_times(scene)
+    if not known:
+        return None
+    work = views * width * height * (settings.steps or _default_steps(scene) or known[0][2])
+    works, times, _ = np.array(known, float).T
+    if works.max() > 1.2 * works.min():
+        slope, fixed = np.polyfit(works, times, 1)
+        if slope > 0.0 and fixed >= 0.0:
+            return float(fixed + slope * work)
+    newest_work, newest_time, _ = known[0]
+    return float(newest_time * (_FIXED + (1 - _FIXED) * work / newest_work))
+
+
+def _known_times(scene: bpy.types.Scene) -> list[tuple[float, float, int]]:
+    """Work, seconds and denoising steps of the results that tell, the newest first."""
+    settings = scene.occscene
     address = server_address()
+    known: list[tuple[float, float, int]] = []
     for result in reversed(settings.results):
-        if result.state != "SUCCEEDED" or result.server != address:
+        if result.state != "SUCCEEDED" or result.server != address or len(known) == _RECENT:
             continue
         request = Request.from_json(result.request)
         if request.kind not in ("BLOCKOUT", "TEXT") or request.settings.quality != settings.quality:
             continue
         camera = request.views[0].camera
-        pixels = views * width * height / (len(request.views) * camera.width * camera.height)
-        steps = settings.steps or _default_steps(scene)
-        more_steps = steps / result.denoising_steps if steps and result.denoising_steps else 1.0
-        return float(result.seconds * pixels * more_steps)
-    return None
+        steps = int(result.denoising_steps) or 1
+        known.append((float(len(request.views) * camera.width * camera.height * steps), float(result.seconds), steps))
+    return known
 
 
 def _default_steps(scene: bpy.types.Scene) -> int:

@@ -13,8 +13,9 @@ from occscene.events import FINAL_EVENTS, in_words
 
 from ..bridge.messages import Message
 from ..redraw import redraw
-from ..scene.images import Pixels, draw_thumbnail, encoded_pixels, image_pixels, packed_image
-from ..scene.preview import PreviewSheet, offer_preview
+from ..scene.image_editors import offer_image
+from ..scene.images import draw_thumbnail, image_pixels, packed_image
+from ..scene.overlay import show_overlay
 from . import composed, journal
 from .request import Request
 
@@ -30,8 +31,8 @@ class Record:
         request: what was asked for.
         server: the address it was sent to.
         scene_uid: session uid of the scene it was sent from.
+        cameras: session uids of the camera objects by the names of the views; empty where the job is another session's.
         views: file names in the request's folder by the names of the views that are there.
-        sheet: the previews, once there are some.
         layout_file: the layout's file in the request's folder; "" while there is none.
         layout: its fields.
         notes: what the server says about it.
@@ -50,8 +51,8 @@ class Record:
     denoising_steps: int = 0
     position: int = 0
     seconds: float = 0.0
+    cameras: dict[str, int] = field(default_factory=dict)
     views: dict[str, str] = field(default_factory=dict)
-    sheet: PreviewSheet | None = None
     layout_file: str = ""
     layout: dict[str, Any] | None = None
     notes: tuple[str, ...] = ()
@@ -112,22 +113,33 @@ def show(record: Record) -> None:
         for name in _SHOWN:
             setattr(result, name, getattr(record, name))
     for name, file in record.views.items():
-        view = _view(first, name)
-        if view.image is None:
+        view = _view(record, first, name)
+        if view.image is None or view.is_preview:
             with contextlib.suppress(OSError):  # the artist moved the folder; what undo took away stays away
                 _fill_view(view, first.name, (Path(record.request.directory) / file).read_bytes())
         for copy in _listed(record)[1:]:
-            _view(copy, name).image = view.image
+            _view(record, copy, name).image = view.image
+    if record.state in ("FAILED", "CANCELLED"):
+        for result in _listed(record):
+            _drop_previews(result)
+            show_overlay(result.id_data)
     redraw()
 
 
-def _view(result: Any, name: str) -> Any:
-    """A result's view, added if it is not there."""
+def _view(record: Record, result: Any, name: str) -> Any:
+    """A result's view, added in its place among the request's views if it is not there."""
     view = result.views.get(name)
-    if view is None:
-        view = result.views.add()
-        view.name = name
-    return view
+    if view is not None:
+        return view
+    order = [view.camera.name for view in record.request.views]
+    before = [view.name for view in result.views if name not in order or order.index(view.name) < order.index(name)]
+    view = result.views.add()
+    view.name = name
+    uid = record.cameras.get(name)
+    view.camera = next((obj for obj in bpy.data.objects if uid is not None and obj.session_uid == uid), None)
+    view.frame = next((item.frame for item in record.request.views if item.camera.name == name), 0)
+    result.views.move(len(result.views) - 1, len(before))
+    return result.views[name]
 
 
 def apply(record: Record, message: Message) -> bool:
@@ -174,10 +186,10 @@ def _take(record: Record, event: str, message: Message) -> None:
         if head["phase"] == "denoising":
             record.denoising_steps = head["steps"]
     elif event == "preview":
-        _preview(record, head["view"], encoded_pixels(message.body))
+        _take_picture(record, record.request.views[head["view"]].camera.name, message.body, is_preview=True)
     elif event == "view":
         record.views[head["name"]] = head["file"]
-        _take_view(record, head["view"], head["name"], message.body)
+        _take_picture(record, head["name"], message.body, is_preview=False)
     elif event == "layout":
         record.layout, record.layout_file, record.notes = head["layout"], head["file"], tuple(head["notes"])
     elif event == "succeeded":
@@ -192,25 +204,32 @@ def _take(record: Record, event: str, message: Message) -> None:
         record.message = in_words(head["message"], head["advice"])
 
 
-def _preview(record: Record, view: int, pixels: Pixels) -> None:
-    if record.sheet is None:
-        record.sheet = PreviewSheet(len(record.request.views))
-    record.sheet.paste(view, pixels)
-    offer_preview()
-
-
-def _take_view(record: Record, number: int, name: str, data: bytes) -> None:
-    """Puts a finished view into its image, also one that comes a second time, and onto the sheet."""
+def _take_picture(record: Record, name: str, data: bytes, is_preview: bool) -> None:
+    """Puts a preview, or the finished view, into the view's image, also one that comes a second time."""
     result = result_of(record)
-    pixels = _fill_view(_view(result, name), result.name, data)
-    if record.sheet is not None:
-        _preview(record, number, pixels)
-
-
-def _fill_view(view: Any, result_name: str, data: bytes) -> Pixels:
-    """Makes or refills a view's image and its thumbnail; returns the pixels, which take long to decode."""
-    view.image = packed_image(f"{view.name} {result_name[:4]}", data, view.image)
-    pixels = image_pixels(view.image)
+    view = _view(record, result, name)
+    _fill_view(view, result.name, data, is_preview)
+    if view == result.views[0]:
+        offer_image(view.image)
     if not bpy.app.background:
-        draw_thumbnail(view.image, pixels)
-    return pixels
+        for listed in _listed(record):
+            show_overlay(listed.id_data)
+
+
+def _fill_view(view: Any, result_name: str, data: bytes, is_preview: bool = False) -> None:
+    """Makes or refills a view's image and its thumbnail."""
+    view.image = packed_image(f"{view.name} {result_name[:4]}", data, view.image)
+    view.is_preview = is_preview
+    if not bpy.app.background:
+        draw_thumbnail(view.image, image_pixels(view.image))
+
+
+def _drop_previews(result: Any) -> None:
+    """Removes what a job that has no views was about to show."""
+    for number in reversed(range(len(result.views))):
+        view = result.views[number]
+        if view.is_preview:
+            image = view.image
+            result.views.remove(number)
+            if image is not None:
+                bpy.data.images.remove(image)

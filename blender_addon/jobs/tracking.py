@@ -53,6 +53,9 @@ class Task:
     mesh: TriangleMesh | None = None
 
 
+_UNREACHED = frozenset({"NO_SERVER", "NO_ANSWER"})
+"""Reasons after which the last test of the server says nothing any more."""
+
 _records: dict[str, events.Record] = {}
 """The open file's jobs of this session by request id."""
 
@@ -74,6 +77,8 @@ def submit(scene: bpy.types.Scene, request: Request, task: Task, server: str) ->
     connection = connection_settings(server)
     record = events.Record(request, connection.address, scene.session_uid)
     record.denoising_steps = request.settings.steps or 0
+    objects = {view.camera.name: scene.objects.get(view.object_name) for view in request.views}
+    record.cameras = {name: obj.session_uid for name, obj in objects.items() if obj}
     head, body = _command(request, task)
     head |= _destination(record, connection)
     try:
@@ -152,7 +157,7 @@ def _follow(record: events.Record, head: dict[str, Any], body: bytes) -> None:
         if _records.get(request_id) is not record:  # another file is open, or the artist took the result away
             return True
         had_job = bool(record.job_id)
-        if message.head["event"] == "reconnecting" and message.head["is_away"]:
+        if message.head.get("is_away") or message.head.get("reason") in _UNREACHED:
             forget_check(record.server)
         try:
             is_last = events.apply(record, message)

@@ -18,13 +18,14 @@ from ..geometry.standing import standing_cameras
 from ..jobs import connection_check, tracking
 from ..jobs.request import Request
 from ..properties.settings import SETTINGS, TRANSIENT, SceneSettings, operator_arguments
-from ..scene.camera_objects import cameras_of
+from ..scene.camera_objects import cameras_of, is_inside
 from ..scene.cameras import SceneView, chosen_views
+from ..scene.frames import MovingObjects
 from ..scene.photos import photo_png, photo_window
 from ..scene.rig import add_rig
 from ..scene.volume import grid_volume, set_volume
 from .job_operator import JobOperator
-from .voxelizing import report_unsent, standing_text, stats_of, summary, voxelized_blockout
+from .voxelizing import report_unsent, some_names, standing_text, stats_of, summary, voxelized_blockout
 
 TASKS = (
     ("BLOCKOUT", "Blockout to Scene", "Views of the blockout, and its occupancy with the views' detail"),
@@ -61,10 +62,9 @@ class OCCSCENE_OT_generate(SettingArguments, JobOperator, bpy.types.Operator):
     def execute(self, context: bpy.types.Context) -> set[str]:
         """Collects, submits, and follows the job to its end where no timer does it."""
         try:
-            if self.task == "TEXT":
-                prepare_empty_volume(context)
+            within = self._cameras_within(context) if self.task == "TEXT" else None
             task = self._task(context)
-            request = self._request(context)
+            request = self._request(context, within)
             if self.task == "BLOCKOUT" and task.grid:
                 self._check_places(task.grid, request.views)
             if self.task == "IMAGES":
@@ -76,7 +76,25 @@ class OCCSCENE_OT_generate(SettingArguments, JobOperator, bpy.types.Operator):
         self.keep_seed(context, request.settings.seed)
         return self.follow(record)
 
-    def _request(self, context: bpy.types.Context) -> Request:
+    def _cameras_within(self, context: bpy.types.Context) -> list[bpy.types.Object]:
+        """The chosen cameras that stand in the volume, which is made with cameras of its own where none does.
+
+        What is furnished lies in the volume: a camera outside sees the back of its walls.
+        """
+        choice = self.setting(context, "cameras")
+        within, outside = prepare_empty_volume(context, choice)
+        if not within:
+            names = ", ".join(repr(obj.name) for obj in outside)
+            raise ValueError(
+                f"{names} stands outside of the volume, which is what gets furnished: move it in, or choose All"
+                if len(outside) == 1
+                else f"{names} stand outside of the volume, which is what gets furnished: move them in, or choose All"
+            )
+        if outside:
+            self.report({"WARNING"}, f"Outside of the volume and left out: {', '.join(obj.name for obj in outside)}")
+        return within
+
+    def _request(self, context: bpy.types.Context, within: list[bpy.types.Object] | None) -> Request:
         given = {name: self.setting(context, name) for name in SETTINGS} | {"seed": self.chosen_seed(context)}
         if self.task == "IMAGES":
             given |= dict.fromkeys(("prompt", "style", "negative_prompt"), "")
@@ -84,6 +102,7 @@ class OCCSCENE_OT_generate(SettingArguments, JobOperator, bpy.types.Operator):
             given["steps"] = None  # a draft denoises nothing
         settings = SceneSettings(**given)
         settings.check()
+        moving = MovingObjects(context) if settings.cameras == "ANIMATION" and self.task == "BLOCKOUT" else None
         views = chosen_views(
             context,
             settings.cameras,
@@ -91,7 +110,12 @@ class OCCSCENE_OT_generate(SettingArguments, JobOperator, bpy.types.Operator):
             settings.frame_step,
             photo_window if self.task == "IMAGES" else None,
             connection_check.last_check.image_multiple,
+            moving.see if moving else None,
+            within,
         )
+        if moving and moving.names:
+            frame = context.scene.frame_current
+            self.report({"WARNING"}, f"All views show frame {frame} of what moves: {some_names(list(moving.names))}")
         return self.new_request(self.task, settings, views)
 
     def _task(self, context: bpy.types.Context) -> tracking.Task:
@@ -132,19 +156,37 @@ def empty_volume(context: bpy.types.Context) -> GridVolume:
     return default_volume(scene.occscene.domain) if scene.occscene.volume is None else grid_volume(scene)
 
 
-def prepare_empty_volume(context: bpy.types.Context) -> None:
-    """Gives the scene a volume and cameras if it has none that can be used.
+def prepare_empty_volume(
+    context: bpy.types.Context, choice: str
+) -> tuple[list[bpy.types.Object], list[bpy.types.Object]]:
+    """Gives the scene a volume if it has none, and cameras if none of all is in it.
+
+    Args:
+        context: of the scene.
+        choice: of `SceneSettings.cameras`.
+
+    Returns:
+        The cameras of the choice within the volume, and those outside of it.
 
     Raises:
         ValueError: the scene's volume is outside the limits.
     """
-    scene = context.scene
+    scene, view_layer = context.scene, context.view_layer
     volume = empty_volume(context)
     if scene.occscene.volume is None:
         set_volume(scene, volume)
-    if not cameras_of(scene, context.view_layer, "ALL"):
+    view_layer.update()
+    may_add = choice == "ALL" or not cameras_of(scene, view_layer, choice)
+    if may_add and not any(is_inside(scene, obj, volume) for obj in cameras_of(scene, view_layer, "ALL")):
         add_rig(scene, volume)
-    context.view_layer.update()
+        view_layer.update()
+    if choice == "ANIMATION":  # they may come and go
+        return list(cameras_of(scene, view_layer, choice)), []
+    within: list[bpy.types.Object] = []
+    outside: list[bpy.types.Object] = []
+    for obj in cameras_of(scene, view_layer, choice):
+        (within if is_inside(scene, obj, volume) else outside).append(obj)
+    return within, outside
 
 
 class OCCSCENE_OT_add_rig(bpy.types.Operator):

@@ -14,7 +14,6 @@ from bpy.props import StringProperty
 from ..bridge.link import BridgeError
 from ..jobs import events, session, tracking
 from ..properties.results import UNFINISHED
-from ..scene.preview import PREVIEW_IMAGE, show_image
 
 
 def wait_for(operator: bpy.types.Operator, record: events.Record) -> set[str]:
@@ -120,24 +119,4 @@ class OCCSCENE_OT_bring_back(bpy.types.Operator):
         return {"FINISHED"}
 
 
-class OCCSCENE_OT_show_preview(bpy.types.Operator):
-    """Show the views of the running job in an Image Editor while they are made"""
-
-    bl_idname = "occscene.show_preview"
-    bl_label = "Show Preview"
-
-    @classmethod
-    def poll(cls, _context: bpy.types.Context) -> bool:
-        """The first preview must be there."""
-        if PREVIEW_IMAGE not in bpy.data.images:
-            cls.poll_message_set("The first preview has not come yet")
-            return False
-        return True
-
-    def execute(self, _context: bpy.types.Context) -> set[str]:
-        """Uses an open Image Editor, else a new window."""
-        show_image(bpy.data.images[PREVIEW_IMAGE])
-        return {"FINISHED"}
-
-
-CLASSES = (OCCSCENE_OT_cancel, OCCSCENE_OT_reconnect, OCCSCENE_OT_bring_back, OCCSCENE_OT_show_preview)
+CLASSES = (OCCSCENE_OT_cancel, OCCSCENE_OT_reconnect, OCCSCENE_OT_bring_back)

@@ -11,14 +11,18 @@ from bpy.props import EnumProperty, StringProperty
 from numpy.typing import NDArray
 
 from ..scene.collect import collect_blockout, transformed
-from ..scene.mesh_reading import MeshTriangles, read_mesh, sculpted_meshes
+from ..scene.mesh_reading import read_mesh, sculpted_meshes
 from ..scene.projected import can_be_projected, is_projected, projections, put_projection, take_projection
-from ..scene.projection import Projector, projection_material
-from ..scene.tagging import ClassLookup, taggable_objects
+from ..scene.projection import Projector, depth_images, projection_material, set_unseen_colors
 from ..scene.units import to_meters
+from ..scene.viewports import show_as_before, show_materials
+from .counted import counted
 from .results import RESULT_DESCRIPTION, chosen_result, seen_views
 
 PROJECTION_NAME = "OccScene Projection"
+
+Triangles = NDArray[np.float64]
+"""(T, 3, 3)."""
 
 
 class OCCSCENE_OT_project_views(bpy.types.Operator):
@@ -46,50 +50,68 @@ class OCCSCENE_OT_project_views(bpy.types.Operator):
             projectors = [Projector(view.camera, image) for view, image in seen_views(result)]
             if not projectors:
                 raise ValueError("the result has no views")
-            objects, triangles = self._surfaces(context)
+            surfaces = self._surfaces(context)
         except ValueError as error:
             self.report({"ERROR"}, str(error))
             return {"CANCELLED"}
+        objects = [obj for obj in surfaces if can_be_projected(obj)]
         old = projections(objects)
         name = f"{PROJECTION_NAME} {result.name[:4]}"
-        material = projection_material(context.scene, name, projectors, triangles)
+        depths = depth_images([item.camera for item in projectors], np.concatenate(list(surfaces.values())))
+        set_unseen_colors(projectors, depths, {obj: surfaces[obj] for obj in objects})
+        material = projection_material(context.scene, name, projectors, depths)
         for obj in objects:
             put_projection(obj, material)
         _remove_unused(old)
-        for area in context.screen.areas if context.screen else ():
-            if area.type == "VIEW_3D" and area.spaces.active.shading.type in ("SOLID", "WIREFRAME"):
-                area.spaces.active.shading.type = "MATERIAL"
+        show_materials(context)
         transform = context.scene.view_settings.view_transform
         hint = "" if transform == "Standard" else f"; the view transform {transform} changes their colors, Standard not"
-        self.report({"INFO"}, f"{len(projectors)} views on {len(objects)} objects{hint}")
+        self.report({"INFO"}, f"{counted(len(projectors), 'view')} on {counted(len(objects), 'object')}{hint}")
         return {"FINISHED"}
 
-    def _surfaces(self, context: bpy.types.Context) -> tuple[list[bpy.types.Object], NDArray[np.float64]]:
-        """The objects to cover, and the triangles that hide each other from the cameras, (T, 3, 3) in metres."""
+    def _surfaces(self, context: bpy.types.Context) -> dict[bpy.types.Object, Triangles]:
+        """The objects to cover, with their triangles in the world, metres; for instanced ones those of all instances.
+
+        Raises:
+            ValueError: there are none that can be covered.
+        """
         context.view_layer.update()
         if self.target == "SELECTED":
-            objects = [obj for obj in context.selected_objects if obj.type == "MESH"]
-            sculpted = sculpted_meshes(context)
-            triangles = [evaluated_triangles(context, obj, sculpted.get(obj)) for obj in objects]
+            surfaces = selected_surfaces(context)
             way_out = "select meshes first"
         else:
-            lookup = ClassLookup.of(context.scene)
-            objects = [obj for obj in taggable_objects(context.scene) if lookup.class_name(obj)]
-            objects = [part for obj in objects for part in _with_instances(obj)]
-            triangles = [item.triangles for item in collect_blockout(context).objects]
+            surfaces = _blockout_surfaces(context)
             way_out = "assign classes to the blockout first"
-        objects = [obj for obj in dict.fromkeys(objects) if can_be_projected(obj)]
-        if not objects or not triangles:
+        if not any(can_be_projected(obj) for obj in surfaces):
             raise ValueError(f"there is nothing to project onto: {way_out}")
-        return objects, np.concatenate(triangles)
+        return surfaces
 
 
-def evaluated_triangles(
-    context: bpy.types.Context, obj: bpy.types.Object, sculpted: MeshTriangles | None = None
-) -> NDArray[np.float64]:
-    """The (T, 3, 3) world triangles of a mesh object with its modifiers, metres."""
-    evaluated = obj.evaluated_get(context.evaluated_depsgraph_get())
-    return transformed((sculpted or read_mesh(evaluated)).triangles, to_meters(context.scene, evaluated.matrix_world))
+def _blockout_surfaces(context: bpy.types.Context) -> dict[bpy.types.Object, Triangles]:
+    blockout = collect_blockout(context)
+    parts: dict[bpy.types.Object, list[Triangles]] = {}
+    for item, source in zip(blockout.objects, blockout.sources, strict=True):
+        for obj in _with_instances(context.scene.objects[source]):
+            parts.setdefault(obj, []).append(item.triangles)
+    return {obj: np.concatenate(triangles) for obj, triangles in parts.items()}
+
+
+def selected_surfaces(context: bpy.types.Context) -> dict[bpy.types.Object, Triangles]:
+    """The selected geometry and what selected objects instance, each with its triangles in the world, metres."""
+    sculpted = sculpted_meshes(context)
+    selected = set(context.view_layer.objects.selected)
+    parts: dict[bpy.types.Object, list[Triangles]] = {}
+    for instance in context.evaluated_depsgraph_get().object_instances:
+        evaluated = instance.object
+        obj = evaluated.original
+        parent = instance.parent.original if instance.is_instance and instance.parent else None
+        if evaluated.type != "MESH" or not instance.show_self or (parent or obj) not in selected:
+            continue
+        mesh = read_mesh(evaluated) if parent else sculpted.get(obj) or read_mesh(evaluated)
+        if len(mesh.triangles):
+            meters = to_meters(context.scene, instance.matrix_world)
+            parts.setdefault(obj, []).append(transformed(mesh.triangles, meters))
+    return {obj: np.concatenate(triangles) for obj, triangles in parts.items()}
 
 
 def _with_instances(obj: bpy.types.Object) -> list[bpy.types.Object]:
@@ -106,14 +128,16 @@ class OCCSCENE_OT_remove_projection(bpy.types.Operator):
     bl_label = "Remove Projection"
     bl_options = {"REGISTER", "UNDO"}
 
-    def execute(self, _context: bpy.types.Context) -> set[str]:
+    def execute(self, context: bpy.types.Context) -> set[str]:
         """Uncovers them, and removes the material with its depth images."""
         objects = [obj for obj in bpy.data.objects if is_projected(obj)]
         materials = projections(objects)
         for obj in objects:
             take_projection(obj)
         _remove_unused(materials)
-        self.report({"INFO"}, f"{len(objects)} objects have their own materials again")
+        show_as_before(context)
+        has = "has its" if len(objects) == 1 else "have their"
+        self.report({"INFO"}, f"{counted(len(objects), 'object')} {has} own materials again")
         return {"FINISHED"}
 
 

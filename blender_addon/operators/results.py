@@ -15,8 +15,9 @@ from ..jobs.request import Request
 from ..properties.results import UNFINISHED
 from ..properties.settings import SETTINGS, set_scene
 from ..scene.cameras import SceneView
-from ..scene.images import set_background
-from ..scene.preview import show_image
+from ..scene.image_editors import show_image
+from ..scene.overlay import show_overlay
+from .counted import counted
 
 RESULT_DESCRIPTION = "The result's name (request id); empty takes the active one"
 
@@ -39,7 +40,7 @@ def chosen_result(context: bpy.types.Context, name: str) -> Any:
 
 def seen_views(result: Any) -> list[tuple[SceneView, bpy.types.Image]]:
     """The views of a result that have images, with the cameras that they were made from."""
-    images = {view.name: view.image for view in result.views if view.image}
+    images = {view.name: view.image for view in result.views if view.image and not view.is_preview}
     views = Request.from_json(result.request).views
     return [(view, images[view.camera.name]) for view in views if view.camera.name in images]
 
@@ -54,23 +55,44 @@ class OCCSCENE_OT_set_backgrounds(bpy.types.Operator):
     result: StringProperty(name="Result", description=RESULT_DESCRIPTION, options={"SKIP_SAVE"})
 
     def execute(self, context: bpy.types.Context) -> set[str]:
-        """Sets the images of the cameras that are still there."""
+        """Makes the result the one that the cameras show; names the cameras that are gone."""
         scene = context.scene
+        settings = scene.occscene
         try:
-            views = seen_views(chosen_result(context, self.result))
+            result = chosen_result(context, self.result)
         except ValueError as error:
             self.report({"ERROR"}, str(error))
             return {"CANCELLED"}
-        views.sort(key=lambda pair: abs(pair[0].frame - scene.frame_current), reverse=True)
-        images = {view.object_name: image for view, image in views}  # the nearest frame comes last and stays
-        cameras = {name: scene.objects.get(name) for name in images}
-        present = {name: obj for name, obj in cameras.items() if obj and obj.type == "CAMERA"}
+        gone = find_cameras(scene, result)
+        present = {view.camera for view in result.views if view.camera}
         if not present:
             self.report({"ERROR"}, "the result has no views, or its cameras are gone")
             return {"CANCELLED"}
-        for name, obj in present.items():
-            set_background(obj, images[name])
+        settings.use_overlay = True
+        settings.active_result = settings.results.find(result.name)
+        show_overlay(scene)
+        text = f"views in {counted(len(present), 'camera')}; look through one to see its view"
+        if gone:
+            text += f". Not in the scene any more: {', '.join(gone)}"
+        self.report({"WARNING" if gone else "INFO"}, text)
         return {"FINISHED"}
+
+
+def find_cameras(scene: bpy.types.Scene, result: Any) -> list[str]:
+    """Finds the cameras of a result's views by their names where the result does not hold them.
+
+    Returns:
+        The names of those that are not in the scene.
+    """
+    gone: dict[str, None] = {}
+    for view, _ in seen_views(result):
+        item = result.views[view.camera.name]
+        obj = item.camera or scene.objects.get(view.object_name)
+        is_there = obj is not None and obj.type == "CAMERA" and obj.name in scene.objects
+        item.camera, item.frame = (obj if is_there else None), view.frame
+        if not is_there:
+            gone.setdefault(view.object_name)
+    return list(gone)
 
 
 class OCCSCENE_OT_open_view(bpy.types.Operator):

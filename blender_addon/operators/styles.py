@@ -11,8 +11,10 @@ import bpy
 from bl_operators.presets import AddPresetBase  # type: ignore[import-not-found]
 
 STYLE_FOLDER = "occscene/styles"
-_BUNDLED = str(Path(__file__).resolve().parent.parent)
-"""The folder whose `presets` holds those that come with the extension."""
+"""The user's own, below Blender's folders of presets."""
+
+BUNDLED_STYLES = Path(__file__).resolve().parents[1] / "presets" / "styles"
+"""Those that come with the extension, in a folder for each domain."""
 
 
 class OCCSCENE_MT_styles(bpy.types.Menu):
@@ -21,7 +23,16 @@ class OCCSCENE_MT_styles(bpy.types.Menu):
     bl_label = "Styles"
     preset_subdir = STYLE_FOLDER
     preset_operator = "script.execute_preset"
-    draw = bpy.types.Menu.draw_preset
+
+    def draw(self, context: bpy.types.Context) -> None:
+        """Draws those of the scene's domain, and the user's own."""
+        bundled = BUNDLED_STYLES / context.scene.occscene.domain
+        self.path_menu(
+            [*bpy.utils.preset_paths(STYLE_FOLDER), str(bundled)],
+            self.preset_operator,
+            filter_ext=lambda ending: ending == ".py",
+            display_name=lambda path: bpy.path.display_name(path, title_case=False),
+        )
 
 
 class OCCSCENE_OT_style_preset(AddPresetBase, bpy.types.Operator):
@@ -34,17 +45,15 @@ class OCCSCENE_OT_style_preset(AddPresetBase, bpy.types.Operator):
     preset_values = ("settings.style", "settings.negative_prompt")
     preset_subdir = STYLE_FOLDER
 
-
-def add_bundled_styles() -> None:
-    """Lists the presets that come with the extension; Blender before 4.3 cannot, and shows only the user's own."""
-    if hasattr(bpy.utils, "register_preset_path"):
-        bpy.utils.register_preset_path(_BUNDLED)
-
-
-def remove_bundled_styles() -> None:
-    """Undoes `add_bundled_styles`."""
-    if hasattr(bpy.utils, "unregister_preset_path"):
-        bpy.utils.unregister_preset_path(_BUNDLED)
+    def execute(self, context: bpy.types.Context) -> set[str]:
+        """Keeps or removes, and says why nothing was removed."""
+        chosen = OCCSCENE_MT_styles.bl_label
+        done: set[str] = super().execute(context)
+        if self.remove_active and done == {"CANCELLED"}:
+            is_bundled = any(bpy.path.display_name(path.name) == chosen for path in BUNDLED_STYLES.rglob("*.py"))
+            text = f"{chosen} comes with OccScene and stays" if is_bundled else "Choose one of your own styles first"
+            self.report({"WARNING"}, text)
+        return done
 
 
 CLASSES = (OCCSCENE_MT_styles, OCCSCENE_OT_style_preset)

@@ -8,7 +8,16 @@ from __future__ import annotations
 import bpy
 from bpy.props import BoolProperty, EnumProperty, StringProperty
 
-from ..scene.tagging import ClassLookup, class_label, guess_classes, is_taggable, scene_taxonomy, taggable_objects
+from ..scene.counting import sent_objects
+from ..scene.tagging import (
+    ClassLookup,
+    class_label,
+    guess_classes,
+    has_classes,
+    is_taggable,
+    scene_taxonomy,
+    taggable_objects,
+)
 from ..scene.tint import tint_again
 
 _LINKED = "{} is linked from another file: tag the collection that holds it here, or make a library override"
@@ -63,7 +72,11 @@ def _owners(context: bpy.types.Context, target: str) -> tuple[list[bpy.types.ID]
         material = obj.active_material if obj else None
         return [material] if material else [], "Choose an object whose active material slot has a material"
     selected = context.view_layer.objects.selected
-    return [obj for obj in selected if not obj.occscene.is_output], "Select the objects first"
+    objects = [obj for obj in selected if has_classes(obj)]
+    return (
+        objects,
+        "Cameras, lights and the like have no class: select geometry" if selected else "Select the objects first",
+    )
 
 
 class OCCSCENE_OT_select_class(bpy.types.Operator):
@@ -77,15 +90,16 @@ class OCCSCENE_OT_select_class(bpy.types.Operator):
 
     def execute(self, context: bpy.types.Context) -> set[str]:
         """Selects the class's objects and nothing else."""
+        context.view_layer.update()
         lookup = ClassLookup.of(context.scene)
-        wanted = {
-            obj for obj in taggable_objects(context.scene) if self.class_name in (lookup.class_names(obj) or ("",))
-        }
+        objects = sent_objects(context.scene, context.view_layer)
+        wanted = {obj for obj in objects if self.class_name in (lookup.class_names(obj) or ("",))}
         for obj in context.view_layer.objects:
             obj.select_set(obj in wanted)
-        unseen = sum(not obj.select_get() for obj in wanted if obj.name in context.view_layer.objects)
+        selected = [obj for obj in wanted if obj.select_get()]
+        unseen = len(wanted) - len(selected)
         if unseen:
-            self.report({"WARNING"}, f"{unseen} more are hidden or cannot be selected")
+            self.report({"WARNING"}, f"{len(selected)} selected; {unseen} more are hidden or cannot be selected")
         return {"FINISHED"}
 
 

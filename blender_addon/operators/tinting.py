@@ -5,14 +5,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
 import bpy
 
-from ..scene.tint import tint_again
-
-_shading_before: dict[int, str] = {}
-"""What viewports coloured by before the tint, by their addresses; forgotten when Blender ends."""
+from ..scene.tint import tint_again, untint
+from ..scene.viewports import show_colors_as_before, show_object_colors
 
 
 class OCCSCENE_OT_tint_viewport(bpy.types.Operator):
@@ -28,25 +24,11 @@ class OCCSCENE_OT_tint_viewport(bpy.types.Operator):
         settings.is_tinted = not settings.is_tinted
         if settings.is_tinted:
             tint_again(context.scene)
+            show_object_colors(context)
         else:
-            for obj in bpy.data.objects:
-                if obj.occscene.is_tinted:
-                    obj.color = obj.occscene.untinted_color
-                    obj.occscene.is_tinted = False
-        for shading in _viewport_shadings(context):
-            if settings.is_tinted:
-                _shading_before[shading.as_pointer()] = shading.color_type
-                shading.color_type = "OBJECT"
-            else:
-                shading.color_type = _shading_before.pop(shading.as_pointer(), "MATERIAL")
+            untint(bpy.data.objects)
+            show_colors_as_before(context)
         return {"FINISHED"}
-
-
-def _viewport_shadings(context: bpy.types.Context) -> Iterator[bpy.types.View3DShading]:
-    for window in context.window_manager.windows:
-        for area in window.screen.areas:
-            if area.type == "VIEW_3D":
-                yield area.spaces.active.shading
 
 
 CLASSES = (OCCSCENE_OT_tint_viewport,)

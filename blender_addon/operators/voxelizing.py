@@ -71,7 +71,7 @@ def voxelized_blockout(context: bpy.types.Context, send_geometry: bool | None = 
         absent = dict.fromkeys(blockout.faceless, Absence.NO_FACES)
         raise ValueError(f"{absence_text(absent)}: give them thickness, or assign classes to other objects")
     if not blockout.objects:
-        raise ValueError("no visible object has a class: press Guess from Names, or assign classes to the selection")
+        raise ValueError("no visible object has a class: press Guess by Name, or assign classes to the selection")
     volume, taxonomy = grid_volume(context.scene), scene_taxonomy(context.scene)
     grid, rooms = voxelize_with_rooms(blockout.objects, volume, taxonomy)
     if not occupied(grid.labels).any():
@@ -112,11 +112,15 @@ def report_unsent(operator: bpy.types.Operator, voxelized: Voxelized) -> None:
         operator.report({"WARNING"}, too_large_text(voxelized.mesh))
 
 
+def some_names(names: Sequence[str]) -> str:
+    """The first of many names, and how many more there are."""
+    more = f" and {len(names) - _MOST_NAMED} more" if len(names) > _MOST_NAMED else ""
+    return f"{', '.join(names[:_MOST_NAMED])}{more}"
+
+
 def absence_text(absent: Mapping[str, Absence]) -> str:
     """Which objects have no voxel and why, in one sentence."""
-    named = [f"{name!r} ({why.value})" for name, why in list(absent.items())[:_MOST_NAMED]]
-    more = f" and {len(absent) - _MOST_NAMED} more" if len(absent) > _MOST_NAMED else ""
-    return f"no voxel of {', '.join(named)}{more}"
+    return f"no voxel of {some_names([f'{name!r} ({why.value})' for name, why in absent.items()])}"
 
 
 def stats_of(context: bpy.types.Context, voxelized: Voxelized, standing: tuple[Standing, ...] = ()) -> GridStats:
@@ -188,8 +192,8 @@ class OCCSCENE_OT_fit_volume(bpy.types.Operator):
         try:
             if self.mode == "TIGHT":
                 if not objects:
-                    raise ValueError("no visible object has a class: press Guess from Names, or assign classes")
-                volume = tight_volume(voxel_meters(context.scene), *blockout_bounds(objects))
+                    raise ValueError("no visible object has a class: press Guess by Name, or assign classes")
+                volume = tight_volume(context.scene, voxel_meters(context.scene), *blockout_bounds(objects))
             else:
                 domain = self.domain if self.properties.is_property_set("domain") else settings.domain
                 volume = default_volume(domain)
@@ -218,7 +222,7 @@ def volume_around(scene: bpy.types.Scene, objects: Sequence[TriangleObject]) -> 
         return default_volume(domain)
     bounds = blockout_bounds(objects)
     usual = preset_volume(domain, *bounds, _floor_top(scene, objects))
-    return tight_volume(voxel_meters(scene), *bounds) if _axes_beyond(objects, usual) else usual
+    return tight_volume(scene, voxel_meters(scene), *bounds) if _axes_beyond(objects, usual) else usual
 
 
 def _floor_top(scene: bpy.types.Scene, objects: Sequence[TriangleObject]) -> float | None:

@@ -18,8 +18,8 @@ from ..operators.job import status_line
 from ..operators.styles import OCCSCENE_MT_styles
 from ..properties.results import UNFINISHED
 from ..scene.camera_objects import cameras_of
-from ..scene.cameras import animation_frames
 from ..scene.frame import frame_window, picture_size
+from ..scene.frames import animation_frames
 from .counts import drawn_counts
 from .layout import SidebarPanel, wrapped_label
 
@@ -89,7 +89,7 @@ class VIEW3D_PT_occscene_furnish(SidebarPanel, bpy.types.Panel):
             layout.operator("occscene.test_connection", text="Ask What the Server Can", icon="QUESTION").server = ""
             if check.is_running or check.failed:
                 wrapped_label(layout, context, check.line(), icon="TIME" if check.is_running else "ERROR")
-        tagged = sum(number for name, number in drawn_counts(scene).items() if name)
+        tagged = drawn_counts(context).objects
         chosen = len(selected_tagged(context))
         column = layout.column(align=True)
         column.operator("occscene.complete", icon="HOME")
@@ -202,7 +202,7 @@ def _button(layout: bpy.types.UILayout, context: bpy.types.Context) -> None:
     scene = context.scene
     settings = scene.occscene
     count = view_count(context)
-    tagged = sum(number for name, number in drawn_counts(scene).items() if name)
+    tagged = drawn_counts(context).objects
     size, too_narrow = _picture_size(scene)
     missing = _missing(settings, tagged, count) or too_narrow
     column = layout.column(align=True)
@@ -256,7 +256,6 @@ def _progress(layout: bpy.types.UILayout, result: Any) -> None:
     row = layout.row(align=True)
     factor = result.step / result.steps if result.steps else 0.0
     row.progress(factor=factor, type="BAR", text=status_line(result).capitalize())
-    row.operator("occscene.show_preview", text="", icon="IMAGE_DATA")
     row.operator("occscene.cancel", text="", icon="CANCEL").result = result.name
 
 

@@ -36,7 +36,7 @@ class VIEW3D_PT_occscene_scene(SidebarPanel, bpy.types.Panel):
         column.row(align=True).prop(session, "assign_target", expand=True)
         column.label(text=_target_name(context, session.assign_target), icon="FORWARD")
 
-        counts = drawn_counts(scene)
+        counts = drawn_counts(context).by_class
         palette = layout.box().column(align=True)
         for entry in taxonomy.classes[1:]:
             split = palette.split(factor=0.8, align=True)
@@ -151,10 +151,7 @@ class VIEW3D_PT_occscene_hints(SidebarPanel, bpy.types.Panel):
         if obj is not None and not obj.occscene.is_output:
             split = layout.split(factor=0.6)
             split.prop(obj.occscene, "use_hint")
-            if obj.occscene.is_tinted:
-                split.prop(obj.occscene, "untinted_color", text="")
-            else:
-                split.prop(obj, "color", text="")
+            split.prop(obj, "color", text="")
         row = layout.row(align=True)
         row.operator("occscene.set_hint", text="Keep Selected").use_hint = True
         row.operator("occscene.set_hint", text="Free Selected").use_hint = False

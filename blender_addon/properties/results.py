@@ -3,6 +3,8 @@
 # mypy: disable-error-code="misc, valid-type"
 from __future__ import annotations
 
+from typing import Any
+
 import bpy
 from bpy.props import (
     BoolProperty,
@@ -13,6 +15,8 @@ from bpy.props import (
     PointerProperty,
     StringProperty,
 )
+
+from ..scene.overlay import set_overlay_opacity, show_overlay
 
 RESULT_STATES = (
     ("SENDING", "Sending", "The request is on its way to the server"),
@@ -35,6 +39,9 @@ class OccSceneView(bpy.types.PropertyGroup):
     """One view of a result; `name` is the camera's in the request."""
 
     image: PointerProperty(type=bpy.types.Image)
+    is_preview: BoolProperty(description="The image shows what is being made")
+    camera: PointerProperty(type=bpy.types.Object, description="The camera, whatever it is called by now")
+    frame: IntProperty(description="The scene's frame when the camera was read")
 
 
 class OccSceneResult(bpy.types.PropertyGroup):
@@ -58,6 +65,14 @@ class OccSceneResult(bpy.types.PropertyGroup):
     views: CollectionProperty(type=OccSceneView)
 
 
+def _show_overlay(settings: Any, _context: object) -> None:
+    show_overlay(settings.id_data)
+
+
+def _set_opacity(settings: Any, _context: object) -> None:
+    set_overlay_opacity(settings.id_data)
+
+
 SURFACE_ITEMS = (
     ("BLOCKS", "Blocks", "One face for each voxel's side: exact, for editing voxel by voxel"),
     ("MERGED", "Merged", "The same shape with as few faces as possible"),
@@ -69,7 +84,22 @@ class ResultList:
     """What the Results panel lists."""
 
     results: CollectionProperty(type=OccSceneResult)
-    active_result: IntProperty(name="Result")
+    active_result: IntProperty(name="Result", update=_show_overlay)
+    use_overlay: BoolProperty(
+        name="In Cameras",
+        description="Show the views over the blockout where one looks through their cameras",
+        default=True,
+        update=_show_overlay,
+    )
+    overlay_opacity: FloatProperty(
+        name="Opacity",
+        description="How much of the blockout the views cover",
+        subtype="FACTOR",
+        default=1.0,
+        min=0.0,
+        max=1.0,
+        update=_set_opacity,
+    )
     import_surface: EnumProperty(name="Surface", description="How the voxels become a mesh", items=SURFACE_ITEMS)
     import_separate: BoolProperty(
         name="Object per Class", description="Add an object for each class, so that classes can be hidden", default=True

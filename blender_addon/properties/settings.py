@@ -33,14 +33,19 @@ class SceneSettings(Settings):
         "Cameras",
         "One view is made for each",
         choices=(
-            ("ALL", "All", "Every camera of the scene"),
+            ("ALL", "All", "Every camera that is ticked in the list"),
             ("SELECTED", "Selected", "The selected cameras"),
             ("ACTIVE", "Active", "The scene's active camera"),
-            ("ANIMATION", "Frames", "The active camera at every Nth frame of the scene's animation"),
+            ("ANIMATION", "Frames", "The active camera, or those that markers bind, at every Nth frame of the scene"),
         ),
     )
     frame_step: int = setting(
-        10, "Every", "Frames from one view to the next", minimum=1, maximum=MAX_INT, usual=(1, 250)
+        10,
+        "Every",
+        "Frames from one view to the next; more where so many views would not fit",
+        minimum=1,
+        maximum=MAX_INT,
+        usual=(1, 250),
     )
     image_size: int = setting(
         256,

@@ -91,8 +91,22 @@ class OccSceneObject(bpy.types.PropertyGroup):
         override=_OVERRIDABLE,
         update=_mark_stale,
     )
+    is_view: BoolProperty(
+        name="Make a View", description="Make a view through this camera", default=True, override=_OVERRIDABLE
+    )
+    camera_place: IntProperty(options={"HIDDEN"}, description="Place in the list of cameras from 1; 0 is none yet")
     is_output: BoolProperty(options={"HIDDEN"}, description="Made by OccScene: never part of a blockout")
     slots_before: CollectionProperty(type=OccSceneSlot, options={"HIDDEN"}, description="Under a projection")
+    unseen_color: FloatVectorProperty(
+        name="Unseen",
+        description="Color that a projection shows where no camera sees the object",
+        subtype="COLOR",
+        size=4,
+        min=0.0,
+        max=1.0,
+        default=(0.5, 0.5, 0.5, 1.0),
+        override=_OVERRIDABLE,
+    )
     is_tinted: BoolProperty(options={"HIDDEN"})
     untinted_color: FloatVectorProperty(
         name="Color",
@@ -104,6 +118,7 @@ class OccSceneObject(bpy.types.PropertyGroup):
         options={"HIDDEN"},
         update=_mark_stale,
     )
+    tint_color: FloatVectorProperty(size=4, options={"HIDDEN"}, description="What the tint has shown last")
 
 
 class OccSceneCollection(bpy.types.PropertyGroup):

@@ -2,37 +2,63 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
 import bpy
+import numpy as np
+from occscene.grid import GridVolume
+from occscene.rigid import invert_rigid
 
 from .grid_view import unnoticed
+from .units import to_meters
 
 
 def cameras_of(scene: bpy.types.Scene, view_layer: bpy.types.ViewLayer, choice: str) -> Sequence[bpy.types.Object]:
-    """The camera objects of a choice of `SceneSettings.cameras`, in order of their names; () if it holds none.
+    """The camera objects of a choice of `SceneSettings.cameras`, in the list's order; () if it holds none.
 
-    The active camera counts wherever it is, since a render takes it. Of the others those count that are in the view
-    layer; that they are hidden or disabled in renders matters to no render, so it does not here.
+    The active camera counts wherever it is, since a render takes it; for an animation those that markers bind count
+    too. Of the others those count that are in the view layer; that they are hidden or disabled in renders matters to no
+    render, so it does not here. 'ALL' are those that are ticked in the list.
     """
-    if choice in ("ACTIVE", "ANIMATION"):
-        return [scene.camera] if scene.camera else []
-    cameras = [obj for obj in view_layer.objects if obj.type == "CAMERA"]
+    active = [scene.camera] if scene.camera else []
+    if choice == "ACTIVE":
+        return active
+    if choice == "ANIMATION":
+        return list(dict.fromkeys([*active, *(marker.camera for marker in scene.timeline_markers if marker.camera)]))
+    cameras = listed_cameras(view_layer)
     if choice == "SELECTED":
-        cameras = [obj for obj in cameras if obj.select_get(view_layer=view_layer)]
-    return sorted(cameras, key=lambda obj: obj.name)
+        return [obj for obj in cameras if obj.select_get(view_layer=view_layer)]
+    return [obj for obj in cameras if obj.occscene.is_view]
+
+
+def listed_cameras(view_layer: bpy.types.ViewLayer) -> list[bpy.types.Object]:
+    """All cameras of a view layer as the artist has put them in order, those without a place last, by their names."""
+    return sorted((obj for obj in view_layer.objects if obj.type == "CAMERA"), key=camera_rank)
+
+
+def camera_rank(camera: bpy.types.Object) -> tuple[int, str]:
+    """What the list of cameras is sorted by."""
+    return camera.occscene.camera_place or sys.maxsize, camera.name
+
+
+def is_inside(scene: bpy.types.Scene, camera: bpy.types.Object, volume: GridVolume) -> bool:
+    """Whether a camera stands in a volume."""
+    grid_from_world = invert_rigid(volume.world_from_grid)
+    place = grid_from_world[:3, :3] @ to_meters(scene, camera.matrix_world)[:3, 3] + grid_from_world[:3, 3]
+    return bool(((place >= 0.0) & (place <= np.array(volume.shape) * volume.voxel_size)).all())
 
 
 def chosen_cameras(context: bpy.types.Context, choice: str) -> Sequence[bpy.types.Object]:
-    """The camera objects of a choice, in order of their names; see `cameras_of`.
+    """The camera objects of a choice, see `cameras_of`.
 
     Raises:
         ValueError: the choice holds no camera.
     """
     cameras = cameras_of(context.scene, context.view_layer, choice)
     if not cameras:
-        raise ValueError(f"there is no camera to generate from ({choice.lower()}): add one with Add > Camera")
+        raise ValueError(f"there is no camera to generate from ({choice.lower()}): press Add Cameras, or choose others")
     return cameras
 
 

@@ -5,7 +5,7 @@ The formulas are those of `BKE_camera_params_compute_viewplane` in Blender's `ca
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, replace
 
 import bpy
@@ -16,6 +16,7 @@ from occscene.rigid import without_noise
 
 from .camera_objects import chosen_cameras, evaluated_camera
 from .frame import Window, frame_window, picture_size
+from .frames import animation_frames, frame_kept
 from .units import pose_to_meters
 
 _BLENDER_FROM_OPENCV = np.diag([1.0, -1.0, -1.0, 1.0])
@@ -82,50 +83,51 @@ def chosen_views(
     frame_step: int,
     window_of: Callable[[bpy.types.Object, bpy.types.Scene], Window] | None = None,
     multiple: int = 1,
+    see_frame: Callable[[bpy.types.Context], None] | None = None,
+    only: Collection[bpy.types.Object] | None = None,
 ) -> tuple[SceneView, ...]:
     """The views of a choice of `SceneSettings.cameras`, with images of `longest` pixels along the longer side.
 
     Args:
         context: of the scene.
-        choice: 'ACTIVE', 'SELECTED', 'ALL', or 'ANIMATION' for the active camera at every `frame_step`-th frame.
+        choice: 'ACTIVE', 'SELECTED', 'ALL', or 'ANIMATION' for the active camera, or those that markers bind, at every
+            `frame_step`-th frame.
         longest: pixels.
-        frame_step: frames.
+        frame_step: frames; more where so many would be too many views.
         window_of: the part of the frame that a camera's picture shows; None shows all of it.
         multiple: see `picture_size`.
+        see_frame: called at each frame of an animation.
+        only: cameras of the choice that views are made through; None are all of it.
 
     Raises:
         ValueError: the choice holds no camera or too many, or a camera cannot be used.
     """
     scene = context.scene
-    objects = chosen_cameras(context, choice)
-    frames = animation_frames(scene, frame_step) if choice == "ANIMATION" else (scene.frame_current,)
-    if len(objects) * len(frames) > MAX_VIEWS:
-        way_out = "raise the step" if choice == "ANIMATION" else "select fewer cameras"
-        raise ValueError(f"{len(objects) * len(frames)} views were chosen; the limit is {MAX_VIEWS}: {way_out}")
 
     def camera_of(obj: bpy.types.Object) -> PinholeCamera:
         window = window_of(obj, scene) if window_of else None
         with evaluated_camera(context, obj) as evaluated:
             return pinhole_camera(evaluated, scene, longest, window, multiple)
 
-    if choice != "ANIMATION":
-        cameras = [camera_of(obj) for obj in objects]
-        return _views(cameras, [obj.name for obj in objects], [scene.frame_current] * len(objects))
-    before = scene.frame_current
-    cameras = []
-    try:
-        for frame in frames:
-            scene.frame_set(frame)
-            camera = camera_of(objects[0])
-            cameras.append(replace(camera, name=f"{camera.name}_{frame:04d}"))
-    finally:
-        scene.frame_set(before)
-    return _views(cameras, [objects[0].name] * len(frames), frames)
-
-
-def animation_frames(scene: bpy.types.Scene, step: int) -> Sequence[int]:
-    """Every `step`-th frame of the scene's animation, from its first."""
-    return range(scene.frame_start, scene.frame_end + 1, step)
+    if choice == "ANIMATION":
+        chosen_cameras(context, choice)
+        frames = animation_frames(scene, frame_step)
+        cameras, names = [], []
+        with frame_kept(scene):
+            for frame in frames:
+                scene.frame_set(frame)
+                (obj,) = chosen_cameras(context, "ACTIVE")
+                camera = camera_of(obj)
+                cameras.append(replace(camera, name=f"{camera.name}_{frame:04d}"))
+                names.append(obj.name)
+                if see_frame:
+                    see_frame(context)
+        return _views(cameras, names, frames)
+    objects = [obj for obj in chosen_cameras(context, choice) if only is None or obj in only]
+    if len(objects) > MAX_VIEWS:
+        raise ValueError(f"{len(objects)} views were chosen; the limit is {MAX_VIEWS}: select fewer cameras")
+    cameras = [camera_of(obj) for obj in objects]
+    return _views(cameras, [obj.name for obj in objects], [scene.frame_current] * len(objects))
 
 
 def _views(cameras: Sequence[PinholeCamera], names: Sequence[str], frames: Sequence[int]) -> tuple[SceneView, ...]:

@@ -20,11 +20,12 @@ from occscene.limits import MAX_NAME_LENGTH
 from ..geometry.class_parts import parts_by_class
 from ..geometry.voxelization.voxelize import Fill, TriangleObject
 from .grid_view import unnoticed
+from .hints import color_hint
 from .mesh_reading import MeshTriangles, read_mesh, sculpted_meshes
 from .projected import artist_material
 from .tagging import GEOMETRY_TYPES, ClassLookup
 from .units import to_meters
-from .visibility import shown_as_rendered
+from .visibility import rendered_objects, shown_as_rendered
 from .volume import voxel_meters
 
 _OVERLAP_STEP = 256
@@ -85,7 +86,7 @@ def _collect(
     scene: bpy.types.Scene, graph: bpy.types.Depsgraph, sculpted: dict[bpy.types.Object, MeshTriangles]
 ) -> Blockout:
     lookup = ClassLookup.of(scene)
-    rendered = _rendered_objects(scene)
+    rendered = rendered_objects(scene)
     meshes: dict[int, MeshTriangles] = {}
     collected: dict[object, _Collected] = {}
     untagged: dict[str, None] = {}
@@ -190,32 +191,11 @@ def _triangle_classes(
     return result
 
 
-def color_hint(scene: bpy.types.Scene, obj: bpy.types.Object) -> tuple[float, float, float] | None:
-    """The object's viewport colour, linear RGB, if hints are on for the scene and for the object."""
-    if not (scene.occscene.use_hints and obj.occscene.use_hint):
-        return None
-    color = obj.occscene.untinted_color if obj.occscene.is_tinted else obj.color
-    red, green, blue = (min(max(float(channel), 0.0), 1.0) for channel in color[:3])
-    return red, green, blue
-
-
 def blockout_bounds(objects: Sequence[TriangleObject]) -> tuple[Floats, Floats]:
     """The lowest and highest world coordinates of the objects, metres."""
     lows = np.stack([item.triangles.min(axis=(0, 1)) for item in objects])
     highs = np.stack([item.triangles.max(axis=(0, 1)) for item in objects])
     return lows.min(axis=0), highs.max(axis=0)
-
-
-def _rendered_objects(scene: bpy.types.Scene) -> frozenset[bpy.types.Object]:
-    """The scene's objects that neither they nor all of their collections hide in renders."""
-    shown: set[bpy.types.Object] = set()
-    pending = [scene.collection]
-    while pending:
-        collection = pending.pop()
-        if not collection.hide_render:
-            shown.update(obj for obj in collection.objects if not obj.hide_render)
-            pending.extend(collection.children)
-    return frozenset(shown)
 
 
 def _skipped(obj: bpy.types.Object, parent: bpy.types.Object | None, rendered: frozenset[bpy.types.Object]) -> bool:

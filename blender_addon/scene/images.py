@@ -52,21 +52,6 @@ def draw_thumbnail(image: bpy.types.Image, pixels: Pixels) -> None:
     thumbnail.image_pixels_float.foreach_set(small.ravel())
 
 
-def set_background(camera: bpy.types.Object, image: bpy.types.Image) -> None:
-    """Shows the image in the camera's view, behind nothing: in front of the blockout, at full strength.
-
-    A view of an earlier result gives way to it; the artist's own images stay.
-    """
-    data = camera.data
-    data.show_background_images = True
-    own = (item for item in data.background_images if item.image and is_view_image(item.image))
-    background = next(own, None) or data.background_images.new()
-    background.image = image
-    background.alpha = 1.0
-    background.display_depth = "FRONT"
-    background.frame_method = "STRETCH"
-
-
 def is_view_image(image: bpy.types.Image) -> bool:
     """Whether it is a view of some result."""
     return any(

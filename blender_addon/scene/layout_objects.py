@@ -106,6 +106,7 @@ def set_color(obj: bpy.types.Object, color: Vector | None) -> None:
     if color is not None:
         if obj.occscene.is_tinted:
             obj.occscene.untinted_color = (*color, 1.0)
+            obj.color = obj.occscene.tint_color
         else:
             obj.color = (*color, 1.0)
 
@@ -138,6 +139,7 @@ def add_detail(scene: bpy.types.Scene, original: bpy.types.Object, obj: LayoutOb
     detail.occscene.use_hint = original.occscene.use_hint
     detail.occscene.is_tinted = original.occscene.is_tinted
     detail.occscene.untinted_color = original.occscene.untinted_color
+    detail.occscene.tint_color = original.occscene.tint_color
     original.hide_viewport = original.hide_render = True
     return detail
 

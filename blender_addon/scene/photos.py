@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .frame import Window, frame_window
-from .images import Pixels, image_pixels, png_of
+from .images import Pixels, image_pixels, is_view_image, png_of
 
 
 @dataclass(frozen=True)
@@ -73,12 +73,13 @@ def photo_png(camera: bpy.types.Object, scene: bpy.types.Scene, size: tuple[int,
 
 
 def _photo(camera: bpy.types.Object, scene: bpy.types.Scene) -> Photo:
-    """The camera's first background image that is shown.
+    """The camera's first background image that is shown, without the views that the extension shows there.
 
     Raises:
         ValueError: there is none, it has no pixels, or it is turned.
     """
-    shown = [item for item in camera.data.background_images if item.show_background_image and item.image]
+    images = [item for item in camera.data.background_images if item.show_background_image and item.image]
+    shown = [item for item in images if not is_view_image(item.image)]
     if not shown:
         raise ValueError(
             f"camera {camera.name!r} has no background image: add the photo in the camera's properties, under "

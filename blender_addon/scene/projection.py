@@ -9,16 +9,21 @@ graphics cards give a material few textures.
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import bpy
 import numpy as np
 from numpy.typing import NDArray
 from occscene.camera import PinholeCamera
+from occscene.srgb import linear_from_srgb
 
 from ..geometry.depth import inverse_depth_image
+from ..geometry.seen_colors import seen_color
+from .images import image_pixels
 from .projection_nodes import ProjectionNodes
+
+Surfaces = Mapping[bpy.types.Object, NDArray[np.float64]]
 
 MAX_DEPTH_SIDE = 512
 """Pixels of a depth image, at most; colours keep their own size."""
@@ -50,13 +55,13 @@ class DepthAtlas:
 
 
 def projection_material(
-    scene: bpy.types.Scene, name: str, projectors: Sequence[Projector], triangles: NDArray[np.float64]
+    scene: bpy.types.Scene, name: str, projectors: Sequence[Projector], depths: Sequence[NDArray[np.float32]]
 ) -> bpy.types.Material:
-    """Makes the material that shows the views on the surfaces `triangles`, (T, 3, 3) in world coordinates, metres.
+    """Makes the material that shows the views on surfaces whose `depth_images` are given.
 
-    Where no camera sees the surface it shows the object's viewport color.
+    Where no camera sees the surface it shows the object's `occscene.unseen_color`.
     """
-    atlas = depth_atlas(f"{name} depth", [projector.camera for projector in projectors], triangles)
+    atlas = depth_atlas(f"{name} depth", depths)
     material = bpy.data.materials.new(name)
     if not material.node_tree:
         material.use_nodes = True
@@ -67,22 +72,48 @@ def projection_material(
     return material
 
 
-def depth_atlas(name: str, cameras: Sequence[PinholeCamera], triangles: NDArray[np.float64]) -> DepthAtlas:
-    """Draws the depth images of cameras with images of one size."""
+def depth_images(cameras: Sequence[PinholeCamera], triangles: NDArray[np.float64]) -> list[NDArray[np.float32]]:
+    """1 / depth in metres of the surfaces `triangles`, (T, 3, 3) in world coordinates, in cameras of one size.
+
+    Rows are from above; the images are no larger than `MAX_DEPTH_SIDE`.
+    """
     first = cameras[0]
     shrink = min(1.0, MAX_DEPTH_SIDE / max(first.width, first.height))
     width, height = max(64, round(first.width * shrink)), max(64, round(first.height * shrink))
-    columns = math.ceil(math.sqrt(len(cameras)))
-    rows = math.ceil(len(cameras) / columns)
+    return [inverse_depth_image(camera.resized(width, height), triangles) for camera in cameras]
+
+
+def set_unseen_colors(
+    projectors: Sequence[Projector], depths: Sequence[NDArray[np.float32]], surfaces: Surfaces
+) -> None:
+    """Gives objects that views are projected onto the mean colour of what is seen of them, or of all where nothing is.
+
+    Args:
+        projectors: the views.
+        depths: their `depth_images`.
+        surfaces: the objects' triangles in world coordinates, metres.
+    """
+    cameras = [projector.camera for projector in projectors]
+    images = [image_pixels(projector.image)[::-1, :, :3] for projector in projectors]
+    overall = np.mean([linear_from_srgb(image.astype(np.float64)).mean(axis=(0, 1)) for image in images], axis=0)
+    for obj, triangles in surfaces.items():
+        color = seen_color(triangles, cameras, images, depths)
+        obj.occscene.unseen_color = (*(overall if color is None else color), 1.0)
+
+
+def depth_atlas(name: str, depths: Sequence[NDArray[np.float32]]) -> DepthAtlas:
+    """Puts depth images of one size on one image."""
+    height, width = depths[0].shape
+    columns = math.ceil(math.sqrt(len(depths)))
+    rows = math.ceil(len(depths) / columns)
     tile = np.array([width + 2 * _MARGIN, height + 2 * _MARGIN])
     full = tile * (columns, rows)
     pixels = np.ones((full[1], full[0], 4), np.float32)
     places = []
-    for number, camera in enumerate(cameras):
-        depth = inverse_depth_image(camera.resized(width, height), triangles)[::-1]  # Blender's rows count from below
+    for number, depth in enumerate(depths):
         corner = tile * (number % columns, number // columns)
         part = pixels[corner[1] : corner[1] + tile[1], corner[0] : corner[0] + tile[0]]
-        part[..., :3] = np.pad(depth, _MARGIN, mode="edge")[..., None]
+        part[..., :3] = np.pad(depth[::-1], _MARGIN, mode="edge")[..., None]  # rows from below
         scale, offset = np.array([width, height]) / full, (corner + _MARGIN) / full
         places.append((float(scale[0]), float(scale[1]), float(offset[0]), float(offset[1])))
     image = bpy.data.images.new(name, int(full[0]), int(full[1]), alpha=True, float_buffer=True, is_data=True)

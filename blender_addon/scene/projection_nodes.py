@@ -9,11 +9,20 @@ from occscene.camera import PinholeCamera
 
 from .units import meters_per_unit, pose_to_units
 
-VIEW_GROUP = "OccScene View"
+VIEW_GROUP = "OccScene View 2"
 """The node group that says where a point lies in a view, and how well the view's camera sees it."""
 
 TOLERANCE = 0.01
 """A point counts as hidden if the depth image is nearer by more than this part of its depth."""
+
+ROUGH_TOLERANCE = 0.03
+"""The same for points that no camera sees well: outlines of thin legs fall between the pixels of a depth image."""
+
+FALLBACK = 1e-3
+"""Weight of a view that may see a point, so that it counts only where no camera sees the point well."""
+
+UNSEEN_COLOR = "occscene.unseen_color"
+"""The object's property with the colour of what no camera sees."""
 
 BORDER = 0.06
 """Part of a view's sides over which it fades out, so that neighbors join without a seam."""
@@ -75,9 +84,14 @@ class ProjectionNodes:
         self._link(stored.outputs["Color"], seen.inputs[0])
         self._link(view.outputs["Depth"], seen.inputs[1])
         clear = self._map_range(seen.outputs[0], (1 + TOLERANCE, 1 + 2 * TOLERANCE), (1.0, 0.0), 4, row + 0.5)
-        weight = self._node("ShaderNodeMath", 5, row + 0.5, "MULTIPLY")
+        likely = self._map_range(seen.outputs[0], (1 + ROUGH_TOLERANCE, 1 + 1.5 * ROUGH_TOLERANCE), (1.0, 0.0), 4, row)
+        fallback = self._node("ShaderNodeMath", 4.5, row, "MULTIPLY")
+        self._link(view.outputs["Fallback"], fallback.inputs[0])
+        self._link(likely.outputs[0], fallback.inputs[1])
+        weight = self._node("ShaderNodeMath", 5, row + 0.5, "MULTIPLY_ADD")
         self._link(view.outputs["Weight"], weight.inputs[0])
         self._link(clear.outputs[0], weight.inputs[1])
+        self._link(fallback.outputs[0], weight.inputs[2])
         self._add(color.outputs["Color"], weight.outputs[0], row)
 
     def finish(self) -> None:
@@ -88,7 +102,8 @@ class ProjectionNodes:
         is_seen = self._node("ShaderNodeMath", 7, 0.5, "GREATER_THAN")
         self._link(self._weight, is_seen.inputs[0])
         is_seen.inputs[1].default_value = 1e-6
-        unseen = self._node("ShaderNodeObjectInfo", 7, 1)
+        unseen = self._node("ShaderNodeAttribute", 7, 1)
+        unseen.attribute_type, unseen.attribute_name = "OBJECT", UNSEEN_COLOR
         mix = self._node("ShaderNodeMix", 8, 0)
         mix.data_type = "RGBA"
         self._link(is_seen.outputs[0], mix.inputs["Factor"])
@@ -169,7 +184,7 @@ def _view_group() -> bpy.types.NodeTree:
         tree.interface.new_socket(name, in_out="INPUT", socket_type="NodeSocketVector")
     tree.interface.new_socket("Sharpness", in_out="INPUT", socket_type="NodeSocketFloat")
     tree.interface.new_socket("Place", in_out="OUTPUT", socket_type="NodeSocketVector")
-    for name in ("Depth", "Weight"):
+    for name in ("Depth", "Weight", "Fallback"):
         tree.interface.new_socket(name, in_out="OUTPUT", socket_type="NodeSocketFloat")
     graph = _Formulas(tree)
     given, result = tree.nodes.new("NodeGroupInput"), tree.nodes.new("NodeGroupOutput")
@@ -188,7 +203,11 @@ def _view_group() -> bpy.types.NodeTree:
     weight = graph.math("POWER", facing, given.outputs["Sharpness"])
     for factor in (in_front, border):
         weight = graph.math("MULTIPLY", weight, factor)
-    for name, source in (("Place", place.outputs[0]), ("Depth", depth), ("Weight", weight)):
+    fallback = graph.math("MULTIPLY", graph.math("ADD", graph.math("MULTIPLY", facing, 0.9), 0.1), FALLBACK)
+    for factor in (in_front, graph.math("GREATER_THAN", edge, 0.0)):
+        fallback = graph.math("MULTIPLY", fallback, factor)
+    sources = {"Place": place.outputs[0], "Depth": depth, "Weight": weight, "Fallback": fallback}
+    for name, source in sources.items():
         tree.links.new(source, result.inputs[name])
     for number, node in enumerate(tree.nodes):
         node.location = (number % 6 * _STEP_X, -(number // 6) * 200.0)

@@ -112,11 +112,12 @@ class ClassLookup:
 
 def taggable_objects(scene: bpy.types.Scene) -> Iterator[bpy.types.Object]:
     """Objects of the scene that can carry a class: geometry and instancers, without what the extension made."""
-    for obj in scene.objects:
-        if obj.occscene.is_output:
-            continue
-        if obj.type in GEOMETRY_TYPES or obj.instance_type == "COLLECTION":
-            yield obj
+    return (obj for obj in scene.objects if has_classes(obj))
+
+
+def has_classes(obj: bpy.types.Object) -> bool:
+    """Whether an object can carry a class: it is geometry or an instancer, and none of what the extension made."""
+    return not obj.occscene.is_output and (obj.type in GEOMETRY_TYPES or obj.instance_type == "COLLECTION")
 
 
 def class_counts(scene: bpy.types.Scene) -> Counter[str]:
@@ -154,7 +155,7 @@ def worded_objects(view_layer: bpy.types.ViewLayer) -> list[bpy.types.Object]:
     """The objects that the panel's words are for: the selected ones that can be tagged, else the active one."""
     active = view_layer.objects.active
     chosen = list(view_layer.objects.selected) or ([active] if active else [])
-    return [obj for obj in chosen if is_taggable(obj) and not obj.occscene.is_output]
+    return [obj for obj in chosen if is_taggable(obj) and has_classes(obj)]
 
 
 def shared_words(view_layer: bpy.types.ViewLayer) -> str:

@@ -13,6 +13,18 @@ from .grid_view import unnoticed
 Undo = list[Callable[[], None]]
 
 
+def rendered_objects(scene: bpy.types.Scene) -> frozenset[bpy.types.Object]:
+    """The scene's objects that neither they nor all of their collections hide in renders."""
+    shown: set[bpy.types.Object] = set()
+    pending = [scene.collection]
+    while pending:
+        collection = pending.pop()
+        if not collection.hide_render:
+            shown.update(obj for obj in collection.objects if not obj.hide_render)
+            pending.extend(collection.children)
+    return frozenset(shown)
+
+
 @contextmanager
 def shown_as_rendered(view_layer: bpy.types.ViewLayer) -> Iterator[None]:
     """For the time of the block the viewport's flags of what can be seen are those of renders.

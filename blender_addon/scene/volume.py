@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import math
+
 import bpy
 import numpy as np
 from mathutils import Matrix, Vector
 from numpy.typing import NDArray
 from occscene.grid import GridVolume
-from occscene.limits import MAX_GRID_SIDE, MAX_VOXEL_SIZE, MIN_VOXEL_SIZE
+from occscene.limits import MAX_GRID_SIDE, MAX_GRID_VOXELS, MAX_VOXEL_SIZE, MIN_VOXEL_SIZE
 from occscene.rigid import without_noise
 from occscene.volumes import default_volume
 
@@ -55,10 +57,12 @@ def grid_volume(scene: bpy.types.Scene) -> GridVolume:
     sides = np.linalg.norm(meters[:3, :3], axis=0) * 2.0 * box.empty_display_size
     voxel = voxel_meters(scene)
     counts = np.maximum(np.ceil(sides / voxel - 1e-3), 1)
-    if counts.max() > MAX_GRID_SIDE:
+    if counts.max() > MAX_GRID_SIDE or counts.prod() > MAX_GRID_VOXELS:
+        size = " x ".join(length_text(scene, float(side)) for side in sides)
         raise ValueError(
-            f"the volume is {length_text(scene, sides.max())} long, {int(counts.max())} voxels of "
-            f"{length_text(scene, voxel)}; the limit is {MAX_GRID_SIDE}: use a larger voxel size or a smaller volume"
+            f"the volume is {size} large, {' x '.join(str(int(count)) for count in counts)} voxels of "
+            f"{length_text(scene, voxel)}; the limit is {MAX_GRID_SIDE} along a side and {MAX_GRID_VOXELS:,} in all: "
+            "use a larger voxel size or a smaller volume"
         )
     world_from_grid = np.eye(4)
     world_from_grid[:3, :3] = without_noise(rotation)
@@ -107,14 +111,41 @@ def preset_volume(
     return GridVolume(usual.shape, voxel, _translation(origin))
 
 
-def tight_volume(voxel: float, low: NDArray[np.float64], high: NDArray[np.float64]) -> GridVolume:
+def tight_volume(
+    scene: bpy.types.Scene, voxel: float, low: NDArray[np.float64], high: NDArray[np.float64]
+) -> GridVolume:
     """The smallest volume of voxels of `voxel` metres around the box `low` .. `high`.
 
     Raises:
         ValueError: the box has too many voxels of this size.
     """
-    counts = np.maximum(np.ceil((high - low) / voxel - _NOISE), 1).astype(int)
+    counts = _voxels(high - low, voxel)
+    if counts.max() > MAX_GRID_SIDE or counts.prod() > MAX_GRID_VOXELS:
+        size = " x ".join(length_text(scene, float(side)) for side in high - low)
+        held = " x ".join(map(str, counts))
+        raise ValueError(
+            f"the scene is {size} large, {held} voxels of {length_text(scene, voxel)}; the limit is {MAX_GRID_SIDE} "
+            f"along a side and {MAX_GRID_VOXELS:,} in all: {_smaller(scene, high - low)}"
+        )
     return GridVolume((int(counts[0]), int(counts[1]), int(counts[2])), voxel, _translation(low))
+
+
+def _voxels(sides: NDArray[np.float64], voxel: float) -> NDArray[np.int64]:
+    return np.maximum(np.ceil(sides / voxel - _NOISE), 1).astype(np.int64)
+
+
+def _smaller(scene: bpy.types.Scene, sides: NDArray[np.float64]) -> str:
+    """What to do about a box that has too many voxels: the smallest voxel of two digits with which it fits."""
+    least = max(
+        sides.max() / MAX_GRID_SIDE, float(np.prod(np.maximum(sides, MIN_VOXEL_SIZE)) / MAX_GRID_VOXELS) ** (1 / 3)
+    )
+    step = 10.0 ** (math.floor(math.log10(least)) - 1)
+    voxel = float(f"{math.ceil(least / step - 1e-9) * step:.3g}")
+    while (counts := _voxels(sides, voxel)).max() > MAX_GRID_SIDE or counts.prod() > MAX_GRID_VOXELS:
+        voxel = float(f"{voxel + step:.3g}")
+    if voxel > MAX_VOXEL_SIZE:
+        return "no voxel size is large enough; disable in renders what lies far away"
+    return f"set Voxel Size to {length_text(scene, voxel)} or more, or disable in renders what lies far away"
 
 
 def _translation(offset: NDArray[np.float64]) -> NDArray[np.float64]:

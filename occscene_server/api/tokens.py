@@ -11,6 +11,7 @@ import os
 import re
 import secrets
 from collections.abc import Awaitable, Callable, Mapping
+from functools import partial
 from pathlib import Path
 from typing import Any
 from urllib.parse import unquote
@@ -125,7 +126,8 @@ class TokenInterceptor(grpc.aio.ServerInterceptor):  # type: ignore[type-arg]
     def __init__(self, clients: Clients) -> None:
         self._clients = clients
         # A handler of streams is called before any message is read, so none is.
-        self._refusal = grpc.stream_stream_rpc_method_handler(_refuse)
+        self._missing = grpc.stream_stream_rpc_method_handler(partial(_refuse, "this server needs a token"))
+        self._wrong = grpc.stream_stream_rpc_method_handler(partial(_refuse, "this server has no such token"))
 
     async def intercept_service(
         self,
@@ -134,11 +136,11 @@ class TokenInterceptor(grpc.aio.ServerInterceptor):  # type: ignore[type-arg]
     ) -> Any:
         """Chooses the method's own handler, or one that refuses."""
         is_open = handler_call_details.method.startswith(_OPEN_METHODS)
-        if not is_open and self._clients.name(handler_call_details.invocation_metadata) is None:
-            return self._refusal
+        metadata = handler_call_details.invocation_metadata
+        if not is_open and self._clients.name(metadata) is None:
+            return self._wrong if "authorization" in dict(metadata or ()) else self._missing
         return await continuation(handler_call_details)
 
 
-async def _refuse(requests: object, context: grpc.aio.ServicerContext[Any, Any]) -> None:
-    text = "this server needs a token: send the metadata 'authorization: Bearer TOKEN' with the token of its file"
+async def _refuse(text: str, requests: object, context: grpc.aio.ServicerContext[Any, Any]) -> None:
     await abort(context, grpc.StatusCode.UNAUTHENTICATED, "TOKEN_MISSING_OR_WRONG", text)

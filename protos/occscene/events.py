@@ -144,6 +144,10 @@ CLIENT_REASONS = {
     "NO_DRAFTS": Reason("The model draws no drafts.", "Set the quality to Full, or use a model that draws drafts."),
     "NO_LAYOUT_PRIOR": Reason("The model has no layout prior.", "Update the server, or use a model that has one."),
     "NO_PARTS_PRIOR": Reason("The model has no prior for parts.", "Update the server, or use a model that has one."),
+    "UNKNOWN_DOMAIN": Reason(
+        "The model does not know the scene's domain.",
+        "Choose the other domain, or a server whose model knows this one.",
+    ),
     "NO_END": Reason("The server does not say how the job ended.", "Ask for the job again."),
     "CANCELLED": Reason("The job was cancelled.", "Send its request again if it is needed after all."),
     "STOPPED": Reason("The wait for the answer was stopped.", ""),

@@ -79,11 +79,13 @@ def test_all_steps_are_taken(plain_server: str) -> None:
     assert " on cpu" in connection_check.last_check.line()
 
 
-@pytest.mark.parametrize("token", ["", "a-wrong-token-of-enough-characters"])
-def test_the_token_fails(plain_server: str, token: str) -> None:
+@pytest.mark.parametrize(
+    ("token", "why"), [("", "needs a token"), ("a-wrong-token-of-enough-characters", "has another token")]
+)
+def test_the_token_fails(plain_server: str, token: str, why: str) -> None:
     connection.enter_token(token)
     step, message = failed_step(plain_server)
-    assert step == "token"
+    assert (step, f"this server {why}" in message, "metadata" in message) == ("token", True, False)
     assert "preferences" in message
     assert [done["step"] for done in connection_check.last_check.steps] == ["address", "tls", "token"]
 

@@ -17,7 +17,8 @@ from blender_addon.jobs.request import Request
 from blender_addon.properties.settings import SceneSettings
 from blender_addon.scene.cameras import chosen_views, pinhole_camera
 from blender_addon.scene.frame import frame_window
-from blender_addon.scene.images import encoded_pixels, packed_image, png_of, set_background
+from blender_addon.scene.images import encoded_pixels, packed_image, png_of
+from blender_addon.scene.overlay import put_view
 from blender_addon.scene.photos import photo_png, photo_window
 from occscene_server.geometry.cameras import CameraTensors
 from occscene_server.geometry.grids import GridTensors
@@ -134,7 +135,7 @@ def test_a_marker_is_where_cycles_shows_it(
     projected = middle(render(marked, tmp_path), tuple(size)) - margin
     assert np.abs(projected - (column + 0.5, row + 0.5)).max() < 1.0
 
-    set_background(marked.camera, packed_image("view", view))
+    put_view(marked, marked.camera, packed_image("view", view), 1.0)
     window = photo_window(marked.camera, marked)
     back = pinhole_camera(marked.camera, marked, SIDE, window)
     assert (back.width, back.height) == (camera.width, camera.height)

@@ -19,8 +19,7 @@ from blender_addon.jobs.request import Request
 from blender_addon.operators import command
 from blender_addon.properties.results import UNFINISHED
 from blender_addon.properties.settings import SceneSettings
-from blender_addon.scene.images import encoded_pixels, image_pixels
-from blender_addon.scene.preview import PREVIEW_IMAGE
+from blender_addon.scene.images import encoded_pixels
 from tests.blender.build_scenes import add_box, add_camera
 from tests.blender.waiting import wait
 
@@ -120,7 +119,7 @@ def test_the_style_joins_the_prompt_and_comes_from_presets(
     blockout: bpy.types.Scene, server: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     settings = blockout.occscene
-    bundled = ROOT / "blender_addon/presets/occscene/styles/Japanese.py"
+    bundled = ROOT / "blender_addon/presets/styles/indoor/Japanese.py"
     bpy.ops.script.execute_preset(filepath=str(bundled), menu_idname="OCCSCENE_MT_styles")
     assert "tatami" in settings.style
     settings.prompt = "a tea room"
@@ -263,17 +262,29 @@ def test_an_older_server_gets_the_multiples_that_it_asks_for(
     assert (camera.width, camera.height, camera.fx) == (248, 104, camera.fy)
 
 
-def test_previews_fill_a_sheet_while_the_job_runs(blockout: bpy.types.Scene, start: Callable[..., str]) -> None:
+def test_previews_fill_the_views_while_the_job_runs(blockout: bpy.types.Scene, start: Callable[..., str]) -> None:
     name = start(prompt="slow")
     results = blockout.occscene.results
-    wait(lambda: PREVIEW_IMAGE in bpy.data.images)
+    wait(lambda: len(results[name].views) == 2)
     assert results[name].state == "RUNNING"
-    sheet = bpy.data.images[PREVIEW_IMAGE]
-    assert tuple(sheet.size) == (16, 8)  # two previews of 8 x 8 side by side
+    image = results[name].views["right"].image
+    assert (tuple(image.size), results[name].views["right"].is_preview) == ((8, 8), True)
+    assert not image.is_dirty  # else Blender asks to save it when it quits
+    with pytest.raises(RuntimeError, match="the result has no views"):
+        bpy.ops.occscene.project_views(result=name)
     wait(lambda: results[name].state not in UNFINISHED)
-    final = image_pixels(sheet)
-    assert final.shape == (64, 128, 4)
-    np.testing.assert_allclose(final[:, 64:], image_pixels(results[name].views["right"].image), atol=1e-3)
+    assert [view.name for view in results[name].views] == ["left", "right"]
+    final = results[name].views["right"]
+    assert (final.image, tuple(image.size), final.is_preview) == (image, (64, 64), False)
+    assert [image.name for image in bpy.data.images if image.is_dirty] == []
+
+
+def test_a_job_without_views_leaves_no_previews(blockout: bpy.types.Scene, start: Callable[..., str]) -> None:
+    name = start(prompt="slow")
+    results = blockout.occscene.results
+    wait(lambda: len(results[name].views) == 2)
+    bpy.ops.occscene.cancel(result=name)
+    assert (len(results[name].views), len(bpy.data.images)) == (0, 0)
 
 
 def test_time_is_estimated_from_what_the_server_did(
@@ -285,9 +296,16 @@ def test_time_is_estimated_from_what_the_server_did(
     result = blockout.occscene.results[0]
     result.seconds = 6.0
     assert estimated_seconds(blockout, 2, 64, 64) == pytest.approx(6.0)
-    assert estimated_seconds(blockout, 4, 128, 64) == pytest.approx(24.0)
+    assert estimated_seconds(blockout, 4, 128, 64) == pytest.approx(3.0 + 12.0)  # a part of it does not grow
     blockout.occscene.steps = 6
-    assert estimated_seconds(blockout, 2, 64, 64) == pytest.approx(3.0)
+    assert estimated_seconds(blockout, 2, 64, 64) == pytest.approx(3.0 + 1.5)
+    blockout.occscene.steps = 0
+    blockout.occscene.image_size = 128
+    blockout.render.resolution_x = blockout.render.resolution_y = 128
+    bpy.ops.occscene.generate(steps=12, directory=str(tmp_path / "larger"))
+    blockout.occscene.results[1].seconds = 9.0  # four times the pixels: 5 s are fixed, 1 s is a small job's own
+    assert estimated_seconds(blockout, 2, 128, 128) == pytest.approx(9.0)
+    assert estimated_seconds(blockout, 8, 128, 128) == pytest.approx(5.0 + 16.0)
     monkeypatch.setenv("OCCSCENE_SERVER", "127.0.0.1:1")
     assert estimated_seconds(blockout, 2, 64, 64) is None
     assert [rough_time(seconds) for seconds in (0.2, 42.0, 200.0)] == ["about 1 s", "about 40 s", "about 3 min"]
@@ -311,3 +329,52 @@ def test_the_command_line_does_the_same(blockout: bpy.types.Scene, server: str, 
     bpy.ops.wm.open_mainfile(filepath=str(saved))
     assert bpy.context.scene.objects["floor"].material_slots[0].material.name.startswith("OccScene Projection")
     assert "OccScene Occupancy sofa" in bpy.context.scene.objects
+
+
+def test_text_to_scene_looks_from_within(
+    scene: bpy.types.Scene, server: str, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    """Blender's startup camera stands outside of the volume: it would see the back of the walls."""
+    scene.camera = add_camera("Camera", (7.4, -6.9, 5.0))
+    scene.render.resolution_x = scene.render.resolution_y = 64
+    scene.occscene.image_size = 64
+    arguments = {"task": "TEXT", "directory": str(tmp_path / "out"), "server": server}
+    bpy.ops.occscene.generate(**arguments)
+    assert [view.name for view in scene.occscene.results[-1].views] == [f"OccScene Camera {n}" for n in (1, 2, 3, 4)]
+    assert "Outside of the volume and left out: Camera" in capfd.readouterr().out
+    with pytest.raises(RuntimeError, match=r"'Camera' stands outside of the volume.*move it in, or choose All"):
+        bpy.ops.occscene.generate(cameras="ACTIVE", **arguments)
+    scene.objects["Camera"].location = (0, 0, 1.5)
+    bpy.ops.occscene.generate(cameras="ACTIVE", **arguments)
+    assert [view.name for view in scene.occscene.results[-1].views] == ["Camera"]
+
+
+def test_a_domain_that_the_model_does_not_know_is_refused_once(
+    scene: bpy.types.Scene, server: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    scene.occscene.domain = "outdoor"
+    add_box("road", (20, 20, 0.2))
+    bpy.ops.occscene.guess_classes()
+    bpy.ops.occscene.fit_volume(mode="TIGHT")
+    add_camera("Camera", (0, 0, 1.5))
+    with pytest.raises(RuntimeError) as caught:
+        bpy.ops.occscene.generate(directory=str(tmp_path / "out"), server=server)
+    said = str(caught.value)
+    assert "knows indoor scenes only. Choose the other domain" in said
+    assert "generate_scene" not in said
+    monkeypatch.setenv("OCCSCENE_SERVER", server)
+    bpy.ops.occscene.test_connection()
+    assert connection_check.last_check.lacks_domain("outdoor").endswith("choose another domain or server")
+    assert not connection_check.last_check.lacks_domain("indoor")
+
+
+def test_a_server_that_is_gone_is_no_longer_known_as_good(
+    blockout: bpy.types.Scene, server: str, tmp_path: Path
+) -> None:
+    check = connection_check.ConnectionCheck(
+        "127.0.0.1:9", steps=[{"step": "model", "is_good": True, "info": {"models": []}}]
+    )
+    connection_check.keep_check(check)
+    with pytest.raises(RuntimeError, match="no server answers"):
+        bpy.ops.occscene.generate(directory=str(tmp_path), server="127.0.0.1:9")
+    assert connection_check.last_check is not check

@@ -243,3 +243,18 @@ def test_a_camera_in_something_filled_is_named(scene: bpy.types.Scene) -> None:
     assert stats is not None
     (camera,) = stats.standing
     assert (camera.camera, camera.class_name, camera.object_name, camera.is_buried) == ("inside", "wall", "room", True)
+
+
+def test_too_large_a_scene_says_which_voxels_fit(scene: bpy.types.Scene) -> None:
+    """The way out works: with that voxel size it is a volume."""
+    add_box("floor", (45.1, 45.1, 0.2))
+    bpy.ops.occscene.guess_classes()
+    with pytest.raises(RuntimeError, match=r"564 x 564 x 3 voxels of 8 cm.*set Voxel Size to 8\.9 cm or more"):
+        bpy.ops.occscene.fit_volume(mode="TIGHT")
+    scene.occscene.voxel_size = 0.089
+    assert bpy.ops.occscene.fit_volume(mode="TIGHT") == {"FINISHED"}
+    add_box("wall", (0.2, 45.1, 30.0)).occscene.class_name = "wall"
+    with pytest.raises(RuntimeError, match=r"33,554,432 in all: set Voxel Size to 13 cm or more"):
+        bpy.ops.occscene.fit_volume(mode="TIGHT")
+    scene.occscene.voxel_size = 0.13
+    assert bpy.ops.occscene.fit_volume(mode="TIGHT") == {"FINISHED"}

@@ -8,6 +8,7 @@ import bpy
 import pytest
 from occscene.taxonomy import TAXONOMIES
 
+from blender_addon.scene.hints import color_hint
 from blender_addon.scene.tagging import ClassLookup, class_counts
 from tests.blender.build_scenes import add_box, add_material
 
@@ -151,3 +152,38 @@ def test_surface_only_of_a_file_of_before_is_the_fill(tmp_path: Path) -> None:
         for obj in bpy.context.scene.objects:
             obj.occscene.fill = choice
             assert obj.occscene.fill == choice
+
+
+def test_a_color_that_is_set_over_the_tint_is_kept(scene: bpy.types.Scene) -> None:
+    box = add_box("sofa")
+    box.color = (0.1, 0.2, 0.3, 1.0)
+    box.occscene.use_hint = True
+    bpy.ops.occscene.guess_classes()
+    bpy.ops.occscene.tint_viewport()
+    box.color = (1.0, 0.0, 0.0, 1.0)
+    assert color_hint(scene, box) == (1.0, 0.0, 0.0)
+    box.select_set(True)
+    bpy.ops.occscene.assign_class(class_name="bed")  # tints again
+    assert tuple(box.color) != (1.0, 0.0, 0.0, 1.0)
+    assert color_hint(scene, box) == (1.0, 0.0, 0.0)
+    bpy.ops.occscene.tint_viewport()
+    assert tuple(box.color) == (1.0, 0.0, 0.0, 1.0)
+
+
+def test_hints_come_from_materials_where_the_viewport_has_none(scene: bpy.types.Scene) -> None:
+    box = add_box("sofa")
+    assert color_hint(scene, box) is None
+    box.occscene.use_hint = True
+    assert color_hint(scene, box) == (1.0, 1.0, 1.0)
+    material = add_material(box, "velvet")
+    material.diffuse_color = (0.0, 0.0, 1.0, 1.0)
+    assert color_hint(scene, box) == (0.0, 0.0, 1.0)
+    material.use_nodes = True
+    shader = next(node for node in material.node_tree.nodes if node.type == "BSDF_PRINCIPLED")
+    shader.inputs["Base Color"].default_value = (0.0, 0.5, 0.0, 1.0)
+    assert color_hint(scene, box) == (0.0, 0.5, 0.0)
+    image = material.node_tree.nodes.new("ShaderNodeTexImage")
+    material.node_tree.links.new(image.outputs["Color"], shader.inputs["Base Color"])
+    assert color_hint(scene, box) == (0.0, 0.0, 1.0)
+    box.color = (1.0, 0.0, 0.0, 1.0)
+    assert color_hint(scene, box) == (1.0, 0.0, 0.0)

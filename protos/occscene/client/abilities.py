@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from occscene.client.errors import NoDraftsError, NoLayoutPriorError, NoPartsPriorError
+from occscene.client.errors import NoDraftsError, NoLayoutPriorError, NoPartsPriorError, UnknownDomainError
 from occscene.v1 import job_pb2, scene_service_pb2
 
 _LACKING = {
@@ -25,6 +25,20 @@ def required_abilities(request: scene_service_pb2.SubmitJobRequest) -> tuple[str
     return tuple(name for name, is_needed in needed.items() if is_needed)
 
 
+def required_taxonomy(request: scene_service_pb2.SubmitJobRequest) -> str:
+    """The taxonomy that a request's scene is in, "" where it does not say it."""
+    scene, images, task = request.generate_scene, request.predict_occupancy, request.compose_layout
+    said = (
+        scene.grid.taxonomy,
+        scene.taxonomy,
+        images.blockout.taxonomy,
+        images.taxonomy,
+        task.layout.taxonomy,
+        task.taxonomy,
+    )
+    return next((taxonomy for taxonomy in said if taxonomy), "")
+
+
 def check_abilities(request: scene_service_pb2.SubmitJobRequest, models: Sequence[scene_service_pb2.ModelInfo]) -> None:
     """Looks whether one of the models can do what a request asks for.
 
@@ -33,9 +47,13 @@ def check_abilities(request: scene_service_pb2.SubmitJobRequest, models: Sequenc
         models: those of the server; none are known while it loads them, and then nothing is refused.
 
     Raises:
-        UnableError: none can; the kind says what it lacks.
+        UnableError: none can, or none knows the domain; the kind says what is lacking.
     """
     names = ", ".join(model.name for model in models)
+    known = {taxonomy for model in models for taxonomy in model.taxonomies}
+    wanted = required_taxonomy(request)
+    if wanted and known and wanted not in known:
+        raise UnknownDomainError(f"the server's model ({names}) knows {' and '.join(sorted(known))} scenes only")
     for ability in required_abilities(request):
         if models and not any(getattr(model, ability) for model in models):
             error, lacks = _LACKING[ability]

@@ -10,6 +10,7 @@
               . NoDraftsError        NO_DRAFTS
               . NoLayoutPriorError   NO_LAYOUT_PRIOR
               . NoPartsPriorError    NO_PARTS_PRIOR
+              . UnknownDomainError   UNKNOWN_DOMAIN
       * ConnectionLostError      no answer came; whether the request arrived is not known
           - NoServerError          NO_SERVER
           - NoAnswerError          NO_ANSWER
@@ -131,6 +132,12 @@ class NoPartsPriorError(UnableError):
     """None has a prior for parts."""
 
     reason = "NO_PARTS_PRIOR"
+
+
+class UnknownDomainError(UnableError):
+    """None knows the domain."""
+
+    reason = "UNKNOWN_DOMAIN"
 
 
 class ConnectionLostError(SceneError):
