@@ -127,7 +127,7 @@ class TokenInterceptor(grpc.aio.ServerInterceptor):  # type: ignore[type-arg]
         self._clients = clients
         # A handler of streams is called before any message is read, so none is.
         self._missing = grpc.stream_stream_rpc_method_handler(partial(_refuse, "this server needs a token"))
-        self._wrong = grpc.stream_stream_rpc_method_handler(partial(_refuse, "this server has no such token"))
+        self._wrong = grpc.stream_stream_rpc_method_handler(partial(_refuse, "this server does not know this token"))
 
     async def intercept_service(
         self,

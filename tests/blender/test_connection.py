@@ -80,7 +80,7 @@ def test_all_steps_are_taken(plain_server: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("token", "why"), [("", "needs a token"), ("a-wrong-token-of-enough-characters", "has another token")]
+    ("token", "why"), [("", "needs a token"), ("a-wrong-token-of-enough-characters", "does not know this token")]
 )
 def test_the_token_fails(plain_server: str, token: str, why: str) -> None:
     connection.enter_token(token)
