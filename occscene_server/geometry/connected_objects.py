@@ -8,7 +8,6 @@ import numpy as np
 from occscene.grid import EMPTY, UNKNOWN, GridObject, SemanticGrid
 from occscene.limits import MAX_OBJECTS
 from occscene.taxonomy import TAXONOMIES
-from scipy import ndimage
 
 
 def with_connected_objects(grid: SemanticGrid) -> SemanticGrid:
@@ -21,6 +20,8 @@ def with_connected_objects(grid: SemanticGrid) -> SemanticGrid:
     free = (instances == 0) & (grid.labels != EMPTY) & (grid.labels != UNKNOWN)
     if not free.any():
         return grid
+    from scipy import ndimage  # slow to import, and most grids do not come here
+
     used = {obj.id for obj in grid.objects}
     unused = [number for number in range(1, MAX_OBJECTS + 1) if number not in used]
     classes = TAXONOMIES[grid.taxonomy].classes

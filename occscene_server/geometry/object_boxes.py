@@ -6,7 +6,6 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.spatial import ConvexHull, QhullError
 
 Floats = NDArray[np.float64]
 
@@ -44,6 +43,8 @@ def box_of_voxels(voxels: NDArray[np.int64]) -> ObjectBox:
 
 def box_of_points(points: Floats) -> ObjectBox:
     """The box of an object's corners (V, 3), in their own unit; exact where they are those of an upright box."""
+    from scipy.spatial import ConvexHull, QhullError  # slow to import, and only parts need it
+
     outline, angles, area = points[:, :2], _ANGLES, 0.0
     try:
         hull = ConvexHull(outline)
