@@ -122,7 +122,7 @@ class Campaign:
         kinds = [str(event.WhichOneof("kind")) for event in self._client.watch(job.id)]
         assert [kind for kind in kinds if kind in FINAL_EVENTS] == ["succeeded"], kinds
         for folder in (output, output.with_suffix(".again")):  # into what is there, half or whole, and into nothing
-            fetch_job(request.request_id, folder, self._address)
+            fetch_job(job=request.request_id, output=folder, server=self._address)
             assert contents(folder) == self._expected, sorted(contents(folder))
 
     def _hit_server(self, request: scene_service_pb2.SubmitJobRequest, output: Path, target: str, phase: str) -> None:
@@ -221,7 +221,7 @@ def main() -> None:
     """Prints the counts; ends with 1 unless all arrived."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--jobs", type=int, default=100, help="for each of worker, server and client")
-    parser.add_argument("--target", choices=tuple(PHASES), action="append", help="of these alone")
+    parser.add_argument("--target", choices=tuple(PHASES), action="append", help="only these; may be repeated")
     parser.add_argument("--model", choices=("stand-in", "bundled"), default="stand-in")
     options = parser.parse_args()
     lost = 0

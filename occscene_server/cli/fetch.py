@@ -9,29 +9,17 @@ import typer
 from occscene.client.errors import JobCancelledError, JobFailedError
 from occscene.v1 import job_pb2
 
-from occscene_server.cli.console import (
-    DEFAULT_ADDRESS,
-    DEFAULT_WAIT,
-    CaFile,
-    IdentityFile,
-    ServerAddress,
-    TokenFile,
-    WaitSeconds,
-    connect,
-    user_errors,
-)
+from occscene_server.cli.connection import LOCAL, Connection, with_connection
+from occscene_server.cli.console import user_errors
 from occscene_server.cli.progress import JobResult, ProgressDisplay
 from occscene_server.terminal import say
 
 
+@with_connection(waits=True)
 def fetch_job(
     job: Annotated[str, typer.Argument(help="The job's id, the beginning of it, or its request id.")],
     output: Annotated[Path, typer.Option(help="Folder for views, occupancy and result.json.", file_okay=False)],
-    server: ServerAddress = DEFAULT_ADDRESS,
-    token_file: TokenFile = None,
-    tls_ca: CaFile = None,
-    tls_identity: IdentityFile = None,
-    wait_seconds: WaitSeconds = DEFAULT_WAIT,
+    connection: Connection = LOCAL,
 ) -> None:
     """Fetch a job's results; waits for a job that has not ended.
 
@@ -39,7 +27,7 @@ def fetch_job(
     sent, blockout.npz; of a layout, layout.json and blockout.npz.
     """
     display = ProgressDisplay()
-    with user_errors(), connect(server, token_file, tls_ca, tls_identity, wait_seconds, display.wait) as client:
+    with user_errors(), connection.open(display.wait) as client:
         client.info()  # an unreachable server is reported at once
         record = client.find(job)
         if record.state == job_pb2.JOB_STATE_FAILED:
@@ -48,7 +36,7 @@ def fetch_job(
             raise JobCancelledError
         request = client.request(record.id)
         try:
-            result = JobResult(output, request, server)
+            result = JobResult(output, request, connection.server or "")
             result.accepted(record)
             with display:
                 for event in client.watch(record.id):

@@ -27,11 +27,12 @@ from occscene.view_files import view_files
 from occscene.volumes import default_volume
 from PIL import Image
 
-from occscene_server.cli.console import DEFAULT_WAIT, CaFile, IdentityFile, TokenFile, WaitSeconds, console, user_errors
+from occscene_server.cli.connection import LOCAL, Connection, with_connection
+from occscene_server.cli.console import console, user_errors
 from occscene_server.cli.layout import compose_task, run_composition
 from occscene_server.cli.progress import JobResult, save_occupancy
 from occscene_server.cli.setting_options import DEFAULTS, with_settings
-from occscene_server.cli.task_runner import Device, Model, RequestId, Server, TaskRunner
+from occscene_server.cli.task_runner import Device, Model, RequestId, TaskRunner
 from occscene_server.engine.task import encode_image
 from occscene_server.terminal import one_line, say
 
@@ -46,6 +47,7 @@ Corner = Annotated[
 ]
 
 
+@with_connection(waits=True, or_here=True)
 @with_settings()
 def generate(
     output: Annotated[Path, typer.Option(help="Folder for views, occupancy and result.json.", file_okay=False)],
@@ -62,12 +64,8 @@ def generate(
     ] = None,
     taxonomy: TaxonomyName = "indoor",
     volume_corner: Corner = None,
-    server: Server = None,
+    connection: Connection = LOCAL,
     request_id: RequestId = None,
-    token_file: TokenFile = None,
-    tls_ca: CaFile = None,
-    tls_identity: IdentityFile = None,
-    wait_seconds: WaitSeconds = DEFAULT_WAIT,
     model: Model = None,
     device: Device = "auto",
 ) -> None:
@@ -77,7 +75,7 @@ def generate(
     sent, blockout.npz. Text to scene with a prior also writes layout.json, the room as boxes, and blockout.npz, their
     voxels.
     """
-    with user_errors(), TaskRunner(server, token_file, tls_ca, tls_identity, wait_seconds, model, device) as runner:
+    with user_errors(), TaskRunner(connection, model, device) as runner:
         blockout, mesh = (None, None) if grid is None else (load_grid(grid), load_mesh(grid))
         start = load_layout(layout) if blockout is None and layout is not None else None
         volume = _volume(taxonomy, volume_corner, start) if blockout is None else blockout.volume
@@ -123,6 +121,7 @@ def _cameras(path: Path | None, start: PlacedLayout | None, volume: GridVolume) 
     return default_rig(volume) if start is None or start.layout.room is None else room_rig(start)
 
 
+@with_connection(waits=True, or_here=True)
 def predict(
     images: Annotated[
         Path,
@@ -135,17 +134,13 @@ def predict(
     ] = None,
     taxonomy: TaxonomyName = "indoor",
     volume_corner: Corner = None,
-    server: Server = None,
+    connection: Connection = LOCAL,
     request_id: RequestId = None,
-    token_file: TokenFile = None,
-    tls_ca: CaFile = None,
-    tls_identity: IdentityFile = None,
-    wait_seconds: WaitSeconds = DEFAULT_WAIT,
     model: Model = None,
     device: Device = "auto",
 ) -> None:
     """Posed images to an occupancy."""
-    with user_errors(), TaskRunner(server, token_file, tls_ca, tls_identity, wait_seconds, model, device) as runner:
+    with user_errors(), TaskRunner(connection, model, device) as runner:
         views = load_cameras(cameras)
         task = job_pb2.PredictOccupancy(
             images=[_read_image(path, camera) for path, camera in zip(_image_files(images, views), views, strict=True)],

@@ -8,16 +8,8 @@ import typer
 from occscene.events import advice_on, in_words
 from occscene.v1 import job_pb2, scene_service_pb2
 
-from occscene_server.cli.console import (
-    DEFAULT_ADDRESS,
-    CaFile,
-    IdentityFile,
-    ServerAddress,
-    TokenFile,
-    connect,
-    console,
-    user_errors,
-)
+from occscene_server.cli.connection import LOCAL, Connection, with_connection
+from occscene_server.cli.console import console, user_errors
 from occscene_server.cli.fetch import fetch_job
 from occscene_server.terminal import PlainTable, one_line, say
 
@@ -30,17 +22,15 @@ jobs_app = typer.Typer(
 JobId = Annotated[str, typer.Argument(help="The job's id, the beginning of it, or its request id.")]
 
 
+@with_connection()
 def info(
-    server: ServerAddress = DEFAULT_ADDRESS,
-    token_file: TokenFile = None,
-    tls_ca: CaFile = None,
-    tls_identity: IdentityFile = None,
+    connection: Connection = LOCAL,
 ) -> None:
     """What a running server runs and accepts."""
-    with user_errors(), connect(server, token_file, tls_ca, tls_identity) as client:
+    with user_errors(), connection.open() as client:
         answer = client.info()
     state = scene_service_pb2.ServerState.Name(answer.state).removeprefix("SERVER_STATE_").lower()
-    say(one_line(f"OccScene server {answer.version} at {server}: {state} {answer.message}"))
+    say(one_line(f"OccScene server {answer.version} at {connection.server}: {state} {answer.message}"))
     say(one_line(f"  device  {answer.device or '-'}"))
     for model in answer.models:
         known = {"writes layouts": model.layout_prior, "knows parts": model.parts_prior, "draws drafts": model.drafts}
@@ -60,15 +50,13 @@ def info(
 
 
 @jobs_app.command("list")
+@with_connection()
 def list_jobs(
     limit: Annotated[int, typer.Option(min=1, max=1000, help="At most N jobs, newest first.")] = 20,
-    server: ServerAddress = DEFAULT_ADDRESS,
-    token_file: TokenFile = None,
-    tls_ca: CaFile = None,
-    tls_identity: IdentityFile = None,
+    connection: Connection = LOCAL,
 ) -> None:
     """The newest jobs."""
-    with user_errors(), connect(server, token_file, tls_ca, tls_identity) as client:
+    with user_errors(), connection.open() as client:
         jobs = client.jobs(limit)
     several = len({job.client for job in jobs}) > 1
     names = ("job", "state", "task", "submitted", *(("client",) if several else ()), "prompt")
@@ -81,15 +69,13 @@ def list_jobs(
 
 
 @jobs_app.command("show")
+@with_connection()
 def show_job(
     job: JobId,
-    server: ServerAddress = DEFAULT_ADDRESS,
-    token_file: TokenFile = None,
-    tls_ca: CaFile = None,
-    tls_identity: IdentityFile = None,
+    connection: Connection = LOCAL,
 ) -> None:
     """One job, and why it failed if it did."""
-    with user_errors(), connect(server, token_file, tls_ca, tls_identity) as client:
+    with user_errors(), connection.open() as client:
         record = client.find(job)
     say(one_line(f"{record.id}  {_state(record)}  {_kind(record)}"))
     for name in ("create_time", "start_time", "end_time"):
@@ -108,28 +94,24 @@ def show_job(
 
 
 @jobs_app.command("cancel")
+@with_connection()
 def cancel_job(
     job: JobId,
-    server: ServerAddress = DEFAULT_ADDRESS,
-    token_file: TokenFile = None,
-    tls_ca: CaFile = None,
-    tls_identity: IdentityFile = None,
+    connection: Connection = LOCAL,
 ) -> None:
     """Ask a job to end."""
-    with user_errors(), connect(server, token_file, tls_ca, tls_identity) as client:
+    with user_errors(), connection.open() as client:
         console.print(_state(client.cancel(client.find(job).id)))
 
 
 @jobs_app.command("delete")
+@with_connection()
 def delete_job(
     job: JobId,
-    server: ServerAddress = DEFAULT_ADDRESS,
-    token_file: TokenFile = None,
-    tls_ca: CaFile = None,
-    tls_identity: IdentityFile = None,
+    connection: Connection = LOCAL,
 ) -> None:
     """Delete a job and its results."""
-    with user_errors(), connect(server, token_file, tls_ca, tls_identity) as client:
+    with user_errors(), connection.open() as client:
         client.delete(client.find(job).id)
     console.print("deleted")
 

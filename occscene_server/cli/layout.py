@@ -17,13 +17,15 @@ from occscene.settings_codec import fill_message
 from occscene.v1 import job_pb2, scene_service_pb2
 from occscene.volumes import default_volume
 
-from occscene_server.cli.console import DEFAULT_WAIT, CaFile, IdentityFile, TokenFile, WaitSeconds, user_errors
+from occscene_server.cli.connection import LOCAL, Connection, with_connection
+from occscene_server.cli.console import user_errors
 from occscene_server.cli.progress import JobResult
 from occscene_server.cli.setting_options import DEFAULTS, with_settings
-from occscene_server.cli.task_runner import Device, Model, Server, TaskRunner
+from occscene_server.cli.task_runner import Device, Model, TaskRunner
 from occscene_server.terminal import one_line, say
 
 
+@with_connection(waits=True, or_here=True)
 @with_settings("prompt", "seed")
 def layout(
     output: Annotated[Path, typer.Option(help="Folder for layout.json and blockout.npz.", file_okay=False)],
@@ -39,16 +41,12 @@ def layout(
         bool | None, typer.Option(help="Furnish the rest of the room; the default without --redraw.")
     ] = None,
     parts: Annotated[bool, typer.Option(help="Give boxes parts.")] = False,
-    server: Server = None,
-    token_file: TokenFile = None,
-    tls_ca: CaFile = None,
-    tls_identity: IdentityFile = None,
-    wait_seconds: WaitSeconds = DEFAULT_WAIT,
+    connection: Connection = LOCAL,
     model: Model = None,
     device: Device = "auto",
 ) -> None:
     """Compose a room of named and coloured boxes from a prompt and given objects."""
-    with user_errors(), TaskRunner(server, token_file, tls_ca, tls_identity, wait_seconds, model, device) as runner:
+    with user_errors(), TaskRunner(connection, model, device) as runner:
         before = None if given is None else load_layout(given)
         volume = default_volume("indoor", None if before is None else before.world_from_layout)
         task = compose_task(settings, volume, parts)

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable
-from functools import wraps
 from typing import Annotated, Any, Literal
 
 import typer
 from occscene.settings import Setting, Settings
+
+from occscene_server.cli.option_groups import in_place_of, option
 
 DEFAULTS = Settings()
 """What a command is declared with; its options have the same defaults."""
@@ -18,22 +19,10 @@ def with_settings(*names: str) -> Callable[[Callable[..., None]], Callable[..., 
     """Gives a command an option for each of these settings, or for all, in place of its parameter `settings`."""
     chosen = [setting for setting in Settings.listed() if setting.name in names or not names]
 
-    def decorate(command: Callable[..., None]) -> Callable[..., None]:
-        parameters: list[inspect.Parameter] = []
-        signature = inspect.signature(command, eval_str=True)
-        for parameter in signature.parameters.values():
-            own = parameter.replace(kind=inspect.Parameter.KEYWORD_ONLY)
-            parameters += map(_option, chosen) if parameter.name == "settings" else [own]
+    def build(**given: Any) -> Settings:
+        return Settings(**{setting.name: _value(setting, given[setting.name]) for setting in chosen})
 
-        @wraps(command)
-        def run(**arguments: Any) -> None:
-            given = {setting.name: _value(setting, arguments.pop(setting.name)) for setting in chosen}
-            command(settings=Settings(**given), **arguments)
-
-        run.__signature__ = signature.replace(parameters=parameters)  # type: ignore[attr-defined]
-        return run
-
-    return decorate
+    return in_place_of("settings", [_option(setting) for setting in chosen], build)
 
 
 def _option(setting: Setting) -> inspect.Parameter:
@@ -49,7 +38,7 @@ def _option(setting: Setting) -> inspect.Parameter:
     elif setting.type in (int, float):
         details |= {"min": setting.minimum, "max": setting.maximum}
     annotation = Annotated[kind, typer.Option(*flags, *filter(None, [setting.short_option]), **details)]
-    return inspect.Parameter(setting.name, inspect.Parameter.KEYWORD_ONLY, default=default, annotation=annotation)
+    return option(setting.name, annotation, default)
 
 
 def _value(setting: Setting, given: Any) -> Any:

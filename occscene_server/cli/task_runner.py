@@ -5,7 +5,6 @@ from __future__ import annotations
 import time
 import uuid
 from collections.abc import Callable, Sequence
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -15,7 +14,7 @@ from occscene.request_ids import canonical_request_id
 from occscene.v1 import job_pb2, scene_service_pb2
 
 from occscene_server.api.validation import check_request
-from occscene_server.cli.console import connect
+from occscene_server.cli.connection import Connection
 from occscene_server.cli.progress import ProgressDisplay
 from occscene_server.engine.task import run_task
 from occscene_server.weights import default_model
@@ -25,9 +24,6 @@ if TYPE_CHECKING:  # it imports torch, which a run on a server does not need
 
 _LOADING_SECONDS = 120.0  # that a server may take to load its model
 
-Server = Annotated[
-    str | None, typer.Option(envvar="OCCSCENE_SERVER", help="host:port; runs in this process if omitted.")
-]
 Model = Annotated[str | None, typer.Option(help="Model folder or hub id, without --server.")]
 RequestId = Annotated[
     str | None,
@@ -44,25 +40,19 @@ class TaskRunner:
     """Runs requests on a server or in this process, and shows their progress; used as a context manager.
 
     Args:
-        server: host:port; None runs here.
-        token_file, ca, identity: as of `connect`.
-        wait_seconds: for which a server is waited for that is away.
+        connection: to a server; without one, here.
         model: folder or hub id, None for the bundled one; here only.
         device: here only.
     """
 
     def __init__(
         self,
-        server: str | None,
-        token_file: Path | None,
-        ca: Path | None,
-        identity: Path | None,
-        wait_seconds: float,
+        connection: Connection,
         model: str | None,
         device: str,
     ) -> None:
-        self.server = server or ""
-        self._connection = token_file, ca, identity, wait_seconds
+        self.server = connection.server or ""
+        self._connection = connection
         self._model, self._device = model, device
         self._display = ProgressDisplay()
         self._client: SceneClient | None = None
@@ -70,7 +60,7 @@ class TaskRunner:
 
     def __enter__(self) -> TaskRunner:
         if self.server:
-            self._client = connect(self.server, *self._connection, self._display.wait)
+            self._client = self._connection.open(self._display.wait)
             self._client.info()  # an unreachable server is reported at once, before anything is read or drawn
         return self
 
