@@ -10,7 +10,7 @@ import contextlib
 import io
 import re
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from typing import IO, Any, TypeVar
 
 import rich.progress
@@ -184,6 +184,15 @@ class _LastLine(io.TextIOBase):
         """Leaves an empty line."""
         self._output.write(_CLEAR_LINE)
         self._output.flush()
+
+
+@contextlib.contextmanager
+def counted(what: str, total: int) -> Iterator[Callable[[], object]]:
+    """Shows how far something is; the function that it gives counts one."""
+    columns = (PlainTextColumn(), rich.progress.BarColumn(), rich.progress.MofNCompleteColumn())
+    with Progress(*columns) as progress:
+        task = progress.add_task(what, total=total)
+        yield lambda: progress.advance(task)
 
 
 def track(items: Iterable[Item], what: str, total: float | None = None, transient: bool = False) -> Iterator[Item]:

@@ -64,8 +64,12 @@ def run(
     split: Annotated[str, typer.Option(help="test, validation or train.")] = "test",
     limit: Annotated[int | None, typer.Option(min=1, help="Only the first N scenes; all if omitted.")] = None,
     steps: Annotated[int | None, typer.Option(min=1, help="Denoising steps; the model's default if omitted.")] = None,
-    text_scale: Annotated[float | None, typer.Option(help="How strongly the prompt is followed.")] = None,
-    occupancy_scale: Annotated[float | None, typer.Option(help="How strongly the blockout is followed.")] = None,
+    text_guidance_scale: Annotated[
+        float | None, typer.Option(help="How closely the views follow the prompt; the model's default if omitted.")
+    ] = None,
+    occupancy_guidance_scale: Annotated[
+        float | None, typer.Option(help="How closely the views follow the blockout; the model's default if omitted.")
+    ] = None,
     noise_scale: Annotated[
         float | None, typer.Option(help="Standard deviation of the initial noise; 1 as in training.")
     ] = None,
@@ -100,7 +104,7 @@ def run(
     pipe.set_progress_bar_config(disable=True)
     trained = Evaluator.load(evaluator, device)
     scenes = list(scenes_of(data, split, limit))
-    generation = Generation(seed, steps, text_scale, occupancy_scale, noise_scale, hints)
+    generation = Generation(seed, steps, text_guidance_scale, occupancy_guidance_scale, noise_scale, hints)
     scores = SceneScores(trained, scenes[0].blockout.taxonomy)
     shown: list[GeneratedScene] = []
     priors = ScenePriors.bundled(pipe.config.taxonomy)

@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from occscene_server.terminal import say
+from occscene_server.terminal import counted, say, track
 
 _SHOWN = 40
 
@@ -28,7 +28,7 @@ def parts(
     from occscene_server.data.dataset import scenes_of_split
     from occscene_server.data.layouts import layout_files
     from occscene_server.evaluation.part_retrieval import PieceLibrary
-    from occscene_server.evaluation.parts_scores import parts_metrics, read_room
+    from occscene_server.evaluation.parts_scores import parts_metrics, read_room, room_passes
     from occscene_server.evaluation.parts_sheet import parts_sheet
     from occscene_server.pipelines.blockout_parts import BlockoutParts
     from occscene_server.weights import default_parts_prior
@@ -39,7 +39,9 @@ def parts(
         raise typer.BadParameter(str(error), param_hint="--data") from error
     writer = BlockoutParts.from_pretrained(model or default_parts_prior())
     library = PieceLibrary(layout_files(layouts))
-    metrics, shown = parts_metrics([read_room(path) for path in folders], writer, library, seeds, draws)
+    scored = [read_room(path) for path in track(folders, "rooms read", total=len(folders), transient=True)]
+    with counted("rooms given parts", room_passes(scored, seeds)) as step:
+        metrics, shown = parts_metrics(scored, writer, library, seeds, draws, step)
     output.mkdir(parents=True, exist_ok=True)
     (output / "parts.json").write_text(json.dumps(metrics, indent=1) + "\n", encoding="utf-8")
     objects = [obj for _, refined in shown for obj in refined.values()]

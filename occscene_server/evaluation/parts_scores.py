@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -116,28 +116,60 @@ def likeness(first: Sequence[Refined], second: Sequence[Refined]) -> float:
 
 
 def parts_metrics(
-    rooms: Sequence[ScoredRoom], writer: BlockoutParts, library: PieceLibrary, seeds: int, draws: int
+    rooms: Sequence[ScoredRoom],
+    writer: BlockoutParts,
+    library: PieceLibrary,
+    seeds: int,
+    draws: int,
+    on_room: Callable[[], object] = lambda: None,
 ) -> tuple[dict[str, object], list[Refined]]:
-    """All metrics, with boxes from voxels only and, where there are meshes, from these; and the rooms of seed 0."""
+    """All metrics, with boxes from voxels only and, where there are meshes, from these; and the rooms of seed 0.
+
+    Args:
+        rooms: to score.
+        writer: of the parts.
+        library: of the baseline.
+        seeds: sampled versions of each room.
+        draws: from which the most typical version is also scored.
+        on_room: called `room_passes` times, once whenever a room has been given parts.
+    """
     bare = [replace(room, corners={}) for room in rooms]
-    by_voxels, shown = _arms(bare, writer, library, seeds, draws)
+    by_voxels, shown = _arms(bare, writer, library, seeds, draws, on_room)
     metrics: dict[str, object] = {
         "rooms": len(rooms),
         "blockout": occupancy_score(rooms, [room.blockout for room in rooms]),
         "boxes_of_voxels": by_voxels,
     }
     if any(room.corners for room in rooms):
-        metrics["boxes_of_meshes"], _ = _arms(rooms, writer, library, seeds, draws)
-    kept = [writer.refine(room.truth, room.prompt, 0, room.true_corners)[0] for room in rooms]
+        metrics["boxes_of_meshes"], _ = _arms(rooms, writer, library, seeds, draws, on_room)
+    kept = []
+    for room in rooms:
+        kept.append(writer.refine(room.truth, room.prompt, 0, room.true_corners)[0])
+        on_room()
     metrics["changed_share_of_modelled_furniture"] = changed_share([room.truth for room in rooms], kept)
     return metrics, shown
 
 
+def room_passes(rooms: Sequence[ScoredRoom], seeds: int) -> int:
+    """How often `parts_metrics` gives a room parts."""
+    kinds_of_boxes = 2 if any(room.corners for room in rooms) else 1
+    return len(rooms) * (kinds_of_boxes * (seeds + 2) + 1)
+
+
 def _arms(
-    rooms: Sequence[ScoredRoom], writer: BlockoutParts, library: PieceLibrary, seeds: int, draws: int
+    rooms: Sequence[ScoredRoom],
+    writer: BlockoutParts,
+    library: PieceLibrary,
+    seeds: int,
+    draws: int,
+    on_room: Callable[[], object],
 ) -> tuple[dict[str, object], list[Refined]]:
     def refined(seed: int | None, versions: int = 1) -> list[Refined]:
-        return [writer.refine(room.blockout, room.prompt, seed, room.corners, versions) for room in rooms]
+        arm = []
+        for room in rooms:
+            arm.append(writer.refine(room.blockout, room.prompt, seed, room.corners, versions))
+            on_room()
+        return arm
 
     def score(arm: Sequence[Refined]) -> dict[str, float]:
         return occupancy_score(rooms, [grid for grid, _ in arm])

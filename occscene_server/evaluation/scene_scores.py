@@ -34,14 +34,15 @@ class Generation:
 
     Args:
         seed: added to the scene's own.
-        steps, text_scale, occupancy_scale, noise_scale: as in `OccScenePipeline.__call__`; None for its defaults.
+        steps, text_guidance_scale, occupancy_guidance_scale, noise_scale: as in `OccScenePipeline.__call__`; None for
+            its defaults.
         hints: whether the blockout's colour hints are given; without, surfaces follow the prompt only.
     """
 
     seed: int = 0
     steps: int | None = None
-    text_scale: float | None = None
-    occupancy_scale: float | None = None
+    text_guidance_scale: float | None = None
+    occupancy_guidance_scale: float | None = None
     noise_scale: float | None = None
     hints: bool = True
 
@@ -49,8 +50,8 @@ class Generation:
         """The arguments that differ from the pipeline's defaults."""
         named = {
             "num_inference_steps": self.steps,
-            "text_guidance_scale": self.text_scale,
-            "occupancy_guidance_scale": self.occupancy_scale,
+            "text_guidance_scale": self.text_guidance_scale,
+            "occupancy_guidance_scale": self.occupancy_guidance_scale,
             "noise_scale": self.noise_scale,
         }
         return {name: value for name, value in named.items() if value is not None}

@@ -13,6 +13,7 @@ from occscene.layout import Layout, LayoutObject, LayoutPart, LayoutRoom
 from occscene.volumes import default_volume
 from typer.testing import CliRunner
 
+from occscene_server import terminal
 from occscene_server.data.dataset import RenderedScene, SceneInfo, write_scene
 from occscene_server.data.layouts import write_layouts
 from occscene_server.evaluation.cli import evaluate_app
@@ -25,7 +26,8 @@ from occscene_server.studio.scene_grids import room_grids
 CHAIR = LayoutObject("dining chair", "chair", (0.0, 0.0, 0.44), (0.48, 0.48, 0.88))
 
 
-def test_a_room_is_scored_by_command(tmp_path: Path) -> None:
+def test_a_room_is_scored_by_command(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(terminal, "LINE_SECONDS", 0.0)
     room = build_room(60)
     truth, blockout = room_grids(room)
     info = SceneInfo(60, "indoor", "a living room with a red sofa", room.kind, room.style, room.light, "", "", ())
@@ -40,6 +42,8 @@ def test_a_room_is_scored_by_command(tmp_path: Path) -> None:
     result = CliRunner().invoke(evaluate_app, arguments, catch_exceptions=False)
     assert result.exit_code == 0, result.output
     metrics = json.loads((tmp_path / "out" / "parts.json").read_text())
+    assert "rooms given parts: 5 of 5\n" in result.output
+    assert "6 of 5" not in result.output
     arms = metrics["boxes_of_voxels"]
     assert "boxes_of_meshes" not in metrics
     assert metrics["blockout"]["miou"] < arms["most_typical_of_2"]["miou"] <= 1.0
