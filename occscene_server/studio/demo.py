@@ -14,7 +14,7 @@ import sys
 import time
 from dataclasses import replace
 from pathlib import Path
-from typing import Annotated, NoReturn
+from typing import IO, Annotated, NoReturn
 
 import bpy
 import numpy as np
@@ -101,7 +101,7 @@ def blockout_to_scene(sample: str, prompt: str, seed: int, output: Path) -> None
     try:
         open_blockout(sample, prompt, output)
         address = wait_for_server(server, output)
-        with last_line():
+        with last_line(), no_infos():
             bpy.ops.occscene.generate(directory=str(output), server=address, seed=seed)
     finally:
         server.terminate()
@@ -117,6 +117,28 @@ def blockout_to_scene(sample: str, prompt: str, seed: int, output: Path) -> None
 def no_reports() -> contextlib.redirect_stdout[io.StringIO]:
     """While it lasts, what operators report is not printed; errors are raised all the same."""
     return contextlib.redirect_stdout(io.StringIO())
+
+
+def no_infos() -> contextlib.redirect_stdout[io.TextIOBase]:
+    """While it lasts, what operators report as an information is not printed; progress and warnings are."""
+    return contextlib.redirect_stdout(_WithoutInfos(sys.stdout))
+
+
+class _WithoutInfos(io.TextIOBase):
+    """Passes on what is printed but lines that Blender prints of its operators' informations."""
+
+    def __init__(self, output: IO[str]) -> None:
+        self._output = output
+
+    def write(self, text: str) -> int:
+        """Writes; Blender writes a report at once and whole."""
+        if not text.startswith("Info: "):
+            self._output.write(text)
+        return len(text)
+
+    def flush(self) -> None:
+        """Shows what has been written."""
+        self._output.flush()
 
 
 def text_to_scene(prompt: str, seed: int, output: Path) -> None:
