@@ -10,7 +10,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from occscene_server.geometry.pixel_values import linear_from_srgb
+from occscene_server.geometry.pixel_values import images_from_bytes, linear_from_srgb
 from occscene_server.metrics.images import delta_e, lab_from_linear, warp_error
 from occscene_server.models.guided_decoder import GuidedDecoder
 from occscene_server.models.precision import fast_autocast
@@ -36,7 +36,7 @@ def draft_metrics(decoder: GuidedDecoder, rooms: DecoderRooms, count: int) -> di
     seen = defaultdict[str, list[tuple[float, int]]](list)
     for index in range(min(count, len(rooms))):
         room = rooms.room(index)
-        real = room.views.movedim(-1, 1).float() / 127.5 - 1
+        real = images_from_bytes(room.views)
         drawn = {name: _views(decoder, rooms, room, name) for name in _SOURCES}
         agreeing: list[tuple[str, Source, Tensor]] = [(name, name, drawn[name]) for name in _SOURCES]
         for name, source, views in [*agreeing, ("real", "true", real)]:

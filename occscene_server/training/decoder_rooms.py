@@ -24,7 +24,7 @@ from occscene_server.geometry.cameras import CameraTensors
 from occscene_server.geometry.gbuffer import GBuffer
 from occscene_server.geometry.grids import GridTensors, VolumeTensors
 from occscene_server.geometry.mesh_gbuffer import RayScene, mesh_gbuffer
-from occscene_server.geometry.pixel_values import srgb_from_linear
+from occscene_server.geometry.pixel_values import images_from_bytes, srgb_from_linear
 from occscene_server.geometry.voxel_gbuffer import voxel_gbuffer
 from occscene_server.models.autoencoder import SceneAutoencoder
 from occscene_server.models.object_words import LIGHT, ObjectTable, Texts, base_name
@@ -234,7 +234,7 @@ def gather(
         torch.stack(latents),
         torch.tensor([crop.level or 0.0 for crop in crops]),
         torch.tensor([float(crop.level is not None) for crop in crops]),
-        views.movedim(-1, 1).float() / 127.5 - 1,
+        images_from_bytes(views),
         kinds[:, 1::2, 1::2].contiguous(),
     )
 

@@ -9,6 +9,7 @@ import torch
 from PIL import Image
 from torch import Tensor
 
+from occscene_server.geometry.pixel_values import bytes_from_images
 from occscene_server.models.guided_decoder import GuidedDecoder
 from occscene_server.models.precision import fast_autocast
 from occscene_server.training.decoder_rooms import DecoderBatch, DecoderRooms, Source, gather, whole_view
@@ -59,4 +60,4 @@ def write_sheet(path: Path, decoder: GuidedDecoder, rooms: DecoderRooms, count: 
         sources: tuple[Source, ...] = ("true", "parts", "boxes")
         rows += [[drawn_view(decoder, rooms, index, view, source)[0] for view in views] for source in sources]
     sheet = torch.cat([torch.cat(row, 2) for row in rows], 1)
-    Image.fromarray(((sheet + 1) * 127.5).round().byte().movedim(0, -1).numpy()).save(path, quality=90)
+    Image.fromarray(bytes_from_images(sheet).numpy()).save(path, quality=90)

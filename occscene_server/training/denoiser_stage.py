@@ -17,6 +17,7 @@ from occscene_server.data.prompts import VARIANTS, prompt_variants
 from occscene_server.data.scenes import SceneBatch, SceneSet
 from occscene_server.geometry.cameras import CameraTensors
 from occscene_server.geometry.grids import GridTensors
+from occscene_server.geometry.pixel_values import images_from_bytes
 from occscene_server.models.autoencoder import SceneAutoencoder
 from occscene_server.models.denoiser import Condition, OccSceneDenoiser
 from occscene_server.models.text import encode_prompts, load_minilm
@@ -110,7 +111,7 @@ class TrainingScenes(Protocol):
 @torch.no_grad()
 def latents_of_views(vae: SceneAutoencoder, views: Tensor, view_side: int | None = None) -> Tensor:
     """uint8 views (N, height, width, 3), shrunk to `view_side` pixels, to normalised latents (N, channel, h, w)."""
-    images = views.permute(0, 3, 1, 2).float() / 127.5 - 1.0
+    images = images_from_bytes(views)
     if view_side is not None:
         images = F.interpolate(images, size=(view_side, view_side), mode="area")
     images = images.contiguous(memory_format=torch.channels_last)

@@ -41,6 +41,7 @@ from occscene_server.geometry.grids import GridTensors
 from occscene_server.geometry.guidance import nearest_face
 from occscene_server.geometry.mesh_gbuffer import RayScene
 from occscene_server.geometry.part_meshes import mesh_with_parts
+from occscene_server.geometry.pixel_values import images_from_bytes
 from occscene_server.geometry.scene_gbuffer import scene_gbuffer
 from occscene_server.models.autoencoder import SceneAutoencoder
 from occscene_server.models.denoiser import GUIDANCE_CELLS
@@ -153,7 +154,7 @@ class Drafter:
             GridTensors.from_grids([scene.blockout]),
             CameraTensors.from_cameras([scene.cameras]),
         )
-        views = [side.views[0].movedim(-1, 1).float() / 127.5 - 1 for side in (plain, mirrored(plain))]
+        views = [images_from_bytes(side.views[0]) for side in (plain, mirrored(plain))]
         drawn = [
             self.drawn_room(scene, folder, np.random.default_rng((scene.info.seed, number))) for number in range(drafts)
         ]
