@@ -161,7 +161,7 @@ def _views(layout: bpy.types.UILayout, result: Any) -> None:
 
 def _facts(result: Any, request: Request) -> str:
     """Seed, steps, time and date in one line."""
-    names = {"BLOCKOUT": "From blockout", "TEXT": "From text alone", "IMAGES": "From images"}
+    names = {"BLOCKOUT": "From blockout", "TEXT": "From text only", "IMAGES": "From images"}
     parts = [names.get(request.kind) or LABELS[request.kind]]
     if request.kind != "IMAGES":
         parts.append(f"seed {request.settings.seed}")
