@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from occscene.grid import GridVolume
-from occscene.limits import MAX_VIEWS
+from occscene.limits import MAX_TIMEOUT_SECONDS, MAX_VIEWS
 from occscene.request_ids import canonical_request_id
 from occscene.taxonomy import taxonomy_named
 from occscene.v1 import job_pb2, scene_service_pb2
@@ -37,6 +37,7 @@ def check_request(
     violations = Violations(given_up)
     if request.request_id:
         violations.attempt("request_id", lambda: canonical_request_id(request.request_id))
+    check_order(request, violations)
     at = request.WhichOneof("task")
     if at is None:
         violations.add("task", "task is not set; it must be generate_scene, predict_occupancy or compose_layout")
@@ -53,6 +54,18 @@ def check_request(
     else:
         _check_images(task, at, violations)
     return violations
+
+
+def check_order(request: scene_service_pb2.SubmitJobRequest, violations: Violations) -> None:
+    """Checks when a request wants to run: its priority and its timeout."""
+    if request.priority not in job_pb2.JobPriority.values():
+        known = f"0 to {max(job_pb2.JobPriority.values())}"
+        violations.add("priority", f"priority is {request.priority}; it must be {known}")
+    if request.HasField("timeout"):
+        seconds = request.timeout.seconds + request.timeout.nanos / 1e9
+        if not 0.0 < seconds <= MAX_TIMEOUT_SECONDS:
+            text = f"timeout is {seconds:g} seconds; it must be above 0 and at most {MAX_TIMEOUT_SECONDS:,}, or absent"
+            violations.add("timeout", text)
 
 
 def _check_scene(

@@ -32,7 +32,7 @@ from occscene_server.cli.console import console, user_errors
 from occscene_server.cli.layout import compose_task, run_composition
 from occscene_server.cli.progress import JobResult, save_occupancy
 from occscene_server.cli.setting_options import DEFAULTS, with_settings
-from occscene_server.cli.task_runner import Device, Model, RequestId, TaskRunner
+from occscene_server.cli.task_runner import Device, Model, Order, Priority, RequestId, TaskRunner, TimeoutSeconds
 from occscene_server.engine.task import encode_image
 from occscene_server.terminal import one_line, say
 
@@ -66,6 +66,11 @@ def generate(
     volume_corner: Corner = None,
     connection: Connection = LOCAL,
     request_id: RequestId = None,
+    priority: Priority = "normal",
+    timeout_seconds: TimeoutSeconds = None,
+    detach: Annotated[
+        bool, typer.Option("--detach", help="Do not wait for the result on the server; fetch it later.")
+    ] = False,
     model: Model = None,
     device: Device = "auto",
 ) -> None:
@@ -97,8 +102,12 @@ def generate(
             task.layout.CopyFrom(layout_to_message(start))
         request = scene_service_pb2.SubmitJobRequest(generate_scene=task)
         runner.check(request)
+        order = Order(request_id, priority, timeout_seconds, detach)
+        if detach:
+            runner.run(request, lambda event: None, order)
+            return
         result = JobResult(output, request, runner.server)
-        runner.run(request, result.take, request_id, result.accepted)
+        runner.run(request, result.take, order, result.accepted)
     files = "occupancy.npz and result.json"
     console.print(f"{len(task.cameras)} views, {files} are in {output}", highlight=False, soft_wrap=True)
 
@@ -136,6 +145,8 @@ def predict(
     volume_corner: Corner = None,
     connection: Connection = LOCAL,
     request_id: RequestId = None,
+    priority: Priority = "normal",
+    timeout_seconds: TimeoutSeconds = None,
     model: Model = None,
     device: Device = "auto",
 ) -> None:
@@ -152,7 +163,7 @@ def predict(
             task.taxonomy = taxonomy
             task.volume.CopyFrom(volume_to_message(_volume(taxonomy, volume_corner)))
         request = scene_service_pb2.SubmitJobRequest(predict_occupancy=task)
-        runner.run(request, partial(save_occupancy, output), request_id)
+        runner.run(request, partial(save_occupancy, output), Order(request_id, priority, timeout_seconds))
     console.print(f"the occupancy is in {output}", highlight=False, soft_wrap=True)
 
 

@@ -63,8 +63,8 @@ def list_jobs(
     table = PlainTable(*names, box=None, pad_edge=False)
     for job in jobs:
         submitted = job.create_time.ToDatetime().strftime("%Y-%m-%d %H:%M:%S")
-        client = (job.client,) if several else ()
-        table.add_row(job.id[:12], _state(job), _kind(job), submitted, *client, job.prompt[:60])
+        owner = [job.client] if several else []
+        table.add_row(job.id[:12], _state(job), _kind(job), submitted, *owner, job.prompt[:60])
     table.show()
 
 

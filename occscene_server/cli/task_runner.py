@@ -5,11 +5,13 @@ from __future__ import annotations
 import time
 import uuid
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, Annotated
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 from occscene.client.abilities import check_abilities, required_abilities
 from occscene.client.client import SceneClient
+from occscene.limits import MAX_TIMEOUT_SECONDS
 from occscene.request_ids import canonical_request_id
 from occscene.v1 import job_pb2, scene_service_pb2
 
@@ -34,6 +36,53 @@ RequestId = Annotated[
     ),
 ]
 Device = Annotated[str, typer.Option(help="auto, cpu, cuda or cuda:N, without --server.")]
+
+
+Priority = Annotated[
+    Literal["low", "normal", "high"],
+    typer.Option(help="Which of your jobs that wait on the server goes first.", case_sensitive=False),
+]
+TimeoutSeconds = Annotated[
+    float | None,
+    typer.Option(
+        min=0.001,
+        max=MAX_TIMEOUT_SECONDS,
+        help="Fail if the job has not ended on the server so many seconds after it was accepted.",
+    ),
+]
+
+
+_PRIORITIES = {"low": job_pb2.JOB_PRIORITY_LOW, "high": job_pb2.JOB_PRIORITY_HIGH}
+
+
+@dataclass(frozen=True)
+class Order:
+    """How a job is to be taken by a server.
+
+    Args:
+        request_id: of a job that may be there already; None for a new one.
+        priority: which of the client's jobs goes first.
+        timeout: seconds after which it fails, None for never.
+        detach: whether nobody waits for its result.
+    """
+
+    request_id: str | None = None
+    priority: str = "normal"
+    timeout: float | None = None
+    detach: bool = False
+
+    def fill(self, request: scene_service_pb2.SubmitJobRequest) -> None:
+        """Writes it into a request."""
+        request.request_id = canonical_request_id(self.request_id) if self.request_id else str(uuid.uuid4())
+        if self.priority != "normal":
+            request.priority = _PRIORITIES[self.priority]
+        if self.timeout is not None:
+            request.timeout.FromNanoseconds(round(self.timeout * 1e9))
+
+    def options(self) -> list[str]:
+        """The options of a command that say something else than the default."""
+        given = {"--request-id": self.request_id, "--timeout-seconds": self.timeout, "--detach": self.detach}
+        return [name for name, value in given.items() if value] + ["--priority"] * (self.priority != "normal")
 
 
 class TaskRunner:
@@ -85,15 +134,15 @@ class TaskRunner:
         self,
         request: scene_service_pb2.SubmitJobRequest,
         take: Callable[[job_pb2.JobEvent], object],
-        request_id: str | None = None,
+        order: Order = Order(),
         accepted: Callable[[job_pb2.Job], object] = lambda job: None,
     ) -> None:
-        """Runs a request to its success.
+        """Runs a request to its success, or only submits it.
 
         Args:
             request: what to run.
             take: gets every event.
-            request_id: of the job on a server, None for a new one.
+            order: how a server is to take the job.
             accepted: gets the server's job, once there is one.
 
         Raises:
@@ -101,11 +150,11 @@ class TaskRunner:
         """
         with self._display:
             if self._client is not None:
-                self._run_on_server(self._client, request, take, request_id, accepted)
+                self._run_on_server(self._client, request, take, order, accepted)
                 return
-            if request_id:
+            if options := order.options():
                 raise ValueError(
-                    "--request-id is that of a job on a server, but there is no --server; give both or neither"
+                    f"{options[0]} is for a job on a server, but there is no --server; give both or neither"
                 )
             violations = check_request(request)
             if violations:
@@ -124,19 +173,21 @@ class TaskRunner:
         client: SceneClient,
         request: scene_service_pb2.SubmitJobRequest,
         take: Callable[[job_pb2.JobEvent], object],
-        request_id: str | None,
+        order: Order,
         accepted: Callable[[job_pb2.Job], object],
     ) -> None:
-        request.request_id = canonical_request_id(request_id) if request_id else str(uuid.uuid4())
+        order.fill(request)
         lasts = not request.HasField("compose_layout")  # a layout is there at once
         if lasts:  # with it the result can be had even if this process is killed now
             self._display.say(f"request {request.request_id}")
         job = client.submit(request)
         accepted(job)
+        fetch = f"occscene-server jobs fetch {job.id} --output DIR --server {self.server}"
+        if order.detach:
+            self._display.say(f"job {job.id}; it goes on without this process: {fetch}")
+            return
         if lasts:
-            self._display.say(
-                f"job {job.id}; should this process die: occscene-server jobs fetch {job.id} --output DIR"
-            )
+            self._display.say(f"job {job.id}; should this process die: {fetch}")
         try:
             for event in client.watch(job.id):
                 self._display.show(event)

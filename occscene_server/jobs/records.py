@@ -24,7 +24,7 @@ _STATES = {
 def new_job(request: scene_service_pb2.SubmitJobRequest, client: str) -> job_pb2.Job:
     """The record of a client's job that is about to be queued."""
     task = str(request.WhichOneof("task"))
-    return job_pb2.Job(
+    job = job_pb2.Job(
         id=uuid.uuid4().hex,
         request_id=request.request_id or str(uuid.uuid4()),
         kind=_KINDS[task],
@@ -34,6 +34,9 @@ def new_job(request: scene_service_pb2.SubmitJobRequest, client: str) -> job_pb2
         client=client,
         priority=request.priority,
     )
+    if request.HasField("timeout"):
+        job.expire_time.FromNanoseconds(job.create_time.ToNanoseconds() + request.timeout.ToNanoseconds())
+    return job
 
 
 def apply_event(job: job_pb2.Job, event: job_pb2.JobEvent) -> None:

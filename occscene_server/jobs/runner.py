@@ -20,6 +20,7 @@ from occscene_server.jobs.feed import TRANSIENT, EventFeed
 from occscene_server.jobs.queue import FairQueue
 from occscene_server.jobs.records import apply_event, now
 from occscene_server.jobs.store import FINAL_STATES, JobStore
+from occscene_server.jobs.timeouts import Timeouts, timed_out
 
 log = logging.getLogger(__name__)
 
@@ -55,6 +56,7 @@ class JobRunner:
         self._queue = FairQueue()
         self._places: dict[str, int] = {}  # in the queue, as watchers were told
         self._running: dict[str, asyncio.Task[None]] = {}
+        self._timeouts = Timeouts(self._expire)
         self.feed = EventFeed()
         """What watchers wait for."""
         self._seconds: deque[float] = deque(maxlen=8)  # that the latest jobs ran
@@ -101,6 +103,7 @@ class JobRunner:
         Watchers get the events that are there, and then a ShuttingDownError.
         """
         self.draining = True
+        self._timeouts.close()
         interrupted = [self._active[job_id] for job_id in self._running if job_id in self._active]
         tasks = [*self._tasks, *self._running.values()]
         for task in tasks:
@@ -171,7 +174,8 @@ class JobRunner:
             self._wait_for_room(job, error)
             return
         try:
-            await self._engine.run(job.id, self._store.request(job.id), lambda event: self._emit(job, event))
+            request = self._store.request(job.id)
+            await self._engine.run(job.id, request, lambda event: self._emit(job, self._timeouts.ending(job, event)))
             self._seconds.append(asyncio.get_running_loop().time() - start)
         except JobInterruptedError as error:
             self._interrupted(job, error)
@@ -191,6 +195,8 @@ class JobRunner:
         """Ends a job that is not to run any more: it was cancelled, or ran too often without coming to an end."""
         if self._store.is_cancelled(job.id):
             self._emit(job, job_pb2.JobEvent(cancelled=job_pb2.JobCancelled()))
+        elif self._timeouts.is_over(job.id):
+            self._emit(job, timed_out(job))
         elif self._store.attempts(job.id) >= MAX_ATTEMPTS:
             text = f"the server or its worker died or hung {MAX_ATTEMPTS} times while this job ran"
             self._emit(job, failed_event("SERVER_RESTARTED", text, code_pb2.ABORTED))
@@ -202,6 +208,8 @@ class JobRunner:
         try:
             if self._store.is_cancelled(job.id):
                 self._emit(job, job_pb2.JobEvent(cancelled=job_pb2.JobCancelled()))
+            elif self._timeouts.is_over(job.id):
+                self._emit(job, timed_out(job))
             elif error.begun and self._store.attempts(job.id) >= MAX_ATTEMPTS:
                 error.failure.failed.failure.message += f"; it has run {MAX_ATTEMPTS} times"
                 self._emit(job, error.failure)
@@ -250,7 +258,17 @@ class JobRunner:
 
     def _append(self, job: job_pb2.Job) -> None:
         self._queue.append(job)
+        self._timeouts.begin(job)
         self._tell_positions()
+
+    def _expire(self, job_id: str) -> None:
+        """Ends a job whose timeout is over; one that runs ends as a cancelled one does."""
+        if job_id in self._queue:
+            self._queue.remove(job_id)
+            self._fail(self._active[job_id], timed_out(self._active[job_id]))
+            self._tell_positions()
+        elif job_id in self._running:
+            self._engine.cancel(job_id)
 
     def _tell_positions(self) -> None:
         """Tells the watchers of each job that waits where it stands, if it stands elsewhere than before."""
@@ -277,6 +295,7 @@ class JobRunner:
             job.CopyFrom(changed)
         if job.state in FINAL_STATES:
             self._active.pop(job.id, None)
+            self._timeouts.end(job.id)
             self.feed.forget(job.id)
             log.info("job %s: %s", job.id, kind, extra={"job_id": job.id})
         self._observe(job, event)

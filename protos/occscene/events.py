@@ -98,6 +98,11 @@ REASONS = {
         "Send the request again; where a step takes that long, start the server with more --step-minutes.",
         True,
     ),
+    "JOB_TIMEOUT": Reason(
+        "The job had not ended when its request's timeout was over.",
+        "Send the request again with a longer timeout, or when fewer jobs wait.",
+        True,
+    ),
     "SERVER_RESTARTED": Reason(
         "The server or its worker died each time that the job ran.",
         "See the server's log, or send a smaller request.",

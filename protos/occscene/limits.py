@@ -61,3 +61,6 @@ MIN_FOCAL_SIDES, MAX_FOCAL_SIDES = 0.005, 10_000.0
 
 MAX_CENTER_SIDES = 20.0
 """Distance of the principal point from the image's corner in units of its larger side: a very shifted lens."""
+
+MAX_TIMEOUT_SECONDS = 30 * 86_400
+"""After which a job may fail for its request's timeout."""

@@ -1,3 +1,4 @@
+from google.protobuf import duration_pb2 as _duration_pb2
 from occscene.v1 import job_pb2 as _job_pb2
 from google.protobuf.internal import containers as _containers
 from google.protobuf.internal import enum_type_wrapper as _enum_type_wrapper
@@ -94,18 +95,20 @@ class GetServerInfoResponse(_message.Message):
     def __init__(self, version: _Optional[str] = ..., state: _Optional[_Union[ServerState, str]] = ..., message: _Optional[str] = ..., device: _Optional[str] = ..., models: _Optional[_Iterable[_Union[ModelInfo, _Mapping]]] = ..., limits: _Optional[_Union[ServerLimits, _Mapping]] = ..., queue_length: _Optional[int] = ..., running: _Optional[int] = ...) -> None: ...
 
 class SubmitJobRequest(_message.Message):
-    __slots__ = ("request_id", "generate_scene", "predict_occupancy", "compose_layout", "priority")
+    __slots__ = ("request_id", "generate_scene", "predict_occupancy", "compose_layout", "priority", "timeout")
     REQUEST_ID_FIELD_NUMBER: _ClassVar[int]
     GENERATE_SCENE_FIELD_NUMBER: _ClassVar[int]
     PREDICT_OCCUPANCY_FIELD_NUMBER: _ClassVar[int]
     COMPOSE_LAYOUT_FIELD_NUMBER: _ClassVar[int]
     PRIORITY_FIELD_NUMBER: _ClassVar[int]
+    TIMEOUT_FIELD_NUMBER: _ClassVar[int]
     request_id: str
     generate_scene: _job_pb2.GenerateScene
     predict_occupancy: _job_pb2.PredictOccupancy
     compose_layout: _job_pb2.ComposeLayout
     priority: _job_pb2.JobPriority
-    def __init__(self, request_id: _Optional[str] = ..., generate_scene: _Optional[_Union[_job_pb2.GenerateScene, _Mapping]] = ..., predict_occupancy: _Optional[_Union[_job_pb2.PredictOccupancy, _Mapping]] = ..., compose_layout: _Optional[_Union[_job_pb2.ComposeLayout, _Mapping]] = ..., priority: _Optional[_Union[_job_pb2.JobPriority, str]] = ...) -> None: ...
+    timeout: _duration_pb2.Duration
+    def __init__(self, request_id: _Optional[str] = ..., generate_scene: _Optional[_Union[_job_pb2.GenerateScene, _Mapping]] = ..., predict_occupancy: _Optional[_Union[_job_pb2.PredictOccupancy, _Mapping]] = ..., compose_layout: _Optional[_Union[_job_pb2.ComposeLayout, _Mapping]] = ..., priority: _Optional[_Union[_job_pb2.JobPriority, str]] = ..., timeout: _Optional[_Union[datetime.timedelta, _duration_pb2.Duration, _Mapping]] = ...) -> None: ...
 
 class SubmitJobResponse(_message.Message):
     __slots__ = ("job",)

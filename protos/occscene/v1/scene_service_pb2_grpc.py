@@ -105,6 +105,9 @@ class SceneServiceStub(object):
     STEP_TIMEOUT (retry: yes)
     The job made no progress, and so it was when it ran once more.
     > Send the request again; where a step takes that long, start the server with more --step-minutes.
+    JOB_TIMEOUT (retry: yes)
+    The job had not ended when its request's timeout was over.
+    > Send the request again with a longer timeout, or when fewer jobs wait.
     SERVER_RESTARTED (retry: yes)
     The server or its worker died each time that the job ran.
     > See the server's log, or send a smaller request.
@@ -236,6 +239,9 @@ class SceneServiceServicer(object):
     STEP_TIMEOUT (retry: yes)
     The job made no progress, and so it was when it ran once more.
     > Send the request again; where a step takes that long, start the server with more --step-minutes.
+    JOB_TIMEOUT (retry: yes)
+    The job had not ended when its request's timeout was over.
+    > Send the request again with a longer timeout, or when fewer jobs wait.
     SERVER_RESTARTED (retry: yes)
     The server or its worker died each time that the job ran.
     > See the server's log, or send a smaller request.
@@ -425,6 +431,9 @@ class SceneService(object):
     STEP_TIMEOUT (retry: yes)
     The job made no progress, and so it was when it ran once more.
     > Send the request again; where a step takes that long, start the server with more --step-minutes.
+    JOB_TIMEOUT (retry: yes)
+    The job had not ended when its request's timeout was over.
+    > Send the request again with a longer timeout, or when fewer jobs wait.
     SERVER_RESTARTED (retry: yes)
     The server or its worker died each time that the job ran.
     > See the server's log, or send a smaller request.

@@ -106,6 +106,9 @@ class SceneServiceStub:
       STEP_TIMEOUT (retry: yes)
         The job made no progress, and so it was when it ran once more.
         > Send the request again; where a step takes that long, start the server with more --step-minutes.
+      JOB_TIMEOUT (retry: yes)
+        The job had not ended when its request's timeout was over.
+        > Send the request again with a longer timeout, or when fewer jobs wait.
       SERVER_RESTARTED (retry: yes)
         The server or its worker died each time that the job ran.
         > See the server's log, or send a smaller request.
@@ -223,6 +226,9 @@ class SceneServiceAsyncStub(SceneServiceStub):
       STEP_TIMEOUT (retry: yes)
         The job made no progress, and so it was when it ran once more.
         > Send the request again; where a step takes that long, start the server with more --step-minutes.
+      JOB_TIMEOUT (retry: yes)
+        The job had not ended when its request's timeout was over.
+        > Send the request again with a longer timeout, or when fewer jobs wait.
       SERVER_RESTARTED (retry: yes)
         The server or its worker died each time that the job ran.
         > See the server's log, or send a smaller request.
@@ -336,6 +342,9 @@ class SceneServiceServicer(metaclass=_abc_1.ABCMeta):
       STEP_TIMEOUT (retry: yes)
         The job made no progress, and so it was when it ran once more.
         > Send the request again; where a step takes that long, start the server with more --step-minutes.
+      JOB_TIMEOUT (retry: yes)
+        The job had not ended when its request's timeout was over.
+        > Send the request again with a longer timeout, or when fewer jobs wait.
       SERVER_RESTARTED (retry: yes)
         The server or its worker died each time that the job ran.
         > See the server's log, or send a smaller request.

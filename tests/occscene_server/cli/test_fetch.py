@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import signal
 import subprocess
 import sys
@@ -168,3 +169,25 @@ def test_fetch_waits_and_is_no_cancel(served: ServeProcess, client: SceneClient,
     (inputs / "go").touch()
     assert list(client.watch(job.id))[-1].HasField("succeeded")
     assert client.get(job.id).state == job_pb2.JOB_STATE_SUCCEEDED
+
+
+def test_detached_generate_leaves_its_job_to_be_fetched(
+    served: ServeProcess, client: SceneClient, inputs: Path
+) -> None:
+    output = generate(served, inputs, "--detach", "--priority", "low", "--timeout-seconds", "600")
+    match = re.search(r"occscene-server (jobs fetch (\w+)) --output DIR --server (\S+)", output)
+    assert match, output
+    job = client.get(match[2])
+    assert (job.priority, job.expire_time.seconds - job.create_time.seconds) == (job_pb2.JOB_PRIORITY_LOW, 600)
+    assert not (inputs / "out").exists()
+    assert match[3] == served.address
+    run(served, *match[1].split(), "--output", inputs / "later")
+    assert (inputs / "later/result.json").exists()
+
+
+def test_orders_need_a_server(inputs: Path) -> None:
+    for options in (("--detach",), ("--priority", "high"), ("--timeout-seconds", "5")):
+        arguments = ["generate", "--cameras", inputs / "cameras.json", "--output", inputs / "here", *options]
+        result = CliRunner().invoke(app, [str(argument) for argument in arguments])
+        assert result.exit_code == 1
+        assert f"{options[0]} is for a job on a server, but there is no --server" in " ".join(result.output.split())
