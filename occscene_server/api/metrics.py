@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import socket
 import threading
 import time
 import traceback
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Awaitable, Callable
 from socketserver import ThreadingMixIn
 from typing import Any
 from wsgiref.simple_server import WSGIRequestHandler, WSGIServer, make_server
@@ -23,11 +24,12 @@ from prometheus_client import (
     ProcessCollector,
     make_wsgi_app,
 )
-from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
-from prometheus_client.registry import Collector
 
+from occscene_server.api.access import endpoint, why_not_bound
+from occscene_server.api.present import Present
 from occscene_server.engine.interface import Engine
 from occscene_server.jobs.service import JobService
+from occscene_server.jobs.store import JobStore
 
 _WAIT_BUCKETS = (0.1, 1, 5, 15, 60, 300, 900, 3600, 14_400)  # seconds
 _STEP_BUCKETS = (0.01, 0.03, 0.1, 0.3, 1, 3, 10, 30)
@@ -71,9 +73,9 @@ class Metrics:
             "occscene_rejections", "Calls that ended with an error, by reason", ["reason"], registry=self.registry
         )
 
-    def follow(self, jobs: JobService, engine: Engine) -> None:
-        """Adds what is asked of the server at the moment of a scrape: jobs that wait and run, and worker restarts."""
-        self.registry.register(_Present(jobs, engine))
+    def follow(self, jobs: JobService, engine: Engine, store: JobStore) -> None:
+        """Adds what is asked of the server at the moment of a scrape."""
+        self.registry.register(Present(jobs, engine, store))
 
     def observe(self, job: job_pb2.Job, event: job_pb2.JobEvent) -> None:
         """Takes note of a job's event."""
@@ -95,16 +97,18 @@ class Metrics:
             self._latest_step.pop(job.id, None)
             self._ended.labels(kind, event.failed.failure.reason).inc()
 
-    def serve(self, port: int) -> WSGIServer:
-        """Serves GET /metrics on 127.0.0.1 only, in its own threads; port 0 takes a free one.
+    def serve(self, host: str, port: int) -> WSGIServer:
+        """Serves GET /metrics to all who reach the address, in its own threads; port 0 takes a free one.
 
         Raises:
-            OSError: the port cannot be bound.
+            OSError: the address cannot be bound.
         """
+        kind = _MetricsServer6 if ":" in host else _MetricsServer
         try:
-            server = make_server("127.0.0.1", port, make_wsgi_app(self.registry), _MetricsServer, _MetricsHandler)
+            server = make_server(host.strip("[]"), port, make_wsgi_app(self.registry), kind, _MetricsHandler)
         except OSError as error:
-            raise OSError(f"cannot serve metrics on 127.0.0.1:{port}: {error.strerror}; choose another port") from error
+            reason = why_not_bound(host, port).replace("--host", "--metrics-host").replace("--port", "--metrics-port")
+            raise OSError(f"cannot serve metrics on {endpoint(host, port)}: {reason}") from error
         threading.Thread(target=server.serve_forever, name="metrics", daemon=True).start()
         return server
 
@@ -133,25 +137,15 @@ class _MetricsServer(ThreadingMixIn, WSGIServer):
             self._places.release()
 
 
+class _MetricsServer6(_MetricsServer):
+    address_family = socket.AF_INET6
+
+
 class _MetricsHandler(WSGIRequestHandler):
     timeout = 2.0  # seconds for a request to arrive
 
     def log_message(self, format: str, *arguments: Any) -> None:
         """Keeps scrapes out of the log."""
-
-
-class _Present(Collector):
-    def __init__(self, jobs: JobService, engine: Engine) -> None:
-        self._jobs = jobs
-        self._engine = engine
-
-    def collect(self) -> Iterator[Metric]:
-        present = GaugeMetricFamily("occscene_jobs", "Jobs that have not ended, by state", labels=["state"])
-        present.add_metric(["queued"], self._jobs.queued)
-        present.add_metric(["running"], self._jobs.running)
-        yield present
-        text = "Workers that died and were replaced"
-        yield CounterMetricFamily("occscene_worker_restarts", text, value=self._engine.restarts)
 
 
 class MeteringInterceptor(grpc.aio.ServerInterceptor):  # type: ignore[type-arg]

@@ -65,7 +65,7 @@ class ServerOptions:
         store_limits: how much is kept of jobs that have ended.
         tokens: what clients must send, by their names; none asks for none.
         tls: the server's identity; None serves without TLS.
-        metrics_port: where Prometheus finds the metrics, on this machine only; 0 takes a free one; None disables them.
+        metrics_host, metrics_port: where Prometheus finds the metrics; port 0 takes a free one; None disables them.
         log_prompts: whether the log may hold what people wrote.
         loader: loads the pipeline where the jobs run.
         engine: makes what runs the jobs.
@@ -81,6 +81,7 @@ class ServerOptions:
     store_limits: StoreLimits = field(default_factory=StoreLimits)
     tokens: Tokens = field(default_factory=dict)
     tls: TlsFiles | None = None
+    metrics_host: str = "127.0.0.1"
     metrics_port: int | None = None
     log_prompts: bool = False
     loader: Loader = load_pipeline
@@ -106,7 +107,7 @@ class Server:
         self.engine = options.engine(options.model, options.device, options.loader, self._on_engine_state)
         self.metrics = Metrics()
         self.jobs = JobService(self._store, self.engine, options.max_queued, options.max_queued_each, self._observe)
-        self.metrics.follow(self.jobs, self.engine)
+        self.metrics.follow(self.jobs, self.engine, self._store)
         self._clients = Clients(options.tokens)
         self._servicer = SceneServicer(self.jobs, self.engine, self._clients)
         self._health_tasks: set[asyncio.Task[None]] = set()
@@ -145,7 +146,7 @@ class Server:
         except RuntimeError as error:
             raise OSError(f"cannot listen on {address}: {why_not_bound(options.host, options.port)}") from error
         if options.metrics_port is not None:
-            self._metrics_server = self.metrics.serve(options.metrics_port)
+            self._metrics_server = self.metrics.serve(options.metrics_host, options.metrics_port)
             self.metrics_port = self._metrics_server.server_port
         await self._grpc.start()
         self.engine.start()

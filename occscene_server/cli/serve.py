@@ -105,10 +105,16 @@ def serve(
         typer.Option(
             min=0,
             max=65535,
-            help="Prometheus metrics, on this machine only; 0 takes a free one.",
+            help="Prometheus metrics; 0 takes a free port.",
             rich_help_panel=_OBSERVED,
         ),
     ] = None,
+    metrics_host: Annotated[
+        str,
+        typer.Option(
+            help="Address of the metrics. Who reaches it reads them, without TLS or token.", rich_help_panel=_OBSERVED
+        ),
+    ] = "127.0.0.1",
     log_format: Annotated[
         LogFormat, typer.Option(help="Format of the log: text lines or JSON objects.", rich_help_panel=_OBSERVED)
     ] = "text",
@@ -156,6 +162,7 @@ def serve(
             store_limits=StoreLimits(int(store_gib * 2**30), store_days * 86_400),
             tokens=_tokens(token_file) if token_file else {},
             tls=tls,
+            metrics_host=metrics_host,
             metrics_port=metrics_port,
             log_prompts=log_prompts,
             loader=partial(load_with_logs, log_format, load_pipeline),
@@ -236,7 +243,7 @@ def _introduce(options: ServerOptions, server: Server, log_format: LogFormat) ->
         "jobs": f"{options.store} ({server.jobs.queued} waiting)",
     }
     if options.metrics_port is not None:
-        rows["metrics"] = f"http://127.0.0.1:{server.metrics_port}/metrics"
+        rows["metrics"] = f"http://{endpoint(options.metrics_host, server.metrics_port)}/metrics"
     if log_format == "json":
         log.info("OccScene server %s", __version__, extra=rows)
         return

@@ -32,6 +32,10 @@ class Engine(Protocol):
     """Jobs that run at the same time."""
 
     @property
+    def device_memory(self) -> tuple[int, int] | None:
+        """Bytes of the device that are used and that it has; None where that is not known."""
+
+    @property
     def stalled(self) -> bool:
         """Whether what runs has not moved for so long that a server which is to end leaves it."""
 

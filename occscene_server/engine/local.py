@@ -110,6 +110,11 @@ class LocalEngine:
         return self._worker.pid if self._worker else None
 
     @property
+    def device_memory(self) -> tuple[int, int] | None:
+        """Bytes of the device that are used and that it has, as the worker said last."""
+        return self._worker.memory if self._worker else None
+
+    @property
     def stalled(self) -> bool:
         """Whether the job that runs has not moved for so long that a server which is to end leaves it."""
         if self._worker is None:

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import gc
 import logging
+import os
 import sys
 import time
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -25,6 +27,28 @@ log = logging.getLogger(__name__)
 _TRIAL_STEPS = 2  # the fewest in which the pipeline does everything once, the refinement of the occupancy too
 _TRIAL_SECONDS = 30.0  # no further trial after so long: the client waits for its answer
 _SIGNS = ("out of memory", "can't allocate memory", "ALLOC_FAILED")
+
+
+class DeviceMemory:
+    """The memory of the device that jobs run on; `device` is its name once it is known."""
+
+    device = ""
+
+    def now(self) -> tuple[int, int] | None:
+        """Bytes that are used and bytes that there are: of a GPU by all programs, else of the machine by this process.
+
+        None where the system does not say. A driver that hangs does not answer.
+        """
+        if self.device.startswith("cuda"):
+            import torch
+
+            free, total = torch.cuda.mem_get_info(self.device.split()[0])
+            return total - free, total
+        try:
+            pages = int(Path("/proc/self/statm").read_text(encoding="ascii").split()[1])
+            return pages * os.sysconf("SC_PAGE_SIZE"), os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+        except (OSError, ValueError):
+            return None
 
 
 def is_out_of_memory(error: BaseException) -> bool:

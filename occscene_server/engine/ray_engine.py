@@ -60,6 +60,7 @@ class RayEngine:
         self.restarts = 0
         self.capacity = max(1, replicas)
         self.stalled = False
+        self.device_memory: tuple[int, int] | None = None  # Ray has metrics of its own
         self._address = address
         self._replicas = replicas
         self._device = device

@@ -4,7 +4,7 @@ Both directions of the pipe carry pickled tuples between two processes of the sa
 stays inside them as serialised protobuf. A run has a number, for a job may run twice. To the worker:
 ("run", number, job_id, request), ("cancel", number). From it: ("ready", device, model info), ("broken", text),
 ("event", number, event), ("ended", number) after a run's last event, ("lost", number, text) where the device is lost
-amidst it, and ("alive",) once a second.
+amidst it, and ("alive", memory) once a second: bytes of the device that are used and that it has, or None.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from occscene.v1 import job_pb2, scene_service_pb2
 from occscene_server.engine.deaths import DeviceLostError, is_device_lost
 from occscene_server.engine.events import failed_event
 from occscene_server.engine.interface import Emit
-from occscene_server.engine.memory import advice_on_memory, is_out_of_memory, release_memory
+from occscene_server.engine.memory import DeviceMemory, advice_on_memory, is_out_of_memory, release_memory
 from occscene_server.engine.pipeline_loader import LoadedPipeline
 from occscene_server.engine.task import run_task
 
@@ -42,7 +42,8 @@ def work(pipe_end: Connection, loader: Loader, model: str, device: str) -> None:
         signal.signal(number, signal.SIG_IGN)  # they go to the whole group; the server decides what they mean
     server = _ServerEnd(pipe_end)
     threading.Thread(target=_end_with_server, name="end-with-server", daemon=True).start()
-    threading.Thread(target=server.tell_of_life, name="heartbeat", daemon=True).start()
+    memory = DeviceMemory()
+    threading.Thread(target=server.tell_of_life, args=(memory,), name="heartbeat", daemon=True).start()
     try:
         loaded = loader(model, device)
     except (OSError, ValueError) as error:
@@ -52,6 +53,7 @@ def work(pipe_end: Connection, loader: Loader, model: str, device: str) -> None:
         log.exception("the model %s could not be loaded", model)
         server.send(("broken", f"{type(error).__name__}: {error}"))
         return
+    memory.device = loaded.device
     server.send(("ready", loaded.device, loaded.model.SerializeToString()))
     try:
         while True:
@@ -93,12 +95,12 @@ class _ServerEnd:
         with self._lock:
             self.pipe_end.send(message)
 
-    def tell_of_life(self) -> None:
-        """Sends a heartbeat once a second: this process is not stopped. A hang within a step is not detected here."""
+    def tell_of_life(self, memory: DeviceMemory) -> None:
+        """Sends a heartbeat once a second: this process is not stopped, and its device answers."""
         with contextlib.suppress(OSError):
             while True:
                 time.sleep(_ALIVE_SECONDS)
-                self.send(("alive",))
+                self.send(("alive", memory.now()))
 
 
 class _Run:

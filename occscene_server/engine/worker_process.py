@@ -43,6 +43,8 @@ class WorkerProcess:
         self._kills = kills_for_memory()
         self.received = self.moved = time.monotonic()
         """When its last message came, and when its work last moved on."""
+        self.memory: tuple[int, int] | None = None
+        """Bytes of its device that are used and that it has, as far as is known."""
         context = multiprocessing.get_context("spawn")
         self._pipe, child_end = context.Pipe()
         self._process = context.Process(target=work, args=(child_end, *arguments), name="occscene-worker", daemon=True)
@@ -106,6 +108,8 @@ class WorkerProcess:
 
     def _take(self, message: tuple[Any, ...]) -> None:
         self.received = time.monotonic()
-        if message[0] != "alive":
+        if message[0] == "alive":
+            self.memory = message[1]
+        else:
             self.moved = self.received
             self._on_message(message)

@@ -51,9 +51,9 @@ class FairQueue:
         return self._order().index(job_id)
 
     def clients(self) -> dict[str, int]:
-        """How many jobs of each client wait."""
+        """How many jobs of each client wait; other threads may ask."""
         numbers: dict[str, int] = {}
-        for waiting in self._waiting.values():
+        for waiting in list(self._waiting.values()):
             numbers[waiting.client] = numbers.get(waiting.client, 0) + 1
         return numbers
 

@@ -131,6 +131,11 @@ class JobRunner:
         return len(self._queue)
 
     @property
+    def queued_by_client(self) -> dict[str, int]:
+        """Jobs of each client that wait."""
+        return self._queue.clients()
+
+    @property
     def running(self) -> int:
         """Jobs that run."""
         return len(self._running)

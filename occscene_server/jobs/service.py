@@ -46,6 +46,8 @@ class JobService(JobRunner):
     ) -> None:
         super().__init__(store, engine, observe)
         self.max_queued, self.max_queued_each = max_queued, max_queued_each
+        self.watchers = 0
+        """Calls that follow a job."""
 
     def find(self, request_id: str, caller: Caller = ANYONE) -> job_pb2.Job | None:
         """The job that was submitted under a request id."""
@@ -172,6 +174,14 @@ class JobService(JobRunner):
             ShuttingDownError: the server ends before the job does.
             StoreDamagedError: a result is not what was stored.
         """
+        self.watchers += 1
+        try:
+            async for event in self._follow(job_id, after, caller):
+                yield event
+        finally:
+            self.watchers -= 1
+
+    async def _follow(self, job_id: str, after: int, caller: Caller) -> AsyncIterator[job_pb2.JobEvent]:
         while True:
             job = self.get(job_id, caller)
             changed = self.feed.changed(job_id)

@@ -89,6 +89,15 @@ class JobStore:
         """Bytes that the requests and results of all jobs take."""
         return self._size
 
+    def disk(self) -> tuple[int, int]:
+        """Bytes of the store's disk that are used, and that it has.
+
+        Raises:
+            OSError: it does not answer.
+        """
+        usage = shutil.disk_usage(self.folder)
+        return usage.total - usage.free, usage.total
+
     def has_room(self) -> bool:
         """Whether there is likely space for a job's results; checks the disk again if there was none."""
         if not self._reserve.take() or shutil.disk_usage(self.folder).free < max(self._needed, LEAST_FREE_BYTES):

@@ -51,6 +51,7 @@ class NoOpEngine:
 
     state = scene_service_pb2.SERVER_STATE_READY
     message, device, model, restarts, capacity = "", "none", None, 0, 1
+    stalled, device_memory = False, None
 
     def __init__(self, *arguments: object) -> None: ...
 
