@@ -1,4 +1,4 @@
-"""Add tagged boxes at the 3D cursor."""
+"""Add tagged boxes, and sets of them, at the 3D cursor."""
 
 # mypy: disable-error-code="misc, valid-type"
 # ruff: noqa: N801 - class names are as Blender wants them
@@ -7,7 +7,9 @@ from __future__ import annotations
 
 import bpy
 from bpy.props import FloatVectorProperty, StringProperty
+from occscene.taxonomy import OUTDOOR
 
+from ..scene.outdoor_sets import SETS, add_set
 from ..scene.primitives import add_tagged_box, usual_size
 from ..scene.tagging import class_label, scene_taxonomy
 from ..scene.tint import tint_again
@@ -52,4 +54,34 @@ class OCCSCENE_OT_add_box(bpy.types.Operator):
         return {"FINISHED"}
 
 
-CLASSES = (OCCSCENE_OT_add_box,)
+class OCCSCENE_OT_add_set(bpy.types.Operator):
+    """Add a street, a house, a tree ... of tagged objects at the 3D cursor"""
+
+    bl_idname = "occscene.add_set"
+    bl_label = "Add Tagged Set"
+    bl_options = {"REGISTER", "UNDO"}
+
+    set_name: StringProperty(name="Set", description="Name of a set")
+
+    @classmethod
+    def poll(cls, context: bpy.types.Context) -> bool:
+        """Only outdoors, in Object Mode."""
+        if context.mode != "OBJECT":
+            cls.poll_message_set("Leave the edit mode first")
+            return False
+        if scene_taxonomy(context.scene).name != OUTDOOR.name:
+            cls.poll_message_set("Streets need the domain Outdoor")
+            return False
+        return True
+
+    def execute(self, context: bpy.types.Context) -> set[str]:
+        """Adds the set."""
+        if self.set_name not in SETS:
+            self.report({"ERROR"}, f"there is no set {self.set_name!r}; there are {', '.join(SETS)}")
+            return {"CANCELLED"}
+        add_set(context, self.set_name, context.scene.cursor.matrix)
+        tint_again(context.scene)
+        return {"FINISHED"}
+
+
+CLASSES = (OCCSCENE_OT_add_box, OCCSCENE_OT_add_set)

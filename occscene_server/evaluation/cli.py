@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from occscene_server.evaluation.decoder_cli import decoder
+from occscene_server.evaluation.kitti_cli import kitti
 from occscene_server.evaluation.layout_cli import layout
 from occscene_server.evaluation.parts_cli import parts
 from occscene_server.evaluation.views_cli import generate, two_sample, views
@@ -16,6 +17,7 @@ from occscene_server.training import arguments as arg
 
 evaluate_app = typer.Typer(help="Score a model on scenes of the studio.", no_args_is_help=True)
 evaluate_app.command()(decoder)
+evaluate_app.command()(kitti)
 evaluate_app.command()(layout)
 evaluate_app.command()(parts)
 evaluate_app.command()(generate)

@@ -107,14 +107,19 @@ class ShaderGraph:
             "Vector"
         ]
 
-    def noise(self, vector: Vector, frequency: float, detail: float = 2.0) -> bpy.types.NodeSocket:
-        """Perlin noise in about [0.25, 0.75]; `frequency` in repeats a metre."""
+    def noise(self, vector: Vector, frequency: float, detail: float = 2.0, flat: bool = False) -> bpy.types.NodeSocket:
+        """Perlin noise in about [0.25, 0.75]; `frequency` in repeats a metre; `flat` noise ignores z and costs less."""
         inputs: dict[str | int, object] = {"Vector": vector, "Scale": frequency, "Detail": detail}
-        return self.node("ShaderNodeTexNoise", inputs).outputs[0]
+        kind = {"noise_dimensions": "2D"} if flat else {}
+        return self.node("ShaderNodeTexNoise", inputs, **kind).outputs[0]
 
-    def cells(self, vector: Vector, size: float, feature: str = "F1") -> bpy.types.Node:
-        """A Voronoi node with cells of about `size` metres; its outputs are `Distance` and, for F1, `Color`."""
-        return self.node("ShaderNodeTexVoronoi", {"Vector": vector, "Scale": 1.0 / size}, feature=feature)
+    def cells(self, vector: Vector, size: float, feature: str = "F1", flat: bool = False) -> bpy.types.Node:
+        """A Voronoi node with cells of about `size` metres; its outputs are `Distance` and, for F1, `Color`.
+
+        `flat` cells ignore z and cost less.
+        """
+        kind = {"voronoi_dimensions": "2D"} if flat else {}
+        return self.node("ShaderNodeTexVoronoi", {"Vector": vector, "Scale": 1.0 / size}, feature=feature, **kind)
 
     def bricks(
         self, vector: Vector, width: float, height: float, gap: float, offset: float = 0.5

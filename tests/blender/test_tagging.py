@@ -6,9 +6,11 @@ from pathlib import Path
 
 import bpy
 import pytest
-from occscene.taxonomy import TAXONOMIES
+from mathutils import Vector
+from occscene.taxonomy import OUTDOOR, TAXONOMIES
 
 from blender_addon.scene.hints import color_hint
+from blender_addon.scene.outdoor_sets import SETS
 from blender_addon.scene.tagging import ClassLookup, class_counts
 from tests.blender.build_scenes import add_box, add_material
 
@@ -187,3 +189,29 @@ def test_hints_come_from_materials_where_the_viewport_has_none(scene: bpy.types.
     assert color_hint(scene, box) == (0.0, 0.0, 1.0)
     box.color = (1.0, 0.0, 0.0, 1.0)
     assert color_hint(scene, box) == (1.0, 0.0, 0.0)
+
+
+def test_sets_of_streets_are_tagged_and_stand_on_the_cursor(scene: bpy.types.Scene) -> None:
+    scene.occscene.domain = "outdoor"
+    scene.cursor.location = (3.0, -2.0, 0.5)
+    scene.cursor.rotation_euler = (0.0, 0.0, 0.7)
+    for name, pieces in SETS.items():
+        assert bpy.ops.occscene.add_set(set_name=name) == {"FINISHED"}
+        added = bpy.context.selected_objects
+        assert sorted(obj.occscene.class_name for obj in added) == sorted(piece.class_name for piece in pieces)
+        assert bpy.context.view_layer.objects.active in added
+        for obj in added:
+            guess = OUTDOOR.guess(obj.name)
+            assert guess is not None, obj.name
+            assert guess.name == obj.occscene.class_name
+            assert obj.rotation_euler.z == pytest.approx(0.7)
+        bpy.context.view_layer.update()
+        bottom = min((obj.matrix_world @ Vector(corner)).z for obj in added for corner in obj.bound_box)
+        assert bottom == pytest.approx(0.5 - (0.2 if name == "Street" else 0.0), abs=1e-4)
+
+
+def test_an_unknown_set_is_refused_and_sets_are_for_streets(scene: bpy.types.Scene) -> None:
+    assert not bpy.ops.occscene.add_set.poll()
+    scene.occscene.domain = "outdoor"
+    with pytest.raises(RuntimeError, match="there is no set 'Castle'; there are Street, House"):
+        bpy.ops.occscene.add_set(set_name="Castle")

@@ -20,7 +20,7 @@ KITTI_FOCAL = 721.5377 / 1242
 """Of KITTI's camera 2, in widths of its image: Geiger et al., Vision meets robotics, 2013."""
 
 REACH = 40.0
-CLEARANCE, NEAREST, MAX_NEAR = 0.45, 1.6, 0.1
+CLEARANCE, NEAREST, MAX_NEAR = 0.45, 2.2, 0.07
 _PROBE = 16
 
 

@@ -136,7 +136,7 @@ def bush(kit: StreetKit) -> Piece:
     balls: list[tuple[Vector, Vector]] = []
     for index in range(4):
         angle = 1.6 * index + kit.between(0, 1)
-        at = (0.5 * size * math.cos(angle), 0.5 * size * math.sin(angle), size * kit.between(0.45, 0.75))
+        at = (0.5 * size * math.cos(angle), 0.5 * size * math.sin(angle), size * kit.between(0.32, 0.56))
         balls.append((at, (size * 0.6, size * 0.6, size * 0.6)))
     parts = [lump(kit.rng, center, radii, 0.16, leaf, 5) for center, radii in balls]
     parts.append(leaves(kit.rng, balls, 380, 0.075, leaf))

@@ -71,8 +71,8 @@ def _set_world(street: Street, weather: Weather, rng: np.random.Generator) -> No
         names = {item.identifier for item in node.bl_rna.properties["sky_type"].enum_items}
         node.sky_type = next(name for name in SKY_MODELS if name in names)
         node.sun_elevation, node.sun_rotation = np.radians(rng.uniform(*weather.sun)), turn
-        node.sun_size, node.sun_intensity = np.radians(1.2), 0.55
-        node.altitude, node.dust_density = 100.0, float(rng.uniform(0.6, 2.2))
+        node.sun_size, node.sun_intensity = np.radians(1.2), 0.4
+        node.altitude, node.dust_density = 100.0, float(rng.uniform(0.4, 1.5))
         sky, strength = node.outputs[0], 0.12
         sky = _with_clouds(graph, direction, up, sky, weather.clouds, rng)
     else:
@@ -108,8 +108,9 @@ def _with_clouds(
     """Heaps of cloud on a plane above, smaller towards the horizon."""
     x, y, _ = graph.axes(direction)
     height = graph.math("MAXIMUM", graph.math("ADD", up, 0.08), 0.03)
-    plane = graph.vector(graph.math("DIVIDE", x, height), graph.math("DIVIDE", y, height), float(rng.uniform(0, 50)))
-    heap = graph.noise(plane, 0.55, 7.0)
+    plane = graph.vector(graph.math("DIVIDE", x, height), graph.math("DIVIDE", y, height), 0.0)
+    plane = graph.stretch(plane, (1.0, 1.0, 0.0), (float(rng.uniform(0, 50)), 0.0, 0.0))
+    heap = graph.noise(plane, 0.55, 6.0, flat=True)
     edge = 0.62 - 0.3 * share
     cover = graph.math("MULTIPLY", graph.smoothstep(heap, edge, edge + 0.16), graph.smoothstep(up, 0.015, 0.12))
     shaded = graph.gain(tint, graph.smoothstep(heap, edge + 0.02, edge + 0.24), 1.1, 0.62)

@@ -63,15 +63,24 @@ def write_semantic_kitti(path: Path, grid: SemanticGrid) -> None:
     Raises:
         ValueError: the grid is not of the taxonomy `outdoor`, or not of 256 x 256 x 32 voxels.
     """
+    path.write_bytes(label_bytes(grid))
+    write_mask(path.with_suffix(".bin"), occupied(grid.labels))
+    write_mask(path.with_suffix(".invalid"), grid.labels == UNKNOWN)
+
+
+def label_bytes(grid: SemanticGrid) -> bytes:
+    """What a `.label` file of a grid holds: raw ids, 0 where it is empty or unknown.
+
+    Raises:
+        ValueError: as `write_semantic_kitti`.
+    """
     if grid.taxonomy != OUTDOOR.name:
         raise ValueError(f"the grid's taxonomy is {grid.taxonomy!r}; SemanticKITTI files hold {OUTDOOR.name!r}")
     if grid.shape != SHAPE:
         raise ValueError(f"the grid has {grid.shape} voxels; SemanticKITTI files hold {SHAPE}")
     raw_of_class = np.zeros(256, "<u2")
     raw_of_class[: len(_RAW_IDS)] = _RAW_IDS
-    path.write_bytes(raw_of_class[grid.labels].tobytes())
-    write_mask(path.with_suffix(".bin"), occupied(grid.labels))
-    write_mask(path.with_suffix(".invalid"), grid.labels == UNKNOWN)
+    return raw_of_class[grid.labels].tobytes()
 
 
 def read_mask(path: Path) -> NDArray[np.bool_]:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import uuid
-from collections.abc import AsyncIterator, Awaitable
+from collections.abc import AsyncIterator, Awaitable, Callable
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -100,16 +101,19 @@ class Client:
         answer = await self.stub.ListJobs(scene_service_pb2.ListJobsRequest(), **self.options)
         return {job.id for job in answer.jobs}
 
-    def asked_of(self, job: job_pb2.Job) -> list[Awaitable[Any]]:
-        """Every question that names a job; the one that deletes it comes last."""
-        watch = self.stub.WatchJob(scene_service_pb2.WatchJobRequest(job_id=job.id), **self.options)
-        return [
-            self.stub.GetJob(scene_service_pb2.GetJobRequest(job_id=job.id, with_request=True), **self.options),
-            self.stub.GetJob(scene_service_pb2.GetJobRequest(request_id=job.request_id), **self.options),
-            watch.read(),
-            self.stub.CancelJob(scene_service_pb2.CancelJobRequest(job_id=job.id), **self.options),
-            self.stub.DeleteJob(scene_service_pb2.DeleteJobRequest(job_id=job.id), **self.options),
-        ]
+    def _first_event(self, request: scene_service_pb2.WatchJobRequest, **options: Any) -> Awaitable[Any]:
+        return self.stub.WatchJob(request, **options).read()
+
+    def questions(self, job: job_pb2.Job) -> list[Callable[[], Awaitable[Any]]]:
+        """Every call that names a job, none of them begun; the one that deletes it comes last."""
+        calls = (
+            (self.stub.GetJob, scene_service_pb2.GetJobRequest(job_id=job.id, with_request=True)),
+            (self.stub.GetJob, scene_service_pb2.GetJobRequest(request_id=job.request_id)),
+            (self._first_event, scene_service_pb2.WatchJobRequest(job_id=job.id)),
+            (self.stub.CancelJob, scene_service_pb2.CancelJobRequest(job_id=job.id)),
+            (self.stub.DeleteJob, scene_service_pb2.DeleteJobRequest(job_id=job.id)),
+        )
+        return [partial(method, request, **self.options) for method, request in calls]
 
 
 @pytest.fixture
@@ -137,19 +141,15 @@ async def test_each_client_has_only_its_own_jobs(clients: dict[str, Client]) -> 
     anna, ben, admin = (clients[name] for name in ("anna", "ben", "admin"))
     job, bens = await anna.submit(request_id=str(uuid.uuid4())), await ben.submit()
     assert (job.client, bens.client) == ("anna", "ben")
-    for call in ben.asked_of(job):
-        assert (await refusal(call))[0] == "JOB_NOT_FOUND"
+    for ask in ben.questions(job):
+        assert (await refusal(ask()))[0] == "JOB_NOT_FOUND"
     reason, text = await refusal(ben.submit(request_id=job.request_id))
     assert (reason, job.id in text) == ("REQUEST_ID_USED", False)
     assert await anna.listed() == {job.id}
     assert await ben.listed() == {bens.id}
     assert await admin.listed() == {job.id, bens.id}
-    for call in anna.asked_of(job)[:4]:
-        await call
-    answers = admin.asked_of(bens)
-    for call in answers[:4]:
-        await call
-    answers[4].cancel()  # type: ignore[attr-defined]
+    for ask in (*anna.questions(job)[:4], *admin.questions(bens)[:4]):
+        await ask()
 
 
 async def test_one_client_does_not_take_the_whole_queue(clients: dict[str, Client], server: Server) -> None:

@@ -109,9 +109,10 @@ def test_every_voxel_of_a_thing_touches_matter(seed: int) -> None:
     occupancy, _ = grids_of(seed)
     ground = [OUTDOOR.index_of(name) for name in ("road", "parking", "sidewalk", "other-ground", "terrain")]
     pieces, _ = ndimage.label(occupancy.labels != EMPTY, structure=np.ones((3, 3, 3)))
-    held = np.unique(pieces[np.isin(occupancy.labels, ground)])
+    outside = [pieces[0], pieces[-1], pieces[:, 0], pieces[:, -1], pieces[..., -1]]  # what holds these may be cut off
+    held = np.unique(np.concatenate([pieces[np.isin(occupancy.labels, ground)], *(face.ravel() for face in outside)]))
     loose = (pieces > 0) & ~np.isin(pieces, held)
-    assert loose.sum() <= 0.002 * (pieces > 0).sum()
+    assert loose.sum() < 60
 
 
 @pytest.mark.parametrize("seed", SEEDS)
@@ -120,9 +121,9 @@ def test_triangles_and_voxels_agree(seed: int) -> None:
     street, (occupancy, _) = street_of(seed), grids_of(seed)
     mesh = item_meshes(street.items, OUTDOOR).true
     scene = trimesh.Trimesh(mesh.vertices, mesh.triangles, process=False)
-    camera = draw_street_cameras(street, occupancy)[0].resized(24, 24)
-    hits, depths = march(occupancy, camera, 24.0)
-    directions = camera.pixel_directions().reshape(-1, 3) @ camera.world_from_camera[:3, :3].T
+    camera = draw_street_cameras(street, occupancy)[0].resized(64, 64)
+    hits, depths = march(occupancy, camera, 24.0, stride=4)
+    directions = camera.pixel_directions()[2::4, 2::4].reshape(-1, 3) @ camera.world_from_camera[:3, :3].T
     origins = np.repeat(camera.world_from_camera[None, :3, 3], len(directions), axis=0)
     places, rays, triangles = scene.ray.intersects_location(origins, directions, multiple_hits=False)
     forward = camera.world_from_camera[:3, 2]
