@@ -53,7 +53,11 @@ def _parser() -> argparse.ArgumentParser:
     scene = argparse.ArgumentParser(add_help=False)
     scene.add_argument("--domain", choices=[name for name, _, _ in DOMAINS], help="change the scene's domain")
     scene.add_argument("--guess", action="store_true", help="guess the classes of untagged objects from their names")
-    scene.add_argument("--fit", choices=["preset", "tight"], help="place the volume around the tagged objects")
+    scene.add_argument(
+        "--fit",
+        choices=["preset", "tight", "ahead"],
+        help="place the volume around the tagged objects, or ahead of the active camera",
+    )
     scene.add_argument("--save", metavar="FILE.blend", help="write the file with what was changed to it")
 
     voxelize = verbs.add_parser("voxelize", parents=[scene], help="write the blockout as a grid file")

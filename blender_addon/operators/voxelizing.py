@@ -12,6 +12,7 @@ from pathlib import Path
 import bpy
 import numpy as np
 from bpy.props import BoolProperty, EnumProperty, StringProperty
+from numpy.typing import NDArray
 from occscene.camera import save_cameras
 from occscene.grid import GridVolume, SemanticGrid, occupied
 from occscene.limits import MAX_MESH_TRIANGLES
@@ -24,12 +25,12 @@ from ..geometry.triangle_mesh import triangle_mesh
 from ..geometry.voxelization.voxelize import TriangleObject, voxelize_with_rooms
 from ..properties.blockout import DOMAINS
 from ..redraw import redraw
-from ..scene.cameras import chosen_views
+from ..scene.cameras import camera_pose, chosen_views
 from ..scene.collect import Blockout, blockout_bounds, collect_blockout
 from ..scene.grid_files import WRITE_FILTER, WRITE_ITEMS, write_grid_file
 from ..scene.grid_view import GridStats, hide_grid, show_grid, shown_stats
 from ..scene.tagging import scene_taxonomy
-from ..scene.volume import grid_volume, preset_volume, set_volume, tight_volume, voxel_meters
+from ..scene.volume import grid_volume, preset_volume, set_volume, tight_volume, volume_ahead, voxel_meters
 
 _MOST_NAMED = 10
 """Objects that a sentence names."""
@@ -168,6 +169,7 @@ class OCCSCENE_OT_fit_volume(bpy.types.Operator):
         items=(
             ("PRESET", "Domain", "The size that a domain's models know best, with its floor under the scene"),
             ("TIGHT", "Scene", "The objects' own bounds, in voxels of the present size"),
+            ("AHEAD", "Camera", "A domain's size, before the active camera as a car's voxels lie before it"),
         ),
     )
     domain: EnumProperty(name="Domain", description="Whose size; the scene's if it is not given", items=DOMAINS)
@@ -177,6 +179,8 @@ class OCCSCENE_OT_fit_volume(bpy.types.Operator):
         """What the button does, by its mode."""
         if properties.mode == "TIGHT":
             return "Place the smallest volume around all tagged objects, in voxels of the present size"
+        if properties.mode == "AHEAD":
+            return "Place the volume before the active camera, as SemanticKITTI's lies before its car"
         usual = default_volume(properties.domain)
         size = " x ".join(map(str, usual.shape))
         return (
@@ -196,9 +200,7 @@ class OCCSCENE_OT_fit_volume(bpy.types.Operator):
                 volume = tight_volume(context.scene, voxel_meters(context.scene), *blockout_bounds(objects))
             else:
                 domain = self.domain if self.properties.is_property_set("domain") else settings.domain
-                volume = default_volume(domain)
-                if objects:
-                    volume = preset_volume(domain, *blockout_bounds(objects), _floor_top(context.scene, objects))
+                volume = _domain_volume(context.scene, domain, objects, self.mode == "AHEAD")
         except ValueError as error:
             self.report({"ERROR"}, str(error))
             return {"CANCELLED"}
@@ -207,6 +209,21 @@ class OCCSCENE_OT_fit_volume(bpy.types.Operator):
         if beyond:
             self.report({"WARNING"}, f"The scene is larger than the volume along {beyond}; what is outside is cut")
         return {"FINISHED"}
+
+
+def _domain_volume(scene: bpy.types.Scene, domain: str, objects: Sequence[TriangleObject], ahead: bool) -> GridVolume:
+    """The domain's own size: before the active camera, else around the objects, else at the origin.
+
+    Raises:
+        ValueError: there is no active camera, or it looks straight up or down.
+    """
+    if ahead:
+        if scene.camera is None:
+            raise ValueError("the scene has no active camera; add one, or press Outdoor Size")
+        return volume_ahead(domain, camera_pose(scene.camera, scene))
+    if not objects:
+        return default_volume(domain)
+    return preset_volume(domain, *_bounds_on_ground(scene, objects), _floor_top(scene, objects))
 
 
 def volume_around(scene: bpy.types.Scene, objects: Sequence[TriangleObject]) -> GridVolume:
@@ -221,15 +238,33 @@ def volume_around(scene: bpy.types.Scene, objects: Sequence[TriangleObject]) -> 
     if not objects:
         return default_volume(domain)
     bounds = blockout_bounds(objects)
-    usual = preset_volume(domain, *bounds, _floor_top(scene, objects))
+    usual = preset_volume(domain, *_bounds_on_ground(scene, objects), _floor_top(scene, objects))
     return tight_volume(scene, voxel_meters(scene), *bounds) if _axes_beyond(objects, usual) else usual
 
 
 def _floor_top(scene: bpy.types.Scene, objects: Sequence[TriangleObject]) -> float | None:
-    """World height of the top of the lowest floor; None where there is none."""
+    """World height of the top of the lowest floor, or of the lowest place on a road; None where there is neither."""
     names = [name.name for name in scene_taxonomy(scene).classes]
     tops = [item.triangles[..., 2].max() for item in objects if names[item.class_index] == "floor"]
+    for item in objects:
+        if names[item.class_index] == "road":
+            edges = item.triangles[:, 1:] - item.triangles[:, :1]
+            normals = np.cross(edges[:, 0], edges[:, 1])
+            upward = normals[:, 2] > 0.7 * np.linalg.norm(normals, axis=1)
+            tops.append((item.triangles[upward] if upward.any() else item.triangles)[..., 2].min())
     return float(min(tops)) if tops else None
+
+
+def _bounds_on_ground(
+    scene: bpy.types.Scene, objects: Sequence[TriangleObject]
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """The objects' bounds; outdoors they begin below the road: foundations and roots need no voxels."""
+    low, high = blockout_bounds(objects)
+    names = [name.name for name in scene_taxonomy(scene).classes]
+    top = _floor_top(scene, objects)
+    if top is not None and any(names[item.class_index] == "road" for item in objects):
+        low = np.array([low[0], low[1], top - 0.001])
+    return low, high
 
 
 def _axes_beyond(objects: Sequence[TriangleObject], volume: GridVolume) -> str:

@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 import bpy
-from occscene.taxonomy import Taxonomy
+from occscene.taxonomy import OUTDOOR, Taxonomy
 
 from ..geometry.missing import Absence
 from ..scene.grid_view import GridStats, is_stale, shown_stats
@@ -43,6 +43,9 @@ class VIEW3D_PT_occscene_volume(SidebarPanel, bpy.types.Panel):
         for domain, text in (("indoor", "Indoor Size"), ("outdoor", "Outdoor Size")):
             button = row.operator("occscene.fit_volume", text=text)
             button.mode, button.domain = "PRESET", domain
+        if settings.domain == OUTDOOR.name:
+            button = column.operator("occscene.fit_volume", text="Ahead of Camera")
+            button.mode, button.domain = "AHEAD", OUTDOOR.name
         column = layout.column()
         column.use_property_split = True
         column.use_property_decorate = False

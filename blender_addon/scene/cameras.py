@@ -10,6 +10,7 @@ from dataclasses import dataclass, replace
 
 import bpy
 import numpy as np
+from numpy.typing import NDArray
 from occscene.camera import PinholeCamera
 from occscene.limits import MAX_VIEWS
 from occscene.rigid import without_noise
@@ -56,9 +57,16 @@ def pinhole_camera(
     focal = data.lens / sensor * fitted * scale
     cx = (axis[0] - window.middle[0]) * scale + width / 2
     cy = (axis[1] - window.middle[1]) * scale + height / 2
-    pose = pose_to_meters(scene, np.array(obj.matrix_world.normalized(), np.float64)) @ _BLENDER_FROM_OPENCV
+    return PinholeCamera(obj.name, width, height, focal, focal, cx, cy, camera_pose(obj, scene))
+
+
+def camera_pose(obj: bpy.types.Object, scene: bpy.types.Scene) -> NDArray[np.float64]:
+    """(4, 4) from the camera's OpenCV axes to the world, metres."""
+    pose: NDArray[np.float64] = (
+        pose_to_meters(scene, np.array(obj.matrix_world.normalized(), np.float64)) @ _BLENDER_FROM_OPENCV
+    )
     pose[:3, :3] = without_noise(pose[:3, :3])
-    return PinholeCamera(obj.name, width, height, focal, focal, cx, cy, pose)
+    return pose
 
 
 @dataclass(frozen=True)

@@ -43,6 +43,13 @@ def _rounded(meters: float) -> float:
     return float(f"{meters:.6g}")
 
 
+_BEHIND, _BELOW = -0.27, 1.92
+"""Metres from KITTI's camera 2 to the near side of the voxels, along its view, and down to their bottom."""
+
+_LEVEL = 0.05
+"""Share of a view's direction that must be level."""
+
+
 def grid_volume(scene: bpy.types.Scene) -> GridVolume:
     """The grid of the scene's volume, in metres: its box in voxels, rounded up, from the box's lowest corner on.
 
@@ -109,6 +116,30 @@ def preset_volume(
         above = ground + voxel / 16
         origin[2] = above - np.ceil((above - low[2]) / voxel - 1e-3) * voxel
     return GridVolume(usual.shape, voxel, _translation(origin))
+
+
+def volume_ahead(domain: str, world_from_camera: NDArray[np.float64]) -> GridVolume:
+    """The domain's own volume before a camera, as SemanticKITTI's lies before its car: level, 1.9 m below the camera.
+
+    Args:
+        domain: whose volume.
+        world_from_camera: OpenCV pose (4, 4) in metres; which way it looks decides, not how steeply.
+
+    Raises:
+        ValueError: the camera looks straight up or down.
+    """
+    forward = world_from_camera[:2, 2]
+    length = float(np.linalg.norm(forward))
+    if length < _LEVEL:
+        raise ValueError("the active camera looks straight up or down; turn it to where the street runs")
+    x, y = forward / length
+    usual = default_volume(domain)
+    pose = np.eye(4)
+    pose[:2, :2] = [[x, -y], [y, x]]
+    pose[:3, 3] = world_from_camera[:3, 3]
+    corner = np.eye(4)
+    corner[:3, 3] = (_BEHIND, -usual.shape[1] * usual.voxel_size / 2, -_BELOW)
+    return GridVolume(usual.shape, usual.voxel_size, pose @ corner)
 
 
 def tight_volume(

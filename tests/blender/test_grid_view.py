@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from mathutils import Vector
 from occscene.grid import GridVolume, load_grid
-from occscene.taxonomy import INDOOR
+from occscene.taxonomy import INDOOR, OUTDOOR
 
 from blender_addon.geometry.missing import Absence
 from blender_addon.geometry.surface import culled_quads
@@ -75,6 +75,38 @@ def test_the_floors_voxels_end_where_the_floor_does(scene: bpy.types.Scene, thic
     bottom = volume.world_from_grid[2, 3]
     assert bottom + (filled.max() + 1) * volume.voxel_size == pytest.approx(1.235, abs=1e-4)
     assert bottom <= 1.23 - thickness + 1e-4
+
+
+@pytest.mark.parametrize("slope", [0.0, 0.04])
+def test_a_streets_volume_begins_below_its_road(scene: bpy.types.Scene, slope: float) -> None:
+    scene.occscene.domain = "outdoor"
+    road = add_box("road", (8, 48, 0.2), (0, 0, 2.9))
+    house = add_box("house", (10, 8, 12), (10, 0, 6))  # its foundations are 3 m below the road
+    road.rotation_euler.x = np.arctan(slope)
+    road.occscene.class_name, house.occscene.class_name = "road", "building"
+    bpy.ops.occscene.fit_volume(mode="PRESET", domain="outdoor")
+    volume = grid_volume(scene)
+    lowest = 3.0 - 24 * slope
+    assert volume.world_from_grid[2, 3] == pytest.approx(lowest - 0.2 + 0.0125, abs=0.02)
+    labels = voxelize(collect_blockout(bpy.context).objects, volume, OUTDOOR).labels
+    assert (labels == OUTDOOR.index_of("road")).any(axis=2).sum() > 0.95 * 40 * 240
+
+
+def test_the_volume_ahead_of_a_camera_lies_as_semantic_kittis(scene: bpy.types.Scene) -> None:
+    scene.occscene.domain = "outdoor"
+    with pytest.raises(RuntimeError, match="no active camera"):
+        bpy.ops.occscene.fit_volume(mode="AHEAD", domain="outdoor")
+    camera = add_camera("car")
+    camera.location, camera.rotation_euler = (2.0, 3.0, 1.65), (np.radians(85), 0.0, 0.0)  # along +y, a little down
+    scene.camera = camera
+    bpy.ops.occscene.fit_volume(mode="AHEAD", domain="outdoor")
+    volume = grid_volume(scene)
+    assert volume.shape == (256, 256, 32)
+    np.testing.assert_allclose(volume.world_from_grid[:3, 0], [0, 1, 0], atol=1e-6)
+    np.testing.assert_allclose(volume.world_from_grid[:3, 3], [2 + 25.6, 3 - 0.27, 1.65 - 1.92], atol=1e-4)
+    camera.rotation_euler = (0.0, 0.0, 0.0)
+    with pytest.raises(RuntimeError, match="straight up or down"):
+        bpy.ops.occscene.fit_volume(mode="AHEAD", domain="outdoor")
 
 
 def test_presets_need_no_objects(scene: bpy.types.Scene) -> None:

@@ -60,7 +60,7 @@ def _facts(street: Street, id_: int, share: float) -> ItemFacts:
 
 def ground_exposure(radiance: NDArray[np.float32], cameras: tuple[PinholeCamera, ...], key: float) -> float:
     """The factor that brings the geometric mean of what lies below the horizon to the linear brightness `key`."""
-    below = np.stack([(c.pixel_directions() @ c.world_from_camera[:3, :3].T)[..., 2] < 0.02 for c in cameras])
+    below = np.stack([camera.pixel_directions()[..., 2] < 0.02 for camera in cameras])
     return key / float(np.exp(np.log(np.clip(radiance @ LUMINANCE, 1e-3, None))[below].mean()))
 
 

@@ -53,13 +53,13 @@ class Site:
         plan: its layout.
         kit: its generator and materials.
         stands: what stands there so far.
-        taken: (corners (4, 2)) of footprints that nothing else may stand on, world metres.
+        taken: footprints that nothing else may stand on: corners (4, 2), lowest and highest x and y, world metres.
     """
 
     plan: Plan
     kit: StreetKit
     stands: list[Stand] = field(default_factory=list)
-    taken: list[FloatArray] = field(default_factory=list)
+    taken: list[tuple[FloatArray, list[float], list[float]]] = field(default_factory=list)
 
     def footprint(self, stand: Stand, margin: float) -> FloatArray:
         """(4, 2) corners of what a stand covers, `margin` metres wider."""
@@ -85,9 +85,11 @@ class Site:
             corners = self.footprint(stand, margin)
         else:
             corners = self._rectangle(stand, np.array([-reach, -reach]), np.array([reach, reach]))
-        if any(overlap(corners, other) for other in self.taken):
-            return None
-        self.taken.append(corners)
+        low, high = corners.min(axis=0).tolist(), corners.max(axis=0).tolist()
+        for other, (left, near), (right, far) in self.taken:
+            if low[0] < right and left < high[0] and low[1] < far and near < high[1] and overlap(corners, other):
+                return None
+        self.taken.append((corners, low, high))
         self.stands.append(stand)
         return stand
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field, replace
 
 import numpy as np
+from occscene.srgb import LinearColor
 
 from occscene_server.studio.blockout import BlockoutHabit, block_out, draw_habit
 from occscene_server.studio.indoor import mean_color
@@ -87,7 +88,7 @@ def build_street(seed: int) -> Street:
             items.append(_item(site, stand, piece, habit, rng))
     if weather != "snow":
         items = _with_grass(kit, plan, items)
-    colored = tuple(_colored(item, kit.materials) for item in items)
+    colored = _colored(items, kit.materials)
     used = {part.material for item in colored for part in item.parts}
     materials = {key: spec for key, spec in kit.materials.items() if key in used}
     return Street(seed, plan, weather, season, surfaces, colored, tuple(actors), materials)
@@ -140,6 +141,11 @@ def _with_grass(kit: StreetKit, plan: Plan, items: list[Item]) -> list[Item]:
     return [replace(item, parts=(*item.parts, grass)) if item.class_name == "terrain" else item for item in items]
 
 
-def _colored(item: Item, materials: dict[str, MaterialSpec]) -> Item:
-    solids = tuple(part for part in item.parts if not part.foliage)
-    return replace(item, color=mean_color(solids, materials))
+def _colored(items: list[Item], materials: dict[str, MaterialSpec]) -> tuple[Item, ...]:
+    """The items with their mean colours, computed once for all that share a mesh."""
+    known: dict[int, LinearColor] = {}
+    for item in items:
+        if id(item.parts) not in known:
+            solids = tuple(part for part in item.parts if not part.foliage)
+            known[id(item.parts)] = mean_color(solids, materials)
+    return tuple(replace(item, color=known[id(item.parts)]) for item in items)
