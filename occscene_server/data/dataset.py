@@ -1,6 +1,6 @@
 """What a rendered scene is on disk, how it is written in one piece, and how it is read.
 
-A scene is a folder `scene_000123` with `view_0.webp` to `view_3.webp` (sRGB), `scene.npz` (grids and cameras),
+A scene is a folder `scene_000123` with `view_0.webp`, `view_1.webp` ... (sRGB), `scene.npz` (grids and cameras),
 `scene.json` (prompt and what there is to ask about), `meshes.npz` (the triangles of both grids) and, where asked for,
 `items.npz` (which item each pixel shows). Views may have any size.
 """
@@ -31,11 +31,11 @@ class SceneInfo:
     """What `scene.json` says.
 
     Args:
-        seed: the room's.
+        seed: the scene's.
         domain: "indoor" or "outdoor".
         prompt: names what the views show.
-        kind, style, light: of the room.
-        wall_color, floor_color: plain colour words.
+        kind, style, light: of the room; of a street its kind, its season and its weather.
+        wall_color, floor_color: plain colour words: of the room's; of the largest building seen and of the road.
         items: what the views show, largest first: "id", "name", "class", "phrase" and "share" of its best view.
     """
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numpy as np
 from occscene.camera import PinholeCamera
 from occscene.grid import EMPTY, SemanticGrid
@@ -22,6 +24,10 @@ KITTI_FOCAL = 721.5377 / 1242
 REACH = 40.0
 CLEARANCE, NEAREST, MAX_NEAR = 0.45, 2.2, 0.07
 _PROBE = 16
+_CAR = ("ahead", "on", "left", "right")
+
+Pose = tuple[FloatArray, FloatArray, float]
+"""The eye and what it looks at, world metres, and the focal length in widths of the image."""
 
 
 def draw_street_cameras(street: Street, grid: SemanticGrid) -> tuple[PinholeCamera, ...]:
@@ -43,10 +49,20 @@ def draw_street_cameras(street: Street, grid: SemanticGrid) -> tuple[PinholeCame
         if rng.random() < 0.4
         else ("walk", "facing", "above", "walk", "corner")
     )
-    return tuple(_draw(str(index), kind, street, grid, rng) for index, kind in enumerate(rig))
+    cameras: tuple[PinholeCamera, ...] = ()
+    for index, kind in enumerate(rig):
+        cameras += (_draw(str(index), kind, street, grid, cameras, rng),)
+    return cameras
 
 
-def _draw(name: str, kind: str, street: Street, grid: SemanticGrid, rng: np.random.Generator) -> PinholeCamera:
+def _draw(
+    name: str,
+    kind: str,
+    street: Street,
+    grid: SemanticGrid,
+    others: tuple[PinholeCamera, ...],
+    rng: np.random.Generator,
+) -> PinholeCamera:
     best: tuple[float, PinholeCamera] | None = None
     accepted = 0
     for attempt in range(240):
@@ -54,17 +70,25 @@ def _draw(name: str, kind: str, street: Street, grid: SemanticGrid, rng: np.rand
         focal = DRAWN_SIDE * field
         middle = DRAWN_SIDE / 2
         camera = PinholeCamera(name, DRAWN_SIDE, DRAWN_SIDE, focal, focal, middle, middle, looking_at(eye, target))
+        if kind not in _CAR and any(_is_alike(camera, other) for other in others):
+            continue
         score = _score(grid, camera, eye)
         if score is None:
             continue
         accepted += 1
         if best is None or score > best[0]:
             best = score, camera
-        if accepted == (2 if kind in ("ahead", "on", "left", "right") else 6):
+        if accepted == (2 if kind in _CAR else 6):
             break
     if best is None:
         raise NoViewError(f"street {street.seed}: no acceptable camera in 240 draws")
     return best[1]
+
+
+def _is_alike(camera: PinholeCamera, other: PinholeCamera) -> bool:
+    """Whether two cameras stand within 8 m of one another and look within 45 degrees of the same way."""
+    apart = np.linalg.norm(camera.world_from_camera[:3, 3] - other.world_from_camera[:3, 3])
+    return bool(apart < 8.0 and camera.world_from_camera[:3, 2] @ other.world_from_camera[:3, 2] > 0.7)
 
 
 def _at(plan: Plan, s: float, d: float, height: float) -> FloatArray:
@@ -72,9 +96,7 @@ def _at(plan: Plan, s: float, d: float, height: float) -> FloatArray:
     return point
 
 
-def _car(
-    plan: Plan, rng: np.random.Generator, low: float, high: float, yaw: float
-) -> tuple[FloatArray, FloatArray, float]:
+def _car(plan: Plan, rng: np.random.Generator, low: float, high: float, yaw: float) -> Pose:
     lane = -plan.width / 4 if plan.lanes == 2 else -plan.width * 0.375
     s, height = rng.uniform(low, high), rng.uniform(1.55, 1.75)
     eye = _at(plan, s, lane + rng.uniform(-0.25, 0.25), height)
@@ -89,7 +111,7 @@ def _lens(rng: np.random.Generator, low: float = 26.0, high: float = 42.0) -> fl
     return float(rng.uniform(low, high)) / 36.0
 
 
-def _walk(plan: Plan, rng: np.random.Generator) -> tuple[FloatArray, FloatArray, float]:
+def _walk(plan: Plan, rng: np.random.Generator) -> Pose:
     side = plan.left if rng.random() < 0.5 else plan.right
     kerb, back, _, front = side.edges(plan.width / 2)
     d = (
@@ -105,7 +127,7 @@ def _walk(plan: Plan, rng: np.random.Generator) -> tuple[FloatArray, FloatArray,
     return eye, _at(plan, goal, across, rng.uniform(0.8, 2.8)), _lens(rng)
 
 
-def _facing(plan: Plan, rng: np.random.Generator) -> tuple[FloatArray, FloatArray, float]:
+def _facing(plan: Plan, rng: np.random.Generator) -> Pose:
     """From one pavement at the other side's buildings."""
     sign = 1 if rng.random() < 0.5 else -1
     side, other = (plan.left, plan.right) if sign > 0 else (plan.right, plan.left)
@@ -116,7 +138,7 @@ def _facing(plan: Plan, rng: np.random.Generator) -> tuple[FloatArray, FloatArra
     return eye, _at(plan, s + rng.uniform(-9.0, 9.0), -sign * front, rng.uniform(1.5, 3.0)), _lens(rng, 24.0, 34.0)
 
 
-def _above(plan: Plan, rng: np.random.Generator) -> tuple[FloatArray, FloatArray, float]:
+def _above(plan: Plan, rng: np.random.Generator) -> Pose:
     s, height = rng.uniform(-25.0, -14.0), rng.uniform(6.0, 13.0)
     forward = 1 if rng.random() < 0.6 else -1
     eye = _at(plan, s * forward, rng.uniform(-0.8, 0.8) * plan.width, height)
@@ -125,7 +147,7 @@ def _above(plan: Plan, rng: np.random.Generator) -> tuple[FloatArray, FloatArray
     return eye, target, _lens(rng, 28.0, 40.0)
 
 
-def _corner(plan: Plan, rng: np.random.Generator) -> tuple[FloatArray, FloatArray, float]:
+def _corner(plan: Plan, rng: np.random.Generator) -> Pose:
     if plan.junction is None:
         return _walk(plan, rng)
     junction = plan.junction
@@ -135,7 +157,7 @@ def _corner(plan: Plan, rng: np.random.Generator) -> tuple[FloatArray, FloatArra
     return eye, _at(plan, junction.at, sign * rng.uniform(4.0, 14.0), 1.4), _lens(rng, 24.0, 34.0)
 
 
-_POSES = {
+_POSES: dict[str, Callable[[Plan, np.random.Generator], Pose]] = {
     "ahead": lambda plan, rng: _car(plan, rng, CAR_AT + 0.2, CAR_AT + 1.2, 0.0),
     "on": lambda plan, rng: _car(plan, rng, -14.0, 2.0, 0.0),
     "left": lambda plan, rng: _car(plan, rng, -18.0, -2.0, 55.0),

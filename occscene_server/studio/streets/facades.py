@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
+from occscene_server.metrics.palette import COLORS
 from occscene_server.studio.room import Part
 from occscene_server.studio.shapes import box, rod
 from occscene_server.studio.streets.kit import StreetKit
@@ -110,9 +111,9 @@ def filling(kit: StreetKit, hole: Hole, trim: Trim) -> list[Part]:
             parts.append(box((x, -0.1, hole.bottom + high * at), (wide, 0.062, 0.045), trim.frame))
         if hole.kind == "window" and kit.chance(0.6):
             cloth = kit.shared("net curtain", "cloth", "c9c5bb")
-            side = kit.between(0.22, 0.36) * wide
+            drape = kit.between(0.22, 0.36) * wide
             parts += [
-                box((x + s * (wide / 2 - side / 2), -0.117, z), (side, 0.01, high - 0.08), cloth) for s in (-1, 1)
+                box((x + s * (wide / 2 - drape / 2), -0.117, z), (drape, 0.01, high - 0.08), cloth) for s in (-1, 1)
             ]
     if hole.kind == "window" and trim.sills:
         parts.append(box((x, 0.02, hole.bottom - 0.035), (wide + 0.16, 0.2, 0.07), trim.surround, 0.01))
@@ -185,8 +186,6 @@ def balcony(kit: StreetKit, x: float, z: float, wide: float, trim: Trim) -> list
 def awning(kit: StreetKit, hole: Hole) -> list[Part]:
     """A striped sunshade over a shop window."""
     word = kit.pick(("red", "green", "navy", "orange", "teal"))
-    from occscene_server.metrics.palette import COLORS
-
     cloth = kit.material("stripes", COLORS[word], COLORS["white"])
     wide, deep = hole.right - hole.left + 0.2, 1.15
     x, top = (hole.left + hole.right) / 2, hole.top + 0.28
@@ -200,8 +199,6 @@ def awning(kit: StreetKit, hole: Hole) -> list[Part]:
 
 def shop_sign(kit: StreetKit, hole: Hole) -> list[Part]:
     """A fascia board with what reads as letters from afar."""
-    from occscene_server.metrics.palette import COLORS
-
     word = kit.pick(("navy", "black", "green", "red", "teal", "cream", "mustard"))
     board, ink = (
         kit.material("painted", COLORS[word]),

@@ -20,6 +20,16 @@ FILLET = 4.5
 """Radius in metres of the kerb at a junction's corners."""
 
 
+_LAWNS = (("grass", "5f7436", "grass"), ("grass", "6f7a3c", "grass"))
+_FIELDS = (
+    ("grass", "61772f", "meadows"),
+    ("crops", "a58f45", "wheat fields"),
+    ("crops", "56702e", "green fields"),
+    ("soil", "6a523c", "ploughed fields"),
+)
+"""Pattern, colour and words of what lies around a street."""
+
+
 @dataclass(frozen=True)
 class Surfaces:
     """Materials of the ground and the words for them."""
@@ -46,14 +56,7 @@ def draw_surfaces(kit: StreetKit, plan: Plan) -> Surfaces:
     )[int(kit.rng.integers(5))]  # fmt: skip
     code = {"slabs": "9b978f", "setts": "8f6f60", "cobbles": "77736c", "asphalt": "6b6a68"}[paving]
     parking = kit.shared("bays", *(("setts", "6f6a64") if kit.chance(0.5) else ("asphalt", "3c3d40")))
-    fields = (("grass", "5f7436", "grass"), ("grass", "6f7a3c", "grass"))
-    if plan.kind == "countryside":
-        fields = (
-            ("grass", "61772f", "meadows"),
-            ("crops", "a58f45", "wheat fields"),
-            ("crops", "56702e", "green fields"),
-            ("soil", "6a523c", "ploughed fields"),
-        )  # type: ignore[assignment]
+    fields = _FIELDS if plan.kind == "countryside" else _LAWNS
     kind, field_code, field_words = fields[int(kit.rng.integers(len(fields)))]
     yard, yard_words = (("setts", "paved"), ("gravel", "gravelled"), ("slabs", "paved"), ("asphalt", "asphalt"))[
         int(kit.rng.integers(4))

@@ -148,10 +148,10 @@ def barn(kit: StreetKit) -> Piece:
         wall,
         kit.shared("frames white", "painted", "dddbd5"),
         kit.shared("frames white", "painted", "dddbd5"),
-        kit.material("clapboard", tuple(0.6 * c for c in color)),
+        kit.material("clapboard", (0.6 * color[0], 0.6 * color[1], 0.6 * color[2])),
         False,
         kit.chance(0.5),
-    )  # type: ignore[arg-type]
+    )
     holes = [
         Hole(-1.8, 1.8, 0.02, 3.2, "gate"),
         Hole(-wide / 2 + 0.8, -wide / 2 + 1.7, 1.3, 2.2, "window"),

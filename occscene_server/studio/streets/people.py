@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import math
-
 from occscene_server.studio.kit import Piece, with_article
 from occscene_server.studio.room import Part
 from occscene_server.studio.shapes import box, ellipsoid, moved, rod
@@ -117,8 +115,3 @@ def motorcyclist(kit: StreetKit) -> Piece:
     parts = [*motorcycle_parts(kit, CAR_COLORS[machine]), *rider]
     phrase = f"a motorcyclist on {with_article(f'{machine} motorcycle')}"
     return Piece("motorcyclist", "motorcyclist", phrase, tuple(parts), (((0.0, 0.0, 0.85), (0.75, 2.1, 1.7)),))
-
-
-def facing(dx: float, dy: float) -> float:
-    """The turn, radians, of somebody who looks along (dx, dy)."""
-    return math.atan2(-dx, dy)

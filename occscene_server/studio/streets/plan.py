@@ -23,7 +23,7 @@ class Side:
         sign: 1 for the left, -1 for the right.
         parking: width of the parking strip.
         pavement: width of the pavement; kerb: its height.
-        verge: width of grass behind the pavement; tree_pits where trees stand in the pavement instead.
+        verge: width of grass behind the pavement.
         line: from the back of that to the front of the buildings.
         across_parking: cars stand at a right angle to the street.
     """

@@ -7,7 +7,6 @@ from collections.abc import Sequence
 import numpy as np
 
 from occscene_server.studio.prompt import plural
-from occscene_server.studio.room import Item
 from occscene_server.studio.streets.street import Actor, Street
 from occscene_server.studio.streets.weather import WEATHERS
 
@@ -19,7 +18,7 @@ _STREET_WORDS = {
     "industrial estate": ("a road through an industrial estate", "an industrial street", "a street of warehouses"),
     "countryside": ("a country road", "a rural road", "a road through the fields"),
 }
-_PARTS = ("tree trunk", "sign post", "signal post", "sign posts", "sketch")
+_PARTS = ("tree trunk", "sign post", "signal post", "sign posts")
 _GROUND = ("road", "pavement", "lawn", "field", "yard", "parking bays")
 _VERBS = {
     ("person", "walking"): "walking on the {side}", ("person", "crossing"): "crossing the street",
@@ -78,17 +77,11 @@ def _mentions(street: Street, visible: Sequence[int], rng: np.random.Generator) 
     for index in visible:
         item = street.items[index]
         if index in actors and item.name not in (*_PARTS, *_GROUND):
-            groups.setdefault(_noun(street, item), []).append(actors[index])
+            groups.setdefault(item.phrase, []).append(actors[index])
     entries = list(groups.items())
     order = rng.permutation(len(entries)).tolist()
     order.sort(key=lambda i: i > 5)  # what takes most of the pictures is named first
-    return [_phrase(street, *entries[i], rng) for i in order if i < 4 or rng.random() < 0.7]
-
-
-def _noun(street: Street, item: Item) -> str:
-    if item.class_name == "building" and street.plan.kind == "city":
-        return item.phrase
-    return item.phrase
+    return [_phrase(street, entries[i][0], entries[i][1], rng) for i in order if i < 4 or rng.random() < 0.7]
 
 
 def _phrase(street: Street, phrase: str, actors: list[Actor], rng: np.random.Generator) -> str:

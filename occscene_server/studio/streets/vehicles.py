@@ -337,8 +337,11 @@ def truck(kit: StreetKit) -> Piece:
         ]
         parts.append(ellipsoid((0, y, 1.6), (1.05, deep * 0.42, 0.75), kit.shared("gravel load", "gravel", "8a7d68")))
         high = 2.4
+        phrase = with_article(f"{color} {load}")
     else:
         word = kit.pick(("white", "grey", "blue", "green", "red", "beige"))
+        cargo = "tarpaulin" if load == "tarpaulin truck" else "box"
+        phrase = f"{with_article(color)} truck with {with_article(f'{word} {cargo}')}"
         kind = "fabric" if load == "tarpaulin truck" else "corrugated"
         skin = kit.material("painted" if kind == "fabric" else kind, CAR_COLORS[word])
         parts.append(box((0, y, (1.0 + high) / 2), (2.46, deep, high - 1.0), skin, 0.03))
@@ -357,7 +360,7 @@ def truck(kit: StreetKit) -> Piece:
         ((0.0, y, (0.6 + high) / 2), (2.46, deep, high - 0.6)),
         ((0.0, half - 0.88, 1.6), (2.4, 1.75, 2.2)),
     )
-    return Piece("truck", "truck", with_article(f"{color} {load}"), tuple(parts), blocks)
+    return Piece("truck", "truck", phrase, tuple(parts), blocks)
 
 
 def trailer(kit: StreetKit) -> Piece:

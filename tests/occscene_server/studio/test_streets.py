@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 import trimesh
 from occscene.grid import EMPTY, SemanticGrid
+from occscene.part_shapes import triangulated
 from occscene.taxonomy import OUTDOOR
 
 from occscene_server.studio.materials import KINDS
@@ -26,7 +27,9 @@ from occscene_server.studio.streets.prompt import WORD_LIMIT, plural_phrase, str
 from occscene_server.studio.streets.street import Street, build_street
 from occscene_server.studio.streets.weather import WEATHERS
 
-SEEDS = range(6)
+SEEDS = (0, 3, 8, 12, 37)
+"""A city, a country road, a village, a suburb, an industrial estate."""
+
 REAL_SHARES = {
     "bicycle": 0.03, "motorcycle": 0.03, "truck": 0.16, "other-vehicle": 0.20, "person": 0.07, "bicyclist": 0.07,
     "motorcyclist": 0.05, "pole": 0.29, "traffic-sign": 0.08,
@@ -46,9 +49,12 @@ def grids_of(seed: int) -> tuple[SemanticGrid, SemanticGrid]:
     return street_grids(street_of(seed))
 
 
-def as_trimesh(part: Part) -> trimesh.Trimesh:
-    triangles = [(face[0], *pair) for face in part.faces for pair in pairwise(face[1:])]
-    return trimesh.Trimesh(part.vertices, triangles, process=False)
+def volume_and_borders(part: Part) -> tuple[float, int]:
+    """The volume that a mesh encloses, positive if its faces look outwards, and how many edges have not two faces."""
+    a, b, c = part.vertices[triangulated(part.faces)].transpose(1, 0, 2)
+    edges = np.array([pair for face in part.faces for pair in pairwise((*face, face[0]))])
+    _, uses = np.unique(np.sort(edges, axis=1), axis=0, return_counts=True)
+    return float((np.cross(a, b) * c).sum() / 6), int((uses != 2).sum())
 
 
 def test_the_same_seed_gives_the_same_street() -> None:
@@ -63,13 +69,11 @@ def test_the_same_seed_gives_the_same_street() -> None:
 
 @pytest.mark.parametrize("seed", SEEDS)
 def test_meshes_are_closed_and_face_outwards(seed: int) -> None:
-    shown = {id(part): (item.name, part) for item in street_of(seed).items for part in item.parts}
+    shown = {id(part): (item.name, part) for item in street_of(seed).items for part in item.parts if not part.foliage}
     for name, part in shown.values():
-        if part.foliage:
-            continue
-        mesh = as_trimesh(part)
-        assert mesh.is_watertight, (name, part.material)
-        assert mesh.volume > 0, (name, part.material)
+        volume, borders = volume_and_borders(part)
+        assert volume > 0, (name, part.material)
+        assert borders == 0, (name, part.material)
 
 
 @pytest.mark.parametrize("seed", SEEDS)
@@ -161,7 +165,7 @@ def test_the_blockout_is_where_the_scene_is(seed: int) -> None:
 
 
 def test_the_volume_keeps_the_whole_road() -> None:
-    for seed in range(12):
+    for seed in SEEDS:
         street = street_of(seed)
         bottom = street_volume(street).world_from_grid[2, 3]
         s = np.linspace(-25, 25, 40)
