@@ -10,7 +10,7 @@ import typer
 from occscene.limits import MAX_IMAGE_SIDE, MIN_IMAGE_SIDE
 from rich.progress import BarColumn, MofNCompleteColumn, TimeRemainingColumn
 
-from occscene_server.data.dataset import list_scenes, read_scene, scene_folder
+from occscene_server.data.dataset import list_scenes, read_info, read_scene, scene_folder
 from occscene_server.data.layouts import ROOMS_PER_FILE, layouts_file
 from occscene_server.data.scene_mesh import MESHES_FILE
 from occscene_server.data.scene_windows import WINDOW_SIDE, missing_windows
@@ -49,7 +49,7 @@ def render(
 
 @studio_app.command()
 def windows(
-    folder: Annotated[Path, typer.Argument(exists=True, file_okay=False, help="Folder of rendered indoor scenes.")],
+    folder: Annotated[Path, typer.Argument(exists=True, file_okay=False, help="Folder of rendered scenes.")],
     windows: Annotated[int, typer.Option(min=1, help="Windows of each view.")] = 1,
     size: Annotated[
         int, typer.Option(min=WINDOW_SIDE + 1, max=MAX_IMAGE_SIDE, help="Pixels of a side of the whole view.")
@@ -57,15 +57,17 @@ def windows(
     workers: Annotated[int, typer.Option(min=1, help="Processes of one thread each.")] = 2,
 ) -> None:
     """Add random windows of 256 pixels of larger views to scenes; existing ones are kept."""
+    paths = list_scenes(folder)
+    views = {path: VIEWS[read_info(path).domain] for path in paths}
     tasks = [
         WindowsTask(int(path.name.removeprefix("scene_")), path, windows, size)
-        for path in list_scenes(folder)
-        if missing_windows(path, VIEWS["indoor"], windows, size)
+        for path in paths
+        if missing_windows(path, views[path], windows, size)
     ]
     if not tasks:
         errors.say(f"all scenes of {folder} have {windows} windows of each view at {size} pixels already")
         return
-    _run_all(tasks, workers, VIEWS["indoor"] * windows)
+    _run_all(tasks, workers, max(views.values()) * windows)
 
 
 def _run_all(tasks: Sequence[Task], workers: int, images: int) -> None:

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from functools import partial
+
 import numpy as np
+from occscene.grid import SemanticGrid
 
 from occscene_server.data.dataset import ItemFacts, RenderedScene, SceneInfo
 from occscene_server.studio.blender_scene import build_scene
@@ -13,6 +17,12 @@ from occscene_server.studio.lighting import LIGHTINGS
 from occscene_server.studio.prompt import compose_prompt
 from occscene_server.studio.scene_grids import room_grids
 from occscene_server.studio.scene_meshes import room_meshes
+
+
+def modelled_room(seed: int) -> tuple[tuple[SemanticGrid, SemanticGrid], Callable[[], None]]:
+    """The grids of the room of `seed`, and what builds it in Blender."""
+    room = build_room(seed)
+    return room_grids(room), partial(build_scene, room)
 
 
 def render_indoor_scene(

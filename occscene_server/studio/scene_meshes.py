@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
+from occscene.grid import SemanticGrid
 from occscene.mesh import TriangleMesh
 from occscene.taxonomy import INDOOR, Taxonomy
 
@@ -17,7 +18,7 @@ from occscene_server.studio.room import Item, Part, Room
 from occscene_server.studio.scene_grids import blockout_triangles, item_classes, part_indices, room_grids
 
 _THIN = 0.01
-"""Share of a room's voxels that are of thin features; other rooms differ in far more."""
+"""Share of a scene's voxels that are of thin features; other scenes differ in far more."""
 
 
 def room_meshes(room: Room) -> SceneMeshes:
@@ -45,15 +46,15 @@ def add_meshes(folder: Path, seed: int) -> bool:
         False if the grammar's room of `seed` is no longer the one that was rendered; nothing is stored then.
     """
     room = build_room(seed)
-    if not is_same_room(folder, room):
+    if not is_same_scene(folder, room_grids(room)):
         return False
     write_meshes(folder, room_meshes(room))
     return True
 
 
-def is_same_room(folder: Path, room: Room) -> bool:
-    """Whether a stored scene's grids are those of `room`, by whichever rule thin features were voxelised then."""
-    stored, drawn = read_grids(folder), room_grids(room)
+def is_same_scene(folder: Path, drawn: tuple[SemanticGrid, SemanticGrid]) -> bool:
+    """Whether a stored scene's grids are those given, by whichever rule thin features were voxelised then."""
+    stored = read_grids(folder)
     return all(
         old.labels.shape == new.labels.shape
         and np.count_nonzero(old.labels != new.labels) <= _THIN * np.count_nonzero(new.labels)

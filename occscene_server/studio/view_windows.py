@@ -12,10 +12,9 @@ from PIL import Image
 
 from occscene_server.data.dataset import RenderedScene, read_scene
 from occscene_server.data.scene_windows import WINDOW_SIDE, WindowPlace, add_windows, missing_windows
-from occscene_server.studio.blender_scene import build_scene
 from occscene_server.studio.cycles import LUMINANCE, RenderSettings, develop, render_windows
-from occscene_server.studio.indoor import build_room
-from occscene_server.studio.scene_meshes import is_same_room
+from occscene_server.studio.domains import modelled
+from occscene_server.studio.scene_meshes import is_same_scene
 
 MAX_DIFFERENCE = 12.0
 """Levels of 255 by which the cells of new windows may differ from those of the stored views, on average."""
@@ -26,7 +25,7 @@ _CELLS = 16
 def render_missing_windows(
     folder: Path, count: int, size: int, side: int = WINDOW_SIDE, settings: RenderSettings | None = None
 ) -> None:
-    """Renders the windows that an indoor scene lacks, exposed as its stored views are, and stores them.
+    """Renders the windows that a scene lacks, exposed as its stored views are, and stores them.
 
     Args:
         folder: of the scene.
@@ -36,16 +35,16 @@ def render_missing_windows(
         settings: what the rendering costs; None for the data set's own.
 
     Raises:
-        ValueError: the studio draws another room of this seed now, or the windows do not show what the views do.
+        ValueError: the studio draws another scene of this seed now, or the windows do not show what the views do.
     """
     scene, settings = read_scene(folder), settings or RenderSettings()
     places = missing_windows(folder, len(scene.cameras), count, size, side)
     if not places:
         return
-    room = build_room(scene.info.seed)
-    if not is_same_room(folder, room):
+    grids, build = modelled(scene.info.domain, scene.info.seed)
+    if not is_same_scene(folder, grids):
         raise ValueError(f"{folder.name} was rendered by another version of the studio; render it anew")
-    build_scene(room)
+    build()
     cameras = [scene.cameras[place.view].resized(size, size) for place in places]
     radiance = render_windows(cameras, [(*place.origin, side) for place in places], settings, scene.info.seed)
     pixels = develop(radiance, _fitted_exposure(scene, places, radiance))
@@ -54,7 +53,7 @@ def render_missing_windows(
     if difference > MAX_DIFFERENCE:
         raise ValueError(
             f"{folder.name}: the new windows differ from the stored views by {difference:.1f} of 255 levels, "
-            f"more than {MAX_DIFFERENCE}; the studio gives the room other materials or light now: render it anew"
+            f"more than {MAX_DIFFERENCE}; the studio gives the scene other materials or light now: render it anew"
         )
     add_windows(folder, places, list(pixels))
 

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from functools import partial
+
 import numpy as np
 from numpy.typing import NDArray
 from occscene.camera import PinholeCamera
+from occscene.grid import SemanticGrid
 from occscene.taxonomy import OUTDOOR
 
 from occscene_server.data.dataset import ItemFacts, RenderedScene, SceneInfo
@@ -18,6 +22,12 @@ from occscene_server.studio.streets.grids import street_grids
 from occscene_server.studio.streets.prompt import street_prompt
 from occscene_server.studio.streets.street import Street, build_street
 from occscene_server.studio.streets.weather import WEATHERS
+
+
+def modelled_street(seed: int) -> tuple[tuple[SemanticGrid, SemanticGrid], Callable[[], None]]:
+    """The grids of the street of `seed`, and what builds it in Blender."""
+    street = build_street(seed)
+    return street_grids(street), partial(build_street_scene, street)
 
 
 def render_outdoor_scene(

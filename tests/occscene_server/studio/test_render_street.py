@@ -10,6 +10,7 @@ from occscene.taxonomy import OUTDOOR
 
 from occscene_server.data.dataset import RenderedScene, list_scenes, read_scene, write_scene
 from occscene_server.data.scene_mesh import read_meshes
+from occscene_server.data.scene_windows import window_places
 from occscene_server.studio.cycles import RenderSettings
 from occscene_server.studio.domains import DOMAINS, VIEWS
 from occscene_server.studio.ray_march import looked_up, march
@@ -18,6 +19,7 @@ from occscene_server.studio.sheet import contact_sheet
 from occscene_server.studio.streets.blender_street import build_street_scene
 from occscene_server.studio.streets.render import ground_exposure, render_outdoor_scene
 from occscene_server.studio.streets.street import build_street
+from occscene_server.studio.view_windows import render_missing_windows
 
 pytestmark = [pytest.mark.blender, pytest.mark.slow]
 SEED, SIDE = 7, 64
@@ -82,3 +84,9 @@ def test_items_of_one_shape_share_one_mesh() -> None:
     objects = [obj for obj in bpy.data.objects if obj.type == "MESH"]
     assert len(objects) == len(street.items)
     assert len({obj.data.name for obj in objects}) == len({id(item.parts) for item in street.items}) < len(objects)
+
+
+def test_windows_of_larger_views_are_added(scene: RenderedScene, tmp_path: Path) -> None:
+    folder = write_scene(tmp_path, scene)
+    render_missing_windows(folder, 1, 128, side=64, settings=RenderSettings(samples=1))
+    assert [place.view for place in window_places(folder)] == list(range(VIEWS["outdoor"]))
