@@ -68,33 +68,30 @@ def _wide(piece: Piece) -> float:
 
 
 def _row(site: Site, side: Side, pool: list[Piece]) -> None:
-    """Town houses wall to wall."""
+    """Town houses wall to wall; those beside a side street or a square have windows on all sides."""
     kit = site.kit
     for low, high in _lots(site, side):
         s = low
         while s < high - 5.0:
             rest = high - s
-            if len(pool) >= 6 and (s > 27.0 or s < -29.0 or kit.chance(0.3)):
-                fitting = [piece for piece in pool if _wide(piece) <= rest]
-                piece = (
-                    fitting[int(kit.rng.integers(len(fitting)))] if fitting else houses.draw_house(kit, "city", rest)
-                )
+            wide = min(kit.between(7.5, 13.0), rest)
+            if rest - wide < 5.0:
+                wide = min(rest, 15.0)
+            is_corner = (s == low and low > BEGIN) or (wide == rest and high < END)
+            fitting = [piece for piece in pool if abs(_wide(piece) - wide) < 2.0 and _wide(piece) <= rest]
+            is_far = len(pool) >= 5 and not -29.0 < s < 27.0
+            if fitting and not is_corner and (is_far or kit.chance(0.25)):
+                piece = fitting[int(kit.rng.integers(len(fitting)))]
             else:
-                piece = houses.draw_house(kit, "city", min(kit.between(7.5, 13.0), rest))
-                pool.append(piece)
-            wide = _wide(piece)
-            _place(site, side, piece, s + wide / 2, margin=-0.5)
-            s += wide + (0.0 if kit.chance(0.93) else kit.between(2.5, 4.0))
+                piece = houses.draw_house(kit, "city", wide, is_corner)
+                if not is_corner:
+                    pool.append(piece)
+            _place(site, side, piece, s + _wide(piece) / 2, margin=-0.5)
+            s += _wide(piece) + (0.0 if kit.chance(0.93) else kit.between(2.5, 4.0))
     square = site.plan.square
     if square is not None and square[2] == side.sign:
-        _place(
-            site,
-            side,
-            houses.draw_house(kit, "city", square[1] - square[0] - 0.6),
-            (square[0] + square[1]) / 2,
-            14.5,
-            -1.0,
-        )
+        wide = square[1] - square[0] - 0.6
+        _place(site, side, houses.draw_house(kit, "city", wide), (square[0] + square[1]) / 2, 14.5, -1.0)
 
 
 def _detached(site: Site, side: Side, pool: list[Piece]) -> None:

@@ -13,6 +13,10 @@ from occscene_server.studio.streets.site import AGAINST, ALONG, Site, facing_str
 NEAR, FAR = -24.0, 24.5
 """Between which places along the street things are put: the volume's ends."""
 
+_TREES = {"city": 2.0, "suburb": 22.0, "village": 22.0, "industrial estate": 16.0, "countryside": 20.0}
+_PEOPLE = {"city": 28, "village": 14, "suburb": 14, "industrial estate": 10, "countryside": 6}
+"""About how many trees a side is tried with, and how many people are there at most, by the kind of street."""
+
 
 def plant(site: Site, season: str) -> None:
     """Street trees, garden trees, woods, bushes."""
@@ -37,32 +41,37 @@ def plant(site: Site, season: str) -> None:
         kerb, back, verge, front = side.edges(half)
         if (
             plan.kind in ("city", "suburb")
-            and kit.chance(0.6 if plan.kind == "city" else 0.45)
+            and kit.chance(0.8 if plan.kind == "city" else 0.5)
             and side.pavement + side.verge > 2.2
         ):
             street_tree = stock[int(kit.rng.integers(2))]
             d = kerb + 0.75 if side.verge < 0.9 else (back + verge) / 2
             s = NEAR + kit.between(0, 5)
-            step = kit.between(7.5, 12.0)
+            step = kit.between(6.5, 11.0)
             while s < 62.0:
                 if plan.is_free(s, side.sign, 5.0):
                     add(s, side.sign * d, side.kerb if side.verge < 0.9 else LAWN, street_tree)
                 s += step
-        depth = {"city": 0.0, "suburb": 20.0, "village": 20.0, "industrial estate": 18.0, "countryside": 22.0}[
-            plan.kind
-        ]
-        for _ in range(int(depth * kit.between(0.4, 0.85))):
-            s, d = kit.between(-30, 60), kit.between(verge + 1.2, verge + depth)
+        height = LAWN if plan.kind in ("suburb", "village") else -0.04
+        for _ in range(int(_TREES[plan.kind] * kit.between(0.5, 1.2))):
+            s, d = kit.between(-28, 50), kit.between(verge + 1.2, verge + 22.0)
             if plan.is_free(s, side.sign, 1.0) and not _in_square(site, s, side):
-                add(s, side.sign * d, LAWN if plan.kind in ("suburb", "village") else -0.04, reach=1.1)
+                add(s, side.sign * d, height, reach=1.0)
+        if plan.kind != "city" and kit.chance(0.6):  # a belt of trees behind the houses
+            behind = front + kit.between(9.0, 13.0)
+            s = -27.0
+            while s < 60.0:
+                if plan.is_free(s, side.sign, 2.0):
+                    add(s, side.sign * (behind + kit.between(0.0, 4.0)), height, reach=0.9)
+                s += kit.between(2.6, 5.0)
         if plan.kind == "countryside" and kit.chance(0.55):
             s = NEAR
             while s < 60:
                 add(s, side.sign * (verge + kit.between(0.5, 2.2)), -0.04, reach=0.8)
                 s += kit.between(4.0, 9.0)
         if plan.kind != "city":
-            for _ in range(int(kit.between(5, 14))):
-                s, d = kit.between(-26, 40), kit.between(verge + 0.5, max(front + 6.0, verge + 4))
+            for _ in range(int(kit.between(10, 30))):
+                s, d = kit.between(-26, 40), kit.between(verge + 0.5, max(front + 12.0, verge + 8))
                 if plan.is_free(s, side.sign, 0.5) and not _in_square(site, s, side):
                     site.put(
                         shrubs[int(kit.rng.integers(3))],
@@ -144,7 +153,7 @@ def set_posts(site: Site) -> None:
 
 def _signs(site: Site) -> None:
     kit, plan = site.kit, site.plan
-    for _ in range(int(kit.rng.integers(2, 8))):
+    for _ in range(int(kit.rng.integers(4, 13))):
         side = plan.sides[int(kit.rng.integers(2))]
         s = kit.between(NEAR, FAR)
         if plan.is_free(s, side.sign, 0.3):
@@ -242,7 +251,7 @@ def park(site: Site) -> None:
             role="parked",
             margin=0.2,
         )
-    for build, odds, most in ((two_wheelers.bicycle, 0.62, 7), (two_wheelers.motorcycle, 0.56, 5)):
+    for build, odds, most in ((two_wheelers.bicycle, 0.66, 12), (two_wheelers.motorcycle, 0.6, 8)):
         if kit.chance(odds):
             _rack(site, [build(kit) for _ in range(int(kit.rng.integers(1, most)))])
 
@@ -301,13 +310,13 @@ def drive(site: Site) -> None:
             ):
                 return
 
-    if kit.chance(0.45 if plan.kind != "industrial estate" else 0.75):
+    if kit.chance(0.6 if plan.kind != "industrial estate" else 0.85):
         add(vehicles.truck(kit), -10.0, 22.0)
-    if kit.chance(0.55):
+    for _ in range(int(kit.rng.integers(1, 3)) if kit.chance(0.68) else 0):
         add(vehicles.bus(kit) if kit.chance(0.55) and plan.kind != "countryside" else vehicles.van(kit), -8.0, 22.0)
-    for _ in range(int(kit.rng.integers(1, 3)) if kit.chance(0.62) else 0):
+    for _ in range(int(kit.rng.integers(1, 5)) if kit.chance(0.72) else 0):
         add(people.cyclist(kit), -17.0, 15.0)
-    for _ in range(int(kit.rng.integers(1, 3)) if kit.chance(0.6) else 0):
+    for _ in range(int(kit.rng.integers(1, 4)) if kit.chance(0.7) else 0):
         add(people.motorcyclist(kit), -16.0, 16.0)
     for _ in range(int(kit.rng.integers(0, 4))):
         add(vehicles.any_car(kit))
@@ -320,8 +329,9 @@ def populate(site: Site) -> None:
     kit, plan = site.kit, site.plan
     if kit.chance(0.12):
         return
-    most = {"city": 15, "village": 7, "suburb": 8, "industrial estate": 6, "countryside": 4}[plan.kind]
-    for _ in range(int(kit.rng.integers(2, most + 1))):
+    count = int(kit.rng.integers(2, _PEOPLE[plan.kind] + 1))
+    crowd = [people.pedestrian(kit) for _ in range(min(count, 10))]
+    for index in range(count):
         side = plan.sides[int(kit.rng.integers(2))]
         kerb, back, _, _ = side.edges(plan.width / 2)
         s = kit.between(-21.0, 20.0)
@@ -351,4 +361,4 @@ def populate(site: Site) -> None:
             d, height = side.sign * (back + kit.between(0.5, 1.0)), 0.02 if side.verge else LAWN
         if role in ("walking", "waiting") and not plan.is_free(s, side.sign, 3.0):
             continue
-        site.put(people.pedestrian(kit), s, d, turn, height, role=role, margin=0.03)
+        site.put(crowd[index % len(crowd)], s, d, turn, height, kit.between(0.96, 1.04), role=role, margin=0.03)

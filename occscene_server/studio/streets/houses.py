@@ -330,8 +330,8 @@ def _dormers(kit: StreetKit, house: House, top: float, rise: float, tiles: str, 
     return parts
 
 
-def draw_house(kit: StreetKit, place: str, width: float | None = None) -> Piece:
-    """A house as they stand in a "city", "suburb", "village" or "countryside"."""
+def draw_house(kit: StreetKit, place: str, width: float | None = None, is_corner: bool = False) -> Piece:
+    """A house as they stand in a "city", "suburb", "village" or "countryside"; town houses at corners show all sides."""
     floor = kit.between(2.8, 3.15)
     if place == "city":
         kind = kit.pick(("render", "render", "brick", "stone"))
@@ -343,7 +343,8 @@ def draw_house(kit: StreetKit, place: str, width: float | None = None) -> Piece:
             "town house with a shop" if ground == "shops" else "town house", width or kit.between(7.5, 13.0),
             kit.between(9, 12), floors,
             kit.pick(("gable", "gable", "flat")), kit.between(0.6, 0.9), kind, palette[word],
-            f"{word} {kind}" if kind != "render" else word, ground, False, kit.chance(0.25), kit.chance(0.6), False, 1,
+            f"{word} {kind}" if kind != "render" else word, ground, is_corner, kit.chance(0.25), kit.chance(0.6), False,
+            1,
             int(kit.rng.integers(0, 4)),
         )  # fmt: skip
         piece = model(kit, house)

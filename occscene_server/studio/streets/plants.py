@@ -52,7 +52,7 @@ def tree(kit: StreetKit, kind: str, autumn: bool) -> tuple[Piece, Piece]:
         radius = wide * kit.between(0.34, 0.5)
         at = (away * math.cos(angle), away * math.sin(angle), middle + up * half * 0.85)
         balls.append((at, (radius, radius, radius * kit.between(0.75, 0.95) * (1.3 if slim else 1.0))))
-    crown = [lump(rng, center, [0.9 * r for r in radii], 0.24, leaf, 6) for center, radii in balls]
+    crown = [lump(rng, center, [0.9 * r for r in radii], 0.24, leaf, 5) for center, radii in balls]
     crown.append(leaves(rng, balls, 3200, 0.14, leaf, spread=(0.82, 1.2)))
     thick = kit.between(0.12, 0.24) * (0.7 if slim else 1.0)
     lean = (kit.between(-0.12, 0.12), kit.between(-0.12, 0.12))
