@@ -331,7 +331,7 @@ def _dormers(kit: StreetKit, house: House, top: float, rise: float, tiles: str, 
 
 
 def draw_house(kit: StreetKit, place: str, width: float | None = None, is_corner: bool = False) -> Piece:
-    """A house as they stand in a "city", "suburb", "village" or "countryside"; town houses at corners show all sides."""
+    """A house as they stand in a "city", "suburb", "village" or "countryside"; at corners they show all sides."""
     floor = kit.between(2.8, 3.15)
     if place == "city":
         kind = kit.pick(("render", "render", "brick", "stone"))
