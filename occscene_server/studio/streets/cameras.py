@@ -22,8 +22,9 @@ KITTI_FOCAL = 721.5377 / 1242
 """Of KITTI's camera 2, in widths of its image: Geiger et al., Vision meets robotics, 2013."""
 
 REACH = 40.0
-CLEARANCE, NEAREST, MAX_NEAR = 0.45, 2.2, 0.07
+CLEARANCE, NEAREST, MAX_NEAR = 0.45, 3.0, 0.05
 _PROBE = 16
+_GROUND = [OUTDOOR.index_of(name) for name in ("road", "parking", "sidewalk", "other-ground", "terrain")]
 _CAR = ("ahead", "on", "left", "right")
 
 Pose = tuple[FloatArray, FloatArray, float]
@@ -185,10 +186,10 @@ def _score(grid: SemanticGrid, camera: PinholeCamera, eye: FloatArray) -> float 
     if not is_clear(grid, eye):
         return None
     hits, depths = march(grid, camera, REACH, stride=camera.width // _PROBE)
-    if (depths < NEAREST).mean() > MAX_NEAR:
-        return None
     assert grid.instances is not None
     labels = looked_up(grid.labels, hits)
+    if ((depths < NEAREST) & ~np.isin(labels, _GROUND)).mean() > MAX_NEAR:
+        return None
     largest = np.bincount(labels.ravel(), minlength=len(OUTDOOR)) / labels.size
     if largest[1:].max() > 0.62 or largest[0] > 0.72:
         return None
