@@ -190,7 +190,7 @@ def prepare_empty_volume(
 
 
 class OCCSCENE_OT_add_rig(bpy.types.Operator):
-    """Add four cameras in the corners of the volume that look across it, and the domain's volume if there is none"""
+    """Add cameras in the corners of the volume, outdoors along its street, and the domain's volume if there is none"""
 
     bl_idname = "occscene.add_rig"
     bl_label = "Add Cameras"

@@ -11,8 +11,9 @@ from mathutils import Matrix
 from occscene.camera import PinholeCamera
 from occscene.grid import GridVolume
 from occscene.placed_layout import PlacedLayout
-from occscene.rig import FIELD_OF_VIEW, default_rig, room_rig
+from occscene.rig import FIELD_OF_VIEW, default_rig, room_rig, street_rig
 from occscene.rigid import invert_rigid
+from occscene.taxonomy import OUTDOOR
 
 from .units import pose_to_units, to_meters, to_units
 
@@ -23,8 +24,8 @@ _OPENCV_FROM_BLENDER = np.diag([1.0, -1.0, -1.0, 1.0])
 
 
 def add_rig(scene: bpy.types.Scene, volume: GridVolume) -> list[bpy.types.Object]:
-    """Adds the default rig of `volume`, `OccScene Camera 1` and on; the first is made active if none is."""
-    return _add(scene, default_rig(volume))
+    """Adds the domain's default rig of `volume`, `OccScene Camera 1` and on; the first is made active if none is."""
+    return _add(scene, street_rig(volume) if scene.occscene.domain == OUTDOOR.name else default_rig(volume))
 
 
 def add_room_cameras(scene: bpy.types.Scene, placed: PlacedLayout) -> list[bpy.types.Object]:

@@ -21,6 +21,15 @@ _OUT = 0.3
 """Of the volume's sides, how far from the middle the cameras stand."""
 _FROM_WALLS = (0.35, 0.6, 0.9, 1.2)
 """Metres from the walls of a room, along x and y: the first that nothing stands in the way of."""
+_STREET_SIDES = (51.2, 51.2, 6.4)
+_STREET_VIEWS = (
+    ((2.0, -1.5, 1.6), (20.0, -1.0, 1.4)),
+    ((18.0, -1.5, 1.6), (36.0, -0.5, 1.4)),
+    ((8.0, 5.5, 1.7), (24.0, -6.0, 1.6)),
+    ((10.0, -5.5, 1.7), (26.0, 6.0, 1.6)),
+    ((1.0, 0.0, 6.0), (16.0, 0.0, 0.5)),
+)
+"""Eye and target of each camera of `street_rig`: metres along the street, to its left, above the road."""
 _CLEARANCE = 0.15
 """Metres around a camera in which nothing stands."""
 
@@ -38,6 +47,30 @@ def default_rig(volume: GridVolume, views: int = 4, width: int = 256, height: in
     pose[:3, 3] += pose[:3, :3] @ (sides[0] / 2, sides[1] / 2, volume.voxel_size)
     eyes = [math.sqrt(2) * _OUT * sides[:2] * _direction(view, views) for view in range(views)]
     return tuple(_camera(view, eye, sides[2], pose, width, height) for view, eye in enumerate(eyes))
+
+
+def street_rig(volume: GridVolume, width: int = 256, height: int = 256) -> tuple[PinholeCamera, ...]:
+    """The default rig outdoors, five cameras for a street along the volume's x axis, named "1" to "5".
+
+    Two look along the road, one from its beginning and one from farther on; one looks from either pavement across it;
+    one looks down it from above.
+
+    Args:
+        volume: stands in the world as `world_from_grid` says; its z axis is up, its lowest layer the road.
+        width, height: pixels.
+    """
+    sides = np.array(volume.shape) * volume.voxel_size
+    pose = volume.world_from_grid.copy()
+    pose[:3, 3] += pose[:3, :3] @ (0.0, sides[1] / 2, volume.voxel_size)
+    focal = max(width, height) / (2 * math.tan(math.radians(FIELD_OF_VIEW) / 2))
+    # Metres in a volume of SemanticKITTI's size; in another one the places keep their shares of its sides.
+    scale = sides / _STREET_SIDES
+    cameras = []
+    for index, (eye, target) in enumerate(_STREET_VIEWS):
+        own = looking_at(np.array(eye) * scale, np.array(target) * scale)
+        name = str(index + 1)
+        cameras.append(PinholeCamera(name, width, height, focal, focal, width / 2, height / 2, pose @ own))
+    return tuple(cameras)
 
 
 def room_rig(placed: PlacedLayout, views: int = 4, width: int = 256, height: int = 256) -> tuple[PinholeCamera, ...]:

@@ -7,7 +7,7 @@ import pytest
 from occscene.grid import GridVolume
 from occscene.layout import Layout, LayoutObject, LayoutRoom
 from occscene.placed_layout import PlacedLayout
-from occscene.rig import default_rig, room_rig
+from occscene.rig import default_rig, room_rig, street_rig
 from occscene.volumes import default_volume
 
 
@@ -41,6 +41,22 @@ def test_four_cameras_stand_in_the_corners() -> None:
     eyes = np.array([camera.world_from_camera[:2, 3] for camera in default_rig(default_volume("indoor"))])
     assert np.allclose(np.abs(eyes), 0.3 * 4.8)
     assert len({(x > 0, y > 0) for x, y in eyes}) == 4
+
+
+@pytest.mark.parametrize("volume", [default_volume("outdoor"), turned_volume()])
+def test_cameras_of_a_street_stand_in_it_and_look_along_it(volume: GridVolume) -> None:
+    sides = np.array(volume.shape) * volume.voxel_size
+    rig = street_rig(volume, 320, 192)
+    assert [camera.name for camera in rig] == ["1", "2", "3", "4", "5"]
+    along = volume.world_from_grid[:3, 0]
+    for camera in rig:
+        eye = np.linalg.inv(volume.world_from_grid) @ camera.world_from_camera[:, 3]
+        assert (eye[:3] > 0).all()
+        assert (eye[:3] < sides).all()
+        assert camera.world_from_camera[:3, 2] @ along > 0.5
+        assert camera.world_from_camera[2, 0] == pytest.approx(0, abs=1e-12)  # level
+    heights = [camera.world_from_camera[2, 3] for camera in rig]
+    assert np.argmax(heights) == 4
 
 
 def test_cameras_of_a_room_stand_in_its_corners_out_of_what_stands_there() -> None:
