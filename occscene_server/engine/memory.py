@@ -1,11 +1,9 @@
-"""Running out of memory: how it shows, and what would have fitted."""
+"""Running out of memory: what would have fitted."""
 
 from __future__ import annotations
 
-import gc
 import logging
 import os
-import sys
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -18,6 +16,7 @@ from occscene.limits import MIN_IMAGE_SIDE
 from occscene.v1 import camera_pb2, scene_service_pb2
 
 from occscene_server.engine.task import encode_image, run_task
+from occscene_server.models.device_memory import release_memory
 
 if TYPE_CHECKING:  # it imports torch, which not every user of this module needs
     from occscene_server.pipelines.occscene import OccScenePipeline
@@ -26,7 +25,6 @@ log = logging.getLogger(__name__)
 
 _TRIAL_STEPS = 2  # the fewest in which the pipeline does everything once, the refinement of the occupancy too
 _TRIAL_SECONDS = 30.0  # no further trial after so long: the client waits for its answer
-_SIGNS = ("out of memory", "can't allocate memory", "ALLOC_FAILED")
 
 
 class DeviceMemory:
@@ -49,21 +47,6 @@ class DeviceMemory:
             return pages * os.sysconf("SC_PAGE_SIZE"), os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
         except (OSError, ValueError):
             return None
-
-
-def is_out_of_memory(error: BaseException) -> bool:
-    """Whether an error of Python, numpy, torch, cuBLAS or cuDNN says that memory ran out."""
-    if isinstance(error, MemoryError) or type(error).__name__ == "OutOfMemoryError":
-        return True
-    return isinstance(error, RuntimeError) and any(sign in str(error) for sign in _SIGNS)
-
-
-def release_memory() -> None:
-    """Frees what a failed run has left. Call it outside of the `except` that holds its frames."""
-    gc.collect()
-    torch = sys.modules.get("torch")
-    if torch is not None and torch.cuda.is_initialized():
-        torch.cuda.empty_cache()
 
 
 def advice_on_memory(

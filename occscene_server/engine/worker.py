@@ -25,9 +25,10 @@ from occscene.v1 import job_pb2, scene_service_pb2
 from occscene_server.engine.deaths import DeviceLostError, is_device_lost
 from occscene_server.engine.events import failed_event
 from occscene_server.engine.interface import Emit
-from occscene_server.engine.memory import DeviceMemory, advice_on_memory, is_out_of_memory, release_memory
+from occscene_server.engine.memory import DeviceMemory, advice_on_memory
 from occscene_server.engine.pipeline_loader import LoadedPipeline
 from occscene_server.engine.task import run_task
+from occscene_server.models.device_memory import is_out_of_memory, release_memory
 
 log = logging.getLogger(__name__)
 

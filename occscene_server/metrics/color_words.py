@@ -39,10 +39,15 @@ def mean_colors(views: Tensor, objects: Tensor, least: float) -> dict[int, Tenso
     return {row: sums[row] / count[row] for row in range(1, len(count)) if count[row] >= max(1.0, least * area)}
 
 
-def has_color(color: Tensor, word: str) -> bool:
-    """Whether a linear RGB colour (3,) is nearer in CIELAB to that of `word` than to any other of the palette's."""
+def nearest_color_word(color: Tensor) -> str:
+    """The palette's word whose color is nearest in CIELAB to a linear RGB color (3,)."""
     palette = lab_from_linear(torch.tensor(list(COLORS.values())))
-    return _WORDS[int(delta_e(palette, lab_from_linear(color)).argmin())] == word
+    return _WORDS[int(delta_e(palette, lab_from_linear(color)).argmin())]
+
+
+def has_color(color: Tensor, word: str) -> bool:
+    """Whether a linear RGB color (3,) is nearer in CIELAB to that of `word` than to any other of the palette's."""
+    return nearest_color_word(color) == word
 
 
 def colors_as_named(colors: Mapping[int, Tensor], phrases: Mapping[int, str]) -> dict[int, bool]:

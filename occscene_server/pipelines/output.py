@@ -27,10 +27,12 @@ class OccSceneOutput(BaseOutput):
             (V, 3, height, width) in [0, 1] for "pt", latents (V, channel, h, w) for "latent". Of a list of prompts,
             the same with an axis (or list) of scenes before it.
         grids: the predicted occupancy of every scene, in the volume of its blockout.
+        source: where the occupancy comes from, one of `occscene.results.OCCUPANCY_SOURCES`.
     """
 
     images: Any
     grids: list[SemanticGrid]
+    source: str = "views"
 
     @property
     def grid(self) -> SemanticGrid:

@@ -20,6 +20,8 @@ from occscene_server.models.denoiser import Condition, OccSceneDenoiser
 
 FLOW = "flow_prediction"
 
+_LEAST_NOISE = 1e-4
+
 GUESS_SHARE = 0.75
 """Share of the regression prior in the low frequencies of finished latents; chosen on validation scenes."""
 
@@ -84,14 +86,37 @@ def denoised_estimate(scheduler: Any, prediction: Tensor, shown: Tensor, index: 
     kind = prediction_type_of(scheduler)
     if kind == FLOW:
         return shown - scheduler.sigmas[index].to(shown.device) * prediction
+    signal = _signal(scheduler, index).to(shown.device)
+    if kind == "epsilon":
+        return (shown - (1 - signal).sqrt() * prediction) / signal.sqrt()
+    return signal.sqrt() * shown - (1 - signal).sqrt() * prediction
+
+
+def implied_prediction(scheduler: Any, denoised: Tensor, shown: Tensor, index: int) -> Tensor | None:
+    """The prediction that implies clean latents: the inverse of `denoised_estimate`, whose arguments these are.
+
+    flow: (x - x0) / sigma; epsilon: (x - sqrt(a) x0) / sqrt(1 - a); v: (sqrt(a) x - x0) / sqrt(1 - a). None at steps
+    with next to no noise, where nothing can be implied.
+    """
+    kind = prediction_type_of(scheduler)
+    if kind == FLOW:
+        sigma = scheduler.sigmas[index].to(shown.device)
+        return None if sigma < _LEAST_NOISE else (shown - denoised) / sigma
+    signal = _signal(scheduler, index).to(shown.device)
+    if 1 - signal < _LEAST_NOISE:
+        return None
+    if kind == "epsilon":
+        return (shown - signal.sqrt() * denoised) / (1 - signal).sqrt()
+    return (signal.sqrt() * shown - denoised) / (1 - signal).sqrt()
+
+
+def _signal(scheduler: Any, index: int) -> Tensor:
+    """The share of the signal in the variance at a step, scalar."""
     if hasattr(scheduler, "sigmas"):  # of the noise added to an unscaled signal, also between whole timesteps
         signal = 1 / (1 + scheduler.sigmas[index].square())
     else:
         signal = scheduler.alphas_cumprod[scheduler.timesteps[index].cpu()]
-    signal = signal.to(shown.device).clamp_min(1e-4)  # a schedule may start at no signal at all
-    if kind == "epsilon":
-        return (shown - (1 - signal).sqrt() * prediction) / signal.sqrt()
-    return signal.sqrt() * shown - (1 - signal).sqrt() * prediction
+    return signal.clamp_min(1e-4)  # a schedule may start at no signal at all
 
 
 @dataclass(frozen=True)

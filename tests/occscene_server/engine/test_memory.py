@@ -13,7 +13,8 @@ from occscene.camera import PinholeCamera
 from occscene.events import REASONS
 from occscene.grid import SemanticGrid
 
-from occscene_server.engine.memory import advice_on_memory, is_out_of_memory
+from occscene_server.engine.memory import advice_on_memory
+from occscene_server.models.device_memory import is_out_of_memory
 from tests.occscene_server.requests import generate_request, predict_request
 from tests.occscene_server.stand_in import StandInPipeline
 

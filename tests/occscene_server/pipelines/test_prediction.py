@@ -11,8 +11,11 @@ import torch
 from diffusers import (
     DDIMScheduler,
     DPMSolverMultistepScheduler,
+    EulerAncestralDiscreteScheduler,
     EulerDiscreteScheduler,
     FlowMatchEulerDiscreteScheduler,
+    LCMScheduler,
+    TCDScheduler,
     UniPCMultistepScheduler,
 )
 
@@ -26,6 +29,7 @@ from occscene_server.pipelines.prediction import (
     check_scheduler,
     denoised_estimate,
     flow_scheduler,
+    implied_prediction,
     model_input,
 )
 from occscene_server.weights import default_model
@@ -113,3 +117,40 @@ def test_broad_colors_come_from_the_guess_and_fine_detail_does_not() -> None:
     torch.testing.assert_close(kept[:, 0], latents[:, 0] + 2.0 * GUESS_SHARE)
     torch.testing.assert_close(kept[:, 1], latents[:, 1])
     assert blend_low_frequencies(latents, CfgBatch(words, mask, condition, None, 2.0, 1.0)) is latents
+
+
+@pytest.mark.parametrize(
+    ("kind", "options"),
+    [
+        (EulerDiscreteScheduler, {}),
+        (EulerDiscreteScheduler, {"prediction_type": "v_prediction"}),
+        (DPMSolverMultistepScheduler, {"use_karras_sigmas": True}),
+        (DPMSolverMultistepScheduler, {"prediction_type": "v_prediction", "rescale_betas_zero_snr": True,
+                                       "timestep_spacing": "trailing"}),
+        (UniPCMultistepScheduler, {}),
+        (UniPCMultistepScheduler, FLOW),
+        (DDIMScheduler, {"prediction_type": "v_prediction"}),
+        (FlowMatchEulerDiscreteScheduler, {}),
+        (LCMScheduler, {}),
+        (TCDScheduler, {}),
+        (EulerAncestralDiscreteScheduler, {}),
+    ],
+)  # fmt: skip
+def test_the_implied_prediction_is_the_inverse_of_the_estimate(kind: type, options: dict[str, object]) -> None:
+    scheduler = kind(**options)
+    scheduler.set_timesteps(10)
+    draw = torch.Generator().manual_seed(0)
+    shown, prediction = torch.randn(2, 1, 4, 8, 8, generator=draw)
+    for index in range(len(scheduler.timesteps) - 1):
+        denoised = denoised_estimate(scheduler, prediction, shown, index)
+        implied = implied_prediction(scheduler, denoised, shown, index)
+        assert implied is not None
+        torch.testing.assert_close(implied, prediction, atol=2e-4, rtol=2e-4)
+
+
+def test_nothing_is_implied_without_noise() -> None:
+    scheduler = FlowMatchEulerDiscreteScheduler()
+    scheduler.set_timesteps(sigmas=[1.0, 1e-5])
+    shown = torch.randn(1, 4, 8, 8)
+    assert implied_prediction(scheduler, shown, shown, 0) is not None
+    assert implied_prediction(scheduler, shown, shown, 1) is None
