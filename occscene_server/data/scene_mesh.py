@@ -67,7 +67,7 @@ def read_mesh(folder: Path, name: str) -> TriangleMesh:
         vertices = members[f"{name}_origin"] + members[f"{name}_vertices"] * float(members[f"{name}_step"])
         triangles, object_ids = members[f"{name}_triangles"], members[f"{name}_object_ids"]
         surface = members[f"{name}_surface"] * _SURFACE_STEP if f"{name}_surface" in members else None
-        stored = members[f"{name}_classes"] if f"{name}_classes" in members else None
+        stored = members.get(f"{name}_classes")
     classes = _classes(folder)[object_ids] if stored is None else stored
     return TriangleMesh(vertices, triangles, classes, object_ids, surface)
 
