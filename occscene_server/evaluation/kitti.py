@@ -30,9 +30,9 @@ Predict = Callable[[NDArray[np.uint8], tuple[PinholeCamera, ...], SemanticGrid |
 
 
 def blockout_of(truth: SemanticGrid) -> SemanticGrid:
-    """What an artist who looks at a true grid would build: every connected thing as its box, the ground as slabs.
+    """What an artist who looks at a true grid would build: every connected object as its box, the ground as slabs.
 
-    A box that its thing would fill by less than three fifths is divided along its longest side, as several boxes are
+    A box that its object would fill by less than three fifths is divided along its longest side, as several boxes are
     used for a bent row of houses. Ground is taken as it is, holes of up to two voxels closed. Unknown voxels are empty.
     """
     labels = np.zeros_like(truth.labels)
@@ -57,7 +57,7 @@ def blockout_of(truth: SemanticGrid) -> SemanticGrid:
 
 
 def _boxes(mask: NDArray[np.bool_]) -> Iterator[tuple[slice, slice, slice]]:
-    """Boxes around a thing that is filled, or small, enough."""
+    """Boxes around an object that is filled, or small, enough."""
     filled = np.argwhere(mask)
     if not len(filled):
         return

@@ -11,7 +11,7 @@ from occscene_server.studio.streets.plan import Side
 from occscene_server.studio.streets.site import AGAINST, ALONG, Site, facing_street
 
 NEAR, FAR = -24.0, 24.5
-"""Between which places along the street things are put: the volume's ends."""
+"""Between which places along the street objects are put: the volume's ends."""
 
 _TREES = {"city": 2.0, "suburb": 22.0, "village": 22.0, "industrial estate": 16.0, "countryside": 20.0}
 _PEOPLE = {"city": 28, "village": 14, "suburb": 14, "industrial estate": 10, "countryside": 6}

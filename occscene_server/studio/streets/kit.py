@@ -1,4 +1,4 @@
-"""What a builder of streets works with: the street's material book, and the words and colours of outdoor things."""
+"""What a builder of streets works with: the material book, and the words and colours of what stands outdoors."""
 
 from __future__ import annotations
 

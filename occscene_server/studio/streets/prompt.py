@@ -1,4 +1,4 @@
-"""Sentences that describe a street by what is seen of it, and where things stand."""
+"""Sentences that describe a street by what is seen of it, and where it stands."""
 
 from __future__ import annotations
 
@@ -71,7 +71,7 @@ def _ground_words(street: Street, rng: np.random.Generator) -> str:
 
 
 def _mentions(street: Street, visible: Sequence[int], rng: np.random.Generator) -> list[str]:
-    """What is seen in words: equal things counted, some with the place where they stand."""
+    """What is seen in words: equal objects counted, some with the place where they stand."""
     actors = {actor.index: actor for actor in street.actors}
     groups: dict[str, list[Actor]] = {}
     for index in visible:

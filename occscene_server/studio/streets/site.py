@@ -1,4 +1,4 @@
-"""Where things stand along a street: placing pieces on its plan without collisions."""
+"""Where objects stand along a street: placing pieces on its plan without collisions."""
 
 from __future__ import annotations
 

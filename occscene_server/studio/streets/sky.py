@@ -46,7 +46,7 @@ def light_street(street: Street, lamps: list[FloatArray]) -> None:
 
 
 def _add_veiled_sun(weather: Weather, rng: np.random.Generator) -> None:
-    """A broad light from above: what an overcast sky has in place of a sun, so that things have a lighter side."""
+    """A broad light from above: what an overcast sky has in place of a sun, so that objects have a lighter side."""
     data = bpy.data.lights.new("veiled sun", "SUN")
     data.energy, data.angle, data.color = 0.9 * weather.zenith[2], np.radians(70.0), (1.0, 0.98, 0.95)
     light = bpy.data.objects.new("veiled sun", data)

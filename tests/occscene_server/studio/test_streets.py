@@ -1,4 +1,4 @@
-"""Procedural streets: deterministic, in place, of closed meshes, with every class, and blockouts where things are."""
+"""Procedural streets: deterministic, in place, of closed meshes, with every class, and blockouts where objects are."""
 
 from __future__ import annotations
 
