@@ -15,6 +15,9 @@ from occscene_server.studio.streets.weather import WEATHERS, Weather
 SKY_MODELS = ("NISHITA", "MULTIPLE_SCATTERING")
 """The name of the sky with scattering: in Blender 4, and from Blender 5 on."""
 
+DUST = ("dust_density", "aerosol_density")
+"""The property of that sky which holds the dust in its air, in the same order."""
+
 _SKYLINES: dict[str, tuple[str, str]] = {
     "city": ("blocks", "6e7276"), "suburb": ("trees", "4c5a3e"), "village": ("hills", "57683f"),
     "industrial estate": ("blocks", "75787a"), "countryside": ("hills", "5f7045"),
@@ -72,7 +75,9 @@ def _set_world(street: Street, weather: Weather, rng: np.random.Generator) -> No
         node.sky_type = next(name for name in SKY_MODELS if name in names)
         node.sun_elevation, node.sun_rotation = np.radians(rng.uniform(*weather.sun)), turn
         node.sun_size, node.sun_intensity = np.radians(1.2), 0.4
-        node.altitude, node.dust_density = 100.0, float(rng.uniform(0.4, 1.5))
+        node.altitude = 100.0
+        dust = next(name for name in DUST if hasattr(node, name))
+        setattr(node, dust, float(rng.uniform(0.4, 1.5)))
         sky, strength = node.outputs[0], 0.12
         sky = _with_clouds(graph, direction, up, sky, weather.clouds, rng)
     else:

@@ -118,6 +118,17 @@ def test_disk_keeps_the_triangles(scene: RenderedScene, tmp_path: Path) -> None:
     assert (folder / MESHES_FILE).stat().st_size < 200_000
 
 
+def test_classes_of_triangles_that_a_file_does_not_hold_are_those_of_its_objects(
+    scene: RenderedScene, tmp_path: Path
+) -> None:
+    folder = write_scene(tmp_path, scene)
+    with np.load(folder / MESHES_FILE) as members:
+        kept = {name: members[name] for name in members.files if not name.endswith("_classes")}
+    np.savez_compressed(folder / MESHES_FILE, **kept)
+    assert scene.meshes is not None
+    np.testing.assert_array_equal(read_meshes(folder).true.labels, scene.meshes.true.labels)
+
+
 def test_triangles_of_older_scenes_are_added(scene: RenderedScene, tmp_path: Path) -> None:
     folder = write_scene(tmp_path, replace(scene, meshes=None))
     assert CliRunner().invoke(studio_app, ["meshes", str(tmp_path)]).exit_code == 0
