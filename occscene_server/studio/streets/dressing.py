@@ -57,8 +57,8 @@ def plant(site: Site, season: str) -> None:
             s, d = kit.between(-28, 50), kit.between(verge + 1.2, verge + 22.0)
             if plan.is_free(s, side.sign, 1.0) and not _in_square(site, s, side):
                 add(s, side.sign * d, height, reach=1.0)
-        if plan.kind != "city" and kit.chance(0.6):  # a belt of trees behind the houses
-            behind = front + kit.between(9.0, 13.0)
+        if kit.chance(0.6):  # a belt of trees behind the houses
+            behind = front + kit.between(9.0, 13.0) + (3.0 if plan.kind == "city" else 0.0)
             s = -27.0
             while s < 60.0:
                 if plan.is_free(s, side.sign, 2.0):

@@ -103,7 +103,7 @@ class Ground:
 def lay_ground(kit: StreetKit, plan: Plan, surfaces: Surfaces) -> list[Item]:
     """The ground's items, one a class that there is."""
     ground = Ground(kit, plan, surfaces)
-    is_hard = plan.kind in ("city", "industrial estate")
+    is_hard = plan.kind == "industrial estate" or (plan.kind == "city" and kit.chance(0.3))
     base = "other-ground" if is_hard else "terrain"
     material = surfaces.yard if is_hard else surfaces.field
     level = Course(slope=plan.course.slope)
