@@ -11,26 +11,35 @@ import bpy
 from . import preferences, properties
 from .jobs import connection_check, tracking
 from .operators import (
+    baking,
     blockouts,
+    cameras,
     command,
     composing,
     connection,
+    gallery,
     generate,
     importing,
     job,
     local_server,
+    looking,
+    maps,
     material_classes,
     primitives,
     projecting,
     results,
     styles,
+    support,
     tagging,
     tinting,
     voxelizing,
+    words,
 )
 from .panels import add_menu
+from .panels import cameras as cameras_panel
 from .panels import connection as connection_panel
 from .panels import generate as generate_panel
+from .panels import main as main_panel
 from .panels import results as results_panel
 from .panels import scene as scene_panel
 from .panels import volume as volume_panel
@@ -42,6 +51,7 @@ _CLASSES = (
     *properties.CLASSES,
     *preferences.CLASSES,
     *tagging.CLASSES,
+    *words.CLASSES,
     *tinting.CLASSES,
     *primitives.CLASSES,
     *voxelizing.CLASSES,
@@ -49,6 +59,10 @@ _CLASSES = (
     *local_server.CLASSES,
     *styles.CLASSES,
     *generate.CLASSES,
+    *cameras.CLASSES,
+    *looking.CLASSES,
+    *gallery.CLASSES,
+    *support.CLASSES,
     *composing.CLASSES,
     *blockouts.CLASSES,
     *job.CLASSES,
@@ -56,10 +70,14 @@ _CLASSES = (
     *material_classes.CLASSES,
     *importing.CLASSES,
     *projecting.CLASSES,
+    *baking.CLASSES,
+    *maps.CLASSES,
     *add_menu.CLASSES,
+    *main_panel.CLASSES,
     *scene_panel.CLASSES,
     *volume_panel.CLASSES,
     *generate_panel.CLASSES,
+    *cameras_panel.CLASSES,
     *results_panel.CLASSES,
     *connection_panel.CLASSES,
 )

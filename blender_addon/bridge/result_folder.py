@@ -7,6 +7,12 @@ import shutil
 import tempfile
 from pathlib import Path
 
+from occscene.results import BLOCKOUT_FILE, CAMERAS_FILE, LAYOUT_FILE, OCCUPANCY_FILE, RESULT_FILE
+
+_NAMED = (OCCUPANCY_FILE, BLOCKOUT_FILE, CAMERAS_FILE, LAYOUT_FILE, RESULT_FILE)
+_FILES = ("view_*.png", "depth_*.exr", "normal_*.exr", "*.npz.*.part", *_NAMED)
+"""What a result's folder holds."""
+
 _REFUSAL = "The results cannot be written to {}"
 
 
@@ -41,3 +47,29 @@ def check_room(directory: str, size: int) -> None:
     if free < size:
         need = f"{math.ceil(size / 1e6):,} MB may come, and {free // 10**6:,} MB are free"
         raise ValueError(f"{refusal}: {need}; make room there, {way_out}")
+
+
+def _result_files(folder: Path) -> list[Path]:
+    """The files of a folder that a result has; others are someone's own."""
+    return [path for name in _FILES for path in folder.glob(name) if path.is_file()] if folder.is_dir() else []
+
+
+def result_bytes(folder: Path) -> int:
+    """The bytes of a result's files; 0 where they are gone."""
+    return sum(path.stat().st_size for path in _result_files(folder))
+
+
+def remove_result_files(folder: Path) -> int:
+    """Deletes a result's files, and the folder if it is empty then; returns the bytes.
+
+    Raises:
+        OSError: a file cannot be deleted.
+    """
+    freed = 0
+    for path in _result_files(folder):
+        size = path.stat().st_size
+        path.unlink()
+        freed += size
+    if folder.is_dir() and not any(folder.iterdir()):
+        folder.rmdir()
+    return freed

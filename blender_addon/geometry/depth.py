@@ -28,7 +28,45 @@ def inverse_depth_image(camera: PinholeCamera, triangles: Floats) -> NDArray[np.
         camera: whose image it is.
         triangles: (T, 3, 3) world coordinates, metres.
     """
-    local = _clipped(transform_points(camera.camera_from_world, triangles.reshape(-1, 3)).reshape(-1, 3, 3))
+    image = np.zeros(camera.height * camera.width, np.float32)
+    for _, pixels, inverse in _hits(camera, _seen(camera, triangles)):
+        np.maximum.at(image, pixels, inverse)
+    return image.reshape(camera.height, camera.width)
+
+
+def depth_and_normals(camera: PinholeCamera, triangles: Floats) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+    """The depth in metres along z, (height, width), and the world normals, (height, width, 3), of what a camera sees.
+
+    Normals point towards the camera. Where nothing is seen the depth is infinite and the normal is 0.
+
+    Args:
+        camera: whose image it is.
+        triangles: (T, 3, 3) world coordinates, metres.
+    """
+    nearest = inverse_depth_image(camera, triangles).ravel()
+    local = _seen(camera, triangles)
+    across = np.cross(local[:, 1] - local[:, 0], local[:, 2] - local[:, 0])
+    across /= np.maximum(np.linalg.norm(across, axis=1, keepdims=True), 1e-30)
+    across *= -np.sign((across * local[:, 0]).sum(axis=1, keepdims=True))
+    normals = np.zeros((len(nearest), 3), np.float32)
+    for rows, pixels, inverse in _hits(camera, local):
+        is_nearest = inverse == nearest[pixels]
+        normals[pixels[is_nearest]] = across[rows[is_nearest]] @ camera.world_from_camera[:3, :3].T
+    with np.errstate(divide="ignore"):
+        depth = (1.0 / nearest).astype(np.float32)
+    shape = camera.height, camera.width
+    return depth.reshape(shape), normals.reshape(*shape, 3)
+
+
+def _seen(camera: PinholeCamera, triangles: Floats) -> Floats:
+    """The parts of triangles in front of a camera, in its space."""
+    return _clipped(transform_points(camera.camera_from_world, triangles.reshape(-1, 3)).reshape(-1, 3, 3))
+
+
+def _hits(
+    camera: PinholeCamera, local: Floats
+) -> Iterator[tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.float32]]]:
+    """What camera-space triangles cover: rows of triangles, pixels of the flat image, and 1 / depth there."""
     inverse = 1.0 / local[..., 2]
     x = camera.fx * local[..., 0] * inverse + camera.cx
     y = camera.fy * local[..., 1] * inverse + camera.cy
@@ -37,11 +75,11 @@ def inverse_depth_image(camera: PinholeCamera, triangles: Floats) -> NDArray[np.
     low = np.clip(low, 0, (camera.width, camera.height)).astype(np.int64)
     high = np.clip(high, -1, (camera.width - 1, camera.height - 1)).astype(np.int64)
     planes = _planes(x, y, inverse)
-    shown = (high >= low).all(axis=1) & np.isfinite(planes).all(axis=(1, 2))
-    image = np.zeros(camera.height * camera.width, np.float32)
+    shown = np.flatnonzero((high >= low).all(axis=1) & np.isfinite(planes).all(axis=(1, 2)))
     for rows, side in _batches(high[shown] - low[shown] + 1):
-        _draw(image, camera, planes[shown][rows], low[shown][rows], high[shown][rows], side)
-    return image.reshape(camera.height, camera.width)
+        chosen = shown[rows]
+        triangle, pixels, depth = _covered(camera, planes[chosen], low[chosen], high[chosen], side)
+        yield chosen[triangle], pixels, depth
 
 
 def _clipped(triangles: Floats) -> Floats:
@@ -93,15 +131,10 @@ def _batches(sizes: NDArray[np.int64]) -> Iterator[tuple[NDArray[np.int64], int]
             yield rows[begin : begin + step], int(side)
 
 
-def _draw(
-    image: NDArray[np.float32],
-    camera: PinholeCamera,
-    planes: Floats,
-    low: NDArray[np.int64],
-    high: NDArray[np.int64],
-    side: int,
-) -> None:
-    """Draws triangles into the flat image, each within its box of pixels `low` .. `high` of at most `side`."""
+def _covered(
+    camera: PinholeCamera, planes: Floats, low: NDArray[np.int64], high: NDArray[np.int64], side: int
+) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.float32]]:
+    """What triangles cover, each within its box of pixels `low` .. `high` of at most `side`; as `_hits`."""
     columns = low[:, 0, None] + np.arange(side)
     rows = low[:, 1, None] + np.arange(side)
     # (N, 4, side) along each axis, (N, 4, side, side) together
@@ -112,4 +145,4 @@ def _draw(
         inside &= along_x[:, corner, None, :] + along_y[:, corner, :, None] >= -1e-9
     triangle, row, column = np.nonzero(inside)
     depth = along_x[triangle, 3, column] + along_y[triangle, 3, row]
-    np.maximum.at(image, rows[triangle, row] * camera.width + columns[triangle, column], depth.astype(np.float32))
+    return triangle, rows[triangle, row] * camera.width + columns[triangle, column], depth.astype(np.float32)

@@ -32,17 +32,34 @@ def seen_color(
         images: the views, (H, W, 3) sRGB from 0 to 1, rows from above, of any size.
         depths: 1 / depth in metres of all that hides something, (h, w), rows from above, of any size.
     """
-    points = _spread(triangles)
-    total, count = np.zeros(3), 0
+    colors, is_seen = point_colors(_spread(triangles), cameras, images, depths)
+    return colors[is_seen].mean(axis=0) if is_seen.any() else None
+
+
+def point_colors(
+    points: Floats,
+    cameras: Sequence[PinholeCamera],
+    images: Sequence[NDArray[np.float32]],
+    depths: Sequence[NDArray[np.float32]],
+) -> tuple[Floats, NDArray[np.bool_]]:
+    """The mean of what the cameras see at points, linear RGB (N, 3), and which points any of them sees.
+
+    Args:
+        points: (N, 3) world coordinates, metres.
+        cameras, images, depths: as `seen_color`.
+    """
+    total, count = np.zeros((len(points), 3)), np.zeros(len(points))
     for camera, image, depth in zip(cameras, images, depths, strict=True):
         places, far = camera.project(points)
         inside = (far > 0) & (places >= 0).all(axis=1) & (places < (camera.width, camera.height)).all(axis=1)
-        places, far = places[inside] / (camera.width, camera.height), far[inside]
-        nearest = _looked_up(depth, places) * far
-        colors = _looked_up(image, places[nearest < 1 + _TOLERANCE])
-        total += linear_from_srgb(colors.astype(np.float64)).sum(axis=0)
-        count += len(colors)
-    return total / count if count else None
+        rows = np.flatnonzero(inside)
+        places = places[rows] / (camera.width, camera.height)
+        is_clear = _looked_up(depth, places) * far[rows] < 1 + _TOLERANCE
+        total[rows[is_clear]] += linear_from_srgb(_looked_up(image, places[is_clear]).astype(np.float64))
+        count[rows[is_clear]] += 1
+    is_seen = count > 0
+    total[is_seen] /= count[is_seen, None]
+    return total, is_seen
 
 
 def _looked_up(image: NDArray[np.float32], places: Floats) -> NDArray[np.float32]:

@@ -6,7 +6,7 @@ import bpy
 import numpy as np
 
 from .connection import server_address
-from .request import Request
+from .request import known_request
 
 _FIXED = 0.5
 """Share of a job's time that does not grow with it, while there are no jobs of several sizes that tell: preparing,
@@ -44,7 +44,7 @@ def _known_times(scene: bpy.types.Scene) -> list[tuple[float, float, int]]:
     for result in reversed(settings.results):
         if result.state != "SUCCEEDED" or result.server != address or len(known) == _RECENT:
             continue
-        request = Request.from_json(result.request)
+        request = known_request(result.request)
         if request.kind not in ("BLOCKOUT", "TEXT") or request.settings.quality != settings.quality:
             continue
         camera = request.views[0].camera
@@ -56,7 +56,7 @@ def _known_times(scene: bpy.types.Scene) -> list[tuple[float, float, int]]:
 def _default_steps(scene: bpy.types.Scene) -> int:
     """The model's own steps, as a result shows that left them to it; 0 if there is none."""
     for result in reversed(scene.occscene.results):
-        if result.denoising_steps and Request.from_json(result.request).settings.steps is None:
+        if result.denoising_steps and known_request(result.request).settings.steps is None:
             return int(result.denoising_steps)
     return 0
 

@@ -12,12 +12,15 @@ import bpy
 from occscene.events import FINAL_EVENTS, in_words
 
 from ..bridge.messages import Message
+from ..notice import notice
 from ..redraw import redraw
 from ..scene.image_editors import offer_image
 from ..scene.images import draw_thumbnail, image_pixels, packed_image
 from ..scene.overlay import show_overlay
 from . import composed, journal
 from .request import Request
+
+_ENDS = {"FAILED": "Failed", "CANCELLED": "Cancelled", "DISCONNECTED": "Disconnected"}
 
 _LAST = FINAL_EVENTS | {"error"}
 """Events of the bridge that no other follows."""
@@ -154,9 +157,25 @@ def apply(record: Record, message: Message) -> bool:
     if record.state != "CANCELLED":
         _take(record, event, message)
         show(record)
+        if event in _LAST:
+            notice(outcome(record))
         if event == "succeeded" and record.layout is not None and record.request.composition is not None:
             composed.bring_in(record.request, record.layout, record.scene_uid, partial(_show_done, record))
     return event in _LAST
+
+
+def outcome(record: Any) -> str:
+    """What came of a record's or a result's job, in a few words."""
+    if record.state == "SUCCEEDED":
+        views = len(record.views)
+        made = f"{views} view{'s' * (views != 1)}" if views else "layout" if record.layout_file else "occupancy"
+        return f"{made} in {rough_seconds(record.seconds)}"
+    return str(record.message) or _ENDS.get(record.state, "")
+
+
+def rough_seconds(seconds: float) -> str:
+    """Seconds in as many digits as one wants to read."""
+    return f"{seconds:.1f} s" if seconds < 10 else f"{seconds:.0f} s"
 
 
 def _show_done(record: Record, done: str) -> None:

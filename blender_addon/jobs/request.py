@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 
 from occscene.placed_layout import PlacedLayout, placed_from_json, placed_to_json
@@ -103,3 +104,9 @@ class Request:
         if "composition" in fields:
             fields["composition"] = Composition.from_fields(fields["composition"])
         return cls(**{**fields, "settings": SceneSettings.from_json(fields["settings"]), "views": tuple(views)})
+
+
+@lru_cache(maxsize=512)
+def known_request(text: str) -> Request:
+    """A request from `to_json`, read once: panels ask for it whenever they are drawn. It is not to be changed."""
+    return Request.from_json(text)

@@ -5,25 +5,27 @@
 
 from __future__ import annotations
 
+import random
 from dataclasses import replace
 from typing import Any
 
 import bpy
-from bpy.props import EnumProperty
-from occscene.grid import GridVolume, SemanticGrid
-from occscene.volumes import default_volume
+from bpy.props import EnumProperty, IntProperty
+from occscene.grid import SemanticGrid
 
 from ..bridge.link import BridgeError
 from ..geometry.standing import standing_cameras
 from ..jobs import connection_check, tracking
 from ..jobs.request import Request
-from ..properties.settings import SETTINGS, TRANSIENT, SceneSettings, operator_arguments
+from ..properties.generation import MAX_VARIANTS
+from ..properties.settings import MAX_INT, SETTINGS, TRANSIENT, SceneSettings, operator_arguments
 from ..scene.camera_objects import cameras_of, is_inside
-from ..scene.cameras import SceneView, chosen_views
+from ..scene.cameras import SceneView, chosen_views, view_of
 from ..scene.frames import MovingObjects
 from ..scene.photos import photo_png, photo_window
 from ..scene.rig import add_rig
-from ..scene.volume import grid_volume, set_volume
+from ..scene.volume import set_volume
+from .cameras import empty_volume
 from .job_operator import JobOperator
 from .voxelizing import report_unsent, some_names, standing_text, stats_of, summary, voxelized_blockout
 
@@ -47,6 +49,14 @@ class OCCSCENE_OT_generate(SettingArguments, JobOperator, bpy.types.Operator):
     bl_label = "Generate"
 
     task: EnumProperty(options=TRANSIENT, name="Task", items=TASKS)
+    variants: IntProperty(
+        options=TRANSIENT,
+        name="Variants",
+        description="How many results to make, with this seed and those after it, each in a folder of its own",
+        default=1,
+        min=1,
+        max=MAX_VARIANTS,
+    )
 
     @classmethod
     def description(cls, _context: bpy.types.Context, properties: Any) -> str:
@@ -69,12 +79,32 @@ class OCCSCENE_OT_generate(SettingArguments, JobOperator, bpy.types.Operator):
                 self._check_places(task.grid, request.views)
             if self.task == "IMAGES":
                 task = replace(task, images=_background_images(context, request.views))
-            record = tracking.submit(context.scene, request, task, self.server)
+            records = [
+                tracking.submit(context.scene, each, task, self.server) for each in self._variants(context, request)
+            ]
         except (ValueError, OSError, BridgeError) as error:
             self.report({"ERROR"}, str(error))
             return {"CANCELLED"}
-        self.keep_seed(context, request.settings.seed)
-        return self.follow(record)
+        self.keep_seed(context, records[-1].request.settings.seed)
+        ends = [self.follow(record) for record in records]
+        return next((end for end in ends if end != {"FINISHED"}), {"FINISHED"})
+
+    def _variants(self, context: bpy.types.Context, first: Request) -> list[Request]:
+        """The request, and others that differ by their seeds."""
+        settings = context.scene.occscene
+        count = self.variants if self.properties.is_property_set("variants") else settings.variants
+        if self.task == "IMAGES":
+            return [first]
+        requests = [first]
+        for number in range(1, count):
+            is_drawn = settings.seed_mode == "RANDOM" and not self.properties.is_property_set("seed")
+            seed = random.randrange(MAX_INT) if is_drawn else (first.settings.seed + number) % (MAX_INT + 1)
+            own = replace(first.settings, seed=seed)
+            variant = self.new_request(first.kind, own, first.views)
+            if self.directory:
+                variant = replace(variant, directory=f"{first.directory}_{number + 1}")
+            requests.append(variant)
+        return requests
 
     def _cameras_within(self, context: bpy.types.Context) -> list[bpy.types.Object]:
         """The chosen cameras that stand in the volume, which is made with cameras of its own where none does.
@@ -108,7 +138,7 @@ class OCCSCENE_OT_generate(SettingArguments, JobOperator, bpy.types.Operator):
             settings.cameras,
             settings.image_size,
             settings.frame_step,
-            photo_window if self.task == "IMAGES" else None,
+            photo_window if self.task == "IMAGES" else view_of(settings.image_shape),
             connection_check.last_check.image_multiple,
             moving.see if moving else None,
             within,
@@ -150,12 +180,6 @@ def _background_images(context: bpy.types.Context, views: tuple[SceneView, ...])
     return [photo_png(scene.objects[view.object_name], scene, size) for view, size in zip(views, sizes, strict=True)]
 
 
-def empty_volume(context: bpy.types.Context) -> GridVolume:
-    """The scene's volume, or the domain's own if it has none."""
-    scene = context.scene
-    return default_volume(scene.occscene.domain) if scene.occscene.volume is None else grid_volume(scene)
-
-
 def prepare_empty_volume(
     context: bpy.types.Context, choice: str
 ) -> tuple[list[bpy.types.Object], list[bpy.types.Object]]:
@@ -189,27 +213,4 @@ def prepare_empty_volume(
     return within, outside
 
 
-class OCCSCENE_OT_add_rig(bpy.types.Operator):
-    """Add cameras in the corners of the volume, outdoors along its street, and the domain's volume if there is none"""
-
-    bl_idname = "occscene.add_rig"
-    bl_label = "Add Cameras"
-    bl_options = {"REGISTER", "UNDO"}
-
-    def execute(self, context: bpy.types.Context) -> set[str]:
-        """Adds them and selects them."""
-        try:
-            volume = empty_volume(context)
-        except ValueError as error:
-            self.report({"ERROR"}, str(error))
-            return {"CANCELLED"}
-        if context.scene.occscene.volume is None:
-            set_volume(context.scene, volume)
-        for obj in context.view_layer.objects.selected:
-            obj.select_set(False)
-        for obj in add_rig(context.scene, volume):
-            obj.select_set(True)
-        return {"FINISHED"}
-
-
-CLASSES = (OCCSCENE_OT_generate, OCCSCENE_OT_add_rig)
+CLASSES = (OCCSCENE_OT_generate,)

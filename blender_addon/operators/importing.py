@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -31,8 +32,10 @@ from ..scene.grid_files import (
 )
 from ..scene.materials import change_material
 from ..scene.meshes import grid_object, grid_objects_by_class, surface_object
+from ..scene.projection import Projector
+from ..scene.view_colors import add_view_colors
 from .material_classes import import_file
-from .results import RESULT_DESCRIPTION, chosen_result
+from .results import RESULT_DESCRIPTION, chosen_result, seen_views
 from .voxelizing import voxelized_blockout
 
 CHANGES_NAME = "OccScene Changes"
@@ -86,6 +89,12 @@ class OCCSCENE_OT_import_occupancy(bpy.types.Operator):
         name="Object per Class", description="Add an object for each class, so that classes can be hidden"
     )
 
+    colors: BoolProperty(
+        name="Colors of Views",
+        description="Give the mesh the colors that the result's views show, as a color attribute",
+        options={"SKIP_SAVE"},
+    )
+
     def execute(self, context: bpy.types.Context) -> set[str]:
         """Reads the grid and builds the mesh where the grid lies."""
         try:
@@ -108,12 +117,23 @@ class OCCSCENE_OT_import_occupancy(bpy.types.Operator):
             if self.separate
             else [grid_object(context.scene, grid, self.name, self.surface)]
         )
+        if not self.filepath:
+            self._mark(context, objects)
         _select(context, objects)
         faces = sum(len(obj.data.polygons) for obj in objects)
         self.report({"INFO"}, f"{len(objects)} object{'s' * (len(objects) != 1)}, {faces:,} faces")
         if guessed:
             self.report({"WARNING"}, guessed)
         return {"FINISHED"}
+
+    def _mark(self, context: bpy.types.Context, objects: Sequence[bpy.types.Object]) -> None:
+        """Notes whose occupancy the objects are, and gives them the views' colors if wanted."""
+        result = chosen_result(context, self.result)
+        for obj in objects:
+            obj.occscene.result = result.name
+        projectors = [Projector(view.camera, image) for view, image in seen_views(result)]
+        if self.colors and projectors:
+            add_view_colors(context.scene, objects, projectors)
 
 
 class OCCSCENE_OT_import_grid(bpy.types.Operator):
@@ -238,6 +258,7 @@ class OCCSCENE_OT_show_changes(bpy.types.Operator):
         for kind, surface in surfaces.items():
             name = f"{CHANGES_NAME} {CHANGES[kind]}"
             obj = surface_object(context.scene, grid, name, surface, {kind: change_material(CHANGES[kind])})
+            obj["voxels"] = int((marks == kind).sum())
             obj.hide_render = True
             obj.show_in_front = True  # most of it lies inside the blockout
         counts = ", ".join(f"{int((marks == kind).sum()):,} {name}" for kind, name in CHANGES.items())

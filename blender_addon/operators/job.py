@@ -72,14 +72,19 @@ class OCCSCENE_OT_cancel(bpy.types.Operator):
     bl_idname = "occscene.cancel"
     bl_label = "Cancel"
 
-    result: StringProperty(name="Result", description="The result's name (request id)")
+    result: StringProperty(name="Result", description="The result's name (request id); empty cancels all of the scene")
 
     def execute(self, context: bpy.types.Context) -> set[str]:
-        """Cancels the job."""
+        """Cancels the job, or all."""
+        scene = context.scene
+        if not self.result:
+            for name in [result.name for result in scene.occscene.results if result.state in UNFINISHED]:
+                tracking.cancel(scene, scene.occscene.results[name])
+            return {"FINISHED"}
         result = _listed(self, context)
         if result is None:
             return {"CANCELLED"}
-        tracking.cancel(context.scene, result)
+        tracking.cancel(scene, result)
         return {"FINISHED"}
 
 

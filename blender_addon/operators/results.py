@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import bpy
@@ -16,7 +17,7 @@ from ..properties.results import UNFINISHED
 from ..properties.settings import SETTINGS, set_scene
 from ..scene.cameras import SceneView
 from ..scene.image_editors import show_image
-from ..scene.overlay import show_overlay
+from ..scene.overlay import drop_view, show_overlay
 from .counted import counted
 
 RESULT_DESCRIPTION = "The result's name (request id); empty takes the active one"
@@ -156,17 +157,29 @@ class OCCSCENE_OT_remove_result(bpy.types.Operator):
 
     def execute(self, context: bpy.types.Context) -> set[str]:
         """Removes the active result and its images, unless they are used."""
-        settings = context.scene.occscene
-        result = chosen_result(context, "")
-        tracking.forget(result.name)
-        images = [view.image for view in result.views if view.image]
-        settings.results.remove(settings.active_result)
+        remove_listed(context.scene, [chosen_result(context, "").name])
+        return {"FINISHED"}
+
+
+def remove_listed(scene: bpy.types.Scene, names: Sequence[str]) -> None:
+    """Takes results off the list and removes their images, unless they are used."""
+    settings = scene.occscene
+    active = settings.results[settings.active_result].name if settings.active_result < len(settings.results) else ""
+    for name in names:
+        tracking.forget(name)
+        number = settings.results.find(name)
+        images = [view.image for view in settings.results[number].views if view.image]
+        settings.results.remove(number)
+        if settings.compared == name:
+            settings.compared = ""
         settings.active_result = max(0, min(settings.active_result, len(settings.results) - 1))
         for image in images:
+            drop_view(scene, image)
             image.use_fake_user = False
             if image.users == 0:
                 bpy.data.images.remove(image)
-        return {"FINISHED"}
+    if active in settings.results:
+        settings.active_result = settings.results.find(active)
 
 
 class OCCSCENE_OT_open_folder(bpy.types.Operator):

@@ -5,6 +5,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import bpy
 from bpy.props import BoolProperty, EnumProperty, StringProperty
 
@@ -23,6 +25,13 @@ from ..scene.tint import tint_again
 _LINKED = "{} is linked from another file: tag the collection that holds it here, or make a library override"
 
 
+ASSIGN_ITEMS = (
+    ("OBJECTS", "Selected Objects", "Every selected object"),
+    ("SLOT", "Material Slot", "The material in the active object's active slot, wherever it is used"),
+    ("COLLECTION", "Active Collection", "All objects of the collection that have no class of their own"),
+)
+
+
 class OCCSCENE_OT_assign_class(bpy.types.Operator):
     """Give this class to the selected objects, to the active material slot, or to the active collection"""
 
@@ -33,12 +42,18 @@ class OCCSCENE_OT_assign_class(bpy.types.Operator):
     class_name: StringProperty(name="Class", description="Name of a class; empty takes the class away")
     target: EnumProperty(
         name="To",
-        items=(
-            ("OBJECTS", "Selected Objects", "Every selected object"),
-            ("SLOT", "Material Slot", "The material in the active object's active slot, wherever it is used"),
-            ("COLLECTION", "Active Collection", "All objects of the collection that have no class of their own"),
-        ),
+        items=ASSIGN_ITEMS,
     )
+
+    @classmethod
+    def description(cls, context: bpy.types.Context, properties: Any) -> str:
+        """The class, and the words that belong to it."""
+        taxonomy = scene_taxonomy(context.scene)
+        entry = next((entry for entry in taxonomy.classes if entry.name == properties.class_name), None)
+        if entry is None:
+            return "Take the class away"
+        words = f": {', '.join(entry.aliases)}" if entry.aliases else ""
+        return f"{class_label(entry.name)}{words}. To tell them apart, give objects words of their own"
 
     def execute(self, context: bpy.types.Context) -> set[str]:
         """Writes the class."""

@@ -25,7 +25,7 @@ from ..geometry.triangle_mesh import triangle_mesh
 from ..geometry.voxelization.voxelize import TriangleObject, voxelize_with_rooms
 from ..properties.blockout import DOMAINS
 from ..redraw import redraw
-from ..scene.cameras import camera_pose, chosen_views
+from ..scene.cameras import camera_pose, chosen_views, view_of
 from ..scene.collect import Blockout, blockout_bounds, collect_blockout
 from ..scene.grid_files import WRITE_FILTER, WRITE_ITEMS, write_grid_file
 from ..scene.grid_view import GridStats, hide_grid, show_grid, shown_stats
@@ -145,7 +145,7 @@ def _standing(context: bpy.types.Context, grid: SemanticGrid) -> tuple[Standing,
     settings = context.scene.occscene
     choice = "ACTIVE" if settings.cameras == "ANIMATION" else settings.cameras
     try:
-        views = chosen_views(context, choice, settings.image_size, 1)
+        views = chosen_views(context, choice, settings.image_size, 1, view_of(settings.image_shape))
     except ValueError:  # reported when they are sent
         return ()
     return standing_cameras(grid, [view.camera for view in views])
@@ -310,7 +310,8 @@ class OCCSCENE_OT_voxelize(bpy.types.Operator):
             write_grid_file(path, voxelized.grid, self.file_format, voxelized.sent_mesh)
             if self.cameras_filepath:
                 settings = scene.occscene
-                views = chosen_views(context, settings.cameras, settings.image_size, settings.frame_step)
+                window = view_of(settings.image_shape)
+                views = chosen_views(context, settings.cameras, settings.image_size, settings.frame_step, window)
                 save_cameras(Path(bpy.path.abspath(self.cameras_filepath)), [view.camera for view in views])
         except (ValueError, OSError) as error:
             self.report({"ERROR"}, str(error))

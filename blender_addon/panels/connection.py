@@ -72,6 +72,13 @@ def draw_connection(layout: bpy.types.UILayout, context: bpy.types.Context, pref
     column.use_property_decorate = False
     column.prop(preferences, "server_python", text="Server's Python")
     _draw_local_server(layout, context, local_server)
+    _draw_support(layout)
+
+
+def _draw_support(layout: bpy.types.UILayout) -> None:
+    row = layout.row(align=True)
+    row.operator("occscene.open_guide", icon="HELP")
+    row.operator("occscene.copy_diagnostics", icon="COPYDOWN")
 
 
 def _draw_check(layout: bpy.types.UILayout, context: bpy.types.Context, check: ConnectionCheck) -> None:

@@ -1,4 +1,4 @@
-"""The Generate panel: what is asked for, and how running jobs go."""
+"""The panels of the step Views: numbers, and other ways to begin than a blockout."""
 
 # mypy: disable-error-code="misc"
 # ruff: noqa: N801 - class names are as Blender wants them
@@ -8,46 +8,43 @@ from __future__ import annotations
 from typing import Any
 
 import bpy
-from occscene.limits import MAX_VIEWS
 
 from ..jobs import connection_check
-from ..jobs.estimate import estimated_seconds, rough_time
-from ..jobs.request import Request
+from ..jobs.request import known_request
 from ..operators.composing import missing, selected_tagged
-from ..operators.job import status_line
-from ..operators.styles import OCCSCENE_MT_styles
-from ..properties.results import UNFINISHED
+from ..operators.counted import counted
 from ..scene.camera_objects import cameras_of
-from ..scene.frame import frame_window, picture_size
-from ..scene.frames import animation_frames
 from .counts import drawn_counts
 from .layout import SidebarPanel, wrapped_label
+from .next_step import view_count, views_fit
 
 
 class VIEW3D_PT_occscene_generate(SidebarPanel, bpy.types.Panel):
-    """Generate views."""
+    """What views are made of."""
 
-    bl_label = "Generate"
-    bl_order = 2
+    bl_label = "Settings"
+    bl_order = 1
+    step = "VIEWS"
 
     def draw(self, context: bpy.types.Context) -> None:
-        """Draws the settings, the button, and how the running jobs go."""
+        """Draws what to avoid, and the numbers."""
         layout = self.layout
         settings = context.scene.occscene
-        _words(layout, settings)
-        _cameras(layout, settings)
+        column = layout.column(align=True)
+        row = column.row(align=True)
+        row.operator("occscene.style_preset", text="Keep Style", icon="ADD")
+        row.operator("occscene.style_preset", text="Remove", icon="REMOVE").remove_active = True
+        if settings.quality != "DRAFT":
+            column.prop(settings, "negative_prompt", text="", icon="CANCEL", placeholder="Avoid")
         _numbers(layout, settings)
-        _button(layout, context)
-        for result in settings.results:
-            if result.state in UNFINISHED:
-                _progress(layout, result)
 
 
 class VIEW3D_PT_occscene_text(SidebarPanel, bpy.types.Panel):
     """Text to scene."""
 
     bl_label = "From Text Alone"
-    bl_parent_id = "VIEW3D_PT_occscene_generate"
+    bl_order = 3
+    step = "VIEWS"
     bl_options = {"DEFAULT_CLOSED"}
 
     def draw(self, context: bpy.types.Context) -> None:
@@ -55,13 +52,12 @@ class VIEW3D_PT_occscene_text(SidebarPanel, bpy.types.Panel):
         layout = self.layout
         scene = context.scene
         wrapped_label(layout, context, "Fills the empty volume as the prompt says; no blockout is sent.")
-        layout.operator("occscene.add_rig", icon="OUTLINER_OB_CAMERA")
         count = view_count(context)
         has_cameras = bool(cameras_of(scene, context.view_layer, "ALL"))
         row = layout.row()
         row.scale_y = 1.3
-        row.enabled = _views_fit(count) or not has_cameras
-        text = f"Generate {_views(count)} from Text" if has_cameras else "Add Cameras and Generate"
+        row.enabled = views_fit(count) or not has_cameras
+        text = f"Generate {counted(count, 'View')} from Text" if has_cameras else "Add Cameras and Generate"
         row.operator("occscene.generate", text=text, icon="OUTLINER_OB_FONT").task = "TEXT"
 
         written = next((result for result in reversed(scene.occscene.results) if result.layout_file), None)
@@ -74,7 +70,8 @@ class VIEW3D_PT_occscene_furnish(SidebarPanel, bpy.types.Panel):
     """Complete, Redraw, Add Detail."""
 
     bl_label = "Furnish"
-    bl_parent_id = "VIEW3D_PT_occscene_generate"
+    bl_order = 4
+    step = "VIEWS"
     bl_options = {"DEFAULT_CLOSED"}
 
     def draw(self, context: bpy.types.Context) -> None:
@@ -115,7 +112,8 @@ class VIEW3D_PT_occscene_images(SidebarPanel, bpy.types.Panel):
     """Images to occupancy."""
 
     bl_label = "From Images"
-    bl_parent_id = "VIEW3D_PT_occscene_generate"
+    bl_order = 5
+    step = "VIEWS"
     bl_options = {"DEFAULT_CLOSED"}
 
     def draw(self, context: bpy.types.Context) -> None:
@@ -127,54 +125,9 @@ class VIEW3D_PT_occscene_images(SidebarPanel, bpy.types.Panel):
         count = view_count(context)
         row = layout.row()
         row.scale_y = 1.3
-        row.enabled = _views_fit(count)
-        images = f"{count} Image{'s' * (count != 1)}"
+        row.enabled = views_fit(count)
+        images = counted(count, "Image")
         row.operator("occscene.generate", text=f"Predict from {images}", icon="IMAGE_DATA").task = "IMAGES"
-
-
-def view_count(context: bpy.types.Context) -> int:
-    """How many views the scene's choice of cameras makes."""
-    scene = context.scene
-    settings = scene.occscene
-    cameras = len(cameras_of(scene, context.view_layer, settings.cameras))
-    return cameras * (len(animation_frames(scene, settings.frame_step)) if settings.cameras == "ANIMATION" else 1)
-
-
-def _objects(count: int) -> str:
-    return f"{count} object{'s' * (count != 1)}"
-
-
-def _views(count: int) -> str:
-    return f"{count} View{'s' * (count != 1)}"
-
-
-def _views_fit(count: int) -> bool:
-    return 0 < count <= MAX_VIEWS
-
-
-def _words(layout: bpy.types.UILayout, settings: Any) -> None:
-    column = layout.column(align=True)
-    column.label(text="Prompt")
-    column.prop(settings, "prompt", text="")
-    column = layout.column(align=True)
-    row = column.row(align=True)
-    row.label(text="Style")
-    row.menu("OCCSCENE_MT_styles", text=OCCSCENE_MT_styles.bl_label)
-    row.operator("occscene.style_preset", text="", icon="ADD")
-    row.operator("occscene.style_preset", text="", icon="REMOVE").remove_active = True
-    column.prop(settings, "style", text="")
-    if settings.quality != "DRAFT":
-        column = layout.column(align=True)
-        column.label(text="Avoid")
-        column.prop(settings, "negative_prompt", text="")
-
-
-def _cameras(layout: bpy.types.UILayout, settings: Any) -> None:
-    column = layout.column(align=True)
-    column.label(text="Cameras")
-    column.row(align=True).prop(settings, "cameras", expand=True)
-    if settings.cameras == "ANIMATION":
-        column.prop(settings, "frame_step", text="Every Nth Frame")
 
 
 def _numbers(layout: bpy.types.UILayout, settings: Any) -> None:
@@ -186,10 +139,12 @@ def _numbers(layout: bpy.types.UILayout, settings: Any) -> None:
     part.enabled = settings.seed_mode != "RANDOM"
     part.prop(settings, "seed")
     row.prop(settings, "seed_mode", text="")
-    column.prop(settings, "image_size")
+    row = column.row(align=True)
+    row.prop(settings, "image_size", text="Size")
+    row.prop(settings, "image_shape", text="")
     column.row(align=True).prop(settings, "quality", expand=True)
     if settings.quality != "DRAFT":
-        column.prop(settings, "steps", text="Steps" if settings.steps else "Steps (model's)")
+        column.prop(settings, "steps", text="Steps")
         column.prop(settings, "use_guidance")
         if settings.use_guidance:
             column.prop(settings, "text_guidance_scale", slider=True)
@@ -197,66 +152,12 @@ def _numbers(layout: bpy.types.UILayout, settings: Any) -> None:
     column.prop(settings, "without_prior")
 
 
-def _button(layout: bpy.types.UILayout, context: bpy.types.Context) -> None:
-    """The button, and what it will send or what is still missing."""
-    scene = context.scene
-    settings = scene.occscene
-    count = view_count(context)
-    tagged = drawn_counts(context).objects
-    size, too_narrow = _picture_size(scene)
-    missing = _missing(settings, tagged, count) or too_narrow
-    column = layout.column(align=True)
-    column.scale_y = 1.5
-    column.enabled = not missing
-    column.operator("occscene.generate", text=f"Generate {_views(count)}", icon="RENDER_STILL").task = "BLOCKOUT"
-    if missing:
-        wrapped_label(layout, context, missing, icon="INFO")
-        return
-    sends = f"Sends {_objects(tagged)}, {count} camera{'s' * (count != 1)} of {size[0]} x {size[1]} pixels"
-    seconds = estimated_seconds(scene, count, *size)
-    wrapped_label(layout, context, sends + (f"; takes {rough_time(seconds)}" if seconds else ""), icon="INFO")
-
-
-def _picture_size(scene: bpy.types.Scene) -> tuple[tuple[int, int], str]:
-    """Width and height of the views in pixels, and "" or why there are none."""
-    try:
-        multiple = connection_check.last_check.image_multiple
-        return picture_size(frame_window(scene), scene.occscene.image_size, multiple), ""
-    except ValueError as error:
-        text = str(error)
-        return (0, 0), text[0].upper() + text[1:]
-
-
-def _missing(settings: Any, tagged: int, count: int) -> str:
-    """What keeps the button from working, or ""."""
-    if not tagged:
-        return "Give objects their classes first, in the Scene panel"
-    if settings.volume is None:
-        return "Place the volume first, in the Volume panel"
-    if not count:
-        return "Add or choose a camera first"
-    if count > MAX_VIEWS:
-        way_out = "raise the step" if settings.cameras == "ANIMATION" else "select fewer cameras"
-        return f"{count} views are more than the {MAX_VIEWS} that one request may have: {way_out}"
-    if settings.quality == "DRAFT" and connection_check.last_check.can("drafts") is False:
-        return "The server's model draws no drafts: set the quality to Full"
-    return ""
-
-
 def _last_answer(layout: bpy.types.UILayout, context: bpy.types.Context) -> None:
     """What the newest result says if it came of these buttons; below them, since it may be long."""
     results = context.scene.occscene.results
     result = results[-1] if results else None
-    if result and result.message and Request.from_json(result.request).composition is not None:
+    if result and result.message and known_request(result.request).composition is not None:
         wrapped_label(layout, context, result.message, icon="INFO" if result.state == "SUCCEEDED" else "ERROR")
-
-
-def _progress(layout: bpy.types.UILayout, result: Any) -> None:
-    """A running job: its bar, the preview, and the button that ends it."""
-    row = layout.row(align=True)
-    factor = result.step / result.steps if result.steps else 0.0
-    row.progress(factor=factor, type="BAR", text=status_line(result).capitalize())
-    row.operator("occscene.cancel", text="", icon="CANCEL").result = result.name
 
 
 CLASSES = (

@@ -19,6 +19,8 @@ from .layout import SidebarPanel, wrapped_label
 _MOST_NAMES = 3
 """Objects that a line names, at most."""
 
+_DOMAIN_SIZES = {"indoor": "Indoor Size", "outdoor": "Outdoor Size"}
+
 _ABSENCES = {
     Absence.NO_FACES: "No voxel, as it has no faces: {}. Give it thickness, or clear its class",
     Absence.OUTSIDE: "No voxel, as it is outside the volume: {}",
@@ -30,7 +32,8 @@ class VIEW3D_PT_occscene_volume(SidebarPanel, bpy.types.Panel):
     """Place the volume."""
 
     bl_label = "Volume"
-    bl_order = 1
+    bl_order = 2
+    step = "BLOCKOUT"
 
     def draw(self, context: bpy.types.Context) -> None:
         """Draws the volume's settings and size, and the grid that is shown."""
@@ -38,11 +41,10 @@ class VIEW3D_PT_occscene_volume(SidebarPanel, bpy.types.Panel):
         scene = context.scene
         settings = scene.occscene
         column = layout.column(align=True)
-        column.operator("occscene.fit_volume", icon="CUBE").mode = "TIGHT"
         row = column.row(align=True)
-        for domain, text in (("indoor", "Indoor Size"), ("outdoor", "Outdoor Size")):
-            button = row.operator("occscene.fit_volume", text=text)
-            button.mode, button.domain = "PRESET", domain
+        row.operator("occscene.fit_volume", icon="CUBE").mode = "TIGHT"
+        button = row.operator("occscene.fit_volume", text=_DOMAIN_SIZES[settings.domain])
+        button.mode, button.domain = "PRESET", settings.domain
         if settings.domain == OUTDOOR.name:
             button = column.operator("occscene.fit_volume", text="Ahead of Camera")
             button.mode, button.domain = "AHEAD", OUTDOOR.name

@@ -17,6 +17,7 @@ from bpy.props import (
 )
 
 from ..scene.overlay import set_overlay_opacity, show_overlay
+from ..scene.stage import shown_stage
 
 RESULT_STATES = (
     ("SENDING", "Sending", "The request is on its way to the server"),
@@ -61,6 +62,7 @@ class OccSceneResult(bpy.types.PropertyGroup):
     position: IntProperty()
     seconds: FloatProperty()
     layout_file: StringProperty(description="The layout's file in the folder; empty if there is none")
+    is_favorite: BoolProperty(name="Favorite", description="Keep this result when others are cleaned up")
     directory: StringProperty(description="Its files; relative to the .blend if they are next to it")
     views: CollectionProperty(type=OccSceneView)
 
@@ -71,6 +73,22 @@ def _show_overlay(settings: Any, _context: object) -> None:
 
 def _set_opacity(settings: Any, _context: object) -> None:
     set_overlay_opacity(settings.id_data)
+
+
+STAGES = (
+    ("BLOCKOUT", "Blockout", "Your objects"),
+    ("GRID", "Grid", "The voxels that are sent, in place of your objects"),
+    ("PREDICTION", "Prediction", "The active result's occupancy, in place of your objects"),
+)
+_STAGE_NAMES = [name for name, _, _ in STAGES]
+
+
+def _stage(settings: Any) -> int:
+    return _STAGE_NAMES.index(shown_stage(settings.id_data))
+
+
+def _set_stage(_settings: Any, number: int) -> None:
+    bpy.ops.occscene.show_stage(stage=_STAGE_NAMES[number])
 
 
 SURFACE_ITEMS = (
@@ -85,6 +103,17 @@ class ResultList:
 
     results: CollectionProperty(type=OccSceneResult)
     active_result: IntProperty(name="Result", update=_show_overlay)
+    only_favorites: BoolProperty(name="Favorites", description="List only the favorites")
+    compared: StringProperty(description="The result that the active one is compared with; empty for none")
+    stage: EnumProperty(
+        name="Show",
+        description="What stands in the scene",
+        items=STAGES,
+        options={"SKIP_SAVE"},
+        get=_stage,
+        set=_set_stage,
+    )
+    is_prediction_shown: BoolProperty(options={"HIDDEN"})
     use_overlay: BoolProperty(
         name="In Cameras",
         description="Show the views over the blockout where one looks through their cameras",
@@ -103,6 +132,10 @@ class ResultList:
     import_surface: EnumProperty(name="Surface", description="How the voxels become a mesh", items=SURFACE_ITEMS)
     import_separate: BoolProperty(
         name="Object per Class", description="Add an object for each class, so that classes can be hidden", default=True
+    )
+    import_colors: BoolProperty(
+        name="Colors of Views",
+        description="Give the mesh the colors that the views show, as a color attribute beside its class materials",
     )
 
 

@@ -50,10 +50,19 @@ class SceneSettings(Settings):
     image_size: int = setting(
         256,
         "Image Size",
-        "Pixels along the longer side; the shape is the render's",
+        "Pixels along the longer side",
         minimum=MIN_IMAGE_SIDE,
         maximum=MAX_IMAGE_SIDE,
         increment=64,
+    )
+    image_shape: str = setting(
+        "RENDER",
+        "Shape",
+        "Shape of the views",
+        choices=(
+            ("RENDER", "Render's", "As the render's resolution says"),
+            ("SQUARE", "Square", "A square around the render's frame: what the models know best"),
+        ),
     )
     send_geometry: bool = setting(
         True,

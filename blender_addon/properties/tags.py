@@ -95,6 +95,8 @@ class OccSceneObject(bpy.types.PropertyGroup):
         name="Make a View", description="Make a view through this camera", default=True, override=_OVERRIDABLE
     )
     camera_place: IntProperty(options={"HIDDEN"}, description="Place in the list of cameras from 1; 0 is none yet")
+    is_set_aside: BoolProperty(options={"HIDDEN"}, description="Hidden while something else is shown in its place")
+    result: StringProperty(options={"HIDDEN"}, description="The result whose occupancy this is")
     is_output: BoolProperty(options={"HIDDEN"}, description="Made by OccScene: never part of a blockout")
     slots_before: CollectionProperty(type=OccSceneSlot, options={"HIDDEN"}, description="Under a projection")
     unseen_color: FloatVectorProperty(

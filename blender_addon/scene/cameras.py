@@ -16,7 +16,7 @@ from occscene.limits import MAX_VIEWS
 from occscene.rigid import without_noise
 
 from .camera_objects import chosen_cameras, evaluated_camera
-from .frame import Window, frame_window, picture_size
+from .frame import Window, frame_window, picture_size, view_window
 from .frames import animation_frames, frame_kept
 from .units import pose_to_meters
 
@@ -136,6 +136,11 @@ def chosen_views(
         raise ValueError(f"{len(objects)} views were chosen; the limit is {MAX_VIEWS}: select fewer cameras")
     cameras = [camera_of(obj) for obj in objects]
     return _views(cameras, [obj.name for obj in objects], [scene.frame_current] * len(objects))
+
+
+def view_of(shape: str) -> Callable[[bpy.types.Object, bpy.types.Scene], Window]:
+    """`chosen_views`' `window_of` for a choice of `SceneSettings.image_shape`."""
+    return lambda _camera, scene: view_window(scene, shape)
 
 
 def _views(cameras: Sequence[PinholeCamera], names: Sequence[str], frames: Sequence[int]) -> tuple[SceneView, ...]:

@@ -18,10 +18,12 @@ class SentCounts:
     Args:
         by_class: objects with a part of each class; "" counts those without any, which are left out.
         objects: those with a class; one of several classes counts once.
+        hints: those of them that keep their colors.
     """
 
     by_class: Counter[str]
     objects: int
+    hints: int
 
 
 def sent_objects(scene: bpy.types.Scene, view_layer: bpy.types.ViewLayer) -> list[bpy.types.Object]:
@@ -33,5 +35,7 @@ def sent_objects(scene: bpy.types.Scene, view_layer: bpy.types.ViewLayer) -> lis
 def sent_counts(scene: bpy.types.Scene, view_layer: bpy.types.ViewLayer) -> SentCounts:
     """The counts of a scene."""
     lookup = ClassLookup.of(scene)
-    classes = [lookup.class_names(obj) for obj in sent_objects(scene, view_layer)]
-    return SentCounts(Counter(name for names in classes for name in names or ("",)), sum(map(bool, classes)))
+    classes = [(obj, lookup.class_names(obj)) for obj in sent_objects(scene, view_layer)]
+    hints = sum(bool(names) and obj.occscene.use_hint for obj, names in classes)
+    by_class = Counter(name for _, names in classes for name in names or ("",))
+    return SentCounts(by_class, sum(bool(names) for _, names in classes), hints)

@@ -48,6 +48,15 @@ def frame_window(scene: bpy.types.Scene) -> Window:
     return Window(0.0, 0.0, render.resolution_x * render.pixel_aspect_x, render.resolution_y * render.pixel_aspect_y)
 
 
+def view_window(scene: bpy.types.Scene, shape: str) -> Window:
+    """What views show, by a choice of `SceneSettings.image_shape`: the frame, or the square around it."""
+    frame = frame_window(scene)
+    if shape == "RENDER":
+        return frame
+    (x, y), half = frame.middle, max(frame.width, frame.height) / 2
+    return Window(x - half, y - half, x + half, y + half)
+
+
 def picture_size(window: Window, longest: int, multiple: int = 1) -> tuple[int, int]:
     """Width and height in pixels of a picture that has a window's shape, to the nearest pixel.
 

@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import bpy.utils.previews
+import numpy as np
+from occscene.srgb import srgb_from_linear
 from occscene.taxonomy import TAXONOMIES, SemanticClass, Taxonomy
+
+from .materials import CHANGE_COLORS
 
 _SIDE = 16
 _swatches: list[Any] = []
@@ -16,11 +21,16 @@ def add_icons() -> None:
     collection = bpy.utils.previews.new()
     for taxonomy in TAXONOMIES.values():
         for entry in taxonomy.classes[1:]:
-            swatch = collection.new(f"{taxonomy.name} {entry.name}")
-            pixel = [channel / 255 for channel in entry.color] + [1.0]
-            swatch.icon_size = (_SIDE, _SIDE)
-            swatch.icon_pixels_float = pixel * _SIDE**2
+            _add_swatch(collection, f"{taxonomy.name} {entry.name}", [channel / 255 for channel in entry.color])
+    for change, color in CHANGE_COLORS.items():
+        _add_swatch(collection, f"change {change}", srgb_from_linear(np.array(color)).tolist())
     _swatches.append(collection)
+
+
+def _add_swatch(collection: Any, name: str, color: Sequence[float]) -> None:
+    swatch = collection.new(name)
+    swatch.icon_size = (_SIDE, _SIDE)
+    swatch.icon_pixels_float = [*color, 1.0] * _SIDE**2
 
 
 def remove_icons() -> None:
@@ -31,3 +41,8 @@ def remove_icons() -> None:
 def class_icon(taxonomy: Taxonomy, entry: SemanticClass) -> int:
     """The icon value of a class's swatch."""
     return int(_swatches[-1][f"{taxonomy.name} {entry.name}"].icon_id)
+
+
+def change_icon(change: str) -> int:
+    """The icon value of the swatch of a kind of change."""
+    return int(_swatches[-1][f"change {change}"].icon_id)

@@ -78,3 +78,26 @@ def _png(image: bpy.types.Image) -> bytes:
         image.filepath_raw = str(path)
         image.save()
         return path.read_bytes()
+
+
+def saved_float_image(name: str, values: NDArray[np.float32], path: Path) -> bpy.types.Image:
+    """Makes or refills a float image without a color space, and saves it as EXR.
+
+    Args:
+        name: the image's.
+        values: (height, width, 3), rows from above.
+        path: the file.
+    """
+    height, width = values.shape[:2]
+    known = bpy.data.images.get(name)
+    if known is not None:
+        bpy.data.images.remove(known)
+    image = bpy.data.images.new(name, width, height, float_buffer=True, is_data=True)
+    pixels = np.ones((height, width, 4), np.float32)
+    pixels[..., :3] = values[::-1]
+    image.pixels.foreach_set(pixels.ravel())
+    image.file_format = "OPEN_EXR"
+    image.filepath_raw = str(path)
+    image.save()
+    image.use_fake_user = True
+    return image

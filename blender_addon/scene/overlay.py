@@ -28,14 +28,14 @@ def show_overlay(scene: bpy.types.Scene) -> None:
             put_view(scene, camera, image, settings.overlay_opacity)
         else:
             for item in _views_in(camera):
-                camera.data.background_images.remove(item)
+                _remove(camera, item)
 
 
 def put_view(scene: bpy.types.Scene, camera: bpy.types.Object, image: bpy.types.Image, opacity: float) -> None:
     """Shows one view in a camera, in place of any other."""
     own = _views_in(camera)
     for item in own[1:]:
-        camera.data.background_images.remove(item)
+        _remove(camera, item)
     item = own[0] if own else camera.data.background_images.new()
     if item.image != image:
         item.image = image
@@ -44,6 +44,13 @@ def put_view(scene: bpy.types.Scene, camera: bpy.types.Object, image: bpy.types.
     item.alpha, item.display_depth, item.frame_method = opacity, "FRONT", "STRETCH" if is_whole else "CROP"
     item.show_background_image = True
     camera.data.show_background_images = True
+
+
+def drop_view(scene: bpy.types.Scene, image: bpy.types.Image) -> None:
+    """Takes a view out of the cameras that still show it."""
+    for camera in _cameras(scene):
+        for item in [item for item in camera.data.background_images if item.image == image]:
+            _remove(camera, item)
 
 
 def set_overlay_opacity(scene: bpy.types.Scene) -> None:
@@ -72,6 +79,11 @@ def _nearest_views(scene: bpy.types.Scene, result: Any) -> dict[bpy.types.Object
 
 def _views_in(camera: bpy.types.Object) -> list[bpy.types.CameraBackgroundImage]:
     return [item for item in camera.data.background_images if item.image and is_view_image(item.image)]
+
+
+def _remove(camera: bpy.types.Object, item: bpy.types.CameraBackgroundImage) -> None:
+    item.image = None  # Blender would count the image as used for ever
+    camera.data.background_images.remove(item)
 
 
 def _cameras(scene: bpy.types.Scene) -> Iterator[bpy.types.Object]:

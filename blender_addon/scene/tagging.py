@@ -12,7 +12,7 @@ from occscene.taxonomy import TAXONOMIES, SemanticClass, Taxonomy
 
 from .projected import artist_material
 
-_LABELS = {"tvs": "TV, Screen", "furn": "Furniture", "objs": "Small Object"}
+_LABELS = {"tvs": "Screen", "furn": "Furniture", "objs": "Props"}
 """Names of the data sets that say little to an artist."""
 
 GEOMETRY_TYPES = frozenset({"MESH", "CURVE", "SURFACE", "FONT", "META", "CURVES", "POINTCLOUD"})
