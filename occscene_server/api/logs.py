@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable
-from typing import Any, Literal, TypeVar
+from typing import Any, Literal
 
 from pythonjsonlogger.json import JsonFormatter
 
 from occscene_server.terminal import one_line, printable
 
-Loaded = TypeVar("Loaded")
 LogFormat = Literal["text", "json"]
 
 
@@ -35,9 +33,3 @@ class _PlainFormatter(logging.Formatter):
     def formatException(self, ei: Any) -> str:  # noqa: N802
         """The error's trace."""
         return printable(super().formatException(ei))
-
-
-def load_with_logs(log_format: LogFormat, loader: Callable[[str, str], Loaded], model: str, device: str) -> Loaded:
-    """What `loader` loads, in a worker process whose log has the server's format."""
-    configure_logs(log_format)
-    return loader(model, device)

@@ -10,7 +10,7 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Any, NoReturn
 
 import grpc
-from occscene import __version__, limits
+from occscene import __version__, limits, tracing
 from occscene.request_ids import canonical_request_id
 from occscene.v1 import scene_service_pb2, scene_service_pb2_grpc
 
@@ -113,8 +113,10 @@ class SceneServicer(scene_service_pb2_grpc.SceneServiceServicer):
         if violations:
             del request  # the next one is sent as soon as the client gets this
             await abort_invalid(context, violations)
+        carrier = {key: str(value) for key, value in context.invocation_metadata() or ()}
         try:
-            job = self._jobs.submit(request, self._caller(context))
+            with tracing.span("SubmitJob", carrier, "SERVER"):
+                job = self._jobs.submit(request, self._caller(context))
         except _REFUSALS as error:
             await _refuse(context, error)
         log.info("job %s: accepted, %d bytes", job.id, request.ByteSize(), extra={"job_id": job.id})

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
+from occscene import tracing
 from occscene.client.address import DEFAULT_ADDRESS, parse_address
 from occscene.client.client import SceneClient
 from occscene.client.waiting import OnWait
@@ -101,6 +102,7 @@ class Connection:
             raise ValueError(
                 f"--tls-identity is {self.tls_identity}, but the connection to {self.server} has no TLS; {way_out}"
             )
+        tracing.configure("occscene-client")
         token = read_token(self.token_file) if self.token_file else ""
         return SceneClient(address, token, self.tls_ca, self.tls_identity, patience=self.wait_seconds, on_wait=on_wait)
 

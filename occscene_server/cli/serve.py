@@ -11,14 +11,15 @@ from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import typer
-from occscene import __version__
+from occscene import __version__, tracing
 from occscene.v1 import scene_service_pb2
 from platformdirs import user_data_path
 
 from occscene_server.api.access import TlsFiles, check_exposure, endpoint
-from occscene_server.api.logs import LogFormat, configure_logs, load_with_logs
+from occscene_server.api.logs import LogFormat, configure_logs
 from occscene_server.api.server import Server, ServerOptions
 from occscene_server.api.tokens import Tokens, create_token, read_tokens
+from occscene_server.api.worker_setup import set_up_worker
 from occscene_server.cli.config import FROM_ENVIRONMENT, ConfigFile, ConfigurableCommand
 from occscene_server.cli.console import user_errors
 from occscene_server.engine.local import LocalEngine, Patience
@@ -100,6 +101,13 @@ def serve(
             rich_help_panel=_LIMITS,
         ),
     ] = 30.0,
+    warm_up: Annotated[
+        bool,
+        typer.Option(
+            help="Run a small job before the first, which is then as fast as the next; --no-warm-up starts sooner.",
+            rich_help_panel=_LIMITS,
+        ),
+    ] = True,
     metrics_port: Annotated[
         int | None,
         typer.Option(
@@ -143,6 +151,7 @@ def serve(
     OCCSCENE_* variable or from a TOML file (--config); the command line comes first, then the variables.
     """
     configure_logs(log_format)
+    tracing.configure("occscene-server")
     with user_errors():
         tls = None
         if tls_key is not None and tls_certificate is not None:
@@ -165,7 +174,7 @@ def serve(
             metrics_host=metrics_host,
             metrics_port=metrics_port,
             log_prompts=log_prompts,
-            loader=partial(load_with_logs, log_format, load_pipeline),
+            loader=partial(set_up_worker, log_format, warm_up, load_pipeline),
             engine=_ray_engine(ray_address, ray_replicas)
             if engine == "ray"
             else partial(LocalEngine, patience=Patience(step=60.0 * step_minutes)),

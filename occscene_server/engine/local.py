@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from google.rpc import code_pb2
+from occscene import tracing
 from occscene.events import FINAL_EVENTS
 from occscene.v1 import job_pb2, scene_service_pb2
 
@@ -142,7 +143,7 @@ class LocalEngine:
         self._job_id, self._inbox = job_id, asyncio.Queue()
         run, begun, ended = self._run, False, False
         worker.moved = time.monotonic()
-        worker.send(("run", run, job_id, request))
+        worker.send(("run", run, job_id, request, tracing.carrier()))
         try:
             while not ended:
                 kind, *content = await self._inbox.get()

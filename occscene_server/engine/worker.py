@@ -2,9 +2,10 @@
 
 Both directions of the pipe carry pickled tuples between two processes of the same installation; what clients sent
 stays inside them as serialised protobuf. A run has a number, for a job may run twice. To the worker:
-("run", number, job_id, request), ("cancel", number). From it: ("ready", device, model info), ("broken", text),
-("event", number, event), ("ended", number) after a run's last event, ("lost", number, text) where the device is lost
-amidst it, and ("alive", memory) once a second: bytes of the device that are used and that it has, or None.
+("run", number, job_id, request, context of its trace), ("cancel", number). From it: ("ready", device, model info),
+("broken", text), ("event", number, event), ("ended", number) after a run's last event, ("lost", number, text) where the
+device is lost amidst it, and ("alive", memory) once a second: bytes of the device that are used and that it has, or
+None.
 """
 
 from __future__ import annotations
@@ -20,6 +21,7 @@ from collections.abc import Callable
 from multiprocessing.connection import Connection
 
 from google.rpc import code_pb2
+from occscene import tracing
 from occscene.v1 import job_pb2, scene_service_pb2
 
 from occscene_server.engine.deaths import DeviceLostError, is_device_lost
@@ -27,6 +29,7 @@ from occscene_server.engine.events import failed_event
 from occscene_server.engine.interface import Emit
 from occscene_server.engine.memory import DeviceMemory, advice_on_memory
 from occscene_server.engine.pipeline_loader import LoadedPipeline
+from occscene_server.engine.step_spans import StepSpans
 from occscene_server.engine.task import run_task
 from occscene_server.models.device_memory import is_out_of_memory, release_memory
 
@@ -60,10 +63,11 @@ def work(pipe_end: Connection, loader: Loader, model: str, device: str) -> None:
         while True:
             message = pipe_end.recv()
             if message[0] == "run":  # a cancel that arrives here came too late for its job
-                _, number, job_id, request = message
+                _, number, job_id, request, carrier = message
                 run = _Run(server, number)
                 try:
-                    execute(loaded, job_id, request, run.emit, run.cancelled)
+                    with tracing.span("work", carrier, job_id=job_id):
+                        execute(loaded, job_id, request, run.emit, run.cancelled)
                     server.send(("ended", number))
                 except DeviceLostError as error:
                     server.send(("lost", number, str(error)))
@@ -139,7 +143,7 @@ def execute(loaded: LoadedPipeline, job_id: str, data: bytes, emit: Emit, cancel
     request = scene_service_pb2.SubmitJobRequest.FromString(data)
     memory_error = ""
     try:
-        run_task(loaded.pipe, request, emit, cancelled, loaded.priors)
+        run_task(loaded.pipe, request, StepSpans(emit), cancelled, loaded.priors)
     except (EOFError, BrokenPipeError):
         raise
     except Exception as error:

@@ -21,6 +21,7 @@ from occscene_server.jobs.queue import FairQueue
 from occscene_server.jobs.records import apply_event, now
 from occscene_server.jobs.store import FINAL_STATES, JobStore
 from occscene_server.jobs.timeouts import Timeouts, timed_out
+from occscene_server.jobs.traces import JobTraces
 
 log = logging.getLogger(__name__)
 
@@ -57,6 +58,7 @@ class JobRunner:
         self._places: dict[str, int] = {}  # in the queue, as watchers were told
         self._running: dict[str, asyncio.Task[None]] = {}
         self._timeouts = Timeouts(self._expire)
+        self._traces = JobTraces()
         self.feed = EventFeed()
         """What watchers wait for."""
         self._seconds: deque[float] = deque(maxlen=8)  # that the latest jobs ran
@@ -180,7 +182,10 @@ class JobRunner:
             return
         try:
             request = self._store.request(job.id)
-            await self._engine.run(job.id, request, lambda event: self._emit(job, self._timeouts.ending(job, event)))
+            with self._traces.run(job):
+                await self._engine.run(
+                    job.id, request, lambda event: self._emit(job, self._timeouts.ending(job, event))
+                )
             self._seconds.append(asyncio.get_running_loop().time() - start)
         except JobInterruptedError as error:
             self._interrupted(job, error)
@@ -221,6 +226,7 @@ class JobRunner:
             else:
                 self._requeue(job, attempts=0 if error.begun else -1)
                 self._queue.put_back(job)
+                self._traces.wait(job)
                 self._tell_positions()
         except StoreError as unstored:
             self._wait_for_room(job, unstored)
@@ -243,6 +249,7 @@ class JobRunner:
         job.state = job_pb2.JOB_STATE_QUEUED
         job.ClearField("start_time")
         self._queue.put_back(job)
+        self._traces.wait(job)
         self._tell_positions()
 
     async def _prune_regularly(self) -> None:
@@ -264,6 +271,7 @@ class JobRunner:
     def _append(self, job: job_pb2.Job) -> None:
         self._queue.append(job)
         self._timeouts.begin(job)
+        self._traces.wait(job)
         self._tell_positions()
 
     def _expire(self, job_id: str) -> None:
@@ -301,6 +309,7 @@ class JobRunner:
         if job.state in FINAL_STATES:
             self._active.pop(job.id, None)
             self._timeouts.end(job.id)
+            self._traces.end(job.id)
             self.feed.forget(job.id)
             log.info("job %s: %s", job.id, kind, extra={"job_id": job.id})
         self._observe(job, event)

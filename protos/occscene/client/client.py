@@ -12,6 +12,7 @@ from typing import Any, TypeVar
 import grpc
 from google.protobuf.message import Message
 
+from occscene import tracing
 from occscene.client.address import ServerAddress, parse_address
 from occscene.client.channel import Credentials, open_channel
 from occscene.client.diagnosis import cause
@@ -222,11 +223,13 @@ class SceneClient:
 
     def _call(self, method: Callable[..., Answer], request: Message, patience: Patience | None = None) -> Answer:
         waiting = self._waiting(self._patience if patience is None else patience)
-        while True:
-            try:
-                return method(request, timeout=self._timeout * (1 + waiting.tries), metadata=self._metadata)
-            except grpc.RpcError as error:
-                waiting.pause(self._error(error))
+        with tracing.span(type(request).__name__.removesuffix("Request"), kind="CLIENT"):
+            metadata = (*self._metadata, *tracing.carrier().items())
+            while True:
+                try:
+                    return method(request, timeout=self._timeout * (1 + waiting.tries), metadata=metadata)
+                except grpc.RpcError as error:
+                    waiting.pause(self._error(error))
 
     def _waiting(self, patience: Patience) -> Waiting:
         return Waiting(patience, self._on_wait, self._stopped)
