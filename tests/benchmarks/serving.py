@@ -9,6 +9,8 @@ the same size out of its memory.
 from __future__ import annotations
 
 import asyncio
+import contextlib
+import statistics
 import subprocess
 import sys
 import tempfile
@@ -21,6 +23,7 @@ from typing import Any
 import grpc
 import numpy as np
 import psutil
+from occscene import limits
 from occscene.camera import PinholeCamera
 from occscene.codec import camera_to_message, grid_to_message
 from occscene.grid import SemanticGrid
@@ -38,6 +41,7 @@ CALLS, EVENTS, JOBS, ROUNDS = 10, 1000, 10, 20  # short rounds: the best of them
 VIEWS, VIEW_BYTES = 64, 2**20
 UNARY_BUDGET_MS = 2.0
 STREAM_BUDGET = 1.5  # times the peer
+LATENCIES, LATENCY_BUDGET_MS = 400, 150.0
 
 
 def view_event(number: int, size: int) -> job_pb2.JobEvent:
@@ -133,7 +137,8 @@ class Subject:
         self.process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
         assert self.process.stdout is not None
         port = self.process.stdout.readline().strip()
-        self._channel = grpc.aio.insecure_channel(f"127.0.0.1:{port}", options=CHANNEL)
+        self.address = f"127.0.0.1:{port}"
+        self._channel = grpc.aio.insecure_channel(self.address, options=CHANNEL)
         self.small = ""  # a job
         self.stub: Any = scene_service_pb2_grpc.SceneServiceStub(self._channel)
 
@@ -192,6 +197,41 @@ async def parallel_jobs(subject: Subject) -> None:
     await asyncio.gather(*[run() for _ in range(JOBS)])
 
 
+def large_request() -> scene_service_pb2.SubmitJobRequest:
+    """The largest message that is allowed, refused after its checks: images that are no pictures."""
+    room = limits.MAX_MESSAGE_BYTES - 4096
+    image = camera_pb2.EncodedImage(format=camera_pb2.IMAGE_FORMAT_PNG, data=bytes(room), width=512, height=512)
+    task = job_pb2.PredictOccupancy(images=[image], cameras=scene_request(1, 1).generate_scene.cameras[:1])
+    return scene_service_pb2.SubmitJobRequest(predict_occupancy=task)
+
+
+def send_large_requests(address: str) -> None:
+    """Sends one after the other until the benchmark ends."""
+    with grpc.insecure_channel(address) as channel:
+        stub = scene_service_pb2_grpc.SceneServiceStub(channel)
+        request = large_request()
+        print("ready", flush=True)
+        while True:
+            with contextlib.suppress(grpc.RpcError):
+                stub.SubmitJob(request, metadata=METADATA)
+
+
+async def beside_large_requests(subject: Subject) -> tuple[float, float]:
+    """Median and longest milliseconds of GetJob while another client sends the largest requests."""
+    command = [sys.executable, "-m", "tests.benchmarks.serving", "large", subject.address]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as sender:
+        assert sender.stdout is not None
+        await asyncio.to_thread(sender.stdout.readline)
+        times = []
+        for _ in range(LATENCIES):
+            begin = perf_counter()
+            await subject.stub.GetJob(scene_service_pb2.GetJobRequest(job_id=subject.small), metadata=METADATA)
+            times.append((perf_counter() - begin) * 1000)
+            await asyncio.sleep(0.005)
+        sender.kill()
+    return statistics.median(times), max(times)
+
+
 async def main() -> None:
     with tempfile.TemporaryDirectory() as store:
         ours, bare = Subject("ours", store), Subject("bare")
@@ -220,6 +260,12 @@ async def main() -> None:
         row = await compare(f"{VIEWS} MiB of results", lambda subject: subject.watch(large[subject]), 1)
         assert row.peer_ms is not None
         rows[-1] = Row(row.case, row.ours_ms, PEER, row.peer_ms, round(STREAM_BUDGET * row.peer_ms, 1))
+        (median, longest), (bare_median, bare_longest) = [await beside_large_requests(subject) for subject in pair]
+        text = "GetJob beside a client that sends 16 MiB after 16 MiB"
+        rows += [
+            Row(f"{text}: median", median, PEER, bare_median, None),
+            Row(f"{text}: longest", longest, PEER, bare_longest, LATENCY_BUDGET_MS),
+        ]
         print_table(f"the edge, best of {ROUNDS} rounds (no-op engine)", rows)
         Console(highlight=False).print(
             f"memory at rest: {at_rest[0]:.0f} MiB, bare {at_rest[1]:.0f} MiB; "
@@ -234,5 +280,7 @@ if __name__ == "__main__":
         asyncio.run(serve_ours(Path(sys.argv[2])))
     elif sys.argv[1:2] == ["bare"]:
         asyncio.run(serve_bare())
+    elif sys.argv[1:2] == ["large"]:
+        send_large_requests(sys.argv[2])
     else:
         asyncio.run(main())
