@@ -63,7 +63,7 @@ class ServeProcess:
         ready.unlink(missing_ok=True)
         self.store = store
         self._log = folder / "log"
-        command = [sys.executable, path, "serve", "--port", port, "--ready-file", ready, *arguments]
+        command = [sys.executable, path, "serve", "--no-warm-up", "--port", port, "--ready-file", ready, *arguments]
         if store is not None:
             command += ["--store", store]
         with self._log.open("w") as log:

@@ -218,12 +218,13 @@ def test_second_server_on_the_same_port_or_store(tmp_path: Path) -> None:
     serve.interrupted()
 
 
-def test_metrics_are_served(tmp_path: Path) -> None:
-    serve = ServeProcess(tmp_path, tmp_path / "store", "--metrics-port", 0)
+def test_metrics_are_served_and_the_model_is_warmed_up(tmp_path: Path) -> None:
+    serve = ServeProcess(tmp_path, tmp_path / "store", "--metrics-port", 0, "--warm-up")
     assert serve.process.stdout is not None
     url = next(line.split()[-1] for line in serve.process.stdout if "http://" in line)
     with urllib.request.urlopen(url) as answer:
         assert b"occscene_jobs" in answer.read()
+    wait_until(lambda: "the model was warmed up in" in serve.log)
     serve.interrupted()
 
 
