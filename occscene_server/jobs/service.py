@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator, AsyncIterator
 
 from occscene.v1 import job_pb2, scene_service_pb2
 
@@ -176,12 +176,13 @@ class JobService(JobRunner):
         """
         self.watchers += 1
         try:
-            async for event in self._follow(job_id, after, caller):
-                yield event
+            async with contextlib.aclosing(self._follow(job_id, after, caller)) as events:
+                async for event in events:
+                    yield event
         finally:
             self.watchers -= 1
 
-    async def _follow(self, job_id: str, after: int, caller: Caller) -> AsyncIterator[job_pb2.JobEvent]:
+    async def _follow(self, job_id: str, after: int, caller: Caller) -> AsyncGenerator[job_pb2.JobEvent]:
         while True:
             job = self.get(job_id, caller)
             changed = self.feed.changed(job_id)
