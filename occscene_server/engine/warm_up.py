@@ -13,9 +13,9 @@ from occscene.taxonomy import TAXONOMIES
 from occscene.v1 import job_pb2, scene_service_pb2
 from occscene.volumes import default_volume
 
-from occscene_server.engine.memory import release_memory
 from occscene_server.engine.pipeline_loader import LoadedPipeline
 from occscene_server.engine.task import run_task
+from occscene_server.models.device_memory import release_memory
 
 log = logging.getLogger(__name__)
 
