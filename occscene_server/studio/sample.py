@@ -20,8 +20,9 @@ from occscene_server.studio.scene_grids import box_corners, room_grids
 VIEW_SIDE = 256
 """Pixels of the sample's square views."""
 
-_HINTED = frozenset({"sofa", "chair", "bed", "table", "furn"})
-"""Classes whose objects keep their viewport colour; what else there is, walls and floor above all, is the prompt's."""
+_HINTED = frozenset({"sofa", "chair", "bed", "table", "furn", "car", "truck", "other-vehicle", "building"})
+"""Classes whose objects keep their viewport colour; what else there is, walls, floor and ground above all, is
+the prompt's."""
 
 
 @dataclass(frozen=True)
@@ -82,7 +83,7 @@ def build_sample(kind: str) -> None:
     scene.collection.children.link(blockout)
     for item in room.items:
         if item.blockout:
-            blockout.objects.link(_box_object(item))
+            blockout.objects.link(blockout_object(item))
     scene.render.resolution_x = scene.render.resolution_y = VIEW_SIDE
     scene.render.resolution_percentage = 100
     for camera in draw_cameras(room, room_grids(room)[0]):
@@ -94,11 +95,18 @@ def build_sample(kind: str) -> None:
     scene.occscene.image_size = VIEW_SIDE
 
 
-def _box_object(item: Item) -> bpy.types.Object:
-    """An item's boxes as one mesh object, named and coloured as an artist would."""
-    corners = np.concatenate([box_corners(box) for box in item.blockout])
+def blockout_object(item: Item) -> bpy.types.Object:
+    """An item's boxes and sketch as one mesh object, named and coloured as an artist would; it is not linked yet."""
+    pieces = [(box_corners(box), BOX_FACES) for box in item.blockout]
+    pieces += [(part.vertices, part.faces) for part in item.sketch]
+    corners = np.concatenate([vertices for vertices, _ in pieces])
     middle = (corners.min(axis=0) + corners.max(axis=0)) / 2
-    faces = [tuple(8 * box + corner for corner in side) for box in range(len(item.blockout)) for side in BOX_FACES]
+    firsts = np.cumsum([0, *(len(vertices) for vertices, _ in pieces)]).tolist()
+    faces = [
+        tuple(first + corner for corner in side)
+        for first, (_, sides) in zip(firsts, pieces, strict=False)
+        for side in sides
+    ]
     mesh = bpy.data.meshes.new(item.name)
     mesh.from_pydata((corners - middle).tolist(), [], faces)
     obj = bpy.data.objects.new(item.name, mesh)
