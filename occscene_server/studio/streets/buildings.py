@@ -152,7 +152,7 @@ def _bound(site: Site, side: Side) -> None:
     """Hedges, fences and walls at the front of gardens, with gaps for gates."""
     kit, kind = site.kit, site.plan.kind
     _, _, verge, front = side.edges(site.plan.width / 2)
-    if front - verge < 1.4 or kit.chance(0.1):
+    if front - verge < 1.4 or kit.chance(0.05):
         return
     style = kit.pick(_BOUNDS[kind])
     for low, high in _lots(site, side, 0.6):
@@ -171,7 +171,7 @@ def _bound(site: Site, side: Side) -> None:
                     piece = fences.fence(kit, style, long)
                 site.put(piece, s + long / 2, d, facing_street(side.sign), LAWN, margin=-0.02)
             s += long + (kit.between(1.1, 3.2) if kit.chance(0.5) else 0.02)
-    if kind in ("suburb", "village"):
+    if kind != "countryside":
         _partitions(site, side, verge, front)
 
 
@@ -181,10 +181,18 @@ def _partitions(site: Site, side: Side, verge: float, front: float) -> None:
     for stand in [
         stand for stand in site.stands if stand.pieces[0].class_name == "building" and stand.d * side.sign > 0
     ]:
-        if kit.chance(0.45):
+        if kit.chance(0.7):
             s = stand.s + _wide(stand.pieces[0]) / 2 + 1.2
             long = min(front - verge + 4.0, 9.0)
-            piece = (
-                plants.hedge(kit, long, kit.between(1.2, 1.8)) if kit.chance(0.4) else fences.fence(kit, "boards", long)
-            )
+            piece = _partition(site, long)
             site.put(piece, s, side.sign * (verge + 1.0 + long / 2), math.pi / 2, LAWN, margin=0.0)
+
+
+def _partition(site: Site, long: float) -> Piece:
+    """What stands between two lots."""
+    kit = site.kit
+    if site.plan.kind == "industrial estate":
+        return fences.fence(kit, "mesh", long)
+    if kit.chance(0.35):
+        return plants.hedge(kit, long, kit.between(1.2, 1.8))
+    return fences.fence(kit, kit.pick(("boards", "boards", "picket", "wall")), long)

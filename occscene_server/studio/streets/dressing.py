@@ -13,8 +13,8 @@ from occscene_server.studio.streets.site import AGAINST, ALONG, Site, facing_str
 NEAR, FAR = -24.0, 24.5
 """Between which places along the street objects are put: the volume's ends."""
 
-_TREES = {"city": 2.0, "suburb": 22.0, "village": 22.0, "industrial estate": 16.0, "countryside": 20.0}
-_PEOPLE = {"city": 28, "village": 14, "suburb": 14, "industrial estate": 10, "countryside": 6}
+_TREES = {"city": 3.0, "suburb": 30.0, "village": 30.0, "industrial estate": 26.0, "countryside": 30.0}
+_PEOPLE = {"city": 44, "village": 24, "suburb": 22, "industrial estate": 14, "countryside": 9}
 """About how many trees a side is tried with, and how many people are there at most, by the kind of street."""
 
 
@@ -57,7 +57,7 @@ def plant(site: Site, season: str) -> None:
             s, d = kit.between(-28, 50), kit.between(verge + 1.2, verge + 22.0)
             if plan.is_free(s, side.sign, 1.0) and not _in_square(site, s, side):
                 add(s, side.sign * d, height, reach=1.0)
-        if kit.chance(0.6):  # a belt of trees behind the houses
+        if kit.chance(0.8):  # a belt of trees behind the houses
             behind = front + kit.between(9.0, 13.0) + (3.0 if plan.kind == "city" else 0.0)
             s = -27.0
             while s < 60.0:
@@ -251,9 +251,15 @@ def park(site: Site) -> None:
             role="parked",
             margin=0.2,
         )
-    for build, odds, most in ((two_wheelers.bicycle, 0.66, 12), (two_wheelers.motorcycle, 0.6, 8)):
+    for build, odds, most in (
+        (two_wheelers.bicycle, 0.66, 14),
+        (two_wheelers.motorcycle, 0.62, 10),
+        (two_wheelers.bicycle, 0.3, 8),
+    ):
         if kit.chance(odds):
-            _rack(site, [build(kit) for _ in range(int(kit.rng.integers(1, most)))])
+            count = int(kit.rng.integers(1, most))
+            models = [build(kit) for _ in range(min(count, 4))]
+            _rack(site, [models[index % len(models)] for index in range(count)])
 
 
 def _rack(site: Site, machines: list[Piece]) -> None:
@@ -314,9 +320,9 @@ def drive(site: Site) -> None:
         add(vehicles.truck(kit), -10.0, 22.0)
     for _ in range(int(kit.rng.integers(1, 3)) if kit.chance(0.68) else 0):
         add(vehicles.bus(kit) if kit.chance(0.55) and plan.kind != "countryside" else vehicles.van(kit), -8.0, 22.0)
-    for _ in range(int(kit.rng.integers(1, 5)) if kit.chance(0.72) else 0):
+    for _ in range(int(kit.rng.integers(1, 8)) if kit.chance(0.76) else 0):
         add(people.cyclist(kit), -17.0, 15.0)
-    for _ in range(int(kit.rng.integers(1, 4)) if kit.chance(0.7) else 0):
+    for _ in range(int(kit.rng.integers(1, 6)) if kit.chance(0.74) else 0):
         add(people.motorcyclist(kit), -16.0, 16.0)
     for _ in range(int(kit.rng.integers(0, 4))):
         add(vehicles.any_car(kit))
@@ -329,7 +335,7 @@ def populate(site: Site) -> None:
     kit, plan = site.kit, site.plan
     if kit.chance(0.12):
         return
-    count = int(kit.rng.integers(2, _PEOPLE[plan.kind] + 1))
+    count = int(kit.rng.integers(3, _PEOPLE[plan.kind] + 1))
     crowd = [people.pedestrian(kit) for _ in range(min(count, 10))]
     for index in range(count):
         side = plan.sides[int(kit.rng.integers(2))]

@@ -36,6 +36,7 @@ REAL_SHARES = {
 }  # fmt: skip
 """Percent of SemanticKITTI's occupied voxels, of the rare classes."""
 
+TWO_WHEELED = frozenset({"bicycle", "motorcycle", "bicyclist", "motorcyclist"})
 STANDING = frozenset({"car", "truck", "other-vehicle", "person", "bicycle", "motorcycle", "bicyclist", "motorcyclist"})
 
 
@@ -202,9 +203,11 @@ def test_every_class_is_often_there_and_rare_ones_more_often_than_in_real_street
     names = [entry.name for entry in OUTDOOR.classes[1:]]
     present = dict(zip(names, (counts > 0).mean(axis=0).tolist(), strict=True))
     shares = dict(zip(names, (100 * counts.sum(axis=0) / counts.sum()).tolist(), strict=True))
-    print({name: (round(present[name], 3), round(shares[name], 3)) for name in names})
     assert min(present.values()) >= 0.1, present
     assert all(present[name] >= 0.4 for name in REAL_SHARES), present
+    assert all(shares[name] >= 0.5 * real for name, real in REAL_SHARES.items()), shares
+    assert all(shares[name] >= 5 * REAL_SHARES[name] for name in ("truck", "other-vehicle")), shares
+    assert all(shares[name] >= 1.5 * REAL_SHARES[name] for name in TWO_WHEELED | {"person"}), shares
 
 
 def test_prompts_say_what_is_there() -> None:
