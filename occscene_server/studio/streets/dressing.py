@@ -124,16 +124,16 @@ def set_posts(site: Site) -> None:
     style = {"city": kit.pick(("arm", "lantern", "arm")), "village": kit.pick(("lantern", "arm"))}.get(plan.kind, "arm")
     lamp = posts.street_lamp(kit, style)
     first = kit.between(-22.0, -14.0)
-    step = kit.between(14.0, 19.0) if style == "lantern" else kit.between(18.0, 26.0)
+    step = kit.between(11.0, 15.0) if style == "lantern" else kit.between(14.0, 20.0)
     for side in plan.sides:
         d, height = _post_at(site, side)
         if plan.kind == "countryside":
-            if kit.chance(0.5):
+            if kit.chance(0.6):
                 pole = posts.power_pole(kit)
-                for s in (-18.0, 6.0, 30.0, 54.0):
+                for s in (-20.0, -4.0, 12.0, 28.0, 44.0, 60.0):
                     site.put(pole, s, side.sign * (d + 2.2), ALONG, 0.0, reach=0.2)
             continue
-        if side.sign < 0 and kit.chance(0.35):
+        if side.sign < 0 and kit.chance(0.25):
             continue
         s = first + (step / 2 if side.sign < 0 else 0.0)
         while s < 66:
@@ -141,7 +141,7 @@ def set_posts(site: Site) -> None:
                 site.put(lamp, s, side.sign * d, facing_street(side.sign), height, reach=0.2)
             s += step
     _signs(site)
-    if plan.kind == "city" and kit.chance(0.5):
+    if plan.kind in ("city", "village") and kit.chance(0.6):
         side = plan.sides[int(kit.rng.integers(2))]
         post = posts.bollard(kit)
         d, height = _post_at(site, side)
@@ -318,7 +318,7 @@ def drive(site: Site) -> None:
 
     if kit.chance(0.6 if plan.kind != "industrial estate" else 0.85):
         add(vehicles.truck(kit), -10.0, 22.0)
-    for _ in range(int(kit.rng.integers(1, 3)) if kit.chance(0.68) else 0):
+    for _ in range(int(kit.rng.integers(1, 3)) if kit.chance(0.78) else 0):
         add(vehicles.bus(kit) if kit.chance(0.55) and plan.kind != "countryside" else vehicles.van(kit), -8.0, 22.0)
     for _ in range(int(kit.rng.integers(1, 8)) if kit.chance(0.76) else 0):
         add(people.cyclist(kit), -17.0, 15.0)
