@@ -10,10 +10,10 @@ import pytest
 from occscene.formats.semantic_kitti import SHAPE, semantic_kitti_volume, write_mask
 from occscene.grid import EMPTY, SemanticGrid
 from occscene.taxonomy import OUTDOOR
-from occscene_server.data.kitti import camera_of, list_frames, read_calibration, read_view, write_prediction
 from PIL import Image
 from typer.testing import CliRunner
 
+from occscene_server.data.kitti import camera_of, list_frames, read_calibration, read_view, write_prediction
 from occscene_server.evaluation.cli import evaluate_app
 from occscene_server.evaluation.kitti import ASSISTED, BLOCKOUT, IMAGES, KittiScores, blockout_of, score_frame
 
