@@ -43,7 +43,9 @@ def test_four_cameras_stand_in_the_corners() -> None:
     assert len({(x > 0, y > 0) for x, y in eyes}) == 4
 
 
-@pytest.mark.parametrize("volume", [default_volume("outdoor"), turned_volume()])
+@pytest.mark.parametrize(
+    "volume", [default_volume("outdoor"), GridVolume((200, 160, 40), 0.25, turned_volume().world_from_grid)]
+)
 def test_cameras_of_a_street_stand_in_it_and_look_along_it(volume: GridVolume) -> None:
     sides = np.array(volume.shape) * volume.voxel_size
     rig = street_rig(volume, 320, 192)
