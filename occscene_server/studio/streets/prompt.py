@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 
 import numpy as np
@@ -138,13 +139,23 @@ def _landmark(street: Street, actor: Actor) -> str:
     return words
 
 
+_IRREGULAR = {"man": "men", "woman": "women", "child": "children", "factory": "factories"}
+_TAILS = re.compile(r" (?:with|in|on) ")
+
+
 def plural_phrase(phrase: str, count: int) -> str:
     """ "a man in a red coat", 2 -> "two men in red coats"."""
-    words = plural(phrase, count)
-    for wrong, right in (
-        (" mans", " men"), (" womans", " women"), (" childs", " children"), ("busees", "buses"), ("buss", "buses"),
-        (" boxs", " boxes"), ("bushs", "bushes"), ("benchs", "benches"), ("churchs", "churches"),
-        ("factorys", "factories"), ("lorrys", "lorries"),
-    ):  # fmt: skip
-        words = words.replace(wrong, right)
-    return words
+    tail = _TAILS.search(phrase)
+    head, rest = (phrase, "") if tail is None else (phrase[: tail.start()], phrase[tail.start() :])
+    number = plural("a stool", count).split()[0]
+    joint, _, owned = rest.strip().partition(" ")
+    if owned.startswith(("a ", "an ")):
+        owned = _plural_noun(owned.partition(" ")[2])
+    words = f"{number} {_plural_noun(head.partition(' ')[2])}"
+    return f"{words} {joint} {owned}" if rest else words
+
+
+def _plural_noun(words: str) -> str:
+    *before, noun = words.split()
+    many = _IRREGULAR.get(noun) or f"{noun}{'es' if noun.endswith(('s', 'x', 'ch', 'sh')) else 's'}"
+    return " ".join([*before, many])

@@ -224,7 +224,12 @@ def test_prompts_say_what_is_there() -> None:
 @pytest.mark.parametrize(
     ("phrase", "words"),
     [
-        ("a man in a red jacket", "two men in a red jacket"),
+        ("a man in a red jacket", "two men in red jackets"),
+        ("a motorcyclist on a red motorcycle", "two motorcyclists on red motorcycles"),
+        ("a white truck with a blue box", "two white trucks with blue boxes"),
+        ("a bush with pink flowers", "two bushes with pink flowers"),
+        ("a red brick factory", "two red brick factories"),
+        ("a pedestrian crossing sign", "two pedestrian crossing signs"),
         ("a black hatchback", "two black hatchbacks"),
         ("a yellow city bus", "two yellow city buses"),
         ("a green bush", "two green bushes"),
