@@ -20,8 +20,16 @@ import zipfile
 from collections.abc import Sequence
 from pathlib import Path
 
+from markdown_it import MarkdownIt
+
 ADDON = Path(__file__).resolve().parent
 PROTOS = ADDON.parent / "protos"
+DOCS = ADDON.parent / "docs"
+
+_GUIDE_STYLE = (
+    "body{max-width:46em;margin:2em auto;padding:0 1em;font:16px/1.5 sans-serif}img{max-width:100%}"
+    "td,th{border:1px solid #ccc;padding:.2em .6em;text-align:left}table{border-collapse:collapse}"
+)
 
 REQUIREMENTS = (
     "grpcio>=1.85.1",
@@ -132,8 +140,21 @@ def write_zip(path: Path, wheels: Path, platforms: Sequence[str]) -> None:
         for source in sorted(ADDON.rglob("*.py")):
             if source.name != "build.py":
                 archive.write(source, source.relative_to(ADDON).as_posix())
+        archive.writestr("guide/artist_guide.html", guide_page())
+        for picture in sorted((DOCS / "guide").glob("*.webp")):
+            archive.write(picture, f"guide/guide/{picture.name}", zipfile.ZIP_STORED)
         for name in names:
             archive.write(wheels / name, f"wheels/{name}", zipfile.ZIP_STORED)
+
+
+def guide_page() -> str:
+    """The artist guide as a page for browsers; `DOCS` stays where its links to other pages lead."""
+    text = (DOCS / "artist_guide.md").read_text(encoding="utf-8")
+    body = MarkdownIt().enable("table").render(text)
+    for number, title in re.findall(r"<h2>(\d+)\. (.*?)</h2>", body):
+        place = f"{number}-{title.lower().replace(' ', '-').replace(':', '')}"
+        body = body.replace(f"<h2>{number}. {title}</h2>", f'<h2 id="{place}">{number}. {title}</h2>')
+    return f"<!doctype html><meta charset=utf-8><title>OccScene</title><style>{_GUIDE_STYLE}</style>\n{body}"
 
 
 def build(output: Path, platforms: Sequence[str], pythons: Sequence[str]) -> Path:

@@ -48,6 +48,7 @@ class Record:
     job_id: str = ""
     state: str = "SENDING"
     message: str = ""
+    advice: str = ""
     phase: str = ""
     step: int = 0
     steps: int = 0
@@ -76,6 +77,7 @@ _SHOWN = (
     "server",
     "state",
     "message",
+    "advice",
     "phase",
     "step",
     "steps",
@@ -187,12 +189,13 @@ def _show_done(record: Record, done: str) -> None:
 def _take(record: Record, event: str, message: Message) -> None:
     head = message.head
     if record.state == "RECONNECTING":  # an event arrived: the connection is back
-        record.state, record.message = "RUNNING", ""
+        record.state, record.message, record.advice = "RUNNING", "", ""
     if event == "accepted" or (event == "reconnected" and head["is_queued"]):
         record.state = "QUEUED"
     elif event == "reconnecting":
         why = in_words(head["message"], head["advice"])
         record.state, record.message = "RECONNECTING", f"{why} The server is asked again by itself."
+        record.advice = "The server is asked again by itself."
     elif event == "queued":
         record.state, record.position = "QUEUED", head["position"]
     elif event == "started":
@@ -220,7 +223,7 @@ def _take(record: Record, event: str, message: Message) -> None:
         is_kept = event == "error" and head["reason"] != "JOB_NOT_FOUND"
         is_lost = is_kept and (head["is_lost"] or bool(record.job_id))
         record.state = "DISCONNECTED" if is_lost else "FAILED"
-        record.message = in_words(head["message"], head["advice"])
+        record.message, record.advice = in_words(head["message"], head["advice"]), head["advice"]
 
 
 def _take_picture(record: Record, name: str, data: bytes, is_preview: bool) -> None:

@@ -120,7 +120,7 @@ def watch(scene: bpy.types.Scene, result: Any) -> events.Record:
         ValueError, OSError, BridgeError: as `submit`.
     """
     record = events.Record.of_result(result, scene)
-    record.state, record.message = "RECONNECTING", ""
+    record.state, record.message, record.advice = "RECONNECTING", "", ""
     head = {"command": "watch", "job_id": record.job_id, "after_sequence": 0}
     _follow(record, head | _destination(record, connection_settings(record.server)), b"")
     return record
@@ -165,7 +165,8 @@ def _follow(record: events.Record, head: dict[str, Any], body: bytes) -> None:
             why = not_written(record.request.directory, error) if isinstance(error, OSError) else f"{error}."
             record.state = "DISCONNECTED"
             record.views.clear()  # they come again
-            record.message = f"{why} The server keeps the result: fix that, then press Reconnect."
+            record.advice = "The server keeps the result: fix that, then press Reconnect."
+            record.message = f"{why} {record.advice}"
             events.show(record)
             return True
         if record.job_id and not had_job:
@@ -191,7 +192,7 @@ def cancel(scene: bpy.types.Scene, result: Any) -> None:
     The result's message says why a server could not be reached.
     """
     record = _records.setdefault(result.name, events.Record.of_result(result, scene))
-    record.state, record.message = "CANCELLED", ""
+    record.state, record.message, record.advice = "CANCELLED", "", ""
     events.show(record)
     if record.job_id:
         _cancel_on_server(record)

@@ -84,6 +84,13 @@ class OCCSCENE_OT_retry(bpy.types.Operator):
 
     result: StringProperty(name="Result", description=RESULT_DESCRIPTION, options={"SKIP_SAVE"})
 
+    @classmethod
+    def description(cls, context: bpy.types.Context, properties: Any) -> str:
+        """What it does, and the whole of what went wrong."""
+        result = context.scene.occscene.results.get(properties.result)
+        what = "Ask for this result again, with the settings that it had and the scene as it is now"
+        return f"{what}. {result.message}" if result and result.message else what
+
     def execute(self, context: bpy.types.Context) -> set[str]:
         """Sends it again; if it is sent, the failed one leaves the list."""
         try:

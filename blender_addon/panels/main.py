@@ -18,7 +18,7 @@ from ..properties.results import UNFINISHED
 from .layout import SidebarPanel, fixed_label
 from .next_step import next_step, sent_text, view_count
 
-_MESSAGE_LINES = 2
+_MESSAGE_LINES = 3
 
 
 class VIEW3D_PT_occscene_main(SidebarPanel, bpy.types.Panel):
@@ -93,7 +93,7 @@ def _progress(layout: bpy.types.UILayout, context: bpy.types.Context, result: An
     line = status_line(result)
     row.progress(factor=factor, type="BAR", text=line[:1].upper() + line[1:] + more)
     row.operator("occscene.cancel", text="", icon="CANCEL").result = result.name if count == 1 else ""
-    fixed_label(layout, context, result.message, _MESSAGE_LINES, "INFO" if result.message else "NONE")
+    _message(layout, context, result)
 
 
 def _ended(layout: bpy.types.UILayout, context: bpy.types.Context, result: Any) -> None:
@@ -113,7 +113,18 @@ def _ended(layout: bpy.types.UILayout, context: bpy.types.Context, result: Any) 
         row.operator("occscene.open_view", text="Look", icon="IMAGE_DATA").image = image.name
     elif result.layout_file and known_request(result.request).composition is None:
         row.operator("occscene.import_blockout", icon="MESH_CUBE").result = result.name
-    fixed_label(layout, context, result.message, _MESSAGE_LINES, "NONE" if is_good else "BLANK1")
+    _message(layout, context, result)
+
+
+def _message(layout: bpy.types.UILayout, context: bpy.types.Context, result: Any) -> None:
+    """What happened in one line, and what to do about it in the others; the whole text is with the results."""
+    icon = "INFO" if result.message and result.state == "SUCCEEDED" else "BLANK1" if result.message else "NONE"
+    column = layout.column(align=True)
+    if result.advice:
+        fixed_label(column, context, result.message.removesuffix(result.advice).strip(), 1, icon)
+        fixed_label(column, context, result.advice, _MESSAGE_LINES - 1, "FORWARD")
+    else:
+        fixed_label(column, context, result.message, _MESSAGE_LINES, icon)
 
 
 CLASSES = (VIEW3D_PT_occscene_main,)

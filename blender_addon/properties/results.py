@@ -53,6 +53,7 @@ class OccSceneResult(bpy.types.PropertyGroup):
     server: StringProperty()
     state: EnumProperty(items=RESULT_STATES, default="SENDING")
     message: StringProperty()
+    advice: StringProperty(description="What to do about the message; it is the message's end")
     prompt: StringProperty(name="Prompt", description="The prompt, without the style")
     seed: IntProperty(name="Seed")
     phase: StringProperty()

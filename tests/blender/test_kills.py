@@ -140,7 +140,7 @@ bpy.ops.occscene.generate(prompt="slow", seed=2, server=server)
 result = bpy.context.scene.occscene.results[-1]
 seen = []
 def print_state():
-    now = "fetching" if len(result.views) else result.state
+    now = "fetching" if any(not view.is_preview for view in result.views) else result.state
     if now not in seen:
         seen.append(now)
         print("now", now, result.name, flush=True)

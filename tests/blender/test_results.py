@@ -144,11 +144,11 @@ def test_backgrounds_change_with_the_result(generated: bpy.types.Scene, server: 
 
 def test_a_removed_result_takes_its_images_and_leaves_its_files(generated: bpy.types.Scene, tmp_path: Path) -> None:
     names = [view.image.name for view in generated.occscene.results[0].views]
-    kept = bpy.data.objects["left"].data.background_images.new()
+    kept = bpy.data.textures.new("kept", "IMAGE")
     kept.image = generated.occscene.results[0].views["left"].image
     assert bpy.ops.occscene.remove_result() == {"FINISHED"}
     assert not generated.occscene.results
-    assert [name in bpy.data.images for name in names] == [True, False]  # a camera uses the left one
+    assert [name in bpy.data.images for name in names] == [True, False]  # a texture uses the left one
     assert (tmp_path / "out/view_right.png").exists()
     with pytest.raises(RuntimeError, match="no result yet"):
         bpy.ops.occscene.import_occupancy()
