@@ -28,6 +28,7 @@ from ..bridge.mesh_body import mesh_body, mesh_head
 from ..bridge.messages import Message
 from ..bridge.result_folder import check_room, not_written
 from ..properties.results import UNFINISHED
+from ..scene.overlay import show_overlay
 from . import events, journal, session
 from .connection import ConnectionSettings, connection_settings
 from .connection_check import forget_check
@@ -242,6 +243,9 @@ def restore_after_undo(*_arguments: object) -> None:
     """After undo and redo: keeps what this session's jobs have received, and follows jobs that are unfinished again."""
     for record in _records.values():
         events.show(record)
+    for scene in bpy.data.scenes:
+        if scene.occscene.results:
+            show_overlay(scene)
     _follow_unfinished()
 
 

@@ -15,8 +15,10 @@ from ..jobs.request import Request, known_request
 from ..operators.counted import counted
 from ..operators.importing import CHANGES_NAME, shown_changes
 from ..operators.projecting import PROJECTION_NAME
+from ..properties.results import STAGES
 from ..scene.icons import change_icon
 from ..scene.materials import CHANGE_COLORS
+from ..scene.stage import shown_stage
 from .cameras import draw_looking
 from .gallery import STATE_ICONS, draw_gallery, draw_views, first_thumbnail
 from .layout import SidebarPanel, fixed_label, wrapped_label
@@ -201,7 +203,10 @@ def _active(layout: bpy.types.UILayout, context: bpy.types.Context, result: Any)
     if result.layout_file and request.composition is None:
         layout.operator("occscene.import_blockout", icon="MESH_CUBE").result = result.name
     row = layout.row(align=True)
-    row.prop(settings, "stage", expand=True)
+    shown = shown_stage(context.scene)
+    for stage, text, _ in STAGES:
+        button = row.operator("occscene.show_stage", text=text, depress=stage == shown)
+        button.stage, button.result = stage, result.name
     row = layout.row(align=True)
     row.prop(settings, "use_overlay", icon="IMAGE_BACKGROUND", toggle=True)
     part = row.row(align=True)

@@ -17,7 +17,6 @@ from bpy.props import (
 )
 
 from ..scene.overlay import set_overlay_opacity, show_overlay
-from ..scene.stage import shown_stage
 
 RESULT_STATES = (
     ("SENDING", "Sending", "The request is on its way to the server"),
@@ -81,16 +80,6 @@ STAGES = (
     ("GRID", "Grid", "The voxels that are sent, in place of your objects"),
     ("PREDICTION", "Prediction", "The active result's occupancy, in place of your objects"),
 )
-_STAGE_NAMES = [name for name, _, _ in STAGES]
-
-
-def _stage(settings: Any) -> int:
-    return _STAGE_NAMES.index(shown_stage(settings.id_data))
-
-
-def _set_stage(_settings: Any, number: int) -> None:
-    bpy.ops.occscene.show_stage(stage=_STAGE_NAMES[number])
-
 
 SURFACE_ITEMS = (
     ("BLOCKS", "Blocks", "One face for each voxel's side: exact, for editing voxel by voxel"),
@@ -106,14 +95,6 @@ class ResultList:
     active_result: IntProperty(name="Result", update=_show_overlay)
     only_favorites: BoolProperty(name="Favorites", description="List only the favorites")
     compared: StringProperty(description="The result that the active one is compared with; empty for none")
-    stage: EnumProperty(
-        name="Show",
-        description="What stands in the scene",
-        items=STAGES,
-        options={"SKIP_SAVE"},
-        get=_stage,
-        set=_set_stage,
-    )
     is_prediction_shown: BoolProperty(options={"HIDDEN"})
     use_overlay: BoolProperty(
         name="In Cameras",

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from blender_addon.scene.images import image_pixels
+from blender_addon.scene.stage import shown_stage
 from tests.blender.build_scenes import add_box
 
 
@@ -48,25 +49,27 @@ def test_one_of_three_stands_in_the_scene(generated: bpy.types.Scene) -> None:
         bpy.context.view_layer.update()
         return {obj.name for obj in generated.objects if obj.type == "MESH" and obj.visible_get()}
 
+    def show(stage: str) -> str:
+        bpy.ops.occscene.show_stage(stage=stage)
+        return shown_stage(generated)
+
     settings = generated.occscene
     hidden = add_box("plant", (0.1, 0.1, 0.1), (1.5, 1.5, 0.2))
     hidden.occscene.class_name = "objs"
     bpy.context.view_layer.update()
     hidden.hide_set(True)
-    assert (settings.stage, shown()) == ("BLOCKOUT", {"floor", "sofa"})
-    settings.stage = "PREDICTION"
+    assert (shown_stage(generated), shown()) == ("BLOCKOUT", {"floor", "sofa"})
+    assert show("PREDICTION") == "PREDICTION"
     first = shown()
-    assert settings.stage == "PREDICTION"
     assert first
     assert not first & {"floor", "sofa", "plant"}
     settings.active_result = 0
-    settings.stage = "PREDICTION"
+    assert show("PREDICTION") == "PREDICTION"
     assert shown()
     assert not shown() & (first | {"floor", "sofa"})
-    settings.stage = "GRID"
-    assert (settings.stage, shown()) == ("GRID", {"floor", "sofa"})
-    settings.stage = "BLOCKOUT"
-    assert (settings.stage, shown()) == ("BLOCKOUT", {"floor", "sofa"})
+    for stage in ("GRID", "PREDICTION", "BLOCKOUT"):
+        assert show(stage) == stage
+    assert shown() == {"floor", "sofa"}
     assert hidden.hide_get()  # what the artist has hidden stays hidden
 
 
