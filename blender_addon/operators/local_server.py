@@ -165,7 +165,7 @@ def _tick() -> float | None:
 
 def _python_of(text: str) -> Path:
     if not text:
-        raise ValueError("choose the Python in which occscene-server is installed, in the preferences")
+        raise ValueError("choose the Python in which occscene-server is installed, as Server's Python above the button")
     path = Path(bpy.path.abspath(text))
     if path.is_file():
         return path

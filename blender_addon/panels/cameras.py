@@ -113,9 +113,9 @@ def draw_looking(layout: bpy.types.UILayout, context: bpy.types.Context) -> None
 
 
 def camera_warning(context: bpy.types.Context, camera: bpy.types.Object, volume: GridVolume | None) -> str:
-    """What is wrong with a camera, in two words; "" if nothing is."""
+    """What is wrong with a camera, in a word; "" if nothing is. One of another type than perspective makes no view."""
     if camera.data.type != "PERSP":
-        return "not perspective"
+        return str(camera.data.type).lower()
     if volume is not None and not is_inside(context.scene, camera, volume):
         return "outside"
     return "disabled" if camera.hide_render or camera.hide_viewport else ""

@@ -20,7 +20,8 @@ def cameras_of(scene: bpy.types.Scene, view_layer: bpy.types.ViewLayer, choice: 
 
     The active camera counts wherever it is, since a render takes it; for an animation those that markers bind count
     too. Of the others those count that are in the view layer; that they are hidden or disabled in renders matters to no
-    render, so it does not here. 'ALL' are those that are ticked in the list.
+    render, so it does not here. 'ALL' are the perspective ones that are
+    ticked in the list.
     """
     active = [scene.camera] if scene.camera else []
     if choice == "ACTIVE":
@@ -30,7 +31,7 @@ def cameras_of(scene: bpy.types.Scene, view_layer: bpy.types.ViewLayer, choice: 
     cameras = listed_cameras(view_layer)
     if choice == "SELECTED":
         return [obj for obj in cameras if obj.select_get(view_layer=view_layer)]
-    return [obj for obj in cameras if obj.occscene.is_view]
+    return [obj for obj in cameras if obj.occscene.is_view and obj.data.type == "PERSP"]
 
 
 def listed_cameras(view_layer: bpy.types.ViewLayer) -> list[bpy.types.Object]:

@@ -156,7 +156,8 @@ def test_warnings_stand_at_the_camera(blockout: bpy.types.Scene) -> None:
     bpy.context.view_layer.update()
     assert camera_warning(bpy.context, camera, volume) == "outside"
     camera.data.type = "ORTHO"
-    assert camera_warning(bpy.context, camera, volume) == "not perspective"
+    assert camera_warning(bpy.context, camera, volume) == "ortho"
+    assert [obj.name for obj in cameras_of(blockout, bpy.context.view_layer, "ALL")] == ["right"]
 
 
 def test_a_square_view_holds_the_whole_frame(blockout: bpy.types.Scene, server: str, tmp_path: Path) -> None:
