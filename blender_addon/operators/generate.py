@@ -86,6 +86,8 @@ class OCCSCENE_OT_generate(SettingArguments, JobOperator, bpy.types.Operator):
             self.report({"ERROR"}, str(error))
             return {"CANCELLED"}
         self.keep_seed(context, records[-1].request.settings.seed)
+        results = context.scene.occscene.results  # the first variant is the first that has something to show
+        context.scene.occscene.active_result = results.find(records[0].request.request_id)
         ends = [self.follow(record) for record in records]
         return next((end for end in ends if end != {"FINISHED"}), {"FINISHED"})
 
