@@ -12,6 +12,7 @@ from occscene.limits import MAX_MESSAGE_BYTES
 from occscene.mesh import TriangleMesh
 from occscene.mesh_codec import mesh_to_message
 from occscene.placed_layout import placed_from_json
+from occscene.result_codec import occupancy_source
 from occscene.settings import Settings
 from occscene.settings_codec import fill_message
 from occscene.v1 import camera_pb2, grid_pb2, job_pb2, mesh_pb2, scene_service_pb2
@@ -112,11 +113,17 @@ def event_messages(event: job_pb2.JobEvent) -> tuple[dict[str, Any], bytes]:
     if kind == "started":
         return {**head, "device": event.started.device}, b""
     if kind == "progress":
-        phase = job_pb2.JobPhase.Name(event.progress.phase).removeprefix("JOB_PHASE_").lower()
-        return {**head, "phase": phase, "step": event.progress.step, "steps": event.progress.steps}, b""
+        return {
+            **head,
+            "phase": _phase(event.progress),
+            "step": event.progress.step,
+            "steps": event.progress.steps,
+        }, b""
     if kind in ("preview", "view"):
         picture = event.preview if kind == "preview" else event.view
         return {**head, "view": picture.view, "name": picture.name}, picture.image.data
+    if kind == "occupancy":
+        return {**head, "source": occupancy_source(event.occupancy)}, b""
     if kind == "layout":
         return {**head, "notes": list(event.layout.notes)}, b""
     if kind == "succeeded":
@@ -126,6 +133,14 @@ def event_messages(event: job_pb2.JobEvent) -> tuple[dict[str, Any], bytes]:
         advice = failure.advice or advice_on(failure.reason)
         return {**head, "reason": failure.reason, "message": failure.message, "advice": advice}, b""
     return head, b""
+
+
+def _phase(progress: job_pb2.JobProgress) -> str:
+    """What the model is busy with, in a word; also of servers that know more phases than this."""
+    if progress.drafting:
+        return "drafting"
+    names = {number: name for name, number in job_pb2.JobPhase.items()}
+    return names.get(progress.phase, "WORKING").removeprefix("JOB_PHASE_").lower()
 
 
 def info_head(answer: scene_service_pb2.GetServerInfoResponse) -> dict[str, Any]:
@@ -145,9 +160,19 @@ def info_head(answer: scene_service_pb2.GetServerInfoResponse) -> dict[str, Any]
                 "layout_prior": model.layout_prior,
                 "parts_prior": model.parts_prior,
                 "drafts": model.drafts,
+                "family": model.family,
+                "license": model.license,
+                "features": [_feature(number) for number in model.features],
+                "controls": [[control.name, control.strength] for control in model.controls],
             }
             for model in answer.models
         ],
         "queue_length": answer.queue_length,
         "running": answer.running,
     }
+
+
+def _feature(number: int) -> str:
+    """A feature's name; "" of one that only a later version knows."""
+    names = {value: name for name, value in scene_service_pb2.ModelFeature.items()}
+    return names.get(number, "").removeprefix("MODEL_FEATURE_").lower()

@@ -76,6 +76,22 @@ class ConnectionCheck:
         names = ", ".join(PurePath(model["name"]).name for model in models)
         return f"The server's model, {names}, knows {' and '.join(known)} scenes only: choose another domain or server"
 
+    def uses(self, feature: str) -> bool:
+        """Whether a model of the server can make use of a `ModelFeature`; also where that is not known."""
+        models = self.steps[-1]["info"]["models"] if self.is_good else []
+        return not models or any(not model["features"] or feature in model["features"] for model in models)
+
+    def about_models(self) -> list[str]:
+        """For each model of a family other than the project's own: what it is, its license and its ControlNets."""
+        models = self.steps[-1]["info"]["models"] if self.is_good else []
+        lines = []
+        for model in models:
+            if model["family"] not in ("", "compact"):
+                controls = ", ".join(f"{name} {strength:g}" for name, strength in model["controls"])
+                kept = f"ControlNets: {controls}" if controls else "no ControlNets"
+                lines.append(f"{model['name']} ({model['family']}), license {model['license']}; {kept}")
+        return lines
+
     def line(self) -> str:
         """The outcome in one line."""
         if self.is_running:

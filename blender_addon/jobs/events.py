@@ -37,6 +37,7 @@ class Record:
         cameras: session uids of the camera objects by the names of the views; empty where the job is another session's.
         views: file names in the request's folder by the names of the views that are there.
         layout_file: the layout's file in the request's folder; "" while there is none.
+        occupancy_source: one of `occscene.results.OCCUPANCY_SOURCES`; "" where that is not known.
         layout: its fields.
         notes: what the server says about it.
         sent_note: what the artist should know of how it was sent.
@@ -58,6 +59,7 @@ class Record:
     cameras: dict[str, int] = field(default_factory=dict)
     views: dict[str, str] = field(default_factory=dict)
     layout_file: str = ""
+    occupancy_source: str = ""
     layout: dict[str, Any] | None = None
     notes: tuple[str, ...] = ()
     sent_note: str = ""
@@ -85,6 +87,7 @@ _SHOWN = (
     "position",
     "seconds",
     "layout_file",
+    "occupancy_source",
 )
 """Fields that a record and a result share."""
 
@@ -201,7 +204,7 @@ def _take(record: Record, event: str, message: Message) -> None:
     elif event == "started":
         record.state = "RUNNING"
         record.views.clear()  # what a server sends after its restart takes the place of what it sent before
-        record.layout, record.layout_file, record.notes = None, "", ()
+        record.layout, record.layout_file, record.notes, record.occupancy_source = None, "", (), ""
     elif event == "progress":
         record.state, record.phase = "RUNNING", head["phase"]
         record.step, record.steps = head["step"], head["steps"]
@@ -212,6 +215,8 @@ def _take(record: Record, event: str, message: Message) -> None:
     elif event == "view":
         record.views[head["name"]] = head["file"]
         _take_picture(record, head["name"], message.body, is_preview=False)
+    elif event == "occupancy":
+        record.occupancy_source = head["source"]
     elif event == "layout":
         record.layout, record.layout_file, record.notes = head["layout"], head["file"], tuple(head["notes"])
     elif event == "succeeded":

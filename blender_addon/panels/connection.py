@@ -98,6 +98,8 @@ def _draw_check(layout: bpy.types.UILayout, context: bpy.types.Context, check: C
         wrapped_label(column, context, step["message"], icon="BLANK1")
         if step["advice"]:
             wrapped_label(column, context, step["advice"], icon="FORWARD")
+    for line in check.about_models():
+        wrapped_label(column, context, line, icon="INFO")
 
 
 def _draw_local_server(layout: bpy.types.UILayout, context: bpy.types.Context, server: LocalServer) -> None:

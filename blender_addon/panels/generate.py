@@ -34,7 +34,7 @@ class VIEW3D_PT_occscene_generate(SidebarPanel, bpy.types.Panel):
         row = column.row(align=True)
         row.operator("occscene.style_preset", text="Keep Style", icon="ADD")
         row.operator("occscene.style_preset", text="Remove", icon="REMOVE").remove_active = True
-        if settings.quality != "DRAFT":
+        if settings.quality != "DRAFT" and connection_check.last_check.uses("negative_prompt"):
             column.prop(settings, "negative_prompt", text="", icon="CANCEL", placeholder="Avoid")
         _numbers(layout, settings)
 
@@ -51,6 +51,9 @@ class VIEW3D_PT_occscene_text(SidebarPanel, bpy.types.Panel):
         """Draws what it does, its cameras and its button."""
         layout = self.layout
         scene = context.scene
+        if not connection_check.last_check.uses("text_to_scene"):
+            wrapped_label(layout, context, "The server's model paints only what stands there already.", icon="INFO")
+            return
         wrapped_label(layout, context, "Fills the empty volume as the prompt says; no blockout is sent.")
         count = view_count(context)
         has_cameras = bool(cameras_of(scene, context.view_layer, "ALL"))
@@ -121,6 +124,9 @@ class VIEW3D_PT_occscene_images(SidebarPanel, bpy.types.Panel):
         layout = self.layout
         scene = context.scene
         wrapped_label(layout, context, "Predicts the occupancy that the cameras' background images show.")
+        if not connection_check.last_check.uses("images_to_occupancy"):
+            wrapped_label(layout, context, "The server's model predicts no occupancy from images.", icon="INFO")
+            return
         layout.prop(scene.occscene, "use_blockout")
         count = view_count(context)
         row = layout.row()
@@ -148,7 +154,8 @@ def _numbers(layout: bpy.types.UILayout, settings: Any) -> None:
         column.prop(settings, "use_guidance")
         if settings.use_guidance:
             column.prop(settings, "text_guidance_scale", slider=True)
-            column.prop(settings, "occupancy_guidance_scale", slider=True)
+            if connection_check.last_check.uses("occupancy_guidance"):
+                column.prop(settings, "occupancy_guidance_scale", slider=True)
     column.prop(settings, "without_prior")
 
 

@@ -61,6 +61,15 @@ class VIEW3D_PT_occscene_results(SidebarPanel, bpy.types.Panel):
             _active(layout, context, settings.results[settings.active_result])
 
 
+_SOURCES = {
+    "blockout": "The blockout as it was sent; nothing was predicted",
+    "layout": "The room that was written; nothing was predicted",
+    "compact": "Predicted by the bundled model from its draft; the views may show other details",
+    "views": "Predicted from the views",
+}
+"""What an occupancy's source means."""
+
+
 class VIEW3D_PT_occscene_use(SidebarPanel, bpy.types.Panel):
     """What can be made of the active result's views."""
 
@@ -110,6 +119,8 @@ class VIEW3D_PT_occscene_occupancy(SidebarPanel, bpy.types.Panel):
         layout = self.layout
         settings = context.scene.occscene
         result = settings.results[settings.active_result]
+        if result.occupancy_source in _SOURCES:
+            wrapped_label(layout, context, _SOURCES[result.occupancy_source], icon="INFO")
         layout.row(align=True).prop(settings, "import_surface", expand=True)
         row = layout.row(align=True)
         row.prop(settings, "import_separate")

@@ -63,6 +63,7 @@ class OccSceneResult(bpy.types.PropertyGroup):
     seconds: FloatProperty()
     layout_file: StringProperty(description="The layout's file in the folder; empty if there is none")
     is_favorite: BoolProperty(name="Favorite", description="Keep this result when others are cleaned up")
+    occupancy_source: StringProperty(description="Where the occupancy comes from, see occscene.results")
     directory: StringProperty(description="Its files; relative to the .blend if they are next to it")
     views: CollectionProperty(type=OccSceneView)
 

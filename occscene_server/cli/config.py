@@ -49,7 +49,8 @@ def _read(ctx: typer.Context, path: Path | None) -> Path | None:
         values = tomllib.loads(path.read_text("utf-8"))
     except (OSError, ValueError) as error:  # a TOMLDecodeError is a ValueError
         raise typer.BadParameter(f"{path} cannot be read: {error}") from error
-    names = [str(param.name) for param in ctx.command.params if param.name not in ("config", "help")]
+    params = {str(param.name): param for param in ctx.command.params if param.name not in ("config", "help")}
+    names = list(params)
     ctx.default_map = {}
     for key, value in values.items():
         name = key.replace("-", "_")
@@ -57,6 +58,12 @@ def _read(ctx: typer.Context, path: Path | None) -> Path | None:
             near = difflib.get_close_matches(name, names, 1)
             way_out = f"did you mean {near[0]!r}?" if near else f"the keys are {', '.join(names)}"
             raise typer.BadParameter(f"{path} has the unknown key {key!r}; {way_out}")
+        if getattr(params[name], "multiple", False):
+            texts = value if isinstance(value, list) else [value]
+            if not all(isinstance(text, str) for text in texts):
+                raise typer.BadParameter(f"{key!r} in {path} must be a string or a list of strings")
+            ctx.default_map[name] = texts
+            continue
         if not isinstance(value, str | int | float):
             text = f"{key!r} in {path} is {type(value).__name__}; it must be a string, a number, true or false"
             raise typer.BadParameter(text)

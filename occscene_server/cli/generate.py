@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 from collections.abc import Sequence
 from functools import partial
@@ -27,6 +28,7 @@ from occscene.view_files import view_files
 from occscene.volumes import default_volume
 from PIL import Image
 
+from occscene_server.cli import checkpoint_arguments as arg
 from occscene_server.cli.connection import LOCAL, Connection, with_connection
 from occscene_server.cli.console import console, user_errors
 from occscene_server.cli.layout import compose_task, run_composition
@@ -34,6 +36,7 @@ from occscene_server.cli.progress import JobResult, save_occupancy
 from occscene_server.cli.setting_options import DEFAULTS, with_settings
 from occscene_server.cli.task_runner import Device, Model, Order, Priority, RequestId, TaskRunner, TimeoutSeconds
 from occscene_server.engine.task import encode_image
+from occscene_server.models.checkpoint_options import CheckpointOptions
 from occscene_server.terminal import one_line, say
 
 CamerasFile = Annotated[Path, typer.Option(help="Cameras file (JSON).", exists=True, dir_okay=False)]
@@ -73,6 +76,16 @@ def generate(
     ] = False,
     model: Model = None,
     device: Device = "auto",
+    control: arg.Control = None,
+    lora: arg.Lora = None,
+    vae: arg.Vae = "",
+    sampler: arg.Sampler = "",
+    prediction_type: arg.PredictionType = "",
+    consistency: arg.Consistency = "",
+    draft: arg.Draft = "",
+    views_at_once: arg.ViewsAtOnce = 0,
+    offload: arg.Offload = "none",
+    dtype: arg.Dtype = "auto",
 ) -> None:
     """Blockout or text to views and an occupancy.
 
@@ -80,7 +93,11 @@ def generate(
     sent, blockout.npz. Text to scene with a prior also writes layout.json, the room as boxes, and blockout.npz, their
     voxels.
     """
-    with user_errors(), TaskRunner(connection, model, device) as runner:
+    with contextlib.ExitStack() as stack:
+        stack.enter_context(user_errors())
+        options = CheckpointOptions(tuple(control or ()), tuple(lora or ()), vae, sampler, prediction_type, consistency,
+                                    draft, views_at_once, offload, dtype)  # fmt: skip
+        runner = stack.enter_context(TaskRunner(connection, model, device, options))
         blockout, mesh = (None, None) if grid is None else (load_grid(grid), load_mesh(grid))
         start = load_layout(layout) if blockout is None and layout is not None else None
         volume = _volume(taxonomy, volume_corner, start) if blockout is None else blockout.volume

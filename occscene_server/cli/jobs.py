@@ -41,6 +41,9 @@ def info(
             f"{''.join(f', {does}' for does, is_so in known.items() if is_so)}"
         )
         say(one_line(text))
+        if model.family not in ("", "compact"):
+            controls = ", ".join(f"{control.name} {control.strength:g}" for control in model.controls)
+            say(one_line(f"          {model.family}, license {model.license}; ControlNets: {controls or 'none'}"))
     limits = answer.limits
     console.print(f"  jobs    {answer.running} running, {answer.queue_length} of {limits.queued_jobs} waiting")
     console.print(

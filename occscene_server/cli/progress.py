@@ -68,7 +68,7 @@ class ProgressDisplay:
             self.describe(f"queued, {event.queued.position} before it")
         elif kind == "progress":
             step, steps = event.progress.step, event.progress.steps
-            text = _PHASES.get(event.progress.phase, "working")
+            text = "drafting" if event.progress.drafting else _PHASES.get(event.progress.phase, "working")
             self._progress.update(self._bar, description=text, completed=step, total=steps)
         elif kind == "failed":
             raise JobFailedError(event.failed.failure)

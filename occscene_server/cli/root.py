@@ -17,6 +17,10 @@ _COMMANDS = {
     "generate": ("occscene_server.cli.generate:generate", "Blockout or text to views and an occupancy."),
     "layout": ("occscene_server.cli.layout:layout", "Words to a room of named boxes."),
     "predict": ("occscene_server.cli.generate:predict", "Posed images to an occupancy."),
+    "models": (
+        "occscene_server.cli.models:models_app",
+        "List and fetch Stable Diffusion checkpoints and ControlNets.",
+    ),
     "maps": ("occscene_server.cli.maps:maps", "Blockout to depth, normal and segmentation maps for ControlNets."),
     "info": ("occscene_server.cli.jobs:info", "What a running server runs and accepts."),
     "jobs": (

@@ -20,12 +20,14 @@ from occscene_server.api.logs import LogFormat, configure_logs
 from occscene_server.api.server import Server, ServerOptions
 from occscene_server.api.tokens import Tokens, create_token, read_tokens
 from occscene_server.api.worker_setup import set_up_worker
+from occscene_server.cli import checkpoint_arguments as arg
 from occscene_server.cli.config import FROM_ENVIRONMENT, ConfigFile, ConfigurableCommand
 from occscene_server.cli.console import user_errors
 from occscene_server.engine.local import LocalEngine, Patience
 from occscene_server.engine.pipeline_loader import check_device, load_pipeline
 from occscene_server.jobs.errors import StoreError
 from occscene_server.jobs.store import StoreLimits
+from occscene_server.models.checkpoint_options import CheckpointOptions
 from occscene_server.terminal import say
 from occscene_server.weights import default_model
 
@@ -46,7 +48,13 @@ def serve(
     config: ConfigFile = None,
     host: Annotated[str, typer.Option(help="Address to listen on.")] = "127.0.0.1",
     port: Annotated[int, typer.Option(min=0, max=65535, help="0 takes a free one.")] = 50051,
-    model: Annotated[str, typer.Option(help="Model folder or hub id; the bundled one if omitted.")] = "",
+    model: Annotated[
+        str,
+        typer.Option(
+            help="Model folder or hub id; a Stable Diffusion checkpoint as a folder, a .safetensors file, a hub id, or "
+            "sdxl, sdxl-lightning or sd15; the bundled model if omitted."
+        ),
+    ] = "",
     device: Annotated[str, typer.Option(help="auto, cpu, cuda or cuda:N.")] = "auto",
     store: Annotated[
         Path | None, typer.Option(help="Folder for jobs and results; the user's data folder if omitted.")
@@ -144,6 +152,16 @@ def serve(
         int,
         typer.Option(min=0, help="Number of models, each on its own GPU; 0 is one for each GPU.", rich_help_panel=_RAY),
     ] = 0,
+    control: arg.Control = None,
+    lora: arg.Lora = None,
+    vae: arg.Vae = "",
+    sampler: arg.Sampler = "",
+    prediction_type: arg.PredictionType = "",
+    consistency: arg.Consistency = "",
+    draft: arg.Draft = "",
+    views_at_once: arg.ViewsAtOnce = 0,
+    offload: arg.Offload = "none",
+    dtype: arg.Dtype = "auto",
 ) -> None:
     """Run the server that Blender talks to.
 
@@ -153,6 +171,9 @@ def serve(
     configure_logs(log_format)
     tracing.configure("occscene-server")
     with user_errors():
+        checkpoint = CheckpointOptions(tuple(control or ()), tuple(lora or ()), vae, sampler, prediction_type,
+                                       consistency, draft, views_at_once, offload, dtype)  # fmt: skip
+        loader = load_pipeline if checkpoint == CheckpointOptions() else partial(load_pipeline, options=checkpoint)
         tls = None
         if tls_key is not None and tls_certificate is not None:
             tls = TlsFiles(tls_key, tls_certificate, tls_client_ca)
@@ -174,7 +195,7 @@ def serve(
             metrics_host=metrics_host,
             metrics_port=metrics_port,
             log_prompts=log_prompts,
-            loader=partial(set_up_worker, log_format, warm_up, load_pipeline),
+            loader=partial(set_up_worker, log_format, warm_up, loader),
             engine=_ray_engine(ray_address, ray_replicas)
             if engine == "ray"
             else partial(LocalEngine, patience=Patience(step=60.0 * step_minutes)),

@@ -19,6 +19,7 @@ from occscene_server.api.validation import check_request
 from occscene_server.cli.connection import Connection
 from occscene_server.cli.progress import ProgressDisplay
 from occscene_server.engine.task import run_task
+from occscene_server.models.checkpoint_options import CheckpointOptions
 from occscene_server.weights import default_model
 
 if TYPE_CHECKING:  # it imports torch, which a run on a server does not need
@@ -26,7 +27,10 @@ if TYPE_CHECKING:  # it imports torch, which a run on a server does not need
 
 _LOADING_SECONDS = 120.0  # that a server may take to load its model
 
-Model = Annotated[str | None, typer.Option(help="Model folder or hub id, without --server.")]
+Model = Annotated[
+    str | None,
+    typer.Option(help="Model folder, hub id, Stable Diffusion checkpoint or preset, without --server."),
+]
 RequestId = Annotated[
     str | None,
     typer.Option(
@@ -92,6 +96,7 @@ class TaskRunner:
         connection: to a server; without one, here.
         model: folder or hub id, None for the bundled one; here only.
         device: here only.
+        options: of a checkpoint that is the model; here only.
     """
 
     def __init__(
@@ -99,10 +104,11 @@ class TaskRunner:
         connection: Connection,
         model: str | None,
         device: str,
+        options: CheckpointOptions | None = None,
     ) -> None:
         self.server = connection.server or ""
         self._connection = connection
-        self._model, self._device = model, device
+        self._model, self._device, self._options = model, device, options
         self._display = ProgressDisplay()
         self._client: SceneClient | None = None
         self._loaded: LoadedPipeline | None = None
@@ -214,5 +220,6 @@ class TaskRunner:
             from occscene_server.engine.pipeline_loader import load_pipeline  # torch: only where it is needed
 
             self._display.describe("loading the model")
-            self._loaded = load_pipeline(self._model or str(default_model()), self._device)
+            chosen = {} if self._options in (None, CheckpointOptions()) else {"options": self._options}
+            self._loaded = load_pipeline(self._model or str(default_model()), self._device, **chosen)
         return self._loaded

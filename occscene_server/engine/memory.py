@@ -20,6 +20,7 @@ from occscene_server.models.device_memory import release_memory
 
 if TYPE_CHECKING:  # it imports torch, which not every user of this module needs
     from occscene_server.pipelines.occscene import OccScenePipeline
+    from occscene_server.pipelines.zero_shot import ZeroShotPipeline
 
 log = logging.getLogger(__name__)
 
@@ -50,9 +51,13 @@ class DeviceMemory:
 
 
 def advice_on_memory(
-    pipe: OccScenePipeline, request: scene_service_pb2.SubmitJobRequest, cancelled: Callable[[], bool]
+    pipe: OccScenePipeline | ZeroShotPipeline,
+    request: scene_service_pb2.SubmitJobRequest,
+    cancelled: Callable[[], bool],
 ) -> str:
     """Names sizes at which a request that ran out of memory would have run, by trials of two steps."""
+    if hasattr(pipe, "memory_advice"):  # it has tried fewer views at once already
+        return str(pipe.memory_advice())
     if request.HasField("compose_layout"):
         return "End other programs on the server's machine, or send it again later."
     task = request.generate_scene if request.HasField("generate_scene") else request.predict_occupancy
@@ -88,7 +93,11 @@ def _smaller_images(width: int, height: int) -> Iterator[tuple[int, int]]:
 
 
 def _fits(
-    pipe: OccScenePipeline, request: scene_service_pb2.SubmitJobRequest, views: int, width: int, height: int
+    pipe: OccScenePipeline | ZeroShotPipeline,
+    request: scene_service_pb2.SubmitJobRequest,
+    views: int,
+    width: int,
+    height: int,
 ) -> bool:
     trial = scene_service_pb2.SubmitJobRequest()
     trial.CopyFrom(request)

@@ -28,6 +28,7 @@ from occscene_server.geometry.connected_objects import with_connected_objects
 if TYPE_CHECKING:  # it imports torch, which not every user of this module needs
     from occscene_server.pipelines.occscene import OccScenePipeline
     from occscene_server.pipelines.scene_priors import ScenePriors
+    from occscene_server.pipelines.zero_shot import ZeroShotPipeline
 
 PREVIEW_SECONDS = 0.25
 """Least time between two rounds of previews."""
@@ -41,7 +42,7 @@ class CancelledTaskError(Exception):
 
 
 def run_task(
-    pipe: OccScenePipeline,
+    pipe: OccScenePipeline | ZeroShotPipeline,
     request: scene_service_pb2.SubmitJobRequest,
     emit: Emit,
     cancelled: Callable[[], bool] = lambda: False,
@@ -70,7 +71,7 @@ def run_task(
 
 
 def _generate_scene(
-    pipe: OccScenePipeline,
+    pipe: OccScenePipeline | ZeroShotPipeline,
     task: job_pb2.GenerateScene,
     emit: Emit,
     cancelled: Callable[[], bool],
@@ -106,7 +107,7 @@ def _generate_scene(
     for view, (camera, image) in enumerate(zip(cameras, output.images, strict=True)):
         encoded = encode_image(image, camera_pb2.IMAGE_FORMAT_PNG)
         emit(job_pb2.JobEvent(view=job_pb2.JobView(view=view, name=camera.name, image=encoded)))
-    emit(_occupancy(output.grid))
+    emit(_occupancy(output.grid, output.source))
 
 
 _OF_THE_TASK = frozenset({"prompt", "seed", "without_prior", "quality"})
@@ -130,7 +131,7 @@ def _sampling(task: job_pb2.GenerateScene) -> dict[str, Any]:
 
 
 def _predict_occupancy(
-    pipe: OccScenePipeline, task: job_pb2.PredictOccupancy, emit: Emit, cancelled: Callable[[], bool]
+    pipe: OccScenePipeline | ZeroShotPipeline, task: job_pb2.PredictOccupancy, emit: Emit, cancelled: Callable[[], bool]
 ) -> None:
     cameras = [camera_from_message(message) for message in task.cameras]
     images = np.stack([decode_image(message) for message in task.images])
@@ -145,7 +146,7 @@ def _predict_occupancy(
     if cancelled():
         raise CancelledTaskError
     emit(_progress(job_pb2.JOB_PHASE_PREDICTING, 1, 1))
-    emit(_occupancy(grid))
+    emit(_occupancy(grid, "views"))
 
 
 def _compose_layout(priors: ScenePriors | None, task: job_pb2.ComposeLayout, emit: Emit) -> None:
@@ -179,7 +180,9 @@ class _StepWatcher:
     def __call__(self, pipe: Any, step: int, timestep: Any, tensors: dict[str, Any]) -> dict[str, Any]:
         if self._cancelled():
             raise CancelledTaskError
-        self._emit(_progress(job_pb2.JOB_PHASE_DENOISING, step + 1, pipe.num_timesteps))
+        event = _progress(job_pb2.JOB_PHASE_DENOISING, step + 1, pipe.num_timesteps)
+        event.progress.drafting = getattr(pipe, "phase", "") == "drafting"
+        self._emit(event)
         if self._previews and step + 1 < pipe.num_timesteps and time.monotonic() >= self._next_preview:
             begin = time.monotonic()
             self._send_previews(pipe.preview(tensors["denoised"]))
@@ -243,9 +246,9 @@ def decode_image(message: camera_pb2.EncodedImage, field: str = "image") -> NDAr
     )
 
 
-def _occupancy(grid: SemanticGrid) -> job_pb2.JobEvent:
+def _occupancy(grid: SemanticGrid, source: str) -> job_pb2.JobEvent:
     message = grid_to_message(grid.without_instances())
-    return job_pb2.JobEvent(occupancy=job_pb2.JobOccupancy(grid=message))
+    return job_pb2.JobEvent(occupancy=job_pb2.JobOccupancy(grid=message, source=f"OCCUPANCY_SOURCE_{source.upper()}"))
 
 
 def _progress(phase: job_pb2.JobPhase, step: int, steps: int) -> job_pb2.JobEvent:

@@ -12,10 +12,11 @@ from occscene_server.data.dataset import RenderedScene, list_scenes, read_scene,
 from occscene_server.evaluation.scene_scores import Generation, generate_views
 from occscene_server.pipelines.occscene import OccScenePipeline
 from occscene_server.pipelines.scene_priors import ScenePriors
+from occscene_server.pipelines.zero_shot import ZeroShotPipeline
 
 
 def store_generated_views(
-    pipe: OccScenePipeline,
+    pipe: OccScenePipeline | ZeroShotPipeline,
     folders: Sequence[Path],
     output: Path,
     generation: Generation,

@@ -22,6 +22,7 @@ from occscene_server.metrics.occupancy import CrumbScores, OccupancyScores
 from occscene_server.pipelines.occscene import OccScenePipeline
 from occscene_server.pipelines.output import OccSceneOutput
 from occscene_server.pipelines.scene_priors import ScenePriors
+from occscene_server.pipelines.zero_shot import ZeroShotPipeline
 from occscene_server.training.autoencoder_stage import reconstruction_scores
 
 PREDICTIONS = ("blockout", "from_real_views", "from_generated_views", "from_real_views_alone")
@@ -113,7 +114,7 @@ def with_parts(
 
 
 def generate_views(
-    pipe: OccScenePipeline, scene: RenderedScene, generation: Generation, priors: ScenePriors | None
+    pipe: OccScenePipeline | ZeroShotPipeline, scene: RenderedScene, generation: Generation, priors: ScenePriors | None
 ) -> tuple[OccSceneOutput, dict[int, LayoutObject]]:
     """Generates one scene from its blockout, with its triangles where they were stored.
 

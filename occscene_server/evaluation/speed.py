@@ -17,7 +17,9 @@ from occscene.rigid import looking_at
 from occscene.taxonomy import TAXONOMIES
 from occscene.volumes import default_volume
 
+from occscene_server.pipelines.checkpoint_denoiser import CheckpointDenoiser
 from occscene_server.pipelines.occscene import OccScenePipeline
+from occscene_server.pipelines.zero_shot import ZeroShotPipeline
 
 PROMPT = "a modern living room, white walls, wooden floor, a red sofa, a low table, bright day"
 
@@ -79,7 +81,9 @@ def _cameras_around(grid: SemanticGrid, views: int, side: int) -> list[PinholeCa
     return cameras
 
 
-def time_scenes(pipe: OccScenePipeline, job: MainJob, scenes: int, **options: Any) -> Iterator[SceneTimes]:
+def time_scenes(
+    pipe: OccScenePipeline | ZeroShotPipeline, job: MainJob, scenes: int, **options: Any
+) -> Iterator[SceneTimes]:
     """Generates a scene to warm up, then times `scenes` more.
 
     Args:
@@ -105,25 +109,22 @@ def typical(times: list[SceneTimes]) -> SceneTimes:
     )
 
 
-def _now(pipe: OccScenePipeline) -> float:
+def _now(pipe: OccScenePipeline | ZeroShotPipeline) -> float:
     if pipe.device.type == "cuda":
         torch.cuda.synchronize(pipe.device)  # what was started there is part of the time
     return time.perf_counter()
 
 
 @contextmanager
-def _clocked(pipe: OccScenePipeline) -> Iterator[dict[str, float]]:
+def _clocked(pipe: OccScenePipeline | ZeroShotPipeline) -> Iterator[dict[str, float]]:
     """Seconds by phase, while the methods that make up a call of the pipeline are watched."""
-    denoiser = pipe.denoiser
-    methods = (
-        (pipe, "encode_text", "text"), (denoiser, "draw_guidance", "guidance"),
-        (denoiser, "encode_absence", "dual alignment"), (denoiser, "encode_condition", "dual alignment"),
-        (denoiser, "guess", "first guess"),
-        (denoiser, "forward", "denoising"), (pipe, "decode_latents", "decoding"),
-        (pipe, "draw_detail", "surface detail") if pipe.guided_decoder is None
-        else (pipe, "draw_views", "guided decoder"),
-        (pipe, "perceive", "perception"),
-    )  # fmt: skip
+    if isinstance(pipe, ZeroShotPipeline):
+        methods: tuple[tuple[Any, str, str], ...] = (
+            (pipe, "_draft", "draft"), (CheckpointDenoiser, "predict", "denoising"), (pipe, "encode", "encoding"),
+            (pipe, "decode", "decoding"),
+        )  # fmt: skip
+    else:
+        methods = _methods(pipe)
     seconds = {phase: 0.0 for _, _, phase in methods}
 
     def clocked(method: Callable[..., Any], phase: str) -> Callable[..., Any]:
@@ -136,10 +137,29 @@ def _clocked(pipe: OccScenePipeline) -> Iterator[dict[str, float]]:
 
         return run
 
+    before = [(owner, name, vars(owner).get(name)) for owner, name, _ in methods]
     for owner, name, phase in methods:
         setattr(owner, name, clocked(getattr(owner, name), phase))
     try:
         yield seconds
     finally:
-        for owner, name, _ in methods:
-            delattr(owner, name)
+        for owner, name, own in before:
+            if own is None:
+                delattr(owner, name)
+            else:
+                setattr(owner, name, own)
+
+
+def _methods(pipe: OccScenePipeline) -> tuple[tuple[Any, str, str], ...]:
+    """What makes up a call: owner, name and phase of each method."""
+    denoiser = pipe.denoiser
+    return (
+
+        (pipe, "encode_text", "text"), (denoiser, "draw_guidance", "guidance"),
+        (denoiser, "encode_absence", "dual alignment"), (denoiser, "encode_condition", "dual alignment"),
+        (denoiser, "guess", "first guess"),
+        (denoiser, "forward", "denoising"), (pipe, "decode_latents", "decoding"),
+        (pipe, "draw_detail", "surface detail") if pipe.guided_decoder is None
+        else (pipe, "draw_views", "guided decoder"),
+        (pipe, "perceive", "perception"),
+    )  # fmt: skip

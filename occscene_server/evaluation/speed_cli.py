@@ -14,7 +14,9 @@ from occscene_server.terminal import PlainTable, console, say, track
 
 
 def benchmark(
-    model: Annotated[str | None, typer.Option(help="Model folder or hub id; the bundled model if omitted.")] = None,
+    model: Annotated[
+        str | None, typer.Option(help="Model folder, hub id, checkpoint or preset; the bundled model if omitted.")
+    ] = None,
     scenes: Annotated[int, typer.Option(min=1, help="Scenes to time, after one to warm up.")] = 5,
     views: Annotated[int, typer.Option(min=1, max=MAX_VIEWS, help="Cameras of the scene.")] = 4,
     side: Annotated[int, typer.Option(min=64, max=1024, help="Width and height of a view in pixels.")] = 256,
@@ -28,20 +30,25 @@ def benchmark(
 
     from occscene_server.evaluation.speed import main_job, time_scenes, typical
     from occscene_server.models.precision import is_fast_in_bfloat16
-    from occscene_server.pipelines.occscene import OccScenePipeline
+    from occscene_server.pipelines.opening import open_pipeline, usual_device
+    from occscene_server.pipelines.zero_shot import ZeroShotPipeline
     from occscene_server.weights import default_model
 
-    if device == "auto":
-        device = "cuda" if torch.cuda.is_available() else "cpu"
     folder = model or str(default_model())
-    pipe = OccScenePipeline.from_pretrained(folder).to(device)
-    pipe.set_progress_bar_config(disable=True)
+    device = usual_device(device)
+    pipe = open_pipeline(folder, device)
     job = main_job(pipe.config.taxonomy, views, side)
     options = {} if steps is None else {"num_inference_steps": steps}
     runs = time_scenes(pipe, job, scenes, **options)
     times = list(track(runs, "timing", total=scenes, transient=True))
     usual = typical(times)
-    precision = "bfloat16" if is_fast_in_bfloat16(pipe.device) else "float32"
+    if isinstance(pipe, ZeroShotPipeline):
+        precision, scheduler = str(pipe.checkpoint.unet.dtype).removeprefix("torch."), pipe.checkpoint.scheduler
+        if pipe.device.type == "cuda":
+            say(f"{torch.cuda.max_memory_allocated(pipe.device) / 2**30:.1f} GiB at the peak, {pipe.views_at_once} "
+                "views at once")  # fmt: skip
+    else:
+        precision, scheduler = "bfloat16" if is_fast_in_bfloat16(pipe.device) else "float32", pipe.scheduler
     table = PlainTable(
         "phase", "seconds", "share", title=f"{Path(folder).name}: {views} views of {side} x {side}, with occupancy"
     )
@@ -52,7 +59,7 @@ def benchmark(
     table.add_row("a scene (fastest)", f"{min(run.total for run in times):.3f}", "")
     console.print(table)
     say(
-        f"{pipe.num_timesteps} steps of {type(pipe.scheduler).__name__} in {precision} on {device}; "
+        f"{pipe.num_timesteps} steps of {type(scheduler).__name__} in {precision} on {device}; "
         f"{platform.processor() or platform.machine()}, {torch.get_num_threads()} of {os.cpu_count()} cores, "
         f"torch {torch.__version__}"
     )

@@ -17,7 +17,7 @@ GeneratedOption = Annotated[
 
 
 def generate(
-    model: Annotated[str, typer.Option(help="Folder of the model, or a hub id.")],
+    model: Annotated[str, typer.Option(help="Model folder, hub id, checkpoint or preset.")],
     data: Annotated[Path, typer.Option(help="Folder that `occscene-server studio render` filled.")],
     output: Annotated[Path, typer.Option(help="Folder that receives the scenes with generated views.")],
     split: Annotated[str, typer.Option(help="test, validation or train.")] = "test",
@@ -34,11 +34,10 @@ def generate(
     from occscene_server.data.dataset import scenes_of_split
     from occscene_server.evaluation.generated_views import store_generated_views
     from occscene_server.evaluation.scene_scores import Generation
-    from occscene_server.pipelines.occscene import OccScenePipeline
+    from occscene_server.pipelines.opening import open_pipeline
     from occscene_server.pipelines.scene_priors import ScenePriors
 
-    pipe = OccScenePipeline.from_pretrained(model).to(device)
-    pipe.set_progress_bar_config(disable=True)
+    pipe = open_pipeline(model, device)
     folders = scenes_of_split(data, split, limit)
     priors = ScenePriors.bundled(pipe.config.taxonomy) if prior else None
     stored = store_generated_views(pipe, folders, output, Generation(seed, hints=hints), priors, size)

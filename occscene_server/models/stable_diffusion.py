@@ -7,9 +7,6 @@ self-attention.
 
 from __future__ import annotations
 
-import json
-from pathlib import Path
-
 from diffusers import UNet2DConditionModel
 from diffusers.models.attention_processor import Attention, AttentionProcessor
 from torch import Tensor, nn
@@ -18,16 +15,6 @@ from occscene_server.models.view_attention import ViewAttnProcessor
 
 ADDED_MODULES = ("conv_in.condition", ".processor.")
 """What the names of the parameters that `extend_trunk` adds have in common."""
-
-
-def refuse_bare_checkpoint(folder: Path) -> None:
-    """Raises a ValueError with the way out if a folder holds a Stable Diffusion checkpoint as it was published."""
-    index = folder / "model_index.json"
-    if index.is_file() and str(json.loads(index.read_text())["_class_name"]).startswith("StableDiffusion"):
-        raise ValueError(
-            f"{folder} is a Stable Diffusion checkpoint, which knows no occupancy; train what OccScene adds to it "
-            f"with `occscene-server train sd --checkpoint {folder}` and give the folder that this writes"
-        )
 
 
 class ConditionedConv(nn.Module):

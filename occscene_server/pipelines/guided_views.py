@@ -111,7 +111,9 @@ class GuidedViewsMixin:
         self.maybe_free_model_hooks()
         finished = [to_uint8(images) for images in views]
         return OccSceneOutput(
-            images=finished[0] if isinstance(prompt, str) else stacked(finished), grids=inputs.finer or inputs.grids
+            images=finished[0] if isinstance(prompt, str) else stacked(finished),
+            grids=inputs.finer or inputs.grids,
+            source="blockout" if drafts is None else "layout",
         )
 
     def encode_draft(self, scene: PlacedScenes, prompts: Sequence[str], seed: int) -> Tensor | None:

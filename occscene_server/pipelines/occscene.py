@@ -9,7 +9,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from functools import partial
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -31,7 +30,6 @@ from occscene_server.models.denoiser import Condition, GuidanceFeatures, OccScen
 from occscene_server.models.guided_decoder import GuidedDecoder
 from occscene_server.models.perception import OccupancyPerception
 from occscene_server.models.precision import fast_autocast
-from occscene_server.models.stable_diffusion import refuse_bare_checkpoint
 from occscene_server.models.surface_detail import SurfaceDetail
 from occscene_server.models.text import encode_prompts, load_minilm
 from occscene_server.pipelines.guided_views import GuidedViewsMixin
@@ -118,10 +116,8 @@ class OccScenePipeline(GuidedViewsMixin, PerceptionMixin, DiffusionPipeline):
         """Loads a pipeline as diffusers does; one that was saved without a text encoder gets MiniLM.
 
         Raises:
-            ValueError: the folder is a bare Stable Diffusion checkpoint.
             OSError: weights are missing, or are pickles instead of safetensors.
         """
-        refuse_bare_checkpoint(Path(path))
         pipeline: OccScenePipeline = super().from_pretrained(path, **kwargs | {"use_safetensors": True})
         if pipeline.text_encoder is None:
             text_encoder, tokenizer = load_minilm()

@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 from occscene.camera import PinholeCamera
 from occscene.grid import GridVolume, SemanticGrid
 from occscene.mesh import TriangleMesh
-from occscene.taxonomy import TAXONOMIES
+from occscene.taxonomy import INDOOR, TAXONOMIES
 from torch import Tensor
 
 from occscene_server.geometry.cameras import CameraTensors
@@ -96,7 +96,7 @@ class ZeroShotPipeline:
         self.checkpoint, self.device, self.compact = checkpoint, torch.device(device), compact
         self.consistency, self.views_at_once = consistency, views_at_once
         self.offloads = offload == "model"
-        self.config = SimpleNamespace(default_steps=checkpoint.family.steps)
+        self.config = SimpleNamespace(default_steps=checkpoint.family.steps, taxonomy=INDOOR.name)
         self.guided_decoder = None if compact is None else compact.guided_decoder
         self.phase = "denoising"
         """What the present call, or the last one, is busy with: "drafting" or "denoising"."""

@@ -74,9 +74,16 @@ def write_event(folder: ResultFolder, event: job_pb2.JobEvent) -> str:
     elif kind == "view":
         return folder.write_view(event.view.view, event.view.image.data)
     elif kind == "occupancy":
-        return folder.write_occupancy(grid_from_message(event.occupancy.grid))
+        return folder.write_occupancy(grid_from_message(event.occupancy.grid), occupancy_source(event.occupancy))
     elif kind == "layout":
         return folder.write_layout(layout_from_message(event.layout.layout), event.layout.notes)
     elif kind == "succeeded":
         folder.finish(event.succeeded.seconds)
     return ""
+
+
+def occupancy_source(occupancy: job_pb2.JobOccupancy) -> str:
+    """One of `occscene.results.OCCUPANCY_SOURCES`; "" where the server did not say, or says what came later."""
+    name = dict(job_pb2.OccupancySource.items())
+    known = {number: key.removeprefix("OCCUPANCY_SOURCE_").lower() for key, number in name.items() if number}
+    return known.get(occupancy.source, "")

@@ -39,6 +39,10 @@ CAMERAS_FILE = "cameras.json"
 KINDS = ("blockout", "text", "images", "layout")
 """What a job was made from: blockout to scene, text to scene, images to occupancy; or it wrote a layout only."""
 
+OCCUPANCY_SOURCES = ("blockout", "layout", "compact", "views")
+"""Where an occupancy comes from: what was sent, or the layout that was written, neither of them predicted; the bundled
+model's draft of what another model painted; or the views."""
+
 
 @dataclass(frozen=True)
 class Origin(Settings):
@@ -70,6 +74,7 @@ class Result:
         views: the files of the views by their cameras' names, in the cameras' order.
         cameras: of the views, or of the images that the occupancy was predicted from.
         occupancy, blockout, layout: files, None where there is none.
+        occupancy_source: one of `OCCUPANCY_SOURCES`; "" where the server did not say.
         notes: what the layout's prior could not do as asked.
     """
 
@@ -83,6 +88,7 @@ class Result:
     blockout: Path | None
     layout: Path | None
     notes: tuple[str, ...]
+    occupancy_source: str = ""
 
 
 class ResultFolder:
@@ -123,10 +129,10 @@ class ResultFolder:
         self._write(self._views[view], lambda part: part.write_bytes(data))
         return self._views[view]
 
-    def write_occupancy(self, grid: SemanticGrid) -> str:
-        """Writes the predicted occupancy; returns the file's name."""
+    def write_occupancy(self, grid: SemanticGrid, source: str = "") -> str:
+        """Writes the occupancy, with one of `OCCUPANCY_SOURCES` if that is known; returns the file's name."""
         self._write(OCCUPANCY_FILE, lambda part: save_grid(part, grid))
-        self._occupancy = _describe(grid)
+        self._occupancy = ({"source": source} if source else {}) | _describe(grid)
         return OCCUPANCY_FILE
 
     def write_layout(self, placed: PlacedLayout, notes: Sequence[str] = ()) -> str:
@@ -201,9 +207,9 @@ def _result(folder: Path, row: dict[str, Any]) -> Result:
     notes = row.get("notes", ())
     if isinstance(layout, dict):
         layout, notes = layout["file"], layout.get("notes", ())
-    occupancy = row.get("occupancy")
+    occupancy, source = row.get("occupancy"), ""
     if isinstance(occupancy, dict):
-        occupancy = occupancy["file"]
+        occupancy, source = occupancy["file"], str(occupancy.get("source", ""))
     known = {each.name for each in fields(Origin)}
     origin = {name: value for name, value in row.items() if name in known and value is not None}
     blockout = folder / BLOCKOUT_FILE
@@ -218,6 +224,7 @@ def _result(folder: Path, row: dict[str, Any]) -> Result:
         blockout if blockout.is_file() else None,
         None if layout is None else _within(folder, layout),
         tuple(map(str, notes)),
+        source if source in OCCUPANCY_SOURCES else "",
     )
 
 

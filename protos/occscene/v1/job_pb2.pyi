@@ -49,6 +49,14 @@ class JobPhase(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     JOB_PHASE_PREDICTING: _ClassVar[JobPhase]
     JOB_PHASE_ENCODING: _ClassVar[JobPhase]
     JOB_PHASE_COMPOSING: _ClassVar[JobPhase]
+
+class OccupancySource(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
+    __slots__ = ()
+    OCCUPANCY_SOURCE_UNSPECIFIED: _ClassVar[OccupancySource]
+    OCCUPANCY_SOURCE_BLOCKOUT: _ClassVar[OccupancySource]
+    OCCUPANCY_SOURCE_LAYOUT: _ClassVar[OccupancySource]
+    OCCUPANCY_SOURCE_COMPACT: _ClassVar[OccupancySource]
+    OCCUPANCY_SOURCE_VIEWS: _ClassVar[OccupancySource]
 JOB_PRIORITY_UNSPECIFIED: JobPriority
 JOB_PRIORITY_LOW: JobPriority
 JOB_PRIORITY_NORMAL: JobPriority
@@ -72,6 +80,11 @@ JOB_PHASE_DENOISING: JobPhase
 JOB_PHASE_PREDICTING: JobPhase
 JOB_PHASE_ENCODING: JobPhase
 JOB_PHASE_COMPOSING: JobPhase
+OCCUPANCY_SOURCE_UNSPECIFIED: OccupancySource
+OCCUPANCY_SOURCE_BLOCKOUT: OccupancySource
+OCCUPANCY_SOURCE_LAYOUT: OccupancySource
+OCCUPANCY_SOURCE_COMPACT: OccupancySource
+OCCUPANCY_SOURCE_VIEWS: OccupancySource
 
 class GenerateScene(_message.Message):
     __slots__ = ("grid", "volume", "taxonomy", "cameras", "prompt", "negative_prompt", "seed", "steps", "text_guidance_scale", "occupancy_guidance_scale", "previews", "without_prior", "layout", "mesh", "quality")
@@ -198,14 +211,16 @@ class JobStarted(_message.Message):
     def __init__(self, device: _Optional[str] = ...) -> None: ...
 
 class JobProgress(_message.Message):
-    __slots__ = ("phase", "step", "steps")
+    __slots__ = ("phase", "step", "steps", "drafting")
     PHASE_FIELD_NUMBER: _ClassVar[int]
     STEP_FIELD_NUMBER: _ClassVar[int]
     STEPS_FIELD_NUMBER: _ClassVar[int]
+    DRAFTING_FIELD_NUMBER: _ClassVar[int]
     phase: JobPhase
     step: int
     steps: int
-    def __init__(self, phase: _Optional[_Union[JobPhase, str]] = ..., step: _Optional[int] = ..., steps: _Optional[int] = ...) -> None: ...
+    drafting: bool
+    def __init__(self, phase: _Optional[_Union[JobPhase, str]] = ..., step: _Optional[int] = ..., steps: _Optional[int] = ..., drafting: bool = ...) -> None: ...
 
 class JobPreview(_message.Message):
     __slots__ = ("view", "name", "image")
@@ -228,10 +243,12 @@ class JobView(_message.Message):
     def __init__(self, view: _Optional[int] = ..., name: _Optional[str] = ..., image: _Optional[_Union[_camera_pb2.EncodedImage, _Mapping]] = ...) -> None: ...
 
 class JobOccupancy(_message.Message):
-    __slots__ = ("grid",)
+    __slots__ = ("grid", "source")
     GRID_FIELD_NUMBER: _ClassVar[int]
+    SOURCE_FIELD_NUMBER: _ClassVar[int]
     grid: _grid_pb2.SemanticGrid
-    def __init__(self, grid: _Optional[_Union[_grid_pb2.SemanticGrid, _Mapping]] = ...) -> None: ...
+    source: OccupancySource
+    def __init__(self, grid: _Optional[_Union[_grid_pb2.SemanticGrid, _Mapping]] = ..., source: _Optional[_Union[OccupancySource, str]] = ...) -> None: ...
 
 class JobLayout(_message.Message):
     __slots__ = ("layout", "notes")

@@ -9,12 +9,29 @@ from typing import ClassVar as _ClassVar, Optional as _Optional, Union as _Union
 
 DESCRIPTOR: _descriptor.FileDescriptor
 
+class ModelFeature(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
+    __slots__ = ()
+    MODEL_FEATURE_UNSPECIFIED: _ClassVar[ModelFeature]
+    MODEL_FEATURE_NEGATIVE_PROMPT: _ClassVar[ModelFeature]
+    MODEL_FEATURE_OBJECT_PROMPT: _ClassVar[ModelFeature]
+    MODEL_FEATURE_COLOR_HINT: _ClassVar[ModelFeature]
+    MODEL_FEATURE_OCCUPANCY_GUIDANCE: _ClassVar[ModelFeature]
+    MODEL_FEATURE_TEXT_TO_SCENE: _ClassVar[ModelFeature]
+    MODEL_FEATURE_IMAGES_TO_OCCUPANCY: _ClassVar[ModelFeature]
+
 class ServerState(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     __slots__ = ()
     SERVER_STATE_UNSPECIFIED: _ClassVar[ServerState]
     SERVER_STATE_LOADING: _ClassVar[ServerState]
     SERVER_STATE_READY: _ClassVar[ServerState]
     SERVER_STATE_FAILED: _ClassVar[ServerState]
+MODEL_FEATURE_UNSPECIFIED: ModelFeature
+MODEL_FEATURE_NEGATIVE_PROMPT: ModelFeature
+MODEL_FEATURE_OBJECT_PROMPT: ModelFeature
+MODEL_FEATURE_COLOR_HINT: ModelFeature
+MODEL_FEATURE_OCCUPANCY_GUIDANCE: ModelFeature
+MODEL_FEATURE_TEXT_TO_SCENE: ModelFeature
+MODEL_FEATURE_IMAGES_TO_OCCUPANCY: ModelFeature
 SERVER_STATE_UNSPECIFIED: ServerState
 SERVER_STATE_LOADING: ServerState
 SERVER_STATE_READY: ServerState
@@ -24,8 +41,16 @@ class GetServerInfoRequest(_message.Message):
     __slots__ = ()
     def __init__(self) -> None: ...
 
+class ModelControl(_message.Message):
+    __slots__ = ("name", "strength")
+    NAME_FIELD_NUMBER: _ClassVar[int]
+    STRENGTH_FIELD_NUMBER: _ClassVar[int]
+    name: str
+    strength: float
+    def __init__(self, name: _Optional[str] = ..., strength: _Optional[float] = ...) -> None: ...
+
 class ModelInfo(_message.Message):
-    __slots__ = ("name", "taxonomies", "image_width", "image_height", "default_steps", "default_text_guidance_scale", "default_occupancy_guidance_scale", "image_multiple", "layout_prior", "parts_prior", "drafts")
+    __slots__ = ("name", "taxonomies", "image_width", "image_height", "default_steps", "default_text_guidance_scale", "default_occupancy_guidance_scale", "image_multiple", "layout_prior", "parts_prior", "drafts", "family", "license", "features", "controls")
     NAME_FIELD_NUMBER: _ClassVar[int]
     TAXONOMIES_FIELD_NUMBER: _ClassVar[int]
     IMAGE_WIDTH_FIELD_NUMBER: _ClassVar[int]
@@ -37,6 +62,10 @@ class ModelInfo(_message.Message):
     LAYOUT_PRIOR_FIELD_NUMBER: _ClassVar[int]
     PARTS_PRIOR_FIELD_NUMBER: _ClassVar[int]
     DRAFTS_FIELD_NUMBER: _ClassVar[int]
+    FAMILY_FIELD_NUMBER: _ClassVar[int]
+    LICENSE_FIELD_NUMBER: _ClassVar[int]
+    FEATURES_FIELD_NUMBER: _ClassVar[int]
+    CONTROLS_FIELD_NUMBER: _ClassVar[int]
     name: str
     taxonomies: _containers.RepeatedScalarFieldContainer[str]
     image_width: int
@@ -48,7 +77,11 @@ class ModelInfo(_message.Message):
     layout_prior: bool
     parts_prior: bool
     drafts: bool
-    def __init__(self, name: _Optional[str] = ..., taxonomies: _Optional[_Iterable[str]] = ..., image_width: _Optional[int] = ..., image_height: _Optional[int] = ..., default_steps: _Optional[int] = ..., default_text_guidance_scale: _Optional[float] = ..., default_occupancy_guidance_scale: _Optional[float] = ..., image_multiple: _Optional[int] = ..., layout_prior: bool = ..., parts_prior: bool = ..., drafts: bool = ...) -> None: ...
+    family: str
+    license: str
+    features: _containers.RepeatedScalarFieldContainer[ModelFeature]
+    controls: _containers.RepeatedCompositeFieldContainer[ModelControl]
+    def __init__(self, name: _Optional[str] = ..., taxonomies: _Optional[_Iterable[str]] = ..., image_width: _Optional[int] = ..., image_height: _Optional[int] = ..., default_steps: _Optional[int] = ..., default_text_guidance_scale: _Optional[float] = ..., default_occupancy_guidance_scale: _Optional[float] = ..., image_multiple: _Optional[int] = ..., layout_prior: bool = ..., parts_prior: bool = ..., drafts: bool = ..., family: _Optional[str] = ..., license: _Optional[str] = ..., features: _Optional[_Iterable[_Union[ModelFeature, str]]] = ..., controls: _Optional[_Iterable[_Union[ModelControl, _Mapping]]] = ...) -> None: ...
 
 class ServerLimits(_message.Message):
     __slots__ = ("message_bytes", "grid_side", "grid_voxels", "views", "image_side", "steps", "prompt_length", "queued_jobs", "queued_jobs_each", "mesh_triangles")
