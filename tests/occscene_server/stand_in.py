@@ -54,6 +54,7 @@ class Output:
 
     images: NDArray[np.uint8] | SlowViews
     grid: SemanticGrid
+    source: str = "views"
 
 
 class StandInPipeline:

@@ -11,7 +11,7 @@ from occscene.camera import PinholeCamera, cameras_to_rows, save_cameras
 from occscene.grid import SemanticGrid, load_grid, save_grid
 from occscene.layout import Layout, LayoutObject
 from occscene.placed_layout import PlacedLayout, load_layout
-from occscene.results import Origin, ResultFolder, read_result
+from occscene.results import OCCUPANCY_SOURCES, Origin, ResultFolder, read_result
 
 ORIGIN = Origin(
     *("a room", "fog", 7, 12, 2.6, None, True, "FULL", "a-request", "a-job", "host:1", "2026-01-02T03:04:05"),
@@ -213,3 +213,15 @@ def test_a_file_is_there_whole_or_not_at_all(tmp_path: Path) -> None:
 def test_what_a_killed_process_left_half_written_is_removed(tmp_path: Path) -> None:
     (tmp_path / "occupancy.npz.123.part").write_bytes(b"PK")
     assert not [path for path in written(tmp_path).iterdir() if path.suffix == ".part"]
+
+
+@pytest.mark.parametrize("source", [*OCCUPANCY_SOURCES, ""])
+def test_a_result_says_where_its_occupancy_comes_from(tmp_path: Path, source: str) -> None:
+    writer = ResultFolder(tmp_path, ORIGIN)
+    writer.write_occupancy(grid(), source)
+    writer.finish(1.0)
+    assert read_result(tmp_path).occupancy_source == source
+    row = json.loads((tmp_path / "result.json").read_text("utf-8"))
+    row["occupancy"]["source"] = "a source of a later version"
+    (tmp_path / "result.json").write_text(json.dumps(row), encoding="utf-8")
+    assert read_result(tmp_path).occupancy_source == ""
