@@ -57,7 +57,9 @@ class Timeouts:
 
 def timed_out(job: job_pb2.Job) -> job_pb2.JobEvent:
     """The final event of a job whose time was over."""
-    text = f"the job had not ended {_seconds(job, job.create_time):g} seconds after it was submitted"
+    seconds = _seconds(job, job.create_time)
+    number = f"{seconds:g}" if seconds < 100_000 else f"{seconds:,.0f}"
+    text = f"the job had not ended {number} seconds after it was submitted"
     return failed_event("JOB_TIMEOUT", text, code_pb2.DEADLINE_EXCEEDED)
 
 

@@ -18,6 +18,8 @@ _VALUES = {
     FieldDescriptor.TYPE_FLOAT: st.floats(width=32),
     FieldDescriptor.TYPE_UINT32: st.integers(0, 2**32 - 1) | st.integers(0, 70),
     FieldDescriptor.TYPE_UINT64: st.integers(0, 2**64 - 1) | st.integers(0, 200),
+    FieldDescriptor.TYPE_INT32: st.integers(-(2**31), 2**31 - 1) | st.integers(-5, 5),
+    FieldDescriptor.TYPE_INT64: st.integers(-(2**63), 2**63 - 1) | st.integers(-5, 200),
     FieldDescriptor.TYPE_FIXED32: st.integers(0, 2**32 - 1),
     FieldDescriptor.TYPE_BOOL: st.booleans(),
     FieldDescriptor.TYPE_STRING: st.text(max_size=8) | st.sampled_from(["indoor", "outdoor", "../..", "x" * 5000]),
