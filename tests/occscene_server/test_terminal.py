@@ -102,6 +102,7 @@ class Hostile(scene_service_pb2_grpc.SceneServiceServicer):
     job = job_pb2.Job(
         id=HOSTILE,
         prompt=HOSTILE,
+        client=HOSTILE,
         state=job_pb2.JOB_STATE_FAILED,
         failure=job_pb2.JobFailure(reason=HOSTILE, message=HOSTILE, advice=HOSTILE),
     )
@@ -162,8 +163,8 @@ def test_hostile_server_is_shown_not_obeyed(
     assert result.exit_code == code, result.output + str(result.exception)
     assert result.exception is None or isinstance(result.exception, SystemExit)
     assert not STEERING.search(result.output)
-    if command[-1] == "[/foo]" and code == 0:  # id, prompt and failure, a line each
-        assert len(result.output.splitlines()) == 3
+    if command[-1] == "[/foo]" and code == 0:  # id, client, prompt and failure, a line each
+        assert len(result.output.splitlines()) == 4
     if code == 1:  # further lines are distinguished from those of the command
         assert all(
             line.startswith(("error: ", "request ", "job ", "  ")) for line in result.output.splitlines() if line
@@ -171,6 +172,7 @@ def test_hostile_server_is_shown_not_obeyed(
     if command == ["jobs", "list"]:
         assert len(result.output.splitlines()) == 3
         assert "an honest one" in result.output
+        assert "client" in result.output.splitlines()[0]  # where there are several
     if code == 0:
         assert "[/foo]" in result.output
 
