@@ -41,6 +41,7 @@ from tests.occscene_server.requests import generate_request
 from tests.occscene_server.serve_process import ServeProcess
 from tests.occscene_server.serving import serving
 from tests.occscene_server.small_disk import fill, small_disk
+from tests.occscene_server.stand_in import ENDLESS
 
 TOKEN = "a-token-of-the-test-0123456789"
 QUICK = Patience(60.0, 0.01, 0.2)
@@ -313,7 +314,7 @@ async def test_damaged_results_and_too_many_streams(tmp_path: Path) -> None:
                 path.write_bytes(b"damaged")
             with pytest.raises(DataLossError, match="is damaged"):
                 await asyncio.to_thread(list, client.watch(job.id))
-            waiting = await asyncio.to_thread(client.submit, generate_request("slow", steps=100))
+            waiting = await asyncio.to_thread(client.submit, generate_request(ENDLESS))
             streams = [client.watch(waiting.id) for _ in range(65)]
 
             def open_all() -> None:
@@ -326,3 +327,4 @@ async def test_damaged_results_and_too_many_streams(tmp_path: Path) -> None:
             for stream in streams:
                 await asyncio.to_thread(stream.close)  # gives its place back
             assert (await asyncio.to_thread(next, client.watch(waiting.id))).sequence > 0
+            await asyncio.to_thread(client.cancel, waiting.id)
