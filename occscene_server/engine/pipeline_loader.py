@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from occscene.taxonomy import INDOOR, OUTDOOR
 from occscene.v1 import scene_service_pb2
 
+from occscene_server.engine.model_files import local_model
 from occscene_server.engine.task import pipeline_defaults
 from occscene_server.models.checkpoint_options import CheckpointOptions
 
@@ -44,7 +45,7 @@ def check_device(device: str) -> None:
 
 
 def load_pipeline(model: str, device: str, options: CheckpointOptions | None = None) -> LoadedPipeline:
-    """Loads a model and describes it; the arguments and errors are those of `open_pipeline`, the device may be "auto".
+    """Loads a model, or one at a URL, and describes it; the arguments and errors are those of `open_pipeline`, the device may be "auto".
 
     Raises:
         OSError, ValueError: the model or its weights are missing, damaged, or of a kind that cannot be run.
@@ -62,7 +63,7 @@ def load_pipeline(model: str, device: str, options: CheckpointOptions | None = N
         count = torch.cuda.device_count() if torch.cuda.is_available() else 0
         if int(device.partition(":")[2] or 0) >= count:
             raise ValueError(f"the device is {device}, but torch finds {count or 'no'} CUDA devices; use auto or cpu")
-    pipe = open_pipeline(model, device, options)
+    pipe = open_pipeline(local_model(model), device, options)
     name = f"{device} {torch.cuda.get_device_name(device)}" if device.startswith("cuda") else device
     priors = ScenePriors.bundled(pipe.config.taxonomy)
     if isinstance(pipe, ZeroShotPipeline):

@@ -1,122 +1,34 @@
-"""The database of the jobs: its tables, those of the version before, and what keeps it from being opened."""
+"""What the store asks of a database; SQL that SQLite and PostgreSQL both read, with `?` for values."""
 
 from __future__ import annotations
 
-import contextlib
-import sqlite3
-from collections.abc import Iterator
-from pathlib import Path
+from collections.abc import Sequence
+from contextlib import AbstractContextManager
+from typing import Any, Protocol
 
-from occscene_server.jobs.disk import store_error
-from occscene_server.jobs.errors import StoreDamagedError, StoreError, StoreFullError, StoreInUseError
-
-_VERSION = 4  # of the schema
-_LOG_PAGES = 64  # of 4 KiB, after which the write-ahead log is emptied: it takes no large part of a small disk
-
-_SCHEMA = """
-CREATE TABLE jobs (
-    number INTEGER PRIMARY KEY AUTOINCREMENT,
-    id TEXT NOT NULL UNIQUE,
-    request_id TEXT NOT NULL UNIQUE,
-    client TEXT NOT NULL DEFAULT '',
-    state INTEGER NOT NULL,
-    attempts INTEGER NOT NULL DEFAULT 0,
-    ended REAL,
-    bytes INTEGER NOT NULL,
-    record BLOB NOT NULL,
-    request BLOB,
-    record_sum BLOB,
-    request_sum BLOB,
-    cancelled INTEGER NOT NULL DEFAULT 0
-);
-CREATE INDEX jobs_ended ON jobs (ended) WHERE ended IS NOT NULL;
-CREATE INDEX jobs_client ON jobs (client, number);
-CREATE TABLE clock (seconds REAL NOT NULL);
-CREATE TABLE events (
-    job_id TEXT NOT NULL REFERENCES jobs (id) ON DELETE CASCADE,
-    sequence INTEGER NOT NULL,
-    payload BLOB,
-    sum BLOB,
-    PRIMARY KEY (job_id, sequence)
-) WITHOUT ROWID;
-"""
-_FROM_VERSION_2 = """
-ALTER TABLE jobs ADD COLUMN record_sum BLOB;
-ALTER TABLE jobs ADD COLUMN request_sum BLOB;
-ALTER TABLE jobs ADD COLUMN cancelled INTEGER NOT NULL DEFAULT 0;
-ALTER TABLE events ADD COLUMN sum BLOB;
-"""  # what lies there has no checksums and is read as it is
-_FROM_VERSION_3 = """
-ALTER TABLE jobs ADD COLUMN client TEXT NOT NULL DEFAULT '';
-CREATE INDEX jobs_client ON jobs (client, number);
-CREATE TABLE clock (seconds REAL NOT NULL);
-"""
+from occscene_server.jobs.errors import StoreError
 
 
-def open_database(path: Path) -> sqlite3.Connection:
-    """Opens or makes the database and locks it: a second server stays away from the same queue.
+class Database(Protocol):
+    """A database with the tables of the jobs, open for this process only."""
 
-    Raises:
-        OSError, sqlite3.Error: it cannot be opened; `opening` turns these into StoreError.
-        StoreError: another version of this program wrote it.
-    """
-    database = sqlite3.connect(path, timeout=0.5, isolation_level=None)
-    try:
-        _prepare(database, path)
-    except BaseException:
-        database.close()
-        raise
-    return database
+    errors: tuple[type[Exception], ...]
+    """What its methods raise; `fault` says what that means."""
 
+    def execute(self, statement: str, values: Sequence[Any] = ()) -> Any:
+        """Runs a statement, by itself or in a transaction, and returns its cursor."""
 
-@contextlib.contextmanager
-def opening(folder: Path) -> Iterator[None]:
-    """Turns an error of opening a store into one that names the folder and says what to do.
+    def transaction(self) -> AbstractContextManager[None]:
+        """What is written in the block is on the disk at its end, or undone by an exception."""
 
-    Raises:
-        StoreError: of the kind that the error shows.
-    """
-    try:
-        yield
-    except (OSError, sqlite3.Error) as error:
-        if getattr(error, "sqlite_errorcode", 0) & 0xFF in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED):
-            text = f"the store {folder} is in use by another server; stop that one or choose another folder"
-            raise StoreInUseError(text) from error
-        fault = store_error(error, next(path for path in (folder, *folder.parents) if path.exists()))
-        if isinstance(fault, StoreFullError):
-            text = f"the disk of the store {folder} is full; free space on it or choose another folder"
-        elif isinstance(fault, StoreDamagedError):
-            text = (
-                f"the store {folder} is damaged (jobs.sqlite: {error}); move the folder away to start with an empty "
-                "one, or put a copy of it back"
-            )
-        else:
-            reason = getattr(error, "strerror", None) or error
-            text = f"the store {folder} cannot be used ({reason}); make it writable or choose another folder"
-        raise type(fault)(text) from error
+    def fault(self, error: Exception) -> StoreError:
+        """What an error means, in words that clients on other machines may read."""
 
+    def is_ours(self) -> bool:
+        """Whether it still answers, and no other server can have taken it."""
 
-def _prepare(database: sqlite3.Connection, path: Path) -> None:
-    database.execute("PRAGMA locking_mode=EXCLUSIVE")  # the lock is held until the end of the connection or of us
-    version = database.execute("PRAGMA user_version").fetchone()[0]
-    tables = database.execute("SELECT count(*) FROM sqlite_master").fetchone()[0]
-    if tables and version not in (2, 3, _VERSION):
-        raise StoreError(
-            f"the store {path.parent} was written by another version of this program; choose another folder"
-        )
-    if not tables:
-        database.execute("PRAGMA auto_vacuum=FULL")  # what a deletion frees, the disk gets back
-    database.execute("PRAGMA journal_mode=WAL")
-    database.execute("PRAGMA synchronous=FULL")
-    database.execute("PRAGMA foreign_keys=ON")
-    database.execute("PRAGMA temp_store=MEMORY")
-    database.execute(f"PRAGMA wal_autocheckpoint={_LOG_PAGES}")
-    if not tables:
-        database.executescript(f"BEGIN; {_SCHEMA} PRAGMA user_version={_VERSION}; COMMIT;")
-    elif version != _VERSION:
-        changes = (_FROM_VERSION_2 if version == 2 else "") + _FROM_VERSION_3
-        database.executescript(f"BEGIN; {changes} PRAGMA user_version={_VERSION}; COMMIT;")
-        with contextlib.suppress(sqlite3.OperationalError):  # without the room for it, deletions free less
-            database.executescript("PRAGMA auto_vacuum=FULL; VACUUM;" if version == 2 else "")
-    database.execute("BEGIN IMMEDIATE")  # fails if the disk cannot be written
-    database.execute("ROLLBACK")
+    def give_back(self) -> None:
+        """Gives the room of what was deleted back to the disk."""
+
+    def close(self) -> None:
+        """Lets other processes open it."""

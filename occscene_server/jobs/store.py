@@ -1,7 +1,8 @@
-"""Jobs on disk: records in SQLite, large requests and results in files next to it, each with its checksum.
+"""Jobs on disk: records in a database, large requests and results in files next to it, each with its checksum.
 
-Everything is on the disk before the call that writes it returns (WAL with synchronous=FULL; files are written, synced
-and then renamed), so what was acknowledged survives the death of the process and of the machine.
+Everything is on the disk before the call that writes it returns (SQLite's WAL with synchronous=FULL; files are written,
+synced and then renamed), so what was acknowledged survives the death of the process and of the machine. PostgreSQL and
+an artifact store on the network can take SQLite's and the folder's place.
 """
 
 from __future__ import annotations
@@ -9,7 +10,6 @@ from __future__ import annotations
 import contextlib
 import logging
 import shutil
-import sqlite3
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -20,10 +20,12 @@ from typing import Any, TypeVar
 from google.protobuf.message import DecodeError
 from occscene.v1 import job_pb2
 
+from occscene_server.jobs.artifacts import FolderArtifacts, open_artifacts
 from occscene_server.jobs.clock import StoreClock
-from occscene_server.jobs.database import open_database, opening
-from occscene_server.jobs.disk import DISK_FULL, LEAST_FREE_BYTES, Reserve, checksum, store_error, write_whole
+from occscene_server.jobs.database import Database
+from occscene_server.jobs.disk import DISK_FULL, LEAST_FREE_BYTES, Reserve, checksum, store_error
 from occscene_server.jobs.errors import StoreDamagedError, StoreError, StoreFullError
+from occscene_server.jobs.sqlite_database import SqliteDatabase, opening
 
 log = logging.getLogger(__name__)
 
@@ -57,32 +59,44 @@ class JobStore:
     Args:
         folder: made where it is missing; holds `jobs.sqlite`, `reserve`, and in `blobs` a folder per job.
         limits: how much is kept.
+        database: URL of a PostgreSQL database in the place of `jobs.sqlite`.
+        artifacts: URL of a store in the place of `blobs`, as fsspec has it.
 
     Raises:
-        StoreInUseError: another process has opened the folder.
+        StoreInUseError: another process has opened the folder, or the database.
         StoreError: the folder cannot be used; the message names it and says what to do.
     """
 
-    def __init__(self, folder: Path, limits: StoreLimits | None = None) -> None:
+    def __init__(
+        self, folder: Path, limits: StoreLimits | None = None, database: str = "", artifacts: str = ""
+    ) -> None:
         self.folder = folder
         self.limits = limits or StoreLimits()
-        self._blobs = folder / "blobs"
         self._kept_until = 0.0  # by the store's clock: then it is to be kept again
         self._needed = 0  # bytes that the latest job without room would have taken
         with opening(folder):
-            self._blobs.mkdir(parents=True, exist_ok=True, mode=0o700)
+            folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+            self._blobs = open_artifacts(artifacts) if artifacts else FolderArtifacts(folder / "blobs")
             self._reserve = Reserve(folder / "reserve")
-            self._db = open_database(folder / "jobs.sqlite")
-            self._size = int(self._db.execute("SELECT coalesce(sum(bytes), 0) FROM jobs").fetchone()[0])
-            self._clock = StoreClock(self._last_seen())
-            self._sweep()
+            self._db: Database = _open_postgres(database) if database else SqliteDatabase(folder / "jobs.sqlite")
+            try:
+                self._size = int(self._db.execute("SELECT coalesce(sum(bytes), 0) FROM jobs").fetchone()[0])
+                self._clock = StoreClock(self._last_seen())
+                self._sweep()
+            except BaseException:
+                self._db.close()
+                raise
         self._reserve.take()
 
     def close(self) -> None:
-        """Releases the folder."""
+        """Releases the folder, or the database."""
         with contextlib.suppress(StoreError):  # results then age a little less
             self._keep_time()
         self._db.close()
+
+    def is_ours(self) -> bool:
+        """Whether no other server can have taken the store; False where its database is away."""
+        return self._db.is_ours()
 
     @property
     def size(self) -> int:
@@ -205,16 +219,16 @@ class JobStore:
 
     def delete(self, job_id: str) -> None:
         """Deletes a job, its request and its results; on a full disk too."""
-        folder = self._blobs / job_id
         try:
             freed = self._surely(lambda: self._delete(job_id))
         except StoreFullError:
-            shutil.rmtree(folder, ignore_errors=True)  # its own files make the room
+            self._blobs.remove(job_id)  # its own files make the room
             freed = self._delete(job_id)
         self._size -= freed
-        shutil.rmtree(folder, ignore_errors=True)
+        self._blobs.remove(job_id)
         if not self._reserve.held:
-            self._rows("PRAGMA wal_checkpoint(TRUNCATE)")
+            with self._faults():
+                self._db.give_back()
             self._reserve.take()
 
     def prune(self, room: int = 0) -> None:
@@ -245,11 +259,8 @@ class JobStore:
 
     def _sweep(self) -> None:
         """Removes the files of writes that a dying process left half done."""
-        known = {row[0] for row in self._db.execute("SELECT id FROM jobs")}
-        for path in self._blobs.iterdir():
-            if path.name not in known:
-                shutil.rmtree(path, ignore_errors=True)
-        for path in (*self.folder.glob("*.part"), *self._blobs.glob("*/*.part")):
+        self._blobs.sweep({row[0] for row in self._db.execute("SELECT id FROM jobs")})
+        for path in self.folder.glob("*.part"):
             path.unlink()
 
     def _surely(self, write: Callable[[], Written]) -> Written:
@@ -267,18 +278,26 @@ class JobStore:
 
         Yields `data` where it is to lie in the database; a large one is written to a file of the job's first.
         """
-        path = self._blobs / job_id / name if len(data) > _INLINE_BYTES else None
+        is_large = len(data) > _INLINE_BYTES
         try:
-            if path is not None:
-                write_whole(path, data)
-            with self._db:
-                self._db.execute("BEGIN")
-                yield data if path is None else None
-        except (OSError, sqlite3.Error) as error:
-            if path is not None:
-                with contextlib.suppress(OSError):
-                    path.unlink()
-            raise store_error(error, self.folder) from error
+            if is_large:
+                self._blobs.write(job_id, name, data)
+            with self._db.transaction():
+                yield None if is_large else data
+        except (OSError, *self._db.errors) as error:
+            if is_large:
+                self._blobs.remove(job_id, name)
+            raise self._fault(error) from error
+
+    @contextmanager
+    def _faults(self) -> Iterator[None]:
+        try:
+            yield
+        except self._db.errors as error:
+            raise self._fault(error) from error
+
+    def _fault(self, error: Exception) -> StoreError:
+        return store_error(error, self.folder) if isinstance(error, OSError) else self._db.fault(error)
 
     def _execute(self, statement: str, *values: Any) -> None:
         with self._writing():
@@ -305,10 +324,8 @@ class JobStore:
         return 0 if row is None else int(row[0])
 
     def _rows(self, query: str, *values: Any) -> list[Any]:
-        try:
+        with self._faults():
             return self._db.execute(query, values).fetchall()
-        except sqlite3.Error as error:
-            raise store_error(error, self.folder) from error
 
     def _jobs(self, which: str, *values: Any) -> list[job_pb2.Job]:
         rows = self._rows(f"SELECT id, request_id, client, state, record, record_sum FROM jobs {which}", *values)
@@ -332,7 +349,7 @@ class JobStore:
         what = f"{'the request' if name == 'request' else f'event {name}'} of job {job_id}"
         if data is None:
             try:
-                data = (self._blobs / job_id / name).read_bytes()
+                data = self._blobs.read(job_id, name)
             except FileNotFoundError as error:
                 raise StoreDamagedError(f"{what} is missing on the server's disk") from error
             except OSError as error:
@@ -340,3 +357,11 @@ class JobStore:
         if kept_sum is not None and checksum(data) != kept_sum:
             raise StoreDamagedError(f"{what} is damaged on the server's disk")
         return data
+
+
+def _open_postgres(url: str) -> Database:
+    try:
+        from occscene_server.jobs.postgres_database import PostgresDatabase
+    except ModuleNotFoundError as error:
+        raise StoreError(f"--database needs psycopg ({error}); run: pip install 'occscene-server[cluster]'") from error
+    return PostgresDatabase(url)
