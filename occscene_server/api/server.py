@@ -48,6 +48,8 @@ _OPTIONS = [
     ("grpc.http2.bdp_probe", 0),  # else a client may send megabytes of a message that is not read yet
 ]
 
+_GUARD_SECONDS = 2.0  # between two questions whether the database is there
+
 OnState = Callable[[scene_service_pb2.ServerState], None]
 
 
@@ -69,6 +71,8 @@ class ServerOptions:
         log_prompts: whether the log may hold what people wrote.
         loader: loads the pipeline where the jobs run.
         engine: makes what runs the jobs.
+        database: URL of a PostgreSQL database, where servers that stand in for each other keep their jobs.
+        artifacts: URL of the store for large requests and results, in the place of a folder.
     """
 
     model: str
@@ -86,6 +90,8 @@ class ServerOptions:
     log_prompts: bool = False
     loader: Loader = load_pipeline
     engine: Callable[[str, str, Loader, OnState], Engine] = LocalEngine
+    database: str = ""
+    artifacts: str = ""
 
 
 class Server:
@@ -103,7 +109,7 @@ class Server:
             log.warning("%s", warning)
         self._options = options
         self._health = health.aio.HealthServicer()  # type: ignore[attr-defined]
-        self._store = JobStore(options.store, options.store_limits)
+        self._store = JobStore(options.store, options.store_limits, options.database, options.artifacts)
         self.engine = options.engine(options.model, options.device, options.loader, self._on_engine_state)
         self.metrics = Metrics()
         self.jobs = JobService(self._store, self.engine, options.max_queued, options.max_queued_each, self._observe)
@@ -115,6 +121,9 @@ class Server:
         self._metrics_server: WSGIServer | None = None
         self.port = 0
         self.metrics_port = 0
+        self.store_lost = asyncio.Event()
+        """Set when another server may have taken the jobs; what is left is to `stop`."""
+        self._guarding: asyncio.Task[None] | None = None
 
     async def start(self) -> None:
         """Listens, starts the engine and takes up stored jobs; returns before the model is loaded.
@@ -151,6 +160,8 @@ class Server:
         await self._grpc.start()
         self.engine.start()
         self.jobs.start()
+        if options.database:
+            self._guarding = asyncio.create_task(self._guard_store(), name="guard-store")
 
     async def drain(self) -> None:
         """Takes no new jobs and waits until the running one has ended; watchers still get its results."""
@@ -161,6 +172,8 @@ class Server:
     async def stop(self) -> None:
         """Closes everything; jobs that have not ended are kept for the next start."""
         self.jobs.draining = True
+        if self._guarding is not None:
+            self._guarding.cancel()
         await self._health.enter_graceful_shutdown()
         await self.jobs.stop()
         assert self._grpc is not None
@@ -171,6 +184,11 @@ class Server:
             await asyncio.to_thread(self._metrics_server.shutdown)
             self._metrics_server.server_close()
         self._store.close()
+
+    async def _guard_store(self) -> None:
+        while self._store.is_ours():
+            await asyncio.sleep(_GUARD_SECONDS)
+        self.store_lost.set()
 
     def _observe(self, job: job_pb2.Job, event: job_pb2.JobEvent) -> None:
         self.metrics.observe(job, event)

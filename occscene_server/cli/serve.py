@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
+import importlib.util
 import logging
 import signal
 import time
@@ -25,7 +27,9 @@ from occscene_server.cli.config import FROM_ENVIRONMENT, ConfigFile, Configurabl
 from occscene_server.cli.console import user_errors
 from occscene_server.engine.local import LocalEngine, Patience
 from occscene_server.engine.pipeline_loader import check_device, load_pipeline
-from occscene_server.jobs.errors import StoreError
+from occscene_server.engine.ray_engine import RayEngine
+from occscene_server.engine.ray_options import RayOptions
+from occscene_server.jobs.errors import StoreError, StoreInUseError
 from occscene_server.jobs.store import StoreLimits
 from occscene_server.models.checkpoint_options import CheckpointOptions
 from occscene_server.terminal import say
@@ -33,9 +37,11 @@ from occscene_server.weights import default_model
 
 log = logging.getLogger(__name__)
 
+_TAKE_OVER_SECONDS = 1.0  # between two tries to take the queue of a server that has ended
+
 serve_app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
 
-_ACCESS, _LIMITS, _OBSERVED, _RAY = "Access", "Limits", "Observation", "Ray"
+_ACCESS, _LIMITS, _OBSERVED, _CLUSTER = "Access", "Limits", "Observation", "Cluster"
 
 
 def default_store() -> Path:
@@ -59,6 +65,21 @@ def serve(
     store: Annotated[
         Path | None, typer.Option(help="Folder for jobs and results; the user's data folder if omitted.")
     ] = None,
+    database: Annotated[
+        str,
+        typer.Option(
+            help="postgresql:// URL for the list of jobs, which several servers can share: one serves, the others wait "
+            "to take over.",
+            rich_help_panel=_CLUSTER,
+        ),
+    ] = "",
+    artifacts: Annotated[
+        str,
+        typer.Option(
+            help="Folder or URL (s3://bucket/folder) for large requests and results; in --store if omitted.",
+            rich_help_panel=_CLUSTER,
+        ),
+    ] = "",
     ready_file: Annotated[
         Path | None, typer.Option(help="Write host:port here once the server listens; for scripts with --port 0.")
     ] = None,
@@ -105,7 +126,7 @@ def serve(
             min=0.01,
             max=10_080,
             help="Minutes for one step of a job, or for loading the model, after which the worker counts as hung and "
-            "is replaced; its job is retried once. Not on a Ray cluster.",
+            "is replaced; its job is retried once.",
             rich_help_panel=_LIMITS,
         ),
     ] = 30.0,
@@ -139,19 +160,33 @@ def serve(
     ] = False,
     engine: Annotated[
         Literal["local", "ray"],
-        typer.Option(help="Run jobs in one worker process here, or on a Ray cluster.", rich_help_panel=_RAY),
+        typer.Option(help="Run jobs in one worker process here, or on a Ray cluster.", rich_help_panel=_CLUSTER),
     ] = "local",
     ray_address: Annotated[
         str,
         typer.Option(
             help="host:port of the cluster's head; auto for the one of this machine; local starts one.",
-            rich_help_panel=_RAY,
+            rich_help_panel=_CLUSTER,
         ),
     ] = "auto",
     ray_replicas: Annotated[
         int,
-        typer.Option(min=0, help="Number of models, each on its own GPU; 0 is one for each GPU.", rich_help_panel=_RAY),
+        typer.Option(
+            min=0, help="Number of models, each on its own GPU; 0 is one for each GPU.", rich_help_panel=_CLUSTER
+        ),
     ] = 0,
+    ray_max_replicas: Annotated[
+        int,
+        typer.Option(
+            min=0, help="Number of models while jobs wait; 0 for as many as otherwise.", rich_help_panel=_CLUSTER
+        ),
+    ] = 0,
+    ray_shrink_seconds: Annotated[
+        float,
+        typer.Option(
+            min=1.0, help="Seconds without work after which further models go again.", rich_help_panel=_CLUSTER
+        ),
+    ] = 600.0,
     control: arg.Control = None,
     lora: arg.Lora = None,
     vae: arg.Vae = "",
@@ -196,9 +231,21 @@ def serve(
             metrics_port=metrics_port,
             log_prompts=log_prompts,
             loader=partial(set_up_worker, log_format, warm_up, loader),
-            engine=_ray_engine(ray_address, ray_replicas)
+            engine=_ray_engine(
+                RayOptions(
+                    ray_address,
+                    ray_replicas,
+                    ray_max_replicas,
+                    shrink_seconds=ray_shrink_seconds,
+                    step=60.0 * step_minutes,
+                    keep=bool(database),
+                ),
+                log_format,
+            )
             if engine == "ray"
             else partial(LocalEngine, patience=Patience(step=60.0 * step_minutes)),
+            database=database,
+            artifacts=artifacts,
         )
         try:
             failure = asyncio.run(_serve(options, log_format, ready_file))
@@ -215,12 +262,15 @@ def _tokens(path: Path) -> Tokens:
     return read_tokens(path)
 
 
-def _ray_engine(address: str, replicas: int) -> Any:
-    try:
-        from occscene_server.engine.ray_engine import RayEngine
-    except ModuleNotFoundError as error:
-        raise ValueError(f"--engine ray needs Ray ({error}); run: pip install 'occscene-server[server,ray]'") from error
-    return partial(RayEngine, address, replicas)
+def _ray_engine(options: RayOptions, log_format: LogFormat) -> Any:
+    if importlib.util.find_spec("ray") is None:
+        raise ValueError("--engine ray needs Ray; run: pip install 'occscene-server[server,ray]'")
+    if options.max_replicas and options.max_replicas < (options.replicas or 1):
+        raise ValueError(
+            f"--ray-max-replicas is {options.max_replicas} and --ray-replicas is {options.replicas}; give at least as "
+            "many, or omit --ray-max-replicas"
+        )
+    return partial(RayEngine, options, partial(configure_logs, log_format))
 
 
 async def _serve(options: ServerOptions, log_format: LogFormat, ready_file: Path | None) -> str:
@@ -229,7 +279,9 @@ async def _serve(options: ServerOptions, log_format: LogFormat, ready_file: Path
     loop = asyncio.get_running_loop()
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda *_: loop.call_soon_threadsafe(force_stop.set if stop.is_set() else stop.set))
-    server = Server(options)
+    server = await _with_the_queue(options, log_format, stop)
+    if server is None:
+        return ""
     begin = time.monotonic()
     await server.start()
     _introduce(options, server, log_format)
@@ -239,21 +291,42 @@ async def _serve(options: ServerOptions, log_format: LogFormat, ready_file: Path
         part.replace(ready_file)
     loading = asyncio.create_task(server.engine.ready())
     stopping = asyncio.create_task(stop.wait())
-    await asyncio.wait((loading, stopping), return_when=asyncio.FIRST_COMPLETED)
+    losing = asyncio.create_task(server.store_lost.wait())
+    await asyncio.wait((loading, stopping, losing), return_when=asyncio.FIRST_COMPLETED)
     if loading.done() and not loading.result():
         await server.stop()
         return server.engine.message
     if loading.done():
         _say(log_format, f"ready on {server.engine.device} after {time.monotonic() - begin:.1f} s")
-    await stopping
+    await asyncio.wait((stopping, losing), return_when=asyncio.FIRST_COMPLETED)
+    if losing.done():
+        await server.stop()
+        return "the database has gone; its jobs are kept, start this server again to wait for it"
     _say(log_format, "stopping; a running job is finished first, Ctrl-C again puts it back into the queue")
     draining = asyncio.create_task(server.drain())
     forcing = asyncio.create_task(force_stop.wait())
-    await asyncio.wait((draining, forcing), return_when=asyncio.FIRST_COMPLETED)
-    for task in (loading, draining, forcing):
+    await asyncio.wait((draining, forcing, losing), return_when=asyncio.FIRST_COMPLETED)
+    for task in (loading, draining, forcing, losing):
         task.cancel()
     await server.stop()
     return "" if server.engine.state != scene_service_pb2.SERVER_STATE_FAILED else server.engine.message
+
+
+async def _with_the_queue(options: ServerOptions, log_format: LogFormat, stop: asyncio.Event) -> Server | None:
+    """The server, as soon as no other has the jobs of its database; None where it is to stop before."""
+    waits = False
+    while not stop.is_set():
+        try:
+            return Server(options)
+        except StoreInUseError as error:
+            if not options.database:
+                raise
+            if not waits:
+                _say(log_format, f"{error}; this one waits to take over")
+            waits = True
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(stop.wait(), _TAKE_OVER_SECONDS)
+    return None
 
 
 def _say(log_format: LogFormat, text: str) -> None:
@@ -270,7 +343,7 @@ def _introduce(options: ServerOptions, server: Server, log_format: LogFormat) ->
         "listens": f"{endpoint(options.host, server.port)} ({', '.join(guards) or 'this machine only'})",
         "model": options.model,
         "device": f"{options.device}, loading the model ...",
-        "jobs": f"{options.store} ({server.jobs.queued} waiting)",
+        "jobs": f"{'PostgreSQL' if options.database else options.store} ({server.jobs.queued} waiting)",
     }
     if options.metrics_port is not None:
         rows["metrics"] = f"http://{endpoint(options.metrics_host, server.metrics_port)}/metrics"

@@ -45,7 +45,9 @@ def check_device(device: str) -> None:
 
 
 def load_pipeline(model: str, device: str, options: CheckpointOptions | None = None) -> LoadedPipeline:
-    """Loads a model, or one at a URL, and describes it; the arguments and errors are those of `open_pipeline`, the device may be "auto".
+    """Loads a model and describes it; arguments and errors are those of `open_pipeline`, but `model` may also be a URL.
+
+    The device may be "auto".
 
     Raises:
         OSError, ValueError: the model or its weights are missing, damaged, or of a kind that cannot be run.

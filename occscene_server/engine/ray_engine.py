@@ -1,90 +1,104 @@
-"""The engine of a Ray cluster: a Ray Serve deployment with one replica for each GPU, behind this server's own edge."""
+"""The engine of a Ray cluster: replicas of the model behind this server's own edge."""
 
 from __future__ import annotations
 
 import asyncio
 import logging
-import os
-import socket
+import time
 from collections.abc import Callable
 from typing import Any
 
-import ray
+from google.rpc import code_pb2
 from occscene.events import FINAL_EVENTS
 from occscene.v1 import job_pb2, scene_service_pb2
-from ray import serve
-from ray.exceptions import ObjectLostError, RayActorError, TaskCancelledError, WorkerCrashedError
-from ray.serve.schema import ApplicationStatus
 
-from occscene_server.engine.deaths import DeviceLostError, JobInterruptedError, device_lost
+from occscene_server.engine.deaths import JobInterruptedError
 from occscene_server.engine.events import failed_event
 from occscene_server.engine.interface import Emit
-from occscene_server.engine.ray_replica import SceneReplica
+from occscene_server.engine.ray_options import ClusterState, RayOptions
 from occscene_server.engine.worker import Loader
+from occscene_server.engine.worker_process import WorkerProcess
 
 log = logging.getLogger(__name__)
 
-APPLICATION = "occscene"
-"""The name in Ray Serve; one server has a cluster."""
-
-_POLL_SECONDS = 0.25
-_ANSWER_SECONDS = 10.0
-_DEATHS = (RayActorError, WorkerCrashedError, ObjectLostError)  # of the replica, or of its node
+_LONGEST_PAUSE = 10.0  # seconds between two tries to reach the cluster
+_LEAVE_SECONDS = 30.0
+_DRAIN_SECONDS = 60.0  # without an event, after which a server that is to end no longer waits for a job
 
 
 class RayEngine:
     """Runs as many jobs at a time as there are replicas.
 
+    A cluster that goes away is waited for: what ran there runs again when it is back, and counts no attempt.
+
     Args:
-        address: host:port of the cluster's head, "auto" for the cluster of this machine, "local" to start one here.
-        replicas: how many; 0 is one for each GPU, or one on the CPU where there is none.
-        model: a hub id, or a folder that every node has.
+        options: which cluster, and how many replicas.
+        prepare: called first in the process that speaks to the cluster; sets up its log.
+        model: a hub id, a folder that every node has, or a URL of one that every node can read.
         device: "auto", "cpu", "cuda" or "cuda:N".
         loader: loads the pipeline in a replica; must be importable by name on every node.
-        on_state: called in the event loop whenever `state` has changed.
+        on_state: called in the event loop whenever `state`, `message` or `capacity` has changed.
     """
 
     def __init__(
         self,
-        address: str,
-        replicas: int,
+        options: RayOptions,
+        prepare: Callable[[], None],
         model: str,
         device: str,
         loader: Loader,
         on_state: Callable[[scene_service_pb2.ServerState], None] = lambda state: None,
     ) -> None:
         self.state: scene_service_pb2.ServerState = scene_service_pb2.SERVER_STATE_LOADING
-        self.message = ""
+        self.message = f"connecting to the Ray cluster ({options.address})"
         self.device = ""
         self.model: scene_service_pb2.ModelInfo | None = None
         self.restarts = 0
-        self.capacity = max(1, replicas)
-        self.stalled = False
+        self.capacity = 1
         self.device_memory: tuple[int, int] | None = None  # Ray has metrics of its own
-        self._address = address
-        self._replicas = replicas
-        self._device = device
-        self._replica = (loader, model, device)
+        self._arguments = (loader, model, device, options, prepare)
         self._on_state = on_state
         self._settled = asyncio.Event()  # the model is loaded, or cannot be
-        self._deploying: asyncio.Task[None] | None = None
-        self._handle: Any = None
-        self._streams: dict[str, Any] = {}  # of jobs that run
-        self._cancelled: set[str] = set()  # running jobs that are to end
+        self._driver: WorkerProcess | None = None
+        self._loaded = False  # the driver that runs now has said so
+        self._device = ""  # of one replica
+        self._broken = self._fault = ""  # why the driver that runs now cannot go on, in words and in one
+        self._pauses = 0
+        self._runs: dict[int, asyncio.Queue[tuple[Any, ...]]] = {}
+        self._numbers: dict[str, int] = {}  # of the runs of jobs
+        self._latest = 0
+        self._moved = time.monotonic()
+        self._restarting: asyncio.TimerHandle | None = None
 
     def start(self) -> None:
         """Begins to connect and to deploy, and returns at once."""
-        self._deploying = asyncio.create_task(self._deploy(), name="ray-deploy")
+        self._restarting, self._loaded, self._broken, self._fault = None, False, "", ""
+        driver = WorkerProcess(
+            self._arguments,
+            lambda message: self._on_message(driver, message),
+            lambda failure: self._on_end(driver),
+            target=_drive,
+        )
+        self._driver = driver
 
     async def stop(self) -> None:
         """Takes the deployment out of the cluster, and ends a cluster that was started here."""
-        if self._deploying is not None:
-            self._deploying.cancel()
-            await asyncio.wait([self._deploying])
-        await asyncio.to_thread(self._leave)
+        if self._restarting is not None:
+            self._restarting.cancel()
+        driver, self._driver = self._driver, None
+        if driver is not None:
+            driver.send(("leave",))
+            if not await driver.ended(_LEAVE_SECONDS):
+                driver.kill()
+                await driver.ended()
+
+    @property
+    def stalled(self) -> bool:
+        """Whether what runs has not moved for so long that a server which is to end leaves it."""
+        return self._driver is None or time.monotonic() - self._moved > _DRAIN_SECONDS
 
     async def ready(self) -> bool:
-        """Waits until the model is loaded, or cannot be, and says which."""
+        """Waits until a replica has loaded the model, or none can for now, and says which."""
         await self._settled.wait()
         return self.state == scene_service_pb2.SERVER_STATE_READY
 
@@ -92,141 +106,98 @@ class RayEngine:
         """Runs a job to its final event.
 
         Raises:
-            JobInterruptedError: its replica died, or lost its device.
+            JobInterruptedError: its replica died or lost its device, or the cluster has gone.
         """
+        driver = self._driver
+        if driver is None or self.state != scene_service_pb2.SERVER_STATE_READY:
+            raise self._gone()
+        self._latest += 1
+        self._moved = time.monotonic()
+        number = self._numbers[job_id] = self._latest
+        inbox = self._runs[number] = asyncio.Queue()
+        driver.send(("run", number, job_id, request))
+        ended = False
         try:
-            await self._follow(job_id, request, emit)
-        except (*_DEATHS, DeviceLostError) as error:
-            self.restarts += 1
-            if job_id in self._cancelled:
-                emit(job_pb2.JobEvent(cancelled=job_pb2.JobCancelled()))
-                return
-            if isinstance(error, DeviceLostError):
-                raise JobInterruptedError(device_lost(str(getattr(error, "cause", error)))) from error
-            reason = str(error).partition("\n")[0]
-            text = f"the replica died while it ran this job: {reason}"
-            raise JobInterruptedError(failed_event("WORKER_DIED", text)) from error
+            while not ended:
+                kind, *content = await inbox.get()
+                if kind == "gone":
+                    ended = True
+                    raise self._gone()
+                if kind == "interrupted":
+                    ended = True
+                    self.restarts += 1
+                    raise JobInterruptedError(job_pb2.JobEvent.FromString(content[0]), begun=content[1])
+                event = job_pb2.JobEvent.FromString(content[0])
+                ended = event.WhichOneof("kind") in FINAL_EVENTS
+                emit(event)
         finally:
-            self._cancelled.discard(job_id)
+            del self._runs[number], self._numbers[job_id]
+            if not ended:  # its results are no longer wanted
+                driver.send(("cancel", number))
 
     def cancel(self, job_id: str) -> None:
         """Asks a replica to end a job after the present step."""
-        self._cancelled.add(job_id)
-        self._give_up(self._streams.get(job_id))
+        if self._driver is not None and job_id in self._numbers:
+            self._driver.send(("cancel", self._numbers[job_id]))
 
-    async def _follow(self, job_id: str, request: bytes, emit: Emit) -> None:
-        """Sends a job to a replica and emits its events; a job that was cancelled ends here at once.
+    def _gone(self) -> JobInterruptedError:
+        failure = failed_event("MODEL_NOT_LOADED", self.message, code=code_pb2.UNAVAILABLE)
+        return JobInterruptedError(failure, begun=False)
 
-        Raises:
-            RayActorError, WorkerCrashedError, ObjectLostError: the replica died.
-            DeviceLostError: it is about to.
-        """
-        ended = False
-        stream = self._streams[job_id] = self._handle.run.remote(job_id, request)
-        try:
-            async for data in stream:
-                event = job_pb2.JobEvent.FromString(data)
-                ended = event.WhichOneof("kind") in FINAL_EVENTS
-                emit(event)
-        except (TaskCancelledError, asyncio.CancelledError):  # the second where no replica had the job yet
-            if job_id not in self._cancelled:
-                raise  # the whole run is given up
-            if not ended:
-                ended = True
-                emit(job_pb2.JobEvent(cancelled=job_pb2.JobCancelled()))
-        finally:
-            del self._streams[job_id]
-            if not ended:
-                self._give_up(stream)
-
-    @staticmethod
-    def _give_up(stream: Any) -> None:
-        if stream is not None:  # may wait for Ray's own loop, which this one must not
-            asyncio.get_running_loop().run_in_executor(None, stream.cancel)
-
-    async def _deploy(self) -> None:
-        try:
-            await asyncio.to_thread(self._connect)
-            await self._replicas_run()
-            self._handle = serve.get_app_handle(APPLICATION).options(stream=True)
-            device, model = await serve.get_app_handle(APPLICATION).describe.remote()
-        except ConnectionError as error:
-            self._set_state(scene_service_pb2.SERVER_STATE_FAILED, str(error))
+    def _on_message(self, driver: WorkerProcess, message: tuple[Any, ...]) -> None:
+        if driver is not self._driver:
             return
-        except Exception as error:
-            log.exception("the model could not be deployed on Ray")
-            text = str(error).strip().splitlines()[-1] if str(error).strip() else type(error).__name__
-            self._set_state(scene_service_pb2.SERVER_STATE_FAILED, f"the model could not be loaded on Ray: {text}")
+        if message[0] == "ready":
+            self._pauses, self._loaded = 0, True  # the state comes next
+            self._device, self.model = message[1], scene_service_pb2.ModelInfo.FromString(message[2])
+        elif message[0] == "broken":
+            self._broken, self._fault = message[1:]
+        elif message[0] == "cluster":
+            self._take_state(*message[1:])
+        else:
+            self._moved = time.monotonic()
+            inbox = self._runs.get(message[1])
+            if inbox is not None:
+                inbox.put_nowait((message[0], *message[2:]))
+
+    def _take_state(self, cluster: ClusterState, answers: bool) -> None:
+        ready = self._loaded and answers and cluster.running > 0
+        state = scene_service_pb2.SERVER_STATE_READY if ready else scene_service_pb2.SERVER_STATE_LOADING
+        message = cluster.message or cluster.failure
+        if (state, message, cluster.capacity) == (self.state, self.message, self.capacity):
             return
-        self.device = f"{self.capacity} x {device}"
-        self.model = scene_service_pb2.ModelInfo.FromString(model)
-        self._set_state(scene_service_pb2.SERVER_STATE_READY)
+        self.capacity = cluster.capacity
+        if self._loaded:
+            self.device = f"{cluster.running} x {self._device}"
+        self._set_state(state, message)
 
-    def _connect(self) -> None:
-        """Joins the cluster and describes the deployment to it (in a thread; takes seconds)."""
-        os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
-        _check_answers(self._address)
-        dashboard = False if self._address == "local" else None
-        ray.init(address=self._address, include_dashboard=dashboard, log_to_driver=False, configure_logging=False)
-        serve.start(proxy_location="Disabled")  # clients come through this server only
-        for name in ("ray", "ray.serve"):  # their lines go where this process's lines go
-            logging.getLogger(name).handlers.clear()
-            logging.getLogger(name).propagate = True
-            logging.getLogger(name).setLevel(logging.WARNING)
-        cluster: dict[str, float] = ray.cluster_resources()
-        gpus = 0 if self._device == "cpu" else int(cluster.get("GPU", 0))
-        self.capacity = self._replicas or gpus or 1
-        if gpus:
-            place = {"num_cpus": 1.0, "num_gpus": 1.0}
-        else:  # Ray gives a replica as many threads as it has CPUs
-            place = {"num_cpus": float(max(1, int(cluster["CPU"]) // self.capacity))}
-        deployment = serve.deployment(
-            num_replicas=self.capacity,
-            max_ongoing_requests=1,
-            max_constructor_retry_count=1,
-            ray_actor_options=place,
-        )(SceneReplica)
-        target = serve.RunTarget(deployment.bind(*self._replica), name=APPLICATION, route_prefix=None)
-        serve.run_many([target], wait_for_applications_running=False)
-
-    async def _replicas_run(self) -> None:
-        """Waits until every replica has loaded the model.
-
-        Raises:
-            RuntimeError: one cannot.
-        """
-        while True:
-            status = (await asyncio.to_thread(serve.status)).applications[APPLICATION]
-            if status.status == ApplicationStatus.RUNNING:
-                return
-            if status.status == ApplicationStatus.DEPLOY_FAILED:
-                reasons = [deployment.message for deployment in status.deployments.values()]
-                raise RuntimeError("\n".join([status.message, *reasons]))
-            await asyncio.sleep(_POLL_SECONDS)
-
-    def _leave(self) -> None:
-        if ray.is_initialized():
-            if APPLICATION in serve.status().applications:
-                serve.delete(APPLICATION)
-            ray.shutdown()
+    def _on_end(self, driver: WorkerProcess) -> None:
+        if driver is not self._driver:
+            return
+        self._driver = None
+        pause = min(2.0**self._pauses, _LONGEST_PAUSE)
+        self._pauses += 1
+        text = self._broken or self.message or "the connection to the Ray cluster was lost"
+        log.error("%s; the next try is in %g s", text, pause)
+        failed = self._fault == "model" or (self._fault == "absent" and not self.model)
+        self._set_state(
+            scene_service_pb2.SERVER_STATE_FAILED if failed else scene_service_pb2.SERVER_STATE_LOADING, text
+        )
+        for inbox in self._runs.values():
+            inbox.put_nowait(("gone",))
+        self._restarting = asyncio.get_running_loop().call_later(pause, self.start)
 
     def _set_state(self, state: scene_service_pb2.ServerState, message: str = "") -> None:
         self.state, self.message = state, message
-        self._settled.set()
+        if state == scene_service_pb2.SERVER_STATE_LOADING:
+            self._settled.clear()
+        else:
+            self._settled.set()
         self._on_state(state)
 
 
-def _check_answers(address: str) -> None:
-    """Refuses a host:port where nothing listens; Ray itself would retry for minutes.
+def _drive(*arguments: Any) -> None:
+    """What the child runs; Ray is imported there only."""
+    from occscene_server.engine.ray_driver import drive
 
-    Raises:
-        ConnectionError: nothing does.
-    """
-    host, colon, port = address.rpartition(":")
-    if colon and port.isdecimal():
-        try:
-            socket.create_connection((host.strip("[]"), int(port)), _ANSWER_SECONDS).close()
-        except OSError as error:
-            raise ConnectionError(
-                f"no Ray cluster answers at {address} ({error}); give another --ray-address"
-            ) from error
+    drive(*arguments)

@@ -5,7 +5,9 @@ from __future__ import annotations
 import asyncio
 import os
 import threading
+import time
 from collections.abc import AsyncIterator
+from concurrent.futures import ThreadPoolExecutor
 
 from occscene.v1 import job_pb2
 
@@ -20,39 +22,88 @@ class SceneReplica:
 
     Args:
         loader: loads the pipeline; must be importable by name on the node.
-        model: a folder that the node has, or a hub id.
+        model: a folder that the node has, a URL of one, or a hub id.
         device: "auto", "cpu", "cuda" or "cuda:N".
+        step: seconds without progress of a job after which this replica counts as hung.
+        cancel: the same after a cancel.
     """
 
-    def __init__(self, loader: Loader, model: str, device: str) -> None:
+    def __init__(self, loader: Loader, model: str, device: str, step: float, cancel: float) -> None:
         self._loaded = loader(model, device)
+        self._step, self._cancel = step, cancel
+        # Ray takes a job that was cancelled as ended while its thread still computes: the next one waits for its turn.
+        self._thread = ThreadPoolExecutor(1, "job")
+        self._running: _Run | None = None  # in the thread
+        self._runs: set[_Run] = set()
+        self._edge = ""
 
     def describe(self) -> tuple[str, bytes]:
         """The device, and the serialised ModelInfo."""
         return self._loaded.device, self._loaded.model.SerializeToString()
 
+    def reconfigure(self, config: dict[str, str]) -> None:
+        """Gives up the jobs of the server before: it has gone, and another (`edge`) has taken its jobs over."""
+        if config["edge"] != self._edge:
+            self._edge = config["edge"]
+            for run in self._runs:
+                run.give_up()
+
+    def check_health(self) -> None:
+        """Ray replaces a replica for which this raises.
+
+        Raises:
+            RuntimeError: its job hangs.
+        """
+        run = self._running
+        if run is not None:
+            seconds = time.monotonic() - run.moved
+            if seconds > (self._cancel if run.given_up.is_set() else self._step):
+                raise RuntimeError(f"the job made no progress for {seconds:.0f} seconds")
+
     async def run(self, job_id: str, request: bytes) -> AsyncIterator[bytes]:
         """Yields the serialised events of a job to the final one; cancelled, it ends the job after the present step."""
         loop = asyncio.get_running_loop()
         events: asyncio.Queue[bytes | None] = asyncio.Queue()
-        given_up = threading.Event()
+        run = _Run()
 
         def emit(event: job_pb2.JobEvent) -> None:
+            run.moved = time.monotonic()
             loop.call_soon_threadsafe(events.put_nowait, event.SerializeToString())
 
         def work() -> None:
+            if run.given_up.is_set():
+                return
+            run.moved = time.monotonic()
+            self._running = run
             try:
-                execute(self._loaded, job_id, request, emit, given_up.is_set)
+                execute(self._loaded, job_id, request, emit, run.given_up.is_set)
             except DeviceLostError:  # Ray makes a new replica
                 loop.call_soon_threadsafe(loop.call_later, _LAST_WORDS, os._exit, 1)
                 raise
+            finally:
+                self._running = None
 
-        working = loop.run_in_executor(None, work)
-        working.add_done_callback(lambda _: events.put_nowait(None))
+        self._runs.add(run)
         try:
+            working = loop.run_in_executor(self._thread, work)
+            working.add_done_callback(lambda _: events.put_nowait(None))
             while (event := await events.get()) is not None:
                 yield event
             await working
         finally:
-            given_up.set()
-            await asyncio.wait([working])  # the next job finds the device free
+            run.give_up()
+            self._runs.discard(run)
+
+
+class _Run:
+    """One job on its way through the thread."""
+
+    def __init__(self) -> None:
+        self.given_up = threading.Event()
+        self.moved = time.monotonic()
+
+    def give_up(self) -> None:
+        """Lets it end after the present step."""
+        if not self.given_up.is_set():
+            self.moved = time.monotonic()
+            self.given_up.set()

@@ -44,8 +44,8 @@ def work(pipe_end: Connection, loader: Loader, model: str, device: str) -> None:
     """Runs the worker until the other end of the pipe is closed."""
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, signal.SIG_IGN)  # they go to the whole group; the server decides what they mean
-    server = _ServerEnd(pipe_end)
-    threading.Thread(target=_end_with_server, name="end-with-server", daemon=True).start()
+    server = ServerEnd(pipe_end)
+    threading.Thread(target=end_with_server, name="end-with-server", daemon=True).start()
     memory = DeviceMemory()
     threading.Thread(target=server.tell_of_life, args=(memory,), name="heartbeat", daemon=True).start()
     try:
@@ -76,7 +76,7 @@ def work(pipe_end: Connection, loader: Loader, model: str, device: str) -> None:
         return
 
 
-def _end_with_server() -> None:
+def end_with_server() -> None:
     """Ends this process when the server's has died, amidst a step if need be: its successor needs the memory."""
     server = multiprocessing.parent_process()
     assert server is not None
@@ -84,7 +84,7 @@ def _end_with_server() -> None:
     os._exit(1)
 
 
-class _ServerEnd:
+class ServerEnd:
     """The server's end of the pipe, to which two threads write."""
 
     def __init__(self, pipe_end: Connection) -> None:
@@ -100,18 +100,18 @@ class _ServerEnd:
         with self._lock:
             self.pipe_end.send(message)
 
-    def tell_of_life(self, memory: DeviceMemory) -> None:
+    def tell_of_life(self, memory: DeviceMemory | None = None) -> None:
         """Sends a heartbeat once a second: this process is not stopped, and its device answers."""
         with contextlib.suppress(OSError):
             while True:
                 time.sleep(_ALIVE_SECONDS)
-                self.send(("alive", memory.now()))
+                self.send(("alive", memory.now() if memory else None))
 
 
 class _Run:
     """One run of a job: its events go to the server, and a cancel may come from there."""
 
-    def __init__(self, server: _ServerEnd, number: int) -> None:
+    def __init__(self, server: ServerEnd, number: int) -> None:
         self._server = server
         self._number = number
         self._cancel_asked = False

@@ -1,4 +1,4 @@
-"""A worker process as the server sees it: messages to and from it, and how it ended."""
+"""A worker process, or another child, as the server sees it: messages to and from it, and how it ended."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from typing import Any
 from occscene.v1 import job_pb2
 
 from occscene_server.engine.deaths import kills_for_memory, worker_died
-from occscene_server.engine.worker import Loader, work
+from occscene_server.engine.worker import work
 
 log = logging.getLogger(__name__)
 
@@ -26,16 +26,18 @@ class WorkerProcess:
     """Starts the worker.
 
     Args:
-        loader, model, device: what it loads.
+        arguments: of `target` after its end of the pipe; for a worker what it loads: loader, model, device.
         on_message: called in the event loop with each message of the worker but its signs of life.
         on_death: called in the event loop once it has ended, with the failure of the job that it ran.
+        target: what it runs.
     """
 
     def __init__(
         self,
-        arguments: tuple[Loader, str, str],
+        arguments: tuple[Any, ...],
         on_message: Callable[[tuple[Any, ...]], None],
         on_death: Callable[[job_pb2.JobEvent], None],
+        target: Callable[..., None] = work,
     ) -> None:
         self._on_message = on_message
         self._on_death = on_death
@@ -47,7 +49,9 @@ class WorkerProcess:
         """Bytes of its device that are used and that it has, as far as is known."""
         context = multiprocessing.get_context("spawn")
         self._pipe, child_end = context.Pipe()
-        self._process = context.Process(target=work, args=(child_end, *arguments), name="occscene-worker", daemon=True)
+        self._process = context.Process(
+            target=target, args=(child_end, *arguments), name="occscene-worker", daemon=True
+        )
         self._process.start()
         child_end.close()  # so that the worker's death closes the pipe
         self.pid = self._process.pid
@@ -75,9 +79,9 @@ class WorkerProcess:
         self._reason = self._reason or reason
         self._process.kill()
 
-    async def ended(self) -> None:
+    async def ended(self, seconds: float = 2 * _JOIN_SECONDS) -> bool:
         """Waits for its end, but not for ever: a process may hang in a driver beyond the reach of signals."""
-        await asyncio.to_thread(self._joined.wait, 2 * _JOIN_SECONDS)
+        return await asyncio.to_thread(self._joined.wait, seconds)
 
     def _listen(self, loop: asyncio.AbstractEventLoop) -> None:
         """Passes the worker's messages to the event loop, until the pipe closes (in a thread of its own)."""

@@ -86,6 +86,7 @@ class JobStore:
             except BaseException:
                 self._db.close()
                 raise
+        self._refusals: tuple[type[Exception], ...] = (OSError, *self._db.errors)
         self._reserve.take()
 
     def close(self) -> None:
@@ -284,7 +285,7 @@ class JobStore:
                 self._blobs.write(job_id, name, data)
             with self._db.transaction():
                 yield None if is_large else data
-        except (OSError, *self._db.errors) as error:
+        except self._refusals as error:
             if is_large:
                 self._blobs.remove(job_id, name)
             raise self._fault(error) from error

@@ -7,6 +7,7 @@ import os
 import shutil
 import socket
 import subprocess
+import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -19,20 +20,17 @@ _USER = "postgres"  # PostgreSQL does not run as root
 
 
 @contextlib.contextmanager
-def postgres(folder: Path) -> Iterator[str]:
+def postgres() -> Iterator[str]:
     """Runs it for the time of the block, and yields the URL of a database; without PostgreSQL the test is skipped."""
     pytest.importorskip("psycopg", reason="the extra 'cluster' is not installed")
     programs = _programs()
-    folder.mkdir(exist_ok=True)
+    folder = Path(tempfile.mkdtemp(prefix="postgres"))  # pytest's own folders are closed to other users
     as_user: dict[str, object] = {}
     if os.name != "nt" and os.geteuid() == 0:
         try:
             shutil.chown(folder, _USER)
         except LookupError:
             pytest.skip(f"PostgreSQL does not run as root, and there is no user {_USER}")
-        for parent in folder.parents:  # the tests' own folders, which are private
-            if parent != Path(parent.anchor) and parent.stat().st_uid == 0 and not parent.stat().st_mode & 0o001:
-                parent.chmod(parent.stat().st_mode | 0o001)
         as_user = {"user": _USER, "group": _USER, "extra_groups": []}
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
@@ -44,13 +42,15 @@ def postgres(folder: Path) -> Iterator[str]:
         )
 
     data = folder / "data"
-    run(programs / "initdb", "-D", data, "-U", _USER, "--auth=trust", "--no-sync")
     options = f"-p {port} -k '' -c listen_addresses=127.0.0.1 -c shared_buffers=16MB"
-    run(programs / "pg_ctl", "-D", data, "-o", options, "-l", folder / "log", "-w", "start")
     try:
+        run(programs / "initdb", "-D", data, "-U", _USER, "--auth=trust", "--no-sync")
+        run(programs / "pg_ctl", "-D", data, "-o", options, "-l", folder / "log", "-w", "start")
         yield f"postgresql://{_USER}@127.0.0.1:{port}/postgres"
     finally:
-        run(programs / "pg_ctl", "-D", data, "-m", "immediate", "-w", "stop")
+        with contextlib.suppress(subprocess.SubprocessError):
+            run(programs / "pg_ctl", "-D", data, "-m", "immediate", "-w", "stop")
+        shutil.rmtree(folder, ignore_errors=True)
 
 
 def _programs() -> Path:

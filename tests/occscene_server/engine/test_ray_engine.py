@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import functools
+import logging
 import os
 import signal
-from collections.abc import AsyncIterator
-from functools import partial
+import time
+from collections.abc import AsyncIterator, Callable
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 import pytest_asyncio
@@ -16,10 +18,12 @@ from occscene.v1 import job_pb2, scene_service_pb2
 
 from occscene_server.api.server import Server
 from occscene_server.engine.pipeline_loader import LoadedPipeline, describe
+from occscene_server.engine.ray_engine import RayEngine
+from occscene_server.engine.ray_options import RayOptions
 from tests.occscene_server.requests import generate_request
 from tests.occscene_server.serve_process import ServeProcess
 from tests.occscene_server.serving import connected, kinds, serving, submitted, watched
-from tests.occscene_server.stand_in import ENDLESS, StandInPipeline
+from tests.occscene_server.stand_in import ENDLESS, Output, StandInPipeline
 from tests.patience import PATIENCE
 
 if TYPE_CHECKING:  # the name is in the stubs only
@@ -33,16 +37,41 @@ pytestmark = [
 ]
 
 
+class OneAtATime(StandInPipeline):
+    """Has state, as a scheduler has, that two jobs at once would share; takes a while to end a step."""
+
+    job = 0
+
+    @functools.wraps(StandInPipeline.__call__)  # whose defaults the server reads
+    def __call__(self, *arguments: Any, callback_on_step_end: Callable[..., Any], **options: Any) -> Output:
+        """Denoises nothing.
+
+        Raises:
+            AssertionError: another job runs.
+        """
+        assert self.job == 0, "two jobs run in one pipeline"
+        self.job = job = id(arguments)
+
+        def end_step(*step: Any) -> Any:
+            time.sleep(0.1)
+            assert self.job == job, "two jobs run in one pipeline"
+            return callback_on_step_end(*step)
+
+        try:
+            return super().__call__(*arguments, callback_on_step_end=end_step, **options)
+        finally:
+            time.sleep(0.1)
+            self.job = 0
+
+
 def load_numbered(model: str, device: str) -> LoadedPipeline:
-    """The stand-in on a device that is called after the replica's process."""
-    return LoadedPipeline(StandInPipeline(), f"process {os.getpid()}", describe(model, StandInPipeline()))
+    """The stand-in with state, on a device that is called after the replica's process."""
+    return LoadedPipeline(OneAtATime(), f"process {os.getpid()}", describe(model, OneAtATime()))
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
 async def server(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Server]:
-    from occscene_server.engine.ray_engine import RayEngine
-
-    engine = partial(RayEngine, "local", 2)
+    engine = functools.partial(RayEngine, RayOptions("local", 2), logging.basicConfig)
     async with serving(tmp_path_factory.mktemp("store"), loader=load_numbered, engine=engine) as running:
         assert await running.engine.ready(), running.engine.message
         yield running
@@ -104,6 +133,17 @@ async def test_cancelled_job_makes_room_for_the_next(stub: Stub, server: Server)
         assert kinds(await watched(stub, job.id)) == ["started", "cancelled"]
     events = await asyncio.wait_for(watched(stub, (await submitted(stub, generate_request())).id), PATIENCE)
     assert kinds(events)[-1] == "succeeded"
+
+
+async def test_jobs_after_a_cancel_never_share_a_pipeline(stub: Stub) -> None:
+    jobs: list[job_pb2.Job] = []
+    for _ in range(20):
+        endless = await submitted(stub, generate_request(ENDLESS))
+        await started_on(stub, endless)
+        await stub.CancelJob(scene_service_pb2.CancelJobRequest(job_id=endless.id))
+        jobs.append(await submitted(stub, generate_request(steps=2)))
+    for job in jobs:
+        assert kinds(await watched(stub, job.id)) == ["started", "view", "view", "occupancy", "succeeded"]
 
 
 async def test_job_of_a_killed_replica_runs_again(stub: Stub, server: Server) -> None:

@@ -23,8 +23,8 @@ LARGE = bytes(range(256)) * 400
 
 
 @pytest.fixture(scope="module")
-def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    with postgres(tmp_path_factory.mktemp("postgres") / "server") as url:
+def server() -> Iterator[str]:
+    with postgres() as url:
         yield url
 
 
