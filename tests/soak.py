@@ -151,7 +151,7 @@ class Soak:
         self._folder: Path = options.folder
         self._has_disk = _mounted_disk(self._folder)
         self._journal = Journal(self._folder / "jobs.jsonl")
-        self._stop = threading.Event()
+        self._stop, self._closed = threading.Event(), threading.Event()
         self._ends = threading.Semaphore(0)  # jobs that have ended since the last kill
         self._too_large = 0
         self._followers: list[threading.Thread] = []
@@ -179,7 +179,7 @@ class Soak:
         self._submit(time.monotonic() + seconds)
         self._journal.write("quiet")  # no more kills; what is under way comes to its end
         self._stop.set()
-        for thread in threads[1:]:
+        for thread in threads[2:]:  # not those that go on through the audit
             thread.join()
         if clock is not None:
             clock.shift(0.0)
@@ -187,6 +187,7 @@ class Soak:
         while self._under_way() and time.monotonic() < deadline:
             time.sleep(0.5)
         self._audit()
+        self._closed.set()
         self._server.close()
         self._journal.write("closed")
         return not self._too_large and not self._journal.lost()
@@ -311,7 +312,7 @@ class Soak:
 
     def _sample(self) -> None:
         """Writes down what the processes take."""
-        while not self._stop.wait(_SAMPLE_SECONDS):
+        while not self._closed.wait(_SAMPLE_SECONDS):
             row: dict[str, float] = {"soak_mib": _mebibytes(psutil.Process())}
             with contextlib.suppress(psutil.Error):
                 server = psutil.Process(self._server.pid)

@@ -153,7 +153,9 @@ def _draw(journal: Journal, path: Path) -> None:
     for target, height in (("worker", 0.04), ("server", 0.09)):
         times = [row["at"] / 3600 for row in journal.rows("kill") if row["target"] == target]
         transform = jobs.get_xaxis_transform()
-        jobs.plot(times, [height] * len(times), "|", transform=transform, label=f"kill -9 of the {target}")
+        jobs.plot(
+            times, [height] * len(times), "|", markersize=12, transform=transform, label=f"kill -9 of the {target}"
+        )
     fills = journal.rows("full")
     for begin, end in zip(fills[::2], fills[1::2], strict=False):
         for axes in (memory, files, jobs):
