@@ -40,7 +40,7 @@ def test_compose_file_has_options_and_files_that_exist() -> None:
 
 
 def test_containerfile_copies_what_is_there_and_not_ignored() -> None:
-    allowed = {line[1:] for line in (DEPLOY.parent / ".containerignore").read_text("utf-8").split() if line[0] == "!"}
+    allowed = {line[1:] for line in (DEPLOY.parent / ".dockerignore").read_text("utf-8").split() if line[0] == "!"}
     copied = re.findall(r"^COPY (?!--from)(.+) \S+$", (DEPLOY / "Containerfile").read_text("utf-8"), re.MULTILINE)
     names = {name for line in copied for name in line.split()}
     assert names == allowed
