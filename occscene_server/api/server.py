@@ -105,11 +105,11 @@ class Server:
     def __init__(self, options: ServerOptions) -> None:
         check_exposure(options.host, options.tls, options.tokens)
         self._credentials = options.tls.credentials() if options.tls else None
-        if options.tls and (warning := options.tls.warning()):
-            log.warning("%s", warning)
         self._options = options
         self._health = health.aio.HealthServicer()  # type: ignore[attr-defined]
         self._store = JobStore(options.store, options.store_limits, options.database, options.artifacts)
+        if options.tls and (warning := options.tls.warning()):
+            log.warning("%s", warning)
         self.engine = options.engine(options.model, options.device, options.loader, self._on_engine_state)
         self.metrics = Metrics()
         self.jobs = JobService(self._store, self.engine, options.max_queued, options.max_queued_each, self._observe)

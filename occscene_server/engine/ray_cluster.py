@@ -10,7 +10,6 @@ import socket
 
 import ray
 from ray import serve
-from ray.exceptions import AuthenticationError
 from ray.serve.config import AutoscalingConfig
 from ray.serve.schema import ApplicationStatus
 
@@ -26,7 +25,7 @@ _DRAIN_SECONDS = 86_400.0  # in which a replica that is no longer needed may end
 
 
 class ClusterStartsError(ConnectionError):
-    """The head listens and cannot be spoken to yet."""
+    """The head listens and cannot be spoken to; Ray does not say whether it starts or refuses."""
 
 
 class RayCluster:
@@ -46,14 +45,12 @@ class RayCluster:
         dashboard = False if options.address == "local" else None
         try:
             ray.init(address=options.address, include_dashboard=dashboard, log_to_driver=False, configure_logging=False)
-        except AuthenticationError as error:
-            raise ConnectionError(
-                f"the Ray cluster at {options.address} refuses this server's token ({error.message}); set "
-                "RAY_AUTH_TOKEN_PATH to a file with the token that its head was started with"
-            ) from error
         except ConnectionError as error:
             if options.address != "auto":
-                raise ClusterStartsError(f"the Ray cluster at {options.address} is not there yet") from error
+                raise ClusterStartsError(
+                    f"the Ray cluster at {options.address} listens but does not let this server in: its head still "
+                    "starts, or has another token than the one that RAY_AUTH_TOKEN_PATH names"
+                ) from error
             raise ConnectionError(
                 "no Ray cluster runs on this machine; start one with: ray start --head, or give --ray-address local "
                 "or the host:port of a head"

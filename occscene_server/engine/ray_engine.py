@@ -164,9 +164,10 @@ class RayEngine:
         ready = self._loaded and answers and cluster.running > 0
         state = scene_service_pb2.SERVER_STATE_READY if ready else scene_service_pb2.SERVER_STATE_LOADING
         message = cluster.message or cluster.failure
-        if (state, message, cluster.capacity) == (self.state, self.message, self.capacity):
+        capacity = max(cluster.capacity, 1)
+        if (state, message, capacity) == (self.state, self.message, self.capacity):
             return
-        self.capacity = cluster.capacity
+        self.capacity = capacity
         if self._loaded:
             self.device = f"{cluster.running} x {self._device}"
         self._set_state(state, message)

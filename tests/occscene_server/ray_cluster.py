@@ -40,7 +40,6 @@ class RayHead:
         self.environment = {
             "RAY_AUTH_MODE": "token",
             "RAY_AUTH_TOKEN_PATH": str(self.token_file),
-            "RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER": "0",
         }
         self._folder, self._cpus = folder, cpus
         self._block: subprocess.Popen[bytes] | None = None
@@ -63,6 +62,12 @@ class RayHead:
             return False
 
         wait_until(answers)
+
+    def replicas(self) -> list[psutil.Process]:
+        """The processes that hold a model."""
+        assert self._block is not None
+        processes = psutil.Process(self._block.pid).children(recursive=True)
+        return [process for process in processes if "SceneReplica" in " ".join(process.cmdline())]
 
     def kill(self) -> None:
         """kill -9 of the head with its node and its replicas."""

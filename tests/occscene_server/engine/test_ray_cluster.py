@@ -13,9 +13,10 @@ from occscene.client.client import SceneClient
 from occscene.events import FINAL_EVENTS
 from occscene.v1 import job_pb2, scene_service_pb2
 
+from tests.occscene_server.postgres import postgres
 from tests.occscene_server.ray_cluster import RayHead, ray_head
 from tests.occscene_server.requests import generate_request
-from tests.occscene_server.serve_process import ServeProcess
+from tests.occscene_server.serve_process import BUNDLED, ServeProcess
 from tests.patience import PATIENCE, wait_until
 
 pytest.importorskip("ray", reason="the extra 'ray' is not installed")
@@ -115,7 +116,53 @@ def test_sigterm_lets_the_running_job_end(serve: Any) -> None:
 def test_wrong_token_is_told(serve: Any) -> None:
     with ray_head(cpus=1) as head:
         head.environment = head.environment | {"RAY_AUTH_TOKEN": "f" * 64}
-        process, _ = serve(head)
-        assert process.process.wait(PATIENCE) == 1
-        assert "refuses this server's token" in process.log
-        assert "RAY_AUTH_TOKEN_PATH" in process.log.splitlines()[-1]
+        process, client = serve(head)
+        wait_until(lambda: "another token than the one that RAY_AUTH_TOKEN_PATH names" in client.info().message)
+        assert client.info().state == LOADING
+        process.process.send_signal(signal.SIGTERM)
+        assert process.process.wait(PATIENCE) == 0
+
+
+@pytest.mark.weights
+def test_a_killed_replica_and_a_killed_server_lose_no_job_of_the_real_model(tmp_path: Path) -> None:
+    with ray_head(cpus=2) as head, postgres() as database:
+        options = ("--engine", "ray", "--ray-address", head.address, "--ray-replicas", 2, "--log-format", "json")
+        options += ("--database", database, "--artifacts", tmp_path / "shared")
+        environment = head.environment | {"OMP_NUM_THREADS": "1"}
+
+        def start(name: str, port: int, stands_by: bool = False) -> ServeProcess:
+            folder, rest = tmp_path / name, {"environment": environment, "script": BUNDLED, "stands_by": stands_by}
+            return ServeProcess(folder, folder / "store", *options, port=port, **rest)
+
+        first = start("one", 0)
+        client = SceneClient(first.address, patience=PATIENCE)
+        second = start("two", int(first.address.split(":")[1]), stands_by=True)
+        try:
+            wait_until(lambda: client.info().device.startswith("2 x cpu"))
+            request = generate_request(steps=20, side=32)
+            expected = results(client, client.submit(request))
+            jobs = []
+            for number in range(6):
+                request.request_id = f"00000000-0000-0000-0000-00000000000{number}"
+                jobs.append(client.submit(request))
+            assert started(client, jobs[0])
+            head.replicas()[0].kill()
+            assert results(client, jobs[0]) == expected
+            assert started(client, jobs[3])
+            first.process.kill()
+            assert [results(client, job) for job in jobs] == [expected] * 6
+            assert [job.id for job in reversed(client.jobs())][1:] == [job.id for job in jobs]
+            second.wait_until_it_listens()
+            assert second.process.poll() is None
+        finally:
+            client.close()
+            for server in (first, second):
+                server.process.kill()
+                server.process.communicate()
+
+
+def results(client: SceneClient, job: job_pb2.Job) -> list[bytes]:
+    """The views of a job that ends well."""
+    events = list(client.watch(job.id))
+    assert events[-1].HasField("succeeded"), events[-1]
+    return [event.view.image.data for event in events if event.HasField("view")][-2:]
