@@ -2,10 +2,10 @@
 
 Ray ends a process whose cluster has gone, takes SIGTERM for itself, and keeps an interpreter busy while it starts. So
 the server leaves all that to a child, and starts another one when it has ended. Both directions of the pipe carry
-pickled tuples, as those of a worker do. To this process: ("run", number, job_id, request), ("cancel", number),
-("leave",). From it: ("ready", device, model info) or, before it ends, ("broken", text, "absent", "starting" or "model")
-for what is broken; ("cluster", state, answers) now and then, ("event", number, event), ("interrupted", number, failure,
-begun) where a replica died, and ("alive", None) once a second.
+pickled tuples, as those of a worker do. To this process: ("run", number, job_id, request, context of its trace),
+("cancel", number), ("leave",). From it: ("ready", device, model info) or, before it ends, ("broken", text, "absent",
+"starting" or "model") for what is broken; ("cluster", state, answers) now and then, ("event", number, event),
+("interrupted", number, failure, begun) where a replica died, and ("alive", None) once a second.
 """
 
 from __future__ import annotations
@@ -167,10 +167,10 @@ class _Driver:
         else:
             self._leave.set()
 
-    async def _run(self, number: int, job_id: str, request: bytes) -> None:
+    async def _run(self, number: int, job_id: str, request: bytes, carrier: dict[str, str]) -> None:
         """Sends a job to a replica and its events to the server; one that was cancelled ends here at once."""
         begun = ended = False
-        stream = self._streams[number] = self._handle.run.remote(job_id, request)
+        stream = self._streams[number] = self._handle.run.remote(job_id, request, carrier)
         try:
             async for data in stream:
                 begun = True

@@ -9,6 +9,7 @@ from collections.abc import Callable
 from typing import Any
 
 from google.rpc import code_pb2
+from occscene import tracing
 from occscene.events import FINAL_EVENTS
 from occscene.v1 import job_pb2, scene_service_pb2
 
@@ -115,7 +116,7 @@ class RayEngine:
         self._moved = time.monotonic()
         number = self._numbers[job_id] = self._latest
         inbox = self._runs[number] = asyncio.Queue()
-        driver.send(("run", number, job_id, request))
+        driver.send(("run", number, job_id, request, tracing.carrier()))
         ended = False
         try:
             while not ended:

@@ -9,6 +9,7 @@ import time
 from collections.abc import AsyncIterator
 from concurrent.futures import ThreadPoolExecutor
 
+from occscene import tracing
 from occscene.v1 import job_pb2
 
 from occscene_server.engine.deaths import DeviceLostError
@@ -60,7 +61,7 @@ class SceneReplica:
             if seconds > (self._cancel if run.given_up.is_set() else self._step):
                 raise RuntimeError(f"the job made no progress for {seconds:.0f} seconds")
 
-    async def run(self, job_id: str, request: bytes) -> AsyncIterator[bytes]:
+    async def run(self, job_id: str, request: bytes, carrier: dict[str, str]) -> AsyncIterator[bytes]:
         """Yields the serialised events of a job to the final one; cancelled, it ends the job after the present step."""
         loop = asyncio.get_running_loop()
         events: asyncio.Queue[bytes | None] = asyncio.Queue()
@@ -76,7 +77,8 @@ class SceneReplica:
             run.moved = time.monotonic()
             self._running = run
             try:
-                execute(self._loaded, job_id, request, emit, run.given_up.is_set)
+                with tracing.span("work", carrier, job_id=job_id):
+                    execute(self._loaded, job_id, request, emit, run.given_up.is_set)
             except DeviceLostError:  # Ray makes a new replica
                 loop.call_soon_threadsafe(loop.call_later, _LAST_WORDS, os._exit, 1)
                 raise
