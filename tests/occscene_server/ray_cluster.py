@@ -45,23 +45,21 @@ class RayHead:
         self._block: subprocess.Popen[bytes] | None = None
 
     def start(self) -> None:
-        """Runs `ray start --head` until the cluster answers."""
+        """Runs `ray start --head` and waits until all of it has started."""
         command = [str(Path(sys.executable).parent / "ray"), "start", "--head", "--block", f"--port={self.port}"]
         command += ["--node-ip-address=127.0.0.1", "--include-dashboard=false", f"--num-cpus={self._cpus}"]
         command += [f"--temp-dir={self._folder / 'ray'}", "--disable-usage-stats"]
-        with (self._folder / "log").open("ab") as log:
-            self._block = subprocess.Popen(
+        path = self._folder / "log"
+        with path.open("wb") as log:
+            self._block = block = subprocess.Popen(
                 command, env=ENVIRONMENT | self.environment, stdout=log, stderr=log, start_new_session=True
             )
 
-        def answers() -> bool:
-            assert self._block is not None
-            assert self._block.poll() is None, (self._folder / "log").read_text()
-            with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", self.port), 1.0):
-                return True
-            return False
+        def has_started() -> bool:
+            assert block.poll() is None, path.read_text()
+            return "Ray runtime started" in path.read_text()
 
-        wait_until(answers)
+        wait_until(has_started)
 
     def replicas(self) -> list[psutil.Process]:
         """The processes that hold a model."""
