@@ -139,7 +139,7 @@ def test_a_killed_replica_and_a_killed_server_lose_no_job_of_the_real_model(tmp_
         second = start("two", int(first.address.split(":")[1]), stands_by=True)
         try:
             wait_until(lambda: client.info().device.startswith("2 x cpu"))
-            request = generate_request(steps=20, side=32)
+            request = generate_request(steps=20)
             expected = results(client, client.submit(request))
             jobs = []
             for number in range(6):
