@@ -148,7 +148,7 @@ def write_zip(path: Path, wheels: Path, platforms: Sequence[str]) -> None:
 
 
 def guide_page() -> str:
-    """The artist guide as a page for browsers; `DOCS` stays where its links to other pages lead."""
+    """The artist guide as a page for browsers, with the anchors that its list of contents leads to."""
     text = (DOCS / "artist_guide.md").read_text(encoding="utf-8")
     body = MarkdownIt().enable("table").render(text)
     for number, title in re.findall(r"<h2>(\d+)\. (.*?)</h2>", body):

@@ -63,7 +63,7 @@ def test_one_of_three_stands_in_the_scene(generated: bpy.types.Scene) -> None:
     first = shown()
     assert first
     assert not first & {"floor", "sofa", "plant"}
-    settings.active_result = 0
+    settings.active_result = 1
     assert show("PREDICTION") == "PREDICTION"
     assert shown()
     assert not shown() & (first | {"floor", "sofa"})
