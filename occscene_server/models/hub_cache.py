@@ -5,8 +5,8 @@ from __future__ import annotations
 import fnmatch
 from pathlib import Path
 
-from huggingface_hub import snapshot_download
-from huggingface_hub.errors import LocalEntryNotFoundError
+from huggingface_hub import constants
+from huggingface_hub.file_download import repo_folder_name
 
 from occscene_server.models.presets import PRESETS, HubFiles
 
@@ -27,11 +27,15 @@ def needed(files: HubFiles) -> tuple[str, ...]:
 
 
 def cached_repository(repo: str, revision: str = "main") -> Path | None:
-    """The folder of a repository's files at a revision; None if none of it was ever fetched."""
-    try:
-        return Path(snapshot_download(repo, revision=revision, local_files_only=True))
-    except LocalEntryNotFoundError:
-        return None
+    """The folder of a repository's files at a revision; None if none of it was ever fetched.
+
+    The hub's own library holds a repository of which not every file was fetched for absent.
+    """
+    root = Path(constants.HF_HUB_CACHE) / repo_folder_name(repo_id=repo, repo_type="model")
+    named = root / "refs" / revision
+    commit = named.read_text(encoding="utf-8").strip() if named.is_file() else revision
+    folder = root / "snapshots" / commit
+    return folder if folder.is_dir() else None
 
 
 def require(files: HubFiles, wanted: str) -> Path:
