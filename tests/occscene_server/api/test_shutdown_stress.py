@@ -23,7 +23,7 @@ ENDS = {grpc.StatusCode.OK, grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.RESOURC
 
 
 class Storm:
-    """Clients with a connection each that ask one thing after the other until the server is gone.
+    """Clients with a connection each that make one call after another until the server is gone.
 
     Args:
         port: of the server.
