@@ -68,7 +68,7 @@ async def test_fifty_clients_at_once(tmp_path: Path) -> None:
             assert kinds(events) == ["started", "view", "occupancy", "succeeded"]
             assert await watched(stub, first.id, events[-2].sequence) == events[-1:]
 
-    async with serving(tmp_path, max_queued=50) as server:
+    async with serving(tmp_path, max_queued=50, max_queued_each=50) as server:
         await asyncio.gather(*[one(number) for number in range(50)])
         assert (server.jobs.running, server.jobs.queued, server.jobs.feed.size) == (0, 0, 0)
         async with connected(server) as stub:
