@@ -142,7 +142,7 @@ class RayCluster:
         waiting = starting - max(0, placed - running)
         models = f"{running} of {running + starting} models " + ("runs" if running == 1 else "run")
         if waiting <= 0:
-            return f"{models}; the others are loaded"
+            return f"{models}; the others are being loaded"
         needed = waiting * self._per_replica - free % self._per_replica
         unit = self._resource + ("" if needed == 1 else "s")
         return f"{models}; the cluster is waiting for {needed:g} {unit} (ray start on another machine brings some)"

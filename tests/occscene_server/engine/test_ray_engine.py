@@ -24,7 +24,7 @@ from tests.occscene_server.requests import generate_request
 from tests.occscene_server.serve_process import ServeProcess
 from tests.occscene_server.serving import connected, kinds, serving, submitted, watched
 from tests.occscene_server.stand_in import ENDLESS, Output, StandInPipeline
-from tests.patience import PATIENCE
+from tests.patience import PATIENCE, until
 
 if TYPE_CHECKING:  # the name is in the stubs only
     from occscene.v1.scene_service_pb2_grpc import SceneServiceAsyncStub as Stub
@@ -74,6 +74,7 @@ async def server(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Serv
     engine = functools.partial(RayEngine, RayOptions("local", 2), logging.basicConfig)
     async with serving(tmp_path_factory.mktemp("store"), loader=load_numbered, engine=engine) as running:
         assert await running.engine.ready(), running.engine.message
+        await until(lambda: running.engine.capacity == 2)
         yield running
 
 
