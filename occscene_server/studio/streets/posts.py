@@ -105,6 +105,7 @@ def traffic_sign(kit: StreetKit, kind: SignKind | None = None) -> tuple[Piece, P
     rim, face = (kit.shared(f"sign {code}", "sign", code) for code in (kind.rim, kind.face))
     ink = kit.shared("sign ink", "sign", "15161a" if kind.face != kind.rim else "eeeeea")
     parts = [
+        _plate(kind.outline, radius * 1.01, z, 0.032, kit.steel()),
         _plate(kind.outline, radius, z, 0.05, rim),
         _plate(kind.outline, radius * 0.78, z, 0.062, face),
         box((0, 0.03, z), (0.12, 0.03, 0.5), kit.steel()),
