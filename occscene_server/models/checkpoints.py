@@ -12,7 +12,8 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from diffusers import AutoencoderKL, SchedulerMixin, StableDiffusionPipeline, StableDiffusionXLPipeline
+import transformers.utils.logging
+from diffusers import AutoencoderKL, SchedulerMixin
 from torch import Tensor
 
 from occscene_server.models.checkpoint_options import CheckpointOptions
@@ -145,6 +146,9 @@ def load_checkpoint(source: CheckpointSource, options: CheckpointOptions, dtype:
 
 def _pipeline(source: CheckpointSource, dtype: torch.dtype, given: dict[str, Any]) -> Any:
     """The checkpoint as diffusers' plain pipeline."""
+    transformers.utils.logging.set_verbosity_error()  # the import warns of image processors that are not used
+    from diffusers import StableDiffusionPipeline, StableDiffusionXLPipeline
+
     kind = StableDiffusionXLPipeline if source.family.name == STABLE_DIFFUSION_XL else StableDiffusionPipeline
     options: dict[str, Any] = {"dtype": dtype, "local_files_only": True, **given}
     if kind is StableDiffusionPipeline:
