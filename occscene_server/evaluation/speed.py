@@ -159,7 +159,6 @@ def _methods(pipe: OccScenePipeline) -> tuple[tuple[Any, str, str], ...]:
         (denoiser, "encode_absence", "dual alignment"), (denoiser, "encode_condition", "dual alignment"),
         (denoiser, "guess", "first guess"),
         (denoiser, "forward", "denoising"), (pipe, "decode_latents", "decoding"),
-        (pipe, "draw_detail", "surface detail") if pipe.guided_decoder is None
-        else (pipe, "draw_views", "guided decoder"),
+        (pipe, "draw_views", "guided decoder"),
         (pipe, "perceive", "perception"),
     )  # fmt: skip

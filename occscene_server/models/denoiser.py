@@ -286,22 +286,6 @@ class OccSceneDenoiser(ModelMixin, ConfigMixin):
         guess: Tensor = self.first_guess(condition.prior_features, condition.seen, text, text_mask)
         return guess.float() * condition.seen.sum(2, keepdim=True)
 
-    @apply_forward_hook
-    def pattern_words(self, text: Tensor, text_mask: Tensor) -> Tensor:
-        """Embedding of each class's pattern as the regression prior reads it from prompts (B, T, dim) and (B, T).
-
-        Returns:
-            (B, classes, channel).
-
-        Raises:
-            ValueError: there is no regression prior.
-        """
-        if self.first_guess is None:
-            raise ValueError(
-                "this denoiser has no regression prior, which surface_detail needs; load the pipeline without it"
-            )
-        return self.first_guess.patterns.answers(text, text_mask)
-
     def forward(
         self,
         latents: Tensor,

@@ -24,13 +24,11 @@ from occscene.mesh import TriangleMesh
 from torch import Tensor
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
-from occscene_server.geometry.guidance import render_guidance
 from occscene_server.models.autoencoder import SceneAutoencoder, SceneAutoencoderKL
 from occscene_server.models.denoiser import Condition, GuidanceFeatures, OccSceneDenoiser
 from occscene_server.models.guided_decoder import GuidedDecoder
 from occscene_server.models.perception import OccupancyPerception
 from occscene_server.models.precision import fast_autocast
-from occscene_server.models.surface_detail import SurfaceDetail
 from occscene_server.models.text import encode_prompts, load_minilm
 from occscene_server.pipelines.guided_views import GuidedViewsMixin
 from occscene_server.pipelines.output import OccSceneOutput, images_of_type, stacked, to_uint8
@@ -63,11 +61,10 @@ class OccScenePipeline(GuidedViewsMixin, PerceptionMixin, DiffusionPipeline):
         text_encoder, tokenizer: of the prompt; where a saved pipeline has none, MiniLM from its package.
         denoiser: predicts the direction of the noise in all views.
         perception: posed views to occupancy.
-        surface_detail: redraws what is finer than latents on walls, floors and ceilings; None leaves views as decoded.
         guided_decoder: draws the views at any size from shapes, words and latents, which then are those of views of 256
             pixels along the longer side. With it the denoiser is shown triangles where there are any, and its noise
             lies on what is shown if it is one that is given drafts: those the decoder draws first. None leaves views to
-            `vae` and `surface_detail`, at their own size, and shows the denoiser voxels, as it was trained.
+            `vae`, at their own size, and shows the denoiser voxels, as it was trained.
         scheduler: any of diffusers' whose prediction type is the denoiser's. For `compact` that is
             `FlowMatchEulerDiscreteScheduler`, or `DPMSolverMultistepScheduler` or `UniPCMultistepScheduler` with
             `prediction_type="flow_prediction"` and `use_flow_sigmas=True`.
@@ -77,7 +74,7 @@ class OccScenePipeline(GuidedViewsMixin, PerceptionMixin, DiffusionPipeline):
     """
 
     model_cpu_offload_seq = "text_encoder->denoiser"
-    _optional_components = ["text_encoder", "tokenizer", "surface_detail", "guided_decoder"]
+    _optional_components = ["text_encoder", "tokenizer", "guided_decoder"]
     _callback_tensor_inputs = ["latents", "denoised", "occupancy"]
 
     def __init__(
@@ -91,7 +88,6 @@ class OccScenePipeline(GuidedViewsMixin, PerceptionMixin, DiffusionPipeline):
         taxonomy: str = "indoor",
         default_steps: int = 8,
         default_noise_scale: float = 1.0,
-        surface_detail: SurfaceDetail | None = None,
         guided_decoder: GuidedDecoder | None = None,
     ) -> None:
         super().__init__()
@@ -102,7 +98,6 @@ class OccScenePipeline(GuidedViewsMixin, PerceptionMixin, DiffusionPipeline):
             denoiser=denoiser,
             perception=perception,
             scheduler=scheduler,
-            surface_detail=surface_detail,
             guided_decoder=guided_decoder,
         )
         self.register_to_config(taxonomy=taxonomy, default_steps=default_steps, default_noise_scale=default_noise_scale)
@@ -279,7 +274,7 @@ class OccScenePipeline(GuidedViewsMixin, PerceptionMixin, DiffusionPipeline):
                     scene = scene.with_blockout(self.perceive(self.decode_latents(latents), scene))
                     self.scheduler.set_timesteps(num_inference_steps, device=device)
                 occupancy = scene.shown.labels if scene.has_blockout else None
-                carved, guidance = self.draw_carved_guidance(scene, *words, size)
+                guidance = self.draw_carved_guidance(scene, *words, size)
                 draft = self.encode_draft(scene, prompts, seed)
                 latents = noise if hung is None else self.surface_noise(scene, size, hung, noise, noise_scale)
                 if clean is not None:
@@ -300,7 +295,6 @@ class OccScenePipeline(GuidedViewsMixin, PerceptionMixin, DiffusionPipeline):
                             free = drafts if index == min(perceive_after) else ()
                             scene, occupancy, moved = self.join_layouts(free, scene, estimate)
                         if moved is not None:
-                            carved = moved
                             guidance = self.denoiser.draw_guidance(moved.shown, scene.cameras, size, scene.shapes)
                             draft = self.encode_draft(scene, prompts, seed)
                         condition = self.encode_condition(scene, occupancy, size, guidance)
@@ -321,8 +315,6 @@ class OccScenePipeline(GuidedViewsMixin, PerceptionMixin, DiffusionPipeline):
             if self.guided_decoder is None:
                 latents = blend_low_frequencies(latents, passes)
                 images = self.decode_latents(latents)
-                if self.surface_detail is not None and scene.has_blockout:
-                    images = self.draw_detail(images, carved, *words)
                 views = self.cut(images)
             else:
                 views = self.draw_views(scene, prompts, seed, inputs.image_size, latents, sensor.scale)
@@ -360,12 +352,6 @@ class OccScenePipeline(GuidedViewsMixin, PerceptionMixin, DiffusionPipeline):
         flat = self.vae.denormalize(latents.flatten(0, 1).float())
         images = self.vae.decode(flat.contiguous(memory_format=torch.channels_last)).sample
         return images.float().clamp(-1.0, 1.0).unflatten(0, latents.shape[:2])
-
-    def draw_detail(self, images: Tensor, scene: PlacedScenes, text: Tensor, text_mask: Tensor) -> Tensor:
-        """Images (B, V, 3, height, width) with `surface_detail` redrawn for prompts (B, T, dim) and (B, T)."""
-        size = (images.shape[-2], images.shape[-1])
-        guidance = render_guidance(scene.shown, scene.cameras, size, self.perception.classes)
-        return self.surface_detail(images, guidance, self.denoiser.pattern_words(text, text_mask))
 
     def cut(self, images: Tensor) -> Tensor:
         """The part (..., height, width) of the sensor's images that this call was asked for, at the sensor's scale."""

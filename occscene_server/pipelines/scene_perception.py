@@ -76,19 +76,19 @@ class PerceptionMixin:
 
     def draw_carved_guidance(
         self, scene: PlacedScenes, text: Tensor, text_mask: Tensor, size: tuple[int, int]
-    ) -> tuple[PlacedScenes, GuidanceFeatures | None]:
-        """Blockouts carved to what perception predicts from their regression prior, and the guidance of these."""
+    ) -> GuidanceFeatures | None:
+        """The guidance of blockouts carved to what perception predicts from their regression prior."""
         if not scene.has_blockout:
-            return scene, None
+            return None
         guidance = self.denoiser.draw_guidance(scene.shown, scene.cameras, size, scene.shapes)
         if scene.is_exact or self.denoiser.takes_draft:
-            return scene, guidance  # parts stand where carving would guess them, in voxels too
+            return guidance  # parts stand where carving would guess them, in voxels too
         guess = self.denoiser.guess(guidance, text, text_mask)
         if guess is None:
-            return scene, guidance
+            return guidance
         images = self.decode_latents(guess)
         carved = replace(scene, finer=carve(scene.shown, self.seen_logits(images, scene)))
-        return carved, self.denoiser.draw_guidance(carved.shown, scene.cameras, size, scene.shapes)
+        return self.denoiser.draw_guidance(carved.shown, scene.cameras, size, scene.shapes)
 
     def perceive(self, images: Tensor, scene: PlacedScenes, real: bool = False) -> Tensor:
         """Images (B, V, 3, height, width) to predicted labels (B, X, Y, Z) uint8.

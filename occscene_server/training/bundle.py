@@ -15,13 +15,12 @@ from occscene_server.models.autoencoder import SceneAutoencoder
 from occscene_server.models.denoiser import OccSceneDenoiser
 from occscene_server.models.guided_decoder import GuidedDecoder
 from occscene_server.models.perception import OccupancyPerception
-from occscene_server.models.surface_detail import SurfaceDetail
 from occscene_server.pipelines.occscene import OccScenePipeline
 from occscene_server.pipelines.prediction import flow_scheduler
 from occscene_server.terminal import say
 from occscene_server.training import arguments as arg
 
-BUNDLED_STEPS = {"denoiser": 32, "perception": 8, "surface_detail": 32}
+BUNDLED_STEPS = {"denoiser": 32, "perception": 8}
 """Quantization levels per standard deviation of a bundled matrix. The denoiser then compresses to 3/4 of its size, with
 a PSNR of 47 dB of its views to those of the full weights (not visible); perception to 1/2 at equal mIoU."""
 
@@ -33,9 +32,6 @@ def bundle(
     vae: arg.Vae,
     denoiser: arg.Denoiser,
     perception: arg.Perception,
-    surface_detail: Annotated[
-        Path | None, typer.Option(help="The trained surface detail's folder."), arg.Weights("surface_detail")
-    ] = None,
     guided_decoder: Annotated[
         Path | None, typer.Option(help="The trained guided decoder's folder."), arg.Weights("decoder")
     ] = None,
@@ -52,7 +48,6 @@ def bundle(
         flow_scheduler(),
         taxonomy=taxonomy,
         default_noise_scale=noise_scale,
-        surface_detail=None if surface_detail is None else SurfaceDetail.from_pretrained(surface_detail),
         guided_decoder=None if guided_decoder is None else GuidedDecoder.from_pretrained(guided_decoder),
     )
     for part, steps in BUNDLED_STEPS.items():

@@ -8,7 +8,6 @@ from occscene_server.training.autoencoder_stage import autoencoder
 from occscene_server.training.bundle import bundle
 from occscene_server.training.decoder_stage import decoder, decoder_adversarial
 from occscene_server.training.denoiser_cli import denoiser
-from occscene_server.training.detail_stage import detail
 from occscene_server.training.draft_stage import drafts
 from occscene_server.training.guess_stage import guess
 from occscene_server.training.joint_stage import joint
@@ -20,7 +19,7 @@ from occscene_server.training.recipe_run import recipe
 from occscene_server.training.stable_diffusion_cli import sd
 
 STAGES = (
-    autoencoder, perception, guess, denoiser, joint, detail, latents, decoder, decoder_adversarial, drafts, bundle,
+    autoencoder, perception, guess, denoiser, joint, latents, decoder, decoder_adversarial, drafts, bundle,
     layout, parts, sd,
 )  # fmt: skip
 

@@ -36,7 +36,7 @@ def latents(
     rooms: Annotated[int, typer.Option(min=1, help="Rooms of the training split, the first ones.")] = 500,
 ) -> None:
     """Noise the latents of rendered views partly and denoise them again; go on where the last call was stopped."""
-    pipeline = OccScenePipeline.from_pretrained(str(model), surface_detail=None)
+    pipeline = OccScenePipeline.from_pretrained(str(model))
     pipeline.set_progress_bar_config(disable=True)
     parts = BlockoutParts.from_pretrained(default_parts_prior())
     folders = scenes_of_split(data, "train")

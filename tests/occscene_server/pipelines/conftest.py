@@ -12,7 +12,6 @@ from occscene.grid import GridObject, SemanticGrid
 from occscene_server.models.autoencoder import SceneAutoencoder
 from occscene_server.models.denoiser import OccSceneDenoiser
 from occscene_server.models.perception import OccupancyPerception
-from occscene_server.models.surface_detail import SurfaceDetail
 from occscene_server.models.text import load_minilm
 from occscene_server.pipelines import occscene as pipeline_module
 from occscene_server.pipelines.occscene import OccScenePipeline
@@ -32,7 +31,6 @@ def pipe() -> OccScenePipeline:
         ),
         perception=OccupancyPerception(12, (8, 8, 16), 4, 8, (16, 16, 16), 8),
         scheduler=flow_scheduler(),
-        surface_detail=SurfaceDetail(word_channels=16, textures=3, width=8),
     )
     pipeline.set_progress_bar_config(disable=True)
     return pipeline

@@ -24,7 +24,6 @@ def test_a_guided_decoder_is_bundled_in_half_precision(tmp_path: Path) -> None:
     result = CliRunner().invoke(train_app, words, catch_exceptions=False)
     assert result.exit_code == 0, result.output
     bundled = OccScenePipeline.from_pretrained(str(tmp_path / "bundle"))
-    assert bundled.surface_detail is None
     state = bundled.guided_decoder.state_dict()
     for name, value in pipe.guided_decoder.state_dict().items():
         assert torch.equal(state[name].float(), value.half().float()), name

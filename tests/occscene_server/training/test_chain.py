@@ -73,10 +73,6 @@ def chain(tmp_path_factory: pytest.TempPathFactory) -> Path:
     generator = ("--generator", str(root / "bundle"), "--rooms", "2")
     options = ("--steps", "2", "--pixel-steps", "0", "--batch", "1")
     run("perception", *data, *generator, "--output", str(root / "q"), *options)
-    options = ("--model", str(root / "bundle"), "--rooms", "2", "--steps", "2", "--batch", "1", "--pixels", "99")
-    run("detail", *data, "--output", str(root / "s"), *options)
-    drawing = ("--surface-detail", str(root / "s/surface_detail"))
-    run("bundle", *trained, *drawing, "--output", str(root / "bundle_with_detail"))
     return root
 
 
@@ -87,16 +83,6 @@ def test_the_bundle_generates(chain: Path) -> None:
     output = pipe("a red sofa", scene.cameras, scene.blockout, num_inference_steps=2)
     assert output.images.shape == (2, SIDE, SIDE, 3)
     assert output.grid.shape == scene.blockout.shape
-
-
-def test_the_bundle_draws_detail_if_there_is_some_trained(chain: Path) -> None:
-    plain, drawing = (OccScenePipeline.from_pretrained(str(chain / name)) for name in ("bundle", "bundle_with_detail"))
-    assert plain.surface_detail is None
-    scene = read_scene(chain / "data/scene_000002")
-    before, after = (
-        pipe("a red sofa", scene.cameras, scene.blockout, num_inference_steps=2).images for pipe in (plain, drawing)
-    )
-    assert (before != after).any()
 
 
 def test_perception_can_keep_a_share_of_what_it_was(chain: Path, tmp_path: Path) -> None:
