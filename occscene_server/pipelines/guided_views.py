@@ -123,6 +123,25 @@ class GuidedViewsMixin:
         size = (scene.cameras.height, scene.cameras.width)
         return self.encode_views(self.draw_views(scene, prompts, seed, size))
 
+    def encode_start(
+        self, scene: PlacedScenes, prompts: Sequence[str], seed: int, given: Tensor | None, sensor: Sensor
+    ) -> Tensor | None:
+        """The latents (B, V, channels, h, w) that denoising begins at; None where it begins at noise.
+
+        Args:
+            scene: on the sensor.
+            prompts: one a scene.
+            seed: of the first scene.
+            given: views (B, V, 3, height, width) in [-1, 1]; None for drafts, which a denoiser that was trained with
+                them is given otherwise.
+            sensor: of the scene.
+        """
+        if given is not None:
+            return self.encode_views(self.shown_to_perception(given.to(self._execution_device), scene, sensor)[0])
+        if self.guided_decoder is None or self.denoiser.takes_draft or not scene.has_blockout:
+            return None
+        return self.encode_views(self.draw_views(scene, prompts, seed, sensor.size))
+
     def encode_views(self, images: Tensor) -> Tensor:
         """Images (B, V, 3, height, width) in [-1, 1] to normalized latents (B, V, channels, h, w)."""
         flat = images.flatten(0, 1).contiguous(memory_format=torch.channels_last)

@@ -44,7 +44,7 @@ from occscene_server.pipelines.prediction import (
 )
 from occscene_server.pipelines.scene_inputs import PlacedScenes, SceneInputs, check_prompts, check_sampling
 from occscene_server.pipelines.scene_perception import PerceptionMixin
-from occscene_server.pipelines.start_views import first_step, noised, start_images
+from occscene_server.pipelines.start_views import check_strength, first_step, noised, start_images
 from occscene_server.pipelines.text_to_scene import LayoutDraft
 
 PERCEIVE_AT = (0.5, 0.75)
@@ -204,8 +204,9 @@ class OccScenePipeline(GuidedViewsMixin, PerceptionMixin, DiffusionPipeline):
                 seed `seed + i`.
             generator: draws the noise in place of a seed; a list has one for each scene.
             latents: (B, V, channel, h, w) noise in place of a seed and unscaled; h and w are `sensor` in latents.
-            start: views to begin at, (V, height, width, 3) uint8, or one such array a prompt; None begins at noise.
-            strength: how much of `start` may change: the share of the steps that is done, more than 0 to 1.
+            start: views to begin at, (V, height, width, 3) uint8, or one such array a prompt; None begins at the guided
+                decoder's drafts, or at noise where there is no decoder or the denoiser is given the drafts otherwise.
+            strength: how much of what it begins at may change: the share of the steps that is done, more than 0 to 1.
             output_type: of the images, see `OccSceneOutput`.
             callback_on_step_end: called after each step as in diffusers, plain or a `PipelineCallback`; setting
                 `_interrupt` on the pipeline from it ends the loop.
@@ -234,13 +235,15 @@ class OccScenePipeline(GuidedViewsMixin, PerceptionMixin, DiffusionPipeline):
         size = (sensor.size[0] // self.vae_scale_factor, sensor.size[1] // self.vae_scale_factor)
         shape = (len(prompts), inputs.views, self.vae.config.latent_channels, *size)
         self.check_inputs(latents, shape, callback_on_step_end_tensor_inputs)
-        begin = 0 if start is None else first_step(num_inference_steps, strength)
+        check_strength(strength)
         given = None if start is None else start_images(start, len(prompts), inputs.views, inputs.image_size)
         self._interrupt, self._picture = False, sensor.picture
         device = self._execution_device
         scene = inputs.placed(device, sensor.size, sensor.scale, exact=self.guided_decoder is not None)
 
-        # 2. Noise
+        # 2. Noise, or what denoising begins at
+        clean = self.encode_start(scene, prompts, seed, given, sensor)
+        begin = 0 if clean is None else first_step(num_inference_steps, strength)
         self.scheduler.set_timesteps(num_inference_steps, device=device)
         steps, rounds = len(self.scheduler.timesteps), 1 if scene.has_blockout else 2
         self._num_timesteps = rounds * (steps - begin)
@@ -248,12 +251,9 @@ class OccScenePipeline(GuidedViewsMixin, PerceptionMixin, DiffusionPipeline):
             generator = [torch.Generator("cpu").manual_seed(seed + index) for index in range(len(prompts))]
         noise = noise_scale * randn_tensor(shape, generator, device) if latents is None else latents
         hung = self.surface_seeds(generator, len(prompts)) if latents is None else None
-        if self.denoiser.config.prediction_type != FLOW and given is None:
+        if self.denoiser.config.prediction_type != FLOW and clean is None:
             noise = noise * self.scheduler.init_noise_sigma
         latents = noise
-        clean = (
-            None if given is None else self.encode_views(self.shown_to_perception(given.to(device), scene, sensor)[0])
-        )
         options = step_options(self.scheduler, generator)
 
         with fast_autocast(device):

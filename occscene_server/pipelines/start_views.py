@@ -14,19 +14,18 @@ from torch import Tensor
 from occscene_server.geometry.pixel_values import images_from_bytes
 
 
+def check_strength(strength: float) -> None:
+    """Raises a ValueError if a strength is outside its limits."""
+    if not (math.isfinite(strength) and 0 < strength <= 1):
+        raise ValueError(f"strength is {strength}; it must be more than 0 and at most 1 (1 keeps nothing)")
+
+
 def first_step(steps: int, strength: float) -> int:
     """The step to begin at, as diffusers' image-to-image pipelines count: the last `strength` of the steps are done.
 
-    Raises:
-        ValueError: that leaves no step.
+    One is always done.
     """
-    if not (math.isfinite(strength) and 0 < strength <= 1):
-        raise ValueError(f"strength is {strength}; it must be more than 0 and at most 1 (1 keeps nothing)")
-    if int(steps * strength) < 1:
-        raise ValueError(
-            f"strength is {strength:g}, which leaves none of {steps} steps; it must be at least {1 / steps:.3g}"
-        )
-    return steps - int(steps * strength)
+    return steps - max(1, int(steps * strength))
 
 
 def start_images(

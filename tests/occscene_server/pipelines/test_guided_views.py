@@ -260,7 +260,7 @@ def test_previews_are_halves_of_what_is_denoised(guided: OccScenePipeline, grid:
         shapes.append(pipeline.preview(tensors["denoised"]).shape)
         return {}
 
-    guided("a sofa", cameras(1, 512, 288), grid, num_inference_steps=2, callback_on_step_end=callback)
+    guided("a sofa", cameras(1, 512, 288), grid, num_inference_steps=4, callback_on_step_end=callback)
     assert shapes == [(1, 18, 32, 3)] * 2
 
 
