@@ -1,15 +1,17 @@
 """Cross-attention from classes to the prompt's tokens, added at the pixels that show the class.
 
 The UNet attends to the prompt at its coarsest levels only, too coarse to match words with surfaces. Here a learned
-query per class attends to the tokens once for the scene, a_c = MLP(softmax(q_c K^T / sqrt(d)) V + q_c), and every
-latent pixel gets sum_c share_c a_c: "blue painted walls" reaches every pixel of a wall. OccScene's own design; an
-untrained module adds zero.
+key per class and head weighs the tokens x once for the scene, a_c = MLP(softmax(k_c x^T) V + q_c), and every latent
+pixel gets sum_c share_c a_c: "blue painted walls" reaches every pixel of a wall. With a query that is the same for every
+scene, q_c (W_k x)^T is one such product, so that no matrix W_k is kept. OccScene's own design; an untrained module adds
+zero.
 """
 
 from __future__ import annotations
 
+import math
+
 import torch
-import torch.nn.functional as F
 from torch import Tensor, nn
 
 
@@ -31,7 +33,7 @@ class WordPainting(nn.Module):
         super().__init__()
         self.heads = heads
         self.queries = nn.Parameter(torch.randn(classes, width))
-        self.keys = nn.Linear(text_dim, width)
+        self.keys = nn.Parameter(torch.randn(heads, classes, text_dim) / math.sqrt(text_dim))
         self.values = nn.Linear(text_dim, width)
         last = nn.Linear(width, channels)
         nn.init.normal_(last.weight, std=spread)
@@ -59,12 +61,9 @@ class WordPainting(nn.Module):
             text_mask: (B, T), True where there is a token.
         """
 
-        def split(x: Tensor) -> Tensor:
-            return x.unflatten(-1, (self.heads, -1)).transpose(-3, -2)
-
-        queries = split(self.queries.to(text.dtype)).expand(len(text), -1, -1, -1)
-        attended = F.scaled_dot_product_attention(
-            queries, split(self.keys(text)), split(self.values(text)), attn_mask=text_mask[:, None, None]
-        )  # (B, heads, classes, width / heads)
+        logits = torch.einsum("hck,btk->bhct", self.keys.to(text.dtype), text)
+        weights = logits.float().masked_fill(~text_mask[:, None, None], -torch.inf).softmax(-1).to(text.dtype)
+        values = self.values(text).unflatten(-1, (self.heads, -1)).transpose(1, 2)
+        attended = weights @ values.to(text.dtype)  # (B, heads, classes, width / heads)
         painted: Tensor = self.colors(attended.transpose(1, 2).flatten(2) + self.queries.to(text.dtype))
         return painted
