@@ -2,8 +2,8 @@
 
 The UNet attends to the prompt at its coarsest levels only, too coarse to match words with surfaces. Here a learned
 key per class and head weighs the tokens x once for the scene, a_c = MLP(softmax(k_c x^T) V + q_c), and every latent
-pixel gets sum_c share_c a_c: "blue painted walls" reaches every pixel of a wall. With a query that is the same for every
-scene, q_c (W_k x)^T is one such product, so that no matrix W_k is kept. OccScene's own design; an untrained module adds
+pixel gets sum_c share_c a_c: "blue painted walls" reaches every pixel of a wall. As a query is the same for every
+scene, q_c (W_k x)^T is one such product, and no matrix W_k is kept. OccScene's own design; an untrained module adds
 zero.
 """
 

@@ -79,10 +79,10 @@ def test_an_event_that_blender_cannot_take_stops_no_other_job(
     first, second = start(prompt="slow"), start(prompt="slow")
     fill = events._fill_view
 
-    def picky(view: object, result_name: str, data: bytes) -> events.Pixels:
+    def picky(view: object, result_name: str, data: bytes, is_preview: bool = False) -> None:
         if result_name == first:
             raise RuntimeError("no such image")
-        return fill(view, result_name, data)
+        fill(view, result_name, data, is_preview)
 
     monkeypatch.setattr(events, "_fill_view", picky)
     wait_for(first, "DISCONNECTED")

@@ -45,12 +45,11 @@ def is_alive(pid: int) -> bool:
 def test_a_dead_bridge_is_restarted_and_asked_again(silent_server: str) -> None:
     steps: list[str] = []
     ask(silent_server, lambda message: steps.append(message.head.get("step", "")) is not None)
-    wait(lambda: bool(steps))
     first = session.bridge_pid()
     assert first is not None
-    os.kill(first, signal.SIGKILL)
-    wait(lambda: len(steps) == 2)
-    assert steps == ["address", "address"]
+    os.kill(first, signal.SIGKILL)  # before it has an answer
+    wait(lambda: bool(steps))
+    assert steps[0] == "address"
     assert session.bridge_pid() not in (None, first)
 
 

@@ -20,7 +20,7 @@ from tests.occscene_server.serve_process import BUNDLED, ServeProcess
 
 bpy = pytest.importorskip("bpy")
 
-pytestmark = [pytest.mark.blender, pytest.mark.slow]
+pytestmark = [pytest.mark.blender, pytest.mark.slow, pytest.mark.weights]
 
 
 def _put(home: Path, files: HubFiles, folder: Path) -> None:

@@ -27,7 +27,7 @@ def png(bits: int, color: int, channels: int) -> bytes:
     [
         (png(16, 2, 3), "has 16 bits a channel; it must have 8: save it with 8 bits"),
         (png(16, 0, 1), "has 16 bits a channel; it must have 8: save it with 8 bits"),
-        (png(8, 3, 1), "is not a whole PNG file: it has colours of a palette, but no palette"),
+        (png(8, 3, 1), "is not a whole PNG file: it has colors of a palette, but no palette"),
         (png(8, 2, 3), ""),
         (png(8, 6, 4), ""),
         (png(8, 0, 1), ""),

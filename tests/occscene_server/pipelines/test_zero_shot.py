@@ -62,14 +62,19 @@ def zero_shot(root: Path, *controls: str, sampler: str = "euler", **options: Any
 
 
 def theirs(kit: Kit, ours: ZeroShotPipeline, **options: Any) -> np.ndarray:
-    """What diffusers draws of the same maps, with the same ControlNet and scheduler."""
+    """What diffusers draws of the same maps, with the same scheduler and networks.
+
+    Networks read a second time have the same numbers at other addresses, which oneDNN may add up in another order.
+    """
     kind = StableDiffusionControlNetPipeline if kit.family == "sd" else (
         StableDiffusionXLControlNetUnionPipeline if kit.union else StableDiffusionXLControlNetPipeline
     )  # fmt: skip
     scheduler = type(ours.checkpoint.scheduler).from_config(ours.checkpoint.scheduler.config)
     extra = {"requires_safety_checker": False} if kit.family == "sd" else {"add_watermarker": False}
     network = ours.checkpoint.controls[0].network
-    pipe = kind(**kit.pipeline.components | {"scheduler": scheduler}, controlnet=network, **extra)
+    same = {"scheduler": scheduler, "unet": ours.checkpoint.unet, "vae": ours.checkpoint.vae}
+    same |= dict(zip(("text_encoder", "text_encoder_2"), ours.checkpoint.prompts.encoders, strict=False))
+    pipe = kind(**kit.pipeline.components | same, controlnet=network, **extra)
     pipe.set_progress_bar_config(disable=True)
     pixels = shown_map(ours.checkpoint.controls[0].map)
     shown = {"control_image": [pixels], "control_mode": [1]} if kit.union else {"image": pixels}
