@@ -95,6 +95,8 @@ def _handlers() -> tuple[tuple[list[Any], Callable[..., None]], ...]:
         (known.depsgraph_update_post, grid_view.notice_changes),
         (known.frame_change_post, grid_view.notice_changes),
         (known.frame_change_post, overlay.follow_frame),
+        (known.undo_pre, overlay.clear_before_undo),
+        (known.redo_pre, overlay.clear_before_undo),
         (known.undo_post, grid_view.notice_undo),
         (known.redo_post, grid_view.notice_undo),
         (known.save_post, tracking.note_saved),

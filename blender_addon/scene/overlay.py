@@ -61,6 +61,15 @@ def set_overlay_opacity(scene: bpy.types.Scene) -> None:
 
 
 @bpy.app.handlers.persistent
+def clear_before_undo(*_arguments: object) -> None:
+    """Takes all views out of the cameras: undo keeps a camera that it finds unchanged, but frees the image in it."""
+    for scene in bpy.data.scenes:
+        for camera in _cameras(scene):
+            for item in _views_in(camera):
+                _remove(camera, item)
+
+
+@bpy.app.handlers.persistent
 def follow_frame(scene: bpy.types.Scene, *_arguments: object) -> None:
     """Shows the views of the frame that the scene has come to; not while a render owns the scene."""
     settings = scene.occscene
