@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import dataclasses
 from collections.abc import Sequence
 from functools import partial
@@ -28,7 +27,7 @@ from occscene.view_files import view_files
 from occscene.volumes import default_volume
 from PIL import Image
 
-from occscene_server.cli import checkpoint_arguments as arg
+from occscene_server.cli.checkpoint_arguments import USUAL, with_checkpoint
 from occscene_server.cli.connection import LOCAL, Connection, with_connection
 from occscene_server.cli.console import console, user_errors
 from occscene_server.cli.layout import compose_task, run_composition
@@ -52,6 +51,7 @@ Corner = Annotated[
 
 @with_connection(waits=True, or_here=True)
 @with_settings()
+@with_checkpoint()
 def generate(
     output: Annotated[Path, typer.Option(help="Folder for views, occupancy and result.json.", file_okay=False)],
     cameras: Annotated[
@@ -76,16 +76,7 @@ def generate(
     ] = False,
     model: Model = None,
     device: Device = "auto",
-    control: arg.Control = None,
-    lora: arg.Lora = None,
-    vae: arg.Vae = "",
-    sampler: arg.Sampler = "",
-    prediction_type: arg.PredictionType = "",
-    consistency: arg.Consistency = "",
-    draft: arg.Draft = "",
-    views_at_once: arg.ViewsAtOnce = 0,
-    offload: arg.Offload = "none",
-    dtype: arg.Dtype = "auto",
+    checkpoint: CheckpointOptions = USUAL,
 ) -> None:
     """Blockout or text to views and an occupancy.
 
@@ -93,11 +84,7 @@ def generate(
     sent, blockout.npz. Text to scene with a prior also writes layout.json, the room as boxes, and blockout.npz, their
     voxels.
     """
-    with contextlib.ExitStack() as stack:
-        stack.enter_context(user_errors())
-        options = CheckpointOptions(tuple(control or ()), tuple(lora or ()), vae, sampler, prediction_type, consistency,
-                                    draft, views_at_once, offload, dtype)  # fmt: skip
-        runner = stack.enter_context(TaskRunner(connection, model, device, options))
+    with user_errors(), TaskRunner(connection, model, device, checkpoint) as runner:
         blockout, mesh = (None, None) if grid is None else (load_grid(grid), load_mesh(grid))
         start = load_layout(layout) if blockout is None and layout is not None else None
         volume = _volume(taxonomy, volume_corner, start) if blockout is None else blockout.volume

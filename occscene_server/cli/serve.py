@@ -22,7 +22,7 @@ from occscene_server.api.logs import LogFormat, configure_logs
 from occscene_server.api.server import Server, ServerOptions
 from occscene_server.api.tokens import Tokens, create_token, read_tokens
 from occscene_server.api.worker_setup import set_up_worker
-from occscene_server.cli import checkpoint_arguments as arg
+from occscene_server.cli.checkpoint_arguments import USUAL, with_checkpoint
 from occscene_server.cli.config import FROM_ENVIRONMENT, ConfigFile, ConfigurableCommand
 from occscene_server.cli.console import user_errors
 from occscene_server.engine.local import LocalEngine, Patience
@@ -50,6 +50,7 @@ def default_store() -> Path:
 
 
 @serve_app.command(cls=ConfigurableCommand, context_settings=FROM_ENVIRONMENT)
+@with_checkpoint()
 def serve(
     config: ConfigFile = None,
     host: Annotated[str, typer.Option(help="Address to listen on.")] = "127.0.0.1",
@@ -187,16 +188,7 @@ def serve(
             min=1.0, help="Seconds without work after which further models go again.", rich_help_panel=_CLUSTER
         ),
     ] = 600.0,
-    control: arg.Control = None,
-    lora: arg.Lora = None,
-    vae: arg.Vae = "",
-    sampler: arg.Sampler = "",
-    prediction_type: arg.PredictionType = "",
-    consistency: arg.Consistency = "",
-    draft: arg.Draft = "",
-    views_at_once: arg.ViewsAtOnce = 0,
-    offload: arg.Offload = "none",
-    dtype: arg.Dtype = "auto",
+    checkpoint: CheckpointOptions = USUAL,
 ) -> None:
     """Run the server that Blender talks to.
 
@@ -206,9 +198,7 @@ def serve(
     configure_logs(log_format)
     tracing.configure("occscene-server")
     with user_errors():
-        checkpoint = CheckpointOptions(tuple(control or ()), tuple(lora or ()), vae, sampler, prediction_type,
-                                       consistency, draft, views_at_once, offload, dtype)  # fmt: skip
-        loader = load_pipeline if checkpoint == CheckpointOptions() else partial(load_pipeline, options=checkpoint)
+        loader = load_pipeline if checkpoint == USUAL else partial(load_pipeline, options=checkpoint)
         tls = None
         if tls_key is not None and tls_certificate is not None:
             tls = TlsFiles(tls_key, tls_certificate, tls_client_ca)
