@@ -8,7 +8,7 @@ from typing import Any
 
 import bpy
 from bpy.props import BoolProperty, EnumProperty, FloatProperty, IntProperty, StringProperty
-from occscene.limits import MAX_IMAGE_SIDE, MAX_PROMPT_LENGTH, MIN_IMAGE_SIDE
+from occscene.limits import IMAGE_SIDE, MAX_IMAGE_SIDE, MAX_PROMPT_LENGTH, MIN_IMAGE_SIDE
 from occscene.settings import Setting, Settings, setting
 
 TRANSIENT = {"SKIP_SAVE"}
@@ -48,7 +48,7 @@ class SceneSettings(Settings):
         usual=(1, 250),
     )
     image_size: int = setting(
-        256,
+        IMAGE_SIDE,
         "Image Size",
         "Pixels along the longer side",
         minimum=MIN_IMAGE_SIDE,

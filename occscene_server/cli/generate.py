@@ -14,6 +14,7 @@ from occscene.camera import PinholeCamera, load_cameras
 from occscene.codec import camera_to_message, grid_to_message, volume_to_message
 from occscene.grid import GridVolume, load_grid
 from occscene.layout_codec import layout_from_message, layout_to_message
+from occscene.limits import IMAGE_SIDE, MAX_IMAGE_SIDE, MIN_IMAGE_SIDE
 from occscene.mesh import load_mesh
 from occscene.mesh_codec import mesh_to_message
 from occscene.placed_layout import PlacedLayout, load_layout, room_pose
@@ -58,6 +59,9 @@ def generate(
         Path | None,
         typer.Option(help="Cameras file (JSON); the default rig of four if omitted.", exists=True, dir_okay=False),
     ] = None,
+    image_size: Annotated[
+        int, typer.Option(min=MIN_IMAGE_SIDE, max=MAX_IMAGE_SIDE, help="Pixels of the default rig's sides.")
+    ] = IMAGE_SIDE,
     settings: Settings = DEFAULTS,
     grid: Annotated[
         Path | None, typer.Option(help="Blockout (.npz); text to scene if omitted.", exists=True, dir_okay=False)
@@ -92,7 +96,7 @@ def generate(
             start = PlacedLayout(start.layout, room_pose(volume))
         elif blockout is None and not settings.without_prior and cameras is None and taxonomy == "indoor":
             start = _composed(runner, settings, volume)
-        views = _cameras(cameras, start, volume)
+        views = load_cameras(cameras) if cameras is not None else _default_rig(start, volume, image_size)
         task = job_pb2.GenerateScene(cameras=[camera_to_message(camera) for camera in views])
         fill_message(settings, task)
         if blockout is not None:
@@ -127,11 +131,11 @@ def _composed(runner: TaskRunner, settings: Settings, volume: GridVolume) -> Pla
     return layout_from_message(composed.layout)
 
 
-def _cameras(path: Path | None, start: PlacedLayout | None, volume: GridVolume) -> Sequence[PinholeCamera]:
-    """Those of a file, else the default rig: in the corners of the room, or of the volume where no room is known."""
-    if path is not None:
-        return load_cameras(path)
-    return default_rig(volume) if start is None or start.layout.room is None else room_rig(start)
+def _default_rig(start: PlacedLayout | None, volume: GridVolume, side: int) -> Sequence[PinholeCamera]:
+    """In the corners of the room, or of the volume where no room is known."""
+    if start is None or start.layout.room is None:
+        return default_rig(volume, width=side, height=side)
+    return room_rig(start, width=side, height=side)
 
 
 @with_connection(waits=True, or_here=True)

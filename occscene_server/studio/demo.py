@@ -22,6 +22,7 @@ import typer
 from numpy.typing import NDArray
 from occscene.camera import PinholeCamera, load_cameras
 from occscene.grid import SemanticGrid, load_grid
+from occscene.limits import IMAGE_SIDE
 from occscene.results import read_result
 from occscene.rigid import looking_at
 from occscene.taxonomy import TAXONOMIES
@@ -33,7 +34,7 @@ from occscene_server.data.contact_sheet import captioned, stacked
 from occscene_server.studio.cycles import RenderSettings, develop, exposure, render_views
 from occscene_server.studio.native_output import discard_native_output
 from occscene_server.studio.ray_march import looked_up, march
-from occscene_server.studio.sample import SAMPLES, VIEW_SIDE, build_sample
+from occscene_server.studio.sample import SAMPLES, build_sample
 from occscene_server.terminal import INTERRUPTED, complain, errors, last_line, say
 
 SERVER_START_SECONDS = 120
@@ -228,7 +229,7 @@ def class_view(grid: SemanticGrid, camera: PinholeCamera) -> NDArray[np.uint8]:
     return shaded
 
 
-def render_voxels(grid: SemanticGrid, side: int = 2 * VIEW_SIDE) -> NDArray[np.uint8]:
+def render_voxels(grid: SemanticGrid, side: int = IMAGE_SIDE) -> NDArray[np.uint8]:
     """A Cycles rendering of a grid's mesh from above a corner, (side, side, 3), in an emptied Blender."""
     bpy.ops.wm.read_factory_settings(use_empty=True)
     scene = bpy.context.scene

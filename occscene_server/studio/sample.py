@@ -9,6 +9,7 @@ from dataclasses import dataclass
 
 import bpy
 import numpy as np
+from occscene.limits import IMAGE_SIDE
 from occscene.part_shapes import BOX_FACES
 
 from occscene_server.studio.blender_scene import add_camera
@@ -16,9 +17,6 @@ from occscene_server.studio.cameras import draw_cameras
 from occscene_server.studio.indoor import build_room
 from occscene_server.studio.room import Item, Room
 from occscene_server.studio.scene_grids import box_corners, room_grids
-
-VIEW_SIDE = 256
-"""Pixels of the sample's square views."""
 
 _HINTED = frozenset({"sofa", "chair", "bed", "table", "furn", "car", "truck", "other-vehicle", "building"})
 """Classes whose objects keep their viewport colour; what else there is, walls, floor and ground above all, is
@@ -84,7 +82,7 @@ def build_sample(kind: str) -> None:
     for item in room.items:
         if item.blockout:
             blockout.objects.link(blockout_object(item))
-    scene.render.resolution_x = scene.render.resolution_y = VIEW_SIDE
+    scene.render.resolution_x = scene.render.resolution_y = IMAGE_SIDE
     scene.render.resolution_percentage = 100
     for camera in draw_cameras(room, room_grids(room)[0]):
         camera_object = add_camera(camera)
@@ -92,7 +90,6 @@ def build_sample(kind: str) -> None:
         camera_object.data.display_size = 0.3
         scene.camera = scene.camera or camera_object
     scene.occscene.prompt = SAMPLES[kind].prompt
-    scene.occscene.image_size = VIEW_SIDE
 
 
 def blockout_object(item: Item) -> bpy.types.Object:

@@ -35,6 +35,9 @@ MIN_IMAGE_SIDE = 64
 MAX_IMAGE_SIDE = 1024
 """Pixels."""
 
+IMAGE_SIDE = 512
+"""Pixels of the longer side of a view, where nobody says another number."""
+
 MAX_MESSAGE_BYTES = 16 * 2**20
 """Bytes of one gRPC message."""
 

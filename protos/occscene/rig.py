@@ -10,6 +10,7 @@ import numpy as np
 from occscene.camera import PinholeCamera
 from occscene.grid import GridVolume
 from occscene.layout import LayoutObject
+from occscene.limits import IMAGE_SIDE
 from occscene.placed_layout import PlacedLayout
 from occscene.rigid import Float64Array, looking_at
 
@@ -34,7 +35,9 @@ _CLEARANCE = 0.15
 """Metres around a camera in which nothing stands."""
 
 
-def default_rig(volume: GridVolume, views: int = 4, width: int = 256, height: int = 256) -> tuple[PinholeCamera, ...]:
+def default_rig(
+    volume: GridVolume, views: int = 4, width: int = IMAGE_SIDE, height: int = IMAGE_SIDE
+) -> tuple[PinholeCamera, ...]:
     """Level cameras at eye height around the volume's middle, each looking across it, named "1", "2" and so on.
 
     Args:
@@ -49,7 +52,7 @@ def default_rig(volume: GridVolume, views: int = 4, width: int = 256, height: in
     return tuple(_camera(view, eye, sides[2], pose, width, height) for view, eye in enumerate(eyes))
 
 
-def street_rig(volume: GridVolume, width: int = 256, height: int = 256) -> tuple[PinholeCamera, ...]:
+def street_rig(volume: GridVolume, width: int = IMAGE_SIDE, height: int = IMAGE_SIDE) -> tuple[PinholeCamera, ...]:
     """The default rig outdoors, five cameras for a street along the volume's x axis, named "1" to "5".
 
     Two look along the road, one from its beginning and one from farther on; one looks from either pavement across it;
@@ -73,7 +76,9 @@ def street_rig(volume: GridVolume, width: int = 256, height: int = 256) -> tuple
     return tuple(cameras)
 
 
-def room_rig(placed: PlacedLayout, views: int = 4, width: int = 256, height: int = 256) -> tuple[PinholeCamera, ...]:
+def room_rig(
+    placed: PlacedLayout, views: int = 4, width: int = IMAGE_SIDE, height: int = IMAGE_SIDE
+) -> tuple[PinholeCamera, ...]:
     """The default rig within a layout's room: in its corners, out of what stands there.
 
     Args:

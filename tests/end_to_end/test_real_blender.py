@@ -81,7 +81,7 @@ def test_generates_and_imports(extension: Path, sample: tuple[Path, str]) -> Non
     arguments = ("generate", "--output", str(output), "--server", address, "--steps", "4")
     blender("-b", str(scene), "--command", "occscene", *arguments)
     views = sorted(output.glob("view_*.png"))
-    assert [Image.open(view).size for view in views] == [(256, 256)] * 4
+    assert [Image.open(view).size for view in views] == [(512, 512)] * 4
     with_mesh = folder / "with_mesh.blend"
     arguments = ("import", str(output / "occupancy.npz"), "--save", str(with_mesh))
     assert "added" in blender("-b", str(scene), "--command", "occscene", *arguments)

@@ -67,7 +67,7 @@ def test_cameras_of_a_room_stand_in_its_corners_out_of_what_stands_there() -> No
     wardrobe = LayoutObject("wardrobe", "furn", (1.5, 1.5, 1.0), (1.0, 0.6, 2.0))
     low_bed = LayoutObject("bed", "bed", (-1.0, -1.0, 0.3), (1.6, 2.0, 0.6))
     placed = PlacedLayout(Layout("indoor", LayoutRoom((4.0, 3.6, 2.5)), (wardrobe, low_bed)), pose)
-    rig = room_rig(placed)
+    rig = room_rig(placed, width=256, height=256)
     eyes = np.array([camera.world_from_camera[:3, 3] for camera in rig]) - pose[:3, 3]
     assert [camera.name for camera in rig] == ["1", "2", "3", "4"]
     np.testing.assert_allclose(eyes[1:, :2], [(-1.65, 1.45), (-1.65, -1.45), (1.65, -1.45)], atol=1e-9)

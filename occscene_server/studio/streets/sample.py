@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import bpy
+from occscene.limits import IMAGE_SIDE
 
 from occscene_server.studio.blender_scene import add_camera
-from occscene_server.studio.sample import VIEW_SIDE, blockout_object
+from occscene_server.studio.sample import blockout_object
 from occscene_server.studio.streets.cameras import draw_street_cameras
 from occscene_server.studio.streets.grids import street_grids, street_volume
 from occscene_server.studio.streets.street import build_street
@@ -34,7 +35,7 @@ def build_street_blockout(seed: int, prompt: str) -> None:
             obj = blockout_object(item)
             obj.occscene.prompt = item.phrase
             blockout.objects.link(obj)
-    scene.render.resolution_x = scene.render.resolution_y = VIEW_SIDE
+    scene.render.resolution_x = scene.render.resolution_y = IMAGE_SIDE
     scene.render.resolution_percentage = 100
     for camera in draw_street_cameras(street, street_grids(street)[0]):
         camera_object = add_camera(camera)
@@ -42,5 +43,4 @@ def build_street_blockout(seed: int, prompt: str) -> None:
         scene.camera = scene.camera or camera_object
     scene.occscene.domain = "outdoor"
     scene.occscene.prompt = prompt
-    scene.occscene.image_size = VIEW_SIDE
     set_volume(scene, street_volume(street))

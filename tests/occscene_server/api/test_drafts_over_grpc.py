@@ -86,11 +86,22 @@ async def test_a_draft_of_words_shows_a_layout(stub: Stub) -> None:
 
 
 async def test_the_command_line_drafts(server: Server, tmp_path: Path) -> None:
-    drafts = ("generate", "--prompt", "a study", "--quality", "draft", "--output", str(tmp_path / "out"))
+    drafts = (
+        "generate",
+        "--prompt",
+        "a study",
+        "--quality",
+        "draft",
+        "--output",
+        str(tmp_path / "out"),
+        "--image-size",
+        "96",
+    )
     result = await asyncio.to_thread(CliRunner().invoke, app, [*drafts, "--server", f"127.0.0.1:{server.port}"])
     assert result.exit_code == 0, result.output
     assert load_grid(tmp_path / "out/occupancy.npz").labels.any()
     assert json.loads((tmp_path / "out/result.json").read_text())["prompt"] == "a study"
+    assert {Image.open(view).size for view in (tmp_path / "out").glob("view_*.png")} == {(96, 96)}
 
 
 async def test_a_server_without_a_decoder_says_so(tmp_path: Path) -> None:

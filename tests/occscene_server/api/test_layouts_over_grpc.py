@@ -286,7 +286,7 @@ async def test_the_command_line_works_where_a_layout_lies(server: Server, tmp_pa
     grid, same = load_grid(tmp_path / "elsewhere/blockout.npz"), load_grid(tmp_path / "old/blockout.npz")
     assert (grid.labels != same.labels).mean() < 1e-3
     np.testing.assert_allclose(room_pose(grid.volume), pose, atol=1e-12)
-    start = ("--layout", tmp_path / "elsewhere/layout.json", "--steps", 2, *address)
+    start = ("--layout", tmp_path / "elsewhere/layout.json", "--steps", 2, "--image-size", 64, *address)
     await _run("generate", *start, "--output", tmp_path / "views")
     np.testing.assert_array_equal(load_layout(tmp_path / "views/layout.json").world_from_layout, pose)
     await _run("generate", *start, "--volume-corner", "1", "2", "3", "--output", tmp_path / "moved")
@@ -296,7 +296,7 @@ async def test_the_command_line_works_where_a_layout_lies(server: Server, tmp_pa
 
 async def test_the_command_line_generates_from_words_in_the_drawn_room(server: Server, tmp_path: Path) -> None:
     address = ("--server", f"127.0.0.1:{server.port}")
-    words = ("--prompt", "a bedroom", "--steps", 2)
+    words = ("--prompt", "a bedroom", "--steps", 2, "--image-size", 64)
     await _run("generate", *words, "--output", tmp_path / "scene", *address)
     layout = load_layout(tmp_path / "scene/layout.json").layout
     blockout = load_grid(tmp_path / "scene/blockout.npz")

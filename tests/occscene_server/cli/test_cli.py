@@ -102,7 +102,8 @@ def test_text_to_scene_needs_words_alone(served: str, inputs: Path) -> None:
     folder = inputs / "out"
     run("generate", "--prompt", "a room", "--steps", 2, "--output", folder, "--server", served)
     assert load_grid(folder / "occupancy.npz").shape == (60, 60, 36)
-    assert [camera.name for camera in load_cameras(folder / "cameras.json")] == ["1", "2", "3", "4"]
+    cameras = load_cameras(folder / "cameras.json")
+    assert [(camera.name, camera.width, camera.height) for camera in cameras] == [(name, 512, 512) for name in "1234"]
     run(
         *("predict", "--images", folder, "--cameras", folder / "cameras.json", "--output", inputs / "seen.npz"),
         *("--server", served),
