@@ -155,9 +155,9 @@ def _methods(pipe: OccScenePipeline) -> tuple[tuple[Any, str, str], ...]:
     denoiser = pipe.denoiser
     return (
 
-        (pipe, "encode_text", "text"), (denoiser, "draw_guidance", "guidance"),
+        (pipe, "encode_text", "text"), (denoiser, "gbuffer_features", "gbuffer"),
         (denoiser, "encode_absence", "dual alignment"), (denoiser, "encode_condition", "dual alignment"),
-        (denoiser, "guess", "first guess"),
+        (denoiser, "predict_prior", "regression prior"),
         (denoiser, "forward", "denoising"), (pipe, "decode_latents", "decoding"),
         (pipe, "draw_views", "guided decoder"),
         (pipe, "perceive", "perception"),

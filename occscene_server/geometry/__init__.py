@@ -1,1 +1,1 @@
-"""Cameras, rays and voxels in torch: projection, ray marching, rendered guidance, frustum sampling, lifting."""
+"""Cameras, rays and voxels in torch: projection, ray marching, G-buffer maps, frustum sampling, lifting."""

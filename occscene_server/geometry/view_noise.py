@@ -16,7 +16,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from occscene_server.geometry.cameras import CameraTensors
-from occscene_server.geometry.guidance import Guidance
+from occscene_server.geometry.gbuffer_maps import GBufferMaps
 from occscene_server.geometry.surface_noise import mixed
 
 _ROWS = 1 << 16
@@ -27,12 +27,14 @@ _LEVELS = 3
 """Sizes of texels that a value is made of; all that are larger have together 1/64 of its variance."""
 
 
-def surface_fixed_noise(guidance: Guidance, cameras: CameraTensors, seeds: Tensor, channels: int, cells: int) -> Tensor:
+def surface_fixed_noise(
+    gbuffer: GBufferMaps, cameras: CameraTensors, seeds: Tensor, channels: int, cells: int
+) -> Tensor:
     """Draws standard normal noise for B scenes of V views, the same for the same seeds.
 
     Args:
-        guidance: `cells` times as fine as the noise.
-        cameras: of the guidance.
+        gbuffer: `cells` times as fine as the noise.
+        cameras: of the G-buffer maps.
         seeds: (B,) int64.
         channels: of the noise.
         cells: samples along each side of a latent pixel.
@@ -40,22 +42,22 @@ def surface_fixed_noise(guidance: Guidance, cameras: CameraTensors, seeds: Tenso
     Returns:
         (B, V, channels, h, w) float32; where something is seen it lies on that, elsewhere on the view.
     """
-    batch, views, height, width = guidance.depth.shape
-    seen = torch.isfinite(guidance.depth)
+    batch, views, height, width = gbuffer.depth.shape
+    seen = torch.isfinite(gbuffer.depth)
     focal = cameras.scaled_intrinsics((height, width))[..., 0, 0].float()[..., None, None]
-    depth = torch.where(seen, guidance.depth, 1.0)
+    depth = torch.where(seen, gbuffer.depth, 1.0)
     nearest = -F.max_pool2d(-depth.flatten(0, 1), cells)  # one size in a latent pixel: sizes overlap
     span = F.interpolate(nearest[:, None], scale_factor=cells)[:, 0].unflatten(0, (batch, views)) / focal
     level = span.log2().round().int()
 
-    face = guidance.face
+    face = gbuffer.face
     axis = face // 2
-    across = guidance.points.gather(2, axis[:, :, None])[:, :, 0]
+    across = gbuffer.points.gather(2, axis[:, :, None])[:, :, 0]
     layer = ((across + _LAYERS_FROM) / _LAYER).floor().int()
-    owner = mixed(mixed(seeds.int())[:, None, None, None] + (guidance.objects * 8 + face).int()) + layer
+    owner = mixed(mixed(seeds.int())[:, None, None, None] + (gbuffer.objects * 8 + face).int()) + layer
     key = mixed(owner)
     texel = torch.exp2(level.float())
-    place = (guidance.surface / texel[:, :, None]).floor().int()
+    place = (gbuffer.surface / texel[:, :, None]).floor().int()
     x, y = place[:, :, 0], place[:, :, 1]
     # pixels that see nothing have their own texels
     number = torch.arange(views * height * width, dtype=torch.int32, device=depth.device).view(views, height, width)

@@ -1,11 +1,11 @@
 """The denoiser: diffusers' UNet over all views of a scene, conditioned on text and on semantic occupancy.
 
-Dual alignment and rendered guidance are computed once for a scene (`encode_condition`), cross-attention to the prompt
-is added to them, and together with a regression prior of the views (`guess`) they enter as extra input channels of the
-UNet's first convolution. With a guided decoder that prior is the encoded draft, which has exact shapes and the words of
-each object: such a denoiser has no regression prior and no attention from classes to words of its own. The trunk stays
-diffusers' own: `compact` trains a small one from scratch, `sd` takes a Stable Diffusion checkpoint's as it is (see
-`models/stable_diffusion.py`).
+Dual alignment and G-buffer maps are computed once for a scene (`encode_condition`), cross-attention to the prompt
+is added to them, and together with a regression prior of the views (`predict_prior`) they enter as extra input channels
+of the UNet's first convolution. With a guided decoder that prior is the encoded draft, which has exact shapes and the
+words of each object: such a denoiser has no regression prior and no attention from classes to words of its own. The
+trunk stays diffusers' own: `compact` trains a small one from scratch, `sd` takes a Stable Diffusion checkpoint's as it
+is (see `models/stable_diffusion.py`).
 """
 
 from __future__ import annotations
@@ -22,35 +22,35 @@ from diffusers.utils.accelerate_utils import apply_forward_hook
 from torch import Tensor, nn
 
 from occscene_server.geometry.cameras import CameraTensors
+from occscene_server.geometry.gbuffer_maps import GBufferMaps, render_gbuffer_maps
+from occscene_server.geometry.gbuffer_maps import gbuffer_channels as map_channels
 from occscene_server.geometry.grids import GridTensors
-from occscene_server.geometry.guidance import Guidance, render_guidance
-from occscene_server.geometry.guidance import guidance_channels as guidance_maps
 from occscene_server.geometry.mesh_gbuffer import RayScene
+from occscene_server.models.class_text_attention import ClassTextAttention
 from occscene_server.models.dual_alignment import MambaDualAlignment
-from occscene_server.models.first_guess import FirstGuess
 from occscene_server.models.precision import install_fast_group_norm
+from occscene_server.models.regression_prior import RegressionPrior
 from occscene_server.models.stable_diffusion import extend_trunk
 from occscene_server.models.view_attention import fourier_features, install_view_attention
-from occscene_server.models.word_painting import WordPainting
 
-GUIDANCE_CELLS = 4
-"""Pixels of guidance along the side of one latent pixel."""
+GBUFFER_CELLS = 4
+"""Pixels of G-buffer maps along the side of one latent pixel."""
 
 POSITION_OCTAVES = 6
 
-GUESS_VARIANCE = 0.7
+PRIOR_VARIANCE = 0.7
 """Variance of the latents about the regression prior; their own variance is 1."""
 
 HINT_CHANNELS = 4
-"""The last channels of guidance, which a denoiser that is given drafts does without: they are drawn in the hints."""
+"""The last channels of the maps, which a denoiser that is given drafts does without: they are drawn in the hints."""
 
 
 @dataclass(frozen=True)
-class GuidanceFeatures:
-    """What rendered guidance gives the denoiser.
+class GBufferFeatures:
+    """What G-buffer maps give the denoiser.
 
     Args:
-        features: (B, V, guidance_channels, h, w).
+        features: (B, V, gbuffer_channels, h, w).
         positions: (B, V, 3, h, w), meters from the volume's center, of what each latent pixel sees.
         seen: (B, V, classes, h, w), the share of every class in what a latent pixel sees; 0 where nothing is known.
         prior_features: (B, V, channel, h, w), input of the regression prior; no channels if there is none.
@@ -62,8 +62,8 @@ class GuidanceFeatures:
     prior_features: Tensor
 
 
-class Condition(GuidanceFeatures):
-    """The whole condition of a scene's occupancy: `features` are dual alignment's, then guidance's."""
+class Condition(GBufferFeatures):
+    """The whole condition of a scene's occupancy: `features` are dual alignment's, then those of the G-buffer maps."""
 
     @classmethod
     def cat(cls, conditions: Sequence[Condition]) -> Condition:
@@ -75,8 +75,8 @@ class Condition(GuidanceFeatures):
         return Condition(*(getattr(self, field.name).repeat_interleave(count, 0) for field in fields(self)))
 
 
-class GuidanceEncoder(nn.Module):
-    """Guidance maps, drawn finer than the latents, to features at the latents' size.
+class GBufferEncoder(nn.Module):
+    """G-buffer maps, drawn finer than the latents, to features at the latents' size.
 
     Args:
         inputs: channels of the maps.
@@ -86,8 +86,8 @@ class GuidanceEncoder(nn.Module):
 
     def __init__(self, inputs: int, channels: int, zero_init: bool = False) -> None:
         super().__init__()
-        self.fold = nn.PixelUnshuffle(GUIDANCE_CELLS)
-        inputs = inputs * GUIDANCE_CELLS**2 + 6 * POSITION_OCTAVES
+        self.fold = nn.PixelUnshuffle(GBUFFER_CELLS)
+        inputs = inputs * GBUFFER_CELLS**2 + 6 * POSITION_OCTAVES
         self.layers = nn.Sequential(
             nn.Conv2d(inputs, 2 * channels, 1),
             nn.SiLU(),
@@ -103,7 +103,7 @@ class GuidanceEncoder(nn.Module):
         self.absent = nn.Parameter(torch.zeros(channels))
 
     def forward(self, maps: Tensor, positions: Tensor) -> Tensor:
-        """Maps (N, guidance, 4 h, 4 w) and positions (N, 3, h, w) to features (N, channel, h, w)."""
+        """Maps (N, map, 4 h, 4 w) and positions (N, 3, h, w) to features (N, channel, h, w)."""
         return self.layers(torch.cat([self.fold(maps), fourier_features(positions, POSITION_OCTAVES)], dim=1))
 
 
@@ -116,10 +116,10 @@ class OccSceneDenoiser(ModelMixin, ConfigMixin):
         block_out_channels: widths of the UNet at h, h/2, h/4.
         layers_per_block: residual blocks at each width.
         text_dim: width of the text's token states.
-        alignment_channels, guidance_channels: what dual alignment and guidance add to the UNet's input.
-        guess_widths: of a regression prior at h, h/2, h/4, which only a compact model that predicts flow has;
+        alignment_channels, gbuffer_channels: what dual alignment and G-buffer maps add to the UNet's input.
+        prior_widths: of a regression prior at h, h/2, h/4, which only a compact model that predicts flow has;
             empty for one that is given drafts. The bundled weights are from before drafts: when others take their
-            place, `FirstGuess`, `WordPainting` and this switch go.
+            place, `RegressionPrior`, `ClassTextAttention` and this switch go.
         attention_levels: how many of the coarsest widths attend, to the text and to all views.
         prediction_type: what is predicted, in diffusers' words: "flow_prediction" (noise - latents), "epsilon" or
             "v_prediction". The scheduler must be of the same type.
@@ -136,28 +136,28 @@ class OccSceneDenoiser(ModelMixin, ConfigMixin):
         layers_per_block: int = 2,
         text_dim: int = 384,
         alignment_channels: int = 32,
-        guidance_channels: int = 48,
-        guess_widths: Sequence[int] = (128, 192, 192),
+        gbuffer_channels: int = 48,
+        prior_widths: Sequence[int] = (128, 192, 192),
         attention_levels: int = 1,
         prediction_type: str = "flow_prediction",
         trunk: Mapping[str, Any] | None = None,
     ) -> None:
         super().__init__()
-        condition_channels = alignment_channels + guidance_channels
-        guesses = trunk is None and prediction_type == "flow_prediction"
-        self.takes_draft = guesses and not guess_widths
+        condition_channels = alignment_channels + gbuffer_channels
+        has_prior = trunk is None and prediction_type == "flow_prediction"
+        self.takes_draft = has_prior and not prior_widths
         if self.takes_draft:
             self.register_buffer("draft_gains", torch.ones(latent_channels))
-            self.register_buffer("draft_variances", torch.full((latent_channels,), GUESS_VARIANCE))
-        self.first_guess = (
-            FirstGuess(classes, latent_channels, text_dim, GUIDANCE_CELLS, guess_widths)
-            if guesses and guess_widths
+            self.register_buffer("draft_variances", torch.full((latent_channels,), PRIOR_VARIANCE))
+        self.regression_prior = (
+            RegressionPrior(classes, latent_channels, text_dim, GBUFFER_CELLS, prior_widths)
+            if has_prior and prior_widths
             else None
         )
         if trunk is None:
             plain_levels = len(block_out_channels) - attention_levels
             self.unet = UNet2DConditionModel(
-                in_channels=latent_channels + condition_channels + (latent_channels if guesses else 0),
+                in_channels=latent_channels + condition_channels + (latent_channels if has_prior else 0),
                 out_channels=latent_channels,
                 down_block_types=("DownBlock2D",) * plain_levels + ("CrossAttnDownBlock2D",) * attention_levels,
                 up_block_types=("CrossAttnUpBlock2D",) * attention_levels + ("UpBlock2D",) * plain_levels,
@@ -175,9 +175,11 @@ class OccSceneDenoiser(ModelMixin, ConfigMixin):
             extend_trunk(self.unet, condition_channels)
         install_fast_group_norm(self.unet)
         trained = trunk is not None
-        maps = guidance_maps(classes) - (HINT_CHANNELS if self.takes_draft else 0)
-        self.guidance = GuidanceEncoder(maps, guidance_channels, zero_init=trained)
-        self.painting = None if self.takes_draft else WordPainting(classes, text_dim, condition_channels)
+        maps = map_channels(classes) - (HINT_CHANNELS if self.takes_draft else 0)
+        self.gbuffer_encoder = GBufferEncoder(maps, gbuffer_channels, zero_init=trained)
+        self.class_text_attention = (
+            None if self.takes_draft else ClassTextAttention(classes, text_dim, condition_channels)
+        )
         self.alignment = MambaDualAlignment(num_classes=classes, out_channels=alignment_channels, zero_init=trained)
 
     @property
@@ -203,62 +205,62 @@ class OccSceneDenoiser(ModelMixin, ConfigMixin):
         size: tuple[int, int],
         occupancy: Tensor | None = None,
         dropped: Tensor | None = None,
-        guidance: GuidanceFeatures | None = None,
+        gbuffer: GBufferFeatures | None = None,
     ) -> Condition:
         """Encodes a scene's occupancy for its cameras.
 
         Args:
-            grid: drawn as guidance: classes, objects and colour hints.
+            grid: drawn as G-buffer maps: classes, objects and colour hints.
             cameras: V views.
             size: (h, w) of the latents.
             occupancy: for dual alignment, if other than the grid's labels: (B, X, Y, Z) uint8, or probabilities
                 (B, classes, X, Y, Z) through which gradients pass.
             dropped: (B,) True where the scene's occupancy is to be unknown.
-            guidance: of `draw_guidance`, if it was drawn before for this grid.
+            gbuffer: of `gbuffer_features`, if it was drawn before for this grid.
         """
-        drawn = guidance or self.draw_guidance(grid, cameras, size)
+        drawn = gbuffer or self.gbuffer_features(grid, cameras, size)
         guided, positions, seen, prior_features = drawn.features, drawn.positions, drawn.seen, drawn.prior_features
         aligned = self.alignment(grid.labels if occupancy is None else occupancy, cameras, grid.volume, size, dropped)
         if dropped is not None:
             unknown = dropped[:, None, None, None, None]
-            guided = torch.where(unknown, self.guidance.absent[:, None, None].to(guided.dtype), guided)
+            guided = torch.where(unknown, self.gbuffer_encoder.absent[:, None, None].to(guided.dtype), guided)
             positions, seen, prior_features = (
                 part.masked_fill(unknown, 0.0) for part in (positions, seen, prior_features)
             )
         return Condition(torch.cat([aligned.to(guided.dtype), guided], dim=2), positions, seen, prior_features)
 
     @apply_forward_hook
-    def draw_guidance(
+    def gbuffer_features(
         self,
         grid: GridTensors,
         cameras: CameraTensors,
         size: tuple[int, int],
         shapes: Sequence[RayScene | None] = (),
-    ) -> GuidanceFeatures:
+    ) -> GBufferFeatures:
         """The part of the condition that stays while perception refines the occupancy: what each pixel sees first.
 
         `shapes` are the scenes' triangles, as in `scene_gbuffer`.
         """
-        fine = (size[0] * GUIDANCE_CELLS, size[1] * GUIDANCE_CELLS)
+        fine = (size[0] * GBUFFER_CELLS, size[1] * GBUFFER_CELLS)
         with torch.no_grad():
-            drawn = render_guidance(grid, cameras, fine, self.config.classes, shapes)
-        return self.encode_guidance(drawn)
+            drawn = render_gbuffer_maps(grid, cameras, fine, self.config.classes, shapes)
+        return self.encode_gbuffer(drawn)
 
-    def encode_guidance(self, drawn: Guidance) -> GuidanceFeatures:
-        """The same of maps that were drawn before, `GUIDANCE_CELLS` times as fine as the latents."""
+    def encode_gbuffer(self, drawn: GBufferMaps) -> GBufferFeatures:
+        """The same of maps that were drawn before, `GBUFFER_CELLS` times as fine as the latents."""
         batch, views, _, height, width = drawn.channels.shape
-        positions = F.avg_pool2d(drawn.points.flatten(0, 1), GUIDANCE_CELLS)  # (B * V, 3, h, w)
-        seen = F.avg_pool2d(drawn.channels[:, :, : self.config.classes].flatten(0, 1), GUIDANCE_CELLS)
+        positions = F.avg_pool2d(drawn.points.flatten(0, 1), GBUFFER_CELLS)  # (B * V, 3, h, w)
+        seen = F.avg_pool2d(drawn.channels[:, :, : self.config.classes].flatten(0, 1), GBUFFER_CELLS)
         maps = drawn.channels[:, :, :-HINT_CHANNELS] if self.takes_draft else drawn.channels
-        guided = self.guidance(maps.flatten(0, 1), positions)
+        guided = self.gbuffer_encoder(maps.flatten(0, 1), positions)
         features, positions, seen = (part.unflatten(0, (batch, views)) for part in (guided, positions, seen))
-        size = (height // GUIDANCE_CELLS, width // GUIDANCE_CELLS)
-        return GuidanceFeatures(features, positions, seen, self._prior_features(drawn, size))
+        size = (height // GBUFFER_CELLS, width // GBUFFER_CELLS)
+        return GBufferFeatures(features, positions, seen, self._prior_features(drawn, size))
 
-    def _prior_features(self, drawn: Guidance, size: tuple[int, int]) -> Tensor:
-        if self.first_guess is None:
+    def _prior_features(self, drawn: GBufferMaps, size: tuple[int, int]) -> Tensor:
+        if self.regression_prior is None:
             return drawn.depth.new_zeros(*drawn.depth.shape[:2], 0, *size)
-        return self.first_guess.encode_guidance(drawn)
+        return self.regression_prior.encode_gbuffer(drawn)
 
     @apply_forward_hook
     def encode_absence(self, grid: GridTensors, cameras: CameraTensors, size: tuple[int, int]) -> Condition:
@@ -266,14 +268,14 @@ class OccSceneDenoiser(ModelMixin, ConfigMixin):
         batch, views = cameras.intrinsics.shape[:2]
         nothing = torch.ones(batch, dtype=torch.bool, device=grid.labels.device)
         aligned = self.alignment(grid.labels, cameras, grid.volume, size, nothing)
-        absent = self.guidance.absent[:, None, None].to(aligned.dtype).expand(batch, views, -1, *size)
+        absent = self.gbuffer_encoder.absent[:, None, None].to(aligned.dtype).expand(batch, views, -1, *size)
         positions, seen = (aligned.new_zeros(batch, views, count, *size).float() for count in (3, self.config.classes))
-        prior_channels = 0 if self.first_guess is None else self.first_guess.prior_channels
+        prior_channels = 0 if self.regression_prior is None else self.regression_prior.prior_channels
         prior_features = aligned.new_zeros(batch, views, prior_channels, *size)
         return Condition(torch.cat([aligned, absent], dim=2), positions, seen, prior_features)
 
     @apply_forward_hook
-    def guess(self, condition: GuidanceFeatures, text: Tensor, text_mask: Tensor) -> Tensor | None:
+    def predict_prior(self, condition: GBufferFeatures, text: Tensor, text_mask: Tensor) -> Tensor | None:
         """The regression prior of the latents (B, V, channel, h, w), 0 where nothing is known; None if there is none.
 
         Where drafts are given, that is what is known without one: nothing.
@@ -281,10 +283,10 @@ class OccSceneDenoiser(ModelMixin, ConfigMixin):
         if self.takes_draft:
             batch, views, _, height, width = condition.features.shape
             return condition.features.new_zeros(batch, views, self.config.latent_channels, height, width).float()
-        if self.first_guess is None:
+        if self.regression_prior is None:
             return None
-        guess: Tensor = self.first_guess(condition.prior_features, condition.seen, text, text_mask)
-        return guess.float() * condition.seen.sum(2, keepdim=True)
+        prior: Tensor = self.regression_prior(condition.prior_features, condition.seen, text, text_mask)
+        return prior.float() * condition.seen.sum(2, keepdim=True)
 
     def forward(
         self,
@@ -293,7 +295,7 @@ class OccSceneDenoiser(ModelMixin, ConfigMixin):
         text: Tensor,
         text_mask: Tensor,
         condition: Condition,
-        guess: Tensor | None = None,
+        prior: Tensor | None = None,
     ) -> Tensor:
         """Predicts the quantity that `prediction_type` names.
 
@@ -303,7 +305,7 @@ class OccSceneDenoiser(ModelMixin, ConfigMixin):
             text: (B, T, text_dim) token states.
             text_mask: (B, T), True where there is a token.
             condition: of `encode_condition`.
-            guess: of `guess`, if it was made before; or the encoded draft, zeros for scenes without one.
+            prior: of `predict_prior`, if it was made before; or the encoded draft, zeros for scenes without one.
 
         Returns:
             (B, V, channel, h, w).
@@ -318,11 +320,11 @@ class OccSceneDenoiser(ModelMixin, ConfigMixin):
             weights = text_mask[..., None].to(text.dtype)
             pooled = each_view((text * weights).sum(1) / weights.sum(1).clamp_min(1.0))  # (B * V, text_dim)
         features = condition.features
-        if self.painting is not None:
-            features = features + self.painting(text, text_mask, condition.seen).to(features.dtype)
-        if guess is None:
-            guess = self.guess(condition, text, text_mask)
-        given = [latents, features] if guess is None else [latents, features, guess]
+        if self.class_text_attention is not None:
+            features = features + self.class_text_attention(text, text_mask, condition.seen).to(features.dtype)
+        if prior is None:
+            prior = self.predict_prior(condition, text, text_mask)
+        given = [latents, features] if prior is None else [latents, features, prior]
         prediction = self.unet(
             torch.cat([part.to(latents.dtype) for part in given], dim=2)
             .flatten(0, 1)
@@ -333,20 +335,20 @@ class OccSceneDenoiser(ModelMixin, ConfigMixin):
             class_labels=pooled,
             cross_attention_kwargs={"positions": condition.positions},
         ).sample.unflatten(0, (batch, views))
-        if guess is None:
+        if prior is None:
             return prediction
-        return prediction + prior_velocity(latents, timestep / 1000, *self._expected(guess))
+        return prediction + prior_velocity(latents, timestep / 1000, *self._expected(prior))
 
-    def _expected(self, guess: Tensor) -> tuple[Tensor, Tensor]:
-        """Mean of the latents given a guess, and their variance about it (B, 1, channel, 1, 1)."""
+    def _expected(self, prior: Tensor) -> tuple[Tensor, Tensor]:
+        """Mean of the latents given a prior, and their variance about it (B, 1, channel, 1, 1)."""
         if not self.takes_draft:
-            return guess, guess.new_full((1, 1, 1, 1, 1), GUESS_VARIANCE)
-        gains, variances = (part.to(guess.dtype)[:, None, None] for part in (self.draft_gains, self.draft_variances))
-        known = guess.flatten(1).any(1)[:, None, None, None, None]
-        return gains * guess, torch.where(known, variances, 1.0)
+            return prior, prior.new_full((1, 1, 1, 1, 1), PRIOR_VARIANCE)
+        gains, variances = (part.to(prior.dtype)[:, None, None] for part in (self.draft_gains, self.draft_variances))
+        known = prior.flatten(1).any(1)[:, None, None, None, None]
+        return gains * prior, torch.where(known, variances, 1.0)
 
 
-def prior_velocity(noisy: Tensor, level: Tensor, guess: Tensor, variance: Tensor) -> Tensor:
+def prior_velocity(noisy: Tensor, level: Tensor, prior: Tensor, variance: Tensor) -> Tensor:
     """The linear minimum-mean-square-error estimate of the velocity; the UNet predicts the residual.
 
     With latents x_0 = g + r, Var(r) = s, and x_t = (1 - t) x_0 + t n:
@@ -356,10 +358,10 @@ def prior_velocity(noisy: Tensor, level: Tensor, guess: Tensor, variance: Tensor
     Args:
         noisy: (B, V, channel, h, w).
         level: (B,) in [0, 1].
-        guess: like `noisy`.
-        variance: of the latents about the guess, spread like `noisy`.
+        prior: like `noisy`.
+        variance: of the latents about the prior, spread like `noisy`.
     """
     t = level[:, None, None, None, None]
-    rest = noisy - (1 - t) * guess
+    rest = noisy - (1 - t) * prior
     share = (t - (1 - t) * variance) / ((1 - t) ** 2 * variance + t**2)
-    return share * rest - guess
+    return share * rest - prior

@@ -21,8 +21,8 @@ from occscene.grid import UNKNOWN
 from torch import Tensor, nn
 
 from occscene_server.geometry.cameras import CameraTensors
+from occscene_server.geometry.gbuffer_maps import render_gbuffer_maps
 from occscene_server.geometry.grids import GridTensors, VolumeTensors
-from occscene_server.geometry.guidance import render_guidance
 from occscene_server.geometry.lifting import lift, lift_surfaces
 
 _CUES = 2
@@ -160,7 +160,7 @@ class OccupancyPerception(ModelMixin, ConfigMixin):
         """
         no_hints = torch.zeros(len(blockout), 1, 4, device=blockout.device)
         grid = GridTensors(blockout, None, no_hints, volume.voxel_size, volume.world_from_grid)
-        seen = render_guidance(grid, cameras, size, self.classes)
+        seen = render_gbuffer_maps(grid, cameras, size, self.classes)
         known = seen.depth.isfinite()
         log_depth = torch.where(known, seen.log_depth - _TYPICAL_LOG_DEPTH, 0.0)
         classes = seen.channels[:, :, : self.classes] * known[:, :, None]

@@ -14,10 +14,10 @@ from occscene.grid import SemanticGrid
 from occscene.mesh import TriangleMesh
 from torch import Tensor
 
-from occscene_server.geometry.guidance import render_guidance
+from occscene_server.geometry.gbuffer_maps import render_gbuffer_maps
 from occscene_server.geometry.scene_gbuffer import scene_gbuffer
 from occscene_server.geometry.view_noise import surface_fixed_noise
-from occscene_server.models.denoiser import GUIDANCE_CELLS, OccSceneDenoiser
+from occscene_server.models.denoiser import GBUFFER_CELLS, OccSceneDenoiser
 from occscene_server.models.guided_decoder import PIXEL_MULTIPLE, GuidedDecoder
 from occscene_server.models.perception import OccupancyPerception
 from occscene_server.pipelines.guided_decoding import decode_guided, object_tables, scene_words
@@ -162,9 +162,9 @@ class GuidedViewsMixin:
         """Noise of deviation `scale` like `plain`, on what blockouts show; without blockouts `plain` as it is."""
         if not scene.has_blockout:
             return plain
-        fine = (size[0] * GUIDANCE_CELLS, size[1] * GUIDANCE_CELLS)
-        seen = render_guidance(scene.shown, scene.cameras, fine, self.perception.classes, scene.shapes)
-        return scale * surface_fixed_noise(seen, scene.cameras, seeds.to(plain.device), plain.shape[2], GUIDANCE_CELLS)
+        fine = (size[0] * GBUFFER_CELLS, size[1] * GBUFFER_CELLS)
+        seen = render_gbuffer_maps(scene.shown, scene.cameras, fine, self.perception.classes, scene.shapes)
+        return scale * surface_fixed_noise(seen, scene.cameras, seeds.to(plain.device), plain.shape[2], GBUFFER_CELLS)
 
     def draw_views(
         self,

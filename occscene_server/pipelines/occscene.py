@@ -1,8 +1,9 @@
 """OccScenePipeline: from a blockout, a prompt and cameras to textured views and a predicted occupancy.
 
 The loop of OccScene (arXiv 2412.11183): denoise the views, decode the estimate, perceive its occupancy, and let that
-occupancy condition the next steps through dual alignment. What the artist placed always stays there. The guidance, our
-own, draws it carved to what perception sees in the regression prior, which removes no object and changes no class.
+occupancy condition the next steps through dual alignment. What the artist placed always stays there. The G-buffer
+maps, our own, show it carved to what perception sees in the regression prior, which removes no object and changes no
+class.
 """
 
 from __future__ import annotations
@@ -25,7 +26,7 @@ from torch import Tensor
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 from occscene_server.models.autoencoder import SceneAutoencoder, SceneAutoencoderKL
-from occscene_server.models.denoiser import Condition, GuidanceFeatures, OccSceneDenoiser
+from occscene_server.models.denoiser import Condition, GBufferFeatures, OccSceneDenoiser
 from occscene_server.models.guided_decoder import GuidedDecoder
 from occscene_server.models.perception import OccupancyPerception
 from occscene_server.models.precision import fast_autocast
@@ -274,12 +275,12 @@ class OccScenePipeline(GuidedViewsMixin, PerceptionMixin, DiffusionPipeline):
                     scene = scene.with_blockout(self.perceive(self.decode_latents(latents), scene))
                     self.scheduler.set_timesteps(num_inference_steps, device=device)
                 occupancy = scene.shown.labels if scene.has_blockout else None
-                guidance = self.draw_carved_guidance(scene, *words, size)
+                gbuffer = self.carved_gbuffer_features(scene, *words, size)
                 draft = self.encode_draft(scene, prompts, seed)
                 latents = noise if hung is None else self.surface_noise(scene, size, hung, noise, noise_scale)
                 if clean is not None:
                     latents = noised(self.scheduler, clean, latents, begin)
-                condition = self.encode_condition(scene, occupancy, size, guidance)
+                condition = self.encode_condition(scene, occupancy, size, gbuffer)
                 passes = gather_passes(condition=condition, draft=draft)
                 for index in self.progress_bar(range(begin, steps)):
                     timestep = self.scheduler.timesteps[index]
@@ -295,11 +296,11 @@ class OccScenePipeline(GuidedViewsMixin, PerceptionMixin, DiffusionPipeline):
                             free = drafts if index == min(perceive_after) else ()
                             scene, occupancy, moved = self.join_layouts(free, scene, estimate)
                         if moved is not None:
-                            guidance = self.denoiser.draw_guidance(moved.shown, scene.cameras, size, scene.shapes)
+                            gbuffer = self.denoiser.gbuffer_features(moved.shown, scene.cameras, size, scene.shapes)
                             draft = self.encode_draft(scene, prompts, seed)
-                        condition = self.encode_condition(scene, occupancy, size, guidance)
-                        guess = passes.guess if scene.has_blockout and moved is None else None
-                        passes = gather_passes(condition=condition, guess=guess, draft=draft)
+                        condition = self.encode_condition(scene, occupancy, size, gbuffer)
+                        prior = passes.prior if scene.has_blockout and moved is None else None
+                        passes = gather_passes(condition=condition, prior=prior, draft=draft)
                     if callback_on_step_end is not None:
                         offered = {"latents": latents, "denoised": denoised, "occupancy": occupancy}
                         tensors = {name: offered[name] for name in callback_on_step_end_tensor_inputs}
@@ -332,20 +333,20 @@ class OccScenePipeline(GuidedViewsMixin, PerceptionMixin, DiffusionPipeline):
         return states[:, :length], mask[:, :length]
 
     def encode_condition(
-        self, scene: PlacedScenes, occupancy: Tensor | None, size: tuple[int, int], guidance: GuidanceFeatures | None
+        self, scene: PlacedScenes, occupancy: Tensor | None, size: tuple[int, int], gbuffer: GBufferFeatures | None
     ) -> Condition | None:
         """The condition of an occupancy (B, X, Y, Z); None while there is none.
 
         Args:
             scene: cameras and blockouts.
-            occupancy: labels for dual alignment, and for guidance where there is no blockout.
+            occupancy: labels for dual alignment, and for G-buffer maps where there is no blockout.
             size: (h, w) of the latents.
-            guidance: the blockouts', drawn before; None draws the occupancy's.
+            gbuffer: the blockouts', drawn before; None draws the occupancy's.
         """
         if occupancy is None:
             return None
         grid = scene.shown if scene.has_blockout else scene.placed.with_labels(occupancy)
-        return self.denoiser.encode_condition(grid, scene.cameras, size, occupancy, guidance=guidance)
+        return self.denoiser.encode_condition(grid, scene.cameras, size, occupancy, gbuffer=gbuffer)
 
     def decode_latents(self, latents: Tensor) -> Tensor:
         """Normalized latents (B, V, channel, h, w) to images (B, V, 3, height, width) in [-1, 1]."""

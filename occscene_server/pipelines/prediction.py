@@ -22,7 +22,7 @@ FLOW = "flow_prediction"
 
 _LEAST_NOISE = 1e-4
 
-GUESS_SHARE = 0.75
+PRIOR_SHARE = 0.75
 """Share of the regression prior in the low frequencies of finished latents; chosen on validation scenes."""
 
 
@@ -128,14 +128,14 @@ class CfgBatch:
 
     Args:
         text, text_mask: (passes * B, ...).
-        condition, guess: of the same passes.
+        condition, prior: of the same passes.
         text_scale, occupancy_scale: of guidance; 1 where there is no such pass.
     """
 
     text: Tensor
     text_mask: Tensor
     condition: Condition
-    guess: Tensor | None
+    prior: Tensor | None
     text_scale: float
     occupancy_scale: float
 
@@ -149,19 +149,20 @@ class CfgBatch:
         absent: Condition,
         text_scale: float,
         occupancy_scale: float,
-        guess: Tensor | None = None,
+        prior: Tensor | None = None,
         draft: Tensor | None = None,
     ) -> CfgBatch:
         """Chooses the passes that the scales need, with the regression prior of each.
 
         Args:
-            denoiser: guesses.
+            denoiser: may have a regression prior.
             text, text_mask: (2 B, ...), first of the prompts, then of the negative prompts.
             condition: of the occupancy, or None where nothing is known of it.
             absent: the condition without occupancy.
             text_scale, occupancy_scale: of guidance.
-            guess: of the same passes, if it is known from before and the guidance is the same.
-            draft: (B, ...) encoded, the guess of all passes that know the occupancy; None if the denoiser guesses.
+            prior: of the same passes, if it is known from before and the guidance is the same.
+            draft: (B, ...) encoded, the prior of all passes that know the occupancy; None if the denoiser
+                predicts its own.
         """
         prompt, negative = zip(text.chunk(2), text_mask.chunk(2), strict=True)
         words = [prompt] if text_scale == 1.0 else [prompt, negative]
@@ -169,16 +170,16 @@ class CfgBatch:
         if condition is None:
             occupancy_scale = 1.0
         if draft is not None and condition is not None:
-            guess = torch.cat([draft] * len(words))
-        if guess is None:
-            guess = denoiser.guess(conditions, *(torch.cat(parts) for parts in zip(*words, strict=True)))
+            prior = torch.cat([draft] * len(words))
+        if prior is None:
+            prior = denoiser.predict_prior(conditions, *(torch.cat(parts) for parts in zip(*words, strict=True)))
         if occupancy_scale != 1.0:
             words.append(words[-1])
             conditions = Condition.cat([conditions, absent])
         states, mask = (torch.cat(parts) for parts in zip(*words, strict=True))
-        if guess is not None:  # without occupancy it is zero
-            guess = F.pad(guess, (0, 0) * 4 + (0, len(states) - len(guess)))
-        return cls(states, mask, conditions, guess, text_scale, occupancy_scale)
+        if prior is not None:  # without occupancy it is zero
+            prior = F.pad(prior, (0, 0) * 4 + (0, len(states) - len(prior)))
+        return cls(states, mask, conditions, prior, text_scale, occupancy_scale)
 
 
 def guided_prediction(denoiser: OccSceneDenoiser, latents: Tensor, timestep: Tensor, passes: CfgBatch) -> Tensor:
@@ -200,7 +201,7 @@ def guided_prediction(denoiser: OccSceneDenoiser, latents: Tensor, timestep: Ten
         passes.text,
         passes.text_mask,
         passes.condition,
-        passes.guess,
+        passes.prior,
     )
     full, *others = predictions.float().chunk(count)
     result = full
@@ -215,7 +216,7 @@ def guided_prediction(denoiser: OccSceneDenoiser, latents: Tensor, timestep: Ten
 def blend_low_frequencies(latents: Tensor, passes: CfgBatch) -> Tensor:
     """Finished latents with most of their low frequencies taken from the regression prior, where there is one.
 
-    z + w up(pool_2(g - z)) with w = `GUESS_SHARE`. The prior g agrees from camera to camera; what sampling adds to it
+    z + w up(pool_2(g - z)) with w = `PRIOR_SHARE`. The prior g agrees from camera to camera; what sampling adds to it
     does not, and most of that disagreement is of low frequency: of the squared error between co-visible pixels of
     generated views, 71 % spans 9 pixels or more (54 % in real renders). Fine detail is left as it was sampled.
 
@@ -223,10 +224,10 @@ def blend_low_frequencies(latents: Tensor, passes: CfgBatch) -> Tensor:
         latents: (B, V, channel, h, w), sides even.
         passes: of these B scenes.
     """
-    if passes.guess is None:
+    if passes.prior is None:
         return latents
     count = len(latents)
     known = passes.condition.seen[:count].sum(2, keepdim=True)
-    change = ((passes.guess[:count] - latents) * known).flatten(0, 1)
+    change = ((passes.prior[:count] - latents) * known).flatten(0, 1)
     broad = F.interpolate(F.avg_pool2d(change, 2), scale_factor=2.0, mode="bilinear")
-    return latents + GUESS_SHARE * broad.view_as(latents)
+    return latents + PRIOR_SHARE * broad.view_as(latents)

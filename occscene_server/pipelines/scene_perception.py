@@ -16,7 +16,7 @@ from torch import Tensor
 
 from occscene_server.geometry.fusion import carve, fuse, told_of_parts
 from occscene_server.geometry.surface_frames import BUILT
-from occscene_server.models.denoiser import GuidanceFeatures, OccSceneDenoiser
+from occscene_server.models.denoiser import GBufferFeatures, OccSceneDenoiser
 from occscene_server.models.perception import OccupancyPerception, classify_voxels
 from occscene_server.models.precision import fast_autocast
 from occscene_server.pipelines.scene_inputs import PlacedScenes, SceneInputs
@@ -74,21 +74,21 @@ class PerceptionMixin:
         self.maybe_free_model_hooks()
         return inputs.predicted(labels)[0]
 
-    def draw_carved_guidance(
+    def carved_gbuffer_features(
         self, scene: PlacedScenes, text: Tensor, text_mask: Tensor, size: tuple[int, int]
-    ) -> GuidanceFeatures | None:
-        """The guidance of blockouts carved to what perception predicts from their regression prior."""
+    ) -> GBufferFeatures | None:
+        """The G-buffer maps of blockouts carved to what perception predicts from their regression prior."""
         if not scene.has_blockout:
             return None
-        guidance = self.denoiser.draw_guidance(scene.shown, scene.cameras, size, scene.shapes)
+        gbuffer = self.denoiser.gbuffer_features(scene.shown, scene.cameras, size, scene.shapes)
         if scene.is_exact or self.denoiser.takes_draft:
-            return guidance  # parts stand where carving would guess them, in voxels too
-        guess = self.denoiser.guess(guidance, text, text_mask)
-        if guess is None:
-            return guidance
-        images = self.decode_latents(guess)
+            return gbuffer  # parts stand where carving would guess them, in voxels too
+        prior = self.denoiser.predict_prior(gbuffer, text, text_mask)
+        if prior is None:
+            return gbuffer
+        images = self.decode_latents(prior)
         carved = replace(scene, finer=carve(scene.shown, self.seen_logits(images, scene)))
-        return self.denoiser.draw_guidance(carved.shown, scene.cameras, size, scene.shapes)
+        return self.denoiser.gbuffer_features(carved.shown, scene.cameras, size, scene.shapes)
 
     def perceive(self, images: Tensor, scene: PlacedScenes, real: bool = False) -> Tensor:
         """Images (B, V, 3, height, width) to predicted labels (B, X, Y, Z) uint8.

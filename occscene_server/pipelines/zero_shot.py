@@ -25,7 +25,7 @@ from torch import Tensor
 
 from occscene_server.geometry.cameras import CameraTensors
 from occscene_server.geometry.control_maps import control_maps
-from occscene_server.geometry.guidance import guidance_of
+from occscene_server.geometry.gbuffer_maps import gbuffer_maps
 from occscene_server.geometry.scene_gbuffer import scene_gbuffer
 from occscene_server.geometry.view_noise import surface_fixed_noise
 from occscene_server.models.checkpoints import Checkpoint
@@ -237,7 +237,7 @@ class ZeroShotPipeline:
         elif noise is None:
             fine = (h * NOISE_CELLS, w * NOISE_CELLS)
             classes = len(TAXONOMIES[scene.grid.taxonomy])
-            seen = guidance_of(scene_gbuffer(placed, shapes, tensors, fine), placed, tensors, classes)
+            seen = gbuffer_maps(scene_gbuffer(placed, shapes, tensors, fine), placed, tensors, classes)
             seeds = torch.randint(2**31, (1,), generator=generator).to(self.device)
             noise = surface_fixed_noise(seen, tensors, seeds, shape[1], NOISE_CELLS)[0]
         start = None if draft is None else self.encode(draft.enlarged(size, self.device))

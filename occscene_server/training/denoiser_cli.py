@@ -65,11 +65,11 @@ def denoiser(
     torch.manual_seed(seed)
     model = initial_denoiser(initial, autoencoder, classes, widths, attention_levels, fit)
     if model.takes_draft != (decoder is not None):
-        needs = "needs drafts; give --decoder" if model.takes_draft else "guesses by itself; omit --decoder"
+        needs = "needs drafts; give --decoder" if model.takes_draft else "has a regression prior; omit --decoder"
         raise typer.BadParameter(f"{initial} {needs}", param_hint="--initial")
     model.to(device, memory_format=torch.channels_last)
-    if model.first_guess is not None:
-        model.first_guess.requires_grad_(False)  # its estimates of scenes it was trained on would be too good
+    if model.regression_prior is not None:
+        model.regression_prior.requires_grad_(False)  # its estimates of scenes it was trained on would be too good
     options = LoopOptions(
         output, steps, learning_rate, ema_decay=ema_decay, optimizer="muon", max_minutes=max_minutes, device=device
     )

@@ -152,7 +152,7 @@ def denoiser_loss(
     (Esser et al. 2024, "Scaling rectified flow transformers", section 3.1).
     """
     sample = data.corrupted(model, indices, rng)
-    velocity = model(sample.noisy, sample.level * 1000, sample.text, sample.text_mask, sample.condition, sample.guess)
+    velocity = model(sample.noisy, sample.level * 1000, sample.text, sample.text_mask, sample.condition, sample.prior)
     return velocity_loss(velocity, sample.velocity, data.channel_weights), {}
 
 
@@ -180,7 +180,7 @@ class CorruptedBatch:
         level: (B,) noise levels in (0, 1).
         text, text_mask: (B, T, D) and (B, T).
         condition: of the occupancy.
-        guess: (B, V, C, h, w) the encoded drafts, zeros where there is none; None if the denoiser guesses.
+        prior: (B, V, C, h, w) the encoded drafts, zeros where there is none; None if the denoiser predicts it.
         cameras: of the views.
         blockout, occupancy: the artist's grids, and the true ones.
         perceived: labels (B, X, Y, Z) that take the true ones' place, to the condition that they give.
@@ -192,7 +192,7 @@ class CorruptedBatch:
     text: Tensor
     text_mask: Tensor
     condition: Condition
-    guess: Tensor | None
+    prior: Tensor | None
     cameras: CameraTensors
     blockout: GridTensors
     occupancy: GridTensors
@@ -284,7 +284,7 @@ def random_condition(
 
 
 def placed_grid(batch: SceneBatch, true: Tensor, rng: np.random.Generator) -> GridTensors:
-    """What guidance shows of a training batch: the blockout, or the true grid where `true` (B,), some hints dropped."""
+    """What a training batch's G-buffers show: the blockout, or the true grid where `true` (B,), some hints dropped."""
     blockout = batch.blockout
     assert blockout.instances is not None
     true = true[:, None, None, None]
@@ -329,6 +329,6 @@ def initial_denoiser(
     channels = vae.config.latent_channels
     if fit is None:
         return OccSceneDenoiser(channels, classes, sizes, attention_levels=attention_levels)
-    model = OccSceneDenoiser(channels, classes, sizes, attention_levels=attention_levels, guess_widths=())
+    model = OccSceneDenoiser(channels, classes, sizes, attention_levels=attention_levels, prior_widths=())
     model.set_draft_statistics(*fit)
     return model

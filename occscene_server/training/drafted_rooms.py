@@ -15,11 +15,11 @@ from transformers import PreTrainedModel, PreTrainedTokenizerBase
 from occscene_server.data.scenes import quarter_turns, turned_cameras
 from occscene_server.geometry.cameras import CameraTensors
 from occscene_server.geometry.gbuffer import GBuffer
+from occscene_server.geometry.gbuffer_maps import GBufferMaps, gbuffer_maps
 from occscene_server.geometry.grids import GridTensors
-from occscene_server.geometry.guidance import Guidance, guidance_of
 from occscene_server.geometry.raymarch import NO_FACE
 from occscene_server.geometry.view_noise import surface_fixed_noise
-from occscene_server.models.denoiser import GUIDANCE_CELLS, Condition, OccSceneDenoiser
+from occscene_server.models.denoiser import GBUFFER_CELLS, Condition, OccSceneDenoiser
 from occscene_server.models.text import encode_prompts
 from occscene_server.training.denoiser_stage import (
     OCCUPANCY_DROPOUT,
@@ -42,7 +42,7 @@ class DraftedBatch:
     Args:
         latents, drafts: (B, V, C, h, w).
         text, text_mask: (B, T, D) and (B, T).
-        guidance: of what is drafted.
+        gbuffer: of what is drafted.
         cameras: of the views.
         shown, blockout, occupancy: grids of what is drafted, of the artist's boxes and of what was rendered.
     """
@@ -51,7 +51,7 @@ class DraftedBatch:
     drafts: Tensor
     text: Tensor
     text_mask: Tensor
-    guidance: Guidance
+    gbuffer: GBufferMaps
     cameras: CameraTensors
     shown: GridTensors
     blockout: GridTensors
@@ -155,7 +155,7 @@ class DraftedRooms:
             stacked("drafts").float().to(self.device),
             text.to(self.device),
             mask.to(self.device),
-            guidance_of(buffer.to(self.device), shown, cameras, self.classes),
+            gbuffer_maps(buffer.to(self.device), shown, cameras, self.classes),
             cameras,
             shown,
             blockout.to(self.device),
@@ -168,7 +168,7 @@ class DraftedRooms:
         count = len(indices)
         dropped = torch.from_numpy(rng.random(count) < OCCUPANCY_DROPOUT).to(self.device)
         refined = torch.from_numpy(rng.random(count) < REFINED_OCCUPANCY).to(self.device)
-        drawn = model.encode_guidance(batch.guidance)
+        drawn = model.encode_gbuffer(batch.gbuffer)
 
         def condition(occupancy: Tensor) -> Condition:
             size = (batch.latents.shape[-2], batch.latents.shape[-1])
@@ -186,8 +186,8 @@ class DraftedRooms:
         def each(values: Tensor) -> Tensor:
             return values.repeat_interleave(self.levels, 0)
 
-        guess = batch.drafts.masked_fill(dropped[:, None, None, None, None], 0.0)
-        noise = torch.cat([self._noise(batch, rng, dropped) for _ in range(self.levels)], 1).view_as(each(guess))
+        prior = batch.drafts.masked_fill(dropped[:, None, None, None, None], 0.0)
+        noise = torch.cat([self._noise(batch, rng, dropped) for _ in range(self.levels)], 1).view_as(each(prior))
         level = noise_levels(count * self.levels, rng).to(self.device)
         blend, latents = level[:, None, None, None, None], each(batch.latents)
         rows = each(torch.arange(count, device=self.device))
@@ -198,7 +198,7 @@ class DraftedRooms:
             each(batch.text),
             each(batch.text_mask),
             condition(filled(batch.occupancy.labels, refined)),
-            each(guess),
+            each(prior),
             batch.cameras.of_scenes(rows),
             batch.blockout.of_scenes(rows),
             batch.occupancy.of_scenes(rows),
@@ -213,13 +213,13 @@ class DraftedRooms:
         bound = torch.from_numpy(rng.random(shape[0]) < SURFACE_NOISE).to(self.device) & ~dropped
         rows = bound.nonzero()[:, 0]
         if len(rows):
-            seen, cameras = batch.guidance.of_scenes(rows), batch.cameras.of_scenes(rows)
-            noise[rows] = surface_fixed_noise(seen, cameras, seeds[rows], shape[2], GUIDANCE_CELLS)
+            seen, cameras = batch.gbuffer.of_scenes(rows), batch.cameras.of_scenes(rows)
+            noise[rows] = surface_fixed_noise(seen, cameras, seeds[rows], shape[2], GBUFFER_CELLS)
         return noise
 
 
 def _buffer(seen: Tensor, objects: Tensor, depth: Tensor, turns: int) -> GBuffer:
-    """The G-buffer of rooms, turned, as far as guidance reads one: surfaces lie along the axes."""
+    """The G-buffer of rooms, turned, as far as its maps read it: surfaces lie along the axes."""
     normals = torch.zeros(FACES, 3)
     normals[range(NO_FACE), [0, 0, 1, 1, 2, 2]] = torch.tensor([-1.0, 1.0] * 3)
     normal = (normals @ quarter_turns(turns).float().T)[seen % FACES].movedim(-1, 2)

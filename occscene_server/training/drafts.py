@@ -37,14 +37,14 @@ from occscene_server.data.scene_mesh import read_mesh
 from occscene_server.data.scenes import SceneBatch, mirrored
 from occscene_server.geometry.cameras import CameraTensors
 from occscene_server.geometry.gbuffer import GBuffer
+from occscene_server.geometry.gbuffer_maps import nearest_face
 from occscene_server.geometry.grids import GridTensors
-from occscene_server.geometry.guidance import nearest_face
 from occscene_server.geometry.mesh_gbuffer import RayScene
 from occscene_server.geometry.part_meshes import mesh_with_parts
 from occscene_server.geometry.pixel_values import images_from_bytes
 from occscene_server.geometry.scene_gbuffer import scene_gbuffer
 from occscene_server.models.autoencoder import SceneAutoencoder
-from occscene_server.models.denoiser import GUIDANCE_CELLS
+from occscene_server.models.denoiser import GBUFFER_CELLS
 from occscene_server.models.guided_decoder import GuidedDecoder
 from occscene_server.models.precision import fast_autocast
 from occscene_server.models.text import encode_prompts
@@ -192,7 +192,7 @@ class Drafter:
             grids = GridTensors.from_grids([drawn.grid])
             shapes = [None if drawn.mesh is None else RayScene(drawn.mesh, drawn.grid)]
             views = self._views(drawn, grids, shapes, cameras)
-            step = self.vae.spatial_compression_ratio // GUIDANCE_CELLS
+            step = self.vae.spatial_compression_ratio // GBUFFER_CELLS
             maps = scene_gbuffer(grids, shapes, cameras, (cameras.height // step, cameras.width // step))
             is_mirrored, side = number % 2 == 1, sides[number % 2]
             made = seen_maps(maps, is_mirrored)

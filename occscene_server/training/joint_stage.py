@@ -43,8 +43,8 @@ class JointModel(nn.Module):
     def __init__(self, denoiser: OccSceneDenoiser, perception: OccupancyPerception, vae: SceneAutoencoder) -> None:
         super().__init__()
         self.denoiser = denoiser
-        if denoiser.first_guess is not None:
-            denoiser.first_guess.requires_grad_(False)
+        if denoiser.regression_prior is not None:
+            denoiser.regression_prior.requires_grad_(False)
         self.perception = perception
         self.vae = vae.requires_grad_(False)
 
@@ -72,10 +72,10 @@ def joint_loss(
     blend = sample.level[:, None, None, None, None]
     if rng.random() < FEEDBACK_SHARE:
         with torch.no_grad():
-            first = model.denoiser(sample.noisy, sample.level * 1000, *words, condition, sample.guess)
+            first = model.denoiser(sample.noisy, sample.level * 1000, *words, condition, sample.prior)
             logits = _perceive(model, sample.noisy - blend * first.float(), sample, sample.blockout.labels)
         condition = sample.perceived(logits.argmax(1))
-    velocity = model.denoiser(sample.noisy, sample.level * 1000, *words, condition, sample.guess).float()
+    velocity = model.denoiser(sample.noisy, sample.level * 1000, *words, condition, sample.prior).float()
     generation = velocity_loss(velocity, sample.velocity, data.channel_weights)
     withheld = torch.from_numpy(rng.random(len(blend)) < BLOCKOUT_DROPOUT).to(blend.device)
     blockout = sample.blockout.labels.masked_fill(withheld[:, None, None, None], UNKNOWN)
@@ -121,7 +121,7 @@ def joint(
     ).to(device)
     networks.denoiser.to(memory_format=torch.channels_last)
     if networks.denoiser.takes_draft != (decoder is not None):
-        needs = "needs drafts; give --decoder" if decoder is None else "guesses by itself; omit --decoder"
+        needs = "needs drafts; give --decoder" if decoder is None else "has a regression prior; omit --decoder"
         raise typer.BadParameter(f"{denoiser} {needs}", param_hint="--denoiser")
     # drafted rooms stay on the disk; the class weights are counted on some in memory
     rooms = SceneSet(data, "train", None if decoder is None else 500)

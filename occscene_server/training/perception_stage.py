@@ -18,7 +18,7 @@ from PIL import Image, ImageFilter
 from torch import Tensor
 
 from occscene_server.data.scenes import SceneBatch, SceneSet
-from occscene_server.geometry.guidance import render_guidance
+from occscene_server.geometry.gbuffer_maps import render_gbuffer_maps
 from occscene_server.geometry.pixel_values import images_from_bytes
 from occscene_server.metrics.occupancy import OccupancyScores
 from occscene_server.models.perception import ImageFeatures, OccupancyPerception, classify_voxels
@@ -84,7 +84,7 @@ def pixel_loss(seen: ImageFeatures, batch: SceneBatch) -> tuple[Tensor, dict[str
     """
     size = (seen.log_depth.shape[-2], seen.log_depth.shape[-1])
     with torch.no_grad():
-        truth = render_guidance(batch.occupancy, batch.cameras, size, seen.class_logits.shape[2])
+        truth = render_gbuffer_maps(batch.occupancy, batch.cameras, size, seen.class_logits.shape[2])
     classes = F.cross_entropy(seen.class_logits.flatten(0, 1), truth.labels.flatten(0, 1))
     known = truth.depth.isfinite()
     error = (seen.log_depth - truth.log_depth)[known].abs()

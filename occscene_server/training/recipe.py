@@ -9,8 +9,8 @@
     data = "rooms"
     steps = 6400
 
-    [stage.first-guess]
-    command = "train guess"
+    [stage.regression-prior]
+    command = "train regression-prior"
     data = "rooms"
     vae = "autoencoder"
     minutes = 53
@@ -51,7 +51,7 @@ class Command:
     """A command of `occscene-server` as its signature has it.
 
     Args:
-        name: for example "train guess".
+        name: for example "train regression-prior".
         command: the command line's.
         marks: by option, what a recipe must know of it.
     """

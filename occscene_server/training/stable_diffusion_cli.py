@@ -44,7 +44,7 @@ def sd(
     device: arg.Device = "cpu",
     seed: arg.Seed = 0,
 ) -> None:
-    """Train dual alignment and guidance, and optionally adapters, on a Stable Diffusion checkpoint."""
+    """Train dual alignment, the encoder of G-buffers, and optionally adapters, on a Stable Diffusion checkpoint."""
     torch.manual_seed(seed)
     scenes = SceneSet(data, "train")
     seeing = OccupancyPerception.from_pretrained(perception or default_model() / "perception")

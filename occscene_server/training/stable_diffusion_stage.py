@@ -1,7 +1,7 @@
 """The `sd` model's training: what OccScene adds to a Stable Diffusion checkpoint learns, the checkpoint stays.
 
-Dual alignment, guidance and the attention across views are trained from zero; low-rank adapters, if asked for, let the
-checkpoint's attention follow them and are merged into its weights afterwards.
+Dual alignment, the encoder of G-buffer maps and the attention across views are trained from zero; low-rank adapters,
+if asked for, let the checkpoint's attention follow them and are merged into its weights afterwards.
 """
 
 from __future__ import annotations

@@ -15,8 +15,8 @@ from occscene.camera import PinholeCamera
 from torch import Tensor
 
 from occscene_server.geometry.cameras import CameraTensors, pixel_rays
+from occscene_server.geometry.gbuffer_maps import render_gbuffer_maps
 from occscene_server.geometry.grids import GridTensors
-from occscene_server.geometry.guidance import render_guidance
 from occscene_server.geometry.raymarch import first_hit
 from occscene_server.models.dual_alignment import MambaDualAlignment
 from occscene_server.models.mamba2 import Mamba2, ssd_chunked, ssd_ref
@@ -127,7 +127,7 @@ def scene(views: int, side: int) -> tuple[GridTensors, CameraTensors]:
 
 
 def traversal_rows() -> list[Row]:
-    """First hits, and the whole guidance, of 4 views of 256 x 256."""
+    """First hits, and all G-buffer maps, of 4 views of 256 x 256."""
     grid, cameras = scene(4, 256)
     origins, directions = pixel_rays(cameras, grid.volume, (256, 256))
     origins = origins[:, :, None, None].expand_as(directions).reshape(1, -1, 3)
@@ -138,10 +138,10 @@ def traversal_rows() -> list[Row]:
     assert agree > 0.999, f"only {agree:.2%} of the rays agree"
     peer = best_ms(lambda: walk(occupied[0], origins[0], directions[0]), 3)
     ours = best_ms(lambda: first_hit(occupied, origins, directions), 15)
-    drawn = best_ms(lambda: render_guidance(grid, cameras, (256, 256), 12), 15)
+    drawn = best_ms(lambda: render_gbuffer_maps(grid, cameras, (256, 256), 12), 15)
     return [
         Row("first hits of 262,144 rays", ours, "voxel by voxel, all rays at once", peer, 60.0),
-        Row("guidance of 4 views of 256 x 256", drawn),
+        Row("G-buffer maps of 4 views of 256 x 256", drawn),
     ]
 
 

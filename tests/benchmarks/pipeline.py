@@ -48,11 +48,11 @@ def one_by_one(pipe: OccScenePipeline) -> OccScenePipeline:
     batched = pipe.denoiser.forward
 
     def forward(
-        latents: Tensor, timestep: Tensor, text: Tensor, text_mask: Tensor, condition: Condition, guess: Tensor
+        latents: Tensor, timestep: Tensor, text: Tensor, text_mask: Tensor, condition: Condition, prior: Tensor
     ) -> Tensor:
         def denoise(row: slice) -> Tensor:
             one = Condition(*(getattr(condition, field.name)[row] for field in fields(condition)))
-            return batched(latents[row], timestep[row], text[row], text_mask[row], one, guess[row])
+            return batched(latents[row], timestep[row], text[row], text_mask[row], one, prior[row])
 
         return torch.cat([denoise(slice(i, i + 1)) for i in range(len(latents))])
 

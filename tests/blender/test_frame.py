@@ -21,8 +21,8 @@ from blender_addon.scene.images import encoded_pixels, packed_image, png_of
 from blender_addon.scene.overlay import put_view
 from blender_addon.scene.photos import photo_png, photo_window
 from occscene_server.geometry.cameras import CameraTensors
+from occscene_server.geometry.gbuffer_maps import render_gbuffer_maps
 from occscene_server.geometry.grids import GridTensors
-from occscene_server.geometry.guidance import render_guidance
 from tests.blender.build_scenes import add_box, add_camera
 
 SIDE = 256
@@ -84,7 +84,7 @@ def middle(bright: NDArray[np.float32], size: tuple[float, float]) -> NDArray[np
     return np.array([columns.mean() + 0.5, rows.mean() + 0.5]) * np.array(size) / shape
 
 
-def in_guidance(camera: PinholeCamera) -> NDArray[np.float64]:
+def in_gbuffer(camera: PinholeCamera) -> NDArray[np.float64]:
     """Where the G-buffer that the server draws shows the box."""
     labels = np.zeros((40, 24, 40), np.uint8)
     pose = np.eye(4)
@@ -92,7 +92,7 @@ def in_guidance(camera: PinholeCamera) -> NDArray[np.float64]:
     x, y, z = (round((low - corner) / VOXEL) for low, corner in zip((0.2, 0.9, 1.1), pose[:3, 3], strict=True))
     labels[x : x + 3, y : y + 3, z : z + 3] = 11
     grid = GridTensors.from_grids([SemanticGrid(labels, VOXEL, pose, "indoor")])
-    seen = render_guidance(grid, CameraTensors.from_cameras([[camera]]), (camera.height, camera.width), 12)
+    seen = render_gbuffer_maps(grid, CameraTensors.from_cameras([[camera]]), (camera.height, camera.width), 12)
     shown: NDArray[np.float32] = (seen.labels[0, 0] == 11).float().numpy()
     return middle(shown, (camera.width, camera.height))
 
@@ -119,7 +119,7 @@ def test_a_marker_is_where_cycles_shows_it(
     camera = pinhole_camera(marked.camera, marked, SIDE)
     size, margin = frame_places(camera, marked)
     truth = middle(render(marked, tmp_path), tuple(size)) - margin
-    assert np.abs(in_guidance(camera) - truth).max() < 1.0
+    assert np.abs(in_gbuffer(camera) - truth).max() < 1.0
 
     spot = np.zeros((camera.height, camera.width, 4), np.float32)
     spot[..., 3] = 1.0
@@ -190,7 +190,7 @@ def check_photo(marked: bpy.types.Scene, bright: NDArray[np.float32], photo: tup
     pixels = encoded_pixels(photo_png(marked.camera, marked, (sent.width, sent.height)))
     assert pixels.shape[:2] == (sent.height, sent.width)
     shown = middle(np.array(pixels[::-1, :, 0]), (sent.width, sent.height))
-    assert np.abs(shown - in_guidance(sent)).max() < 1.5
+    assert np.abs(shown - in_gbuffer(sent)).max() < 1.5
 
 
 def photograph(

@@ -13,7 +13,7 @@ from occscene.rigid import looking_at
 
 from occscene_server.data.dataset import RenderedScene, SceneInfo, write_scene
 from occscene_server.data.scenes import SceneSet, mirrored, turned
-from occscene_server.geometry.guidance import render_guidance
+from occscene_server.geometry.gbuffer_maps import render_gbuffer_maps
 
 SIDE = 64
 
@@ -56,9 +56,9 @@ def test_missing_split_says_how_to_make_it(tmp_path: Path) -> None:
 
 def test_mirrored_scene_looks_mirrored(scenes: SceneSet) -> None:
     batch = scenes.batch([0, 1])
-    seen = render_guidance(batch.blockout, batch.cameras, (SIDE, SIDE), 12)
+    seen = render_gbuffer_maps(batch.blockout, batch.cameras, (SIDE, SIDE), 12)
     other = mirrored(batch)
-    reflected = render_guidance(other.blockout, other.cameras, (SIDE, SIDE), 12)
+    reflected = render_gbuffer_maps(other.blockout, other.cameras, (SIDE, SIDE), 12)
     assert (seen.labels.flip(3) == reflected.labels).float().mean() > 0.995
     hit = seen.depth.flip(3).isfinite() & reflected.depth.isfinite()
     torch.testing.assert_close(seen.depth.flip(3)[hit].median(), reflected.depth[hit].median())
@@ -68,9 +68,9 @@ def test_mirrored_scene_looks_mirrored(scenes: SceneSet) -> None:
 @pytest.mark.parametrize("turns", [1, 2, 3])
 def test_turned_scene_looks_the_same(scenes: SceneSet, turns: int) -> None:
     batch = scenes.batch([0, 1])
-    seen = render_guidance(batch.blockout, batch.cameras, (SIDE, SIDE), 12)
+    seen = render_gbuffer_maps(batch.blockout, batch.cameras, (SIDE, SIDE), 12)
     other = turned(batch, turns)
-    again = render_guidance(other.blockout, other.cameras, (SIDE, SIDE), 12)
+    again = render_gbuffer_maps(other.blockout, other.cameras, (SIDE, SIDE), 12)
     assert (seen.labels == again.labels).float().mean() > 0.995
     moved = (seen.points - again.points).square().sum(2).sqrt()
     assert float(moved.max()) > 1.0  # the points themselves have turned

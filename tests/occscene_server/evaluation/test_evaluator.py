@@ -21,8 +21,8 @@ from occscene_server.evaluation.probes import fit_probe, load_probes, save_probe
 from occscene_server.evaluation.seen_maps import seen_maps
 from occscene_server.evaluation.segmenter import SceneSegmenter
 from occscene_server.geometry.cameras import CameraTensors
+from occscene_server.geometry.gbuffer_maps import render_gbuffer_maps
 from occscene_server.geometry.grids import GridTensors
-from occscene_server.geometry.guidance import render_guidance
 from occscene_server.metrics import two_sample
 from occscene_server.metrics.palette import COLORS
 from occscene_server.models.autoencoder import SceneAutoencoder
@@ -91,10 +91,10 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return root
 
 
-def test_maps_are_those_of_the_guidance() -> None:
+def test_maps_are_those_of_the_gbuffer() -> None:
     grid, cameras = scene(2).blockout, scene(2).cameras
     found = cell_maps(grid, cameras)
-    known = render_guidance(GridTensors.from_grids([grid]), CameraTensors.from_cameras([cameras]), (16, 16), 12)
+    known = render_gbuffer_maps(GridTensors.from_grids([grid]), CameraTensors.from_cameras([cameras]), (16, 16), 12)
     torch.testing.assert_close(found.labels, known.labels[0])
     torch.testing.assert_close(found.depth, known.depth[0])
     assert set(found.objects[found.labels == 3].tolist()) == {2}
@@ -139,7 +139,7 @@ def model(folder: Path) -> Path:
         text_encoder=None,
         tokenizer=None,
         denoiser=OccSceneDenoiser(
-            latent_channels=4, block_out_channels=(32, 32, 64), layers_per_block=1, guess_widths=(16, 16, 16)
+            latent_channels=4, block_out_channels=(32, 32, 64), layers_per_block=1, prior_widths=(16, 16, 16)
         ),
         perception=OccupancyPerception(12, (8, 8, 16), 4, 8, (16, 16, 16), 8),
         scheduler=FlowMatchEulerDiscreteScheduler(shift=1.0),

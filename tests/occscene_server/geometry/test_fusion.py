@@ -1,4 +1,4 @@
-"""What becomes of an artist's objects, in guidance and in predictions."""
+"""What becomes of an artist's objects, in G-buffer maps and in predictions."""
 
 from __future__ import annotations
 
@@ -169,7 +169,7 @@ def test_modelled_objects_stay_and_boxes_become_what_is_seen() -> None:
     torch.testing.assert_close(fused(placed, without_legs(placed)), expected)
 
 
-def test_the_foot_of_a_box_stays_in_guidance_and_prediction() -> None:
+def test_the_foot_of_a_box_stays_in_gbuffer_and_prediction() -> None:
     placed = room()
     assert placed.instances is not None
     placed.labels[0, 10:14, 4:8, 0], placed.instances[0, 10:14, 4:8, 0] = 0, 0

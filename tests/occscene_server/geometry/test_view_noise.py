@@ -10,8 +10,8 @@ from occscene.grid import GridObject, SemanticGrid
 from torch import Tensor
 
 from occscene_server.geometry.cameras import CameraTensors
+from occscene_server.geometry.gbuffer_maps import render_gbuffer_maps
 from occscene_server.geometry.grids import GridTensors
-from occscene_server.geometry.guidance import render_guidance
 from occscene_server.geometry.view_noise import surface_fixed_noise
 
 CELLS, CHANNELS = 4, 8
@@ -33,7 +33,7 @@ def noise(*poses: tuple[float, float, float, float], seed: int = 0, wall: bool =
         pose[:3, 3] = (x, y, z)
         cameras.append(PinholeCamera(str(len(cameras)), SIDE, SIDE, SIDE, SIDE, SIDE / 2, SIDE / 2, pose))
     placed, seen_by = GridTensors.from_grids([grid]), CameraTensors.from_cameras([cameras])
-    seen = render_guidance(placed, seen_by, (SIDE // 8 * CELLS,) * 2, 12)
+    seen = render_gbuffer_maps(placed, seen_by, (SIDE // 8 * CELLS,) * 2, 12)
     return surface_fixed_noise(seen, seen_by, torch.tensor([seed]), CHANNELS, CELLS)[0]
 
 

@@ -10,7 +10,7 @@ from occscene.grid import GridObject, SemanticGrid
 
 from occscene_server.geometry.cameras import CameraTensors
 from occscene_server.geometry.grids import GridTensors
-from occscene_server.models.denoiser import GUESS_VARIANCE, Condition, OccSceneDenoiser, prior_velocity
+from occscene_server.models.denoiser import PRIOR_VARIANCE, Condition, OccSceneDenoiser, prior_velocity
 
 VIEWS = 3
 
@@ -19,7 +19,7 @@ VIEWS = 3
 def model() -> OccSceneDenoiser:
     torch.manual_seed(0)
     tiny = OccSceneDenoiser(
-        latent_channels=4, block_out_channels=(32, 32, 64), layers_per_block=1, guess_widths=(16, 16, 16), text_dim=24
+        latent_channels=4, block_out_channels=(32, 32, 64), layers_per_block=1, prior_widths=(16, 16, 16), text_dim=24
     ).eval()
     for parameter in tiny.parameters():
         if not parameter.abs().max() > 0:  # away from zero-initialised paths, so that every parameter matters
@@ -124,7 +124,7 @@ def test_perceived_probabilities_reach_the_output(
 def test_what_is_encoded_apart_is_the_whole(model: OccSceneDenoiser, cameras: CameraTensors) -> None:
     placed = grid((0.9, 0.0, 0.0))
     whole = model.encode_condition(placed, cameras, (8, 8))
-    parts = model.encode_condition(placed, cameras, (8, 8), guidance=model.draw_guidance(placed, cameras, (8, 8)))
+    parts = model.encode_condition(placed, cameras, (8, 8), gbuffer=model.gbuffer_features(placed, cameras, (8, 8)))
     torch.testing.assert_close(parts.features, whole.features)
     torch.testing.assert_close(parts.positions, whole.positions)
     dropped = model.encode_condition(placed, cameras, (8, 8), dropped=torch.tensor([True]))
@@ -133,21 +133,21 @@ def test_what_is_encoded_apart_is_the_whole(model: OccSceneDenoiser, cameras: Ca
     torch.testing.assert_close(absent.positions, dropped.positions)
 
 
-def test_the_guess_is_made_once_or_by_the_way_and_of_what_is_known_alone(
+def test_the_prior_is_made_once_or_by_the_way_and_of_what_is_known_alone(
     model: OccSceneDenoiser, cameras: CameraTensors, latents: torch.Tensor
 ) -> None:
     condition = model.encode_condition(grid(), cameras, (8, 8))
     text, mask = torch.randn(1, 4, 24), torch.ones(1, 4, dtype=torch.bool)
     with torch.no_grad():
-        guess = model.guess(condition, text, mask)
-        assert guess is not None
-        assert guess.shape == latents.shape
-        assert guess.any()
+        prior = model.predict_prior(condition, text, mask)
+        assert prior is not None
+        assert prior.shape == latents.shape
+        assert prior.any()
         time = torch.tensor([300.0])
         by_the_way = model(latents, time, text, mask, condition)
-        torch.testing.assert_close(model(latents, time, text, mask, condition, guess), by_the_way)
-        assert not torch.allclose(model(latents, time, text, mask, condition, guess + 1), by_the_way)
-        unknown = model.guess(model.encode_absence(grid(), cameras, (8, 8)), text, mask)
+        torch.testing.assert_close(model(latents, time, text, mask, condition, prior), by_the_way)
+        assert not torch.allclose(model(latents, time, text, mask, condition, prior + 1), by_the_way)
+        unknown = model.predict_prior(model.encode_absence(grid(), cameras, (8, 8)), text, mask)
     assert unknown is not None
     assert not unknown.any()
 
@@ -155,14 +155,14 @@ def test_the_guess_is_made_once_or_by_the_way_and_of_what_is_known_alone(
 @pytest.mark.parametrize("level", [0.02, 0.3, 0.7, 0.98])
 def test_the_linear_estimate_is_the_best_one(level: float) -> None:
     generator = torch.Generator().manual_seed(0)
-    guess, rest, noise = torch.randn(3, 1, 1, 1, 200, 200, generator=generator, dtype=torch.float64)
-    clean = guess + GUESS_VARIANCE**0.5 * rest
+    prior, rest, noise = torch.randn(3, 1, 1, 1, 200, 200, generator=generator, dtype=torch.float64)
+    clean = prior + PRIOR_VARIANCE**0.5 * rest
     noisy, velocity = (1 - level) * clean + level * noise, noise - clean
-    estimate = prior_velocity(noisy, torch.tensor([level]), guess, torch.tensor(GUESS_VARIANCE))
-    # least squares of the velocity + guess on what is left of the noisy latents without the guess
-    left = noisy - (1 - level) * guess
-    slope = (left * (velocity + guess)).mean() / left.square().mean()
-    torch.testing.assert_close(estimate, slope * left - guess, rtol=0, atol=0.06)
+    estimate = prior_velocity(noisy, torch.tensor([level]), prior, torch.tensor(PRIOR_VARIANCE))
+    # least squares of the velocity + prior on what is left of the noisy latents without the prior
+    left = noisy - (1 - level) * prior
+    slope = (left * (velocity + prior)).mean() / left.square().mean()
+    torch.testing.assert_close(estimate, slope * left - prior, rtol=0, atol=0.06)
 
 
 @pytest.fixture(scope="module")
@@ -170,7 +170,7 @@ def drafted() -> OccSceneDenoiser:
     """A denoiser that is given drafts."""
     torch.manual_seed(0)
     tiny = OccSceneDenoiser(
-        latent_channels=4, block_out_channels=(32, 32, 64), layers_per_block=1, guess_widths=(), text_dim=24
+        latent_channels=4, block_out_channels=(32, 32, 64), layers_per_block=1, prior_widths=(), text_dim=24
     ).eval()
     tiny.set_draft_statistics(torch.tensor([0.5, 0.7, 0.9, 1.0]), torch.tensor([0.8, 0.6, 0.4, 0.2]))
     for parameter in tiny.parameters():
@@ -179,12 +179,14 @@ def drafted() -> OccSceneDenoiser:
     return tiny
 
 
-def test_a_denoiser_that_is_given_drafts_learns_no_guess_and_sees_hints_in_them_only(
+def test_a_denoiser_that_is_given_drafts_learns_no_prior_and_sees_hints_in_them_only(
     drafted: OccSceneDenoiser, model: OccSceneDenoiser, cameras: CameraTensors
 ) -> None:
     assert drafted.takes_draft
     assert not model.takes_draft
-    assert not [name for name, _ in drafted.named_parameters() if name.startswith(("first_guess", "painting"))]
+    assert not [
+        name for name, _ in drafted.named_parameters() if name.startswith(("regression_prior", "class_text_attention"))
+    ]
     plain, red = (drafted.encode_condition(grid(hint), cameras, (8, 8)) for hint in (None, (0.9, 0.0, 0.0)))
     torch.testing.assert_close(plain.features, red.features)
     assert OccSceneDenoiser.from_config(drafted.config).takes_draft

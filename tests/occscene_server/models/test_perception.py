@@ -12,8 +12,8 @@ from occscene.camera import PinholeCamera
 from torch import Tensor
 
 from occscene_server.geometry.cameras import CameraTensors
+from occscene_server.geometry.gbuffer_maps import render_gbuffer_maps
 from occscene_server.geometry.grids import GridTensors, VolumeTensors
-from occscene_server.geometry.guidance import render_guidance
 from occscene_server.models.perception import OccupancyPerception, classify_voxels
 from occscene_server.training.losses import occupancy_loss
 
@@ -84,7 +84,7 @@ def test_untrained_pixels_see_the_blockout(model: OccupancyPerception) -> None:
     blockout = torch.zeros(1, 8, 8, 4, dtype=torch.uint8)
     blockout[:, 2:5, 1:6, 1:3] = 2
     grid = GridTensors(blockout, None, torch.zeros(1, 1, 4), volume.voxel_size, volume.world_from_grid)
-    truth = render_guidance(grid, cameras, (16, 16), CLASSES)
+    truth = render_gbuffer_maps(grid, cameras, (16, 16), CLASSES)
     known = truth.depth.isfinite()
     assert 0 < known.float().mean() < 1
     with torch.no_grad():

@@ -27,7 +27,7 @@ def pipe() -> OccScenePipeline:
         text_encoder=text_encoder,
         tokenizer=tokenizer,
         denoiser=OccSceneDenoiser(
-            latent_channels=4, block_out_channels=(32, 32, 64), layers_per_block=1, guess_widths=(16, 16, 16)
+            latent_channels=4, block_out_channels=(32, 32, 64), layers_per_block=1, prior_widths=(16, 16, 16)
         ),
         perception=OccupancyPerception(12, (8, 8, 16), 4, 8, (16, 16, 16), 8),
         scheduler=flow_scheduler(),

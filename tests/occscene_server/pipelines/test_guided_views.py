@@ -63,7 +63,7 @@ def drafting(guided: OccScenePipeline) -> OccScenePipeline:
     """With a denoiser that is given the decoder's drafts."""
     torch.manual_seed(2)
     denoiser = OccSceneDenoiser(
-        latent_channels=4, block_out_channels=(32, 32, 64), layers_per_block=1, guess_widths=()
+        latent_channels=4, block_out_channels=(32, 32, 64), layers_per_block=1, prior_widths=()
     ).eval()
     pipeline = OccScenePipeline(**(guided.components | {"denoiser": denoiser}))
     pipeline.set_progress_bar_config(disable=True)
@@ -148,9 +148,9 @@ def test_the_denoiser_is_shown_what_the_decoder_draws(
     guided: OccScenePipeline, grid: SemanticGrid, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Parts of a mesh take the place of carving, scene by scene."""
-    shown, carved, draw = [], [], guided.denoiser.draw_guidance
+    shown, carved, draw = [], [], guided.denoiser.gbuffer_features
     monkeypatch.setattr(
-        guided.denoiser, "draw_guidance", lambda *a: (shown.append([s is not None for s in a[3]]), draw(*a))[1]
+        guided.denoiser, "gbuffer_features", lambda *a: (shown.append([s is not None for s in a[3]]), draw(*a))[1]
     )
     monkeypatch.setattr(scene_perception, "carve", lambda *a: (carved.append(1), carve(*a))[1])
     for meshes in ([SOFA_MESH, SOFA_MESH], [None, SOFA_MESH]):
@@ -192,7 +192,7 @@ def test_a_draft_takes_no_step_and_perceives_nothing(
     used: list[str] = []
     for name in ("denoiser", "perception", "vae"):
         network = getattr(guided, name)
-        for method in ("forward", "encode_condition", "draw_guidance", "decode"):
+        for method in ("forward", "encode_condition", "gbuffer_features", "decode"):
             if hasattr(network, method):
                 monkeypatch.setattr(network, method, lambda *a, name=name, **k: used.append(name))
     finer = replace(grid, labels=np.where(grid.labels == 7, 0, grid.labels), instances=np.zeros_like(grid.instances))

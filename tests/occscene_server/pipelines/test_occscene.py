@@ -66,7 +66,7 @@ def test_text_is_encoded_once(pipe: OccScenePipeline, grid: SemanticGrid) -> Non
     assert len(runs) == 1
 
 
-def test_guidance_shows_objects_as_perceived_in_the_first_guess(
+def test_gbuffer_shows_objects_as_perceived_in_the_regression_prior(
     pipe: OccScenePipeline, grid: SemanticGrid, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """And dual alignment, like the last perception, gets them as they were placed."""
@@ -74,9 +74,9 @@ def test_guidance_shows_objects_as_perceived_in_the_first_guess(
     perceived[4:6, 4:8, 3:] = 0
     labels = torch.from_numpy(perceived)[None]
     logits = 9.0 * F.one_hot(labels.long(), 12).movedim(-1, 1)
-    draw, align = pipe.denoiser.draw_guidance, pipe.denoiser.alignment.forward
+    draw, align = pipe.denoiser.gbuffer_features, pipe.denoiser.alignment.forward
     monkeypatch.setattr(pipe.perception, "forward", lambda *_: logits)
-    monkeypatch.setattr(pipe.denoiser, "draw_guidance", lambda *a: (drawn.append(a[0].labels), draw(*a))[1])
+    monkeypatch.setattr(pipe.denoiser, "gbuffer_features", lambda *a: (drawn.append(a[0].labels), draw(*a))[1])
     monkeypatch.setattr(pipe.denoiser.alignment, "forward", lambda *a: (aligned.append(a[0]), align(*a))[1])
     pipe("a sofa", cameras(1), grid, num_inference_steps=1)
     torch.testing.assert_close(drawn[-1], labels)

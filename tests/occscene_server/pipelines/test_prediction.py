@@ -23,7 +23,7 @@ from occscene_server.evaluation.speed import main_job
 from occscene_server.models.denoiser import Condition
 from occscene_server.pipelines.occscene import OccScenePipeline
 from occscene_server.pipelines.prediction import (
-    GUESS_SHARE,
+    PRIOR_SHARE,
     CfgBatch,
     blend_low_frequencies,
     check_scheduler,
@@ -106,16 +106,16 @@ def test_the_true_noise_or_v_gives_the_clean_latents(kind: type, prediction_type
     torch.testing.assert_close(denoised_estimate(scheduler, prediction, shown, 1), clean, rtol=1e-3, atol=1e-3)
 
 
-def test_broad_colors_come_from_the_guess_and_fine_detail_does_not() -> None:
+def test_broad_colors_come_from_the_prior_and_fine_detail_does_not() -> None:
     latents = torch.randn(1, 2, 4, 8, 8)
     columns = torch.tensor([1.0, -1.0]).repeat(4)  # the finest detail there is
     seen = torch.ones(2, 2, 3, 8, 8) / 3
     seen[:, 1] = 0  # the second view sees nothing that is known
     words, mask = torch.zeros(2, 5, 6), torch.ones(2, 5, dtype=torch.bool)
     condition = Condition(seen, seen, seen, seen)
-    guess = torch.cat([latents + 2.0 + columns, torch.randn_like(latents)])  # of a pass with the prompt, and without
-    kept = blend_low_frequencies(latents, CfgBatch(words, mask, condition, guess, 2.0, 1.0))
-    torch.testing.assert_close(kept[:, 0], latents[:, 0] + 2.0 * GUESS_SHARE)
+    prior = torch.cat([latents + 2.0 + columns, torch.randn_like(latents)])  # of a pass with the prompt, and without
+    kept = blend_low_frequencies(latents, CfgBatch(words, mask, condition, prior, 2.0, 1.0))
+    torch.testing.assert_close(kept[:, 0], latents[:, 0] + 2.0 * PRIOR_SHARE)
     torch.testing.assert_close(kept[:, 1], latents[:, 1])
     assert blend_low_frequencies(latents, CfgBatch(words, mask, condition, None, 2.0, 1.0)) is latents
 

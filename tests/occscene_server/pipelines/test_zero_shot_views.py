@@ -12,8 +12,8 @@ import torch
 from occscene.camera import PinholeCamera
 
 from occscene_server.geometry.correspondence import correspondences
+from occscene_server.geometry.gbuffer_maps import render_gbuffer_maps
 from occscene_server.geometry.grids import GridTensors
-from occscene_server.geometry.guidance import render_guidance
 from occscene_server.geometry.view_fusion import disagreement
 from occscene_server.geometry.view_noise import surface_fixed_noise
 from occscene_server.models.linked_attention import AttentionContext, SceneAttnProcessor, scene_attention
@@ -111,7 +111,7 @@ def test_noise_on_surfaces_is_white_in_each_view_and_shared_between_them() -> No
     cameras, size = corner_cameras(), (64, 64)
     buffer, tensors = room_buffer(cameras, size)
     placed = GridTensors.from_grids([ROOM])
-    seen = render_guidance(placed, tensors, (size[0] * NOISE_CELLS, size[1] * NOISE_CELLS), 12)
+    seen = render_gbuffer_maps(placed, tensors, (size[0] * NOISE_CELLS, size[1] * NOISE_CELLS), 12)
     noise = torch.cat([surface_fixed_noise(seen, tensors, torch.tensor([seed]), 4, NOISE_CELLS) for seed in range(8)])
     assert abs(float(noise.mean())) < 0.01
     assert abs(float(noise.std()) - 1) < 0.01

@@ -63,7 +63,8 @@ def chain(tmp_path_factory: pytest.TempPathFactory) -> Path:
     run("autoencoder", *data, "--output", str(root / "a"), "--steps", "3", "--batch", "2", "--crop", "64")
     run("perception", *data, "--output", str(root / "p"), "--steps", "2", "--pixel-steps", "1", "--batch", "1")
     vae = ("--vae", str(root / "a/vae"))
-    run("guess", *data, *vae, "--output", str(root / "g"), "--steps", "2", "--batch", "2", "--widths", "32,32,64")
+    few = ("--steps", "2", "--batch", "2")
+    run("regression-prior", *data, *vae, "--output", str(root / "g"), *few, "--widths", "32,32,64")
     initial = ("--initial", str(root / "g/denoiser"))
     run("denoiser", *data, *vae, *initial, "--output", str(root / "d"), "--steps", "2", "--batch", "2")
     networks = (*vae, "--denoiser", str(root / "d/denoiser"), "--perception", str(root / "p/perception"))
@@ -137,26 +138,26 @@ def test_the_bundle_rounds_matrices_a_little(chain: Path, part: str, kind: type[
     assert len(bundled[matrix].unique()) < min(1000, len(trained[matrix].unique()))
 
 
-def test_the_first_guess_is_trained_by_its_own_stage_alone(chain: Path) -> None:
-    guess, denoiser, joint = (
+def test_the_regression_prior_is_trained_by_its_own_stage_alone(chain: Path) -> None:
+    prior, denoiser, joint = (
         OccSceneDenoiser.from_pretrained(chain / stage / "denoiser").state_dict() for stage in "gdj"
     )
-    assert guess["first_guess.outlet.4.bias"].any()
-    for name, value in guess.items():
-        if name.startswith("first_guess."):
+    assert prior["regression_prior.outlet.4.bias"].any()
+    for name, value in prior.items():
+        if name.startswith("regression_prior."):
             assert torch.equal(denoiser[name], value), name
             assert torch.equal(joint[name], value), name
-    assert not torch.equal(denoiser["unet.conv_in.weight"], guess["unet.conv_in.weight"])
+    assert not torch.equal(denoiser["unet.conv_in.weight"], prior["unet.conv_in.weight"])
 
 
-def test_a_denoiser_without_a_first_guess_is_refused(chain: Path, tmp_path: Path) -> None:
+def test_a_denoiser_without_a_regression_prior_is_refused(chain: Path, tmp_path: Path) -> None:
     OccSceneDenoiser(
         latent_channels=4, block_out_channels=(32, 32, 64), layers_per_block=1, prediction_type="epsilon"
     ).save_pretrained(tmp_path)
     options = ("--data", str(chain / "data"), "--vae", str(chain / "a/vae"), "--output", str(chain / "refused"))
-    result = CliRunner().invoke(train_app, ["guess", *options, "--initial", str(tmp_path)])
+    result = CliRunner().invoke(train_app, ["regression-prior", *options, "--initial", str(tmp_path)])
     assert result.exit_code == 2
-    assert "has no first guess" in " ".join(result.output.replace("│", "").split())
+    assert "has no regression prior" in " ".join(result.output.replace("│", "").split())
 
 
 def test_every_stage_logs_its_loss(chain: Path) -> None:

@@ -70,7 +70,7 @@ def rooms(root: Path) -> DraftedRooms:
 def model() -> OccSceneDenoiser:
     torch.manual_seed(0)
     return OccSceneDenoiser(
-        latent_channels=4, block_out_channels=(32, 32, 64), layers_per_block=1, guess_widths=()
+        latent_channels=4, block_out_channels=(32, 32, 64), layers_per_block=1, prior_widths=()
     ).eval()
 
 
@@ -159,7 +159,7 @@ def test_a_mirrored_draft_stands_beside_mirrored_views(root: Path, rooms: Drafte
 def test_a_step_depends_on_its_generator_only(rooms: DraftedRooms, model: OccSceneDenoiser) -> None:
     with torch.no_grad():
         one, two, other = (rooms.corrupted(model, [0, 1], np.random.default_rng(seed)) for seed in (4, 4, 5))
-    for name in ("noisy", "velocity", "level", "text", "guess"):
+    for name in ("noisy", "velocity", "level", "text", "prior"):
         assert torch.equal(getattr(one, name), getattr(two, name)), name
     assert torch.equal(one.condition.features, two.condition.features)
     assert not torch.equal(one.noisy, other.noisy)
@@ -170,7 +170,7 @@ def test_levels_of_a_room_share_its_condition(rooms: DraftedRooms, model: OccSce
         sample = rooms.corrupted(model, [0, 1], np.random.default_rng(0))
     assert sample.noisy.shape[0] == 4
     assert len(sample.level.unique()) == 4
-    for values in (sample.condition.features, sample.guess, sample.text, sample.occupancy.labels):
+    for values in (sample.condition.features, sample.prior, sample.text, sample.occupancy.labels):
         assert torch.equal(values[0::2], values[1::2])
     clean = sample.noisy - sample.level[:, None, None, None, None] * sample.velocity
     torch.testing.assert_close(clean[0::2], clean[1::2], atol=1e-4, rtol=0)
@@ -188,7 +188,7 @@ def test_where_occupancy_is_dropped_there_is_no_draft(
     with torch.no_grad():
         sample = rooms.corrupted(model, [0], np.random.default_rng(0))
         absent = model.encode_absence(sample.occupancy, sample.cameras, (8, 8))
-    assert not sample.guess.any()
+    assert not sample.prior.any()
     torch.testing.assert_close(sample.condition.features, absent.features)
 
 
@@ -298,7 +298,7 @@ def test_weights_are_continued_as_they_began(chain: Path, tmp_path: Path, given:
     if given:
         initial = tmp_path / "denoiser"
         OccSceneDenoiser(
-            4, block_out_channels=(32, 32, 64), layers_per_block=1, guess_widths=(16, 16, 16)
+            4, block_out_channels=(32, 32, 64), layers_per_block=1, prior_widths=(16, 16, 16)
         ).save_pretrained(initial)
         vae += ("--decoder", str(chain / "model/guided_decoder"), "--drafts", str(chain / "drafts"))
     arguments = ["denoiser", "--data", str(chain / "data"), "--output", str(tmp_path / "out"), *vae]

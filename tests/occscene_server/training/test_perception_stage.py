@@ -15,7 +15,7 @@ from typer.testing import CliRunner
 
 from occscene_server.data.dataset import RenderedScene, SceneInfo, write_scene
 from occscene_server.data.scenes import SceneSet
-from occscene_server.geometry.guidance import render_guidance
+from occscene_server.geometry.gbuffer_maps import render_gbuffer_maps
 from occscene_server.models.perception import ImageFeatures, OccupancyPerception
 from occscene_server.training.cli import train_app
 from occscene_server.training.perception_stage import (
@@ -91,7 +91,7 @@ def test_untrained_scores_are_the_blockouts_and_training_raises_them(root: Path,
 def test_pixel_loss_falls_to_nothing_at_the_truth(root: Path) -> None:
     """What the true grid shows has no loss; a depth that is wrong everywhere by a tenth has that."""
     batch = SceneSet(root, "train").batch([0, 1])
-    truth = render_guidance(batch.occupancy, batch.cameras, (16, 16), 12)
+    truth = render_gbuffer_maps(batch.occupancy, batch.cameras, (16, 16), 12)
     logits = 100.0 * F.one_hot(truth.labels, 12).movedim(-1, 2).float()
     log_depth = truth.depth.clamp(0.05, 100.0).log()
     nothing = torch.zeros(())

@@ -58,8 +58,8 @@ pixel_steps = 1
 batch = 1
 minutes = 0.1
 
-[stage.guess]
-command = "train guess"
+[stage.regression-prior]
+command = "train regression-prior"
 data = "rooms"
 vae = "sharper"
 steps = 2
@@ -70,7 +70,7 @@ widths = "32,32,64"
 command = "train denoiser"
 data = "rooms"
 vae = "sharper"
-initial = "guess"
+initial = "regression-prior"
 steps = 3
 batch = 1
 
@@ -108,7 +108,7 @@ keep = 0.3
 steps = 2
 batch = 2
 """
-STAGES = ("autoencoder", "sharper", "perception", "guess", "denoiser", "joint", "bundle", "first", "second")
+STAGES = ("autoencoder", "sharper", "perception", "regression-prior", "denoiser", "joint", "bundle", "first", "second")
 
 # the command line with a checkpoint after every step, which ends as by the kernel's hand after a chosen one
 KILLED = """
@@ -165,10 +165,10 @@ def killed(root: Path) -> Path:
     """The output of the recipe, killed in the middle of a stage and between a stage's last step and its weights."""
     output = root / "killed"
     assert killable(root, output, "denoiser:2") == -signal.SIGKILL
-    assert finished(output) == {"autoencoder", "sharper", "perception", "guess"}
+    assert finished(output) == {"autoencoder", "sharper", "perception", "regression-prior"}
     written = stamp(output / "autoencoder")
     assert killable(root, output, "joint:2") == -signal.SIGKILL
-    assert finished(output) == {"autoencoder", "sharper", "perception", "guess", "denoiser"}
+    assert finished(output) == {"autoencoder", "sharper", "perception", "regression-prior", "denoiser"}
     assert not (output / "joint/denoiser").exists()
     recipe(root, output)
     assert stamp(output / "autoencoder") == written
@@ -236,7 +236,7 @@ def test_a_share_of_the_first_layout_prior_is_in_the_second(root: Path, killed: 
 
 
 def test_one_stage_runs_by_itself_once_its_inputs_are_finished(root: Path, killed: Path, tmp_path: Path) -> None:
-    assert "takes the weights of sharper" in recipe(root, tmp_path / "none", "--only", "guess", code=2)
+    assert "takes the weights of sharper" in recipe(root, tmp_path / "none", "--only", "regression-prior", code=2)
     assert "the stages are autoencoder" in recipe(root, tmp_path / "none", "--only", "gues", code=2)
     assert recipe(root, tmp_path / "none", "--only", "first", "--dry-run").count("\n") == 1
     assert "bundle is finished" in recipe(root, killed, "--only", "bundle")

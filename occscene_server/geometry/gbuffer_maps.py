@@ -1,4 +1,4 @@
-"""Rendered guidance: what every pixel sees of a scene, of its triangles or of its voxels."""
+"""A G-buffer as the channels that networks read, from a scene's triangles or its voxels."""
 
 from __future__ import annotations
 
@@ -21,11 +21,11 @@ _NEAREST = 0.05  # metres, for a logarithm of the depth
 
 
 @dataclass(frozen=True)
-class Guidance:
+class GBufferMaps:
     """Maps of a batch of scenes seen by their cameras.
 
     Args:
-        channels: (B, V, `guidance_channels(classes)`, h, w) float32, in this order: one channel for each class, where
+        channels: (B, V, `gbuffer_channels(classes)`, h, w) float32, in this order: one channel for each class, where
             a pixel that sees nothing is of class 0 (empty); six for the normal of the face seen (-x, +x, -y, +y, -z,
             +z of the grid); nearness 1 / (1 + depth in metres), 0 where nothing is seen; 1 where something is seen;
             1 at the edge between two objects; the colour hint as sRGB in [-1, 1] and 1 where there is a hint.
@@ -45,13 +45,13 @@ class Guidance:
     objects: Tensor
     depth: Tensor
 
-    def scene(self, index: int) -> Guidance:
+    def scene(self, index: int) -> GBufferMaps:
         """The maps of one scene, still a batch."""
-        return Guidance(*(maps[index : index + 1] for maps in vars(self).values()))
+        return GBufferMaps(*(maps[index : index + 1] for maps in vars(self).values()))
 
-    def of_scenes(self, scenes: Tensor) -> Guidance:
+    def of_scenes(self, scenes: Tensor) -> GBufferMaps:
         """The maps of some scenes, by their places (S,) in the batch."""
-        return Guidance(*(maps[scenes] for maps in vars(self).values()))
+        return GBufferMaps(*(maps[scenes] for maps in vars(self).values()))
 
     @property
     def face(self) -> Tensor:
@@ -64,19 +64,19 @@ class Guidance:
         return self.depth.clamp_min(_NEAREST).log()
 
 
-def guidance_channels(classes: int) -> int:
-    """Number of guidance channels of a taxonomy with `classes` classes (empty included)."""
+def gbuffer_channels(classes: int) -> int:
+    """Number of channels of `GBufferMaps` of a taxonomy with `classes` classes (empty included)."""
     return classes + _OTHER_CHANNELS
 
 
-def render_guidance(
+def render_gbuffer_maps(
     grid: GridTensors,
     cameras: CameraTensors,
     size: tuple[int, int],
     classes: int,
     shapes: Sequence[RayScene | None] = (),
-) -> Guidance:
-    """Draws the guidance of B scenes for V views at `size` = (h, w).
+) -> GBufferMaps:
+    """Draws the G-buffer maps of B scenes for V views at `size` = (h, w).
 
     Args:
         grid: labels below `classes`, or 255; unknown voxels are looked through.
@@ -85,11 +85,11 @@ def render_guidance(
         classes: classes of the taxonomy, empty included.
         shapes: the scenes' triangles, as in `scene_gbuffer`.
     """
-    return guidance_of(scene_gbuffer(grid, shapes, cameras, size), grid, cameras, classes)
+    return gbuffer_maps(scene_gbuffer(grid, shapes, cameras, size), grid, cameras, classes)
 
 
-def guidance_of(buffer: GBuffer, grid: GridTensors, cameras: CameraTensors, classes: int) -> Guidance:
-    """The guidance of what a G-buffer shows, at its size.
+def gbuffer_maps(buffer: GBuffer, grid: GridTensors, cameras: CameraTensors, classes: int) -> GBufferMaps:
+    """The maps of a G-buffer, at its size.
 
     Args:
         buffer: labels below `classes`; a surface's normal counts as the nearest of the six.
@@ -109,7 +109,7 @@ def guidance_of(buffer: GBuffer, grid: GridTensors, cameras: CameraTensors, clas
     start = (origins - center)[..., None, None]  # (B, V, 3, 1, 1)
     points = torch.addcmul(start, reach[:, :, None], planar) * grid.voxel_size.float()[:, None, None, None, None]
 
-    channels = origins.new_zeros(batch, views, guidance_channels(classes), height, width)
+    channels = origins.new_zeros(batch, views, gbuffer_channels(classes), height, width)
     channels.scatter_(2, buffer.labels[:, :, None], 1)
     face = nearest_face(buffer.normal, seen)
     # A ray that hits nothing has no face: its mark falls on the channel after the normals and is overwritten.
@@ -120,7 +120,7 @@ def guidance_of(buffer: GBuffer, grid: GridTensors, cameras: CameraTensors, clas
     rest[:, :, 2] = buffer.edges
     colors = _hint_colors(grid.hints, buffer.objects.flatten(1))
     rest[:, :, 3:] = colors.view(batch, 4, views, height, width).transpose(1, 2)
-    return Guidance(channels, points, _box_projection(points, face), buffer.labels, buffer.objects, buffer.depth)
+    return GBufferMaps(channels, points, _box_projection(points, face), buffer.labels, buffer.objects, buffer.depth)
 
 
 def nearest_face(normal: Tensor, seen: Tensor) -> Tensor:

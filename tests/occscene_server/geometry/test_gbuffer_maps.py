@@ -1,4 +1,4 @@
-"""Rendered guidance of small scenes."""
+"""G-buffer maps of small scenes."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ from occscene.mesh import TriangleMesh
 
 from occscene_server.geometry.cameras import CameraTensors, pixel_rays
 from occscene_server.geometry.gbuffer import GBuffer
+from occscene_server.geometry.gbuffer_maps import gbuffer_channels, gbuffer_maps, render_gbuffer_maps
 from occscene_server.geometry.grids import GridTensors
-from occscene_server.geometry.guidance import guidance_channels, guidance_of, render_guidance
 from occscene_server.geometry.mesh_gbuffer import RayScene
 from occscene_server.geometry.raymarch import NO_FACE, first_hit_ref
 from occscene_server.geometry.solid_meshes import solid_triangles
@@ -39,9 +39,9 @@ def _wall_ahead() -> tuple[GridTensors, CameraTensors]:
 
 
 def test_a_wall_is_drawn_as_it_stands() -> None:
-    guidance = render_guidance(*_wall_ahead(), size=(8, 8), classes=CLASSES)
-    assert guidance.channels.shape == (1, 1, guidance_channels(CLASSES), 8, 8)
-    classes, normals, nearness, hit, edge, color, mask = guidance.channels[0, 0].split([CLASSES, 6, 1, 1, 1, 3, 1])
+    gbuffer = render_gbuffer_maps(*_wall_ahead(), size=(8, 8), classes=CLASSES)
+    assert gbuffer.channels.shape == (1, 1, gbuffer_channels(CLASSES), 8, 8)
+    classes, normals, nearness, hit, edge, color, mask = gbuffer.channels[0, 0].split([CLASSES, 6, 1, 1, 1, 3, 1])
     lower = torch.zeros(8, 8)
     lower[4:] = 1
     torch.testing.assert_close(classes[3], lower)
@@ -57,32 +57,32 @@ def test_a_wall_is_drawn_as_it_stands() -> None:
     assert edge[0, 4:, 3].all()  # between the objects
     assert edge[0, 3, :].all()  # between wall and nothing
     assert edge.sum() == 12
-    depth = guidance.depth[0, 0]
+    depth = gbuffer.depth[0, 0]
     torch.testing.assert_close(depth[4:], torch.full((4, 8), 2.0))
     assert torch.isinf(depth[:4]).all()
 
 
 def test_a_wall_is_projected_along_itself_and_upwards() -> None:
-    guidance = render_guidance(*_wall_ahead(), size=(8, 8), classes=CLASSES)
-    _, y, z = guidance.points[0, 0]
-    torch.testing.assert_close(guidance.surface[0, 0, :, 4:], torch.stack([y, z])[:, 4:])
+    gbuffer = render_gbuffer_maps(*_wall_ahead(), size=(8, 8), classes=CLASSES)
+    _, y, z = gbuffer.points[0, 0]
+    torch.testing.assert_close(gbuffer.surface[0, 0, :, 4:], torch.stack([y, z])[:, 4:])
     assert y[4:].unique().numel() > 4
 
 
 def test_points_lie_on_the_surface_relative_to_the_centre() -> None:
-    guidance = render_guidance(*_wall_ahead(), size=(8, 8), classes=CLASSES)
-    x, _, z = guidance.points[0, 0]
+    gbuffer = render_gbuffer_maps(*_wall_ahead(), size=(8, 8), classes=CLASSES)
+    x, _, z = gbuffer.points[0, 0]
     torch.testing.assert_close(x[4:], torch.full((4, 8), 1.0))  # the wall is at 3 m, the centre at 2 m
     assert (z[4:] < 0).all()
-    assert guidance.points.isfinite().all()
-    assert (guidance.points.abs() <= 2 + 1e-5).all()  # rays that see nothing end where they leave the volume
+    assert gbuffer.points.isfinite().all()
+    assert (gbuffer.points.abs() <= 2 + 1e-5).all()  # rays that see nothing end where they leave the volume
 
 
 def test_batches_equal_single_scenes(grids: list[SemanticGrid], scenes: list[list[PinholeCamera]]) -> None:
     size = (12, 18)
-    both = render_guidance(GridTensors.from_grids(grids), CameraTensors.from_cameras(scenes), size, CLASSES)
+    both = render_gbuffer_maps(GridTensors.from_grids(grids), CameraTensors.from_cameras(scenes), size, CLASSES)
     for b in range(2):
-        one = render_guidance(
+        one = render_gbuffer_maps(
             GridTensors.from_grids([grids[b]]), CameraTensors.from_cameras([scenes[b]]), size, CLASSES
         )
         torch.testing.assert_close(one.channels[0], both.channels[b], rtol=0, atol=1e-6)
@@ -94,10 +94,10 @@ def test_a_grid_without_instances_has_edges_between_classes(
     grids: list[SemanticGrid], camera_tensors: CameraTensors
 ) -> None:
     plain = GridTensors.from_grids([grid.without_instances() for grid in grids])
-    guidance = render_guidance(plain, camera_tensors, (12, 18), CLASSES)
-    assert guidance.channels[:, :, -4:].abs().sum() == 0  # no hints
-    edge = guidance.channels[:, :, CLASSES + 8, :, :-1].bool()
-    across = guidance.labels[..., :-1] != guidance.labels[..., 1:]
+    gbuffer = render_gbuffer_maps(plain, camera_tensors, (12, 18), CLASSES)
+    assert gbuffer.channels[:, :, -4:].abs().sum() == 0  # no hints
+    edge = gbuffer.channels[:, :, CLASSES + 8, :, :-1].bool()
+    across = gbuffer.labels[..., :-1] != gbuffer.labels[..., 1:]
     assert edge[across].all()
 
 
@@ -106,24 +106,24 @@ def test_random_grids_are_drawn_ray_by_ray(shape: tuple[int, int, int], voxel_si
     """From outside and inside; single and double precision part where a ray grazes an edge, as few of them do."""
     grid, cameras = random_scene(shape, voxel_size)
     size = (12, 18)
-    guidance = render_guidance(grid, cameras, size, CLASSES)
+    gbuffer = render_gbuffer_maps(grid, cameras, size, CLASSES)
     origins, directions = pixel_rays(cameras, grid.volume, size)
     rays = directions.reshape(1, -1, 3).double()
     starts = origins[:, :, None].expand(-1, -1, size[0] * size[1], -1).reshape(1, -1, 3).double()
     hit = first_hit_ref(grid.occupied(), starts, rays)
     seen = hit.index >= 0
     labels = torch.where(seen, grid.labels.flatten()[hit.index.clamp_min(0)].long(), 0)
-    face = guidance.channels[:, :, CLASSES : CLASSES + NO_FACE].movedim(2, -1).reshape(1, -1, NO_FACE)
+    face = gbuffer.channels[:, :, CLASSES : CLASSES + NO_FACE].movedim(2, -1).reshape(1, -1, NO_FACE)
     drawn = torch.where(face.any(-1), face.argmax(-1), NO_FACE)
-    depth = guidance.depth.view(1, -1)
-    same = (guidance.labels.view(1, -1) == labels) & (drawn == hit.face)
+    depth = gbuffer.depth.view(1, -1)
+    same = (gbuffer.labels.view(1, -1) == labels) & (drawn == hit.face)
     assert same.float().mean() > 0.99
     torch.testing.assert_close(depth[same].double(), hit.depth[same], rtol=1e-4, atol=1e-4 * voxel_size)
-    assert guidance.channels.isfinite().all()
-    assert guidance.points.isfinite().all()
+    assert gbuffer.channels.isfinite().all()
+    assert gbuffer.points.isfinite().all()
 
 
-def test_triangles_and_voxels_of_one_shape_give_one_guidance() -> None:
+def test_triangles_and_voxels_of_one_shape_give_one_gbuffer() -> None:
     """A box on a floor that ends where voxels do, in a volume that is turned."""
     labels = np.zeros((16, 14, 10), np.uint8)
     labels[:, :, 0], labels[4:8, 5:9, 1:5] = 2, 5
@@ -149,8 +149,8 @@ def test_triangles_and_voxels_of_one_shape_give_one_guidance() -> None:
     looking[:3, 3] = 1.1, -1.0, 2.3
     camera = PinholeCamera("c", 96, 64, 60.0, 60.0, 48.0, 32.0, pose @ looking)
     seen_by = CameraTensors.from_cameras([[camera]])
-    voxels = render_guidance(tensors, seen_by, (64, 96), 12)
-    exact = render_guidance(tensors, seen_by, (64, 96), 12, [RayScene(mesh, grid)])
+    voxels = render_gbuffer_maps(tensors, seen_by, (64, 96), 12)
+    exact = render_gbuffer_maps(tensors, seen_by, (64, 96), 12, [RayScene(mesh, grid)])
     assert set(voxels.labels.unique().tolist()) == {0, 2, 5}
     same = (voxels.labels == exact.labels) & (voxels.face == exact.face)
     assert float(same.float().mean()) > 0.99
@@ -168,4 +168,9 @@ def test_a_slope_counts_as_the_side_that_it_is_nearest_to() -> None:
     buffer = GBuffer(flat.long(), flat.long(), flat + 1, maps, maps, flat, flat.long(), maps)
     grid = GridTensors.from_grids([SemanticGrid(np.zeros((4, 4, 4), np.uint8), 0.2, np.eye(4), "indoor")])
     camera = PinholeCamera("c", 64, 64, 60.0, 60.0, 32.0, 32.0, np.eye(4))
-    assert guidance_of(buffer, grid, CameraTensors.from_cameras([[camera]]), 12).face.flatten().tolist() == [5, 0, 2, 4]
+    assert gbuffer_maps(buffer, grid, CameraTensors.from_cameras([[camera]]), 12).face.flatten().tolist() == [
+        5,
+        0,
+        2,
+        4,
+    ]

@@ -1,4 +1,4 @@
-"""Stage 1: the regression prior ("first guess") of the latents, and its command."""
+"""Stage 1: the regression prior of the latents, and its command."""
 
 from __future__ import annotations
 
@@ -27,17 +27,17 @@ from occscene_server.training.loop import LoopOptions, train
 from occscene_server.training.stage import on_random_rows, report
 
 
-def guess_loss(
+def prior_loss(
     model: OccSceneDenoiser, data: LatentScenes, indices: Sequence[int], rng: np.random.Generator
 ) -> tuple[Tensor, dict[str, float]]:
     """Squared error of the regression prior on some scenes, channels weighted as in the denoiser's loss."""
     drawn = draw_scenes(data, indices, rng)
     true = torch.from_numpy(rng.random(len(drawn.latents)) < TRUE_OCCUPANCY).to(data.device)
     grid = placed_grid(drawn.batch, true, rng)
-    guidance = model.draw_guidance(grid, drawn.batch.cameras, drawn.size)
-    guess = model.guess(guidance, drawn.text, drawn.text_mask)
-    assert guess is not None
-    return ((guess - drawn.latents).square().mean((0, 1, 3, 4)) * data.channel_weights).mean(), {}
+    gbuffer = model.gbuffer_features(grid, drawn.batch.cameras, drawn.size)
+    prior = model.predict_prior(gbuffer, drawn.text, drawn.text_mask)
+    assert prior is not None
+    return ((prior - drawn.latents).square().mean((0, 1, 3, 4)) * data.channel_weights).mean(), {}
 
 
 @torch.no_grad()
@@ -55,17 +55,17 @@ def explained_variance(model: OccSceneDenoiser, data: LatentScenes, scenes: int 
         for row in rows:
             batch = data.scenes.batch([row]).to(data.device)
             grid = replace(batch.blockout, hints=batch.blockout.hints * kept)
-            guidance = model.draw_guidance(grid, batch.cameras, (latents.shape[-2], latents.shape[-1]))
+            gbuffer = model.gbuffer_features(grid, batch.cameras, (latents.shape[-2], latents.shape[-1]))
             text, mask = data.text[row, :1].float().to(data.device), data.text_mask[row, :1].to(data.device)
-            guess = model.guess(guidance, text, mask)
-            assert guess is not None
-            wrong = (guess[0] - latents[row].to(data.device)).square().mean((0, 2, 3)) * data.channel_weights
+            prior = model.predict_prior(gbuffer, text, mask)
+            assert prior is not None
+            wrong = (prior[0] - latents[row].to(data.device)).square().mean((0, 2, 3)) * data.channel_weights
             error += float(wrong.mean())
         explained[name] = float(1 - error / len(rows) / variance)
     return explained
 
 
-def guess(
+def regression_prior(
     data: arg.Data,
     output: Annotated[Path, arg.OUTPUT, arg.Writes(("denoiser",))],
     vae: arg.Vae,
@@ -85,13 +85,13 @@ def guess(
     torch.manual_seed(seed)
     model = initial_denoiser(initial, autoencoder, scenes.scenes.classes, widths, attention_levels)
     model.to(device, memory_format=torch.channels_last).requires_grad_(False)
-    if model.first_guess is None:
+    if model.regression_prior is None:
         raise typer.BadParameter(
-            f"{initial} has no first guess, which only a compact denoiser that predicts flow has; omit the option to "
-            "start anew",
+            f"{initial} has no regression prior, which only a compact denoiser that predicts flow has; "
+            "omit the option to start anew",
             param_hint="--initial",
         )
-    model.first_guess.requires_grad_(True)
+    model.regression_prior.requires_grad_(True)
     options = LoopOptions(
         output, steps, learning_rate, decay_fraction=0.4, ema_decay=0.998, weight_decay=0.05, optimizer="muon",
         max_minutes=max_minutes, device=device,
@@ -101,7 +101,7 @@ def guess(
         with fast_autocast(device):
             return explained_variance(model, held_out)
 
-    loss = on_random_rows(lambda rows, rng: guess_loss(model, scenes, rows, rng), len(scenes), batch, seed)
+    loss = on_random_rows(lambda rows, rng: prior_loss(model, scenes, rows, rng), len(scenes), batch, seed)
     finished = train(model, loss, options, evaluate)
     model.save_pretrained(output / "denoiser")
     report(finished, output / "denoiser", evaluate())

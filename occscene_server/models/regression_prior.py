@@ -1,4 +1,4 @@
-"""The regression prior ("first guess"): the mean of the latents given occupancy and prompt, in one pass.
+"""The regression prior: the mean of the latents given occupancy and prompt, in one pass.
 
 Blockout and prompt determine most of a view: shapes, edges, colors, the squares of a checked floor. A network that
 regresses the mean E[x_0 | occupancy, prompt] learns that in a tenth of the denoiser's time, and diffusion models the
@@ -14,20 +14,20 @@ import torch.nn.functional as F
 from diffusers.models.resnet import ResnetBlock2D
 from torch import Tensor, nn
 
-from occscene_server.geometry.guidance import Guidance, guidance_channels
+from occscene_server.geometry.gbuffer_maps import GBufferMaps, gbuffer_channels
+from occscene_server.models.class_text_attention import ClassTextAttention
 from occscene_server.models.surfaces import SurfaceEncoder
 from occscene_server.models.view_attention import fourier_features
-from occscene_server.models.word_painting import WordPainting
 
 
-class FirstGuess(nn.Module):
-    """Guidance and prompt to latents, each view by itself.
+class RegressionPrior(nn.Module):
+    """G-buffer maps and prompt to latents, each view by itself.
 
     Args:
         classes: of the taxonomy, empty included.
         latent_channels: of the autoencoder.
         text_dim: width of the text's token states.
-        cells: pixels of guidance along the side of one latent pixel.
+        cells: pixels of G-buffer maps along the side of one latent pixel.
         widths: channels at h, h/2, h/4.
         octaves: of the positions' Fourier features.
     """
@@ -45,10 +45,10 @@ class FirstGuess(nn.Module):
         fine, middle, coarse = widths
         self.octaves, self.cells, self.prior_channels = octaves, cells, 2 * fine
         self.fold = nn.PixelUnshuffle(cells)
-        self.inlet = nn.Conv2d(guidance_channels(classes) * cells**2 + 6 * octaves, fine, 1)
+        self.inlet = nn.Conv2d(gbuffer_channels(classes) * cells**2 + 6 * octaves, fine, 1)
         self.surfaces = SurfaceEncoder(cells, fine)
-        self.colors = WordPainting(classes, text_dim, fine)
-        self.patterns = WordPainting(classes, text_dim, fine, spread=0.2)
+        self.colors = ClassTextAttention(classes, text_dim, fine)
+        self.patterns = ClassTextAttention(classes, text_dim, fine, spread=0.2)
         self.words = nn.Sequential(nn.Linear(text_dim, middle), nn.SiLU())
 
         def block(inputs: int, outputs: int) -> ResnetBlock2D:
@@ -66,20 +66,20 @@ class FirstGuess(nn.Module):
         for parameter in self.outlet[-1].parameters():  # untrained, it predicts the latents' mean
             nn.init.zeros_(parameter)
 
-    def encode_guidance(self, guidance: Guidance) -> Tensor:
+    def encode_gbuffer(self, gbuffer: GBufferMaps) -> Tensor:
         """Features (B, V, `prior_channels`, h, w) that do not depend on the prompt."""
-        maps, points, surface = (part.flatten(0, 1) for part in (guidance.channels, guidance.points, guidance.surface))
+        maps, points, surface = (part.flatten(0, 1) for part in (gbuffer.channels, gbuffer.points, gbuffer.surface))
         positions = fourier_features(F.avg_pool2d(points, self.cells), self.octaves)
         prior_features = torch.cat(
             [self.inlet(torch.cat([self.fold(maps), positions], dim=1)), self.surfaces(surface)], dim=1
         )
-        return prior_features.unflatten(0, guidance.labels.shape[:2])
+        return prior_features.unflatten(0, gbuffer.labels.shape[:2])
 
     def forward(self, prior_features: Tensor, seen: Tensor, text: Tensor, text_mask: Tensor) -> Tensor:
         """Predicts latents.
 
         Args:
-            prior_features: of `encode_guidance`.
+            prior_features: of `encode_gbuffer`.
             seen: (B, V, classes, h, w), the share of every class in what a latent pixel sees.
             text: (B, T, text_dim) token states.
             text_mask: (B, T), True where there is a token.

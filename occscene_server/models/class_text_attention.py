@@ -15,7 +15,7 @@ import torch
 from torch import Tensor, nn
 
 
-class WordPainting(nn.Module):
+class ClassTextAttention(nn.Module):
     """Cross-attention from classes to tokens.
 
     Args:
