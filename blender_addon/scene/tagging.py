@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections import Counter
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
@@ -139,7 +138,7 @@ def guess_classes(scene: bpy.types.Scene, objects: Iterable[bpy.types.Object]) -
     for obj in objects:
         if lookup.class_name(obj):
             continue
-        text = " ".join(re.findall("[A-Za-z]+", obj.name))  # "Sofa.001" and "Sofa.002" are asked for once
+        text = obj.name.rstrip("._ 0123456789")  # "Sofa.001" and "Sofa.002" are asked for once
         if text not in known:
             known[text] = lookup.taxonomy.guess(text)
         guess = known[text]

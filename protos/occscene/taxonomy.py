@@ -2,16 +2,17 @@
 
 Colours are the data sets' own: NYUv2's as SSC papers draw its 12 classes, SemanticKITTI's from its API's
 configuration (`semantic-kitti.yaml`, there in BGR), where other-vehicle has the color of its buses. Paint priorities
-and aliases are OccScene's own.
+and words are OccScene's own.
 """
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 from occscene.limits import MAX_CLASSES, MAX_NAME_LENGTH
+from occscene.object_names import Vocabulary, build_vocabulary, class_of_name, english_words, words_of
 
 
 @dataclass(frozen=True)
@@ -87,115 +88,72 @@ class Taxonomy:
         )
 
     def guess(self, object_name: str) -> SemanticClass | None:
-        """The class that an object's name speaks of, or None.
+        """The class that an object's name speaks of, or None; `occscene.object_names` says by which rules."""
+        name = class_of_name(object_name, self._vocabulary)
+        return None if name is None else self.classes[self.index_of(name)]
 
-        "Sofa.001", "left_wall" and "CoffeeTable" are understood. Where several words match, the last wins, because
-        English puts the noun last ("wall lamp" is a lamp), and of two names for the same word the longer.
-        """
-        spaced = re.sub(r"(?<=[a-z])(?=[A-Z])", " ", object_name)
-        words = re.findall(r"[a-z]+", spaced.lower())
-        text = " ".join(words)
-        best: tuple[int, int] | None = None
-        guessed: SemanticClass | None = None
-        for entry in self.classes[1:]:
-            for alias in (entry.name.replace("-", " "), *entry.aliases):
-                for match in re.finditer(rf"\b{re.escape(alias)}(?:e?s)?\b", text):
-                    rank = (match.end(), len(alias))
-                    if best is None or rank > best:
-                        best, guessed = rank, entry
-        return guessed
+    @cached_property
+    def _vocabulary(self) -> Vocabulary:
+        names = [(entry.name, entry.name, "en") for entry in self.classes[1:]]
+        if self.name in ("indoor", "outdoor"):
+            return build_vocabulary([*words_of(self.name), *names])
+        return build_vocabulary([*names, *((word, entry.name, "en") for entry in self.classes for word in entry.aliases)])
 
 
 def _is_byte(value: Any) -> bool:
     return type(value) is int and 0 <= value <= 255
 
 
-def _classes(*rows: tuple[str, tuple[int, int, int], int, str]) -> tuple[SemanticClass, ...]:
+def _classes(taxonomy: str, *rows: tuple[str, tuple[int, int, int], int]) -> tuple[SemanticClass, ...]:
     return tuple(
-        SemanticClass(index, name, color, priority, tuple(aliases.split(", ")) if aliases else ())
-        for index, (name, color, priority, aliases) in enumerate(rows)
+        SemanticClass(index, name, color, priority, english_words(taxonomy, name))
+        for index, (name, color, priority) in enumerate(rows)
     )
 
 
 INDOOR = Taxonomy(
     "indoor",
     _classes(
-        ("empty", (0, 0, 0), 0, ""),
-        ("ceiling", (214, 38, 40), 10, "roof"),
-        ("floor", (43, 160, 43), 12, "ground, rug, carpet, tatami"),
-        ("wall", (158, 216, 229), 14, "partition, door, baseboard, skirting"),
-        ("window", (114, 158, 206), 50, "glass, glazing, pane"),
-        ("chair", (204, 204, 91), 60, "armchair, stool, seat, pouf, bench"),
-        ("bed", (255, 186, 119), 60, "mattress, bunk"),
-        ("sofa", (147, 102, 188), 60, "couch, settee, loveseat"),
-        ("table", (30, 119, 181), 62, "desk, counter, worktop"),
-        ("tvs", (188, 188, 33), 72, "tv, television, monitor, screen"),
-        (
-            "furn",
-            (255, 127, 12),
-            58,
-            "furniture, shelf, shelves, bookshelf, bookshelves, bookcase, cabinet, wardrobe, closet, dresser, drawer, "
-            "drawers, nightstand, sideboard, cupboard, chest",
-        ),
-        (
-            "objs",
-            (196, 175, 214),
-            70,
-            "object, lamp, plant, pot, book, vase, bowl, fruit, picture, painting, frame, curtain, cushion, pillow, "
-            "box, clock, mirror, prop, light, decor",
-        ),
+        "indoor",
+        ("empty", (0, 0, 0), 0),
+        ("ceiling", (214, 38, 40), 10),
+        ("floor", (43, 160, 43), 12),
+        ("wall", (158, 216, 229), 14),
+        ("window", (114, 158, 206), 50),
+        ("chair", (204, 204, 91), 60),
+        ("bed", (255, 186, 119), 60),
+        ("sofa", (147, 102, 188), 60),
+        ("table", (30, 119, 181), 62),
+        ("tvs", (188, 188, 33), 72),
+        ("furn", (255, 127, 12), 58),
+        ("objs", (196, 175, 214), 70),
     ),
 )
 
 OUTDOOR = Taxonomy(
     "outdoor",
     _classes(
-        ("empty", (0, 0, 0), 0, ""),
-        ("car", (100, 150, 245), 60, "vehicle, taxi, sedan, suv, hatchback, saloon, estate car, jeep, pickup"),
-        ("bicycle", (100, 230, 245), 66, "bike, cycle"),
-        ("motorcycle", (30, 60, 150), 66, "motorbike, scooter, moped"),
-        ("truck", (80, 30, 180), 60, "lorry, tipper"),
-        (
-            "other-vehicle",
-            (100, 80, 250),
-            60,
-            "bus, van, trailer, tram, train, caravan, camper, tractor, digger, excavator",
-        ),
-        (
-            "person",
-            (255, 30, 30),
-            70,
-            "pedestrian, human, man, men, woman, women, child, children, kid, people, walker",
-        ),
-        ("bicyclist", (255, 40, 200), 70, "cyclist"),
-        ("motorcyclist", (150, 30, 90), 70, "rider"),
-        ("road", (255, 0, 255), 14, "street, lane, asphalt, tarmac, carriageway, crossing, crosswalk, zebra, highway"),
-        ("parking", (255, 150, 255), 15, "parking lot, parking bay, car park"),
-        ("sidewalk", (75, 0, 75), 16, "pavement, footpath, footway, curb, kerb"),
-        ("other-ground", (175, 0, 75), 13, "ground, plaza, platform, yard, courtyard, square, traffic island"),
-        (
-            "building",
-            (255, 200, 0),
-            30,
-            "house, shop, tower, garage, church, chapel, facade, cottage, barn, shed, hall, warehouse, factory, kiosk, "
-            "bus stop, shelter, balcony, villa, farm",
-        ),
-        ("fence", (255, 120, 50), 40, "wall, railing, barrier, guard rail, gate, palisade"),
-        (
-            "vegetation",
-            (0, 175, 0),
-            36,
-            "tree, bush, shrub, hedge, foliage, leaves, crown, ivy, plant, flower, forest, spruce, fir",
-        ),
-        ("trunk", (135, 60, 0), 44, "stem, bole"),
-        (
-            "terrain",
-            (150, 240, 80),
-            12,
-            "grass, lawn, meadow, field, soil, verge, garden, park, hill, embankment, earth",
-        ),
-        ("pole", (255, 240, 150), 48, "post, lamppost, streetlight, lamp, mast, bollard, pillar"),
-        ("traffic-sign", (255, 0, 0), 50, "sign, traffic light, signal"),
+        "outdoor",
+        ("empty", (0, 0, 0), 0),
+        ("car", (100, 150, 245), 60),
+        ("bicycle", (100, 230, 245), 66),
+        ("motorcycle", (30, 60, 150), 66),
+        ("truck", (80, 30, 180), 60),
+        ("other-vehicle", (100, 80, 250), 60),
+        ("person", (255, 30, 30), 70),
+        ("bicyclist", (255, 40, 200), 70),
+        ("motorcyclist", (150, 30, 90), 70),
+        ("road", (255, 0, 255), 14),
+        ("parking", (255, 150, 255), 15),
+        ("sidewalk", (75, 0, 75), 16),
+        ("other-ground", (175, 0, 75), 13),
+        ("building", (255, 200, 0), 30),
+        ("fence", (255, 120, 50), 40),
+        ("vegetation", (0, 175, 0), 36),
+        ("trunk", (135, 60, 0), 44),
+        ("terrain", (150, 240, 80), 12),
+        ("pole", (255, 240, 150), 48),
+        ("traffic-sign", (255, 0, 0), 50),
     ),
 )
 
