@@ -37,6 +37,8 @@ OTHER_NAMES = {
     "writing desk": "desk",
     "swivel chair": "office chair",
     "desk chair": "office chair",
+    "ground": "floor",
+    "flooring": "floor",
 }
 """What else people call the studio's kinds."""
 

@@ -18,18 +18,14 @@ from occscene_server.geometry.grids import LABELS, GridTensors, VolumeTensors
 from occscene_server.geometry.pixel_values import srgb_from_linear
 from occscene_server.metrics.palette import named_colors
 from occscene_server.models.guided_decoder import GuidedDecoder
-from occscene_server.models.object_words import LIGHT, ObjectTable, Texts, base_name
+from occscene_server.models.object_words import LIGHT, ObjectTable, Texts
 from occscene_server.models.pixel_features import object_codes, pixel_features
+from occscene_server.models.plain_names import general_noun, plain_name
 from occscene_server.models.precision import fast_autocast
 from occscene_server.models.prompt_phrases import prompt_phrases
 from occscene_server.models.text import encode_prompts
 
 _TEXTS_AT_ONCE = 16
-
-_SAYING_NOTHING = frozenset(
-    {"", "cube", "plane", "circle", "sphere", "icosphere", "cylinder", "cone", "torus", "grid", "mesh", "object"}
-)
-
 
 MOST_TOLD = 500
 """Most objects of a scene with words, hint and code of their own; the largest, if there are more."""
@@ -67,19 +63,17 @@ class SceneWords:
 def scene_words(prompt: str, grid: SemanticGrid) -> SceneWords:
     """The words of a blockout's scene.
 
-    What is called as Blender calls its primitives goes by its class. Objects without words of their own have those that
-    the prompt says of them, as in training, where each has its phrase.
+    Objects are called by their plain names. Those without words of their own have what the prompt says of them, as in
+    training, where each has its phrase: of a "double bed", else of a bed.
     """
-    names = [base_name(item.name) for item in grid.objects]
-    if not _SAYING_NOTHING.isdisjoint(names):
-        classes = _class_names(grid)
-        names = [
-            classes.get(item.id, name) if name in _SAYING_NOTHING else name
-            for name, item in zip(names, grid.objects, strict=True)
-        ]
-    own = [item.prompt for item in grid.objects]
-    said = prompt_phrases(prompt, ["" if words else name for name, words in zip(names, own, strict=True)])
-    return SceneWords(prompt, names, [words or phrase for words, phrase in zip(own, said, strict=True)])
+    classes, taxonomy = _class_names(grid), TAXONOMIES[grid.taxonomy]
+    kinds = [classes.get(item.id, "") for item in grid.objects]
+    names = [plain_name(item.name, kind, taxonomy) for item, kind in zip(grid.objects, kinds, strict=True)]
+    phrases = [item.prompt for item in grid.objects]
+    for called in (names, [general_noun(name, kind) for name, kind in zip(names, kinds, strict=True)]):
+        said = prompt_phrases(prompt, ["" if words else name for name, words in zip(called, phrases, strict=True)])
+        phrases = [words or phrase for words, phrase in zip(phrases, said, strict=True)]
+    return SceneWords(prompt, names, phrases)
 
 
 def word_colors(phrases: Sequence[str]) -> Tensor:

@@ -20,7 +20,7 @@ from __future__ import annotations
 import re
 import unicodedata
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
 
@@ -53,12 +53,14 @@ class Word:
     """What is known of a word.
 
     Args:
+        text: as people write it.
         class_name: what it speaks of; "-" for what has no class, "~" for a word that only describes another.
         languages: in which.
         is_weak: it counts only where the name has no other.
         ends_compounds: whether a longer word that ends with it is one.
     """
 
+    text: str
     class_name: str
     languages: frozenset[str]
     is_weak: bool = False
@@ -115,14 +117,15 @@ def build_vocabulary(rows: Iterable[tuple[str, str, str]]) -> Vocabulary:
     """
     words: dict[str, Word] = {}
     for marked, class_name, language in rows:
-        word = Word(class_name, frozenset({language}), marked.startswith("?"), not marked.startswith("="))
-        key = normal_form(marked)
+        text = marked.lstrip(_MARKS)
+        word = Word(text, class_name, frozenset({language}), marked.startswith("?"), not marked.startswith("="))
+        key = normal_form(text)
         known = words.get(key)
         if known is None or _says_more(word, known):
             words[key] = word
         elif known.class_name == class_name:
-            words[key] = Word(
-                class_name, known.languages | {language}, known.is_weak and word.is_weak, known.ends_compounds
+            words[key] = replace(
+                known, languages=known.languages | {language}, is_weak=known.is_weak and word.is_weak
             )
     return words
 
@@ -133,8 +136,8 @@ def _says_more(word: Word, known: Word) -> bool:
     return place[0] > place[1]
 
 
-def class_of_name(name: str, words: Vocabulary) -> str | None:
-    """The class that an object's name speaks of, or None.
+def word_of_name(name: str, words: Vocabulary) -> Word | None:
+    """The word of an object's name that says what the object is, or None.
 
     Args:
         name: as an artist or an asset library gives it.
@@ -145,31 +148,26 @@ def class_of_name(name: str, words: Vocabulary) -> str | None:
         found = [word for word in found if not word.is_weak]
     if not found:
         return None
-    if any(word.languages <= _ROMANCE for word in found):
-        return _class(found[0])
-    return _last_that_says_what(found)
+    word = found[0] if any(word.languages <= _ROMANCE for word in found) else _last_that_says_what(found)
+    return None if word is None or word.class_name == _NO_CLASS else word
 
 
-def _last_that_says_what(found: list[Word]) -> str | None:
-    last = found[-1].class_name
-    before = [word.class_name for word in found[:-1] if word.class_name not in (_NO_CLASS, last)]
-    if last in _PLACES:
-        things = [name for name in before if name not in _PLACES]
+def _last_that_says_what(found: list[Word]) -> Word | None:
+    last = found[-1]
+    before = [word for word in found[:-1] if word.class_name not in (_NO_CLASS, last.class_name)]
+    if last.class_name in _PLACES:
+        things = [word for word in before if word.class_name not in _PLACES]
         if things:
-            return "objs" if things[-1] == "objs" else None
-    if last in _GROUNDS:
-        things = [name for name in before if name not in _GROUNDS]
-        if things:
-            return things[-1]
-    if last in _CARRIED:
-        things = [name for name in before if name in ("furn", "table", "chair")]
+            return things[-1] if things[-1].class_name == "objs" else None
+    if last.class_name in _GROUNDS:
+        things = [word for word in before if word.class_name not in _GROUNDS]
         if things:
             return things[-1]
-    return _class(found[-1])
-
-
-def _class(word: Word) -> str | None:
-    return None if word.class_name == _NO_CLASS else word.class_name
+    if last.class_name in _CARRIED:
+        things = [word for word in before if word.class_name in ("furn", "table", "chair")]
+        if things:
+            return things[-1]
+    return last
 
 
 def _known_words(parts: list[str], words: Vocabulary) -> list[Word]:

@@ -12,7 +12,7 @@ from functools import cached_property
 from typing import Any
 
 from occscene.limits import MAX_CLASSES, MAX_NAME_LENGTH
-from occscene.object_names import Vocabulary, build_vocabulary, class_of_name, english_words, words_of
+from occscene.object_names import Vocabulary, Word, build_vocabulary, english_words, word_of_name, words_of
 
 
 @dataclass(frozen=True)
@@ -89,8 +89,12 @@ class Taxonomy:
 
     def guess(self, object_name: str) -> SemanticClass | None:
         """The class that an object's name speaks of, or None; `occscene.object_names` says by which rules."""
-        name = class_of_name(object_name, self._vocabulary)
-        return None if name is None else self.classes[self.index_of(name)]
+        word = self.word_of(object_name)
+        return None if word is None else self.classes[self.index_of(word.class_name)]
+
+    def word_of(self, object_name: str) -> Word | None:
+        """The word of an object's name that says what it is, or None."""
+        return word_of_name(object_name, self._vocabulary)
 
     @cached_property
     def _vocabulary(self) -> Vocabulary:
