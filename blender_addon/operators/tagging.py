@@ -24,6 +24,8 @@ from ..scene.tint import tint_again
 
 _LINKED = "{} is linked from another file: tag the collection that holds it here, or make a library override"
 
+_WORDS_SHOWN = 16
+"""Words of a class in its button's tooltip."""
 
 ASSIGN_ITEMS = (
     ("OBJECTS", "Selected Objects", "Every selected object"),
@@ -52,7 +54,8 @@ class OCCSCENE_OT_assign_class(bpy.types.Operator):
         entry = next((entry for entry in taxonomy.classes if entry.name == properties.class_name), None)
         if entry is None:
             return "Take the class away"
-        words = f": {', '.join(entry.aliases)}" if entry.aliases else ""
+        words = f": {', '.join(entry.aliases[:_WORDS_SHOWN])}" if entry.aliases else ""
+        words += " and others, see Find Word" if len(entry.aliases) > _WORDS_SHOWN else ""
         return f"{class_label(entry.name)}{words}. To tell them apart, give objects words of their own"
 
     def execute(self, context: bpy.types.Context) -> set[str]:

@@ -8,7 +8,7 @@ from __future__ import annotations
 import bpy
 
 from ..operators.counted import counted
-from ..scene.hints import hint_material
+from ..scene.hints import color_source, hint_material
 from ..scene.icons import class_icon
 from ..scene.tagging import ClassLookup, class_label, has_classes, scene_taxonomy, worded_objects
 from .add_menu import VIEW3D_MT_occscene_add
@@ -141,10 +141,7 @@ def _hint(layout: bpy.types.UILayout, obj: bpy.types.Object) -> None:
     row = column.row(align=True)
     row.prop(obj.occscene, "use_hint")
     material = hint_material(obj)
-    if material is None:
-        row.prop(obj, "color", text="")
-    else:
-        row.label(text=material.name, icon="MATERIAL", translate=False)
+    row.prop(*color_source(obj), text="" if material is None else material.name, translate=False)
     row = column.row(align=True)
     row.operator("occscene.set_hint", text="Selected Keep Theirs").use_hint = True
     row.operator("occscene.set_hint", text="Leave to Words").use_hint = False

@@ -53,7 +53,7 @@ class BlockoutSettings:
     is_tinted: BoolProperty(options={"HIDDEN"})
     use_hints: BoolProperty(
         name="Color Hints",
-        description="Send the viewport colors of the objects that keep theirs",
+        description="Send the viewport or material colors of the objects that keep theirs",
         default=True,
         update=_mark_stale,
     )

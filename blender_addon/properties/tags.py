@@ -64,7 +64,8 @@ class OccSceneObject(bpy.types.PropertyGroup):
     )
     use_hint: BoolProperty(
         name="Keep Color",
-        description="Send the object's viewport color as the color that it should have",
+        description="Send the object's viewport color as the color that it should have, or its first material's color "
+        "where the viewport color was never set",
         override=_OVERRIDABLE,
         update=_mark_stale,
     )

@@ -37,13 +37,21 @@ def hint_material(obj: bpy.types.Object) -> bpy.types.Material | None:
     return next((material for material in materials if material), None)
 
 
+def color_source(obj: bpy.types.Object) -> tuple[bpy.types.bpy_struct, str]:
+    """What holds the colour that an object keeps, and the name of its property there."""
+    material = hint_material(obj)
+    return (obj, "color") if material is None else _material_source(material)
+
+
 def material_color(material: bpy.types.Material) -> LinearColor:
     """The base colour of a material's shader, or its viewport colour where a texture or no such shader decides."""
+    red, green, blue = getattr(*_material_source(material))[:3]
+    return min(max(red, 0.0), 1.0), min(max(green, 0.0), 1.0), min(max(blue, 0.0), 1.0)
+
+
+def _material_source(material: bpy.types.Material) -> tuple[bpy.types.bpy_struct, str]:
     nodes = material.node_tree.nodes if material.node_tree else ()
     for node in nodes:
         if node.type == "BSDF_PRINCIPLED" and not node.inputs["Base Color"].is_linked:
-            red, green, blue = node.inputs["Base Color"].default_value[:3]
-            break
-    else:
-        red, green, blue = material.diffuse_color[:3]
-    return min(max(red, 0.0), 1.0), min(max(green, 0.0), 1.0), min(max(blue, 0.0), 1.0)
+            return node.inputs["Base Color"], "default_value"
+    return material, "diffuse_color"

@@ -124,9 +124,7 @@ def build_vocabulary(rows: Iterable[tuple[str, str, str]]) -> Vocabulary:
         if known is None or _says_more(word, known):
             words[key] = word
         elif known.class_name == class_name:
-            words[key] = replace(
-                known, languages=known.languages | {language}, is_weak=known.is_weak and word.is_weak
-            )
+            words[key] = replace(known, languages=known.languages | {language}, is_weak=known.is_weak and word.is_weak)
     return words
 
 

@@ -101,7 +101,9 @@ class Taxonomy:
         names = [(entry.name, entry.name, "en") for entry in self.classes[1:]]
         if self.name in ("indoor", "outdoor"):
             return build_vocabulary([*words_of(self.name), *names])
-        return build_vocabulary([*names, *((word, entry.name, "en") for entry in self.classes for word in entry.aliases)])
+        return build_vocabulary(
+            [*names, *((word, entry.name, "en") for entry in self.classes for word in entry.aliases)]
+        )
 
 
 def _is_byte(value: Any) -> bool:

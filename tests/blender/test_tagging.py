@@ -9,7 +9,7 @@ import pytest
 from mathutils import Vector
 from occscene.taxonomy import OUTDOOR, TAXONOMIES
 
-from blender_addon.scene.hints import color_hint
+from blender_addon.scene.hints import color_hint, color_source
 from blender_addon.scene.outdoor_sets import SETS
 from blender_addon.scene.tagging import ClassLookup, class_counts
 from tests.blender.build_scenes import add_box, add_material
@@ -38,11 +38,11 @@ def test_a_class_of_another_domain_does_not_count(scene: bpy.types.Scene) -> Non
 
 
 def test_guess_leaves_tagged_objects_alone(scene: bpy.types.Scene) -> None:
-    names = ("Sofa.001", "left_wall", "CoffeeTable", "Cube")
+    names = ("Sofa.001", "left_wall", "Küchenschrank", "Cube")
     boxes = [add_box(name) for name in names]
     boxes[0].occscene.class_name = "chair"
     assert bpy.ops.occscene.guess_classes() == {"FINISHED"}
-    assert [box.occscene.class_name for box in boxes] == ["chair", "wall", "table", ""]
+    assert [box.occscene.class_name for box in boxes] == ["chair", "wall", "furn", ""]
 
 
 def test_assign_select_and_unknown_class(scene: bpy.types.Scene) -> None:
@@ -184,11 +184,14 @@ def test_hints_come_from_materials_where_the_viewport_has_none(scene: bpy.types.
     shader = next(node for node in material.node_tree.nodes if node.type == "BSDF_PRINCIPLED")
     shader.inputs["Base Color"].default_value = (0.0, 0.5, 0.0, 1.0)
     assert color_hint(scene, box) == (0.0, 0.5, 0.0)
+    assert color_source(box) == (shader.inputs["Base Color"], "default_value")
     image = material.node_tree.nodes.new("ShaderNodeTexImage")
     material.node_tree.links.new(image.outputs["Color"], shader.inputs["Base Color"])
     assert color_hint(scene, box) == (0.0, 0.0, 1.0)
+    assert color_source(box) == (material, "diffuse_color")
     box.color = (1.0, 0.0, 0.0, 1.0)
     assert color_hint(scene, box) == (1.0, 0.0, 0.0)
+    assert color_source(box) == (box, "color")
 
 
 def test_sets_of_streets_are_tagged_and_stand_on_the_cursor(scene: bpy.types.Scene) -> None:
