@@ -29,10 +29,10 @@ _ROMANCE = frozenset({"fr", "es", "it", "pt"})
 _LONGEST = 4
 """Words that are looked up together."""
 
-_DESCRIPTION_FOLLOWS = frozenset(
-    "with in on of for by under behind beside near and from "
-    "mit in auf unter hinter neben von und "
-    "de di da do del della dei du des d avec sur sous con com sobre".split()
+_DESCRIPTION_FOLLOWS = re.compile(
+    "with|in|on|of|for|by|under|behind|beside|near|and|from|"
+    "mit|auf|unter|hinter|neben|von|und|"
+    "de|di|da|do|del|della|dei|du|des|d|avec|sur|sous|con|com|sobre"
 )
 _PLACES = frozenset({"ceiling", "floor", "wall"})
 """Classes that say where a thing is."""
@@ -178,7 +178,7 @@ def _known_words(parts: list[str], words: Vocabulary) -> list[Word]:
             if word is not None:
                 break
         else:
-            if found and parts[place] in _DESCRIPTION_FOLLOWS:
+            if found and _DESCRIPTION_FOLLOWS.fullmatch(parts[place]):
                 break
         if word is not None and word.class_name != _DESCRIBES:
             found.append(word)
