@@ -153,7 +153,7 @@ def draw(
     finer, mesh = priors.with_own_parts(grid, room.text, layout_mesh(placed, grid))
     assert mesh is not None
     buffer = mesh_gbuffer([RayScene(mesh, grid)], CameraTensors.from_cameras([cameras]), (size, size))
-    parts = _part_of_rows(grid)[buffer.objects[0]]
+    parts = _part_of_rows(grid, placed.layout)[buffer.objects[0]]
     views, nearest = [], []
     for seed in seeds:
         if full:
@@ -167,22 +167,14 @@ def draw(
     return views, nearest
 
 
-def _part_of_rows(grid: SemanticGrid) -> torch.Tensor:
-    """1 + the place in `PARTS` of each row of a grid's objects, 0 for others."""
-    rows, classes = rows_of_ids(grid.objects), {obj.id: _class_of(grid, obj.id) for obj in grid.objects}
+def _part_of_rows(grid: SemanticGrid, layout: Layout) -> torch.Tensor:
+    """1 + the place in `PARTS` of each row of the grid of a layout, 0 for other objects."""
+    rows = rows_of_ids(grid.objects)
     result = torch.zeros(len(grid.objects) + 1, dtype=torch.int64)
-    for number, name in classes.items():
-        if name in PARTS:
-            result[int(rows[number])] = 1 + PARTS.index(name)
+    for item, obj in zip(grid.objects, layout.objects, strict=True):
+        if obj.class_name in PARTS:
+            result[int(rows[item.id])] = 1 + PARTS.index(obj.class_name)
     return result
-
-
-def _class_of(grid: SemanticGrid, number: int) -> str:
-    from occscene.taxonomy import INDOOR
-
-    assert grid.instances is not None
-    labels = grid.labels[grid.instances == number]
-    return INDOOR.classes[int(np.bincount(labels).argmax())].name if len(labels) else ""
 
 
 def main(

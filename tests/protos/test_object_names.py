@@ -48,7 +48,9 @@ def test_few_are_wrong_or_unknown(part: str, most_wrong: float, most_unknown: fl
     The first time that the kept part was read, .008 were wrong and .004 unknown.
     """
     rows = [row for row in read_names() if row.part == part]
-    wrong, unknown, known = [], [], 0
+    wrong: list[tuple[str, str]] = []
+    unknown: list[tuple[str, str]] = []
+    known = 0
     for row in rows:
         entry = TAXONOMIES[row.taxonomy].guess(row.name)
         answer = "unknown" if entry is None else entry.name
