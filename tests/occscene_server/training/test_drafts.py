@@ -122,23 +122,23 @@ def test_maps_cameras_and_grids_show_one_room(rooms: DraftedRooms, draft: int, t
     read = rooms.read(0)
     batch = rooms.gathered([read], [draft], turns, [True])
     volume = batch.shown.volume
-    points = (batch.guidance.points / volume.voxel_size[0].float()).movedim(2, -1)[0]
+    points = (batch.gbuffer.points / volume.voxel_size[0].float()).movedim(2, -1)[0]
     points = points + torch.tensor(volume.shape) / 2
     _, rays = pixel_rays(batch.cameras, volume, (32, 32))
     inside = points + 0.3 * F.normalize(rays[0], dim=-1)  # a little behind the surface
     place = inside.floor().long()
-    seen = torch.isfinite(batch.guidance.depth[0])
+    seen = torch.isfinite(batch.gbuffer.depth[0])
     for axis, side in enumerate(volume.shape):
         seen &= (place[..., axis] >= 0) & (place[..., axis] < side)
     x, y, z = place[seen].unbind(-1)
-    sofa_or_wall = batch.guidance.labels[0][seen]
+    sofa_or_wall = batch.gbuffer.labels[0][seen]
     agreement = (batch.shown.labels[0, x, y, z] == sofa_or_wall).float()
     assert len(agreement) > 100
     assert agreement.mean() > 0.8
     # the faces that are seen look towards the camera
     normals = torch.zeros(8, 3)
     normals[range(6), [0, 0, 1, 1, 2, 2]] = torch.tensor([-1.0, 1.0] * 3)
-    facing = (normals[batch.guidance.face[0]] * rays[0]).sum(-1)[torch.isfinite(batch.guidance.depth[0])]
+    facing = (normals[batch.gbuffer.face[0]] * rays[0]).sum(-1)[torch.isfinite(batch.gbuffer.depth[0])]
     assert (facing < 0).float().mean() > 0.98
 
 
@@ -240,9 +240,9 @@ def test_a_sampled_room_is_drafted_from_its_layout(chain: Path) -> None:
     batch = rooms.batch([0], np.random.default_rng(0))
     assert torch.equal(batch.latents, batch.drafts)
     assert torch.equal(batch.shown.labels, batch.occupancy.labels)  # parts, where the blockout has boxes
-    seen = batch.guidance.labels.unique().tolist()
+    seen = batch.gbuffer.labels.unique().tolist()
     assert {2, 3} <= set(seen)  # it has a floor and walls
-    assert batch.guidance.depth.shape == (1, 2, 32, 32)
+    assert batch.gbuffer.depth.shape == (1, 2, 32, 32)
 
 
 def test_sampled_rooms_teach_perception_only(chain: Path, monkeypatch: pytest.MonkeyPatch) -> None:
