@@ -27,7 +27,7 @@ class Present(Collector):
         clients = self._jobs.queued_by_client
         yield _gauge("occscene_queued_jobs", "Jobs that wait, by client", clients, "client")
         yield _gauge("occscene_watchers", "Calls that follow a job", self._jobs.watchers)
-        ready = self._engine.state == scene_service_pb2.SERVER_STATE_READY
+        ready = self._jobs.engine_info().state == scene_service_pb2.SERVER_STATE_READY
         yield _gauge("occscene_ready", "1 where jobs can run: the model is loaded, and its worker answers", int(ready))
         text = "Workers that died and were replaced"
         yield CounterMetricFamily("occscene_worker_restarts", text, value=self._engine.restarts)

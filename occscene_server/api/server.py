@@ -27,6 +27,7 @@ from occscene_server.engine.interface import Engine
 from occscene_server.engine.local import LocalEngine
 from occscene_server.engine.pipeline_loader import load_pipeline
 from occscene_server.engine.worker import Loader
+from occscene_server.jobs.errors import StoreError
 from occscene_server.jobs.service import JobService
 from occscene_server.jobs.store import JobStore, StoreLimits
 
@@ -48,7 +49,7 @@ _OPTIONS = [
     ("grpc.http2.bdp_probe", 0),  # else a client may send megabytes of a message that is not read yet
 ]
 
-_GUARD_SECONDS = 2.0  # between two questions whether the database is there
+_GUARD_SECONDS = 1.0  # between two questions whether the database is there, and whether another server has the lead
 
 OnState = Callable[[scene_service_pb2.ServerState], None]
 
@@ -71,7 +72,7 @@ class ServerOptions:
         log_prompts: whether the log may hold what people wrote.
         loader: loads the pipeline where the jobs run.
         engine: makes what runs the jobs.
-        database: URL of a PostgreSQL database, where servers that stand in for each other keep their jobs.
+        database: URL of a PostgreSQL database, where servers that share one queue keep their jobs.
         artifacts: URL of the store for large requests and results, in the place of a folder.
     """
 
@@ -99,7 +100,7 @@ class Server:
 
     Raises:
         ValueError: the address needs TLS and a token, or the TLS files cannot be used.
-        StoreError: the store cannot be used, or another server has it.
+        StoreError: the store cannot be used, or another server has it to itself.
     """
 
     def __init__(self, options: ServerOptions) -> None:
@@ -112,24 +113,28 @@ class Server:
             log.warning("%s", warning)
         self.engine = options.engine(options.model, options.device, options.loader, self._on_engine_state)
         self.metrics = Metrics()
-        self.jobs = JobService(self._store, self.engine, options.max_queued, options.max_queued_each, self._observe)
+        limits = options.max_queued, options.max_queued_each
+        self.jobs = JobService(self._store, self.engine, *limits, self._observe, self._show_health)
         self.metrics.follow(self.jobs, self.engine, self._store)
         self._clients = Clients(options.tokens)
-        self._servicer = SceneServicer(self.jobs, self.engine, self._clients)
+        self._servicer = SceneServicer(self.jobs, self._clients)
         self._health_tasks: set[asyncio.Task[None]] = set()
         self._grpc: grpc.aio.Server | None = None
         self._metrics_server: WSGIServer | None = None
         self.port = 0
         self.metrics_port = 0
         self.store_lost = asyncio.Event()
-        """Set when another server may have taken the jobs; what is left is to `stop`."""
+        """Set when the database has gone, and another server may run the jobs; what is left is to `stop`."""
+        self.leading = asyncio.Event()
+        """Set when this server runs the jobs: from the start, or since the one that did has ended."""
         self._guarding: asyncio.Task[None] | None = None
 
     async def start(self) -> None:
-        """Listens, starts the engine and takes up stored jobs; returns before the model is loaded.
+        """Listens, and runs the jobs unless another server on the database does; returns before the model is loaded.
 
         Raises:
             OSError: the address cannot be bound.
+            StoreError: the jobs cannot be read.
         """
         options = self._options
         raise_file_limit()
@@ -157,9 +162,9 @@ class Server:
         if options.metrics_port is not None:
             self._metrics_server = self.metrics.serve(options.metrics_host, options.metrics_port)
             self.metrics_port = self._metrics_server.server_port
+        self.jobs.listen()
         await self._grpc.start()
-        self.engine.start()
-        self.jobs.start()
+        self._try_to_lead()
         if options.database:
             self._guarding = asyncio.create_task(self._guard_store(), name="guard-store")
 
@@ -186,9 +191,21 @@ class Server:
         self._store.close()
 
     async def _guard_store(self) -> None:
-        while self._store.is_ours():
-            await asyncio.sleep(_GUARD_SECONDS)
+        try:
+            while self._store.is_there():
+                if not self.jobs.draining:
+                    self._try_to_lead()
+                await asyncio.sleep(_GUARD_SECONDS)
+        except StoreError as error:
+            log.error("%s", error)
         self.store_lost.set()
+
+    def _try_to_lead(self) -> None:
+        """Begins to run the jobs, unless another server does."""
+        if not self.jobs.leads and self._store.take_lead():
+            self.engine.start()
+            self.jobs.start()
+            self.leading.set()
 
     def _observe(self, job: job_pb2.Job, event: job_pb2.JobEvent) -> None:
         self.metrics.observe(job, event)
@@ -197,8 +214,11 @@ class Server:
 
     def _on_engine_state(self, state: scene_service_pb2.ServerState) -> None:
         self.jobs.engine_changed()
+        self._show_health()
+
+    def _show_health(self) -> None:
         known = health_pb2.HealthCheckResponse
-        ready = state == scene_service_pb2.SERVER_STATE_READY
+        ready = self.jobs.engine_info().state == scene_service_pb2.SERVER_STATE_READY
         task = asyncio.get_running_loop().create_task(self._set_health(known.SERVING if ready else known.NOT_SERVING))
         self._health_tasks.add(task)
         task.add_done_callback(self._health_tasks.discard)

@@ -17,7 +17,6 @@ from occscene.v1 import scene_service_pb2, scene_service_pb2_grpc
 from occscene_server.api.errors import abort, abort_invalid, retry_after
 from occscene_server.api.tokens import Clients
 from occscene_server.api.validation import check_request
-from occscene_server.engine.interface import Engine
 from occscene_server.jobs.errors import (
     JobActiveError,
     JobNotFoundError,
@@ -56,10 +55,9 @@ _REFUSALS: tuple[type[Exception], ...] = tuple(_REFUSALS_AS_STATUS)
 class SceneServicer(scene_service_pb2_grpc.SceneServiceServicer):
     """SceneService over a JobService."""
 
-    def __init__(self, jobs: JobService, engine: Engine, clients: Clients) -> None:
+    def __init__(self, jobs: JobService, clients: Clients) -> None:
         self._jobs = jobs
         self._caller = clients.caller
-        self._engine = engine
         # Two requests are unpacked at a time, whatever clients cancel: each takes a grid's and an image's memory.
         self.checks = ThreadPoolExecutor(2, "check-request")
 
@@ -67,12 +65,17 @@ class SceneServicer(scene_service_pb2_grpc.SceneServiceServicer):
         self, request: scene_service_pb2.GetServerInfoRequest, context: Context
     ) -> scene_service_pb2.GetServerInfoResponse:
         """What the server runs and accepts."""
+        try:
+            waiting, running = self._jobs.counts()
+        except _REFUSALS as error:
+            await _refuse(context, error)
+        engine = self._jobs.engine_info()
         return scene_service_pb2.GetServerInfoResponse(
             version=__version__,
-            state=self._engine.state,
-            message=self._engine.message or self._jobs.message,
-            device=self._engine.device,
-            models=[self._engine.model] if self._engine.model else [],
+            state=engine.state,
+            message=engine.message,
+            device=engine.device,
+            models=engine.models,
             limits=scene_service_pb2.ServerLimits(
                 message_bytes=limits.MAX_MESSAGE_BYTES,
                 grid_side=limits.MAX_GRID_SIDE,
@@ -85,8 +88,8 @@ class SceneServicer(scene_service_pb2_grpc.SceneServiceServicer):
                 queued_jobs=self._jobs.max_queued,
                 queued_jobs_each=self._jobs.max_queued_each,
             ),
-            queue_length=self._jobs.queued,
-            running=self._jobs.running,
+            queue_length=waiting,
+            running=running,
         )
 
     async def SubmitJob(  # noqa: N802
@@ -95,19 +98,19 @@ class SceneServicer(scene_service_pb2_grpc.SceneServiceServicer):
         """Checks, stores and queues a request."""
         request.request_id = _canonical(request.request_id)
         try:
-            known = self._jobs.repeated(request, self._caller(context))
+            known = await self._jobs.repeated(request, self._caller(context))
         except _REFUSALS as error:
             await _refuse(context, error)
         if known is not None:
             return scene_service_pb2.SubmitJobResponse(job=known)
-        if self._engine.state == scene_service_pb2.SERVER_STATE_FAILED:
-            await abort(context, grpc.StatusCode.UNAVAILABLE, "MODEL_NOT_LOADED", self._engine.message)
+        engine = self._jobs.engine_info()
+        if engine.state == scene_service_pb2.SERVER_STATE_FAILED:
+            await abort(context, grpc.StatusCode.UNAVAILABLE, "MODEL_NOT_LOADED", engine.message)
+        model = engine.models[0] if engine.models else None
         loop = asyncio.get_running_loop()
         given_up = threading.Event()
         try:
-            violations = await loop.run_in_executor(
-                self.checks, check_request, request, self._engine.model, given_up.is_set
-            )
+            violations = await loop.run_in_executor(self.checks, check_request, request, model, given_up.is_set)
         finally:
             given_up.set()  # the client may have hung up, or the server stops
         if violations:
@@ -116,7 +119,7 @@ class SceneServicer(scene_service_pb2_grpc.SceneServiceServicer):
         carrier = {key: str(value) for key, value in context.invocation_metadata() or ()}
         try:
             with tracing.span("SubmitJob", carrier, "SERVER"):
-                job = self._jobs.submit(request, self._caller(context))
+                job = await self._jobs.submit(request, self._caller(context))
         except _REFUSALS as error:
             await _refuse(context, error)
         log.info("job %s: accepted, %d bytes", job.id, request.ByteSize(), extra={"job_id": job.id})
@@ -142,7 +145,7 @@ class SceneServicer(scene_service_pb2_grpc.SceneServiceServicer):
             job = job or self._jobs.get(request.job_id or request.request_id, caller)
             response = scene_service_pb2.GetJobResponse(job=job)
             if request.with_request:
-                response.request.MergeFromString(self._jobs.request(job.id))
+                response.request.MergeFromString(await self._jobs.request(job.id))
             return response
         except _REFUSALS as error:
             await _refuse(context, error)
@@ -162,7 +165,8 @@ class SceneServicer(scene_service_pb2_grpc.SceneServiceServicer):
     ) -> scene_service_pb2.CancelJobResponse:
         """Asks a job to end."""
         try:
-            return scene_service_pb2.CancelJobResponse(job=self._jobs.cancel(request.job_id, self._caller(context)))
+            job = await self._jobs.cancel(request.job_id, self._caller(context))
+            return scene_service_pb2.CancelJobResponse(job=job)
         except _REFUSALS as error:
             await _refuse(context, error)
 
@@ -171,7 +175,7 @@ class SceneServicer(scene_service_pb2_grpc.SceneServiceServicer):
     ) -> scene_service_pb2.DeleteJobResponse:
         """Deletes a job."""
         try:
-            self._jobs.delete(request.job_id, self._caller(context))
+            await self._jobs.delete(request.job_id, self._caller(context))
         except _REFUSALS as error:
             await _refuse(context, error)
         return scene_service_pb2.DeleteJobResponse()

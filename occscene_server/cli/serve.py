@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import importlib.util
 import logging
 import signal
@@ -29,15 +28,13 @@ from occscene_server.engine.local import LocalEngine, Patience
 from occscene_server.engine.pipeline_loader import check_device, load_pipeline
 from occscene_server.engine.ray_engine import RayEngine
 from occscene_server.engine.ray_options import RayOptions
-from occscene_server.jobs.errors import StoreError, StoreInUseError
+from occscene_server.jobs.errors import StoreError
 from occscene_server.jobs.store import StoreLimits
 from occscene_server.models.checkpoint_options import CheckpointOptions
 from occscene_server.terminal import say
 from occscene_server.weights import default_model
 
 log = logging.getLogger(__name__)
-
-_TAKE_OVER_SECONDS = 1.0  # between two tries to take the queue of a server that has ended
 
 serve_app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
 
@@ -69,8 +66,8 @@ def serve(
     database: Annotated[
         str,
         typer.Option(
-            help="postgresql:// URL for the list of jobs, which several servers can share: one serves, the others wait "
-            "to take over.",
+            help="postgresql:// URL for the list of jobs, which several servers can share: all take calls, one runs "
+            "the jobs, and the next takes over when it ends. Needs --artifacts.",
             rich_help_panel=_CLUSTER,
         ),
     ] = "",
@@ -206,6 +203,10 @@ def serve(
             raise ValueError("TLS needs both --tls-key and --tls-certificate; give both or neither")
         check_device(device)
         check_exposure(host, tls, token_file)  # before a token is made
+        if database and not artifacts:
+            raise ValueError(
+                "--database is without --artifacts; give a folder or URL for results that all servers on it can reach"
+            )
         options = ServerOptions(
             model=model or str(default_model()),
             store=store or default_store(),
@@ -269,9 +270,7 @@ async def _serve(options: ServerOptions, log_format: LogFormat, ready_file: Path
     loop = asyncio.get_running_loop()
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda *_: loop.call_soon_threadsafe(force_stop.set if stop.is_set() else stop.set))
-    server = await _with_the_queue(options, log_format, stop)
-    if server is None:
-        return ""
+    server = Server(options)
     begin = time.monotonic()
     await server.start()
     _introduce(options, server, log_format)
@@ -279,9 +278,16 @@ async def _serve(options: ServerOptions, log_format: LogFormat, ready_file: Path
         part = ready_file.with_name(ready_file.name + ".part")
         part.write_text(f"{endpoint(options.host, server.port)}\n", encoding="ascii")
         part.replace(ready_file)
-    loading = asyncio.create_task(server.engine.ready())
     stopping = asyncio.create_task(stop.wait())
     losing = asyncio.create_task(server.store_lost.wait())
+    leading = asyncio.create_task(server.leading.wait())
+    if not server.leading.is_set():
+        _say(log_format, "another server runs the jobs; this one takes calls, and stands by to run them")
+        await asyncio.wait((leading, stopping, losing), return_when=asyncio.FIRST_COMPLETED)
+        if leading.done():
+            begin = time.monotonic()
+            _say(log_format, "the other server has ended; this one runs the jobs from now on")
+    loading = asyncio.create_task(server.engine.ready())
     await asyncio.wait((loading, stopping, losing), return_when=asyncio.FIRST_COMPLETED)
     if loading.done() and not loading.result():
         await server.stop()
@@ -296,27 +302,10 @@ async def _serve(options: ServerOptions, log_format: LogFormat, ready_file: Path
     draining = asyncio.create_task(server.drain())
     forcing = asyncio.create_task(force_stop.wait())
     await asyncio.wait((draining, forcing, losing), return_when=asyncio.FIRST_COMPLETED)
-    for task in (loading, draining, forcing, losing):
+    for task in (leading, loading, draining, forcing, losing):
         task.cancel()
     await server.stop()
     return "" if server.engine.state != scene_service_pb2.SERVER_STATE_FAILED else server.engine.message
-
-
-async def _with_the_queue(options: ServerOptions, log_format: LogFormat, stop: asyncio.Event) -> Server | None:
-    """The server, as soon as no other has the jobs of its database; None where it is to stop before."""
-    waits = False
-    while not stop.is_set():
-        try:
-            return Server(options)
-        except StoreInUseError as error:
-            if not options.database:
-                raise
-            if not waits:
-                _say(log_format, f"{error}; this one waits to take over")
-            waits = True
-        with contextlib.suppress(TimeoutError):
-            await asyncio.wait_for(stop.wait(), _TAKE_OVER_SECONDS)
-    return None
 
 
 def _say(log_format: LogFormat, text: str) -> None:
@@ -332,8 +321,8 @@ def _introduce(options: ServerOptions, server: Server, log_format: LogFormat) ->
     rows = {
         "listens": f"{endpoint(options.host, server.port)} ({', '.join(guards) or 'this machine only'})",
         "model": options.model,
-        "device": f"{options.device}, loading the model ...",
-        "jobs": f"{'PostgreSQL' if options.database else options.store} ({server.jobs.queued} waiting)",
+        "device": f"{options.device}, loading the model ..." if server.jobs.leads else "that of the other server",
+        "jobs": f"{'PostgreSQL' if options.database else options.store} ({server.jobs.counts()[0]} waiting)",
     }
     if options.metrics_port is not None:
         rows["metrics"] = f"http://{endpoint(options.metrics_host, server.metrics_port)}/metrics"

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from typing import Protocol
 
 from occscene.v1 import job_pb2, scene_service_pb2
 
 Emit = Callable[[job_pb2.JobEvent], None]
+"""Takes the events of a job where it runs."""
+
+Deliver = Callable[[job_pb2.JobEvent], Awaitable[None]]
+"""Takes them from the engine; awaited before the next one, for it may store a large one."""
 
 
 class Engine(Protocol):
@@ -48,10 +52,10 @@ class Engine(Protocol):
     async def ready(self) -> bool:
         """Waits until jobs can run (True), or it is known that they cannot for now."""
 
-    async def run(self, job_id: str, request: bytes, emit: Emit) -> None:
-        """Runs a serialised SubmitJobRequest and emits its events, the last of them a final one.
+    async def run(self, job_id: str, request: bytes, deliver: Deliver) -> None:
+        """Runs a serialised SubmitJobRequest and delivers its events, the last of them a final one.
 
-        Cancelling this coroutine, or an exception out of `emit`, gives the job up.
+        Cancelling this coroutine, or an exception out of `deliver`, gives the job up.
 
         Raises:
             JobInterruptedError: what ran the job died or hung before its final event; it may run again.

@@ -16,7 +16,7 @@ from occscene.v1 import job_pb2, scene_service_pb2
 
 from occscene_server.engine.deaths import JobInterruptedError, device_lost, hung
 from occscene_server.engine.events import failed_event
-from occscene_server.engine.interface import Emit
+from occscene_server.engine.interface import Deliver
 from occscene_server.engine.pipeline_loader import load_pipeline
 from occscene_server.engine.worker import Loader
 from occscene_server.engine.worker_process import WorkerProcess
@@ -129,7 +129,7 @@ class LocalEngine:
         await self._settled.wait()
         return self.state == scene_service_pb2.SERVER_STATE_READY
 
-    async def run(self, job_id: str, request: bytes, emit: Emit) -> None:
+    async def run(self, job_id: str, request: bytes, deliver: Deliver) -> None:
         """Runs a job to its final event.
 
         Raises:
@@ -156,7 +156,7 @@ class LocalEngine:
                 else:
                     event = job_pb2.JobEvent.FromString(content[0])
                     begun, ended = True, event.WhichOneof("kind") in FINAL_EVENTS
-                emit(event)
+                await deliver(event)
         finally:
             self._job_id = ""
             if not ended:  # its results are no longer wanted

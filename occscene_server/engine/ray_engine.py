@@ -15,7 +15,7 @@ from occscene.v1 import job_pb2, scene_service_pb2
 
 from occscene_server.engine.deaths import JobInterruptedError
 from occscene_server.engine.events import failed_event
-from occscene_server.engine.interface import Emit
+from occscene_server.engine.interface import Deliver
 from occscene_server.engine.ray_options import ClusterState, RayOptions
 from occscene_server.engine.worker import Loader
 from occscene_server.engine.worker_process import WorkerProcess
@@ -103,7 +103,7 @@ class RayEngine:
         await self._settled.wait()
         return self.state == scene_service_pb2.SERVER_STATE_READY
 
-    async def run(self, job_id: str, request: bytes, emit: Emit) -> None:
+    async def run(self, job_id: str, request: bytes, deliver: Deliver) -> None:
         """Runs a job to its final event.
 
         Raises:
@@ -130,7 +130,7 @@ class RayEngine:
                     raise JobInterruptedError(job_pb2.JobEvent.FromString(content[0]), begun=content[1])
                 event = job_pb2.JobEvent.FromString(content[0])
                 ended = event.WhichOneof("kind") in FINAL_EVENTS
-                emit(event)
+                await deliver(event)
         finally:
             del self._runs[number], self._numbers[job_id]
             if not ended:  # its results are no longer wanted

@@ -35,6 +35,9 @@ class Artifacts(Protocol):
     def remove(self, job_id: str, name: str = "") -> None:
         """Removes one, or all of a job; what is not there, or cannot be removed now, goes at the next `sweep`."""
 
+    def jobs(self) -> set[str]:
+        """Ids of the jobs of which there is something."""
+
     def sweep(self, jobs: set[str]) -> None:
         """Removes what is of no job, and what was half written."""
 
@@ -66,11 +69,14 @@ class FolderArtifacts:
         else:
             shutil.rmtree(self._folder / job_id, ignore_errors=True)
 
+    def jobs(self) -> set[str]:
+        """Ids of the jobs of which there is something."""
+        return {path.name for path in self._folder.iterdir()}
+
     def sweep(self, jobs: set[str]) -> None:
         """Removes what is of no job, and what was half written."""
-        for path in self._folder.iterdir():
-            if path.name not in jobs:
-                shutil.rmtree(path, ignore_errors=True)
+        for job_id in self.jobs() - jobs:
+            self.remove(job_id)
         for path in self._folder.glob("*/*.part"):
             path.unlink()
 
@@ -108,13 +114,17 @@ class UrlArtifacts:
         with contextlib.suppress(OSError), _refusals(self._url):
             self._store.rm(f"{self._root}/{job_id}/{name}".rstrip("/"), recursive=not name)
 
+    def jobs(self) -> set[str]:
+        """Ids of the jobs of which there is something."""
+        with contextlib.suppress(FileNotFoundError), _refusals(self._url):
+            paths = self._store.ls(self._root, detail=False, refresh=True)
+            return {path.rstrip("/").rsplit("/", 1)[-1] for path in paths} - {""}
+        return set()
+
     def sweep(self, jobs: set[str]) -> None:
         """Removes what is of no job."""
-        with contextlib.suppress(FileNotFoundError), _refusals(self._url):
-            for path in self._store.ls(self._root, detail=False, refresh=True):
-                job_id = path.rstrip("/").rsplit("/", 1)[-1]
-                if job_id and job_id not in jobs:
-                    self.remove(job_id)
+        for job_id in self.jobs() - jobs:
+            self.remove(job_id)
 
 
 def open_artifacts(url: str) -> Artifacts:

@@ -7,6 +7,7 @@ import sqlite3
 from collections.abc import Iterator
 from pathlib import Path
 
+from occscene_server.jobs.database import OnNotice
 from occscene_server.jobs.disk import store_error
 from occscene_server.jobs.errors import StoreDamagedError, StoreError, StoreFullError, StoreInUseError
 
@@ -62,11 +63,12 @@ class SqliteDatabase:
     """
 
     errors: tuple[type[Exception], ...] = (sqlite3.Error,)
+    is_shared = False
 
     def __init__(self, path: Path) -> None:
         self._folder = path.parent
         self._connection = sqlite3.connect(path, timeout=0.5, isolation_level=None)
-        self.execute = self._connection.execute
+        self.execute, self.execute_many = self._connection.execute, self._connection.executemany
         try:
             _prepare(self._connection, path)
         except BaseException:
@@ -74,7 +76,7 @@ class SqliteDatabase:
             raise
 
     @contextlib.contextmanager
-    def transaction(self) -> Iterator[None]:
+    def transaction(self, alone: bool = False) -> Iterator[None]:
         """What is written in the block is on the disk at its end, or undone by an exception."""
         with self._connection:
             self._connection.execute("BEGIN")
@@ -85,9 +87,19 @@ class SqliteDatabase:
         assert isinstance(error, sqlite3.Error)
         return store_error(error, self._folder)
 
-    def is_ours(self) -> bool:
+    def take_lead(self) -> bool:
         """Yes: the lock is held as long as this process lives."""
         return True
+
+    def is_there(self) -> bool:
+        """Yes."""
+        return True
+
+    def notify(self, topic: str, job_id: str = "") -> None:
+        """Nothing: there is no other server."""
+
+    def listen(self, on_notice: OnNotice) -> None:
+        """Nothing either."""
 
     def give_back(self) -> None:
         """Empties the write-ahead log."""

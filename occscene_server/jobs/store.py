@@ -2,7 +2,7 @@
 
 Everything is on the disk before the call that writes it returns (SQLite's WAL with synchronous=FULL; files are written,
 synced and then renamed), so what was acknowledged survives the death of the process and of the machine. PostgreSQL and
-an artifact store on the network can take SQLite's and the folder's place.
+an artifact store on the network can take SQLite's and the folder's place; several servers can then share the jobs.
 """
 
 from __future__ import annotations
@@ -11,8 +11,8 @@ import contextlib
 import logging
 import shutil
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
@@ -22,9 +22,11 @@ from occscene.v1 import job_pb2
 
 from occscene_server.jobs.artifacts import FolderArtifacts, open_artifacts
 from occscene_server.jobs.clock import StoreClock
-from occscene_server.jobs.database import Database
-from occscene_server.jobs.disk import DISK_FULL, LEAST_FREE_BYTES, Reserve, checksum, store_error
+from occscene_server.jobs.database import Database, faults
+from occscene_server.jobs.disk import DISK_FULL, LEAST_FREE_BYTES, Reserve, checksum
 from occscene_server.jobs.errors import StoreDamagedError, StoreError, StoreFullError
+from occscene_server.jobs.exchange import Exchange
+from occscene_server.jobs.files import JobFiles
 from occscene_server.jobs.sqlite_database import SqliteDatabase, opening
 
 log = logging.getLogger(__name__)
@@ -51,10 +53,11 @@ class StoreLimits:
 
 
 class JobStore:
-    """The jobs in one folder. Not thread-safe: the server's event loop is the only user.
+    """The jobs in one folder, or in a database that servers share. The server's event loop is its only user.
 
-    Every method raises StoreDamagedError where what it reads is not what was written, StoreFullError where it writes
-    and the disk has no room, and StoreError where the disk refuses otherwise; a write that fails has changed nothing.
+    Files are read and written by the methods that are awaited, in threads. Every method raises StoreDamagedError where
+    what it reads is not what was written, StoreFullError where it writes and the disk has no room, and StoreError where
+    the disk refuses otherwise; a write that fails has changed nothing.
 
     Args:
         folder: made where it is missing; holds `jobs.sqlite`, `reserve`, and in `blobs` a folder per job.
@@ -63,8 +66,8 @@ class JobStore:
         artifacts: URL of a store in the place of `blobs`, as fsspec has it.
 
     Raises:
-        StoreInUseError: another process has opened the folder, or the database.
-        StoreError: the folder cannot be used; the message names it and says what to do.
+        StoreInUseError: another process has opened the folder.
+        StoreError: the folder or the database cannot be used; the message names it and says what to do.
     """
 
     def __init__(
@@ -74,30 +77,50 @@ class JobStore:
         self.limits = limits or StoreLimits()
         self._kept_until = 0.0  # by the store's clock: then it is to be kept again
         self._needed = 0  # bytes that the latest job without room would have taken
+        self._orphans: set[str] = set()  # ids of which there are files and no job, when it was looked last
         with opening(folder):
             folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-            self._blobs = open_artifacts(artifacts) if artifacts else FolderArtifacts(folder / "blobs")
+            blobs = open_artifacts(artifacts) if artifacts else FolderArtifacts(folder / "blobs")
             self._reserve = Reserve(folder / "reserve")
             self._db: Database = _open_postgres(database) if database else SqliteDatabase(folder / "jobs.sqlite")
             try:
-                self._size = int(self._db.execute("SELECT coalesce(sum(bytes), 0) FROM jobs").fetchone()[0])
+                self._size = self._total()
                 self._clock = StoreClock(self._last_seen())
-                self._sweep()
+                if not self._db.is_shared:
+                    blobs.sweep(self._ids())
+                for path in folder.glob("*.part"):
+                    path.unlink()
             except BaseException:
                 self._db.close()
                 raise
-        self._refusals: tuple[type[Exception], ...] = (OSError, *self._db.errors)
+        self._files = JobFiles(blobs, folder)
+        self.exchange = Exchange(self._db)
+        """What is told to other servers on the database."""
+        self.leads = not self._db.is_shared
+        """Whether this server hands out the jobs."""
         self._reserve.take()
 
     def close(self) -> None:
-        """Releases the folder, or the database."""
-        with contextlib.suppress(StoreError):  # results then age a little less
-            self._keep_time()
+        """Releases the folder, or the lead."""
+        if self.leads:
+            with contextlib.suppress(StoreError):  # results then age a little less
+                self._keep_time()
+        self._files.close()
         self._db.close()
 
-    def is_ours(self) -> bool:
-        """Whether no other server can have taken the store; False where its database is away."""
-        return self._db.is_ours()
+    def take_lead(self) -> bool:
+        """Whether this server hands out the jobs from now on: it has them to itself, or no other server does so."""
+        if not self.leads:
+            with faults(self._db):
+                self.leads = self._db.take_lead()
+                if self.leads:
+                    self._clock = StoreClock(self._last_seen())
+                    self.exchange.forget()
+        return self.leads
+
+    def is_there(self) -> bool:
+        """Whether the store answers; if not, another server may have taken the lead."""
+        return self._db.is_there()
 
     @property
     def size(self) -> int:
@@ -120,9 +143,15 @@ class JobStore:
         self._needed = 0
         return True
 
-    def create(self, job: job_pb2.Job, request: bytes) -> None:
-        """Stores a new job and its serialised SubmitJobRequest, at the cost of old jobs where there is no room."""
-        self.prune(len(request))
+    async def create(self, job: job_pb2.Job, request: bytes, admit: Callable[[], None] = lambda: None) -> None:
+        """Stores a new job and its serialised SubmitJobRequest, at the cost of old jobs where there is no room.
+
+        Args:
+            job: its record.
+            request: what was asked.
+            admit: called when it is about to be stored, and no other server stores one; what it raises refuses the job.
+        """
+        await self.prune(len(request))
         if self._size + len(request) > self.limits.size:
             raise StoreFullError(
                 f"the jobs that have not ended take {self._size:,} of the {self.limits.size:,} bytes of the store"
@@ -131,12 +160,15 @@ class JobStore:
             raise StoreFullError(DISK_FULL)
         record = job.SerializeToString()
         sums = checksum(record), checksum(request)
-        with self._writing(job.id, "request", request) as inline:
-            self._db.execute(
-                "INSERT INTO jobs (id, request_id, client, state, bytes, record, request, record_sum, request_sum)"
-                " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
-                (job.id, job.request_id, job.client, job.state, len(request), record, inline, *sums),
-            )
+        async with self._filed(job.id, "request", request) as inline:
+            with self._writing(alone=True):
+                admit()
+                self._db.execute(
+                    "INSERT INTO jobs (id, request_id, client, state, bytes, record, request, record_sum, request_sum)"
+                    " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
+                    (job.id, job.request_id, job.client, job.state, len(request), record, inline, *sums),
+                )
+                self._db.notify("submitted", job.id)
         self._size += len(request)
 
     def save(self, job: job_pb2.Job, attempts: int = 0) -> None:
@@ -150,24 +182,27 @@ class JobStore:
 
     def mark_cancelled(self, job_id: str) -> None:
         """Marks a job as not to run again."""
-        self._surely(lambda: self._execute("UPDATE jobs SET cancelled = 1 WHERE id = ?", job_id))
+        self._surely(lambda: self._mark_cancelled(job_id))
 
     def is_cancelled(self, job_id: str) -> bool:
         """Whether a job is marked not to run again."""
         return bool(self._rows("SELECT cancelled FROM jobs WHERE id = ?", job_id)[0][0])
 
-    def append(self, job: job_pb2.Job, event: job_pb2.JobEvent) -> None:
-        """Stores an event together with the job's record that it changed; a final event may take the reserve."""
+    async def append(self, job: job_pb2.Job, event: job_pb2.JobEvent) -> None:
+        """Stores an event of any size together with the job's record that it changed."""
         data = event.SerializeToString()
-        try:
+        with self._noting_need(job, data):
+            async with self._filed(job.id, str(event.sequence), data) as inline:
+                self._append(job, event.sequence, data, inline)
+
+    def append_inline(self, job: job_pb2.Job, event: job_pb2.JobEvent) -> None:
+        """Stores an event that needs no file, at once; a final one may take the reserve."""
+        data = event.SerializeToString()
+        with self._noting_need(job, data):
             if job.state in FINAL_STATES:
-                self._surely(lambda: self._append(job, event.sequence, data))
+                self._surely(lambda: self._append(job, event.sequence, data, data))
             else:
-                self._append(job, event.sequence, data)
-        except StoreFullError:
-            self._needed = self._rows("SELECT bytes FROM jobs WHERE id = ?", job.id)[0][0] + len(data)
-            raise
-        self._size += len(data)
+                self._append(job, event.sequence, data, data)
 
     def get(self, job_id: str) -> job_pb2.Job | None:
         """The job with that id."""
@@ -188,10 +223,20 @@ class JobStore:
         states = (job_pb2.JOB_STATE_QUEUED, job_pb2.JOB_STATE_RUNNING)
         return self._jobs("WHERE state IN (?, ?) ORDER BY number", *states)
 
-    def request(self, job_id: str) -> bytes:
+    def waiting(self) -> dict[str, int]:
+        """How many jobs of each client wait."""
+        return dict(
+            self._rows("SELECT client, count(*) FROM jobs WHERE state = ? GROUP BY client", job_pb2.JOB_STATE_QUEUED)
+        )
+
+    def count(self, state: job_pb2.JobState) -> int:
+        """How many jobs are in a state."""
+        return int(self._rows("SELECT count(*) FROM jobs WHERE state = ?", state)[0][0])
+
+    async def request(self, job_id: str) -> bytes:
         """The serialised SubmitJobRequest of a job."""
         ((data, kept_sum),) = self._rows("SELECT request, request_sum FROM jobs WHERE id = ?", job_id)
-        return self._checked(data, kept_sum, job_id, "request")
+        return await self._checked(data, kept_sum, job_id, "request")
 
     def is_request(self, job_id: str, request: bytes) -> bool:
         """Whether a job's serialised SubmitJobRequest is this one, byte by byte."""
@@ -206,46 +251,66 @@ class JobStore:
         )
         return [row[0] for row in rows]
 
-    def event(self, job_id: str, sequence: int) -> job_pb2.JobEvent | None:
+    async def event(self, job_id: str, sequence: int) -> job_pb2.JobEvent | None:
         """One stored event; None where the job has been deleted."""
         rows = self._rows("SELECT payload, sum FROM events WHERE job_id = ? AND sequence = ?", job_id, sequence)
         if not rows:
             return None
         payload, kept_sum = rows[0]
-        data = self._checked(payload, kept_sum, job_id, str(sequence))
+        data = await self._checked(payload, kept_sum, job_id, str(sequence))
         try:
             return job_pb2.JobEvent.FromString(data)
         except DecodeError as error:  # a job of the version without checksums
             raise StoreDamagedError(f"event {sequence} of job {job_id} is damaged on the server's disk") from error
 
-    def delete(self, job_id: str) -> None:
+    async def delete(self, job_id: str) -> None:
         """Deletes a job, its request and its results; on a full disk too."""
         try:
             freed = self._surely(lambda: self._delete(job_id))
         except StoreFullError:
-            self._blobs.remove(job_id)  # its own files make the room
+            await self._files.remove(job_id)  # its own files make the room
             freed = self._delete(job_id)
         self._size -= freed
-        self._blobs.remove(job_id)
+        await self._files.remove(job_id)
         if not self._reserve.held:
-            with self._faults():
+            with faults(self._db):
                 self._db.give_back()
             self._reserve.take()
 
-    def prune(self, room: int = 0) -> None:
+    async def prune(self, room: int = 0) -> None:
         """Deletes what ended too long ago, then the jobs that ended first until `room` more bytes fit.
 
-        The job that ended last stays whatever its size, since a client is about to fetch it.
+        The job that ended last stays whatever its size, since a client is about to fetch it. A server that does not
+        lead leaves what is too old to the one that does.
         """
-        if self._clock.now() > self._kept_until:
+        if self.leads and self._clock.now() > self._kept_until:
             self._keep_time()
-        oldest = self._clock.now() - self.limits.age
+        if self._db.is_shared:
+            with faults(self._db):
+                self._size = self._total()
+        oldest = self._clock.now() - self.limits.age if self.leads else 0.0
         while rows := self._rows("SELECT id, ended FROM jobs WHERE ended IS NOT NULL ORDER BY ended, number LIMIT 2"):
             job_id, ended = rows[0]
             too_much = self._size + room > self.limits.size and len(rows) == 2
             if ended >= oldest and not too_much:
                 return
-            self.delete(job_id)
+            await self.delete(job_id)
+
+    async def sweep(self) -> None:
+        """Removes the files of no job, where other servers may write some now: those that were of none before, too."""
+        found = await self._files.jobs()
+        with faults(self._db):
+            orphans = found - self._ids()
+        for job_id in orphans & self._orphans:
+            await self._files.remove(job_id)
+        self._orphans = orphans
+
+    def _total(self) -> int:
+        """Bytes of all jobs."""
+        return int(self._db.execute("SELECT coalesce(sum(bytes), 0) FROM jobs").fetchone()[0])
+
+    def _ids(self) -> set[str]:
+        return {row[0] for row in self._db.execute("SELECT id FROM jobs")}
 
     def _last_seen(self) -> float | None:
         """What the store's clock said last; in a store of a version without one, when the last job ended."""
@@ -258,12 +323,6 @@ class JobStore:
             self._db.execute("INSERT INTO clock VALUES (?)", (self._clock.now(),))
         self._kept_until = self._clock.now() + _CLOCK_SECONDS
 
-    def _sweep(self) -> None:
-        """Removes the files of writes that a dying process left half done."""
-        self._blobs.sweep({row[0] for row in self._db.execute("SELECT id FROM jobs")})
-        for path in self.folder.glob("*.part"):
-            path.unlink()
-
     def _surely(self, write: Callable[[], Written]) -> Written:
         """Writes, and if the disk is full, again in the space of the reserve."""
         try:
@@ -274,41 +333,50 @@ class JobStore:
             return write()
 
     @contextmanager
-    def _writing(self, job_id: str = "", name: str = "", data: bytes = b"") -> Iterator[bytes | None]:
-        """A transaction that is undone when the disk refuses any part of it.
+    def _writing(self, alone: bool = False) -> Iterator[None]:
+        """A transaction that is undone when the database refuses any part of it."""
+        with faults(self._db), self._db.transaction(alone):
+            yield
 
-        Yields `data` where it is to lie in the database; a large one is written to a file of the job's first.
+    @asynccontextmanager
+    async def _filed(self, job_id: str, name: str, data: bytes) -> AsyncIterator[bytes | None]:
+        """Writes what is too large for the database to a file, which is removed again if the block raises.
+
+        Yields what is to lie in the database: `data`, or None for a file.
         """
-        is_large = len(data) > _INLINE_BYTES
+        if len(data) <= _INLINE_BYTES:
+            yield data
+            return
+        await self._files.write(job_id, name, data)
         try:
-            if is_large:
-                self._blobs.write(job_id, name, data)
-            with self._db.transaction():
-                yield None if is_large else data
-        except self._refusals as error:
-            if is_large:
-                self._blobs.remove(job_id, name)
-            raise self._fault(error) from error
+            yield None
+        except Exception:
+            await self._files.remove(job_id, name)
+            raise
 
     @contextmanager
-    def _faults(self) -> Iterator[None]:
+    def _noting_need(self, job: job_pb2.Job, data: bytes) -> Iterator[None]:
+        """Remembers how much room a job needs for which there is none."""
         try:
             yield
-        except self._db.errors as error:
-            raise self._fault(error) from error
+        except StoreFullError:
+            self._needed = self._rows("SELECT bytes FROM jobs WHERE id = ?", job.id)[0][0] + len(data)
+            raise
 
-    def _fault(self, error: Exception) -> StoreError:
-        return store_error(error, self.folder) if isinstance(error, OSError) else self._db.fault(error)
-
-    def _execute(self, statement: str, *values: Any) -> None:
+    def _mark_cancelled(self, job_id: str) -> None:
         with self._writing():
-            self._db.execute(statement, values)
+            self._db.execute("UPDATE jobs SET cancelled = 1 WHERE id = ?", (job_id,))
+            self._db.notify("cancel", job_id)
 
-    def _append(self, job: job_pb2.Job, sequence: int, data: bytes) -> None:
-        with self._writing(job.id, str(sequence), data) as inline:
+    def _append(self, job: job_pb2.Job, sequence: int, data: bytes, inline: bytes | None) -> None:
+        with self._writing():
             self._db.execute("INSERT INTO events VALUES (?, ?, ?, ?)", (job.id, sequence, inline, checksum(data)))
             self._db.execute("UPDATE jobs SET bytes = bytes + ? WHERE id = ?", (len(data), job.id))
             self._save(job)
+            if job.state in FINAL_STATES:
+                self.exchange.forget(job.id)
+            self._db.notify("event", job.id)
+        self._size += len(data)
 
     def _save(self, job: job_pb2.Job, attempts: int = 0) -> None:
         ended = self._clock.now() if job.HasField("end_time") else None
@@ -322,10 +390,11 @@ class JobStore:
         """Deletes a job's rows and returns the bytes that it took."""
         with self._writing():
             row = self._db.execute("DELETE FROM jobs WHERE id = ? RETURNING bytes", (job_id,)).fetchone()
+            self._db.notify("deleted", job_id)
         return 0 if row is None else int(row[0])
 
     def _rows(self, query: str, *values: Any) -> list[Any]:
-        with self._faults():
+        with faults(self._db):
             return self._db.execute(query, values).fetchall()
 
     def _jobs(self, which: str, *values: Any) -> list[job_pb2.Job]:
@@ -345,17 +414,17 @@ class JobStore:
         job.state = state  # type: ignore[assignment]
         return job
 
-    def _checked(self, data: bytes | None, kept_sum: bytes | None, job_id: str, name: str) -> bytes:
+    async def _checked(self, data: bytes | None, kept_sum: bytes | None, job_id: str, name: str) -> bytes:
         """What was stored, from the database or its file."""
         what = f"{'the request' if name == 'request' else f'event {name}'} of job {job_id}"
-        if data is None:
+        if data is not None:
+            found_sum = checksum(data)
+        else:
             try:
-                data = self._blobs.read(job_id, name)
+                data, found_sum = await self._files.read(job_id, name)
             except FileNotFoundError as error:
                 raise StoreDamagedError(f"{what} is missing on the server's disk") from error
-            except OSError as error:
-                raise store_error(error, self.folder) from error
-        if kept_sum is not None and checksum(data) != kept_sum:
+        if kept_sum is not None and found_sum != kept_sum:
             raise StoreDamagedError(f"{what} is damaged on the server's disk")
         return data
 

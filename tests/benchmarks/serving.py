@@ -31,6 +31,7 @@ from occscene.v1 import camera_pb2, job_pb2, scene_service_pb2, scene_service_pb
 from rich.console import Console
 
 from occscene_server.api.server import Server, ServerOptions
+from occscene_server.engine.interface import Deliver
 from tests.benchmarks.table import Row, print_table
 
 TOKEN = "a-token-of-the-benchmark"
@@ -66,12 +67,12 @@ class NoOpEngine:
     async def ready(self) -> bool:
         return True
 
-    async def run(self, job_id: str, request: bytes, emit: Callable[[job_pb2.JobEvent], None]) -> None:
+    async def run(self, job_id: str, request: bytes, deliver: Deliver) -> None:
         count, size = map(int, scene_service_pb2.SubmitJobRequest.FromString(request).generate_scene.prompt.split())
-        emit(job_pb2.JobEvent(started=job_pb2.JobStarted(device="none")))
+        await deliver(job_pb2.JobEvent(started=job_pb2.JobStarted(device="none")))
         for number in range(count):
-            emit(view_event(number, size))
-        emit(job_pb2.JobEvent(succeeded=job_pb2.JobSucceeded()))
+            await deliver(view_event(number, size))
+        await deliver(job_pb2.JobEvent(succeeded=job_pb2.JobSucceeded()))
 
     def cancel(self, job_id: str) -> None: ...
 

@@ -35,15 +35,15 @@ def url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
     return str(folder) if request.param == "path" else f"file://{folder}"
 
 
-def filled(folder: Path, url: str) -> JobStore:
+async def filled(folder: Path, url: str) -> JobStore:
     """A store with a large request, a small and a large event."""
     store = JobStore(folder, artifacts=url)
     job = job_pb2.Job(id="job", request_id="request", state=job_pb2.JOB_STATE_QUEUED)
-    store.create(job, LARGE)
+    await store.create(job, LARGE)
     for number, data in enumerate((b"small", LARGE), 1):
         job.last_sequence = number
         view = job_pb2.JobView(image=camera_pb2.EncodedImage(data=data))
-        store.append(job, job_pb2.JobEvent(sequence=number, view=view))
+        await store.append(job, job_pb2.JobEvent(sequence=number, view=view))
     return store
 
 
@@ -55,33 +55,33 @@ def stored(url: str) -> list[str]:
     return sorted("/".join(path.split("/")[-2:]) for path in paths if path.rstrip("/") != store._root)
 
 
-def test_results_lie_in_the_store_and_come_back(tmp_path: Path, url: str) -> None:
-    filled(tmp_path / "here", url).close()
+async def test_results_lie_in_the_store_and_come_back(tmp_path: Path, url: str) -> None:
+    (await filled(tmp_path / "here", url)).close()
     assert stored(url) == ["job/2", "job/request"]
     assert not (tmp_path / "here/blobs").exists()
     store = JobStore(tmp_path / "here", artifacts=url)
-    assert store.request("job") == LARGE
-    assert store.event("job", 2).view.image.data == LARGE
-    assert store.event("job", 1).view.image.data == b"small"
-    store.delete("job")
+    assert await store.request("job") == LARGE
+    assert (await store.event("job", 2)).view.image.data == LARGE
+    assert (await store.event("job", 1)).view.image.data == b"small"
+    await store.delete("job")
     assert stored(url) == []
     store.close()
 
 
-def test_damaged_or_missing_file_is_told(tmp_path: Path, url: str) -> None:
-    store = filled(tmp_path / "here", url)
+async def test_damaged_or_missing_file_is_told(tmp_path: Path, url: str) -> None:
+    store = await filled(tmp_path / "here", url)
     artifacts = store._blobs
     artifacts.write("job", "2", LARGE[:-1] + b"?")
     with pytest.raises(StoreDamagedError, match="event 2 of job job is damaged"):
-        store.event("job", 2)
+        await store.event("job", 2)
     artifacts.remove("job", "request")
     with pytest.raises(StoreDamagedError, match="the request of job job is missing"):
-        store.request("job")
+        await store.request("job")
     store.close()
 
 
-def test_files_of_no_job_are_swept(tmp_path: Path, url: str) -> None:
-    store = filled(tmp_path / "here", url)
+async def test_files_of_no_job_are_swept(tmp_path: Path, url: str) -> None:
+    store = await filled(tmp_path / "here", url)
     store._blobs.write("of_no_job", "1", LARGE)
     store.close()
     store = JobStore(tmp_path / "here", artifacts=url)
@@ -89,16 +89,16 @@ def test_files_of_no_job_are_swept(tmp_path: Path, url: str) -> None:
     store.close()
 
 
-def test_store_that_does_not_answer_is_a_store_error(tmp_path: Path, s3: S3Server) -> None:
-    store = filled(tmp_path / "here", f"{s3.url}-{tmp_path.name}")
+async def test_store_that_does_not_answer_is_a_store_error(tmp_path: Path, s3: S3Server) -> None:
+    store = await filled(tmp_path / "here", f"{s3.url}-{tmp_path.name}")
     s3.process.send_signal(signal.SIGSTOP)  # not even refused
     try:
         with pytest.raises(StoreError, match="the artifact store s3:// refuses") as refusal:
-            store.request("job")
+            await store.request("job")
         assert "127.0.0.1" not in str(refusal.value)
     finally:
         s3.process.send_signal(signal.SIGCONT)
-    assert store.request("job") == LARGE
+    assert await store.request("job") == LARGE
     store.close()
 
 

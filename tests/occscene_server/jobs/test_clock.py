@@ -39,70 +39,70 @@ def machine(monkeypatch: pytest.MonkeyPatch) -> Machine:
 
 
 @pytest.mark.parametrize("leap", [40 * DAY, 20_000 * DAY, -3 * DAY, -20_000 * DAY])
-def test_a_leap_while_the_server_runs_deletes_nothing(tmp_path: Path, machine: Machine, leap: float) -> None:
+async def test_a_leap_while_the_server_runs_deletes_nothing(tmp_path: Path, machine: Machine, leap: float) -> None:
     store = JobStore(tmp_path, LIMITS)
-    make_job(store, 1, ended=0)
+    await make_job(store, 1, ended=0)
     machine.wall += leap
-    make_job(store, 2, ended=0)
-    store.prune()
+    await make_job(store, 2, ended=0)
+    await store.prune()
     machine.wall -= leap
-    make_job(store, 3, ended=0)
-    store.prune()
+    await make_job(store, 3, ended=0)
+    await store.prune()
     assert names(store) == ["job3", "job2", "job1"]
     store.close()
     store = JobStore(tmp_path, LIMITS)
-    store.prune()
+    await store.prune()
     assert names(store) == ["job3", "job2", "job1"]
     store.close()
 
 
-def test_a_leap_between_two_runs_takes_a_day_at_most(tmp_path: Path, machine: Machine) -> None:
+async def test_a_leap_between_two_runs_takes_a_day_at_most(tmp_path: Path, machine: Machine) -> None:
     store = JobStore(tmp_path, LIMITS)
-    make_job(store, 1, ended=LIMITS.age - MAX_AWAY / 2)
-    make_job(store, 2, ended=LIMITS.age - 2 * MAX_AWAY)
-    make_job(store, 3, ended=0)
+    await make_job(store, 1, ended=LIMITS.age - MAX_AWAY / 2)
+    await make_job(store, 2, ended=LIMITS.age - 2 * MAX_AWAY)
+    await make_job(store, 3, ended=0)
     store.close()
     machine.wall += 40 * DAY
     store = JobStore(tmp_path, LIMITS)
-    store.prune()
+    await store.prune()
     assert names(store) == ["job3", "job2"]
     store.close()
     machine.wall -= 40 * DAY
     store = JobStore(tmp_path, LIMITS)
-    store.prune()
+    await store.prune()
     assert names(store) == ["job3", "job2"]
     store.close()
 
 
-def test_results_age_while_servers_run(tmp_path: Path, machine: Machine) -> None:
+async def test_results_age_while_servers_run(tmp_path: Path, machine: Machine) -> None:
     """Each run counts in full, and a day between runs too."""
     store = JobStore(tmp_path, LIMITS)
-    make_job(store, 1, ended=0)
+    await make_job(store, 1, ended=0)
     for _ in range(3):
         machine.runs_for(8 * DAY)
-        store.prune()
+        await store.prune()
         assert names(store) == ["job1"]
         store.close()
         machine.wall += DAY
         store = JobStore(tmp_path, LIMITS)
-    store.prune()
+    await store.prune()
     assert names(store) == ["job1"]
     machine.runs_for(3.1 * DAY)
-    store.prune()
+    await store.prune()
     assert names(store) == []
     store.close()
 
 
-def test_a_kill_costs_no_more_than_a_minute_of_the_clock(tmp_path: Path, machine: Machine) -> None:
+async def test_a_kill_costs_no_more_than_a_minute_of_the_clock(tmp_path: Path, machine: Machine) -> None:
     store = JobStore(tmp_path, LIMITS)
-    make_job(store, 1, ended=0)
+    await make_job(store, 1, ended=0)
     for _ in range(31):
         machine.runs_for(DAY)
-        store.prune()
+        await store.prune()
     store._db.close()  # as the system does for a process that was killed
     machine.wall -= 400 * DAY
     store = JobStore(tmp_path, StoreLimits(age=30 * DAY))
-    store.prune()
+    await store.prune()
     assert names(store) == []
     store.close()
 

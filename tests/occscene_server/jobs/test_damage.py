@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import errno
 import os
 import sqlite3
@@ -22,15 +23,15 @@ from tests.occscene_server.small_disk import small_disk
 SMALL, LARGE = os.urandom(5_000), os.urandom(50_000)
 
 
-def filled_store(folder: Path) -> None:
+async def filled_store(folder: Path) -> None:
     """One job with a request in a file, and two results: one in the database, one in a file."""
     store = JobStore(folder)
     job = job_pb2.Job(id="job", request_id="request", state=job_pb2.JOB_STATE_RUNNING, prompt="a very red room")
-    store.create(job, LARGE)
+    await store.create(job, LARGE)
     for data in (SMALL, LARGE):
         job.last_sequence += 1
         view = job_pb2.JobView(image=camera_pb2.EncodedImage(data=data))
-        store.append(job, job_pb2.JobEvent(sequence=job.last_sequence, view=view))
+        await store.append(job, job_pb2.JobEvent(sequence=job.last_sequence, view=view))
     store.close()
 
 
@@ -42,8 +43,8 @@ def flip(path: Path, near: bytes) -> None:
 
 
 @pytest.mark.parametrize("damage", ["flipped", "flipped in the database", "truncated", "missing"])
-def test_damaged_result_is_told_and_no_other_is_touched(tmp_path: Path, damage: str) -> None:
-    filled_store(tmp_path)
+async def test_damaged_result_is_told_and_no_other_is_touched(tmp_path: Path, damage: str) -> None:
+    await filled_store(tmp_path)
     blob, bad, good = tmp_path / "blobs/job/2", 2, 1
     if damage == "flipped":
         flip(blob, LARGE[1000:1010])
@@ -56,30 +57,30 @@ def test_damaged_result_is_told_and_no_other_is_touched(tmp_path: Path, damage: 
         bad, good = 1, 2
     store = JobStore(tmp_path)
     with pytest.raises(StoreDamagedError, match=f"event {bad} of job job .* on the server's disk") as caught:
-        store.event("job", bad)
+        await store.event("job", bad)
     assert str(tmp_path) not in str(caught.value)
-    assert store.event("job", good) is not None
-    assert store.request("job") == LARGE
+    assert await store.event("job", good) is not None
+    assert await store.request("job") == LARGE
     store.close()
 
 
-def test_damaged_request_and_record(tmp_path: Path) -> None:
-    filled_store(tmp_path)
+async def test_damaged_request_and_record(tmp_path: Path) -> None:
+    await filled_store(tmp_path)
     flip(tmp_path / "blobs/job/request", LARGE[:10])
     flip(tmp_path / "jobs.sqlite", b"very red")
     store = JobStore(tmp_path)
     with pytest.raises(StoreDamagedError, match="the request of job job is damaged"):
-        store.request("job")
+        await store.request("job")
     (job,) = store.newest(10)  # the prompt is lost, the job is not
     assert (job.id, job.request_id, job.state) == ("job", "request", job_pb2.JOB_STATE_RUNNING)
     assert (job.prompt, job.last_sequence) == ("", 2)
-    store.delete("job")
+    await store.delete("job")
     store.close()
 
 
 @pytest.mark.parametrize("content", [b"no database at all, but long enough to be read as one" * 100, None])
 def test_database_that_is_none_is_one_sentence(tmp_path: Path, content: bytes | None) -> None:
-    filled_store(tmp_path)
+    asyncio.run(filled_store(tmp_path))
     path = tmp_path / "jobs.sqlite"
     if content is None:  # every page but the first
         content = path.read_bytes()[:4096] + os.urandom(path.stat().st_size - 4096)
@@ -94,7 +95,7 @@ def test_database_that_is_none_is_one_sentence(tmp_path: Path, content: bytes | 
 
 def test_disk_that_is_read_only_is_one_sentence(tmp_path: Path) -> None:
     with small_disk(tmp_path / "disk") as disk:
-        filled_store(disk / "store")
+        asyncio.run(filled_store(disk / "store"))
         subprocess.run(["mount", "-o", "remount,ro", str(disk)], check=True)
         result = CliRunner().invoke(app, ["serve", "--port", "0", "--store", str(disk / "store")])
     assert result.exit_code == 1
@@ -103,8 +104,8 @@ def test_disk_that_is_read_only_is_one_sentence(tmp_path: Path) -> None:
     assert "make it writable or choose another folder" in result.output
 
 
-def test_store_of_the_version_before_is_read_and_goes_on(tmp_path: Path) -> None:
-    filled_store(tmp_path)
+async def test_store_of_the_version_before_is_read_and_goes_on(tmp_path: Path) -> None:
+    await filled_store(tmp_path)
     with sqlite3.connect(tmp_path / "jobs.sqlite") as old:
         for table, column in (
             *(("jobs", name) for name in ("record_sum", "request_sum", "cancelled")),
@@ -120,8 +121,8 @@ def test_store_of_the_version_before_is_read_and_goes_on(tmp_path: Path) -> None
     for _ in range(2):
         store = JobStore(tmp_path)
         assert store.get("job").prompt == "a very red room"
-        assert store.request("job") == LARGE
-        assert [store.event("job", n).view.image.data for n in (1, 2)] == [SMALL, LARGE]
+        assert await store.request("job") == LARGE
+        assert [(await store.event("job", n)).view.image.data for n in (1, 2)] == [SMALL, LARGE]
         assert not store.is_cancelled("job")
         store.close()
 
@@ -142,9 +143,9 @@ def test_a_disk_is_full_only_where_it_says_so(tmp_path: Path, error: OSError, ki
     assert "/secret" not in str(fault)
 
 
-def test_database_that_may_not_grow_is_full(tmp_path: Path) -> None:
+async def test_database_that_may_not_grow_is_full(tmp_path: Path) -> None:
     """SQLite's own limit stands for the disk's, where no disk can be mounted."""
-    filled_store(tmp_path)
+    await filled_store(tmp_path)
     store = JobStore(tmp_path)
     pages = store._db.execute("PRAGMA page_count").fetchone()[0]
     store._db.execute(f"PRAGMA max_page_count={pages}")
@@ -152,36 +153,39 @@ def test_database_that_may_not_grow_is_full(tmp_path: Path) -> None:
     job.last_sequence = 3
     view = job_pb2.JobView(image=camera_pb2.EncodedImage(data=bytes(10_000)))
     with pytest.raises(StoreFullError):
-        store.append(job, job_pb2.JobEvent(sequence=3, view=view))
+        await store.append(job, job_pb2.JobEvent(sequence=3, view=view))
     assert store.sequences("job", 0) == [1, 2]
-    store.delete("job")
+    await store.delete("job")
     assert store.newest(1) == []
     store.close()
 
 
 _WRITER = """
-import os, sys
+import asyncio, os, sys
 from pathlib import Path
 from occscene.v1 import job_pb2
 from occscene_server.jobs.errors import StoreError, StoreFullError
 from occscene_server.jobs.store import JobStore
 
-store = JobStore(Path(sys.argv[1]))
-store.create(job_pb2.Job(id="small", request_id="small", state=1), os.urandom(20_000))
-limit = sys.argv[2]
-import resource
-if limit == "size":
-    resource.setrlimit(resource.RLIMIT_FSIZE, (30_000, 30_000))
-else:
-    limits = resource.getrlimit(resource.RLIMIT_NOFILE)
-    resource.setrlimit(resource.RLIMIT_NOFILE, (len(os.listdir("/proc/self/fd")) - 1, limits[1]))
-try:
-    store.create(job_pb2.Job(id="large", request_id="large", state=1), os.urandom(50_000))
-except StoreError as error:
-    print(type(error).__name__, error)
-if limit == "files":
-    resource.setrlimit(resource.RLIMIT_NOFILE, limits)
-print([job.id for job in store.newest(9)], sorted(path.name for path in Path(sys.argv[1], "blobs").rglob("*.part")))
+async def main():
+    store = JobStore(Path(sys.argv[1]))
+    await store.create(job_pb2.Job(id="small", request_id="small", state=1), os.urandom(20_000))
+    limit = sys.argv[2]
+    import resource
+    if limit == "size":
+        resource.setrlimit(resource.RLIMIT_FSIZE, (30_000, 30_000))
+    else:
+        limits = resource.getrlimit(resource.RLIMIT_NOFILE)
+        resource.setrlimit(resource.RLIMIT_NOFILE, (len(os.listdir("/proc/self/fd")) - 1, limits[1]))
+    try:
+        await store.create(job_pb2.Job(id="large", request_id="large", state=1), os.urandom(50_000))
+    except StoreError as error:
+        print(type(error).__name__, error)
+    if limit == "files":
+        resource.setrlimit(resource.RLIMIT_NOFILE, limits)
+    print([job.id for job in store.newest(9)], sorted(path.name for path in Path(sys.argv[1], "blobs").rglob("*.part")))
+
+asyncio.run(main())
 """
 
 

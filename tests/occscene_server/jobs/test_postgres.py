@@ -37,18 +37,18 @@ def database(server: str) -> str:
     return server
 
 
-def lived(store: JobStore) -> list[object]:
+async def lived(store: JobStore) -> list[object]:
     """What a store says while jobs come, run, end and go."""
     told: list[object] = []
     for number in range(4):
         job = job_pb2.Job(id=f"job{number}", request_id=f"request{number}", state=job_pb2.JOB_STATE_QUEUED)
-        store.create(job, LARGE if number % 2 else b"small")
+        await store.create(job, LARGE if number % 2 else b"small")
         job.state = job_pb2.JOB_STATE_RUNNING
         store.save(job, attempts=1)
         for data in (b"small", LARGE):
             job.last_sequence += 3
             view = job_pb2.JobView(image=camera_pb2.EncodedImage(data=data))
-            store.append(job, job_pb2.JobEvent(sequence=job.last_sequence, view=view))
+            await store.append(job, job_pb2.JobEvent(sequence=job.last_sequence, view=view))
         if number < 2:
             job.state = job_pb2.JOB_STATE_SUCCEEDED
             job.end_time.FromMicroseconds(int(time.time() * 1e6) - 1000 + number)
@@ -57,18 +57,22 @@ def lived(store: JobStore) -> list[object]:
     told += [store.is_cancelled("job2"), store.is_cancelled("job3"), store.attempts("job1"), store.size]
     told += [[job.id for job in store.newest(3)], [job.id for job in store.unfinished()]]
     told += [store.find("request1").id, store.get("nothing"), store.find("")]
-    told += [store.sequences("job1", 3), store.sequences("job1", 2**64 - 1), store.event("job1", 5)]
-    told += [store.event("job1", 6).view.image.data == LARGE, store.request("job1") == LARGE, store.request("job2")]
-    store.delete("job3")
+    told += [store.sequences("job1", 3), store.sequences("job1", 2**64 - 1), await store.event("job1", 5)]
+    told += [
+        (await store.event("job1", 6)).view.image.data == LARGE,
+        await store.request("job1") == LARGE,
+        await store.request("job2"),
+    ]
+    await store.delete("job3")
     store.limits = StoreLimits(size=150_000)
-    store.prune()
+    await store.prune()
     told += [[job.id for job in store.newest(9)], store.size]
     return told
 
 
-def test_it_keeps_jobs_as_sqlite_does(database: str, tmp_path: Path) -> None:
+async def test_it_keeps_jobs_as_sqlite_does(database: str, tmp_path: Path) -> None:
     stores = [JobStore(tmp_path / "sqlite"), JobStore(tmp_path / "postgres", database=database)]
-    assert lived(stores[0]) == lived(stores[1])
+    assert await lived(stores[0]) == await lived(stores[1])
     for store in stores:
         store.close()
     again = JobStore(tmp_path / "postgres", database=database)
@@ -79,15 +83,18 @@ def test_it_keeps_jobs_as_sqlite_does(database: str, tmp_path: Path) -> None:
 
 
 _HOLDER = """
-import sys, time
+import asyncio, sys, time
 from pathlib import Path
 from occscene.v1 import job_pb2
 from occscene_server.jobs.store import JobStore
 
-store = JobStore(Path(sys.argv[1]), database=sys.argv[2])
-store.create(job_pb2.Job(id="job", request_id="request", state=1), b"small")
-print("holds", flush=True)
-time.sleep(1e6)
+async def main():
+    store = JobStore(Path(sys.argv[1]), database=sys.argv[2])
+    await store.create(job_pb2.Job(id="job", request_id="request", state=1), b"small")
+    print("holds", flush=True)
+    time.sleep(1e6)
+
+asyncio.run(main())
 """
 
 
@@ -114,12 +121,12 @@ def test_one_server_has_the_queue_until_it_is_killed(database: str, tmp_path: Pa
     stores[0].close()
 
 
-def test_a_server_that_lost_its_connection_writes_no_more(database: str, tmp_path: Path) -> None:
+async def test_a_server_that_lost_its_connection_writes_no_more(database: str, tmp_path: Path) -> None:
     import psycopg
 
     store = JobStore(tmp_path, database=database)
     job = job_pb2.Job(id="job", request_id="request", state=job_pb2.JOB_STATE_QUEUED)
-    store.create(job, b"small")
+    await store.create(job, b"small")
     assert store.is_ours()
     with psycopg.connect(database, autocommit=True) as other:
         other.execute("SELECT pg_terminate_backend(pid) FROM pg_locks WHERE locktype = 'advisory'")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import uuid
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
@@ -13,6 +13,7 @@ from occscene.v1 import job_pb2, scene_service_pb2
 
 from occscene_server.engine.deaths import JobInterruptedError
 from occscene_server.engine.events import failed_event
+from occscene_server.engine.interface import Deliver
 from occscene_server.jobs.errors import ModelNotLoadedError, QueueFullError, ShuttingDownError
 from occscene_server.jobs.service import JobService
 from occscene_server.jobs.store import JobStore
@@ -38,14 +39,14 @@ class SteeredEngine:
     async def ready(self) -> bool:
         return self.loaded
 
-    async def run(self, job_id: str, request: bytes, emit: Callable[[job_pb2.JobEvent], None]) -> None:
+    async def run(self, job_id: str, request: bytes, deliver: Deliver) -> None:
         self.ran.append(job_id)
         self.started.set()
         while True:
             event = await self.events.get()
             if isinstance(event, JobInterruptedError):
                 raise event
-            emit(event)
+            await deliver(event)
             if event.WhichOneof("kind") in ("succeeded", "failed", "cancelled"):
                 return
 
@@ -73,7 +74,7 @@ async def test_queued_and_running_jobs_survive_a_stop(store: JobStore) -> None:
     engine = SteeredEngine()
     service = JobService(store, engine)
     service.start()
-    first, second = service.submit(generate_request()), service.submit(generate_request())
+    first, second = await service.submit(generate_request()), await service.submit(generate_request())
     await running(service, first.id)
     await service.stop()
 
@@ -91,7 +92,7 @@ async def test_queued_and_running_jobs_survive_a_stop(store: JobStore) -> None:
 async def test_job_that_ran_at_a_crash_runs_once_more_and_then_fails(store: JobStore) -> None:
     service = JobService(store, SteeredEngine())
     service.start()
-    job = service.submit(generate_request())
+    job = await service.submit(generate_request())
     for _ in range(2):  # two processes die while it runs: nothing is stopped, only the store goes on
         await running(service, job.id)
         service = JobService(store, SteeredEngine())
@@ -105,7 +106,7 @@ async def test_sequence_numbers_rise_over_a_restart(store: JobStore) -> None:
     engine = SteeredEngine()
     service = JobService(store, engine)
     service.start()
-    job = service.submit(generate_request())
+    job = await service.submit(generate_request())
     await running(service, job.id)
     for step in range(5):
         engine.events.put_nowait(job_pb2.JobEvent(progress=job_pb2.JobProgress(step=step)))
@@ -127,7 +128,7 @@ async def test_slow_watcher_loses_previews_but_no_results(store: JobStore) -> No
     engine = SteeredEngine()
     service = JobService(store, engine)
     service.start()
-    job = service.submit(generate_request())
+    job = await service.submit(generate_request())
     await running(service, job.id)
     watcher = service.watch(job.id, 0)
     await anext(watcher)
@@ -146,10 +147,10 @@ async def test_slow_watcher_loses_previews_but_no_results(store: JobStore) -> No
 
 async def test_bounded_queue(store: JobStore) -> None:
     service = JobService(store, SteeredEngine(), max_queued=2)
-    service.submit(generate_request())
-    service.submit(generate_request())
+    await service.submit(generate_request())
+    await service.submit(generate_request())
     with pytest.raises(QueueFullError):
-        service.submit(generate_request())
+        await service.submit(generate_request())
     assert len(store.newest(10)) == 2
 
 
@@ -158,7 +159,7 @@ async def test_jobs_wait_where_the_model_cannot_be_loaded(store: JobStore) -> No
     engine.loaded = False
     service = JobService(store, engine)
     service.start()
-    job = service.submit(generate_request())
+    job = await service.submit(generate_request())
     await asyncio.sleep(0.01)
     assert service.get(job.id).state == job_pb2.JOB_STATE_QUEUED
     await service.stop()
@@ -168,7 +169,7 @@ async def test_jobs_run_side_by_side_where_the_engine_can(store: JobStore) -> No
     engine = SteeredEngine(capacity=2)
     service = JobService(store, engine)
     service.start()
-    jobs = [service.submit(generate_request()) for _ in range(3)]
+    jobs = [await service.submit(generate_request()) for _ in range(3)]
     for job in jobs[:2]:
         await running(service, job.id)
     assert (service.running, service.queued) == (2, 1)
@@ -183,10 +184,10 @@ async def test_jobs_run_side_by_side_where_the_engine_can(store: JobStore) -> No
 
 async def test_places_in_the_queue_move_up(store: JobStore) -> None:
     service = JobService(store, SteeredEngine())
-    jobs = [service.submit(generate_request()) for _ in range(3)]
+    jobs = [await service.submit(generate_request()) for _ in range(3)]
     watcher = service.watch(jobs[2].id, 0)
     assert (await anext(watcher)).queued.position == 2
-    service.cancel(jobs[0].id)
+    await service.cancel(jobs[0].id)
     assert (await anext(watcher)).queued.position == 1
     assert service.get(jobs[0].id).state == job_pb2.JOB_STATE_CANCELLED
     assert [event.WhichOneof("kind") async for event in service.watch(jobs[0].id, 0)] == ["cancelled"]
@@ -196,19 +197,19 @@ async def test_retry_delay_follows_the_jobs(store: JobStore) -> None:
     engine = SteeredEngine()
     service = JobService(store, engine, max_queued=1)
     service.start()
-    first = service.submit(generate_request())
+    first = await service.submit(generate_request())
     await running(service, first.id)
-    service.submit(generate_request())
+    await service.submit(generate_request())
     with pytest.raises(QueueFullError) as caught:
-        service.submit(generate_request())
+        await service.submit(generate_request())
     assert caught.value.retry_seconds == 10  # nothing is known yet
     engine.events.put_nowait(done())
     assert [event async for event in service.watch(first.id, 0)][-1].HasField("succeeded")
     while service.queued:
         await asyncio.sleep(0)
-    service.submit(generate_request())
+    await service.submit(generate_request())
     with pytest.raises(QueueFullError) as caught:
-        service.submit(generate_request())
+        await service.submit(generate_request())
     assert caught.value.retry_seconds == 1
     await service.stop()
 
@@ -221,7 +222,7 @@ async def test_interrupted_job_runs_before_the_others_once_more_and_then_fails(s
     engine = SteeredEngine()
     service = JobService(store, engine)
     service.start()
-    job, following = service.submit(generate_request()), service.submit(generate_request())
+    job, following = await service.submit(generate_request()), await service.submit(generate_request())
     for error in (interrupted(begun=False), interrupted(), interrupted(begun=False), interrupted()):
         engine.events.put_nowait(error)
     failure = [event async for event in service.watch(job.id, 0)][-1].failed.failure
@@ -239,9 +240,9 @@ async def test_cancelled_job_never_runs_again(store: JobStore, stopped: bool) ->
     engine.cancel = lambda job_id: None  # type: ignore[method-assign]
     service = JobService(store, engine)
     service.start()
-    job = service.submit(generate_request())
+    job = await service.submit(generate_request())
     await running(service, job.id)
-    service.cancel(job.id)
+    await service.cancel(job.id)
     if stopped:
         await service.stop()
     engine = SteeredEngine()
@@ -257,9 +258,9 @@ async def test_cancelled_job_of_a_dead_worker_does_not_run_again(store: JobStore
     engine.cancel = lambda job_id: engine.events.put_nowait(interrupted())  # type: ignore[method-assign]
     service = JobService(store, engine)
     service.start()
-    job = service.submit(generate_request())
+    job = await service.submit(generate_request())
     await running(service, job.id)
-    service.cancel(job.id)
+    await service.cancel(job.id)
     assert [event async for event in service.watch(job.id, 0)][-1].HasField("cancelled")
     assert engine.ran == [job.id]
     await service.stop()
@@ -270,7 +271,7 @@ async def test_watchers_of_waiting_jobs_hear_that_the_model_cannot_be_loaded(sto
     engine.loaded = False
     service = JobService(store, engine)
     service.start()
-    job = service.submit(generate_request())
+    job = await service.submit(generate_request())
     watcher = service.watch(job.id, 0)
     assert (await anext(watcher)).HasField("queued")
     engine.state, engine.message = scene_service_pb2.SERVER_STATE_FAILED, "no such model"
@@ -288,7 +289,7 @@ async def test_drain_does_not_wait_for_a_job_that_does_not_move(store: JobStore)
     engine = SteeredEngine()
     service = JobService(store, engine)
     service.start()
-    job = service.submit(generate_request())
+    job = await service.submit(generate_request())
     await running(service, job.id)
     engine.stalled = True
     await service.drain()
@@ -301,7 +302,7 @@ async def test_damaged_request_fails_the_job_and_the_next_one_runs(store: JobSto
     service = JobService(store, engine)
     request = generate_request("x" * 2000)
     request.generate_scene.negative_prompt = "y" * 20_000  # too large for the database
-    job, following = service.submit(request), service.submit(generate_request())
+    job, following = await service.submit(request), await service.submit(generate_request())
     (store.folder / "blobs" / job.id / "request").write_bytes(b"something else")
     service.start()
     failure = [event async for event in service.watch(job.id, 0)][-1].failed.failure
@@ -313,16 +314,16 @@ async def test_damaged_request_fails_the_job_and_the_next_one_runs(store: JobSto
 
 async def test_failing_engine_fails_the_job_and_the_next_one_runs(store: JobStore) -> None:
     class FailingOnce(SteeredEngine):
-        async def run(self, job_id: str, request: bytes, emit: Callable[[job_pb2.JobEvent], None]) -> None:
+        async def run(self, job_id: str, request: bytes, deliver: Deliver) -> None:
             if not self.ran:
                 self.ran.append(job_id)
                 raise RuntimeError("no such luck")
-            await super().run(job_id, request, emit)
+            await super().run(job_id, request, deliver)
 
     engine = FailingOnce()
     service = JobService(store, engine)
     service.start()
-    job, following = service.submit(generate_request()), service.submit(generate_request())
+    job, following = await service.submit(generate_request()), await service.submit(generate_request())
     engine.events.put_nowait(done())
     assert [event async for event in service.watch(following.id, 0)][-1].HasField("succeeded")
     assert "no such luck" in service.get(job.id).failure.message
@@ -334,7 +335,7 @@ async def test_observer_sees_every_event_with_the_changed_job(store: JobStore) -
     engine = SteeredEngine()
     service = JobService(store, engine, observe=lambda job, event: seen.append((job.state, event.WhichOneof("kind"))))
     service.start()
-    job = service.submit(generate_request())
+    job = await service.submit(generate_request())
     engine.events.put_nowait(job_pb2.JobEvent(started=job_pb2.JobStarted()))
     engine.events.put_nowait(done())
     assert [event async for event in service.watch(job.id, 0)][-1].HasField("succeeded")
@@ -350,18 +351,18 @@ async def test_nothing_is_taken_while_it_drains(store: JobStore) -> None:
     service = JobService(store, SteeredEngine())
     request = generate_request()
     request.request_id = str(uuid.uuid4())
-    job = service.submit(request)
+    job = await service.submit(request)
     await service.drain()
-    assert service.submit(request).id == job.id
+    assert (await service.submit(request)).id == job.id
     with pytest.raises(ShuttingDownError):
-        service.submit(generate_request())
+        await service.submit(generate_request())
 
 
 async def test_stop_tells_watchers_and_leaves_nothing_behind(store: JobStore) -> None:
     engine = SteeredEngine()
     service = JobService(store, engine)
     service.start()
-    jobs = [service.submit(generate_request()) for _ in range(2)]
+    jobs = [await service.submit(generate_request()) for _ in range(2)]
     await engine.started.wait()
     before = set(asyncio.all_tasks())
 
@@ -386,7 +387,7 @@ async def test_drain_finishes_the_running_job_alone(store: JobStore) -> None:
     engine = SteeredEngine()
     service = JobService(store, engine)
     service.start()
-    first, second = service.submit(generate_request()), service.submit(generate_request())
+    first, second = await service.submit(generate_request()), await service.submit(generate_request())
     await running(service, first.id)
     draining = asyncio.create_task(service.drain())
     await asyncio.sleep(0.01)
