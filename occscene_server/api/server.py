@@ -202,7 +202,7 @@ class Server:
 
     def _try_to_lead(self) -> None:
         """Begins to run the jobs, unless another server does."""
-        if not self.jobs.leads and self._store.take_lead():
+        if not self.leading.is_set() and self._store.take_lead():
             self.engine.start()
             self.jobs.start()
             self.leading.set()

@@ -100,8 +100,9 @@ class PostgresDatabase:
         try:
             self._prepare()
         except psycopg.Error as error:
+            fault = self.fault(error)
             self.close()
-            raise self.fault(error) from error
+            raise fault from error
         except BaseException:
             self.close()
             raise

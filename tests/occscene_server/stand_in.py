@@ -3,11 +3,13 @@
 Prompts steer it: "until FILE" repeats the second step until that file is there, "half until FILE" waits for it after
 the first view, "crash" kills the process in the middle, "slow" sleeps at each step, "asleep" hangs in the second,
 "lingers" takes its time before the first step and for each finished view, "error" raises, "hungry" runs out of memory
-above `MEMORY_PIXELS`, "broken" fails as a CUDA device does that is lost for the process.
+above `MEMORY_PIXELS`, "broken" fails as a CUDA device does that is lost for the process, "holds FILE" writes a line
+into that file and raises if another run does the same at the time.
 """
 
 from __future__ import annotations
 
+import contextlib
 import os
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -57,6 +59,21 @@ class Output:
     source: str = "views"
 
 
+@contextlib.contextmanager
+def held(path: str) -> Iterator[None]:
+    """Locks a file for the time of the block, or of the process, and writes a line into it.
+
+    Raises:
+        BlockingIOError: it is locked.
+    """
+    import fcntl
+
+    with open(path, "a", encoding="ascii") as file:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        print(os.getpid(), file=file, flush=True)
+        yield
+
+
 class StandInPipeline:
     """Noise of the seed for views, and the blockout itself for occupancy."""
 
@@ -81,6 +98,16 @@ class StandInPipeline:
         callback_on_step_end: Callable[..., dict[str, Any]] | None = None,
     ) -> Output:
         """Denoises nothing, step by step."""
+        if "holds " in prompt:
+            with held(prompt.split("holds ")[1]):
+                return self(
+                    prompt.split("holds ")[0],
+                    cameras,
+                    grid,
+                    num_inference_steps=num_inference_steps,
+                    seed=seed,
+                    callback_on_step_end=callback_on_step_end,
+                )
         self.grid, self.meshes = grid, meshes
         self.num_timesteps = num_inference_steps
         rng = np.random.default_rng(seed)

@@ -10,12 +10,12 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from occscene.v1 import camera_pb2, job_pb2
+from occscene.v1 import camera_pb2, job_pb2, scene_service_pb2
 
-from occscene_server.jobs.errors import StoreError, StoreInUseError
+from occscene_server.jobs.errors import StoreError
 from occscene_server.jobs.store import JobStore, StoreLimits
 from tests.occscene_server.postgres import postgres
-from tests.patience import PATIENCE, wait_until
+from tests.patience import PATIENCE, until, wait_until
 
 pytestmark = pytest.mark.slow
 
@@ -77,65 +77,105 @@ async def test_it_keeps_jobs_as_sqlite_does(database: str, tmp_path: Path) -> No
         store.close()
     again = JobStore(tmp_path / "postgres", database=database)
     assert (again.size, [job.id for job in again.newest(9)]) == (stores[0].size, ["job2", "job1"])
-    assert again.event("job2", 6).view.image.data == LARGE
+    assert (await again.event("job2", 6)).view.image.data == LARGE
     assert not (tmp_path / "postgres/jobs.sqlite").exists()
     again.close()
 
 
-_HOLDER = """
-import asyncio, sys, time
+_LEADER = """
+import sys, time
 from pathlib import Path
-from occscene.v1 import job_pb2
 from occscene_server.jobs.store import JobStore
 
-async def main():
-    store = JobStore(Path(sys.argv[1]), database=sys.argv[2])
-    await store.create(job_pb2.Job(id="job", request_id="request", state=1), b"small")
-    print("holds", flush=True)
-    time.sleep(1e6)
-
-asyncio.run(main())
+store = JobStore(Path(sys.argv[1]), database=sys.argv[2])
+print(store.take_lead(), flush=True)
+time.sleep(1e6)
 """
 
 
-def test_one_server_has_the_queue_until_it_is_killed(database: str, tmp_path: Path) -> None:
-    command = [sys.executable, "-c", _HOLDER, str(tmp_path), database]
-    holder = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
-    assert holder.stdout is not None
-    assert holder.stdout.readline() == "holds\n"
-    with pytest.raises(StoreInUseError, match="another server has the queue"):
-        JobStore(tmp_path, database=database)
-    holder.send_signal(signal.SIGKILL)
-    holder.wait(PATIENCE)
-    stores: list[JobStore] = []
+async def test_one_server_has_the_lead_until_it_is_killed(database: str, tmp_path: Path) -> None:
+    command = [sys.executable, "-c", _LEADER, str(tmp_path / "one"), database]
+    leader = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
+    assert leader.stdout is not None
+    assert leader.stdout.readline() == "True\n"
+    store = JobStore(tmp_path / "two", database=database)
+    assert not store.take_lead()
+    await store.create(job_pb2.Job(id="job", request_id="request", state=job_pb2.JOB_STATE_QUEUED), b"small")
+    leader.send_signal(signal.SIGKILL)
+    leader.wait(PATIENCE)
+    wait_until(store.take_lead)
+    assert [job.id for job in store.unfinished()] == ["job"]
+    store.close()
 
-    def is_free() -> bool:
-        try:
-            stores.append(JobStore(tmp_path, database=database))
-        except StoreInUseError:
-            return False
-        return True
 
-    wait_until(is_free)
-    assert [job.id for job in stores[0].newest(9)] == ["job"]
-    stores[0].close()
+async def test_servers_hear_what_others_do_and_see_what_passes(database: str, tmp_path: Path) -> None:
+    leader, other = (JobStore(tmp_path / name, database=database) for name in ("one", "two"))
+    heard: list[tuple[str, str]] = []
+    leader.exchange.listen(lambda *notice: heard.append(("leader", *notice)))
+    other.exchange.listen(lambda *notice: heard.append(("other", *notice)))
+    assert leader.take_lead()
+    job = job_pb2.Job(id="job", request_id="request", state=job_pb2.JOB_STATE_QUEUED)
+    await other.create(job, b"small")
+    await until(lambda: heard == [("leader", "submitted", "job")])
+    assert (other.waiting(), other.count(job_pb2.JOB_STATE_QUEUED)) == ({"": 1}, 1)
+    for sequence in (1, 2):
+        progress = job_pb2.JobEvent(sequence=sequence, progress=job_pb2.JobProgress(step=sequence))
+        leader.exchange.pass_on([("job", "progress", progress)])
+    preview = job_pb2.JobEvent(sequence=3, preview=job_pb2.JobPreview(image=camera_pb2.EncodedImage(data=LARGE)))
+    leader.exchange.pass_on([("job", "preview 0", preview)])
+    await until(lambda: heard[1:] == [("other", "event", "job")] * 3)
+    assert other.exchange.passing("job") == {2: progress, 3: preview}
+    assert other.exchange.passing("job", after=2) == {3: preview}
+    other.mark_cancelled("job")
+    await until(lambda: heard[-1] == ("leader", "cancel", "job"))
+    assert leader.is_cancelled("job")
+    job.state = job_pb2.JOB_STATE_CANCELLED
+    job.end_time.GetCurrentTime()
+    leader.append_inline(job, job_pb2.JobEvent(sequence=4, cancelled=job_pb2.JobCancelled()))
+    assert other.exchange.passing("job") == {}
+    await other.delete("job")
+    await until(lambda: heard[-1] == ("leader", "deleted", "job"))
+    info = scene_service_pb2.GetServerInfoResponse(device="cpu")
+    leader.exchange.publish(info)
+    await until(lambda: heard[-1] == ("other", "engine", ""))
+    assert other.exchange.published() == info
+    for store in (leader, other):
+        store.close()
+
+
+async def test_a_file_that_another_server_writes_is_not_swept(database: str, tmp_path: Path) -> None:
+    shared = tmp_path / "shared"
+    store, other = (JobStore(tmp_path / name, database=database, artifacts=str(shared)) for name in ("one", "two"))
+    await store._files.write("job", "request", LARGE)  # its job is stored a moment later
+    await other.sweep()
+    job = job_pb2.Job(id="job", request_id="request", state=job_pb2.JOB_STATE_QUEUED)
+    await store.create(job, LARGE)
+    (shared / "of_no_job").mkdir()
+    for is_there in (True, False):
+        await other.sweep()
+        assert (shared / "of_no_job").exists() is is_there
+    assert await other.request("job") == LARGE
+    for opened in (store, other):
+        opened.close()
 
 
 async def test_a_server_that_lost_its_connection_writes_no_more(database: str, tmp_path: Path) -> None:
     import psycopg
 
-    store = JobStore(tmp_path, database=database)
+    store = JobStore(tmp_path / "one", database=database)
+    assert store.take_lead()
     job = job_pb2.Job(id="job", request_id="request", state=job_pb2.JOB_STATE_QUEUED)
     await store.create(job, b"small")
-    assert store.is_ours()
+    assert store.is_there()
     with psycopg.connect(database, autocommit=True) as other:
         other.execute("SELECT pg_terminate_backend(pid) FROM pg_locks WHERE locktype = 'advisory'")
-    next_store = JobStore(tmp_path, database=database)
+    next_store = JobStore(tmp_path / "two", database=database)
+    wait_until(next_store.take_lead)
     with pytest.raises(StoreError, match="has lost its database"):
         store.save(job)
     with pytest.raises(StoreError, match="has lost its database"):
         store.get("job")
-    assert not store.is_ours()
+    assert not store.is_there()
     assert next_store.get("job") == job
     next_store.close()
     store.close()
