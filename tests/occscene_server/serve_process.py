@@ -45,7 +45,6 @@ class ServeProcess:
         environment: further variables.
         files: how many it may have open; None for as many as this process.
         script: `STAND_IN`, or `BUNDLED` for a real model.
-        stands_by: whether it waits for the end of another server on the same jobs; then `wait_until_it_listens`.
     """
 
     def __init__(
@@ -57,14 +56,12 @@ class ServeProcess:
         environment: dict[str, str] | None = None,
         files: int | None = None,
         script: str = STAND_IN,
-        stands_by: bool = False,
     ) -> None:
         folder.mkdir(exist_ok=True)
         path = folder / "serve.py"
         path.write_text(script)
-        self._ready = ready = folder / "ready"
+        ready = folder / "ready"
         ready.unlink(missing_ok=True)
-        self.address = ""
         self.store = store
         self._log = folder / "log"
         command = [sys.executable, path, "serve", "--no-warm-up", "--port", port, "--ready-file", ready, *arguments]
@@ -79,18 +76,9 @@ class ServeProcess:
                 text=True,
                 preexec_fn=None if files is None else partial(resource.setrlimit, resource.RLIMIT_NOFILE, (64, files)),
             )
-        if not stands_by:
-            self.wait_until_it_listens()
-
-    def wait_until_it_listens(self) -> None:
-        """Waits until it has an address.
-
-        Raises:
-            AssertionError: it has ended before.
-        """
-        wait_until(lambda: self._ready.exists() or self.process.poll() is not None)
-        assert self._ready.exists(), self.log
-        self.address = self._ready.read_text().strip()
+        wait_until(lambda: ready.exists() or self.process.poll() is not None)
+        assert ready.exists(), self.log
+        self.address = ready.read_text().strip()
 
     @property
     def log(self) -> str:

@@ -130,33 +130,33 @@ def test_a_killed_replica_and_a_killed_server_lose_no_job_of_the_real_model(tmp_
         options += ("--database", database, "--artifacts", tmp_path / "shared")
         environment = head.environment | {"OMP_NUM_THREADS": "1"}
 
-        def start(name: str, port: int, stands_by: bool = False) -> ServeProcess:
-            folder, rest = tmp_path / name, {"environment": environment, "script": BUNDLED, "stands_by": stands_by}
-            return ServeProcess(folder, folder / "store", *options, port=port, **rest)
+        def start(name: str) -> ServeProcess:
+            folder = tmp_path / name
+            return ServeProcess(folder, folder / "store", *options, environment=environment, script=BUNDLED)
 
-        first = start("one", 0)
-        client = SceneClient(first.address, patience=PATIENCE)
-        second = start("two", int(first.address.split(":")[1]), stands_by=True)
+        servers = [start("one"), start("two")]
+        clients = [SceneClient(server.address, patience=PATIENCE) for server in servers]
         try:
-            wait_until(lambda: client.info().device.startswith("2 x cpu"))
+            for client in clients:
+                wait_until(lambda client=client: client.info().device.startswith("2 x cpu"))
             request = generate_request(steps=20)
-            expected = results(client, client.submit(request))
+            expected = results(clients[1], clients[0].submit(request))
             jobs = []
             for number in range(6):
                 request.request_id = f"00000000-0000-0000-0000-00000000000{number}"
-                jobs.append(client.submit(request))
-            assert started(client, jobs[0])
+                jobs.append(clients[number % 2].submit(request))
+            assert started(clients[1], jobs[0])
             head.replicas()[0].kill()
-            assert results(client, jobs[0]) == expected
-            assert started(client, jobs[3])
-            first.process.kill()
-            assert [results(client, job) for job in jobs] == [expected] * 6
-            assert [job.id for job in reversed(client.jobs())][1:] == [job.id for job in jobs]
-            second.wait_until_it_listens()
-            assert second.process.poll() is None
+            assert results(clients[1], jobs[0]) == expected
+            assert started(clients[1], jobs[3])
+            servers[0].process.kill()
+            assert [results(clients[1], job) for job in jobs] == [expected] * 6
+            assert [job.id for job in reversed(clients[1].jobs())][1:] == [job.id for job in jobs]
+            assert servers[1].process.poll() is None
         finally:
-            client.close()
-            for server in (first, second):
+            for client in clients:
+                client.close()
+            for server in servers:
                 server.process.kill()
                 server.process.communicate()
 
