@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
@@ -39,8 +40,7 @@ class JobFiles:
         try:
             await asyncio.wrap_future(writing)
         except asyncio.CancelledError:
-            if not writing.cancelled():
-                writing.add_done_callback(lambda _: self._artifacts.remove(job_id, name))
+            writing.add_done_callback(lambda _: self._remove_later(job_id, name))  # a thread cannot be interrupted
             raise
         except OSError as error:
             raise store_error(error, self._folder) from error
@@ -73,6 +73,10 @@ class JobFiles:
     def close(self) -> None:
         """Begins nothing more."""
         self._threads.shutdown(wait=False, cancel_futures=True)
+
+    def _remove_later(self, job_id: str, name: str) -> None:
+        with contextlib.suppress(RuntimeError):  # closed: it goes at the next sweep
+            self._threads.submit(self._artifacts.remove, job_id, name)
 
     def _read(self, job_id: str, name: str) -> tuple[bytes, bytes]:
         data = self._artifacts.read(job_id, name)

@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import logging
 from collections.abc import AsyncGenerator, AsyncIterator, Callable
+from functools import partial
 
 from occscene.v1 import job_pb2, scene_service_pb2
 
@@ -31,7 +32,7 @@ _ANSWER_SECONDS = 5.0  # for the leader to answer a cancel that another server t
 
 
 class _RepeatedError(Exception):
-    """The request id was used while the request was stored."""
+    """The request id has been used in the meantime."""
 
 
 class JobService(JobRunner):
@@ -126,16 +127,16 @@ class JobService(JobRunner):
         """
         while (known := await self.repeated(request, caller)) is None:
             job = new_job(request, caller.name)
-            self._admit(job)  # before anything is written
             with contextlib.suppress(_RepeatedError):
-                await self._store.create(job, request.SerializeToString(), lambda job=job: self._admit(job))  # type: ignore[misc]
+                self._admit(job)  # before anything is written
+                await self._store.create(job, request.SerializeToString(), partial(self._admit, job))
                 if self.leads:
                     self._take_up(job)
                 return self.get(job.id)
         return known
 
     def _admit(self, job: job_pb2.Job) -> None:
-        """Raises why a job is not taken now, if it is not."""
+        """Raises why a job is not taken, if it is not; right before it is stored, and before its request is."""
         if self.draining:
             raise ShuttingDownError("the server is shutting down")
         if self._store.find(job.request_id) is not None:
