@@ -1,4 +1,4 @@
-"""Large requests and results, read and written in threads: a disk or a store that hangs holds up nothing else."""
+"""Large requests and results for an event loop, which must not wait for a disk that is slow or a store that hangs."""
 
 from __future__ import annotations
 
@@ -20,18 +20,20 @@ Result = TypeVar("Result")
 
 
 class JobFiles:
-    """The files of jobs, for an event loop.
+    """The files of jobs; what is awaited happens in threads.
 
     All methods but `read` raise StoreError, or StoreFullError where there is no room.
 
     Args:
         artifacts: where they lie.
         folder: the store's own, to ask its disk for its room.
+        is_near: whether they lie on that disk too, which the event loop itself can read faster than a thread.
     """
 
-    def __init__(self, artifacts: Artifacts, folder: Path) -> None:
+    def __init__(self, artifacts: Artifacts, folder: Path, is_near: bool) -> None:
         self._artifacts = artifacts
         self._folder = folder
+        self._is_near = is_near
         self._threads = ThreadPoolExecutor(_THREADS, "job-files")
 
     async def write(self, job_id: str, name: str, data: bytes) -> None:
@@ -53,7 +55,7 @@ class JobFiles:
             StoreError: it cannot be read.
         """
         try:
-            return await self._in_thread(self._read, job_id, name)
+            return self._read(job_id, name) if self._is_near else await self._in_thread(self._read, job_id, name)
         except FileNotFoundError:
             raise
         except OSError as error:

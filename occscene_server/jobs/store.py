@@ -52,9 +52,9 @@ class StoreLimits:
 class JobStore(StoredJobs):
     """The jobs in one folder, or in a database that servers share. The server's event loop is its only user.
 
-    Files are read and written by the methods that are awaited, in threads. Every method raises StoreDamagedError where
-    what it reads is not what was written, StoreFullError where it writes and the disk has no room, and StoreError where
-    the disk refuses otherwise; a write that fails has changed nothing.
+    Files are read and written by the methods that are awaited, which hold up nothing else. Every method raises
+    StoreDamagedError where what it reads is not what was written, StoreFullError where it writes and the disk has no
+    room, and StoreError where the disk refuses otherwise; a write that fails has changed nothing.
 
     Args:
         folder: made where it is missing; holds `jobs.sqlite`, `reserve`, and in `blobs` a folder per job.
@@ -80,7 +80,7 @@ class JobStore(StoredJobs):
             blobs = open_artifacts(artifacts) if artifacts else FolderArtifacts(folder / "blobs")
             self._reserve = Reserve(folder / "reserve")
             opened: Database = _open_postgres(database) if database else SqliteDatabase(folder / "jobs.sqlite")
-            super().__init__(opened, JobFiles(blobs, folder))
+            super().__init__(opened, JobFiles(blobs, folder, is_near=not artifacts))
             try:
                 self._size = self._total()
                 self._clock = StoreClock(self._last_seen())
