@@ -65,6 +65,7 @@ def s3_server(folder: Path) -> Iterator[S3Server]:
             wait_until(is_there)
             yield S3Server("s3://studio/jobs", process)
         finally:
+            s3fs.S3FileSystem.clear_instance_cache()  # the next server has another address
             process.kill()
             process.wait(PATIENCE)
 

@@ -70,7 +70,7 @@ async def test_results_lie_in_the_store_and_come_back(tmp_path: Path, url: str) 
 
 async def test_damaged_or_missing_file_is_told(tmp_path: Path, url: str) -> None:
     store = await filled(tmp_path / "here", url)
-    artifacts = store._blobs
+    artifacts = store._files._artifacts
     artifacts.write("job", "2", LARGE[:-1] + b"?")
     with pytest.raises(StoreDamagedError, match="event 2 of job job is damaged"):
         await store.event("job", 2)
@@ -82,7 +82,7 @@ async def test_damaged_or_missing_file_is_told(tmp_path: Path, url: str) -> None
 
 async def test_files_of_no_job_are_swept(tmp_path: Path, url: str) -> None:
     store = await filled(tmp_path / "here", url)
-    store._blobs.write("of_no_job", "1", LARGE)
+    store._files._artifacts.write("of_no_job", "1", LARGE)
     store.close()
     store = JobStore(tmp_path / "here", artifacts=url)
     assert stored(url) == ["job/2", "job/request"]
