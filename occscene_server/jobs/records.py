@@ -33,6 +33,7 @@ def new_job(request: scene_service_pb2.SubmitJobRequest, client: str) -> job_pb2
         create_time=now(),
         client=client,
         priority=request.priority,
+        ephemeral=request.ephemeral,
     )
     if request.HasField("timeout"):
         job.expire_time.FromNanoseconds(job.create_time.ToNanoseconds() + request.timeout.ToNanoseconds())

@@ -12,6 +12,7 @@ from occscene.v1 import job_pb2, scene_service_pb2
 
 from occscene_server.engine.interface import Engine
 from occscene_server.jobs.callers import ANYONE, Caller
+from occscene_server.jobs.ephemeral import EphemeralJobs
 from occscene_server.jobs.errors import (
     JobActiveError,
     JobNotFoundError,
@@ -28,6 +29,7 @@ from occscene_server.jobs.store import FINAL_STATES, JobStore
 
 log = logging.getLogger(__name__)
 
+_RECENT = 1000  # jobs, the newest, among which a start looks for ephemeral ones: they came just before the last end
 _ANSWER_SECONDS = 5.0  # for the leader to answer a cancel that another server takes
 
 
@@ -63,6 +65,7 @@ class JobService(JobRunner):
         self._on_leader = on_leader
         self._leader = scene_service_pb2.GetServerInfoResponse(state=scene_service_pb2.SERVER_STATE_LOADING)
         self.max_queued, self.max_queued_each = max_queued, max_queued_each
+        self._ephemeral = EphemeralJobs(self._forget)
         self.watchers = 0
         """Calls that follow a job."""
 
@@ -88,6 +91,21 @@ class JobService(JobRunner):
         if self.leads:
             return self.queued, self.running
         return self._store.count(job_pb2.JOB_STATE_QUEUED), self._store.count(job_pb2.JOB_STATE_RUNNING)
+
+    def start(self) -> None:
+        """Takes up the jobs that an earlier process left behind, forgets ephemeral ones, and begins to run.
+
+        Raises:
+            StoreError: the list of jobs cannot be read.
+        """
+        super().start()
+        for job in self._store.newest(_RECENT):
+            self._ephemeral.begin(job, 0.0)
+
+    async def stop(self) -> None:
+        """Stops at once; see `JobRunner.stop`."""
+        self._ephemeral.close()
+        await super().stop()
 
     def find(self, request_id: str, caller: Caller = ANYONE) -> job_pb2.Job | None:
         """The job that was submitted under a request id."""
@@ -132,6 +150,7 @@ class JobService(JobRunner):
                 await self._store.create(job, request.SerializeToString(), partial(self._admit, job))
                 if self.leads:
                     self._take_up(job)
+                self._ephemeral.begin(job)
                 return self.get(job.id)
         return known
 
@@ -210,6 +229,7 @@ class JobService(JobRunner):
         if job.state not in FINAL_STATES:
             raise JobActiveError(f"job {job_id} has not ended; cancel it first")
         await self._store.delete(job_id)
+        self._ephemeral.end(job_id)
         self._work.set()  # there may be room now
         self.feed.forget(job_id)
         self.feed.notify(job_id)
@@ -225,9 +245,10 @@ class JobService(JobRunner):
         """
         self.watchers += 1
         try:
-            async with contextlib.aclosing(self._follow(job_id, after, caller)) as events:
-                async for event in events:
-                    yield event
+            with self._ephemeral.watched(self.get(job_id, caller)):
+                async with contextlib.aclosing(self._follow(job_id, after, caller)) as events:
+                    async for event in events:
+                        yield event
         finally:
             self.watchers -= 1
 
@@ -300,6 +321,14 @@ class JobService(JobRunner):
             if self.get(job_id).state != job_pb2.JOB_STATE_QUEUED:
                 return
             await changed.wait()
+
+    async def _forget(self, job_id: str) -> bool:
+        """Cancels a job that has not ended, deletes one that has, and says whether it is gone."""
+        with contextlib.suppress(JobNotFoundError):
+            if (await self.cancel(job_id)).state not in FINAL_STATES:
+                return False
+            await self.delete(job_id)
+        return True
 
     def _seconds_to_a_free_place(self) -> int:
         mean = sum(self._seconds) / len(self._seconds) if self._seconds else 10.0

@@ -29,25 +29,25 @@ from occscene.v1 import layout_pb2 as occscene_dot_v1_dot_layout__pb2
 from occscene.v1 import mesh_pb2 as occscene_dot_v1_dot_mesh__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x15occscene/v1/job.proto\x12\x0boccscene.v1\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x18occscene/v1/camera.proto\x1a\x16occscene/v1/grid.proto\x1a\x18occscene/v1/layout.proto\x1a\x16occscene/v1/mesh.proto\"\x96\x04\n\rGenerateScene\x12\'\n\x04grid\x18\x01 \x01(\x0b\x32\x19.occscene.v1.SemanticGrid\x12\'\n\x06volume\x18\x02 \x01(\x0b\x32\x17.occscene.v1.GridVolume\x12\x10\n\x08taxonomy\x18\x03 \x01(\t\x12+\n\x07\x63\x61meras\x18\x04 \x03(\x0b\x32\x1a.occscene.v1.PinholeCamera\x12\x0e\n\x06prompt\x18\x05 \x01(\t\x12\x17\n\x0fnegative_prompt\x18\x06 \x01(\t\x12\x0c\n\x04seed\x18\x07 \x01(\x04\x12\x12\n\x05steps\x18\x08 \x01(\rH\x00\x88\x01\x01\x12 \n\x13text_guidance_scale\x18\t \x01(\x02H\x01\x88\x01\x01\x12%\n\x18occupancy_guidance_scale\x18\n \x01(\x02H\x02\x88\x01\x01\x12\x10\n\x08previews\x18\x0b \x01(\x08\x12\x15\n\rwithout_prior\x18\x0c \x01(\x08\x12#\n\x06layout\x18\r \x01(\x0b\x32\x13.occscene.v1.Layout\x12\'\n\x04mesh\x18\x0e \x01(\x0b\x32\x19.occscene.v1.TriangleMesh\x12*\n\x07quality\x18\x0f \x01(\x0e\x32\x19.occscene.v1.SceneQualityB\x08\n\x06_stepsB\x16\n\x14_text_guidance_scaleB\x1b\n\x19_occupancy_guidance_scale\"\xd2\x01\n\x10PredictOccupancy\x12)\n\x06images\x18\x01 \x03(\x0b\x32\x19.occscene.v1.EncodedImage\x12+\n\x07\x63\x61meras\x18\x02 \x03(\x0b\x32\x1a.occscene.v1.PinholeCamera\x12+\n\x08\x62lockout\x18\x03 \x01(\x0b\x32\x19.occscene.v1.SemanticGrid\x12\'\n\x06volume\x18\x04 \x01(\x0b\x32\x17.occscene.v1.GridVolume\x12\x10\n\x08taxonomy\x18\x05 \x01(\t\"\xc2\x01\n\rComposeLayout\x12\x0e\n\x06prompt\x18\x01 \x01(\t\x12\x0c\n\x04seed\x18\x02 \x01(\x04\x12#\n\x06layout\x18\x03 \x01(\x0b\x32\x13.occscene.v1.Layout\x12\'\n\x06volume\x18\x04 \x01(\x0b\x32\x17.occscene.v1.GridVolume\x12\x10\n\x08taxonomy\x18\x05 \x01(\t\x12\x0e\n\x06redraw\x18\x06 \x03(\r\x12\x0f\n\x07\x66urnish\x18\x07 \x01(\x08\x12\x12\n\nwith_parts\x18\x08 \x01(\x08\"K\n\nJobFailure\x12\x0e\n\x06reason\x18\x01 \x01(\t\x12\x0f\n\x07message\x18\x02 \x01(\t\x12\x0e\n\x06\x61\x64vice\x18\x03 \x01(\t\x12\x0c\n\x04\x63ode\x18\x04 \x01(\x05\"\xd4\x03\n\x03Job\x12\n\n\x02id\x18\x01 \x01(\t\x12\x12\n\nrequest_id\x18\x02 \x01(\t\x12\"\n\x04kind\x18\x03 \x01(\x0e\x32\x14.occscene.v1.JobKind\x12$\n\x05state\x18\x04 \x01(\x0e\x32\x15.occscene.v1.JobState\x12\x0e\n\x06prompt\x18\x05 \x01(\t\x12/\n\x0b\x63reate_time\x18\x06 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12.\n\nstart_time\x18\x07 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12,\n\x08\x65nd_time\x18\x08 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x16\n\x0equeue_position\x18\t \x01(\r\x12\x15\n\rlast_sequence\x18\n \x01(\x04\x12(\n\x07\x66\x61ilure\x18\x0b \x01(\x0b\x32\x17.occscene.v1.JobFailure\x12\x0e\n\x06\x63lient\x18\x0c \x01(\t\x12*\n\x08priority\x18\r \x01(\x0e\x32\x18.occscene.v1.JobPriority\x12/\n\x0b\x65xpire_time\x18\x0e \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"\x1d\n\tJobQueued\x12\x10\n\x08position\x18\x01 \x01(\r\"\x1c\n\nJobStarted\x12\x0e\n\x06\x64\x65vice\x18\x01 \x01(\t\"b\n\x0bJobProgress\x12$\n\x05phase\x18\x01 \x01(\x0e\x32\x15.occscene.v1.JobPhase\x12\x0c\n\x04step\x18\x02 \x01(\r\x12\r\n\x05steps\x18\x03 \x01(\r\x12\x10\n\x08\x64rafting\x18\x04 \x01(\x08\"R\n\nJobPreview\x12\x0c\n\x04view\x18\x01 \x01(\r\x12\x0c\n\x04name\x18\x02 \x01(\t\x12(\n\x05image\x18\x03 \x01(\x0b\x32\x19.occscene.v1.EncodedImage\"O\n\x07JobView\x12\x0c\n\x04view\x18\x01 \x01(\r\x12\x0c\n\x04name\x18\x02 \x01(\t\x12(\n\x05image\x18\x03 \x01(\x0b\x32\x19.occscene.v1.EncodedImage\"e\n\x0cJobOccupancy\x12\'\n\x04grid\x18\x01 \x01(\x0b\x32\x19.occscene.v1.SemanticGrid\x12,\n\x06source\x18\x02 \x01(\x0e\x32\x1c.occscene.v1.OccupancySource\"?\n\tJobLayout\x12#\n\x06layout\x18\x01 \x01(\x0b\x32\x13.occscene.v1.Layout\x12\r\n\x05notes\x18\x02 \x03(\t\"\x1f\n\x0cJobSucceeded\x12\x0f\n\x07seconds\x18\x01 \x01(\x01\"5\n\tJobFailed\x12(\n\x07\x66\x61ilure\x18\x01 \x01(\x0b\x32\x17.occscene.v1.JobFailure\"\x0e\n\x0cJobCancelled\"\x88\x04\n\x08JobEvent\x12\x10\n\x08sequence\x18\x01 \x01(\x04\x12(\n\x04time\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12(\n\x06queued\x18\x03 \x01(\x0b\x32\x16.occscene.v1.JobQueuedH\x00\x12*\n\x07started\x18\x04 \x01(\x0b\x32\x17.occscene.v1.JobStartedH\x00\x12,\n\x08progress\x18\x05 \x01(\x0b\x32\x18.occscene.v1.JobProgressH\x00\x12*\n\x07preview\x18\x06 \x01(\x0b\x32\x17.occscene.v1.JobPreviewH\x00\x12$\n\x04view\x18\x07 \x01(\x0b\x32\x14.occscene.v1.JobViewH\x00\x12.\n\toccupancy\x18\x08 \x01(\x0b\x32\x19.occscene.v1.JobOccupancyH\x00\x12.\n\tsucceeded\x18\t \x01(\x0b\x32\x19.occscene.v1.JobSucceededH\x00\x12(\n\x06\x66\x61iled\x18\n \x01(\x0b\x32\x16.occscene.v1.JobFailedH\x00\x12.\n\tcancelled\x18\x0b \x01(\x0b\x32\x19.occscene.v1.JobCancelledH\x00\x12(\n\x06layout\x18\x0c \x01(\x0b\x32\x16.occscene.v1.JobLayoutH\x00\x42\x06\n\x04kind*q\n\x0bJobPriority\x12\x1c\n\x18JOB_PRIORITY_UNSPECIFIED\x10\x00\x12\x14\n\x10JOB_PRIORITY_LOW\x10\x01\x12\x17\n\x13JOB_PRIORITY_NORMAL\x10\x02\x12\x15\n\x11JOB_PRIORITY_HIGH\x10\x03*^\n\x0cSceneQuality\x12\x1d\n\x19SCENE_QUALITY_UNSPECIFIED\x10\x00\x12\x17\n\x13SCENE_QUALITY_DRAFT\x10\x01\x12\x16\n\x12SCENE_QUALITY_FULL\x10\x02*}\n\x07JobKind\x12\x18\n\x14JOB_KIND_UNSPECIFIED\x10\x00\x12\x1b\n\x17JOB_KIND_GENERATE_SCENE\x10\x01\x12\x1e\n\x1aJOB_KIND_PREDICT_OCCUPANCY\x10\x02\x12\x1b\n\x17JOB_KIND_COMPOSE_LAYOUT\x10\x03*\x9a\x01\n\x08JobState\x12\x19\n\x15JOB_STATE_UNSPECIFIED\x10\x00\x12\x14\n\x10JOB_STATE_QUEUED\x10\x01\x12\x15\n\x11JOB_STATE_RUNNING\x10\x02\x12\x17\n\x13JOB_STATE_SUCCEEDED\x10\x03\x12\x14\n\x10JOB_STATE_FAILED\x10\x04\x12\x17\n\x13JOB_STATE_CANCELLED\x10\x05*\xa2\x01\n\x08JobPhase\x12\x19\n\x15JOB_PHASE_UNSPECIFIED\x10\x00\x12\x17\n\x13JOB_PHASE_PREPARING\x10\x01\x12\x17\n\x13JOB_PHASE_DENOISING\x10\x02\x12\x18\n\x14JOB_PHASE_PREDICTING\x10\x03\x12\x16\n\x12JOB_PHASE_ENCODING\x10\x04\x12\x17\n\x13JOB_PHASE_COMPOSING\x10\x05*\xa9\x01\n\x0fOccupancySource\x12 \n\x1cOCCUPANCY_SOURCE_UNSPECIFIED\x10\x00\x12\x1d\n\x19OCCUPANCY_SOURCE_BLOCKOUT\x10\x01\x12\x1b\n\x17OCCUPANCY_SOURCE_LAYOUT\x10\x02\x12\x1c\n\x18OCCUPANCY_SOURCE_COMPACT\x10\x03\x12\x1a\n\x16OCCUPANCY_SOURCE_VIEWS\x10\x04\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x15occscene/v1/job.proto\x12\x0boccscene.v1\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x18occscene/v1/camera.proto\x1a\x16occscene/v1/grid.proto\x1a\x18occscene/v1/layout.proto\x1a\x16occscene/v1/mesh.proto\"\x96\x04\n\rGenerateScene\x12\'\n\x04grid\x18\x01 \x01(\x0b\x32\x19.occscene.v1.SemanticGrid\x12\'\n\x06volume\x18\x02 \x01(\x0b\x32\x17.occscene.v1.GridVolume\x12\x10\n\x08taxonomy\x18\x03 \x01(\t\x12+\n\x07\x63\x61meras\x18\x04 \x03(\x0b\x32\x1a.occscene.v1.PinholeCamera\x12\x0e\n\x06prompt\x18\x05 \x01(\t\x12\x17\n\x0fnegative_prompt\x18\x06 \x01(\t\x12\x0c\n\x04seed\x18\x07 \x01(\x04\x12\x12\n\x05steps\x18\x08 \x01(\rH\x00\x88\x01\x01\x12 \n\x13text_guidance_scale\x18\t \x01(\x02H\x01\x88\x01\x01\x12%\n\x18occupancy_guidance_scale\x18\n \x01(\x02H\x02\x88\x01\x01\x12\x10\n\x08previews\x18\x0b \x01(\x08\x12\x15\n\rwithout_prior\x18\x0c \x01(\x08\x12#\n\x06layout\x18\r \x01(\x0b\x32\x13.occscene.v1.Layout\x12\'\n\x04mesh\x18\x0e \x01(\x0b\x32\x19.occscene.v1.TriangleMesh\x12*\n\x07quality\x18\x0f \x01(\x0e\x32\x19.occscene.v1.SceneQualityB\x08\n\x06_stepsB\x16\n\x14_text_guidance_scaleB\x1b\n\x19_occupancy_guidance_scale\"\xd2\x01\n\x10PredictOccupancy\x12)\n\x06images\x18\x01 \x03(\x0b\x32\x19.occscene.v1.EncodedImage\x12+\n\x07\x63\x61meras\x18\x02 \x03(\x0b\x32\x1a.occscene.v1.PinholeCamera\x12+\n\x08\x62lockout\x18\x03 \x01(\x0b\x32\x19.occscene.v1.SemanticGrid\x12\'\n\x06volume\x18\x04 \x01(\x0b\x32\x17.occscene.v1.GridVolume\x12\x10\n\x08taxonomy\x18\x05 \x01(\t\"\xc2\x01\n\rComposeLayout\x12\x0e\n\x06prompt\x18\x01 \x01(\t\x12\x0c\n\x04seed\x18\x02 \x01(\x04\x12#\n\x06layout\x18\x03 \x01(\x0b\x32\x13.occscene.v1.Layout\x12\'\n\x06volume\x18\x04 \x01(\x0b\x32\x17.occscene.v1.GridVolume\x12\x10\n\x08taxonomy\x18\x05 \x01(\t\x12\x0e\n\x06redraw\x18\x06 \x03(\r\x12\x0f\n\x07\x66urnish\x18\x07 \x01(\x08\x12\x12\n\nwith_parts\x18\x08 \x01(\x08\"K\n\nJobFailure\x12\x0e\n\x06reason\x18\x01 \x01(\t\x12\x0f\n\x07message\x18\x02 \x01(\t\x12\x0e\n\x06\x61\x64vice\x18\x03 \x01(\t\x12\x0c\n\x04\x63ode\x18\x04 \x01(\x05\"\xe7\x03\n\x03Job\x12\n\n\x02id\x18\x01 \x01(\t\x12\x12\n\nrequest_id\x18\x02 \x01(\t\x12\"\n\x04kind\x18\x03 \x01(\x0e\x32\x14.occscene.v1.JobKind\x12$\n\x05state\x18\x04 \x01(\x0e\x32\x15.occscene.v1.JobState\x12\x0e\n\x06prompt\x18\x05 \x01(\t\x12/\n\x0b\x63reate_time\x18\x06 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12.\n\nstart_time\x18\x07 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12,\n\x08\x65nd_time\x18\x08 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x16\n\x0equeue_position\x18\t \x01(\r\x12\x15\n\rlast_sequence\x18\n \x01(\x04\x12(\n\x07\x66\x61ilure\x18\x0b \x01(\x0b\x32\x17.occscene.v1.JobFailure\x12\x0e\n\x06\x63lient\x18\x0c \x01(\t\x12*\n\x08priority\x18\r \x01(\x0e\x32\x18.occscene.v1.JobPriority\x12/\n\x0b\x65xpire_time\x18\x0e \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x11\n\tephemeral\x18\x0f \x01(\x08\"\x1d\n\tJobQueued\x12\x10\n\x08position\x18\x01 \x01(\r\"\x1c\n\nJobStarted\x12\x0e\n\x06\x64\x65vice\x18\x01 \x01(\t\"b\n\x0bJobProgress\x12$\n\x05phase\x18\x01 \x01(\x0e\x32\x15.occscene.v1.JobPhase\x12\x0c\n\x04step\x18\x02 \x01(\r\x12\r\n\x05steps\x18\x03 \x01(\r\x12\x10\n\x08\x64rafting\x18\x04 \x01(\x08\"R\n\nJobPreview\x12\x0c\n\x04view\x18\x01 \x01(\r\x12\x0c\n\x04name\x18\x02 \x01(\t\x12(\n\x05image\x18\x03 \x01(\x0b\x32\x19.occscene.v1.EncodedImage\"O\n\x07JobView\x12\x0c\n\x04view\x18\x01 \x01(\r\x12\x0c\n\x04name\x18\x02 \x01(\t\x12(\n\x05image\x18\x03 \x01(\x0b\x32\x19.occscene.v1.EncodedImage\"e\n\x0cJobOccupancy\x12\'\n\x04grid\x18\x01 \x01(\x0b\x32\x19.occscene.v1.SemanticGrid\x12,\n\x06source\x18\x02 \x01(\x0e\x32\x1c.occscene.v1.OccupancySource\"?\n\tJobLayout\x12#\n\x06layout\x18\x01 \x01(\x0b\x32\x13.occscene.v1.Layout\x12\r\n\x05notes\x18\x02 \x03(\t\"\x1f\n\x0cJobSucceeded\x12\x0f\n\x07seconds\x18\x01 \x01(\x01\"5\n\tJobFailed\x12(\n\x07\x66\x61ilure\x18\x01 \x01(\x0b\x32\x17.occscene.v1.JobFailure\"\x0e\n\x0cJobCancelled\"\x88\x04\n\x08JobEvent\x12\x10\n\x08sequence\x18\x01 \x01(\x04\x12(\n\x04time\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12(\n\x06queued\x18\x03 \x01(\x0b\x32\x16.occscene.v1.JobQueuedH\x00\x12*\n\x07started\x18\x04 \x01(\x0b\x32\x17.occscene.v1.JobStartedH\x00\x12,\n\x08progress\x18\x05 \x01(\x0b\x32\x18.occscene.v1.JobProgressH\x00\x12*\n\x07preview\x18\x06 \x01(\x0b\x32\x17.occscene.v1.JobPreviewH\x00\x12$\n\x04view\x18\x07 \x01(\x0b\x32\x14.occscene.v1.JobViewH\x00\x12.\n\toccupancy\x18\x08 \x01(\x0b\x32\x19.occscene.v1.JobOccupancyH\x00\x12.\n\tsucceeded\x18\t \x01(\x0b\x32\x19.occscene.v1.JobSucceededH\x00\x12(\n\x06\x66\x61iled\x18\n \x01(\x0b\x32\x16.occscene.v1.JobFailedH\x00\x12.\n\tcancelled\x18\x0b \x01(\x0b\x32\x19.occscene.v1.JobCancelledH\x00\x12(\n\x06layout\x18\x0c \x01(\x0b\x32\x16.occscene.v1.JobLayoutH\x00\x42\x06\n\x04kind*q\n\x0bJobPriority\x12\x1c\n\x18JOB_PRIORITY_UNSPECIFIED\x10\x00\x12\x14\n\x10JOB_PRIORITY_LOW\x10\x01\x12\x17\n\x13JOB_PRIORITY_NORMAL\x10\x02\x12\x15\n\x11JOB_PRIORITY_HIGH\x10\x03*^\n\x0cSceneQuality\x12\x1d\n\x19SCENE_QUALITY_UNSPECIFIED\x10\x00\x12\x17\n\x13SCENE_QUALITY_DRAFT\x10\x01\x12\x16\n\x12SCENE_QUALITY_FULL\x10\x02*}\n\x07JobKind\x12\x18\n\x14JOB_KIND_UNSPECIFIED\x10\x00\x12\x1b\n\x17JOB_KIND_GENERATE_SCENE\x10\x01\x12\x1e\n\x1aJOB_KIND_PREDICT_OCCUPANCY\x10\x02\x12\x1b\n\x17JOB_KIND_COMPOSE_LAYOUT\x10\x03*\x9a\x01\n\x08JobState\x12\x19\n\x15JOB_STATE_UNSPECIFIED\x10\x00\x12\x14\n\x10JOB_STATE_QUEUED\x10\x01\x12\x15\n\x11JOB_STATE_RUNNING\x10\x02\x12\x17\n\x13JOB_STATE_SUCCEEDED\x10\x03\x12\x14\n\x10JOB_STATE_FAILED\x10\x04\x12\x17\n\x13JOB_STATE_CANCELLED\x10\x05*\xa2\x01\n\x08JobPhase\x12\x19\n\x15JOB_PHASE_UNSPECIFIED\x10\x00\x12\x17\n\x13JOB_PHASE_PREPARING\x10\x01\x12\x17\n\x13JOB_PHASE_DENOISING\x10\x02\x12\x18\n\x14JOB_PHASE_PREDICTING\x10\x03\x12\x16\n\x12JOB_PHASE_ENCODING\x10\x04\x12\x17\n\x13JOB_PHASE_COMPOSING\x10\x05*\xa9\x01\n\x0fOccupancySource\x12 \n\x1cOCCUPANCY_SOURCE_UNSPECIFIED\x10\x00\x12\x1d\n\x19OCCUPANCY_SOURCE_BLOCKOUT\x10\x01\x12\x1b\n\x17OCCUPANCY_SOURCE_LAYOUT\x10\x02\x12\x1c\n\x18OCCUPANCY_SOURCE_COMPACT\x10\x03\x12\x1a\n\x16OCCUPANCY_SOURCE_VIEWS\x10\x04\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'occscene.v1.job_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
-  _globals['_JOBPRIORITY']._serialized_start=2787
-  _globals['_JOBPRIORITY']._serialized_end=2900
-  _globals['_SCENEQUALITY']._serialized_start=2902
-  _globals['_SCENEQUALITY']._serialized_end=2996
-  _globals['_JOBKIND']._serialized_start=2998
-  _globals['_JOBKIND']._serialized_end=3123
-  _globals['_JOBSTATE']._serialized_start=3126
-  _globals['_JOBSTATE']._serialized_end=3280
-  _globals['_JOBPHASE']._serialized_start=3283
-  _globals['_JOBPHASE']._serialized_end=3445
-  _globals['_OCCUPANCYSOURCE']._serialized_start=3448
-  _globals['_OCCUPANCYSOURCE']._serialized_end=3617
+  _globals['_JOBPRIORITY']._serialized_start=2806
+  _globals['_JOBPRIORITY']._serialized_end=2919
+  _globals['_SCENEQUALITY']._serialized_start=2921
+  _globals['_SCENEQUALITY']._serialized_end=3015
+  _globals['_JOBKIND']._serialized_start=3017
+  _globals['_JOBKIND']._serialized_end=3142
+  _globals['_JOBSTATE']._serialized_start=3145
+  _globals['_JOBSTATE']._serialized_end=3299
+  _globals['_JOBPHASE']._serialized_start=3302
+  _globals['_JOBPHASE']._serialized_end=3464
+  _globals['_OCCUPANCYSOURCE']._serialized_start=3467
+  _globals['_OCCUPANCYSOURCE']._serialized_end=3636
   _globals['_GENERATESCENE']._serialized_start=172
   _globals['_GENERATESCENE']._serialized_end=706
   _globals['_PREDICTOCCUPANCY']._serialized_start=709
@@ -57,27 +57,27 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_JOBFAILURE']._serialized_start=1118
   _globals['_JOBFAILURE']._serialized_end=1193
   _globals['_JOB']._serialized_start=1196
-  _globals['_JOB']._serialized_end=1664
-  _globals['_JOBQUEUED']._serialized_start=1666
-  _globals['_JOBQUEUED']._serialized_end=1695
-  _globals['_JOBSTARTED']._serialized_start=1697
-  _globals['_JOBSTARTED']._serialized_end=1725
-  _globals['_JOBPROGRESS']._serialized_start=1727
-  _globals['_JOBPROGRESS']._serialized_end=1825
-  _globals['_JOBPREVIEW']._serialized_start=1827
-  _globals['_JOBPREVIEW']._serialized_end=1909
-  _globals['_JOBVIEW']._serialized_start=1911
-  _globals['_JOBVIEW']._serialized_end=1990
-  _globals['_JOBOCCUPANCY']._serialized_start=1992
-  _globals['_JOBOCCUPANCY']._serialized_end=2093
-  _globals['_JOBLAYOUT']._serialized_start=2095
-  _globals['_JOBLAYOUT']._serialized_end=2158
-  _globals['_JOBSUCCEEDED']._serialized_start=2160
-  _globals['_JOBSUCCEEDED']._serialized_end=2191
-  _globals['_JOBFAILED']._serialized_start=2193
-  _globals['_JOBFAILED']._serialized_end=2246
-  _globals['_JOBCANCELLED']._serialized_start=2248
-  _globals['_JOBCANCELLED']._serialized_end=2262
-  _globals['_JOBEVENT']._serialized_start=2265
-  _globals['_JOBEVENT']._serialized_end=2785
+  _globals['_JOB']._serialized_end=1683
+  _globals['_JOBQUEUED']._serialized_start=1685
+  _globals['_JOBQUEUED']._serialized_end=1714
+  _globals['_JOBSTARTED']._serialized_start=1716
+  _globals['_JOBSTARTED']._serialized_end=1744
+  _globals['_JOBPROGRESS']._serialized_start=1746
+  _globals['_JOBPROGRESS']._serialized_end=1844
+  _globals['_JOBPREVIEW']._serialized_start=1846
+  _globals['_JOBPREVIEW']._serialized_end=1928
+  _globals['_JOBVIEW']._serialized_start=1930
+  _globals['_JOBVIEW']._serialized_end=2009
+  _globals['_JOBOCCUPANCY']._serialized_start=2011
+  _globals['_JOBOCCUPANCY']._serialized_end=2112
+  _globals['_JOBLAYOUT']._serialized_start=2114
+  _globals['_JOBLAYOUT']._serialized_end=2177
+  _globals['_JOBSUCCEEDED']._serialized_start=2179
+  _globals['_JOBSUCCEEDED']._serialized_end=2210
+  _globals['_JOBFAILED']._serialized_start=2212
+  _globals['_JOBFAILED']._serialized_end=2265
+  _globals['_JOBCANCELLED']._serialized_start=2267
+  _globals['_JOBCANCELLED']._serialized_end=2281
+  _globals['_JOBEVENT']._serialized_start=2284
+  _globals['_JOBEVENT']._serialized_end=2804
 # @@protoc_insertion_point(module_scope)

@@ -128,20 +128,22 @@ class GetServerInfoResponse(_message.Message):
     def __init__(self, version: _Optional[str] = ..., state: _Optional[_Union[ServerState, str]] = ..., message: _Optional[str] = ..., device: _Optional[str] = ..., models: _Optional[_Iterable[_Union[ModelInfo, _Mapping]]] = ..., limits: _Optional[_Union[ServerLimits, _Mapping]] = ..., queue_length: _Optional[int] = ..., running: _Optional[int] = ...) -> None: ...
 
 class SubmitJobRequest(_message.Message):
-    __slots__ = ("request_id", "generate_scene", "predict_occupancy", "compose_layout", "priority", "timeout")
+    __slots__ = ("request_id", "generate_scene", "predict_occupancy", "compose_layout", "priority", "timeout", "ephemeral")
     REQUEST_ID_FIELD_NUMBER: _ClassVar[int]
     GENERATE_SCENE_FIELD_NUMBER: _ClassVar[int]
     PREDICT_OCCUPANCY_FIELD_NUMBER: _ClassVar[int]
     COMPOSE_LAYOUT_FIELD_NUMBER: _ClassVar[int]
     PRIORITY_FIELD_NUMBER: _ClassVar[int]
     TIMEOUT_FIELD_NUMBER: _ClassVar[int]
+    EPHEMERAL_FIELD_NUMBER: _ClassVar[int]
     request_id: str
     generate_scene: _job_pb2.GenerateScene
     predict_occupancy: _job_pb2.PredictOccupancy
     compose_layout: _job_pb2.ComposeLayout
     priority: _job_pb2.JobPriority
     timeout: _duration_pb2.Duration
-    def __init__(self, request_id: _Optional[str] = ..., generate_scene: _Optional[_Union[_job_pb2.GenerateScene, _Mapping]] = ..., predict_occupancy: _Optional[_Union[_job_pb2.PredictOccupancy, _Mapping]] = ..., compose_layout: _Optional[_Union[_job_pb2.ComposeLayout, _Mapping]] = ..., priority: _Optional[_Union[_job_pb2.JobPriority, str]] = ..., timeout: _Optional[_Union[datetime.timedelta, _duration_pb2.Duration, _Mapping]] = ...) -> None: ...
+    ephemeral: bool
+    def __init__(self, request_id: _Optional[str] = ..., generate_scene: _Optional[_Union[_job_pb2.GenerateScene, _Mapping]] = ..., predict_occupancy: _Optional[_Union[_job_pb2.PredictOccupancy, _Mapping]] = ..., compose_layout: _Optional[_Union[_job_pb2.ComposeLayout, _Mapping]] = ..., priority: _Optional[_Union[_job_pb2.JobPriority, str]] = ..., timeout: _Optional[_Union[datetime.timedelta, _duration_pb2.Duration, _Mapping]] = ..., ephemeral: bool = ...) -> None: ...
 
 class SubmitJobResponse(_message.Message):
     __slots__ = ("job",)
