@@ -9,7 +9,7 @@ from typing import Any
 import bpy
 
 from . import preferences, properties
-from .jobs import connection_check, tracking
+from .jobs import connection_check, live, tracking
 from .operators import (
     baking,
     blockouts,
@@ -35,10 +35,12 @@ from .operators import (
     voxelizing,
     words,
 )
+from .operators import live as live_operators
 from .panels import add_menu
 from .panels import cameras as cameras_panel
 from .panels import connection as connection_panel
 from .panels import generate as generate_panel
+from .panels import live as live_panel
 from .panels import main as main_panel
 from .panels import results as results_panel
 from .panels import scene as scene_panel
@@ -59,6 +61,7 @@ _CLASSES = (
     *local_server.CLASSES,
     *styles.CLASSES,
     *generate.CLASSES,
+    *live_operators.CLASSES,
     *cameras.CLASSES,
     *looking.CLASSES,
     *gallery.CLASSES,
@@ -74,6 +77,7 @@ _CLASSES = (
     *maps.CLASSES,
     *add_menu.CLASSES,
     *main_panel.CLASSES,
+    *live_panel.CLASSES,
     *scene_panel.CLASSES,
     *volume_panel.CLASSES,
     *generate_panel.CLASSES,
@@ -89,16 +93,21 @@ def _handlers() -> tuple[tuple[list[Any], Callable[..., None]], ...]:
     """Blender's lists of handlers, and what goes into them."""
     known = bpy.app.handlers
     return (
+        (known.load_pre, live.stop_before_load),
         (known.load_post, take_former_names),
         (known.load_post, tracking.find_jobs_again),
         (known.load_post, grid_view.forget_grid),
         (known.depsgraph_update_post, grid_view.notice_changes),
         (known.frame_change_post, grid_view.notice_changes),
+        (known.depsgraph_update_post, live.notice_changes),
+        (known.frame_change_post, live.notice_changes),
         (known.frame_change_post, overlay.follow_frame),
         (known.undo_pre, overlay.clear_before_undo),
         (known.redo_pre, overlay.clear_before_undo),
         (known.undo_post, grid_view.notice_undo),
         (known.redo_post, grid_view.notice_undo),
+        (known.undo_post, live.notice_undo),
+        (known.redo_post, live.notice_undo),
         (known.save_post, tracking.note_saved),
         (known.undo_post, tracking.restore_after_undo),
         (known.redo_post, tracking.restore_after_undo),
@@ -132,6 +141,7 @@ def unregister() -> None:
         handlers.remove(handler)
     bpy.types.VIEW3D_MT_add.remove(add_menu.draw_in_add_menu)
     grid_view.hide_grid()
+    live.stop_live()
     local_server.hand_over()
     stop_timer(take_former_names)
     stop_timer(tracking.begin_following)

@@ -18,6 +18,9 @@ Commands (fields besides `id`, `command`, `server`) and the events that answer t
                                                  occupancy(file) layout(file, layout, notes)
                                                  succeeded(seconds) | failed(reason, message, advice) | cancelled
     cancel    job_id                          -> cancelling
+    draft     meshes (rows of `meshes_body`, the arrays in the body), objects, volume, taxonomy, camera, settings,
+              send_geometry                   -> queued(position) draft(a PNG file in the body) | overtaken
+    end_drafts                                -> ended
 The results of the four commands that follow a job are written as `occscene.results` describes, to `directory`, with
 `cameras` and `origin` (fields of `Origin`); a `file` is a name in that folder. Every event of a job carries its
 `sequence`. While no server answers, or the server asks to retry later, all commands of jobs send
@@ -25,7 +28,9 @@ reconnecting(reason, message, advice, is_away, seconds) before each pause, and w
 when it goes on; `is_away` says that the server was not there. `is_repeat` says that a child which died had the same
 command. A command that fails sends error(reason, message, advice, is_lost) instead, where `is_lost` says that the
 server may have the job all the same. Each command runs in a thread of its own, so that a job is watched while another
-is cancelled.
+is cancelled; but drafts, of which the newest counts, are taken in their order, and drawn one at a time. `objects` of
+a draft are rows of name, prompt, hint, fill, overlap and pieces: the key of a mesh, its transform to metres (16
+numbers) and the label of each of its material slots. Meshes are sent once and known by their keys from then on.
 """
 
 from __future__ import annotations
@@ -41,6 +46,7 @@ from occscene.client.errors import SceneError
 from occscene.client.waiting import Patience
 
 from .check import check_server
+from .drafts import Drafts
 from .messages import Message, MessageDecoder, encode_message
 from .remote_job import CommandError, RemoteJob, open_client
 from .requests import blockout_grid, blockout_mesh, compose_request, generate_request, info_head, predict_request
@@ -58,6 +64,7 @@ class Child:
         self._output = output
         self._lock = threading.Lock()
         self._jobs: dict[str, RemoteJob] = {}  # the newest command of each request
+        self._drafts = Drafts(self._send)
         self._commands: dict[str, Callable[[Message], None]] = {
             "info": self._info,
             "check": self._check,
@@ -66,7 +73,16 @@ class Child:
             "compose": self._compose,
             "watch": self._watch,
             "cancel": self._cancel,
+            "draft": self._drafts.take,
+            "end_drafts": self._end_drafts,
         }
+
+    def start(self, request: Message) -> None:
+        """Begins a command: in a thread of its own, but those of drafts at once and so in their order."""
+        if request.head["command"] in ("draft", "end_drafts"):
+            self.run(request)
+        else:
+            threading.Thread(target=self.run, args=(request,), daemon=True).start()
 
     def run(self, request: Message) -> None:
         """Runs one command; any failure becomes an error event."""
@@ -121,6 +137,10 @@ class Child:
         with RemoteJob(request.head, partial(self._send, request)) as job:
             job.cancel()
 
+    def _end_drafts(self, request: Message) -> None:
+        self._drafts.end()
+        self._send(request, {"event": "ended"})
+
     def _job(self, request: Message) -> RemoteJob:
         """The job that a command follows from now on, in place of an earlier command for the same request."""
         job = RemoteJob(request.head, partial(self._send, request))
@@ -144,5 +164,5 @@ def main() -> None:
     decoder = MessageDecoder()
     while data := os.read(sys.stdin.fileno(), 1 << 20):
         for request in decoder.feed(data):
-            threading.Thread(target=child.run, args=(request,), daemon=True).start()
+            child.start(request)
     os._exit(0)  # streams that are still watched hold threads of grpc; the jobs live on in the server

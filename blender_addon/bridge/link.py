@@ -12,7 +12,12 @@ from pathlib import Path
 from .messages import Message, MessageDecoder, encode_message
 from .pipes import prepare_reading, prepare_writing, read_available, write_available
 
-_BOOTSTRAP = "import sys; sys.path[:0] = sys.argv[1:]; from bridge.child import main; main()"
+_BOOTSTRAP = (
+    "import sys, types; folder, *sys.path[:0] = sys.argv[1:]; "
+    "package = sys.modules['occscene_addon'] = types.ModuleType('occscene_addon'); package.__path__ = [folder]; "
+    "from occscene_addon.bridge.child import main; main()"
+)
+"""The extension's package under another name: its own `__init__` needs Blender."""
 
 
 class BridgeError(RuntimeError):

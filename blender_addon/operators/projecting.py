@@ -10,7 +10,8 @@ import numpy as np
 from bpy.props import EnumProperty, StringProperty
 from numpy.typing import NDArray
 
-from ..scene.collect import collect_blockout, transformed
+from ..geometry.gathered import transformed
+from ..scene.collect import collect_blockout
 from ..scene.mesh_reading import read_mesh, sculpted_meshes
 from ..scene.projected import can_be_projected, is_projected, projections, put_projection, take_projection
 from ..scene.projection import Projector, depth_images, projection_material, set_unseen_colors

@@ -10,6 +10,7 @@ from typing import Any
 import bpy
 
 from ..jobs.events import outcome
+from ..jobs.live import drawn_seed, is_live
 from ..jobs.request import known_request
 from ..operators.counted import counted
 from ..operators.job import status_line
@@ -55,10 +56,17 @@ def _button(layout: bpy.types.UILayout, context: bpy.types.Context) -> None:
     part.enabled = step is None
     views = counted(view_count(context), "View")
     text = f"Generate {views}" if settings.variants == 1 else f"Generate {settings.variants} x {views}"
-    part.operator("occscene.generate", text=text, icon="RENDER_STILL").task = "BLOCKOUT"
+    button = part.operator("occscene.generate", text=text, icon="RENDER_STILL")
+    button.task = "BLOCKOUT"
+    seed = drawn_seed()
+    if seed is not None:  # the scene that the draft shows, also where each press has a seed of its own
+        button.seed = seed
+    part = row.row(align=True)
+    part.ui_units_x = 2.4
+    part.prop(settings, "variants", text="")
     part = row.row(align=True)
     part.ui_units_x = 3.2
-    part.prop(settings, "variants", text="")
+    part.operator("occscene.toggle_live", icon="PLAY", depress=is_live())
     if step is None:
         fixed_label(layout, context, sent_text(context), 2, "INFO")
     elif step.operator:

@@ -9,15 +9,14 @@ from __future__ import annotations
 
 import math
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 import bpy
 import numpy as np
 from mathutils import Matrix
 from numpy.typing import NDArray
-from occscene.limits import MAX_NAME_LENGTH
 
-from ..geometry.class_parts import parts_by_class
+from ..geometry.gathered import GatheredObject, slot_classes, transformed, triangle_objects
 from ..geometry.voxelization.voxelize import Fill, TriangleObject
 from .grid_view import unnoticed
 from .hints import color_hint
@@ -27,9 +26,6 @@ from .tagging import GEOMETRY_TYPES, ClassLookup
 from .units import to_meters
 from .visibility import rendered_objects, shown_as_rendered
 from .volume import voxel_meters
-
-_OVERLAP_STEP = 256
-"""What a step of an object's `overlap` counts for: more than any two classes' priorities differ by."""
 
 Floats = NDArray[np.float64]
 Labels = NDArray[np.int64]
@@ -58,13 +54,9 @@ class Blockout:
 class _Collected:
     """An object while its meshes are gathered."""
 
-    label: str
-    obj: bpy.types.Object
+    gathered: GatheredObject
     source: str
-    prompt: str
     turn: float
-    triangles: list[Floats] = field(default_factory=list)
-    classes: list[Labels] = field(default_factory=list)
 
 
 def collect_blockout(context: bpy.types.Context) -> Blockout:
@@ -97,10 +89,10 @@ def _collect(
             continue
         obj = evaluated.original
         parent = instance.parent.original if instance.is_instance and instance.parent else None
-        if _skipped(obj, parent, rendered):
+        if is_skipped(obj, parent, rendered):
             continue
         matrix = instance.matrix_world
-        if _is_flat(matrix):
+        if is_flat(matrix):
             continue
         mesh = None
         if evaluated.type == "MESH":  # what a curve or text draws comes as a mesh of its own
@@ -116,15 +108,12 @@ def _collect(
         if not classes.any():
             untagged.setdefault((parent or obj).name)
             continue
-        key: object = obj.name_full
-        label = obj.name
-        if parent is not None and parent != obj:
-            key = (tuple(instance.persistent_id), parent.name_full, obj.name_full)
-            label = f"{parent.name}/{obj.name}"
-        description = obj.occscene.prompt or (parent.occscene.prompt if parent else "")
-        item = collected.setdefault(key, _Collected(label, obj, (parent or obj).name, description, _turn(matrix)))
-        item.triangles.append(transformed(mesh.triangles, to_meters(scene, matrix)))
-        item.classes.append(classes)
+        key = instance_key(instance, obj, parent)
+        if key not in collected:
+            gathered = GatheredObject(*object_fields(scene, obj, parent))
+            collected[key] = _Collected(gathered, (parent or obj).name, _turn(matrix))
+        collected[key].gathered.triangles.append(transformed(mesh.triangles, to_meters(scene, matrix)))
+        collected[key].gathered.classes.append(classes)
     sources = {item.source for item in collected.values()}
     return _blockout(
         scene, lookup, collected.values(), tuple(untagged), tuple(name for name in faceless if name not in sources)
@@ -139,56 +128,71 @@ def _blockout(
     faceless: tuple[str, ...],
 ) -> Blockout:
     """The gathered objects as the voxeliser takes them."""
-    classes = lookup.taxonomy.classes
-    gathered = [(np.concatenate(item.triangles), np.concatenate(item.classes)) for item in collected]
-    objects: list[TriangleObject] = []
-    sources: list[str] = []
-    turns: list[float] = []
-    for item, parts in zip(collected, parts_by_class(gathered, voxel_meters(scene)), strict=True):
-        hint = color_hint(scene, item.obj)
-        chosen = Fill[item.obj.occscene.fill]
-        for part in parts:
-            name = item.label if len(parts) == 1 else f"{item.label} ({classes[part.class_index].name})"
-            priority = max(classes[part.class_index].priority, classes[part.body_class].priority)
-            priority += _OVERLAP_STEP * item.obj.occscene.overlap
-            fill = Fill.SURFACE if part.body_class else chosen  # a skin's body is filled
-            objects.append(
-                TriangleObject(
-                    name[:MAX_NAME_LENGTH],
-                    part.class_index,
-                    part.triangles,
-                    priority,
-                    fill,
-                    hint,
-                    item.prompt,
-                    part.shown,
-                )
-            )
-            sources.append(item.source)
-            turns.append(item.turn)
-    return Blockout(tuple(objects), tuple(sources), tuple(turns), untagged, faceless)
+    parts = triangle_objects([item.gathered for item in collected], lookup.taxonomy, voxel_meters(scene))
+    counts = [len(own) for own in parts]
+    return Blockout(
+        tuple(item for own in parts for item in own),
+        tuple(item.source for item, count in zip(collected, counts, strict=True) for _ in range(count)),
+        tuple(item.turn for item, count in zip(collected, counts, strict=True) for _ in range(count)),
+        untagged,
+        faceless,
+    )
+
+
+def instance_key(
+    instance: bpy.types.DepsgraphObjectInstance, obj: bpy.types.Object, parent: bpy.types.Object | None
+) -> object:
+    """What the meshes of one object of the blockout have in common: the object, or one instance of it."""
+    if parent is not None and parent != obj:
+        return tuple(instance.persistent_id), parent.name_full, obj.name_full
+    return obj.name_full
+
+
+def object_fields(
+    scene: bpy.types.Scene, obj: bpy.types.Object, parent: bpy.types.Object | None
+) -> tuple[str, str, tuple[float, float, float] | None, Fill, int]:
+    """Name, words, colour hint, fill and overlap of an object, or of an instance of it that `parent` makes."""
+    name = f"{parent.name}/{obj.name}" if parent is not None and parent != obj else obj.name
+    tags = obj.occscene
+    words = tags.prompt or (parent.occscene.prompt if parent else "")
+    return name, words, color_hint(scene, obj), Fill[tags.fill], tags.overlap
 
 
 def _triangle_classes(
     lookup: ClassLookup, evaluated: bpy.types.Object, parent: bpy.types.Object | None, mesh: MeshTriangles
 ) -> Labels:
-    """The label of each triangle: the object's, else its material's, else the collection's, else the instancer's."""
+    """The label of each triangle."""
+    return slot_classes(slot_labels(lookup, evaluated, parent, mesh.materials), mesh.slots)
+
+
+def slot_labels(
+    lookup: ClassLookup,
+    evaluated: bpy.types.Object,
+    parent: bpy.types.Object | None,
+    materials: Sequence[bpy.types.Material | None],
+) -> list[int]:
+    """By material slot the object's label, else its material's, else the collection's, else the instancer's.
+
+    Args:
+        lookup: of the scene.
+        evaluated: the object.
+        parent: what makes an instance of it.
+        materials: of its evaluated mesh.
+    """
     obj = evaluated.original
     own = lookup.own_class(obj)
     rest = lookup.collection_class(obj) or (lookup.class_name(parent) if parent else "")
     if own or not lookup.of_material:
-        return np.full(len(mesh.triangles), lookup.index(own or rest), np.int64)
+        return [lookup.index(own or rest)]
     slots = evaluated.material_slots
-    labels = [0]
-    for number in range(max(len(mesh.materials), len(slots), 1)):
-        material = mesh.materials[number] if number < len(mesh.materials) else None
+    labels = []
+    for number in range(max(len(materials), len(slots), 1)):
+        material = materials[number] if number < len(materials) else None
         if number < len(slots) and slots[number].link == "OBJECT":
             material = artist_material(obj, number)
         name = lookup.of_material.get(material.name_full, "") if material else ""
-        labels[number:] = [lookup.index(name or rest)]
-    last = len(labels) - 1  # Blender draws faces of slots that are not there with the last one
-    result: Labels = np.array(labels, np.int64)[np.minimum(mesh.slots, last)]
-    return result
+        labels.append(lookup.index(name or rest))
+    return labels
 
 
 def blockout_bounds(objects: Sequence[TriangleObject]) -> tuple[Floats, Floats]:
@@ -198,13 +202,13 @@ def blockout_bounds(objects: Sequence[TriangleObject]) -> tuple[Floats, Floats]:
     return lows.min(axis=0), highs.max(axis=0)
 
 
-def _skipped(obj: bpy.types.Object, parent: bpy.types.Object | None, rendered: frozenset[bpy.types.Object]) -> bool:
+def is_skipped(obj: bpy.types.Object, parent: bpy.types.Object | None, rendered: frozenset[bpy.types.Object]) -> bool:
     """Whether an object, or an instance of it that `parent` makes, is none of the blockout's."""
     owner = parent or obj
     return owner not in rendered or owner.occscene.is_output or obj.occscene.is_output
 
 
-def _is_flat(world_from_local: Matrix) -> bool:
+def is_flat(world_from_local: Matrix) -> bool:
     """Whether a transform flattens everything to a line or a point; artists scale to zero what they put away."""
     linear = world_from_local.to_3x3()
     return abs(linear.determinant()) < 1e-12 and bool(np.linalg.matrix_rank(np.array(linear), tol=1e-6) < 2)
@@ -216,10 +220,3 @@ def _turn(world_from_local: Matrix) -> float:
     if math.hypot(y.x, y.y) > 0.1 * y.length:
         return math.atan2(-y.x, y.y)
     return math.atan2(x.y, x.x)
-
-
-def transformed(triangles: Floats, meters_from_local: Floats) -> Floats:
-    """Triangles (T, 3, 3) under an affine transform (4, 4); mirrored ones are turned, so that outside stays outside."""
-    moved = triangles.reshape(-1, 3) @ meters_from_local[:3, :3].T + meters_from_local[:3, 3]
-    is_mirrored = np.linalg.det(meters_from_local[:3, :3]) < 0.0
-    return moved.reshape(-1, 3, 3)[:, :: -1 if is_mirrored else 1]

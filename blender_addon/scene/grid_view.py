@@ -121,6 +121,7 @@ class _GridView:
     batches: list[_Batch] | None = None
     is_stale: bool = False
     quiet: int = 0
+    changes: int = 0
 
 
 _view = _GridView()
@@ -165,8 +166,16 @@ def is_stale(scene: bpy.types.Scene) -> bool:
 
 def mark_stale() -> None:
     """Notes that the grid that is shown is no longer what would be sent."""
-    if _view.stats is not None and not _view.quiet:
+    if _view.quiet:
+        return
+    _view.changes += 1
+    if _view.stats is not None:
         _view.is_stale = True
+
+
+def change_count() -> int:
+    """How often something has changed that is sent and that Blender need not evaluate: classes, words, settings."""
+    return _view.changes
 
 
 @contextmanager
@@ -177,6 +186,11 @@ def unnoticed() -> Iterator[None]:
         yield
     finally:
         _view.quiet -= 1
+
+
+def is_quiet() -> bool:
+    """Whether what changes now is taken back by the extension itself."""
+    return _view.quiet > 0
 
 
 @bpy.app.handlers.persistent

@@ -8,6 +8,8 @@ import bpy
 import numpy as np
 from numpy.typing import NDArray
 
+from ..geometry.raw_mesh import RawMesh
+
 Floats = NDArray[np.float64]
 
 
@@ -38,6 +40,50 @@ def read_mesh(evaluated: bpy.types.Object) -> MeshTriangles:
         return _triangles(evaluated.to_mesh())
     finally:
         evaluated.to_mesh_clear()
+
+
+EXACT_TRIANGLES = 12_000
+"""Triangles up to which `read_raw` takes Blender's own, whose corners it hands over one by one: some 2 ms for these."""
+
+
+def read_raw(evaluated: bpy.types.Object) -> tuple[RawMesh, list[bpy.types.Material | None]]:
+    """The faces of an evaluated mesh object and the materials of its slots, in a fraction of `read_mesh`'s time.
+
+    Faces of more than three corners are cut as Blender cuts them only in meshes of up to `EXACT_TRIANGLES`.
+    """
+    mesh = evaluated.data
+    if not mesh.is_editmode:
+        return _raw(mesh), list(mesh.materials)
+    try:
+        edited = evaluated.to_mesh()
+        return _raw(edited), list(edited.materials)
+    finally:
+        evaluated.to_mesh_clear()
+
+
+def _raw(mesh: bpy.types.Mesh) -> RawMesh:
+    mesh.calc_loop_triangles()
+    none = np.empty(0, np.int32)
+    positions = np.empty(len(mesh.vertices) * 3, np.float32)
+    if len(positions):
+        mesh.attributes["position"].data.foreach_get("vector", positions)
+    triangles = len(mesh.loop_triangles)
+    material = mesh.attributes.get("material_index")
+    slots, faces = none, none
+    if triangles <= EXACT_TRIANGLES:
+        corners = np.empty(triangles * 3, np.int32)
+        mesh.loop_triangles.foreach_get("vertices", corners)
+        if material is not None:
+            slots = np.empty(triangles, np.int32)
+            mesh.loop_triangles.foreach_get("material_index", slots)
+    else:
+        corners, faces = np.empty(len(mesh.loops), np.int32), np.empty(triangles, np.int32)
+        mesh.attributes[".corner_vert"].data.foreach_get("value", corners)
+        mesh.loop_triangle_polygons.foreach_get("value", faces)
+        if material is not None:
+            slots = np.empty(len(mesh.polygons), np.int32)
+            material.data.foreach_get("value", slots)
+    return RawMesh(positions.reshape(-1, 3), corners, faces, slots if slots.any() else none)
 
 
 def _triangles(mesh: bpy.types.Mesh) -> MeshTriangles:
