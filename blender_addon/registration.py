@@ -36,7 +36,7 @@ from .operators import (
     words,
 )
 from .operators import live as live_operators
-from .panels import add_menu
+from .panels import add_menu, counts
 from .panels import cameras as cameras_panel
 from .panels import connection as connection_panel
 from .panels import generate as generate_panel
@@ -94,6 +94,7 @@ def _handlers() -> tuple[tuple[list[Any], Callable[..., None]], ...]:
     known = bpy.app.handlers
     return (
         (known.load_pre, live.stop_before_load),
+        (known.load_pre, counts.stop_counting),
         (known.load_post, take_former_names),
         (known.load_post, tracking.find_jobs_again),
         (known.load_post, grid_view.forget_grid),
@@ -102,6 +103,10 @@ def _handlers() -> tuple[tuple[list[Any], Callable[..., None]], ...]:
         (known.depsgraph_update_post, live.notice_changes),
         (known.frame_change_post, live.notice_changes),
         (known.frame_change_post, overlay.follow_frame),
+        (known.depsgraph_update_post, counts.notice_update),
+        (known.frame_change_post, counts.notice_update),
+        (known.undo_pre, counts.stop_counting),
+        (known.redo_pre, counts.stop_counting),
         (known.undo_pre, overlay.clear_before_undo),
         (known.redo_pre, overlay.clear_before_undo),
         (known.undo_post, grid_view.notice_undo),
@@ -142,6 +147,7 @@ def unregister() -> None:
     bpy.types.VIEW3D_MT_add.remove(add_menu.draw_in_add_menu)
     grid_view.hide_grid()
     live.stop_live()
+    counts.stop_counting()
     local_server.hand_over()
     stop_timer(take_former_names)
     stop_timer(tracking.begin_following)

@@ -194,7 +194,7 @@ def tick() -> float | None:
     try:
         _follow(live, context)
     except ValueError as error:
-        live.first = 0.0
+        live.first, live.sent = 0.0, {}
         _say(live, str(error), is_problem=True)
     except BridgeError as error:
         _say(live, str(error), is_problem=True)
@@ -325,9 +325,9 @@ def _send(live: _Live, asked: _Asked, head: dict[str, Any], body: bytes) -> None
 def _fail(live: _Live, message: Message) -> None:
     """A draft could not be drawn."""
     reason = message.head["reason"]
+    live.sent = {}
     if reason in ("MESHES_MISSING", "BRIDGE_DIED"):
         live.capture.give_back_all()
-        live.sent = {}
         live.note_change()
     if reason != "MESHES_MISSING":
         _say(live, in_words(message.head["message"], message.head["advice"]), is_problem=True)

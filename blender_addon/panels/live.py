@@ -35,11 +35,10 @@ class VIEW3D_PT_occscene_live(SidebarPanel, bpy.types.Panel):
         text, is_problem = live_line()
         fixed_label(layout, context, text or "Draws the first draft ...", 2, "ERROR" if is_problem else "PLAY")
         column = layout.column(align=True)
-        column.prop(scene.occscene, "overlay_opacity", slider=True)
         row = column.row(align=True)
-        look = row.operator("occscene.look_through", icon="VIEW_CAMERA")
-        look.direction = "ACTIVE"
-        row.operator("occscene.generate_as_drafted", icon="RENDER_STILL")
+        row.operator("occscene.look_through", text="", icon="VIEW_CAMERA").direction = "ACTIVE"
+        row.prop(scene.occscene, "overlay_opacity", slider=True)
+        column.operator("occscene.generate_as_drafted", icon="RENDER_STILL")
 
 
 CLASSES = (VIEW3D_PT_occscene_live,)

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import bpy
 
-from .tagging import ClassLookup, taggable_objects
+from .tagging import ClassLookup, has_classes, taggable_objects
 from .visibility import rendered_objects
 
 
@@ -34,8 +35,29 @@ def sent_objects(scene: bpy.types.Scene, view_layer: bpy.types.ViewLayer) -> lis
 
 def sent_counts(scene: bpy.types.Scene, view_layer: bpy.types.ViewLayer) -> SentCounts:
     """The counts of a scene."""
+    return next(counts for counts in counting(scene, view_layer) if counts is not None)
+
+
+_AT_ONCE = 100
+"""Objects after which `counting` yields."""
+
+
+def counting(scene: bpy.types.Scene, view_layer: bpy.types.ViewLayer) -> Iterator[SentCounts | None]:
+    """Counts a little from one None to the next, and yields the counts at last; no object may be freed meanwhile."""
     lookup = ClassLookup.of(scene)
-    classes = [(obj, lookup.class_names(obj)) for obj in sent_objects(scene, view_layer)]
-    hints = sum(bool(names) and obj.occscene.use_hint for obj, names in classes)
-    by_class = Counter(name for _, names in classes for name in names or ("",))
-    return SentCounts(by_class, sum(bool(names) for _, names in classes), hints)
+    yield None
+    rendered = rendered_objects(scene)
+    yield None
+    in_layer = set(view_layer.objects)
+    yield None
+    by_class: Counter[str] = Counter()
+    tagged = hints = 0
+    for number, obj in enumerate(list(scene.objects), 1):
+        if obj in rendered and obj in in_layer and has_classes(obj):
+            names = lookup.class_names(obj)
+            by_class.update(names or ("",))
+            tagged += bool(names)
+            hints += bool(names) and obj.occscene.use_hint
+        if number % _AT_ONCE == 0:
+            yield None
+    yield SentCounts(by_class, tagged, hints)

@@ -13,13 +13,15 @@ studio's where that is possible:
 
 from __future__ import annotations
 
+from hashlib import blake2b
+
 import numpy as np
 from numpy.typing import NDArray
 from occscene.grid import SemanticGrid
 from occscene.mesh import TriangleMesh
 from occscene.taxonomy import INDOOR, OUTDOOR
 
-from occscene_server.geometry.object_boxes import box_of_points
+from occscene_server.geometry.object_boxes import ObjectBox, box_of_points
 
 Floats = NDArray[np.float64]
 Bools = NDArray[np.bool_]
@@ -37,6 +39,8 @@ _RUG = 0.6
 """Share of the largest floor's outline that a rug has at most."""
 _ORIGINS = 64.0
 """Metres between the points that surfaces are counted from."""
+_KEPT_BOXES = 1000
+_boxes: dict[bytes, ObjectBox] = {}
 
 
 def surface_corners(mesh: TriangleMesh, grid: SemanticGrid) -> Floats:
@@ -63,10 +67,20 @@ def surface_corners(mesh: TriangleMesh, grid: SemanticGrid) -> Floats:
 
 def in_own_box(points: Floats) -> Floats:
     """Points (N, 3) from the middle of their upright box along its longest, second and shortest side."""
-    box = box_of_points(np.unique(points, axis=0))
+    box = _own_box(points)
     cosine, sine = np.cos(box.turn), np.sin(box.turn)
     along = (points - box.center) @ np.array([[cosine, -sine, 0.0], [sine, cosine, 0.0], [0.0, 0.0, 1.0]])
     return along[:, np.argsort(-box.size, kind="stable")]
+
+
+def _own_box(points: Floats) -> ObjectBox:
+    """The box of points, which is kept: of a scene that is drawn again and again most objects have not changed."""
+    key = blake2b(points.tobytes(), digest_size=16).digest()
+    box = _boxes.pop(key, None) or box_of_points(np.unique(points, axis=0))
+    _boxes[key] = box  # the last one used is the last one dropped
+    if len(_boxes) > _KEPT_BOXES:
+        del _boxes[next(iter(_boxes))]
+    return box
 
 
 def grid_corner(world_from_grid: Floats) -> Floats:
