@@ -15,15 +15,18 @@ from typing import Any
 
 import numpy as np
 import pytest
+from occscene.client.client import SceneClient
 from occscene.grid import load_grid
 from occscene.placed_layout import PlacedLayout, save_layout
 from PIL import Image
 
 from tests.blender.compose_server import ROOM
-from tests.blender.server_process import compose_server
-from tests.patience import PATIENCE
+from tests.blender.server_process import compose_server, stand_in_server
+from tests.patience import PATIENCE, wait_until
 
 BLENDER = os.environ.get("BLENDER", "")
+LONGEST_STEP = 24.0
+"""Milliseconds of Blender's main thread: a step takes up to 8 where nothing else runs, and more beside other work."""
 pytestmark = [
     pytest.mark.skipif(not BLENDER, reason="$BLENDER names no Blender executable"),
     pytest.mark.blender,
@@ -173,3 +176,24 @@ def test_strokes_are_collected_and_the_grid_is_drawn_in_a_window(extension: Path
         assert sculpted == left, kind
     assert max(outside) > 90  # the class's colour
     assert max(inside) < 60  # the dark of what is filled
+
+
+@pytest.mark.skipif("BLENDER_WINDOW" not in os.environ, reason="$BLENDER_WINDOW names no Blender with a display")
+@pytest.mark.timeout(5 * PATIENCE)  # five drafts of 100,000 triangles in a window that is drawn by software
+def test_drafts_follow_in_a_window(extension: Path, tmp_path: Path) -> None:
+    script, output = Path(__file__).with_name("in_window_live.py"), tmp_path / "report.json"
+    with stand_in_server(tmp_path, "--with-decoder") as address:
+        command = [os.environ["BLENDER_WINDOW"], "--python", script, "--", address, tmp_path, output, str(PATIENCE)]
+        subprocess.run(command, timeout=4 * PATIENCE, check=False)
+        with SceneClient(address) as client:
+            wait_until(lambda: not client.jobs())
+    report = json.loads(output.read_text())
+    assert "error" not in report, report["error"]
+    pictures = {name: np.load(tmp_path / f"{name} WINDOW.npy")[..., :3] for name in ("before", "first", "moved", "off")}
+    middle = {name: picture[300:600, 500:800].astype(int) for name, picture in pictures.items()}
+    assert np.abs(middle["first"] - middle["before"]).mean() > 5  # the draft lies over the blockout
+    assert (middle["moved"] != middle["first"]).any()
+    assert np.abs(middle["off"] - middle["moved"]).mean() > 5
+    assert report["undone"] == 51  # what was added is gone, what was built is there: undo does not trip over drafts
+    assert report["images"] == 0
+    assert max(work for work, _ in report["steps"].values()) < LONGEST_STEP, report["steps"]
