@@ -7,6 +7,7 @@ when the draft before is there; after the last one the newest state goes out and
 
 from __future__ import annotations
 
+import contextlib
 import time
 from dataclasses import asdict, dataclass, field, replace
 from typing import Any
@@ -74,6 +75,7 @@ class _Live:
         capture: its objects.
         first, last: by the monotonic clock, when the first and the last change was made that has not been sent; 0.0 if
             there is none.
+        read: of the last change whose scene has been read.
         settings: what else a draft depends on, as it was last seen.
         sent: all that the last draft was made from.
         asked: the draft that is being drawn.
@@ -89,6 +91,7 @@ class _Live:
     capture: LiveCapture = field(default_factory=LiveCapture)
     first: float = 0.0
     last: float = 0.0
+    read: float = 0.0
     settings: tuple[Any, ...] = ()
     sent: dict[str, Any] = field(default_factory=dict)
     asked: _Asked | None = None
@@ -142,7 +145,8 @@ def stop_live() -> None:
     stop_timer(tick)
     hide_draft()
     if session.bridge_pid() is not None:
-        session.command({"command": "end_drafts"}, b"", lambda message: True)
+        with contextlib.suppress(BridgeError):
+            session.command({"command": "end_drafts"}, b"", lambda message: True)
     redraw()
 
 
@@ -239,8 +243,13 @@ def _follow(live: _Live, context: bpy.types.Context) -> None:
     scene = context.scene
     _check(scene)
     seen = live.last
-    if not live.capture.read(context, STEP):
-        return
+    if live.read != seen:
+        begin = time.perf_counter()
+        if not live.capture.read(context, STEP):
+            return
+        live.read = seen
+        if time.perf_counter() > begin + STEP:  # the rest is the next tick's
+            return
     window = view_window(scene, scene.occscene.image_shape)
     head = _head(context, live.capture, window)
     is_new = head != live.sent

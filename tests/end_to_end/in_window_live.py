@@ -154,7 +154,7 @@ def script(report: dict[str, Any]) -> Iterator[float]:
     for module, name in ((live, "_follow"), (live, "_show"), (live, "_send"), (session._session, "poll")):
         steps.around(module, name)
     waits = []
-    for number in range(3):
+    for number in range(2):
         count = live._live.count
         bpy.data.objects["sofa"].location.x += 0.25
         yield from drawn(count)
