@@ -247,28 +247,30 @@ def test_what_keeps_drafts_from_being_drawn_is_said(
 ) -> None:
     follow()
 
-    def line() -> str:
-        wait(lambda: (tick(), live.live_line()[1])[1])
-        return live.live_line()[0]
+    def said(text: str) -> None:
+        wait_until(lambda: live.live_line()[1] and text in live.live_line()[0], tick)
+
+    def mended() -> None:
+        wait_until(lambda: not live.live_line()[1], tick)
 
     blockout.camera.data.type = "ORTHO"
-    assert "'left' is of type ORTHO" in line()
+    said("'left' is of type ORTHO")
     blockout.camera.data.type = "PERSP"
-    wait_until(lambda: not live.live_line()[1], tick)
+    mended()
     blockout.camera = None
-    assert line() == "The scene has no active camera: add one"
+    said("The scene has no active camera: add one")
     blockout.camera = blockout.objects["left"]
     for obj in blockout.objects:
         obj.occscene.class_name = ""
-    assert "No visible object has a class" in line()
+    said("No visible object has a class")
     blockout.objects["sofa"].occscene.class_name = "sofa"
-    wait_until(lambda: not live.live_line()[1], tick)
+    mended()
     monkeypatch.setenv("OCCSCENE_SERVER", "127.0.0.1:9")
     blockout.occscene.seed = 3
-    assert "Live goes on" in line()
+    said("Live goes on")
     monkeypatch.setenv("OCCSCENE_SERVER", drawing)
     blockout.occscene.seed = 4
-    wait_until(lambda: not live.live_line()[1], tick)
+    mended()
 
 
 def test_a_model_without_a_decoder_is_not_asked(blockout: bpy.types.Scene, server: str) -> None:

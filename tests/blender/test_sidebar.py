@@ -14,7 +14,6 @@ from blender_addon import registration
 from blender_addon.jobs import connection, connection_check
 from blender_addon.jobs.request import Request
 from blender_addon.operators.support import diagnostics
-from blender_addon.panels import counts
 from blender_addon.panels.cameras import camera_warning
 from blender_addon.panels.layout import SidebarPanel
 from blender_addon.panels.next_step import next_step, sent_text
@@ -69,7 +68,6 @@ class _WithRegion:
 
 def step() -> tuple[str, str]:
     bpy.context.view_layer.update()
-    counts._last.clear()  # panels count seldom where counting takes long
     found = next_step(bpy.context)
     return ("", "") if found is None else (found.text, found.operator)
 
