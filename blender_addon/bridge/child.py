@@ -5,7 +5,9 @@ Commands (fields besides `id`, `command`, `server`) and the events that answer t
     check                                     -> step(step, is_good, message, advice) for each of `check.STEPS` up to
                                                  the first that fails, checked
     generate  request_id, settings (fields of `Settings`), previews; grid (fields of `grid_body`, voxels in the body)
-              and mesh (fields of `mesh_body`, behind the voxels) or null, or null and volume and taxonomy
+              and mesh (fields of `mesh_body`, behind the voxels) or null, or null and volume and taxonomy, and layout
+              if it begins from one; start_views (place and whether it stays, of each) and image_bytes (sizes of their
+              PNG files, which the body begins with)
                                               -> accepted(job_id, note), then as `watch`
     predict   request_id, image_bytes (sizes of the PNG files that the body begins with); grid, volume and taxonomy as
               above                           -> accepted(job_id), then as `watch`

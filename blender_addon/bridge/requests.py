@@ -32,7 +32,10 @@ def generate_request(head: dict[str, Any], body: bytes) -> tuple[scene_service_p
         taxonomy=head["taxonomy"],
         cameras=[camera_to_message(camera) for camera in cameras_from_head(head["cameras"])],
         previews=head["previews"],
+        start_views=_start_views(head, body),
     )
+    if "layout" in head:
+        task.layout.CopyFrom(layout_to_message(placed_from_json(head["layout"])))
     fill_message(Settings.from_json(head["settings"]), task)
     submission = scene_service_pb2.SubmitJobRequest(request_id=head["request_id"], generate_scene=task)
     if task.HasField("mesh") and submission.ByteSize() > MAX_MESSAGE_BYTES:
@@ -41,22 +44,35 @@ def generate_request(head: dict[str, Any], body: bytes) -> tuple[scene_service_p
     return submission, ""
 
 
-def predict_request(head: dict[str, Any], body: bytes) -> scene_service_pb2.SubmitJobRequest:
-    """The submission that a `predict` command asks for."""
-    cameras = cameras_from_head(head["cameras"])
-    images, begin = [], 0
-    for camera, size in zip(cameras, head["image_bytes"], strict=True):
+def _start_views(head: dict[str, Any], body: bytes) -> list[job_pb2.StartView]:
+    images = _images(head, body)
+    return [
+        job_pb2.StartView(view=view, image=image, keep=keep)
+        for (view, keep), image in zip(head["start_views"], images, strict=True)
+    ]
+
+
+def _images(head: dict[str, Any], body: bytes) -> list[camera_pb2.EncodedImage]:
+    """The PNG files that a body begins with; all are of the cameras' size, which is one."""
+    camera, begin, images = head["cameras"][0], 0, []
+    for size in head["image_bytes"]:
         data = body[begin : begin + size]
         begin += size
         images.append(
             camera_pb2.EncodedImage(
-                format=camera_pb2.IMAGE_FORMAT_PNG, data=data, width=camera.width, height=camera.height
+                format=camera_pb2.IMAGE_FORMAT_PNG, data=data, width=camera["width"], height=camera["height"]
             )
         )
+    return images
+
+
+def predict_request(head: dict[str, Any], body: bytes) -> scene_service_pb2.SubmitJobRequest:
+    """The submission that a `predict` command asks for."""
+    cameras = cameras_from_head(head["cameras"])
     task = job_pb2.PredictOccupancy(
-        images=images,
+        images=_images(head, body),
         cameras=[camera_to_message(camera) for camera in cameras],
-        blockout=_grid(head, body[begin:]),
+        blockout=_grid(head, body),
         volume=_volume(head),
         taxonomy=head["taxonomy"],
     )
@@ -81,14 +97,15 @@ def blockout_grid(head: dict[str, Any], body: bytes) -> SemanticGrid | None:
     """The grid that a command brings, or None."""
     if head.get("grid") is None:
         return None
-    return grid_body.grid_from_message(head["grid"], body[sum(head.get("image_bytes", ())) :])
+    return grid_body.grid_from_message(head["grid"], body[sum(head["image_bytes"]) :])
 
 
 def blockout_mesh(head: dict[str, Any], body: bytes) -> TriangleMesh | None:
     """The mesh that a `generate` command brings, or None."""
     if head.get("mesh") is None:
         return None
-    return mesh_body.mesh_from_message(head["mesh"], body[grid_body.grid_bytes(head["grid"]) :])
+    begin = sum(head["image_bytes"]) + grid_body.grid_bytes(head["grid"])
+    return mesh_body.mesh_from_message(head["mesh"], body[begin:])
 
 
 def _mesh(head: dict[str, Any], body: bytes) -> mesh_pb2.TriangleMesh | None:
@@ -97,7 +114,8 @@ def _mesh(head: dict[str, Any], body: bytes) -> mesh_pb2.TriangleMesh | None:
 
 
 def _grid(head: dict[str, Any], body: bytes) -> grid_pb2.SemanticGrid | None:
-    return None if head["grid"] is None else grid_to_message(grid_body.grid_from_message(head["grid"], body))
+    grid = blockout_grid(head, body)
+    return None if grid is None else grid_to_message(grid)
 
 
 def _volume(head: dict[str, Any]) -> grid_pb2.GridVolume | None:
@@ -160,6 +178,7 @@ def info_head(answer: scene_service_pb2.GetServerInfoResponse) -> dict[str, Any]
                 "layout_prior": model.layout_prior,
                 "parts_prior": model.parts_prior,
                 "drafts": model.drafts,
+                "start_views": model.start_views,
                 "family": model.family,
                 "license": model.license,
                 "features": [_feature(number) for number in model.features],

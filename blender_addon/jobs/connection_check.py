@@ -63,7 +63,7 @@ class ConnectionCheck:
         return math.lcm(*(model["image_multiple"] for model in models))
 
     def can(self, ability: str) -> bool | None:
-        """Whether a model of the server has `layout_prior` or `parts_prior`, or `drafts`; None while unknown."""
+        """Whether a model of the server has an ability, such as `drafts` or `start_views`; None while unknown."""
         models = self.steps[-1]["info"]["models"] if self.is_good else []
         return any(model[ability] for model in models) if models else None
 

@@ -59,6 +59,8 @@ class Request:
         directory: where the child writes what comes back.
         created: when, as ISO 8601.
         composition: what the last three work on; None for the others.
+        source: id of the result whose views this one begins at, or keeps; "" where there is none.
+        redone: names of the views that are made anew while the source's others stay; () where none stay.
     """
 
     request_id: str
@@ -68,13 +70,21 @@ class Request:
     directory: str
     created: str
     composition: Composition | None = None
+    source: str = ""
+    redone: tuple[str, ...] = ()
+
+    @property
+    def kept(self) -> tuple[str, ...]:
+        """The names of the views that stay as they are in the source."""
+        names = [view.camera.name for view in self.views]
+        return tuple(name for name in names if name not in self.redone) if self.redone else ()
 
     def origin(self, server: str) -> Origin:
         """How its result comes to be, as `result.json` says it; `server` is the address."""
         used = Settings() if self.kind == "IMAGES" else self.settings.sent()
         kind = "layout" if self.composition is not None else self.kind.lower()
         own: dict[str, Any] = {"request_id": self.request_id, "server": server, "created": self.created}
-        return Origin(**used.to_json(), **own, kind=kind)
+        return Origin(**used.to_json(), **own, kind=kind, kept_views=self.kept)
 
     def to_json(self) -> str:
         """All of it as JSON text."""
@@ -87,7 +97,7 @@ class Request:
             {"object": view.object_name, "frame": view.frame, "camera": row}
             for view, row in zip(self.views, rows, strict=True)
         ]
-        own = {name: getattr(self, name) for name in ("request_id", "kind", "directory", "created")}
+        own = {name: getattr(self, name) for name in ("request_id", "kind", "directory", "created", "source", "redone")}
         if self.composition is not None:
             own["composition"] = self.composition.fields()
         return {**own, "settings": self.settings.to_json(), "views": views}
@@ -101,6 +111,7 @@ class Request:
             SceneView(camera, view["object"], view["frame"])
             for camera, view in zip(cameras, fields["views"], strict=True)
         ]
+        fields["redone"] = tuple(fields.get("redone", ()))
         if "composition" in fields:
             fields["composition"] = Composition.from_fields(fields["composition"])
         return cls(**{**fields, "settings": SceneSettings.from_json(fields["settings"]), "views": tuple(views)})

@@ -19,7 +19,7 @@ from typing import Any
 import bpy
 from occscene.grid import GridVolume, SemanticGrid
 from occscene.mesh import TriangleMesh
-from occscene.placed_layout import placed_to_json
+from occscene.placed_layout import PlacedLayout, placed_to_json
 
 from ..bridge.cameras_head import cameras_head
 from ..bridge.grid_body import grid_body, grid_head, volume_head
@@ -36,6 +36,21 @@ from .request import Request
 
 
 @dataclass(frozen=True)
+class StartImage:
+    """A view that is there before a scene is generated.
+
+    Args:
+        view: its place among the request's views.
+        png: the file.
+        is_kept: whether the view stays as it is; else it is what denoising begins at.
+    """
+
+    view: int
+    png: bytes
+    is_kept: bool = False
+
+
+@dataclass(frozen=True)
 class Task:
     """The inputs of a request.
 
@@ -45,6 +60,8 @@ class Task:
         taxonomy: "" if there is a grid.
         images: PNG files, one for each camera, for images to occupancy only.
         mesh: the triangles of what `grid` holds, for blockout to scene only.
+        start: the views that a scene begins at, and those that stay.
+        layout: that text to scene begins from; None leaves it to the server.
     """
 
     grid: SemanticGrid | None
@@ -52,6 +69,8 @@ class Task:
     taxonomy: str = ""
     images: Sequence[bytes] = ()
     mesh: TriangleMesh | None = None
+    start: Sequence[StartImage] = ()
+    layout: PlacedLayout | None = None
 
 
 _UNREACHED = frozenset({"NO_SERVER", "NO_ANSWER"})
@@ -111,7 +130,11 @@ def _command(request: Request, task: Task) -> tuple[dict[str, Any], bytes]:
     head |= {"command": "generate", "previews": is_interactive(), "mesh": None}
     if task.mesh is not None:
         head["mesh"], body = mesh_head(task.mesh), body + mesh_body(task.mesh)
-    return head, body
+    if task.layout is not None:
+        head["layout"] = placed_to_json(task.layout)
+    head["image_bytes"] = [len(item.png) for item in task.start]
+    head["start_views"] = [[item.view, item.is_kept] for item in task.start]
+    return head, b"".join([*(item.png for item in task.start), body])
 
 
 def watch(scene: bpy.types.Scene, result: Any) -> events.Record:

@@ -102,11 +102,18 @@ class OCCSCENE_OT_retry(bpy.types.Operator):
             if request.composition is not None:
                 words = {"prompt": used.prompt, "style": used.style, "seed": used.seed}
                 done = getattr(bpy.ops.occscene, _COMPOSING[request.kind])(**words)
+            elif request.redone:
+                words = {"prompt": used.prompt, "style": used.style, "seed": used.seed}
+                strength = 1.0 if used.strength is None else used.strength
+                done = bpy.ops.occscene.redo_view(
+                    result=request.source, view=request.redone[0], strength=strength, **words
+                )
             else:
                 given = {each: getattr(used, each) for each in SETTINGS if getattr(used, each) is not None}
                 if not context.scene.occscene.use_guidance:
                     given = {each: value for each, value in given.items() if SETTINGS[each].group != "guidance"}
-                done = bpy.ops.occscene.generate(task=request.kind, variants=1, **given)
+                begun = {"start_result": request.source} if request.source else {}
+                done = bpy.ops.occscene.generate(task=request.kind, variants=1, **given, **begun)
         except (ValueError, RuntimeError) as error:
             self.report({"ERROR"}, str(error).removeprefix("Error: ").strip())
             return {"CANCELLED"}

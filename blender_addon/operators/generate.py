@@ -10,7 +10,7 @@ from dataclasses import replace
 from typing import Any
 
 import bpy
-from bpy.props import EnumProperty, IntProperty
+from bpy.props import EnumProperty, IntProperty, StringProperty
 from occscene.grid import SemanticGrid
 
 from ..bridge.link import BridgeError
@@ -24,9 +24,11 @@ from ..scene.cameras import SceneView, chosen_views, view_of
 from ..scene.frames import MovingObjects
 from ..scene.photos import photo_png, photo_window
 from ..scene.rig import add_rig
+from ..scene.start_images import images_of_files, images_of_result, rendered_images
 from ..scene.volume import set_volume
 from .cameras import empty_volume
 from .job_operator import JobOperator
+from .results import chosen_result
 from .voxelizing import report_unsent, some_names, standing_text, stats_of, summary, voxelized_blockout
 
 TASKS = (
@@ -58,6 +60,12 @@ class OCCSCENE_OT_generate(SettingArguments, JobOperator, bpy.types.Operator):
         max=MAX_VARIANTS,
     )
 
+    start_result: StringProperty(
+        options=TRANSIENT,
+        name="Start Result",
+        description="The result whose views it begins at, with Start From Active Result; empty takes the active one",
+    )
+
     @classmethod
     def description(cls, _context: bpy.types.Context, properties: Any) -> str:
         """Says what the task sends."""
@@ -79,6 +87,8 @@ class OCCSCENE_OT_generate(SettingArguments, JobOperator, bpy.types.Operator):
                 self._check_places(task.grid, request.views)
             if self.task == "IMAGES":
                 task = replace(task, images=_background_images(context, request.views))
+            if request.settings.strength is not None:
+                task = replace(task, start=self._start_images(context, request))
             records = [
                 tracking.submit(context.scene, each, task, self.server) for each in self._variants(context, request)
             ]
@@ -102,7 +112,7 @@ class OCCSCENE_OT_generate(SettingArguments, JobOperator, bpy.types.Operator):
             is_drawn = settings.seed_mode == "RANDOM" and not self.properties.is_property_set("seed")
             seed = random.randrange(MAX_INT) if is_drawn else (first.settings.seed + number) % (MAX_INT + 1)
             own = replace(first.settings, seed=seed)
-            variant = self.new_request(first.kind, own, first.views)
+            variant = replace(self.new_request(first.kind, own, first.views), source=first.source)
             if self.directory:
                 variant = replace(variant, directory=f"{first.directory}_{number + 1}")
             requests.append(variant)
@@ -131,7 +141,11 @@ class OCCSCENE_OT_generate(SettingArguments, JobOperator, bpy.types.Operator):
         if self.task == "IMAGES":
             given |= dict.fromkeys(("prompt", "style", "negative_prompt"), "")
         if given["quality"] == "DRAFT":
-            given["steps"] = None  # a draft denoises nothing
+            given |= {"steps": None, "start_from": "NONE"}  # a draft denoises nothing
+        if given["start_from"] == "NONE" or self.task == "IMAGES":
+            given |= {"start_from": "NONE", "strength": None}
+        if given["start_from"] != "NONE" and connection_check.last_check.can("start_views") is False:
+            raise ValueError("the server's model cannot begin at given views: set Start From to Nothing, in Views")
         settings = SceneSettings(**given)
         settings.check()
         moving = MovingObjects(context) if settings.cameras == "ANIMATION" and self.task == "BLOCKOUT" else None
@@ -148,7 +162,21 @@ class OCCSCENE_OT_generate(SettingArguments, JobOperator, bpy.types.Operator):
         if moving and moving.names:
             frame = context.scene.frame_current
             self.report({"WARNING"}, f"All views show frame {frame} of what moves: {some_names(list(moving.names))}")
-        return self.new_request(self.task, settings, views)
+        request = self.new_request(self.task, settings, views)
+        if settings.start_from == "RESULT":
+            request = replace(request, source=chosen_result(context, self.start_result).name)
+        return request
+
+    def _start_images(self, context: bpy.types.Context, request: Request) -> list[tracking.StartImage]:
+        """The images that denoising begins at."""
+        views, start_from = request.views, request.settings.start_from
+        if start_from == "RENDER":
+            images = rendered_images(context, views)
+        elif start_from == "FILES":
+            images = images_of_files(request.settings.start_folder, views)
+        else:
+            images = images_of_result(context.scene.occscene.results[request.source], views)
+        return [tracking.StartImage(place, png) for place, png in enumerate(images)]
 
     def _task(self, context: bpy.types.Context) -> tracking.Task:
         if self.task == "TEXT" or (self.task == "IMAGES" and not self.setting(context, "use_blockout")):

@@ -11,6 +11,7 @@ import bpy
 from occscene.grid import GridVolume
 
 from ..operators.cameras import empty_volume
+from ..operators.redo import can_redo
 from ..scene.camera_objects import camera_rank, is_inside
 from ..scene.frames import animation_frames, fitted_step
 from .layout import SidebarPanel, wrapped_label
@@ -110,6 +111,13 @@ def draw_looking(layout: bpy.types.UILayout, context: bpy.types.Context) -> None
     text = f"Look through {camera.name}" if camera else "Look Through"
     row.operator("occscene.look_through", text=text, icon="VIEW_CAMERA").direction = "ACTIVE"
     row.operator("occscene.look_through", text="", icon="TRIA_RIGHT").direction = "NEXT"
+    settings = context.scene.occscene
+    shown = settings.results[settings.active_result] if settings.active_result < len(settings.results) else None
+    if shown is not None and camera and can_redo(shown):
+        part = row.row(align=True)
+        part.enabled = any(view.camera == camera for view in shown.views)
+        button = part.operator("occscene.redo_view", text="", icon="FILE_REFRESH")
+        button.result = shown.name
 
 
 def camera_warning(context: bpy.types.Context, camera: bpy.types.Object, volume: GridVolume | None) -> str:

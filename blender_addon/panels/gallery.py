@@ -6,6 +6,8 @@ from typing import Any
 
 import bpy
 
+from ..operators.redo import can_redo
+
 STATE_ICONS = {"SUCCEEDED": "CHECKMARK", "FAILED": "ERROR", "CANCELLED": "X", "DISCONNECTED": "UNLINKED"}
 
 _MOST = 24
@@ -66,10 +68,18 @@ def draw_views(layout: bpy.types.UILayout, settings: Any, result: Any) -> None:
     grid = layout.grid_flow(row_major=True, columns=2, even_columns=True, align=True)
     for view in result.views:
         if view.image:
-            _draw_view(grid.column(align=True), view, view.name)
+            _draw_view(grid.column(align=True), view, view.name, result.name if can_redo(result) else "")
 
 
-def _draw_view(layout: bpy.types.UILayout, view: Any, text: str) -> None:
+def _draw_view(layout: bpy.types.UILayout, view: Any, text: str, redo_of: str = "") -> None:
+    """A view with its buttons.
+
+    Args:
+        layout: where it is drawn.
+        view: what is drawn.
+        text: its name.
+        redo_of: the result in which the view can be made anew; "" where it cannot.
+    """
     if thumbnail(view):
         layout.template_icon(icon_value=thumbnail(view), scale=5.0)
     row = layout.row(align=True)
@@ -77,3 +87,6 @@ def _draw_view(layout: bpy.types.UILayout, view: Any, text: str) -> None:
         row.operator("occscene.open_view", text=text, icon="IMAGE_DATA").image = view.image.name
     if view.camera:
         row.operator("occscene.look_through", text="", icon="VIEW_CAMERA").camera = view.camera.name
+    if redo_of:
+        button = row.operator("occscene.redo_view", text="", icon="FILE_REFRESH")
+        button.result, button.view = redo_of, view.name

@@ -37,6 +37,7 @@ class VIEW3D_PT_occscene_generate(SidebarPanel, bpy.types.Panel):
         if settings.quality != "DRAFT" and connection_check.last_check.uses("negative_prompt"):
             column.prop(settings, "negative_prompt", text="", icon="CANCEL", placeholder="Avoid")
         _numbers(layout, settings)
+        _start(layout, settings)
 
 
 class VIEW3D_PT_occscene_text(SidebarPanel, bpy.types.Panel):
@@ -157,6 +158,20 @@ def _numbers(layout: bpy.types.UILayout, settings: Any) -> None:
             if connection_check.last_check.uses("occupancy_guidance"):
                 column.prop(settings, "occupancy_guidance_scale", slider=True)
     column.prop(settings, "without_prior")
+
+
+def _start(layout: bpy.types.UILayout, settings: Any) -> None:
+    """What denoising begins at, where the server can begin at something."""
+    if settings.quality == "DRAFT" or connection_check.last_check.can("start_views") is False:
+        return
+    column = layout.column()
+    column.use_property_split = True
+    column.use_property_decorate = False
+    column.prop(settings, "start_from")
+    if settings.start_from == "FILES":
+        column.prop(settings, "start_folder")
+    if settings.start_from != "NONE":
+        column.prop(settings, "strength", slider=True)
 
 
 def _last_answer(layout: bpy.types.UILayout, context: bpy.types.Context) -> None:

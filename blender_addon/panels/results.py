@@ -240,6 +240,8 @@ def _legend(layout: bpy.types.UILayout, shown: list[bpy.types.Object]) -> None:
 def _facts(result: Any, request: Request) -> str:
     """Seed, steps, time and date in one line."""
     parts = [_KINDS.get(request.kind) or LABELS[request.kind]]
+    if request.redone:
+        parts.append(f"{', '.join(request.redone)} anew")
     if request.kind != "IMAGES":
         parts.append(f"seed {request.settings.seed}")
     if result.denoising_steps:

@@ -70,6 +70,20 @@ class SceneSettings(Settings):
         "Send the triangles of the tagged objects with their voxels, so that the server knows their exact shapes; what "
         "lies far outside of the volume is left out",
     )
+    start_from: str = setting(
+        "NONE",
+        "Start From",
+        "What denoising begins at",
+        choices=(
+            ("NONE", "Nothing", "The model's own beginning"),
+            ("RENDER", "Render", "A render of each camera with the scene's engine, which is made first; Blender waits"),
+            ("FILES", "Image Files", "An image of each camera in a folder, called as the camera, such as Camera.png"),
+            ("RESULT", "Active Result", "The views of the active result"),
+        ),
+    )
+    start_folder: str = setting(
+        "", "Folder", "Where the image files are that denoising begins at", max_length=1024, is_folder=True
+    )
     use_blockout: bool = setting(
         False,
         "Start from the Blockout",
@@ -123,6 +137,8 @@ def _property(setting: Setting, is_limited: bool = True, **options: Any) -> Any:
         return EnumProperty(items=setting.choices, default=default, **options)
     if setting.type is bool:
         return BoolProperty(default=default, **options)
+    if setting.is_folder:
+        options["subtype"] = "DIR_PATH"
     if setting.type is str:
         return StringProperty(default=default, maxlen=(setting.max_length or 0) if is_limited else 0, **options)
     is_zero_for_none = _is_zero_for_none(setting)

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import math
 import tempfile
+from collections.abc import Sequence
+from itertools import pairwise
 from pathlib import Path
 
 import bpy
@@ -101,3 +104,30 @@ def saved_float_image(name: str, values: NDArray[np.float32], path: Path) -> bpy
     image.save()
     image.use_fake_user = True
     return image
+
+
+def resized_pixels(pixels: Pixels, width: int, height: int) -> Pixels:
+    """Pixels at another size, averaged over the area of each new one."""
+    rows, columns = pixels.shape[:2]
+    if (columns, rows) == (width, height):
+        return pixels
+    pixels = averaged(pixels, np.linspace(0, rows, height + 1))
+    return averaged(pixels.swapaxes(0, 1), np.linspace(0, columns, width + 1)).swapaxes(0, 1)
+
+
+def averaged(pixels: Pixels, edges: Sequence[float] | NDArray[np.float64]) -> Pixels:
+    """Means of rows between successive edges; a span of less than a row is widened to one, which is interpolation.
+
+    Args:
+        pixels: (rows, ..., channels).
+        edges: in rows; what lies outside of the image repeats its first or last row.
+    """
+    result = []
+    for low, high in pairwise(edges):
+        half = max(high - low, 1.0) / 2
+        first, last = np.clip([(low + high) / 2 - half, (low + high) / 2 + half], 0, len(pixels))
+        first, last = min(first, len(pixels) - 1e-6), max(last, 1e-6)
+        index = np.arange(math.floor(first), math.ceil(last))
+        share = np.minimum(index + 1, last) - np.maximum(index, first)
+        result.append(np.tensordot(share / share.sum(), pixels[index[0] : index[-1] + 1], 1))
+    return np.stack(result).astype(np.float32)

@@ -6,16 +6,13 @@ Where a photo lies in the frame is as Blender's `image_camera_background_matrix_
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
 from dataclasses import dataclass
-from itertools import pairwise
 
 import bpy
 import numpy as np
-from numpy.typing import NDArray
 
 from .frame import Window, frame_window
-from .images import Pixels, image_pixels, is_view_image, png_of
+from .images import averaged, image_pixels, is_view_image, png_of
 
 
 @dataclass(frozen=True)
@@ -67,8 +64,8 @@ def photo_png(camera: bpy.types.Object, scene: bpy.types.Scene, size: tuple[int,
     pixels = image_pixels(photo.image)[::-1]  # Blender's rows count from below
     flip_x, flip_y = photo.mirrored
     pixels = pixels[:: -1 if flip_y else 1, :: -1 if flip_x else 1]
-    pixels = _averaged(pixels, (rows - place.top) / place.height * height)
-    pixels = _averaged(pixels.swapaxes(0, 1), (columns - place.left) / place.width * width).swapaxes(0, 1)
+    pixels = averaged(pixels, (rows - place.top) / place.height * height)
+    pixels = averaged(pixels.swapaxes(0, 1), (columns - place.left) / place.width * width).swapaxes(0, 1)
     return png_of(pixels[::-1], photo.image)
 
 
@@ -122,21 +119,3 @@ def _offset(
         background.offset[0] * min(1.0, shape) * unit,
         background.offset[1] / (max(1.0, shape) * aspect / shape) * unit,
     )
-
-
-def _averaged(pixels: Pixels, edges: Sequence[float] | NDArray[np.float64]) -> Pixels:
-    """Means of rows between successive edges; a span of less than a row is widened to one, which is interpolation.
-
-    Args:
-        pixels: (rows, ..., channels).
-        edges: in rows; what lies outside of the image repeats its first or last row.
-    """
-    result = []
-    for low, high in pairwise(edges):
-        half = max(high - low, 1.0) / 2
-        first, last = np.clip([(low + high) / 2 - half, (low + high) / 2 + half], 0, len(pixels))
-        first, last = min(first, len(pixels) - 1e-6), max(last, 1e-6)
-        index = np.arange(math.floor(first), math.ceil(last))
-        share = np.minimum(index + 1, last) - np.maximum(index, first)
-        result.append(np.tensordot(share / share.sum(), pixels[index[0] : index[-1] + 1], 1))
-    return np.stack(result).astype(np.float32)

@@ -15,6 +15,7 @@ from occscene_server.api.layout_validation import check_composition, check_known
 from occscene_server.api.quality_validation import check_quality
 from occscene_server.api.scene_validation import check_cameras, check_grid, check_image, check_mesh, check_volume
 from occscene_server.api.setting_validation import check_settings
+from occscene_server.api.start_validation import check_start_views
 from occscene_server.api.violations import FieldViolation, Violations
 from occscene_server.api.visibility import sees_volume
 
@@ -51,6 +52,7 @@ def check_request(
         check_settings(task, at, violations)
         check_start(task, model, at, violations)
         check_quality(task, model, at, violations)
+        check_start_views(task, model, at, violations)
     else:
         _check_images(task, at, violations)
     return violations

@@ -18,15 +18,13 @@ from occscene.limits import IMAGE_SIDE, MAX_IMAGE_SIDE, MIN_IMAGE_SIDE
 from occscene.mesh import load_mesh
 from occscene.mesh_codec import mesh_to_message
 from occscene.placed_layout import PlacedLayout, load_layout, room_pose
-from occscene.results import RESULT_FILE, read_result
+from occscene.results import Result, read_result
 from occscene.rig import default_rig, room_rig
 from occscene.settings import Settings
 from occscene.settings_codec import fill_message
 from occscene.taxonomy import taxonomy_named
-from occscene.v1 import camera_pb2, job_pb2, scene_service_pb2
-from occscene.view_files import view_files
+from occscene.v1 import job_pb2, scene_service_pb2
 from occscene.volumes import default_volume
-from PIL import Image
 
 from occscene_server.cli.checkpoint_arguments import USUAL, with_checkpoint
 from occscene_server.cli.connection import LOCAL, Connection, with_connection
@@ -34,8 +32,8 @@ from occscene_server.cli.console import console, user_errors
 from occscene_server.cli.layout import compose_task, run_composition
 from occscene_server.cli.progress import JobResult, save_occupancy
 from occscene_server.cli.setting_options import DEFAULTS, with_settings
+from occscene_server.cli.start_views import image_files, read_image, views_that_stay, views_to_begin_at
 from occscene_server.cli.task_runner import Device, Model, Order, Priority, RequestId, TaskRunner, TimeoutSeconds
-from occscene_server.engine.task import encode_image
 from occscene_server.models.checkpoint_options import CheckpointOptions
 from occscene_server.terminal import one_line, say
 
@@ -69,6 +67,26 @@ def generate(
     layout: Annotated[
         Path | None, typer.Option(help="Layout (.json) that text to scene begins from.", exists=True, dir_okay=False)
     ] = None,
+    start: Annotated[
+        list[Path] | None,
+        typer.Option(
+            help="Images to begin at: a folder with NAME.png (or view_NAME.png) for each camera, or, given several "
+            "times, one file for each. --strength says how much may change.",
+            exists=True,
+        ),
+    ] = None,
+    keep: Annotated[
+        Path | None,
+        typer.Option(
+            help="Folder of a result whose views stay as they are, but for those of --redo. Cameras, blockout or "
+            "layout, and prompt are the result's where they are omitted; choose another --seed.",
+            exists=True,
+            file_okay=False,
+        ),
+    ] = None,
+    redo: Annotated[
+        list[str] | None, typer.Option(metavar="CAMERA", help="Make the view of this camera anew, with --keep.")
+    ] = None,
     taxonomy: TaxonomyName = "indoor",
     volume_corner: Corner = None,
     connection: Connection = LOCAL,
@@ -89,14 +107,26 @@ def generate(
     voxels.
     """
     with user_errors(), TaskRunner(connection, model, device, checkpoint) as runner:
+        earlier = _kept_result(keep, redo)
+        room = volume = None
+        if earlier is not None:
+            settings = dataclasses.replace(settings, prompt=settings.prompt or earlier.origin.prompt)
+            if earlier.origin.kind == "text" and grid is None:
+                room, volume = _kept_room(earlier)
+                settings = dataclasses.replace(settings, without_prior=room is None)
+            grid = earlier.blockout if volume is None and grid is None else grid
         blockout, mesh = (None, None) if grid is None else (load_grid(grid), load_mesh(grid))
-        start = load_layout(layout) if blockout is None and layout is not None else None
-        volume = _volume(taxonomy, volume_corner, start) if blockout is None else blockout.volume
-        if start is not None:
-            start = PlacedLayout(start.layout, room_pose(volume))
-        elif blockout is None and not settings.without_prior and cameras is None and taxonomy == "indoor":
-            start = _composed(runner, settings, volume)
-        views = load_cameras(cameras) if cameras is not None else _default_rig(start, volume, image_size)
+        if volume is None:
+            room = load_layout(layout) if blockout is None and layout is not None else None
+            volume = _volume(taxonomy, volume_corner, room) if blockout is None else blockout.volume
+            if room is not None:
+                room = PlacedLayout(room.layout, room_pose(volume))
+            elif blockout is None and not settings.without_prior and cameras is None and taxonomy == "indoor":
+                room = _composed(runner, settings, volume)
+        if cameras is not None:
+            views: Sequence[PinholeCamera] = load_cameras(cameras)
+        else:
+            views = earlier.cameras if earlier is not None else _default_rig(room, volume, image_size)
         task = job_pb2.GenerateScene(cameras=[camera_to_message(camera) for camera in views])
         fill_message(settings, task)
         if blockout is not None:
@@ -106,8 +136,13 @@ def generate(
         else:
             task.taxonomy = taxonomy
             task.volume.CopyFrom(volume_to_message(volume))
-        if start is not None:
-            task.layout.CopyFrom(layout_to_message(start))
+        if room is not None:
+            task.layout.CopyFrom(layout_to_message(room))
+        if earlier is not None:
+            task.start_views.extend(views_that_stay(earlier, redo or (), views))
+        stays = {item.view for item in task.start_views}
+        if start:
+            task.start_views.extend(item for item in views_to_begin_at(start, views) if item.view not in stays)
         request = scene_service_pb2.SubmitJobRequest(generate_scene=task)
         runner.check(request)
         order = Order(request_id, priority, timeout_seconds, detach)
@@ -118,6 +153,29 @@ def generate(
         runner.run(request, result.take, order, result.accepted)
     files = "occupancy.npz and result.json"
     console.print(f"{len(task.cameras)} views, {files} are in {output}", highlight=False, soft_wrap=True)
+
+
+def _kept_result(keep: Path | None, redo: Sequence[str] | None) -> Result | None:
+    """The result whose views stay, None where there is none.
+
+    Raises:
+        ValueError: it is no result with views, or only one of the two options is given.
+    """
+    if keep is None:
+        if redo:
+            raise ValueError("--redo needs --keep, the folder of the result whose other views stay")
+        return None
+    result = read_result(keep)
+    if not result.views or not result.cameras:
+        raise ValueError(f"{keep} has no views to keep; give the folder of a result of generate")
+    return result
+
+
+def _kept_room(result: Result) -> tuple[PlacedLayout | None, GridVolume]:
+    """The room that text to scene has made, None where no prior wrote one, and the volume that it was made in."""
+    if result.occupancy is None:
+        raise ValueError(f"{result.folder} has no occupancy, which says where the scene lies; give --grid")
+    return None if result.layout is None else load_layout(result.layout), load_grid(result.occupancy).volume
 
 
 def _composed(runner: TaskRunner, settings: Settings, volume: GridVolume) -> PlacedLayout | None:
@@ -131,11 +189,11 @@ def _composed(runner: TaskRunner, settings: Settings, volume: GridVolume) -> Pla
     return layout_from_message(composed.layout)
 
 
-def _default_rig(start: PlacedLayout | None, volume: GridVolume, side: int) -> Sequence[PinholeCamera]:
+def _default_rig(room: PlacedLayout | None, volume: GridVolume, side: int) -> Sequence[PinholeCamera]:
     """In the corners of the room, or of the volume where no room is known."""
-    if start is None or start.layout.room is None:
+    if room is None or room.layout.room is None:
         return default_rig(volume, width=side, height=side)
-    return room_rig(start, width=side, height=side)
+    return room_rig(room, width=side, height=side)
 
 
 @with_connection(waits=True, or_here=True)
@@ -162,7 +220,7 @@ def predict(
     with user_errors(), TaskRunner(connection, model, device) as runner:
         views = load_cameras(cameras)
         task = job_pb2.PredictOccupancy(
-            images=[_read_image(path, camera) for path, camera in zip(_image_files(images, views), views, strict=True)],
+            images=[read_image(path, camera) for path, camera in zip(image_files(images, views), views, strict=True)],
             cameras=[camera_to_message(camera) for camera in views],
         )
         if blockout is not None:
@@ -185,35 +243,3 @@ def _volume(taxonomy: str, corner: tuple[float, float, float] | None, start: Pla
         pose[:3, 3] = corner
         volume = dataclasses.replace(volume, world_from_grid=pose)
     return volume
-
-
-def _image_files(folder: Path, cameras: Sequence[PinholeCamera]) -> list[Path]:
-    """The file of each camera's image: NAME.png, or the view that a result has of it.
-
-    Raises:
-        ValueError: a camera has none.
-    """
-    views = read_result(folder).views if (folder / RESULT_FILE).is_file() else {}
-    files = []
-    for camera, view in zip(cameras, view_files([camera.name for camera in cameras]), strict=True):
-        named = [view.removeprefix("view_"), view]
-        paths = [folder / Path(file).with_suffix(suffix) for file in named for suffix in (".png", ".jpg", ".jpeg")]
-        path = next((path for path in (views.get(camera.name), *paths) if path is not None and path.is_file()), None)
-        if path is None:
-            raise ValueError(f"{folder} has no image for camera {camera.name!r}; it should be called {named[0]}")
-        files.append(path)
-    return files
-
-
-def _read_image(path: Path, camera: PinholeCamera) -> camera_pb2.EncodedImage:
-    """A camera's image as PNG, from a file of any format.
-
-    Raises:
-        ValueError: it has another size than the camera.
-    """
-    with Image.open(path) as image:
-        if image.size != (camera.width, camera.height):
-            size = f"{image.width} x {image.height}"
-            raise ValueError(f"{path} is {size} pixels, but camera {camera.name!r} {camera.width} x {camera.height}")
-        pixels = np.asarray(image.convert("RGB"))
-    return encode_image(pixels, camera_pb2.IMAGE_FORMAT_PNG)

@@ -95,6 +95,7 @@ def describe(name: str, pipe: Any, priors: ScenePriors | None = None) -> scene_s
         layout_prior=priors is not None,
         parts_prior=priors is not None,
         drafts=pipe.guided_decoder is not None,
+        start_views=True,
         family="compact",
         features=features,
     )
@@ -123,6 +124,7 @@ def describe_zero_shot(pipe: ZeroShotPipeline, priors: ScenePriors | None) -> sc
         layout_prior=priors is not None,
         parts_prior=priors is not None,
         drafts=pipe.guided_decoder is not None,
+        start_views=True,
         family=checkpoint.family.name,
         license=checkpoint.license,
         features=features,

@@ -5,7 +5,7 @@ from __future__ import annotations
 import inspect
 import io
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Container, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -93,11 +93,12 @@ def _generate_scene(
         if draft is not None:
             options["drafts"] = [draft]
             emit(_progress(job_pb2.JOB_PHASE_COMPOSING, 1, 1))
+    kept = {item.view: item.image for item in task.start_views if item.keep}
     if task.quality == job_pb2.SCENE_QUALITY_DRAFT:
         output = pipe.draw_draft(task.prompt, cameras, grid, **options)
     else:
-        watcher = _StepWatcher(cameras, task.previews, emit, cancelled)
-        options |= _sampling(task) | {"callback_on_step_end": watcher}
+        watcher = _StepWatcher(cameras, task.previews, emit, cancelled, kept)
+        options |= _sampling(task) | _start_options(task) | {"callback_on_step_end": watcher}
         output = pipe(task.prompt, cameras, grid, **options)
     if cancelled():
         raise CancelledTaskError
@@ -105,7 +106,7 @@ def _generate_scene(
     if draft is not None:
         emit(layout_event(draft.placed, notes))
     for view, (camera, image) in enumerate(zip(cameras, output.images, strict=True)):
-        encoded = encode_image(image, camera_pb2.IMAGE_FORMAT_PNG)
+        encoded = kept.get(view) or encode_image(image, camera_pb2.IMAGE_FORMAT_PNG)
         emit(job_pb2.JobEvent(view=job_pb2.JobView(view=view, name=camera.name, image=encoded)))
     emit(_occupancy(output.grid, output.source))
 
@@ -127,6 +128,16 @@ def _sampling(task: job_pb2.GenerateScene) -> dict[str, Any]:
     }
     if not task.HasField("grid"):
         options |= {"volume": _volume(task), "taxonomy": task.taxonomy}
+    return options
+
+
+def _start_options(task: job_pb2.GenerateScene) -> dict[str, Any]:
+    """The views to begin at and those that stay, as the pipeline takes them."""
+    images = {item.view: decode_image(item.image) for item in task.start_views}
+    known = {item.view: images[item.view] for item in task.start_views if item.keep}
+    options: dict[str, Any] = {"known": known} if known else {}
+    if len(known) < len(images):
+        options["start"] = np.stack([images[view] for view in range(len(task.cameras))])
     return options
 
 
@@ -170,8 +181,10 @@ class _StepWatcher:
         previews: bool,
         emit: Emit,
         cancelled: Callable[[], bool],
+        kept: Container[int] = (),
     ) -> None:
         self._cameras = cameras
+        self._kept = kept
         self._previews = previews
         self._emit = emit
         self._cancelled = cancelled
@@ -192,6 +205,8 @@ class _StepWatcher:
 
     def _send_previews(self, images: NDArray[np.uint8]) -> None:
         for view, (camera, image) in enumerate(zip(self._cameras, images, strict=True)):
+            if view in self._kept:
+                continue
             encoded = encode_image(image, camera_pb2.IMAGE_FORMAT_JPEG)
             preview = job_pb2.JobPreview(view=view, name=camera.name, image=encoded)
             self._emit(job_pb2.JobEvent(preview=preview))

@@ -23,6 +23,7 @@ from occscene_server.models.perception import OccupancyPerception
 from occscene_server.pipelines.guided_decoding import decode_guided, object_tables, scene_words
 from occscene_server.pipelines.output import OccSceneOutput, stacked, to_uint8
 from occscene_server.pipelines.scene_inputs import PlacedScenes, SceneInputs, check_prompts, padded
+from occscene_server.pipelines.start_views import KnownViews
 from occscene_server.pipelines.text_to_scene import LayoutDraft
 
 SENSOR_SIDE = 256
@@ -141,6 +142,11 @@ class GuidedViewsMixin:
         if self.guided_decoder is None or self.denoiser.takes_draft or not scene.has_blockout:
             return None
         return self.encode_views(self.draw_views(scene, prompts, seed, sensor.size))
+
+    def encode_known(self, places: tuple[int, ...], images: Tensor, scene: PlacedScenes, sensor: Sensor) -> KnownViews:
+        """Views (1, K, 3, height, width) in [-1, 1] that stay at their places; the scene is on the sensor."""
+        small = self.shown_to_perception(images.to(self._execution_device), scene, sensor)[0]
+        return KnownViews(places, images, self.encode_views(small))
 
     def encode_views(self, images: Tensor) -> Tensor:
         """Images (B, V, 3, height, width) in [-1, 1] to normalized latents (B, V, channels, h, w)."""

@@ -8,7 +8,7 @@ class.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from typing import Any
 
@@ -45,7 +45,13 @@ from occscene_server.pipelines.prediction import (
 )
 from occscene_server.pipelines.scene_inputs import PlacedScenes, SceneInputs, check_prompts, check_sampling
 from occscene_server.pipelines.scene_perception import PerceptionMixin
-from occscene_server.pipelines.start_views import check_strength, first_step, noised, start_images
+from occscene_server.pipelines.start_views import (
+    check_strength,
+    first_step,
+    known_images,
+    noised,
+    start_images,
+)
 from occscene_server.pipelines.text_to_scene import LayoutDraft
 
 PERCEIVE_AT = (0.5, 0.75)
@@ -174,6 +180,7 @@ class OccScenePipeline(GuidedViewsMixin, PerceptionMixin, DiffusionPipeline):
         latents: Tensor | None = None,
         start: NDArray[np.uint8] | Sequence[NDArray[np.uint8]] | None = None,
         strength: float = 0.6,
+        known: Mapping[int, NDArray[np.uint8]] | None = None,
         output_type: str = "uint8",
         callback_on_step_end: StepCallback | PipelineCallback | MultiPipelineCallbacks | None = None,
         callback_on_step_end_tensor_inputs: Sequence[str] = ("latents", "denoised", "occupancy"),
@@ -207,7 +214,10 @@ class OccScenePipeline(GuidedViewsMixin, PerceptionMixin, DiffusionPipeline):
             latents: (B, V, channel, h, w) noise in place of a seed and unscaled; h and w are `sensor` in latents.
             start: views to begin at, (V, height, width, 3) uint8, or one such array a prompt; None begins at the guided
                 decoder's drafts, or at noise where there is no decoder or the denoiser is given the drafts otherwise.
-            strength: how much of what it begins at may change: the share of the steps that is done, more than 0 to 1.
+            strength: how much of what it begins at may change: the share of the steps that is done, 0 to 1. 0 returns
+                it as the decoder draws it, 1 begins at noise.
+            known: views of one scene that stay as they are, (height, width, 3) uint8 by their places; the others come
+                to agree with them, see `KnownViews`.
             output_type: of the images, see `OccSceneOutput`.
             callback_on_step_end: called after each step as in diffusers, plain or a `PipelineCallback`; setting
                 `_interrupt` on the pipeline from it ends the loop.
@@ -238,12 +248,14 @@ class OccScenePipeline(GuidedViewsMixin, PerceptionMixin, DiffusionPipeline):
         self.check_inputs(latents, shape, callback_on_step_end_tensor_inputs)
         check_strength(strength)
         given = None if start is None else start_images(start, len(prompts), inputs.views, inputs.image_size)
+        staying = known_images(known, len(prompts), inputs.views, inputs.image_size)
         self._interrupt, self._picture = False, sensor.picture
         device = self._execution_device
         scene = inputs.placed(device, sensor.size, sensor.scale, exact=self.guided_decoder is not None)
 
         # 2. Noise, or what denoising begins at
-        clean = self.encode_start(scene, prompts, seed, given, sensor)
+        clean = None if strength == 1 else self.encode_start(scene, prompts, seed, given, sensor)
+        held = None if staying is None else self.encode_known(*staying, scene, sensor)
         begin = 0 if clean is None else first_step(num_inference_steps, strength)
         self.scheduler.set_timesteps(num_inference_steps, device=device)
         steps, rounds = len(self.scheduler.timesteps), 1 if scene.has_blockout else 2
@@ -278,8 +290,11 @@ class OccScenePipeline(GuidedViewsMixin, PerceptionMixin, DiffusionPipeline):
                 gbuffer = self.carved_gbuffer_features(scene, *words, size)
                 draft = self.encode_draft(scene, prompts, seed)
                 latents = noise if hung is None else self.surface_noise(scene, size, hung, noise, noise_scale)
+                drawn = latents
                 if clean is not None:
-                    latents = noised(self.scheduler, clean, latents, begin)
+                    latents = noised(self.scheduler, clean, drawn, begin)
+                if held is not None:
+                    latents = held.held(self.scheduler, latents, drawn, begin)
                 condition = self.encode_condition(scene, occupancy, size, gbuffer)
                 passes = gather_passes(condition=condition, draft=draft)
                 for index in self.progress_bar(range(begin, steps)):
@@ -288,6 +303,9 @@ class OccScenePipeline(GuidedViewsMixin, PerceptionMixin, DiffusionPipeline):
                     prediction = guided_prediction(self.denoiser, shown, time, passes)
                     denoised = denoised_estimate(self.scheduler, prediction, shown, index)
                     latents = self.scheduler.step(prediction, timestep, latents, **options, return_dict=False)[0]
+                    if held is not None:
+                        denoised = held.shown(denoised)
+                        latents = held.held(self.scheduler, latents, drawn, index + 1)
                     if index in perceive_after and index < steps - 1:
                         estimate, moved = self.decode_latents(denoised), None
                         if drafts is None:
@@ -314,11 +332,15 @@ class OccScenePipeline(GuidedViewsMixin, PerceptionMixin, DiffusionPipeline):
 
             # 5. Decode, and perceive the result
             if self.guided_decoder is None:
-                latents = blend_low_frequencies(latents, passes)
+                if given is None:  # whose colors are to stay
+                    latents = blend_low_frequencies(latents, passes)
                 images = self.decode_latents(latents)
                 views = self.cut(images)
             else:
                 views = self.draw_views(scene, prompts, seed, inputs.image_size, latents, sensor.scale)
+            if held is not None:
+                views = held.finished(views)
+            if self.guided_decoder is not None or held is not None:
                 images, scene = self.shown_to_perception(views, scene, sensor)
             grids = inputs.predicted(self.perceive(images, scene))
         self.maybe_free_model_hooks()

@@ -7,7 +7,7 @@ exact correspondences. At one view the loop is that of diffusers' ControlNet pip
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from types import SimpleNamespace
@@ -37,6 +37,14 @@ from occscene_server.pipelines.output import OccSceneOutput, images_of_type, to_
 from occscene_server.pipelines.prediction import denoised_estimate, implied_prediction, model_input, step_options
 from occscene_server.pipelines.scene_inputs import SceneInputs, check_prompts, check_sampling
 from occscene_server.pipelines.shown_scene import SceneDraft, ShownScene, resized, working_size
+from occscene_server.pipelines.start_views import (
+    KnownViews,
+    check_strength,
+    first_step,
+    known_images,
+    noised,
+    start_images,
+)
 from occscene_server.pipelines.text_to_scene import LayoutDraft
 from occscene_server.pipelines.view_synchronization import ViewSynchronization
 
@@ -61,7 +69,8 @@ class _Views:
         conditions: of the denoiser.
         synchronization: None where views are drawn apart.
         noise: (V, 4, h, w) of standard deviation 1.
-        start: (V, 4, h, w) latents of the draft; None to begin from noise.
+        start: (V, 4, h, w) latents of the draft, or of the views to begin at; None to begin from noise.
+        known: views that stay; None if there are none.
     """
 
     scene: ShownScene
@@ -70,6 +79,7 @@ class _Views:
     synchronization: ViewSynchronization | None
     noise: Tensor
     start: Tensor | None
+    known: KnownViews | None
 
 
 class ZeroShotPipeline:
@@ -123,6 +133,9 @@ class ZeroShotPipeline:
         text_guidance_scale: float | None = None,
         occupancy_guidance_scale: float = 1.0,
         start_strength: float = START_STRENGTH,
+        start: NDArray[np.uint8] | None = None,
+        strength: float = 0.6,
+        known: Mapping[int, NDArray[np.uint8]] | None = None,
         consistency: str | None = None,
         seed: int = 0,
         latents: Tensor | None = None,
@@ -137,6 +150,8 @@ class ZeroShotPipeline:
             num_inference_steps, text_guidance_scale: None for those of the checkpoint's family.
             occupancy_guidance_scale: of the strengths of all ControlNets; 0 leaves shapes to the draft.
             start_strength: share of the steps that run after a draft; 1 keeps nothing of it but its shapes.
+            start, strength, known: as in a call of `OccScenePipeline`; with views to begin at, the draft gives the
+                occupancy only.
             consistency: None for the pipeline's own.
             seed: the same request with the same seed on the same device gives the same bytes.
             latents: (V, 4, h, w) unscaled noise in place of a seed.
@@ -155,14 +170,18 @@ class ZeroShotPipeline:
         check_sampling(steps, named, 1.0, 1, None, output_type)
         if not 0 < start_strength <= 1:
             raise ValueError(f"start_strength is {start_strength}; it must be above 0 and at most 1")
-        known = taxonomy if grid is None else grid.taxonomy
+        domain = taxonomy if grid is None else grid.taxonomy
         if grid is not None or drafts is None:
-            SceneInputs.gather(1, cameras, grid, volume, taxonomy, known, finer, meshes)  # checks
+            SceneInputs.gather(1, cameras, grid, volume, taxonomy, domain, finer, meshes)  # checks
+        check_strength(strength)
+        size = (cameras[0].height, cameras[0].width)
+        given = None if start is None else start_images(start, 1, len(cameras), size)[0]
+        staying = known_images(known, 1, len(cameras), size)
         consistency = (consistency or self.consistency) if len(cameras) > 1 else "none"
         layout = drafts[0] if drafts else None
 
         draft = None
-        if self.compact is not None and self.compact.config.taxonomy == known:
+        if self.compact is not None and self.compact.config.taxonomy == domain:
             self.phase = "drafting"
             draft = self._draft(cameras, grid, callback_on_step_end, prompt=prompt, finer=finer, meshes=meshes,
                                 drafts=drafts, negative_prompt=negative_prompt, volume=volume, taxonomy=taxonomy,
@@ -171,9 +190,12 @@ class ZeroShotPipeline:
         self.phase = "denoising"
         generator = torch.Generator("cpu").manual_seed(seed)
         views = self._views(scene, cameras, draft, (prompt, negative_prompt), (text_scale, occupancy_guidance_scale),
-                            consistency, generator, latents)  # fmt: skip
-        finished = self._denoise(views, steps, start_strength, generator, callback_on_step_end)
-        images = resized(self.decode(finished).float(), (cameras[0].height, cameras[0].width))
+                            consistency, generator, latents, given, staying)  # fmt: skip
+        share = start_strength if given is None else strength
+        finished = self._denoise(views, steps, share, generator, callback_on_step_end)
+        images = resized(self.decode(finished).float(), size)
+        if views.known is not None:
+            images = views.known.finished(images[None])[0]
         return OccSceneOutput(images_of_type(output_type, images, finished), [scene.occupancy], scene.source)
 
     def _draft(
@@ -209,6 +231,8 @@ class ZeroShotPipeline:
         consistency: str,
         generator: torch.Generator,
         noise: Tensor | None,
+        given: Tensor | None,
+        staying: tuple[tuple[int, ...], Tensor] | None,
     ) -> _Views:
         """Draws control maps, finds correspondences, encodes words and draws the noise."""
         size = working_size(cameras[0], self.checkpoint.side, self.checkpoint.multiple)
@@ -240,8 +264,15 @@ class ZeroShotPipeline:
             seen = gbuffer_maps(scene_gbuffer(placed, shapes, tensors, fine), placed, tensors, classes)
             seeds = torch.randint(2**31, (1,), generator=generator).to(self.device)
             noise = surface_fixed_noise(seen, tensors, seeds, shape[1], NOISE_CELLS)[0]
-        start = None if draft is None else self.encode(draft.enlarged(size, self.device))
-        return _Views(scene, tensors, conditions, synchronization, noise.to(self.device), start)
+        begun = resized(given.to(self.device), size) if given is not None else None
+        if begun is None and draft is not None:
+            begun = draft.enlarged(size, self.device)
+        start = None if begun is None else self.encode(begun)
+        known = None
+        if staying is not None:
+            places, images = staying
+            known = KnownViews(places, images, self.encode(resized(images[0].to(self.device), size))[None])
+        return _Views(scene, tensors, conditions, synchronization, noise.to(self.device), start, known)
 
     def _denoise(
         self,
@@ -254,14 +285,15 @@ class ZeroShotPipeline:
         """The denoised latents (V, 4, h, w)."""
         scheduler = self.checkpoint.scheduler
         scheduler.set_timesteps(steps, device=self.device)
-        skipped = 0 if views.start is None else max(steps - int(steps * start_strength), 0)  # diffusers' rule
-        if skipped and hasattr(scheduler, "set_begin_index"):
-            scheduler.set_begin_index(skipped)
+        skipped = 0 if views.start is None else first_step(steps, start_strength)
         timesteps = scheduler.timesteps[skipped:]
         self.num_timesteps = running = len(timesteps)
         latents = views.noise * scheduler.init_noise_sigma
         if skipped and views.start is not None:
-            latents = scheduler.add_noise(views.start, views.noise, timesteps[:1].expand(len(views.noise)))
+            latents = noised(scheduler, views.start, views.noise, skipped)
+        known, drawn = views.known, views.noise[None]
+        if known is not None:
+            latents = known.held(scheduler, latents[None], drawn, skipped)[0]
         options = step_options(scheduler, generator)
         context = AttentionContext()
         size = (views.cameras.height, views.cameras.width)
@@ -275,12 +307,16 @@ class ZeroShotPipeline:
                 shown, time = model_input(scheduler, latents, skipped + step)
                 prediction = denoiser.predict(shown, time, step, running)
                 denoised = denoised_estimate(scheduler, prediction, shown, skipped + step)
+                if known is not None:
+                    denoised = known.shown(denoised[None])[0]
                 if synchronization is not None and step in fusions:
                     agreed = synchronization.agreed(denoised, fusions[step], self.decode, self.encode)
                     implied = implied_prediction(scheduler, agreed, shown, skipped + step)
                     if implied is not None:
                         denoised, prediction = agreed, implied
                 latents = scheduler.step(prediction, timestep, latents, **options, return_dict=False)[0]
+                if known is not None:
+                    latents = known.held(scheduler, latents[None], drawn, skipped + step + 1)[0]
                 if callback is not None:
                     callback(self, step, timestep, {"latents": latents, "denoised": denoised})
         return latents

@@ -149,6 +149,9 @@ CLIENT_REASONS = {
     "NO_DRAFTS": Reason("The model draws no drafts.", "Set the quality to Full, or use a model that draws drafts."),
     "NO_LAYOUT_PRIOR": Reason("The model has no layout prior.", "Update the server, or use a model that has one."),
     "NO_PARTS_PRIOR": Reason("The model has no prior for parts.", "Update the server, or use a model that has one."),
+    "NO_START_VIEWS": Reason(
+        "The model cannot begin at given views, or keep some.", "Set Start From to Nothing, or update the server."
+    ),
     "UNKNOWN_DOMAIN": Reason(
         "The model does not know the scene's domain.",
         "Choose the other domain, or a server whose model knows this one.",

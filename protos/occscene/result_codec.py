@@ -54,8 +54,15 @@ def origin_of(request: scene_service_pb2.SubmitJobRequest, job: job_pb2.Job | No
         request_id=request.request_id if job is None else job.request_id,
         job_id="" if job is None else job.id,
         server=server,
+        kept_views=_kept_views(task),
         created=(job.create_time.ToDatetime(UTC) if job else datetime.now(UTC)).isoformat(timespec="seconds"),
     )
+
+
+def _kept_views(task: job_pb2.GenerateScene | job_pb2.PredictOccupancy | job_pb2.ComposeLayout) -> tuple[str, ...]:
+    if not isinstance(task, job_pb2.GenerateScene):
+        return ()
+    return tuple(task.cameras[item.view].name for item in task.start_views if item.keep)
 
 
 def write_event(folder: ResultFolder, event: job_pb2.JobEvent) -> str:

@@ -53,6 +53,7 @@ class Origin(Settings):
         request_id, job_id: the server's names for it; "" where no server ran it.
         server: its address.
         created: when it was asked for, ISO 8601.
+        kept_views: the cameras whose views stayed as they were in an earlier result.
     """
 
     kind: str = field(kw_only=True)
@@ -60,6 +61,11 @@ class Origin(Settings):
     job_id: str = ""
     server: str = ""
     created: str = ""
+    kept_views: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        object.__setattr__(self, "kept_views", tuple(self.kept_views))  # JSON has lists
 
 
 @dataclass(frozen=True, eq=False)

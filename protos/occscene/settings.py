@@ -28,6 +28,7 @@ class Setting:
         increment: of a number's arrows on panels.
         max_length: characters of a text.
         choices: value, label and description of each, where a text is one of a few.
+        is_folder: whether a text names a folder.
         group: one switch, `use_GROUP` of a scene, leaves all settings of a group to the model.
         former_name: in scripts and files that are older than the contract's name.
         short_option: a second command-line option.
@@ -45,6 +46,7 @@ class Setting:
     increment: int = 1
     max_length: int | None = None
     choices: tuple[tuple[str, str, str], ...] = ()
+    is_folder: bool = False
     group: str = ""
     former_name: str = ""
     short_option: str = ""
@@ -134,6 +136,15 @@ class Settings:
         first=2.0,
         group="guidance",
         former_name="occupancy_guidance",
+    )
+    strength: float | None = setting(
+        None,
+        "Strength",
+        "How much of the views that denoising begins at may change: 0 keeps them, 1 keeps nothing",
+        minimum=0.0,
+        maximum=1.0,
+        usual=(0.0, 1.0),
+        first=0.6,
     )
     without_prior: bool = setting(
         False,

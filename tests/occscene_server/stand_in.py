@@ -12,7 +12,7 @@ from __future__ import annotations
 import contextlib
 import os
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from types import SimpleNamespace
 from typing import Any
@@ -95,9 +95,12 @@ class StandInPipeline:
         text_guidance_scale: float = 2.0,
         occupancy_guidance_scale: float = 2.0,
         seed: int = 0,
+        start: NDArray[np.uint8] | None = None,
+        strength: float = 0.6,
+        known: Mapping[int, NDArray[np.uint8]] | None = None,
         callback_on_step_end: Callable[..., dict[str, Any]] | None = None,
     ) -> Output:
-        """Denoises nothing, step by step."""
+        """Denoises nothing, step by step; a weak strength returns what it begins at."""
         if "holds " in prompt:
             with held(prompt.split("holds ")[1]):
                 return self(
@@ -138,6 +141,8 @@ class StandInPipeline:
             assert volume is not None
             grid = SemanticGrid(np.ones(volume.shape, np.uint8), volume.voxel_size, volume.world_from_grid, taxonomy)
         images = rng.integers(0, 256, shape, np.uint8)
+        if start is not None and strength < 0.5:
+            images = start
         if "half until " in prompt:
             return Output(SlowViews(images, prompt.split("half until ")[1]), grid)
         return Output(SlowViews(images) if "lingers" in prompt else images, grid)

@@ -4,13 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from occscene.client.errors import NoDraftsError, NoLayoutPriorError, NoPartsPriorError, UnknownDomainError
+from occscene.client.errors import (
+    NoDraftsError,
+    NoLayoutPriorError,
+    NoPartsPriorError,
+    NoStartViewsError,
+    UnknownDomainError,
+)
 from occscene.v1 import job_pb2, scene_service_pb2
 
 _LACKING = {
     "drafts": (NoDraftsError, "draws no drafts"),
     "layout_prior": (NoLayoutPriorError, "has no layout prior"),
     "parts_prior": (NoPartsPriorError, "has no prior for parts"),
+    "start_views": (NoStartViewsError, "cannot begin at given views, or keep some"),
 }
 
 
@@ -21,6 +28,7 @@ def required_abilities(request: scene_service_pb2.SubmitJobRequest) -> tuple[str
         "drafts": scene.quality == job_pb2.SCENE_QUALITY_DRAFT,
         "layout_prior": task.furnish or len(task.redraw) > 0 or scene.HasField("layout"),
         "parts_prior": task.with_parts,
+        "start_views": len(scene.start_views) > 0,
     }
     return tuple(name for name, is_needed in needed.items() if is_needed)
 

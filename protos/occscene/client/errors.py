@@ -10,6 +10,7 @@
               . NoDraftsError        NO_DRAFTS
               . NoLayoutPriorError   NO_LAYOUT_PRIOR
               . NoPartsPriorError    NO_PARTS_PRIOR
+              . NoStartViewsError    NO_START_VIEWS
               . UnknownDomainError   UNKNOWN_DOMAIN
       * ConnectionLostError      no answer came; whether the request arrived is not known
           - NoServerError          NO_SERVER
@@ -132,6 +133,12 @@ class NoPartsPriorError(UnableError):
     """None has a prior for parts."""
 
     reason = "NO_PARTS_PRIOR"
+
+
+class NoStartViewsError(UnableError):
+    """None begins at given views."""
+
+    reason = "NO_START_VIEWS"
 
 
 class UnknownDomainError(UnableError):

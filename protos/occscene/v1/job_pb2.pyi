@@ -87,7 +87,7 @@ OCCUPANCY_SOURCE_COMPACT: OccupancySource
 OCCUPANCY_SOURCE_VIEWS: OccupancySource
 
 class GenerateScene(_message.Message):
-    __slots__ = ("grid", "volume", "taxonomy", "cameras", "prompt", "negative_prompt", "seed", "steps", "text_guidance_scale", "occupancy_guidance_scale", "previews", "without_prior", "layout", "mesh", "quality")
+    __slots__ = ("grid", "volume", "taxonomy", "cameras", "prompt", "negative_prompt", "seed", "steps", "text_guidance_scale", "occupancy_guidance_scale", "previews", "without_prior", "layout", "mesh", "quality", "start_views", "strength")
     GRID_FIELD_NUMBER: _ClassVar[int]
     VOLUME_FIELD_NUMBER: _ClassVar[int]
     TAXONOMY_FIELD_NUMBER: _ClassVar[int]
@@ -103,6 +103,8 @@ class GenerateScene(_message.Message):
     LAYOUT_FIELD_NUMBER: _ClassVar[int]
     MESH_FIELD_NUMBER: _ClassVar[int]
     QUALITY_FIELD_NUMBER: _ClassVar[int]
+    START_VIEWS_FIELD_NUMBER: _ClassVar[int]
+    STRENGTH_FIELD_NUMBER: _ClassVar[int]
     grid: _grid_pb2.SemanticGrid
     volume: _grid_pb2.GridVolume
     taxonomy: str
@@ -118,7 +120,19 @@ class GenerateScene(_message.Message):
     layout: _layout_pb2.Layout
     mesh: _mesh_pb2.TriangleMesh
     quality: SceneQuality
-    def __init__(self, grid: _Optional[_Union[_grid_pb2.SemanticGrid, _Mapping]] = ..., volume: _Optional[_Union[_grid_pb2.GridVolume, _Mapping]] = ..., taxonomy: _Optional[str] = ..., cameras: _Optional[_Iterable[_Union[_camera_pb2.PinholeCamera, _Mapping]]] = ..., prompt: _Optional[str] = ..., negative_prompt: _Optional[str] = ..., seed: _Optional[int] = ..., steps: _Optional[int] = ..., text_guidance_scale: _Optional[float] = ..., occupancy_guidance_scale: _Optional[float] = ..., previews: bool = ..., without_prior: bool = ..., layout: _Optional[_Union[_layout_pb2.Layout, _Mapping]] = ..., mesh: _Optional[_Union[_mesh_pb2.TriangleMesh, _Mapping]] = ..., quality: _Optional[_Union[SceneQuality, str]] = ...) -> None: ...
+    start_views: _containers.RepeatedCompositeFieldContainer[StartView]
+    strength: float
+    def __init__(self, grid: _Optional[_Union[_grid_pb2.SemanticGrid, _Mapping]] = ..., volume: _Optional[_Union[_grid_pb2.GridVolume, _Mapping]] = ..., taxonomy: _Optional[str] = ..., cameras: _Optional[_Iterable[_Union[_camera_pb2.PinholeCamera, _Mapping]]] = ..., prompt: _Optional[str] = ..., negative_prompt: _Optional[str] = ..., seed: _Optional[int] = ..., steps: _Optional[int] = ..., text_guidance_scale: _Optional[float] = ..., occupancy_guidance_scale: _Optional[float] = ..., previews: bool = ..., without_prior: bool = ..., layout: _Optional[_Union[_layout_pb2.Layout, _Mapping]] = ..., mesh: _Optional[_Union[_mesh_pb2.TriangleMesh, _Mapping]] = ..., quality: _Optional[_Union[SceneQuality, str]] = ..., start_views: _Optional[_Iterable[_Union[StartView, _Mapping]]] = ..., strength: _Optional[float] = ...) -> None: ...
+
+class StartView(_message.Message):
+    __slots__ = ("view", "image", "keep")
+    VIEW_FIELD_NUMBER: _ClassVar[int]
+    IMAGE_FIELD_NUMBER: _ClassVar[int]
+    KEEP_FIELD_NUMBER: _ClassVar[int]
+    view: int
+    image: _camera_pb2.EncodedImage
+    keep: bool
+    def __init__(self, view: _Optional[int] = ..., image: _Optional[_Union[_camera_pb2.EncodedImage, _Mapping]] = ..., keep: bool = ...) -> None: ...
 
 class PredictOccupancy(_message.Message):
     __slots__ = ("images", "cameras", "blockout", "volume", "taxonomy")

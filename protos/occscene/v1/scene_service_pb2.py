@@ -26,51 +26,51 @@ from google.protobuf import duration_pb2 as google_dot_protobuf_dot_duration__pb
 from occscene.v1 import job_pb2 as occscene_dot_v1_dot_job__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1foccscene/v1/scene_service.proto\x12\x0boccscene.v1\x1a\x1egoogle/protobuf/duration.proto\x1a\x15occscene/v1/job.proto\"\x16\n\x14GetServerInfoRequest\".\n\x0cModelControl\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x10\n\x08strength\x18\x02 \x01(\x02\"\x8c\x03\n\tModelInfo\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x12\n\ntaxonomies\x18\x02 \x03(\t\x12\x13\n\x0bimage_width\x18\x03 \x01(\r\x12\x14\n\x0cimage_height\x18\x04 \x01(\r\x12\x15\n\rdefault_steps\x18\x05 \x01(\r\x12#\n\x1b\x64\x65\x66\x61ult_text_guidance_scale\x18\x06 \x01(\x02\x12(\n default_occupancy_guidance_scale\x18\x07 \x01(\x02\x12\x16\n\x0eimage_multiple\x18\x08 \x01(\r\x12\x14\n\x0clayout_prior\x18\t \x01(\x08\x12\x13\n\x0bparts_prior\x18\n \x01(\x08\x12\x0e\n\x06\x64rafts\x18\x0b \x01(\x08\x12\x0e\n\x06\x66\x61mily\x18\x0c \x01(\t\x12\x0f\n\x07license\x18\r \x01(\t\x12+\n\x08\x66\x65\x61tures\x18\x0e \x03(\x0e\x32\x19.occscene.v1.ModelFeature\x12+\n\x08\x63ontrols\x18\x0f \x03(\x0b\x32\x19.occscene.v1.ModelControl\"\xdd\x01\n\x0cServerLimits\x12\x15\n\rmessage_bytes\x18\x01 \x01(\x04\x12\x11\n\tgrid_side\x18\x02 \x01(\r\x12\x13\n\x0bgrid_voxels\x18\x03 \x01(\x04\x12\r\n\x05views\x18\x04 \x01(\r\x12\x12\n\nimage_side\x18\x05 \x01(\r\x12\r\n\x05steps\x18\x06 \x01(\r\x12\x15\n\rprompt_length\x18\x07 \x01(\r\x12\x13\n\x0bqueued_jobs\x18\x08 \x01(\r\x12\x18\n\x10queued_jobs_each\x18\n \x01(\r\x12\x16\n\x0emesh_triangles\x18\t \x01(\r\"\xec\x01\n\x15GetServerInfoResponse\x12\x0f\n\x07version\x18\x01 \x01(\t\x12\'\n\x05state\x18\x02 \x01(\x0e\x32\x18.occscene.v1.ServerState\x12\x0f\n\x07message\x18\x03 \x01(\t\x12\x0e\n\x06\x64\x65vice\x18\x04 \x01(\t\x12&\n\x06models\x18\x05 \x03(\x0b\x32\x16.occscene.v1.ModelInfo\x12)\n\x06limits\x18\x06 \x01(\x0b\x32\x19.occscene.v1.ServerLimits\x12\x14\n\x0cqueue_length\x18\x07 \x01(\r\x12\x0f\n\x07running\x18\x08 \x01(\r\"\xc1\x02\n\x10SubmitJobRequest\x12\x12\n\nrequest_id\x18\x01 \x01(\t\x12\x34\n\x0egenerate_scene\x18\x02 \x01(\x0b\x32\x1a.occscene.v1.GenerateSceneH\x00\x12:\n\x11predict_occupancy\x18\x03 \x01(\x0b\x32\x1d.occscene.v1.PredictOccupancyH\x00\x12\x34\n\x0e\x63ompose_layout\x18\x04 \x01(\x0b\x32\x1a.occscene.v1.ComposeLayoutH\x00\x12*\n\x08priority\x18\x05 \x01(\x0e\x32\x18.occscene.v1.JobPriority\x12*\n\x07timeout\x18\x06 \x01(\x0b\x32\x19.google.protobuf.Duration\x12\x11\n\tephemeral\x18\x07 \x01(\x08\x42\x06\n\x04task\"2\n\x11SubmitJobResponse\x12\x1d\n\x03job\x18\x01 \x01(\x0b\x32\x10.occscene.v1.Job\"9\n\x0fWatchJobRequest\x12\x0e\n\x06job_id\x18\x01 \x01(\t\x12\x16\n\x0e\x61\x66ter_sequence\x18\x02 \x01(\x04\"8\n\x10WatchJobResponse\x12$\n\x05\x65vent\x18\x01 \x01(\x0b\x32\x15.occscene.v1.JobEvent\"I\n\rGetJobRequest\x12\x0e\n\x06job_id\x18\x01 \x01(\t\x12\x12\n\nrequest_id\x18\x02 \x01(\t\x12\x14\n\x0cwith_request\x18\x03 \x01(\x08\"_\n\x0eGetJobResponse\x12\x1d\n\x03job\x18\x01 \x01(\x0b\x32\x10.occscene.v1.Job\x12.\n\x07request\x18\x02 \x01(\x0b\x32\x1d.occscene.v1.SubmitJobRequest\" \n\x0fListJobsRequest\x12\r\n\x05limit\x18\x01 \x01(\r\"2\n\x10ListJobsResponse\x12\x1e\n\x04jobs\x18\x01 \x03(\x0b\x32\x10.occscene.v1.Job\"\"\n\x10\x43\x61ncelJobRequest\x12\x0e\n\x06job_id\x18\x01 \x01(\t\"2\n\x11\x43\x61ncelJobResponse\x12\x1d\n\x03job\x18\x01 \x01(\x0b\x32\x10.occscene.v1.Job\"\"\n\x10\x44\x65leteJobRequest\x12\x0e\n\x06job_id\x18\x01 \x01(\t\"\x13\n\x11\x44\x65leteJobResponse*\xfd\x01\n\x0cModelFeature\x12\x1d\n\x19MODEL_FEATURE_UNSPECIFIED\x10\x00\x12!\n\x1dMODEL_FEATURE_NEGATIVE_PROMPT\x10\x01\x12\x1f\n\x1bMODEL_FEATURE_OBJECT_PROMPT\x10\x02\x12\x1c\n\x18MODEL_FEATURE_COLOR_HINT\x10\x03\x12$\n MODEL_FEATURE_OCCUPANCY_GUIDANCE\x10\x04\x12\x1f\n\x1bMODEL_FEATURE_TEXT_TO_SCENE\x10\x05\x12%\n!MODEL_FEATURE_IMAGES_TO_OCCUPANCY\x10\x06*v\n\x0bServerState\x12\x1c\n\x18SERVER_STATE_UNSPECIFIED\x10\x00\x12\x18\n\x14SERVER_STATE_LOADING\x10\x01\x12\x16\n\x12SERVER_STATE_READY\x10\x02\x12\x17\n\x13SERVER_STATE_FAILED\x10\x03\x32\xa1\x04\n\x0cSceneService\x12V\n\rGetServerInfo\x12!.occscene.v1.GetServerInfoRequest\x1a\".occscene.v1.GetServerInfoResponse\x12J\n\tSubmitJob\x12\x1d.occscene.v1.SubmitJobRequest\x1a\x1e.occscene.v1.SubmitJobResponse\x12I\n\x08WatchJob\x12\x1c.occscene.v1.WatchJobRequest\x1a\x1d.occscene.v1.WatchJobResponse0\x01\x12\x41\n\x06GetJob\x12\x1a.occscene.v1.GetJobRequest\x1a\x1b.occscene.v1.GetJobResponse\x12G\n\x08ListJobs\x12\x1c.occscene.v1.ListJobsRequest\x1a\x1d.occscene.v1.ListJobsResponse\x12J\n\tCancelJob\x12\x1d.occscene.v1.CancelJobRequest\x1a\x1e.occscene.v1.CancelJobResponse\x12J\n\tDeleteJob\x12\x1d.occscene.v1.DeleteJobRequest\x1a\x1e.occscene.v1.DeleteJobResponseb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1foccscene/v1/scene_service.proto\x12\x0boccscene.v1\x1a\x1egoogle/protobuf/duration.proto\x1a\x15occscene/v1/job.proto\"\x16\n\x14GetServerInfoRequest\".\n\x0cModelControl\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x10\n\x08strength\x18\x02 \x01(\x02\"\xa1\x03\n\tModelInfo\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x12\n\ntaxonomies\x18\x02 \x03(\t\x12\x13\n\x0bimage_width\x18\x03 \x01(\r\x12\x14\n\x0cimage_height\x18\x04 \x01(\r\x12\x15\n\rdefault_steps\x18\x05 \x01(\r\x12#\n\x1b\x64\x65\x66\x61ult_text_guidance_scale\x18\x06 \x01(\x02\x12(\n default_occupancy_guidance_scale\x18\x07 \x01(\x02\x12\x16\n\x0eimage_multiple\x18\x08 \x01(\r\x12\x14\n\x0clayout_prior\x18\t \x01(\x08\x12\x13\n\x0bparts_prior\x18\n \x01(\x08\x12\x0e\n\x06\x64rafts\x18\x0b \x01(\x08\x12\x0e\n\x06\x66\x61mily\x18\x0c \x01(\t\x12\x0f\n\x07license\x18\r \x01(\t\x12+\n\x08\x66\x65\x61tures\x18\x0e \x03(\x0e\x32\x19.occscene.v1.ModelFeature\x12+\n\x08\x63ontrols\x18\x0f \x03(\x0b\x32\x19.occscene.v1.ModelControl\x12\x13\n\x0bstart_views\x18\x10 \x01(\x08\"\xdd\x01\n\x0cServerLimits\x12\x15\n\rmessage_bytes\x18\x01 \x01(\x04\x12\x11\n\tgrid_side\x18\x02 \x01(\r\x12\x13\n\x0bgrid_voxels\x18\x03 \x01(\x04\x12\r\n\x05views\x18\x04 \x01(\r\x12\x12\n\nimage_side\x18\x05 \x01(\r\x12\r\n\x05steps\x18\x06 \x01(\r\x12\x15\n\rprompt_length\x18\x07 \x01(\r\x12\x13\n\x0bqueued_jobs\x18\x08 \x01(\r\x12\x18\n\x10queued_jobs_each\x18\n \x01(\r\x12\x16\n\x0emesh_triangles\x18\t \x01(\r\"\xec\x01\n\x15GetServerInfoResponse\x12\x0f\n\x07version\x18\x01 \x01(\t\x12\'\n\x05state\x18\x02 \x01(\x0e\x32\x18.occscene.v1.ServerState\x12\x0f\n\x07message\x18\x03 \x01(\t\x12\x0e\n\x06\x64\x65vice\x18\x04 \x01(\t\x12&\n\x06models\x18\x05 \x03(\x0b\x32\x16.occscene.v1.ModelInfo\x12)\n\x06limits\x18\x06 \x01(\x0b\x32\x19.occscene.v1.ServerLimits\x12\x14\n\x0cqueue_length\x18\x07 \x01(\r\x12\x0f\n\x07running\x18\x08 \x01(\r\"\xc1\x02\n\x10SubmitJobRequest\x12\x12\n\nrequest_id\x18\x01 \x01(\t\x12\x34\n\x0egenerate_scene\x18\x02 \x01(\x0b\x32\x1a.occscene.v1.GenerateSceneH\x00\x12:\n\x11predict_occupancy\x18\x03 \x01(\x0b\x32\x1d.occscene.v1.PredictOccupancyH\x00\x12\x34\n\x0e\x63ompose_layout\x18\x04 \x01(\x0b\x32\x1a.occscene.v1.ComposeLayoutH\x00\x12*\n\x08priority\x18\x05 \x01(\x0e\x32\x18.occscene.v1.JobPriority\x12*\n\x07timeout\x18\x06 \x01(\x0b\x32\x19.google.protobuf.Duration\x12\x11\n\tephemeral\x18\x07 \x01(\x08\x42\x06\n\x04task\"2\n\x11SubmitJobResponse\x12\x1d\n\x03job\x18\x01 \x01(\x0b\x32\x10.occscene.v1.Job\"9\n\x0fWatchJobRequest\x12\x0e\n\x06job_id\x18\x01 \x01(\t\x12\x16\n\x0e\x61\x66ter_sequence\x18\x02 \x01(\x04\"8\n\x10WatchJobResponse\x12$\n\x05\x65vent\x18\x01 \x01(\x0b\x32\x15.occscene.v1.JobEvent\"I\n\rGetJobRequest\x12\x0e\n\x06job_id\x18\x01 \x01(\t\x12\x12\n\nrequest_id\x18\x02 \x01(\t\x12\x14\n\x0cwith_request\x18\x03 \x01(\x08\"_\n\x0eGetJobResponse\x12\x1d\n\x03job\x18\x01 \x01(\x0b\x32\x10.occscene.v1.Job\x12.\n\x07request\x18\x02 \x01(\x0b\x32\x1d.occscene.v1.SubmitJobRequest\" \n\x0fListJobsRequest\x12\r\n\x05limit\x18\x01 \x01(\r\"2\n\x10ListJobsResponse\x12\x1e\n\x04jobs\x18\x01 \x03(\x0b\x32\x10.occscene.v1.Job\"\"\n\x10\x43\x61ncelJobRequest\x12\x0e\n\x06job_id\x18\x01 \x01(\t\"2\n\x11\x43\x61ncelJobResponse\x12\x1d\n\x03job\x18\x01 \x01(\x0b\x32\x10.occscene.v1.Job\"\"\n\x10\x44\x65leteJobRequest\x12\x0e\n\x06job_id\x18\x01 \x01(\t\"\x13\n\x11\x44\x65leteJobResponse*\xfd\x01\n\x0cModelFeature\x12\x1d\n\x19MODEL_FEATURE_UNSPECIFIED\x10\x00\x12!\n\x1dMODEL_FEATURE_NEGATIVE_PROMPT\x10\x01\x12\x1f\n\x1bMODEL_FEATURE_OBJECT_PROMPT\x10\x02\x12\x1c\n\x18MODEL_FEATURE_COLOR_HINT\x10\x03\x12$\n MODEL_FEATURE_OCCUPANCY_GUIDANCE\x10\x04\x12\x1f\n\x1bMODEL_FEATURE_TEXT_TO_SCENE\x10\x05\x12%\n!MODEL_FEATURE_IMAGES_TO_OCCUPANCY\x10\x06*v\n\x0bServerState\x12\x1c\n\x18SERVER_STATE_UNSPECIFIED\x10\x00\x12\x18\n\x14SERVER_STATE_LOADING\x10\x01\x12\x16\n\x12SERVER_STATE_READY\x10\x02\x12\x17\n\x13SERVER_STATE_FAILED\x10\x03\x32\xa1\x04\n\x0cSceneService\x12V\n\rGetServerInfo\x12!.occscene.v1.GetServerInfoRequest\x1a\".occscene.v1.GetServerInfoResponse\x12J\n\tSubmitJob\x12\x1d.occscene.v1.SubmitJobRequest\x1a\x1e.occscene.v1.SubmitJobResponse\x12I\n\x08WatchJob\x12\x1c.occscene.v1.WatchJobRequest\x1a\x1d.occscene.v1.WatchJobResponse0\x01\x12\x41\n\x06GetJob\x12\x1a.occscene.v1.GetJobRequest\x1a\x1b.occscene.v1.GetJobResponse\x12G\n\x08ListJobs\x12\x1c.occscene.v1.ListJobsRequest\x1a\x1d.occscene.v1.ListJobsResponse\x12J\n\tCancelJob\x12\x1d.occscene.v1.CancelJobRequest\x1a\x1e.occscene.v1.CancelJobResponse\x12J\n\tDeleteJob\x12\x1d.occscene.v1.DeleteJobRequest\x1a\x1e.occscene.v1.DeleteJobResponseb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'occscene.v1.scene_service_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
-  _globals['_MODELFEATURE']._serialized_start=1934
-  _globals['_MODELFEATURE']._serialized_end=2187
-  _globals['_SERVERSTATE']._serialized_start=2189
-  _globals['_SERVERSTATE']._serialized_end=2307
+  _globals['_MODELFEATURE']._serialized_start=1955
+  _globals['_MODELFEATURE']._serialized_end=2208
+  _globals['_SERVERSTATE']._serialized_start=2210
+  _globals['_SERVERSTATE']._serialized_end=2328
   _globals['_GETSERVERINFOREQUEST']._serialized_start=103
   _globals['_GETSERVERINFOREQUEST']._serialized_end=125
   _globals['_MODELCONTROL']._serialized_start=127
   _globals['_MODELCONTROL']._serialized_end=173
   _globals['_MODELINFO']._serialized_start=176
-  _globals['_MODELINFO']._serialized_end=572
-  _globals['_SERVERLIMITS']._serialized_start=575
-  _globals['_SERVERLIMITS']._serialized_end=796
-  _globals['_GETSERVERINFORESPONSE']._serialized_start=799
-  _globals['_GETSERVERINFORESPONSE']._serialized_end=1035
-  _globals['_SUBMITJOBREQUEST']._serialized_start=1038
-  _globals['_SUBMITJOBREQUEST']._serialized_end=1359
-  _globals['_SUBMITJOBRESPONSE']._serialized_start=1361
-  _globals['_SUBMITJOBRESPONSE']._serialized_end=1411
-  _globals['_WATCHJOBREQUEST']._serialized_start=1413
-  _globals['_WATCHJOBREQUEST']._serialized_end=1470
-  _globals['_WATCHJOBRESPONSE']._serialized_start=1472
-  _globals['_WATCHJOBRESPONSE']._serialized_end=1528
-  _globals['_GETJOBREQUEST']._serialized_start=1530
-  _globals['_GETJOBREQUEST']._serialized_end=1603
-  _globals['_GETJOBRESPONSE']._serialized_start=1605
-  _globals['_GETJOBRESPONSE']._serialized_end=1700
-  _globals['_LISTJOBSREQUEST']._serialized_start=1702
-  _globals['_LISTJOBSREQUEST']._serialized_end=1734
-  _globals['_LISTJOBSRESPONSE']._serialized_start=1736
-  _globals['_LISTJOBSRESPONSE']._serialized_end=1786
-  _globals['_CANCELJOBREQUEST']._serialized_start=1788
-  _globals['_CANCELJOBREQUEST']._serialized_end=1822
-  _globals['_CANCELJOBRESPONSE']._serialized_start=1824
-  _globals['_CANCELJOBRESPONSE']._serialized_end=1874
-  _globals['_DELETEJOBREQUEST']._serialized_start=1876
-  _globals['_DELETEJOBREQUEST']._serialized_end=1910
-  _globals['_DELETEJOBRESPONSE']._serialized_start=1912
-  _globals['_DELETEJOBRESPONSE']._serialized_end=1931
-  _globals['_SCENESERVICE']._serialized_start=2310
-  _globals['_SCENESERVICE']._serialized_end=2855
+  _globals['_MODELINFO']._serialized_end=593
+  _globals['_SERVERLIMITS']._serialized_start=596
+  _globals['_SERVERLIMITS']._serialized_end=817
+  _globals['_GETSERVERINFORESPONSE']._serialized_start=820
+  _globals['_GETSERVERINFORESPONSE']._serialized_end=1056
+  _globals['_SUBMITJOBREQUEST']._serialized_start=1059
+  _globals['_SUBMITJOBREQUEST']._serialized_end=1380
+  _globals['_SUBMITJOBRESPONSE']._serialized_start=1382
+  _globals['_SUBMITJOBRESPONSE']._serialized_end=1432
+  _globals['_WATCHJOBREQUEST']._serialized_start=1434
+  _globals['_WATCHJOBREQUEST']._serialized_end=1491
+  _globals['_WATCHJOBRESPONSE']._serialized_start=1493
+  _globals['_WATCHJOBRESPONSE']._serialized_end=1549
+  _globals['_GETJOBREQUEST']._serialized_start=1551
+  _globals['_GETJOBREQUEST']._serialized_end=1624
+  _globals['_GETJOBRESPONSE']._serialized_start=1626
+  _globals['_GETJOBRESPONSE']._serialized_end=1721
+  _globals['_LISTJOBSREQUEST']._serialized_start=1723
+  _globals['_LISTJOBSREQUEST']._serialized_end=1755
+  _globals['_LISTJOBSRESPONSE']._serialized_start=1757
+  _globals['_LISTJOBSRESPONSE']._serialized_end=1807
+  _globals['_CANCELJOBREQUEST']._serialized_start=1809
+  _globals['_CANCELJOBREQUEST']._serialized_end=1843
+  _globals['_CANCELJOBRESPONSE']._serialized_start=1845
+  _globals['_CANCELJOBRESPONSE']._serialized_end=1895
+  _globals['_DELETEJOBREQUEST']._serialized_start=1897
+  _globals['_DELETEJOBREQUEST']._serialized_end=1931
+  _globals['_DELETEJOBRESPONSE']._serialized_start=1933
+  _globals['_DELETEJOBRESPONSE']._serialized_end=1952
+  _globals['_SCENESERVICE']._serialized_start=2331
+  _globals['_SCENESERVICE']._serialized_end=2876
 # @@protoc_insertion_point(module_scope)

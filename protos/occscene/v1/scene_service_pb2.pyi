@@ -50,7 +50,7 @@ class ModelControl(_message.Message):
     def __init__(self, name: _Optional[str] = ..., strength: _Optional[float] = ...) -> None: ...
 
 class ModelInfo(_message.Message):
-    __slots__ = ("name", "taxonomies", "image_width", "image_height", "default_steps", "default_text_guidance_scale", "default_occupancy_guidance_scale", "image_multiple", "layout_prior", "parts_prior", "drafts", "family", "license", "features", "controls")
+    __slots__ = ("name", "taxonomies", "image_width", "image_height", "default_steps", "default_text_guidance_scale", "default_occupancy_guidance_scale", "image_multiple", "layout_prior", "parts_prior", "drafts", "family", "license", "features", "controls", "start_views")
     NAME_FIELD_NUMBER: _ClassVar[int]
     TAXONOMIES_FIELD_NUMBER: _ClassVar[int]
     IMAGE_WIDTH_FIELD_NUMBER: _ClassVar[int]
@@ -66,6 +66,7 @@ class ModelInfo(_message.Message):
     LICENSE_FIELD_NUMBER: _ClassVar[int]
     FEATURES_FIELD_NUMBER: _ClassVar[int]
     CONTROLS_FIELD_NUMBER: _ClassVar[int]
+    START_VIEWS_FIELD_NUMBER: _ClassVar[int]
     name: str
     taxonomies: _containers.RepeatedScalarFieldContainer[str]
     image_width: int
@@ -81,7 +82,8 @@ class ModelInfo(_message.Message):
     license: str
     features: _containers.RepeatedScalarFieldContainer[ModelFeature]
     controls: _containers.RepeatedCompositeFieldContainer[ModelControl]
-    def __init__(self, name: _Optional[str] = ..., taxonomies: _Optional[_Iterable[str]] = ..., image_width: _Optional[int] = ..., image_height: _Optional[int] = ..., default_steps: _Optional[int] = ..., default_text_guidance_scale: _Optional[float] = ..., default_occupancy_guidance_scale: _Optional[float] = ..., image_multiple: _Optional[int] = ..., layout_prior: bool = ..., parts_prior: bool = ..., drafts: bool = ..., family: _Optional[str] = ..., license: _Optional[str] = ..., features: _Optional[_Iterable[_Union[ModelFeature, str]]] = ..., controls: _Optional[_Iterable[_Union[ModelControl, _Mapping]]] = ...) -> None: ...
+    start_views: bool
+    def __init__(self, name: _Optional[str] = ..., taxonomies: _Optional[_Iterable[str]] = ..., image_width: _Optional[int] = ..., image_height: _Optional[int] = ..., default_steps: _Optional[int] = ..., default_text_guidance_scale: _Optional[float] = ..., default_occupancy_guidance_scale: _Optional[float] = ..., image_multiple: _Optional[int] = ..., layout_prior: bool = ..., parts_prior: bool = ..., drafts: bool = ..., family: _Optional[str] = ..., license: _Optional[str] = ..., features: _Optional[_Iterable[_Union[ModelFeature, str]]] = ..., controls: _Optional[_Iterable[_Union[ModelControl, _Mapping]]] = ..., start_views: bool = ...) -> None: ...
 
 class ServerLimits(_message.Message):
     __slots__ = ("message_bytes", "grid_side", "grid_voxels", "views", "image_side", "steps", "prompt_length", "queued_jobs", "queued_jobs_each", "mesh_triangles")

@@ -14,11 +14,14 @@ from occscene.camera import PinholeCamera
 from occscene_server.geometry.correspondence import correspondences
 from occscene_server.geometry.gbuffer_maps import render_gbuffer_maps
 from occscene_server.geometry.grids import GridTensors
+from occscene_server.geometry.pixel_values import images_from_bytes
 from occscene_server.geometry.view_fusion import disagreement
 from occscene_server.geometry.view_noise import surface_fixed_noise
 from occscene_server.models.linked_attention import AttentionContext, SceneAttnProcessor, scene_attention
 from occscene_server.pipelines import checkpoint_denoiser
 from occscene_server.pipelines import zero_shot as zero_shot_module
+from occscene_server.pipelines.output import to_uint8
+from occscene_server.pipelines.shown_scene import resized, working_size
 from occscene_server.pipelines.zero_shot import NOISE_CELLS, ZeroShotPipeline
 from tests.occscene_server.geometry.closed_room import closed_room, corner_cameras, room_buffer
 from tests.occscene_server.pipelines.test_zero_shot import zero_shot
@@ -173,3 +176,22 @@ def test_a_view_that_does_not_fit_alone_says_what_helps(
         views(pipe, corner_cameras())
     assert pipe.views_at_once == 1
     assert "--offload model" in pipe.memory_advice()
+
+
+def test_known_views_stay_and_change_the_others(pipe: ZeroShotPipeline) -> None:
+    cameras = corner_cameras(2)
+    bright = np.full((cameras[0].height, cameras[0].width, 3), 230, np.uint8)
+    made = views(pipe, cameras, known={1: bright}, output_type="uint8")
+    np.testing.assert_array_equal(made[1], bright)
+    assert np.abs(made[0].astype(int) - views(pipe, cameras, known={1: bright // 8}, output_type="uint8")[0]).max() > 1
+
+
+def test_no_strength_returns_the_start_as_it_is_decoded(pipe: ZeroShotPipeline) -> None:
+    cameras = corner_cameras(2)
+    given = np.random.default_rng(0).integers(0, 256, (2, cameras[0].height, cameras[0].width, 3), np.uint8)
+    size = working_size(cameras[0], pipe.checkpoint.side, pipe.checkpoint.multiple)
+    made = views(pipe, cameras, start=given, strength=0.0, output_type="uint8")
+    decoded = pipe.decode(pipe.encode(resized(images_from_bytes(torch.from_numpy(given)), size)))
+    np.testing.assert_array_equal(made, to_uint8(resized(decoded.float(), given.shape[1:3])))
+    anew = [views(pipe, cameras, start=each, strength=1.0) for each in (given, 255 - given)]
+    np.testing.assert_array_equal(*anew)
