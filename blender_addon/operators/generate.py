@@ -144,6 +144,8 @@ class OCCSCENE_OT_generate(SettingArguments, JobOperator, bpy.types.Operator):
             given |= {"steps": None, "start_from": "NONE"}  # a draft denoises nothing
         if given["start_from"] == "NONE" or self.task == "IMAGES":
             given |= {"start_from": "NONE", "strength": None}
+        elif given["strength"] is None:  # where the scene itself starts from nothing
+            given["strength"] = context.scene.occscene.strength
         if given["start_from"] != "NONE" and connection_check.last_check.can("start_views") is False:
             raise ValueError("the server's model cannot begin at given views: set Start From to Nothing, in Views")
         settings = SceneSettings(**given)

@@ -82,7 +82,7 @@ class SceneSettings(Settings):
         ),
     )
     start_folder: str = setting(
-        "", "Folder", "Where the image files are that denoising begins at", max_length=1024, is_folder=True
+        "", "Folder", "Where the image files are that denoising begins at", max_length=4096, is_folder=True
     )
     use_blockout: bool = setting(
         False,
@@ -168,6 +168,8 @@ def setting_value(name: str, value: Any) -> Any:
 def scene_value(scene: bpy.types.Scene, name: str) -> Any:
     """A setting's value in a scene; None where the switch of its group leaves it to the model."""
     settings, group = scene.occscene, SETTINGS[name].group
+    if name == "strength" and settings.start_from == "NONE":
+        return None  # there is nothing that could change
     if group and not getattr(settings, f"use_{group}"):
         return None
     return setting_value(name, getattr(settings, name))

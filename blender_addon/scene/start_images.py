@@ -130,6 +130,7 @@ def _standing_camera(context: bpy.types.Context, view: SceneView) -> Iterator[No
             marker.camera = bound_camera
         bpy.data.objects.remove(obj)
         bpy.data.cameras.remove(data)
+        context.view_layer.update()  # else its objects hold the one that is gone
 
 
 def _stems(views: Sequence[SceneView]) -> list[str]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import bpy
@@ -18,7 +19,7 @@ from occscene.settings_codec import settings_from_message
 from blender_addon.bridge.requests import generate_request
 from blender_addon.jobs import tracking
 from blender_addon.jobs.request import Request
-from blender_addon.operators import command
+from blender_addon.operators import command, generate
 from blender_addon.properties.settings import FORMER_NAMES, SETTINGS, SceneSettings, scene_value, set_scene
 from tests.blender.test_geometry_sent import stored_task
 from tests.setting_values import other_values
@@ -27,7 +28,12 @@ OLD_FILE = Path(__file__).parent / "files/settings_0_1.blend"
 """Saved by version 0.1.0 in Blender 4.5, with a result."""
 
 OLD = SceneSettings(
-    *("a red room", "fog", 41, 7, 3.5, 1.25, True, "FULL", "art deco", "ACTIVE", 3, 128),
+    *("a red room", "fog", 41, 7, 3.5, 1.25),
+    without_prior=True,
+    style="art deco",
+    cameras="ACTIVE",
+    frame_step=3,
+    image_size=128,
     send_geometry=False,
     use_blockout=True,
 )
@@ -46,6 +52,8 @@ def sent(blockout: bpy.types.Scene, monkeypatch: pytest.MonkeyPatch) -> Sent:
     commands: list[tuple[Any, dict[str, Any], bytes]] = []
     monkeypatch.setattr(tracking, "_follow", lambda *given: commands.append(given))
     monkeypatch.setattr(tracking, "is_interactive", lambda: True)
+    monkeypatch.setattr(generate.OCCSCENE_OT_generate, "_start_images", lambda *_: [])
+    monkeypatch.setattr(generate, "chosen_result", lambda *_: SimpleNamespace(name="earlier"))
     for obj in blockout.objects:
         obj.select_set(True)
     blockout.camera = blockout.objects["left"]
@@ -60,8 +68,16 @@ def sent(blockout: bpy.types.Scene, monkeypatch: pytest.MonkeyPatch) -> Sent:
     return last
 
 
+def with_others(setting: Setting, value: Any) -> dict[str, Any]:
+    """A setting, and what else must be set for it to count: a strength is of what one starts from."""
+    others = {"start_from": "RESULT"} if setting.name == "strength" and value is not None else {}
+    return {**others, setting.name: value}
+
+
 def check(sent: Sent, **changed: Any) -> None:
     """Compares with the settings of the fixture's scene but for what was changed."""
+    if changed.get("start_from", "NONE") != "NONE":
+        changed = {"strength": SETTINGS["strength"].first, **changed}
     wanted = replace(SceneSettings(image_size=64), **changed)
     message, kept = sent()
     assert kept == wanted
@@ -73,8 +89,9 @@ def check(sent: Sent, **changed: Any) -> None:
 @given(data=st.data())
 def test_an_argument_reaches_the_message(sent: Sent, setting: Setting, data: st.DataObject) -> None:
     value = data.draw(other_values(setting))
-    assert bpy.ops.occscene.generate(**{setting.name: value}) == {"FINISHED"}
-    check(sent, **{setting.name: value})
+    changed = with_others(setting, value)
+    assert bpy.ops.occscene.generate(**changed) == {"FINISHED"}
+    check(sent, **changed)
 
 
 @each_setting
@@ -84,13 +101,15 @@ def test_a_scenes_property_reaches_the_message(sent: Sent, setting: Setting, dat
     set_scene(bpy.context.scene, SceneSettings(image_size=64))
     scene = bpy.context.scene.occscene
     value = data.draw(other_values(setting))
-    setattr(scene, setting.name, value)
+    changed = with_others(setting, value)
+    for name, each in changed.items():
+        setattr(scene, name, each)
     shown = {}
     if setting.group:  # all sliders of a group count once it is not left to the model
         setattr(scene, f"use_{setting.group}", True)
         shown = {each.name: getattr(scene, each.name) for each in SETTINGS.values() if each.group == setting.group}
     bpy.ops.occscene.generate()
-    check(sent, **{**shown, setting.name: value})
+    check(sent, **{**shown, **changed})
 
 
 @each_setting
@@ -108,8 +127,9 @@ def test_an_option_reaches_the_message(
     arguments: dict[str, Any] = {}
     monkeypatch.setattr(command, "_generate", lambda options: arguments.update(command._given(options)))
     assert command.main(["generate", "--output", "", *words]) == 0
-    bpy.ops.occscene.generate(**arguments)
-    check(sent, **{setting.name: value})
+    changed = with_others(setting, value)
+    bpy.ops.occscene.generate(**changed | arguments)
+    check(sent, **changed)
 
 
 def test_former_names_still_do(sent: Sent, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -151,7 +171,7 @@ def test_an_argument_outside_of_the_limits_is_refused_by_name(
 
 def test_all_settings_at_once_reach_the_server(blockout: bpy.types.Scene, server: str, tmp_path: Path) -> None:
     chosen = replace(OLD, prompt="a room", negative_prompt="fog", cameras="ALL", image_size=64, use_blockout=False)
-    values = {name: getattr(chosen, name) for name in SETTINGS}
+    values = {name: value for name in SETTINGS if (value := getattr(chosen, name)) is not None}
     bpy.ops.occscene.generate(server=server, directory=str(tmp_path / "arguments"), **values)
     set_scene(blockout, chosen)
     bpy.ops.occscene.generate(server=server, directory=str(tmp_path / "scene"))

@@ -113,11 +113,12 @@ def test_renders_show_what_the_views_camera_sees(blockout: bpy.types.Scene) -> N
     for obj in list(blockout.objects):
         if obj.type == "MESH":
             bpy.data.objects.remove(obj)
-    place = np.array([-0.6, 2.0, 1.7])
-    add_box("cube", (0.3, 0.3, 0.3), tuple(place))
-    light = bpy.data.objects.new("sun", bpy.data.lights.new("sun", "SUN"))
-    light.rotation_euler = (1.2, 0.0, 0.3)
-    blockout.collection.objects.link(light)
+    bpy.context.view_layer.update()
+    place = np.array([0.0, 2.0, 1.4])
+    material = bpy.data.materials.new("bright")
+    material.use_nodes = True
+    material.node_tree.nodes["Principled BSDF"].inputs["Emission Strength"].default_value = 5.0
+    add_box("cube", (0.1, 0.1, 0.1), tuple(place)).data.materials.append(material)
     data = blockout.objects["left"].data
     data.shift_x, data.shift_y, data.sensor_fit = 0.1, -0.05, "VERTICAL"
     marker = blockout.timeline_markers.new("bound", frame=1)
@@ -138,7 +139,7 @@ def test_renders_show_what_the_views_camera_sees(blockout: bpy.types.Scene) -> N
             assert (columns.mean() + 0.5, rows.mean() + 0.5) == pytest.approx((x, y), abs=1.5), (shape, view)
     assert (render.resolution_x, render.resolution_percentage, render.pixel_aspect_y) == (160, 50, 1.25)
     assert marker.camera == blockout.objects["right"]
-    assert not [obj for obj in bpy.data.objects if obj.name.startswith("OccScene")]
+    assert not [obj for obj in bpy.data.objects if obj.name.startswith("OccScene Render")]
     assert len(bpy.data.cameras) == 2
 
 
@@ -152,7 +153,10 @@ def test_a_render_is_what_a_view_begins_at(blockout: bpy.types.Scene, server: st
     np.testing.assert_array_equal(view, encoded_pixels(rendered_images(bpy.context, views)[0]))
 
 
-def test_one_view_is_made_anew_and_the_others_stay(generated: bpy.types.Scene, server: str, tmp_path: Path) -> None:
+def test_one_view_is_made_anew_and_the_others_stay(
+    generated: bpy.types.Scene, server: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("OCCSCENE_SERVER", server)
     first = generated.occscene.results[0]
     generated.objects["sofa"].location.x = 1.5  # what was sent is what counts
     redo = {"result": first.name, "view": "middle", "server": server, "directory": str(tmp_path / "two")}
