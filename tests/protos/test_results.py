@@ -14,7 +14,7 @@ from occscene.placed_layout import PlacedLayout, load_layout
 from occscene.results import OCCUPANCY_SOURCES, Origin, ResultFolder, read_result
 
 ORIGIN = Origin(
-    *("a room", "fog", 7, 12, 2.6, None, True, "FULL", "a-request", "a-job", "host:1", "2026-01-02T03:04:05"),
+    *("a room", "fog", 7, 12, 2.6, None, None, True, "FULL", "a-request", "a-job", "host:1", "2026-01-02T03:04:05"),
     kind="blockout",
 )
 
@@ -75,12 +75,14 @@ def test_result_json_is_as_documented(tmp_path: Path) -> None:
         "steps": 12,
         "text_guidance_scale": 2.6,
         "occupancy_guidance_scale": None,
+        "strength": None,
         "without_prior": True,
         "quality": "FULL",
         "request_id": "a-request",
         "job_id": "a-job",
         "server": "host:1",
         "created": "2026-01-02T03:04:05",
+        "kept_views": [],
         "device": "cpu",
         "seconds": 1.235,
         "views": [

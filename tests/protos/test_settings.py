@@ -16,7 +16,7 @@ from occscene.v1 import job_pb2
 
 from tests.setting_values import other_values
 
-INPUTS = {"grid", "volume", "taxonomy", "cameras", "layout", "mesh", "previews"}
+INPUTS = {"grid", "volume", "taxonomy", "cameras", "layout", "mesh", "start_views", "previews"}
 """Fields of `GenerateScene` that no setting sets: the scene itself, and whether a client watches."""
 
 TYPES = {
