@@ -67,7 +67,7 @@ class Record:
     @classmethod
     def of_result(cls, result: Any, scene: bpy.types.Scene) -> Record:
         """The record of a result that was read from a file."""
-        request = replace(Request.from_json(result.request), directory=bpy.path.abspath(result.directory))
+        request = replace(Request.from_json(result.request), directory=str(journal.folder_of(result)))
         record = cls(request, result.server, scene.session_uid)
         for name in _SHOWN:
             setattr(record, name, getattr(result, name))

@@ -11,10 +11,12 @@ import os
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Any
 
 import bpy
 
 from ..addon import user_folder
+from .request import known_request
 
 
 @dataclass(frozen=True)
@@ -51,6 +53,12 @@ def stored_path(directory: str) -> str:
         return directory
     folder = Path(bpy.data.filepath).parent
     return str(bpy.path.relpath(directory)) if Path(directory).is_relative_to(folder) else directory
+
+
+def folder_of(result: Any) -> Path:
+    """The folder of a result: as the .blend says, or where it was written, if the .blend was saved elsewhere since."""
+    kept, written = Path(bpy.path.abspath(result.directory)), Path(known_request(result.request).directory)
+    return kept if kept.is_dir() or not written.is_dir() else written
 
 
 def write(request_id: str, entry: Entry) -> None:

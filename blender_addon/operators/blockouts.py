@@ -14,6 +14,7 @@ from occscene.layout import Layout
 from occscene.placed_layout import PlacedLayout, load_layout
 
 from ..jobs.composed import counted
+from ..jobs.journal import folder_of
 from ..scene.collect import collect_blockout
 from ..scene.layout_objects import COLLECTION_NAME, ROOM_NAME, add_objects, add_room, child_collection
 from ..scene.rig import add_room_cameras
@@ -80,7 +81,7 @@ class OCCSCENE_OT_import_blockout(bpy.types.Operator):
         result = chosen_result(context, self.result)
         if not result.layout_file:
             raise ValueError("this result has no layout: the server's model has no layout prior, or it was not asked")
-        return Path(bpy.path.abspath(result.directory)) / result.layout_file
+        return folder_of(result) / result.layout_file
 
 
 class OCCSCENE_OT_import_layout(bpy.types.Operator):

@@ -6,13 +6,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Any
 
 import bpy
 from bpy.props import BoolProperty, EnumProperty, StringProperty
 
 from ..bridge.result_folder import remove_result_files, result_bytes
+from ..jobs.journal import folder_of
 from ..jobs.request import known_request
 from ..properties.results import UNFINISHED
 from ..properties.settings import SETTINGS
@@ -153,14 +153,14 @@ class OCCSCENE_OT_clean_up(bpy.types.Operator):
         layout.prop(self, "what")
         layout.prop(self, "with_files")
         chosen = self._chosen(context.scene.occscene)
-        size = sum(result_bytes(_folder(result)) for result in chosen)
+        size = sum(result_bytes(folder_of(result)) for result in chosen)
         layout.label(text=f"{counted(len(chosen), 'result')}, {size / 2**20:.1f} MiB of files", icon="INFO")
 
     def execute(self, context: bpy.types.Context) -> set[str]:
         """Removes them; only files that a result has are deleted, and folders that are empty then."""
         settings = context.scene.occscene
         chosen = self._chosen(settings)
-        names, folders = [result.name for result in chosen], [_folder(result) for result in chosen]
+        names, folders = [result.name for result in chosen], [folder_of(result) for result in chosen]
         remove_listed(context.scene, names)
         freed, problem = 0, ""
         for folder in folders if self.with_files else ():
@@ -180,10 +180,6 @@ class OCCSCENE_OT_clean_up(bpy.types.Operator):
         if self.what == "OTHERS":
             return [result for result in ended if not result.is_favorite]
         return [result for number, result in enumerate(settings.results) if number == settings.active_result]
-
-
-def _folder(result: Any) -> Path:
-    return Path(bpy.path.abspath(result.directory))
 
 
 CLASSES = (OCCSCENE_OT_select_result, OCCSCENE_OT_compare, OCCSCENE_OT_retry, OCCSCENE_OT_clean_up)

@@ -19,6 +19,7 @@ from occscene.results import BLOCKOUT_FILE, OCCUPANCY_FILE
 from ..geometry.changes import CHANGES, changes
 from ..geometry.merged import merged_polygons
 from ..geometry.surface import class_surfaces
+from ..jobs.journal import folder_of
 from ..properties.results import SURFACE_ITEMS
 from ..scene.grid_files import (
     READ_FILTER,
@@ -48,7 +49,7 @@ def result_grid(context: bpy.types.Context, name: str, file: str = OCCUPANCY_FIL
         ValueError: there is no such result, or it has no such grid.
     """
     result = chosen_result(context, name)
-    path = Path(bpy.path.abspath(result.directory)) / file
+    path = folder_of(result) / file
     if not path.exists():
         if file == BLOCKOUT_FILE:
             raise ValueError("this result was made without a blockout, so there is nothing to compare it with")

@@ -17,6 +17,7 @@ from occscene.results import BLOCKOUT_FILE
 from occscene.view_files import view_files
 
 from ..geometry.depth import depth_and_normals
+from ..jobs.journal import folder_of
 from ..jobs.request import known_request
 from ..scene.collect import collect_blockout
 from ..scene.images import saved_float_image
@@ -42,7 +43,7 @@ class OCCSCENE_OT_add_maps(bpy.types.Operator):
             cameras = [view.camera for view in known_request(result.request).views]
             if not cameras:
                 raise ValueError("the result has no views")
-            folder = Path(bpy.path.abspath(result.directory))
+            folder = folder_of(result)
             triangles = sent_triangles(context, folder)
             folder.mkdir(parents=True, exist_ok=True)
             names = [file.removeprefix("view_").removesuffix(".png") for file in view_files([c.name for c in cameras])]

@@ -19,6 +19,7 @@ from occscene.results import Result, read_result
 
 from ..bridge.link import BridgeError
 from ..jobs import connection_check, tracking
+from ..jobs.journal import folder_of
 from ..jobs.request import Request, known_request
 from ..properties.settings import MAX_INT, TRANSIENT
 from .job_operator import JobOperator
@@ -61,7 +62,7 @@ class OCCSCENE_OT_redo_view(JobOperator, bpy.types.Operator):
             return {"CANCELLED"}
         used = request.settings
         self.prompt, self.style, self.seed = used.prompt, used.style, random.randrange(MAX_INT)
-        return set(context.window_manager.invoke_props_dialog(self, width=400))
+        return set(context.window_manager.invoke_props_dialog(self, width=400, confirm_text="Redo"))
 
     def draw(self, _context: bpy.types.Context) -> None:
         """Draws them."""
@@ -107,7 +108,7 @@ class OCCSCENE_OT_redo_view(JobOperator, bpy.types.Operator):
             raise ValueError(f"the result has no view {self.view!r}; it has {known}")
         if len(names) < 2:
             raise ValueError("the result has one view only, and none that could stay: generate it again")
-        return replace(request, directory=bpy.path.abspath(result.directory))
+        return replace(request, directory=str(folder_of(result)))
 
     def _request(self, context: bpy.types.Context, source: Request) -> Request:
         used, given = source.settings, self.properties.is_property_set

@@ -12,6 +12,7 @@ import bpy
 from bpy.props import StringProperty
 
 from ..jobs import tracking
+from ..jobs.journal import folder_of
 from ..jobs.request import Request
 from ..properties.results import UNFINISHED
 from ..properties.settings import SETTINGS, set_scene
@@ -197,7 +198,7 @@ class OCCSCENE_OT_open_folder(bpy.types.Operator):
         except ValueError as error:
             self.report({"ERROR"}, str(error))
             return {"CANCELLED"}
-        bpy.ops.wm.path_open(filepath=bpy.path.abspath(result.directory))
+        bpy.ops.wm.path_open(filepath=str(folder_of(result)))
         return {"FINISHED"}
 
 

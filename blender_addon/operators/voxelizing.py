@@ -169,6 +169,7 @@ class OCCSCENE_OT_fit_volume(bpy.types.Operator):
         items=(
             ("PRESET", "Domain", "The size that a domain's models know best, with its floor under the scene"),
             ("TIGHT", "Scene", "The objects' own bounds, in voxels of the present size"),
+            ("WHOLE", "Domain or Scene", "The domain's size, or the objects' own bounds where they are larger"),
             ("AHEAD", "Camera", "A domain's size, before the active camera as a car's voxels lie before it"),
         ),
     )
@@ -179,6 +180,10 @@ class OCCSCENE_OT_fit_volume(bpy.types.Operator):
         """What the button does, by its mode."""
         if properties.mode == "TIGHT":
             return "Place the smallest volume around all tagged objects, in voxels of the present size"
+        if properties.mode == "WHOLE":
+            return (
+                "Place the volume that models know best around the tagged objects, or a larger one that holds them all"
+            )
         if properties.mode == "AHEAD":
             return "Place the volume before the active camera, as SemanticKITTI's lies before its car"
         usual = default_volume(properties.domain)
@@ -198,6 +203,8 @@ class OCCSCENE_OT_fit_volume(bpy.types.Operator):
                 if not objects:
                     raise ValueError("no visible object has a class: press Guess by Name, or assign classes")
                 volume = tight_volume(context.scene, voxel_meters(context.scene), *blockout_bounds(objects))
+            elif self.mode == "WHOLE":
+                volume = _whole_volume(context.scene, objects)
             else:
                 domain = self.domain if self.properties.is_property_set("domain") else settings.domain
                 volume = _domain_volume(context.scene, domain, objects, self.mode == "AHEAD")
@@ -232,9 +239,11 @@ def volume_around(scene: bpy.types.Scene, objects: Sequence[TriangleObject]) -> 
     Raises:
         ValueError: the volume is outside the limits, or the objects are too large for one.
     """
+    return _whole_volume(scene, objects) if scene.occscene.volume is None else grid_volume(scene)
+
+
+def _whole_volume(scene: bpy.types.Scene, objects: Sequence[TriangleObject]) -> GridVolume:
     domain = scene.occscene.domain
-    if scene.occscene.volume is not None:
-        return grid_volume(scene)
     if not objects:
         return default_volume(domain)
     bounds = blockout_bounds(objects)

@@ -80,13 +80,14 @@ def _draw_view(layout: bpy.types.UILayout, view: Any, text: str, redo_of: str = 
         text: its name.
         redo_of: the result in which the view can be made anew; "" where it cannot.
     """
-    if thumbnail(view):
-        layout.template_icon(icon_value=thumbnail(view), scale=5.0)
     row = layout.row(align=True)
-    if view.image:
-        row.operator("occscene.open_view", text=text, icon="IMAGE_DATA").image = view.image.name
+    if thumbnail(view):
+        row.template_icon(icon_value=thumbnail(view), scale=5.0)
+    buttons = row.column(align=True)
     if view.camera:
-        row.operator("occscene.look_through", text="", icon="VIEW_CAMERA").camera = view.camera.name
+        buttons.operator("occscene.look_through", text="", icon="VIEW_CAMERA").camera = view.camera.name
     if redo_of:
-        button = row.operator("occscene.redo_view", text="", icon="FILE_REFRESH")
+        button = buttons.operator("occscene.redo_view", text="", icon="FILE_REFRESH")
         button.result, button.view = redo_of, view.name
+    if view.image:
+        layout.operator("occscene.open_view", text=text, translate=False).image = view.image.name

@@ -60,12 +60,12 @@ def next_step(context: bpy.types.Context) -> NextStep | None:
         return NextStep(lacking)
     if not counts.objects:
         if counts.by_class[""]:
-            text = f"Next: give objects their classes; {counted(counts.by_class[''], 'object')} without one"
+            text = f"Next: classes for {counted(counts.by_class[''], 'object')}"
             return NextStep(text, "occscene.guess_classes", "Guess by Name")
         return NextStep("Next: add boxes below, or model, or begin from text in Views")
     if settings.volume is None:
-        arguments = {"mode": "PRESET", "domain": settings.domain}
-        return NextStep("Next: place the volume that is sent", "occscene.fit_volume", "Place Volume", arguments)
+        text = "Next: place the volume that is sent"
+        return NextStep(text, "occscene.fit_volume", "Place Volume", {"mode": "WHOLE"})
     count = view_count(context)
     if not count:
         if settings.cameras == "ALL" and not any(obj.type == "CAMERA" for obj in context.view_layer.objects):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Iterator
 
 import bpy
@@ -12,11 +13,13 @@ _colors_before: dict[int, str] = {}
 
 
 def show_materials(context: bpy.types.Context) -> None:
-    """Shows materials in the views that show none."""
+    """Shows materials in the views that show none; they stay as they are if the scene's engine is Workbench."""
     for shading in _shadings(context):
         if shading.type in ("SOLID", "WIREFRAME"):
-            _types_before.setdefault(shading.as_pointer(), shading.type)
-            shading.type = "MATERIAL"
+            before = shading.type
+            with contextlib.suppress(TypeError):  # Workbench has no such shading
+                shading.type = "MATERIAL"
+                _types_before.setdefault(shading.as_pointer(), before)
 
 
 def show_as_before(context: bpy.types.Context) -> None:

@@ -81,6 +81,17 @@ def test_all_walls_of_a_room_of_the_domains_own_size_are_in_its_volume(
         assert level.sum() == 1
 
 
+@pytest.mark.parametrize("side", [4.0, 6.0])
+def test_what_the_next_step_places_holds_all_walls(scene: bpy.types.Scene, side: float) -> None:
+    """The domain's own size would cut a room of 6 m, and a new user sees only its views."""
+    add_plane_room((side, side, 2.5), (0.0, 0.0, 1.25))
+    bpy.ops.occscene.fit_volume(mode="WHOLE")
+    volume = grid_volume(scene)
+    assert (volume.shape == (60, 60, 36)) == (side < 4.8)
+    grid = voxelize_with_rooms(collect_blockout(bpy.context).objects, volume, INDOOR)[0]
+    assert set(np.unique(grid.labels)) >= {INDOOR.index_of(name) for name in ("wall", "floor", "ceiling")}
+
+
 def test_a_cube_with_slots_for_walls_floor_and_ceiling_is_a_room(scene: bpy.types.Scene) -> None:
     room = add_box("room", (4.0, 4.0, 2.5), (0.3, 0.1, 1.25))
     for class_name in ("wall", "floor", "ceiling"):

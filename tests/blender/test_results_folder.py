@@ -101,3 +101,22 @@ def test_what_a_killed_process_left_half_written_is_removed(
     name = start(directory=str(tmp_path / "out"))
     wait_for(name, "SUCCEEDED")
     assert is_whole(name)
+
+
+def test_a_file_that_is_saved_elsewhere_finds_its_results(
+    blockout: bpy.types.Scene, server: str, tmp_path: Path
+) -> None:
+    """Both ways: saved under another folder's name, and moved together with its results."""
+    for name in ("one", "two", "three"):
+        (tmp_path / name).mkdir()
+    bpy.ops.wm.save_as_mainfile(filepath=str(tmp_path / "one/scene.blend"))
+    bpy.ops.occscene.generate(server=server)
+    bpy.ops.wm.save_as_mainfile(filepath=str(tmp_path / "two/scene.blend"))
+    assert results()[0].directory.startswith("//")
+    assert journal.folder_of(results()[0]).parent == tmp_path / "one/occscene_results"
+    assert bpy.ops.occscene.import_occupancy() == {"FINISHED"}
+    (tmp_path / "one/occscene_results").rename(tmp_path / "three/occscene_results")
+    (tmp_path / "two/scene.blend").rename(tmp_path / "three/scene.blend")
+    bpy.ops.wm.open_mainfile(filepath=str(tmp_path / "three/scene.blend"))
+    assert journal.folder_of(results()[0]).parent == tmp_path / "three/occscene_results"
+    assert bpy.ops.occscene.import_occupancy() == {"FINISHED"}
