@@ -2,7 +2,7 @@
 
 Python 3.11 has no `os.set_blocking` on Windows, and there a non-blocking pipe without data raises errors that differ
 between versions. So on Windows a read first asks how much there is (`PeekNamedPipe`), and the writing end is set to
-`PIPE_NOWAIT`, where a write that finds no room writes nothing.
+`PIPE_NOWAIT`, where `WriteFile` writes nothing if it finds no room; C runtimes make different errors of that.
 """
 
 from __future__ import annotations
@@ -14,7 +14,6 @@ CHUNK = 1 << 16
 
 if sys.platform == "win32":
     import ctypes
-    import errno
     import msvcrt
     from ctypes import wintypes
 
@@ -45,12 +44,13 @@ if sys.platform == "win32":
         Raises:
             OSError: the other side has closed.
         """
-        try:
-            return os.write(descriptor, data[:_WINDOWS_CHUNK])
-        except OSError as error:
-            if error.errno in (errno.ENOSPC, errno.EAGAIN):  # how the C runtime says that nothing was written
-                return 0
-            raise
+        part = data[:_WINDOWS_CHUNK]
+        buffer = (ctypes.c_char * len(part)).from_buffer_copy(part)
+        written = wintypes.DWORD(0)
+        handle = wintypes.HANDLE(msvcrt.get_osfhandle(descriptor))
+        if not _kernel32.WriteFile(handle, buffer, len(part), ctypes.byref(written), None):
+            raise ctypes.WinError(ctypes.get_last_error())
+        return written.value
 
 else:
 

@@ -18,7 +18,7 @@ def fill_message(settings: Settings, message: Message) -> None:
     for name, field in message.DESCRIPTOR.fields_by_name.items():
         value = getattr(settings, name, None)
         if value is not None:
-            setattr(message, name, value if field.enum_type is None else _prefix(field.enum_type) + value)
+            setattr(message, name, value if field.enum_type is None else _number(field.enum_type, value))
 
 
 def settings_from_message(message: Message) -> Settings:
@@ -35,6 +35,18 @@ def settings_from_message(message: Message) -> Settings:
             value = field.enum_type.values_by_number[value].name.removeprefix(_prefix(field.enum_type))
         values[setting.name] = value
     return Settings(**values)
+
+
+def _number(enum: Any, value: str) -> Any:
+    """The number of an enum's value: protobuf's implementation in Python takes no names.
+
+    Raises:
+        ValueError: the enum has no such value.
+    """
+    known = enum.values_by_name.get(_prefix(enum) + value)
+    if known is None:
+        raise ValueError(f"{value!r} is no {enum.name}")
+    return known.number
 
 
 def _prefix(enum: Any) -> str:
