@@ -87,7 +87,7 @@ def test_the_buttons_of_the_next_steps_lead_to_a_request(scene: bpy.types.Scene)
         assert step()[1] == f"occscene.{operator}"
         press()
     assert step() == ("", "")
-    assert sent_text(bpy.context).startswith("Sends 2 objects, 4 views of 256 x 144")
+    assert sent_text(bpy.context).startswith("Sends 2 objects, 4 views of 512 x 288")
     for obj in scene.objects:
         obj.occscene.is_view = False
     assert step()[0] == "Next: choose cameras, in Views"
