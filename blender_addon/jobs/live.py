@@ -285,6 +285,7 @@ def _head(context: bpy.types.Context, capture: LiveCapture, window: Window) -> d
     """The fields of the `draft` command, but for its meshes."""
     scene = context.scene
     own = {name: scene_value(scene, name) for name in SETTINGS}
+    own |= {"start_from": "NONE", "strength": None}  # a draft begins at nothing
     settings = replace(SceneSettings(**own), steps=None, quality="DRAFT", negative_prompt="")
     settings.check()
     evaluated = scene.camera.evaluated_get(context.evaluated_depsgraph_get())
