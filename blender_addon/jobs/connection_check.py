@@ -27,6 +27,9 @@ STEP_LABELS = {
 }
 
 
+_FAMILIES = {"sd": "Stable Diffusion", "sdxl": "SDXL"}
+
+
 @dataclass
 class ConnectionCheck:
     """The result of a test.
@@ -89,7 +92,8 @@ class ConnectionCheck:
             if model["family"] not in ("", "compact"):
                 controls = ", ".join(f"{name} {strength:g}" for name, strength in model["controls"])
                 kept = f"ControlNets: {controls}" if controls else "no ControlNets"
-                lines.append(f"{model['name']} ({model['family']}), license {model['license']}; {kept}")
+                family = _FAMILIES.get(model["family"], model["family"])
+                lines.append(f"{model['name']} ({family}), license {model['license']}; {kept}")
         return lines
 
     def line(self) -> str:

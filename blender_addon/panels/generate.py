@@ -149,7 +149,8 @@ def _numbers(layout: bpy.types.UILayout, settings: Any) -> None:
     row = column.row(align=True)
     row.prop(settings, "image_size", text="Size")
     row.prop(settings, "image_shape", text="")
-    column.row(align=True).prop(settings, "quality", expand=True)
+    if settings.quality == "DRAFT" or connection_check.last_check.can("drafts") is not False:
+        column.row(align=True).prop(settings, "quality", expand=True)
     if settings.quality != "DRAFT":
         column.prop(settings, "steps", text="Steps")
         column.prop(settings, "use_guidance")

@@ -20,6 +20,7 @@ from .layout import SidebarPanel, fixed_label
 from .next_step import next_step, sent_text, view_count
 
 _MESSAGE_LINES = 3
+_LOOK_WIDTH = 3.4
 
 
 class VIEW3D_PT_occscene_main(SidebarPanel, bpy.types.Panel):
@@ -118,7 +119,9 @@ def _ended(layout: bpy.types.UILayout, context: bpy.types.Context, result: Any) 
         row.operator("occscene.retry", icon="FILE_REFRESH").result = result.name
     elif any(view.image for view in result.views):
         image = next(view.image for view in result.views if view.image)
-        row.operator("occscene.open_view", text="Look", icon="IMAGE_DATA").image = image.name
+        part = row.row(align=True)
+        part.ui_units_x = _LOOK_WIDTH  # the time stands beside it in full
+        part.operator("occscene.open_view", text="Look", icon="IMAGE_DATA").image = image.name
     elif result.layout_file and known_request(result.request).composition is None:
         row.operator("occscene.import_blockout", icon="MESH_CUBE").result = result.name
     _message(layout, context, result)

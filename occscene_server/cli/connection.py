@@ -15,7 +15,7 @@ from occscene.client.client import SceneClient
 from occscene.client.waiting import OnWait
 
 from occscene_server.api.tokens import read_token
-from occscene_server.cli.option_groups import in_place_of, option
+from occscene_server.option_groups import in_place_of, option
 
 _DEFAULT_WAIT = 60.0
 

@@ -26,7 +26,6 @@ from occscene.taxonomy import taxonomy_named
 from occscene.v1 import job_pb2, scene_service_pb2
 from occscene.volumes import default_volume
 
-from occscene_server.cli.checkpoint_arguments import USUAL, with_checkpoint
 from occscene_server.cli.connection import LOCAL, Connection, with_connection
 from occscene_server.cli.console import console, user_errors
 from occscene_server.cli.layout import compose_task, run_composition
@@ -35,6 +34,7 @@ from occscene_server.cli.setting_options import DEFAULTS, with_settings
 from occscene_server.cli.start_views import image_files, read_image, views_that_stay, views_to_begin_at
 from occscene_server.cli.task_runner import Device, Model, Order, Priority, RequestId, TaskRunner, TimeoutSeconds
 from occscene_server.models.checkpoint_options import CheckpointOptions
+from occscene_server.pipelines.checkpoint_arguments import USUAL, with_checkpoint
 from occscene_server.terminal import one_line, say
 
 CamerasFile = Annotated[Path, typer.Option(help="Cameras file (JSON).", exists=True, dir_okay=False)]

@@ -21,7 +21,6 @@ from occscene_server.api.logs import LogFormat, configure_logs
 from occscene_server.api.server import Server, ServerOptions
 from occscene_server.api.tokens import Tokens, create_token, read_tokens
 from occscene_server.api.worker_setup import set_up_worker
-from occscene_server.cli.checkpoint_arguments import USUAL, with_checkpoint
 from occscene_server.cli.config import FROM_ENVIRONMENT, ConfigFile, ConfigurableCommand
 from occscene_server.cli.console import user_errors
 from occscene_server.engine.local import LocalEngine, Patience
@@ -31,6 +30,7 @@ from occscene_server.engine.ray_options import RayOptions
 from occscene_server.jobs.errors import StoreError
 from occscene_server.jobs.store import StoreLimits
 from occscene_server.models.checkpoint_options import CheckpointOptions
+from occscene_server.pipelines.checkpoint_arguments import USUAL, with_checkpoint
 from occscene_server.terminal import say
 from occscene_server.weights import default_model
 

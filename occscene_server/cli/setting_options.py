@@ -9,7 +9,7 @@ from typing import Annotated, Any, Literal
 import typer
 from occscene.settings import Setting, Settings
 
-from occscene_server.cli.option_groups import in_place_of, option
+from occscene_server.option_groups import in_place_of, option
 
 DEFAULTS = Settings()
 """What a command is declared with; its options have the same defaults."""

@@ -12,6 +12,8 @@ from occscene_server.evaluation.kitti_cli import kitti
 from occscene_server.evaluation.layout_cli import layout
 from occscene_server.evaluation.parts_cli import parts
 from occscene_server.evaluation.views_cli import generate, two_sample, views
+from occscene_server.models.checkpoint_options import CheckpointOptions
+from occscene_server.pipelines.checkpoint_arguments import USUAL, open_chosen, with_checkpoint
 from occscene_server.terminal import say, track
 from occscene_server.training import arguments as arg
 
@@ -58,8 +60,9 @@ def train(
 
 
 @evaluate_app.command()
+@with_checkpoint()
 def run(
-    model: Annotated[str, typer.Option(help="Folder of the model, or a hub id.")],
+    model: Annotated[str, typer.Option(help="Model folder, hub id, checkpoint or preset.")],
     evaluator: Annotated[Path, typer.Option(help="Folder that `evaluate train` filled.")],
     data: arg.Data,
     output: Annotated[Path, typer.Option(help="Folder for report.json, report.html, sheet.png and text_sheet.png.")],
@@ -73,19 +76,19 @@ def run(
         float | None, typer.Option(help="How closely the views follow the blockout; the model's default if omitted.")
     ] = None,
     noise_scale: Annotated[
-        float | None, typer.Option(help="Standard deviation of the initial noise; 1 as in training.")
+        float | None,
+        typer.Option(help="Standard deviation of the initial noise, 1 as in training; of OccScene's own models."),
     ] = None,
     hints: Annotated[bool, typer.Option(help="Give colour hints, or leave colours to the prompt.")] = True,
     prior: Annotated[bool, typer.Option(help="Show blockouts with parts in place of plain boxes.")] = True,
     seed: Annotated[int, typer.Option(help="Added to each scene's own.")] = 0,
-    device: Annotated[str, typer.Option(help="auto, cpu or cuda.")] = "auto",
+    device: Annotated[str, typer.Option(help="auto, cpu, cuda or cuda:N.")] = "auto",
+    checkpoint: CheckpointOptions = USUAL,
 ) -> None:
     """Generate the scenes of a split and score them, with the same metrics of the real renders for comparison."""
     if split not in ("test", "validation", "train"):
         raise typer.BadParameter(f"--split is {split!r}; it must be test, validation or train")
     from dataclasses import asdict
-
-    import torch
 
     from occscene_server.evaluation.evaluator import Evaluator, scenes_of
     from occscene_server.evaluation.report import write_report
@@ -95,15 +98,16 @@ def run(
         SceneScores,
         autoencoder_metrics,
         generate_scenes,
+        predicts_occupancy,
     )
     from occscene_server.evaluation.text_to_scene import TextToSceneScores, generate_from_prompts
-    from occscene_server.pipelines.occscene import OccScenePipeline
     from occscene_server.pipelines.scene_priors import ScenePriors
+    from occscene_server.pipelines.zero_shot import ZeroShotPipeline
 
-    if device == "auto":
-        device = "cuda" if torch.cuda.is_available() else "cpu"
-    pipe = OccScenePipeline.from_pretrained(model).to(device)
-    pipe.set_progress_bar_config(disable=True)
+    pipe = open_chosen(model, device, checkpoint)
+    if noise_scale is not None and isinstance(pipe, ZeroShotPipeline):
+        raise typer.BadParameter(f"--noise-scale is {noise_scale:g}; a checkpoint's noise is always 1, so omit it")
+    device = str(pipe.device)
     trained = Evaluator.load(evaluator, device)
     scenes = list(scenes_of(data, split, limit))
     generation = Generation(seed, steps, text_guidance_scale, occupancy_guidance_scale, noise_scale, hints)
@@ -116,7 +120,8 @@ def run(
         if len(shown) < _SHOWN:
             shown.append(result)
     text_scenes, text_metrics = {}, {}
-    for arm, arm_priors in (("with_prior", priors), ("without_prior", None)):
+    arms = [("with_prior", priors), *([("without_prior", None)] if predicts_occupancy(pipe) else [])]
+    for arm, arm_priors in arms:
         label = f"text to scene, {arm.replace('_', ' ')}"
         first = scenes[:_TEXT_SCENES]
         text_scenes[arm] = list(
@@ -126,8 +131,10 @@ def run(
         for text_scene in text_scenes[arm]:
             text_scores.add(text_scene)
         text_metrics[arm] = text_scores.metrics()
+    options = {name: value for name, value in asdict(checkpoint).items() if value != getattr(USUAL, name)}
     metrics = {
-        "model": model, "device": device, "split": split, "generation": asdict(generation) | {"parts": prior},
+        "model": model, "checkpoint": options, "device": device, "split": split,
+        "generation": asdict(generation) | {"parts": prior},
         "evaluator": trained.metrics, "autoencoder": autoencoder_metrics(pipe, scenes), **scores.metrics(),
         "text_to_scene": text_metrics,
     }  # fmt: skip

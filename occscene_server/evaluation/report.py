@@ -43,7 +43,7 @@ def write_report(
         folder: made if it is not there.
         metrics: the content of report.json.
         shown: the scenes in the pictures; of the first of them, the report also shows images to occupancy.
-        text_scenes: scenes from their prompts only, "with_prior" and "without_prior".
+        text_scenes: scenes from their prompts only, "with_prior" and, if the model makes such, "without_prior".
     """
     folder.mkdir(parents=True, exist_ok=True)
     (folder / "report.json").write_text(json.dumps(metrics, indent=1) + "\n", encoding="utf-8")
@@ -87,7 +87,8 @@ def _drawn(grid: SemanticGrid, cameras: Sequence[PinholeCamera]) -> NDArray[np.u
 
 def _page(metrics: Metrics, shown: Sequence[GeneratedScene], text_scenes: Mapping[str, Sequence[TextScene]]) -> str:
     model = html.escape(str(metrics["model"]))
-    options = ", ".join(f"{name} {value}" for name, value in metrics["generation"].items())
+    chosen = metrics["generation"] | metrics["checkpoint"]
+    options = ", ".join(f"{name} {value}" for name, value in chosen.items())
     parts = [
         "<!doctype html><html lang='en'><meta charset='utf-8'>",
         f"<title>{model}</title><style>{_STYLE}</style><h1>{model}</h1>",
@@ -101,16 +102,11 @@ def _page(metrics: Metrics, shown: Sequence[GeneratedScene], text_scenes: Mappin
         "Rows: the blockout, the real render, the generated views.</p>",
         *(_pictures(result) for result in shown),
         "<h2>Text to scene</h2><p class='note'>From the prompts of the first scenes only, seen by the default rig. "
-        "Rows: the views that begin from a layout, the occupancy that was made with them, and the same two without a "
-        "prior.</p>",
+        "Rows: the views that begin from a layout and the occupancy that goes with them"
+        f"{', and the same two without a prior' if 'without_prior' in text_scenes else ''}.</p>",
         _text_to_scene_table(metrics),
-        *(
-            _text_scene_pictures(result, bare)
-            for result, bare in zip(text_scenes["with_prior"], text_scenes["without_prior"], strict=True)
-        ),
-        "<h2>Images to occupancy</h2><p class='note'>From the real renders of the first scenes only. "
-        "Rows: the renders, the predicted occupancy, the true one.</p>",
-        *(_perceived_pictures(result) for result in shown[: len(text_scenes["with_prior"])]),
+        *(_text_scene_pictures(*results) for results in zip(*text_scenes.values(), strict=True)),
+        *_perceived(shown[: len(text_scenes["with_prior"])]),
         "</html>",
     ]
     return "\n".join(parts) + "\n"
@@ -168,9 +164,10 @@ def _views_table(metrics: Metrics) -> str:
 def _occupancy_tables(metrics: Metrics) -> str:
     scored = metrics["occupancy"]
     measures = ("miou", "iou", "precision", "recall")
-    totals = [(name.replace("_", " "), *(_share(scored[name][m]) for m in measures)) for name in PREDICTIONS]
+    predictions = [name for name in PREDICTIONS if name in scored]
+    totals = [(name.replace("_", " "), *(_share(scored[name][m]) for m in measures)) for name in predictions]
     classes = scored["blockout"]["class_iou"]
-    by_class = [(c, *(_share(scored[name]["class_iou"][c]) for name in PREDICTIONS)) for c in classes]
+    by_class = [(c, *(_share(scored[name]["class_iou"][c]) for name in predictions)) for c in classes]
     crumbs = [
         (name.replace("_", " "), _fine_share(crumb["lonely"]), _fine_share(crumb["small"]))
         for name, crumb in metrics["crumbs"].items()
@@ -179,7 +176,7 @@ def _occupancy_tables(metrics: Metrics) -> str:
         "<h2>Occupancy against the true grid</h2><p class='note'>Over the whole set; empty is no class. "
         "Views come with the blockout unless a row says 'alone'.</p>"
         + _table(("", "mIoU", "IoU", "precision", "recall"), totals)
-        + _table(("IoU of", *(name.replace("_", " ") for name in PREDICTIONS)), by_class)
+        + _table(("IoU of", *(name.replace("_", " ") for name in predictions)), by_class)
         + _table(("voxels of objects that are crumbs", "touch at most two", "in pieces of under eight"), crumbs)
     )
 
@@ -194,7 +191,8 @@ def _pictures(result: GeneratedScene) -> str:
 
 
 def _text_to_scene_table(metrics: Metrics) -> str:
-    arms = [metrics["text_to_scene"][arm] for arm in ("with_prior", "without_prior")]
+    names = {"with_prior": "from a layout", "without_prior": "without a prior"}
+    arms = list(metrics["text_to_scene"].values())
     named = arms[0]["named_classes"]
     rows = [("segmenter agrees with the occupancy made", "", *(_share(arm["segmenter_agreement"]) for arm in arms))]
     rows += [
@@ -206,18 +204,28 @@ def _text_to_scene_table(metrics: Metrics) -> str:
         (f"of {named['count']} named classes, the segmenter finds", _share(named["real"]),
          *(_share(arm["named_classes"]["generated"]) for arm in arms))
     )  # fmt: skip
-    return _table(("", "real renders", "from a layout", "without a prior"), rows)
+    return _table(("", "real renders", *(names[arm] for arm in metrics["text_to_scene"])), rows)
 
 
-def _text_scene_pictures(result: TextScene, bare: TextScene) -> str:
-    rows = [row for one in (result, bare) for row in (one.views, _drawn(one.grid, one.cameras))]
+def _text_scene_pictures(result: TextScene, *bare: TextScene) -> str:
+    rows = [row for one in (result, *bare) for row in (one.views, _drawn(one.grid, one.cameras))]
     return _strips(result.scene.info.seed, result.scene.info.prompt, *rows)
 
 
-def _perceived_pictures(result: GeneratedScene) -> str:
-    scene, predicted = result.scene, result.predictions["from_real_views_alone"]
-    drawn = (_drawn(grid, scene.cameras) for grid in (predicted, scene.occupancy))
-    return _strips(scene.info.seed, "", scene.views, *drawn)
+def _perceived(shown: Sequence[GeneratedScene]) -> list[str]:
+    """Images to occupancy; nothing of a model that does not perceive."""
+    found = [result for result in shown if "from_real_views_alone" in result.predictions]
+    if not found:
+        return []
+    parts = [
+        "<h2>Images to occupancy</h2><p class='note'>From the real renders of the first scenes only. "
+        "Rows: the renders, the predicted occupancy, the true one.</p>"
+    ]
+    for result in found:
+        grids = result.predictions["from_real_views_alone"], result.scene.occupancy
+        drawn = (_drawn(grid, result.scene.cameras) for grid in grids)
+        parts.append(_strips(result.scene.info.seed, "", result.scene.views, *drawn))
+    return parts
 
 
 def _strips(seed: int, text: str, *rows: NDArray[np.uint8]) -> str:

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import time
+from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass, replace
+from functools import partial
 
 import numpy as np
 import torch
@@ -25,7 +27,9 @@ from occscene_server.pipelines.scene_priors import ScenePriors
 from occscene_server.pipelines.zero_shot import ZeroShotPipeline
 from occscene_server.training.autoencoder_stage import reconstruction_scores
 
-PREDICTIONS = ("blockout", "from_real_views", "from_generated_views", "from_real_views_alone")
+PREDICTIONS = ("blockout", "from_real_views", "from_generated_views", "from_draft", "from_real_views_alone")
+"""Of the occupancy; an artist's checkpoint predicts none, but the bundled model that drafts for it does."""
+_OF_SOURCE = {"views": "from_generated_views", "compact": "from_draft"}
 _SHELL = ("empty", "wall", "floor", "ceiling", "window")
 
 
@@ -72,7 +76,7 @@ class GeneratedScene:
         scene: the real one.
         views: generated, (V, height, width, 3) uint8.
         parts: by id the objects that have parts in them.
-        predictions: of the occupancy, by the names in `PREDICTIONS`.
+        predictions: of the occupancy, by those of `PREDICTIONS` that the model makes.
         seconds: that the generation took.
     """
 
@@ -84,7 +88,10 @@ class GeneratedScene:
 
 
 def generate_scenes(
-    pipe: OccScenePipeline, scenes: Sequence[RenderedScene], generation: Generation, priors: ScenePriors | None = None
+    pipe: OccScenePipeline | ZeroShotPipeline,
+    scenes: Sequence[RenderedScene],
+    generation: Generation,
+    priors: ScenePriors | None = None,
 ) -> Iterator[GeneratedScene]:
     """Generates every scene from its blockout, with parts if there are priors, and predicts its occupancy."""
     for scene in scenes:
@@ -92,15 +99,19 @@ def generate_scenes(
         output, parts = generate_views(pipe, scene, generation, priors)
         seconds = time.perf_counter() - start
         blockout = generation.shown(scene.blockout)
-        predictions = {
-            "blockout": blockout,
-            "from_real_views": pipe.predict_occupancy(scene.views, scene.cameras, blockout=blockout),
-            "from_generated_views": output.grid,
-            "from_real_views_alone": pipe.predict_occupancy(
-                scene.views, scene.cameras, volume=blockout.volume, taxonomy=blockout.taxonomy
-            ),
-        }
+        predictions = {"blockout": blockout}
+        if output.source in _OF_SOURCE:
+            predictions[_OF_SOURCE[output.source]] = output.grid
+        if predicts_occupancy(pipe):
+            perceive = partial(pipe.predict_occupancy, scene.views, scene.cameras)
+            predictions["from_real_views"] = perceive(blockout=blockout)
+            predictions["from_real_views_alone"] = perceive(volume=blockout.volume, taxonomy=blockout.taxonomy)
         yield GeneratedScene(scene, output.images, parts, predictions, seconds)
+
+
+def predicts_occupancy(pipe: OccScenePipeline | ZeroShotPipeline) -> bool:
+    """Whether a model perceives and drafts: its own part, or the bundled model's in front of a checkpoint."""
+    return isinstance(pipe, OccScenePipeline) or pipe.compact is not None
 
 
 def with_parts(
@@ -143,9 +154,9 @@ class SceneScores:
     def __init__(self, evaluator: Evaluator, taxonomy: str) -> None:
         self.views = ViewScores(evaluator)
         self.classes = [entry.name for entry in TAXONOMIES[taxonomy].classes]
-        self.occupancy = {name: OccupancyScores(len(self.classes)) for name in PREDICTIONS}
+        self.occupancy: dict[str, OccupancyScores] = defaultdict(lambda: OccupancyScores(len(self.classes)))
         objects = [index for index, name in enumerate(self.classes) if name not in _SHELL]
-        self.crumbs = {name: CrumbScores(objects) for name in ("truth", *PREDICTIONS)}
+        self.crumbs: dict[str, CrumbScores] = defaultdict(lambda: CrumbScores(objects))
         self.seconds: list[float] = []
 
     def add(self, result: GeneratedScene) -> None:
@@ -161,7 +172,7 @@ class SceneScores:
     def metrics(self) -> Metrics:
         """The metrics over all added scenes, with the keys of report.json."""
         return self.views.metrics() | {
-            "occupancy": {name: self._occupancy(name) for name in PREDICTIONS},
+            "occupancy": {name: self._occupancy(name) for name in PREDICTIONS if name in self.occupancy},
             "crumbs": {name: asdict(score.metrics()) for name, score in self.crumbs.items()},
             "seconds_per_scene": {"mean": float(np.mean(self.seconds)), "median": float(np.median(self.seconds))},
         }
@@ -174,7 +185,9 @@ class SceneScores:
         }  # fmt: skip
 
 
-def autoencoder_metrics(pipe: OccScenePipeline, scenes: Sequence[RenderedScene]) -> dict[str, float]:
+def autoencoder_metrics(pipe: OccScenePipeline | ZeroShotPipeline, scenes: Sequence[RenderedScene]) -> dict[str, float]:
     """PSNR and SSIM of real views that went through the autoencoder."""
     views = torch.from_numpy(np.concatenate([scene.views for scene in scenes]))
-    return reconstruction_scores(pipe.vae, views, str(pipe.device))
+    if isinstance(pipe, OccScenePipeline):
+        return reconstruction_scores(pipe.vae, views, str(pipe.device))
+    return reconstruction_scores(lambda images: pipe.decode(pipe.encode(images)), views, str(pipe.device))

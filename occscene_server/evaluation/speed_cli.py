@@ -10,9 +10,12 @@ from typing import Annotated
 import typer
 from occscene.limits import MAX_STEPS, MAX_VIEWS
 
+from occscene_server.models.checkpoint_options import CheckpointOptions
+from occscene_server.pipelines.checkpoint_arguments import USUAL, open_chosen, with_checkpoint
 from occscene_server.terminal import PlainTable, console, say, track
 
 
+@with_checkpoint()
 def benchmark(
     model: Annotated[
         str | None, typer.Option(help="Model folder, hub id, checkpoint or preset; the bundled model if omitted.")
@@ -24,19 +27,18 @@ def benchmark(
         int | None, typer.Option(min=1, max=MAX_STEPS, help="Denoising steps; the model's default if omitted.")
     ] = None,
     device: Annotated[str, typer.Option(help="auto, cpu, cuda or cuda:N.")] = "auto",
+    checkpoint: CheckpointOptions = USUAL,
 ) -> None:
     """Measure seconds a scene on this machine, by stage."""
     import torch
 
     from occscene_server.evaluation.speed import main_job, time_scenes, typical
     from occscene_server.models.precision import is_fast_in_bfloat16
-    from occscene_server.pipelines.opening import open_pipeline, usual_device
     from occscene_server.pipelines.zero_shot import ZeroShotPipeline
     from occscene_server.weights import default_model
 
     folder = model or str(default_model())
-    device = usual_device(device)
-    pipe = open_pipeline(folder, device)
+    pipe = open_chosen(folder, device, checkpoint)
     job = main_job(pipe.config.taxonomy, views, side)
     options = {} if steps is None else {"num_inference_steps": steps}
     runs = time_scenes(pipe, job, scenes, **options)
@@ -59,7 +61,7 @@ def benchmark(
     table.add_row("a scene (fastest)", f"{min(run.total for run in times):.3f}", "")
     console.print(table)
     say(
-        f"{pipe.num_timesteps} steps of {type(scheduler).__name__} in {precision} on {device}; "
+        f"{pipe.num_timesteps} steps of {type(scheduler).__name__} in {precision} on {pipe.device}; "
         f"{platform.processor() or platform.machine()}, {torch.get_num_threads()} of {os.cpu_count()} cores, "
         f"torch {torch.__version__}"
     )

@@ -28,6 +28,7 @@ from occscene_server.pipelines.layout_composition import Composition, compose
 from occscene_server.pipelines.occscene import OccScenePipeline
 from occscene_server.pipelines.scene_priors import ScenePriors
 from occscene_server.pipelines.text_to_scene import LayoutDraft
+from occscene_server.pipelines.zero_shot import ZeroShotPipeline
 
 LEAST_SHOWN = 0.01
 """Share of a view that a class fills which counts as found."""
@@ -53,7 +54,10 @@ class TextScene:
 
 
 def generate_from_prompts(
-    pipe: OccScenePipeline, scenes: Sequence[RenderedScene], generation: Generation, priors: ScenePriors | None
+    pipe: OccScenePipeline | ZeroShotPipeline,
+    scenes: Sequence[RenderedScene],
+    generation: Generation,
+    priors: ScenePriors | None,
 ) -> Iterator[TextScene]:
     """Makes a scene of each prompt, in the taxonomy's default volume, seen by as many cameras of the default rig.
 
@@ -61,7 +65,8 @@ def generate_from_prompts(
         pipe: the model.
         scenes: whose prompts are taken.
         generation: how the scenes are generated.
-        priors: sample the layouts that generation begins from; None begins from noise.
+        priors: sample the layouts that generation begins from; None begins from noise, which takes a model that
+            predicts occupancy.
     """
     for scene in scenes:
         taxonomy = scene.blockout.taxonomy

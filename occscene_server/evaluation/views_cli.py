@@ -8,6 +8,8 @@ from typing import Annotated
 
 import typer
 
+from occscene_server.models.checkpoint_options import CheckpointOptions
+from occscene_server.pipelines.checkpoint_arguments import USUAL, open_chosen, with_checkpoint
 from occscene_server.terminal import say, track
 
 DataOption = Annotated[list[Path], typer.Option(help="Folder of rendered scenes; may be given more than once.")]
@@ -16,6 +18,7 @@ GeneratedOption = Annotated[
 ]
 
 
+@with_checkpoint()
 def generate(
     model: Annotated[str, typer.Option(help="Model folder, hub id, checkpoint or preset.")],
     data: Annotated[Path, typer.Option(help="Folder that `occscene-server studio render` filled.")],
@@ -28,17 +31,17 @@ def generate(
     hints: Annotated[bool, typer.Option(help="Give colour hints, or leave colours to the prompt.")] = True,
     prior: Annotated[bool, typer.Option(help="Show blockouts with parts in place of plain boxes.")] = True,
     seed: Annotated[int, typer.Option(help="Added to each scene's own.")] = 0,
-    device: Annotated[str, typer.Option(help="cpu or cuda.")] = "cpu",
+    device: Annotated[str, typer.Option(help="auto, cpu, cuda or cuda:N.")] = "cpu",
+    checkpoint: CheckpointOptions = USUAL,
 ) -> None:
     """Generate the views of a split's scenes and store them as scenes; what is already there is kept."""
     from occscene_server.data.dataset import scenes_of_split
     from occscene_server.evaluation.generated_views import store_generated_views
     from occscene_server.evaluation.scene_scores import Generation
-    from occscene_server.pipelines.opening import open_pipeline
     from occscene_server.pipelines.scene_priors import ScenePriors
 
-    pipe = open_pipeline(model, device)
     folders = scenes_of_split(data, split, limit)
+    pipe = open_chosen(model, device, checkpoint)
     priors = ScenePriors.bundled(pipe.config.taxonomy) if prior else None
     stored = store_generated_views(pipe, folders, output, Generation(seed, hints=hints), priors, size)
     for _ in track(stored, "scenes", total=len(folders)):

@@ -15,7 +15,7 @@ from torch import Tensor
 
 from occscene_server.geometry.ade20k import ADE20K, SKY, STRUCTURE, ade20k_class
 from occscene_server.geometry.cameras import CameraTensors
-from occscene_server.geometry.gbuffer import GBuffer
+from occscene_server.geometry.gbuffer import GBuffer, seen_pairs
 
 _GOLDEN_RATIO = 0.6180339887498949
 _NEARLY = 1e-6  # 1 / m; an image whose nearness differs by less is of one depth
@@ -123,7 +123,7 @@ def control_maps(
 def legend(buffer: GBuffer, grid: SemanticGrid) -> dict[str, dict[str, list[int]]]:
     """What the colors of `ade20k` and `instances` mean in one scene: name to sRGB, of what its views show."""
     names: dict[str, dict[str, list[int]]] = {"ade20k": {}, "instances": {}}
-    for label, row in _keys(buffer)[0].tolist():
+    for label, row in seen_pairs(buffer)[0].tolist():
         if label:
             index = _class_seen(grid, label, row)
             seen = ADE20K.classes[index]
@@ -151,17 +151,10 @@ def _hue(number: int, saturation: float, value: float) -> tuple[int, int, int]:
     return round(255 * red), round(255 * green), round(255 * blue)
 
 
-def _keys(buffer: GBuffer) -> tuple[Tensor, Tensor]:
-    """The pairs (N, 2) of class and object that are seen, and which of them each pixel (V * h * w,) shows."""
-    pairs = torch.stack([buffer.labels[0], buffer.objects[0]], -1).flatten(0, -2)
-    unique, index = pairs.unique(dim=0, return_inverse=True)
-    return unique, index
-
-
 def _painted(buffer: GBuffer, color: Callable[[int, int], tuple[int, int, int]]) -> Tensor:
-    pairs, index = _keys(buffer)
+    pairs, index = seen_pairs(buffer)
     table = torch.tensor([color(*pair) for pair in pairs.tolist()], dtype=torch.float32, device=index.device) / 255
-    return table[index].view(*buffer.labels.shape[1:], 3).movedim(-1, 1).contiguous()
+    return table[index].movedim(-1, 1).contiguous()
 
 
 def _thinned(values: Tensor) -> Tensor:

@@ -14,7 +14,7 @@ from torch import Tensor
 
 from occscene_server.geometry.ade20k import ADE20K, ade20k_class
 from occscene_server.geometry.cameras import CameraTensors
-from occscene_server.geometry.gbuffer import GBuffer
+from occscene_server.geometry.gbuffer import GBuffer, seen_pairs
 
 MAX_SOURCES = 4
 """Other views that a view is compared with: those that see most of what it sees."""
@@ -123,14 +123,14 @@ class _Views:
         intrinsics = cameras.scaled_intrinsics(size)[0]
         rays = torch.einsum("vij,vhwj->vihw", pose[:, :3, :3], _directions(intrinsics, size)).float()
         facing = -(normal * F.normalize(rays, dim=1)).sum(1)
-        pairs, index = torch.stack([labels, rows], -1).view(-1, 2).unique(dim=0, return_inverse=True)
+        pairs, index = seen_pairs(buffer)
         names = ["", *(item.name for item in grid.objects)]
         glass = torch.tensor(
             [ade20k_class(grid.taxonomy, label, names[row]) in _GLASS for label, row in pairs.tolist()], device=device
         )
         reach = max(1, round(_BORDER * max(size)))
-        usable = ~_grown(_outlines(depth, normal, labels * 65536 + rows), reach) & ~glass[index].view(labels.shape)
-        keys = (index.view(labels.shape) + 1) * torch.isfinite(depth)
+        usable = ~_grown(_outlines(depth, normal, labels * 65536 + rows), reach) & ~glass[index]
+        keys = (index + 1) * torch.isfinite(depth)
         return cls(depth, normal, keys, usable, pose, intrinsics, facing.clamp_min(0))
 
     def coarser(self, step: int) -> _Views:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated
 
@@ -87,8 +88,8 @@ def measure_latents(model: SceneAutoencoder, views: Tensor, device: str) -> None
 
 
 @torch.no_grad()
-def reconstruction_scores(model: SceneAutoencoder, views: Tensor, device: str) -> dict[str, float]:
-    """PSNR (dB, mean over views) and SSIM of reconstructed uint8 views (N, height, width, 3)."""
+def reconstruction_scores(model: Callable[[Tensor], Tensor], views: Tensor, device: str) -> dict[str, float]:
+    """PSNR (dB, mean over views) and SSIM of uint8 views (N, height, width, 3) that a model gives back."""
     from torchmetrics.functional.image import structural_similarity_index_measure as ssim
 
     psnrs, ssims = [], []

@@ -25,7 +25,7 @@ from tests.blender.waiting import wait
 
 
 class Recorder:
-    """Stands for a layout, which only a window has: takes whatever is drawn, and notes the operators."""
+    """Stands for a layout, which only a window has: takes whatever is drawn, and notes operators and properties."""
 
     def __init__(self, drawn: list[str]) -> None:
         self.__dict__["drawn"] = drawn
@@ -37,6 +37,7 @@ class Recorder:
                 assert hasattr(bpy.ops.occscene, str(arguments[0]).removeprefix("occscene."))
             if name == "prop":
                 assert arguments[1] in arguments[0].bl_rna.properties, arguments[1]
+                self.drawn.append(str(arguments[1]))
             return Recorder(self.drawn)
 
         return call
@@ -46,7 +47,7 @@ class Recorder:
 
 
 def drawn(tab: str) -> list[str]:
-    """The operators of all panels that a step of the sidebar shows, drawn without a window."""
+    """The operators and properties of all panels that a step of the sidebar shows, drawn without a window."""
     context = _WithRegion()
     bpy.context.window_manager.occscene.tab = tab
     found: list[str] = []
@@ -113,6 +114,39 @@ def test_all_panels_can_be_drawn(blockout: bpy.types.Scene, server: str, tmp_pat
     for obj in (None, blockout.objects["left"], blockout.objects["sofa"]):
         bpy.context.view_layer.objects.active = obj
         drawn(tab)
+
+
+def answer_of(**model: Any) -> connection_check.ConnectionCheck:
+    """A test of a server whose model says this of itself."""
+    models = [{"image_multiple": 1, "taxonomies": ["indoor"], "layout_prior": True, "parts_prior": True, **model}]
+    return connection_check.ConnectionCheck(
+        "here", steps=[{"step": "model", "is_good": True, "message": "", "advice": "", "info": {"models": models}}]
+    )
+
+
+def test_what_the_model_cannot_do_is_not_shown(blockout: bpy.types.Scene) -> None:
+    everything = ["negative_prompt", "occupancy_guidance", "text_to_scene", "images_to_occupancy"]
+    checkpoint = {"name": "artist", "family": "sdxl", "license": "openrail++", "controls": [("depth", 0.6)]}
+    blockout.occscene.use_guidance = True
+    shown = {}
+    for name, features, drafts in (("all", everything, True), ("little", ["object_prompt"], False)):
+        check = answer_of(**checkpoint, features=features, drafts=drafts)
+        connection_check.keep_check(check)
+        try:
+            shown[name] = set(drawn("VIEWS"))
+        finally:
+            connection_check.keep_check(connection_check.ConnectionCheck())
+    kept = {"negative_prompt", "occupancy_guidance_scale", "use_blockout", "quality"}
+    assert shown["all"] >= kept
+    assert not shown["little"] & kept
+    assert shown["little"] >= {"text_guidance_scale", "steps"}
+    assert check.about_models() == ["artist (SDXL), license openrail++; ControlNets: depth 0.6"]
+    blockout.occscene.quality = "DRAFT"
+    connection_check.keep_check(check)
+    try:
+        assert "quality" in drawn("VIEWS")  # the way back
+    finally:
+        connection_check.keep_check(connection_check.ConnectionCheck())
 
 
 def test_cameras_are_a_list_in_an_order(blockout: bpy.types.Scene) -> None:

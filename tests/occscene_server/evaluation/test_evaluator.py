@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 import torch
 from diffusers import FlowMatchEulerDiscreteScheduler
+from huggingface_hub import constants
 from occscene.camera import PinholeCamera
 from occscene.grid import GridObject, SemanticGrid
 from PIL import Image
@@ -29,6 +30,7 @@ from occscene_server.models.autoencoder import SceneAutoencoder
 from occscene_server.models.denoiser import OccSceneDenoiser
 from occscene_server.models.perception import OccupancyPerception
 from occscene_server.pipelines.occscene import OccScenePipeline
+from tests.occscene_server.pipelines.checkpoint_forms import FORMS, form_arguments, save_checkpoint_forms
 
 RED, GREEN, BLUE = COLORS["red"], COLORS["green"], COLORS["blue"]
 
@@ -186,9 +188,74 @@ def test_evaluation_of_an_untrained_model(folder: Path, model: Path) -> None:
     assert Image.open(folder / "report" / "sheet.png").width == 2 * 64
 
 
-def evaluate(*arguments: object) -> None:
+def evaluate(*arguments: object, code: int = 0) -> str:
     result = CliRunner().invoke(app, ["evaluate", *map(str, arguments)], catch_exceptions=False)
-    assert result.exit_code == 0, result.output
+    assert result.exit_code == code, result.output
+    return result.output
+
+
+@pytest.fixture(scope="module")
+def checkpoints(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    root = tmp_path_factory.mktemp("checkpoints")
+    save_checkpoint_forms(root)
+    return root
+
+
+@pytest.fixture
+def hub(checkpoints: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(constants, "HF_HUB_CACHE", str(checkpoints / "home/hub"))
+
+
+@pytest.mark.usefixtures("hub")
+@pytest.mark.parametrize("form", FORMS)
+def test_evaluation_of_a_checkpoint(folder: Path, checkpoints: Path, tmp_path: Path, form: str) -> None:
+    """Without a draft nothing predicts an occupancy, and text to scene begins from layouts only."""
+    evaluate(
+        "run", *form_arguments(form, checkpoints), "--draft", "none", "--evaluator", folder / "evaluator", "--data",
+        folder / "data", "--output", tmp_path, "--steps", 1, "--limit", 1, "--no-prior", "--device", "cpu",
+    )  # fmt: skip
+    metrics = json.loads((tmp_path / "report.json").read_text())
+    assert metrics["checkpoint"]["draft"] == "none"
+    assert metrics["scenes"] == 1
+    assert set(metrics["occupancy"]) == {"blockout"}
+    assert set(metrics["text_to_scene"]) == {"with_prior"}
+    assert metrics["autoencoder"]["psnr"] > 0
+    assert metrics["warp_psnr"]["real"] > metrics["warp_psnr"]["generated"]
+    assert (tmp_path / "report.html").read_text().count("<img") == 3 + 2
+
+
+@pytest.mark.usefixtures("hub")
+@pytest.mark.weights
+@pytest.mark.slow
+def test_the_occupancy_of_the_draft_is_scored(folder: Path, checkpoints: Path, tmp_path: Path) -> None:
+    evaluate(
+        "run", *form_arguments("folder", checkpoints), "--evaluator", folder / "evaluator", "--data", folder / "data",
+        "--output", tmp_path, "--steps", 1, "--limit", 1, "--device", "cpu",
+    )  # fmt: skip
+    metrics = json.loads((tmp_path / "report.json").read_text())
+    assert set(metrics["occupancy"]) == {"blockout", "from_draft", "from_real_views", "from_real_views_alone"}
+    assert set(metrics["text_to_scene"]) == {"with_prior", "without_prior"}
+    assert "from draft" in (tmp_path / "report.html").read_text()
+
+
+@pytest.mark.usefixtures("hub")
+def test_options_of_a_checkpoint_decide_what_is_generated(folder: Path, checkpoints: Path, tmp_path: Path) -> None:
+    views = {}
+    for name, options in (("plain", ("none",)), ("controlled", (f"depth={checkpoints / 'control'}:1",))):
+        evaluate(
+            "generate", "--model", checkpoints / "checkpoint", "--control", *options, "--consistency", "none",
+            "--draft", "none", "--data", folder / "data", "--output", tmp_path / name, "--limit", 1, "--no-prior",
+        )  # fmt: skip
+        views[name] = read_scene(next((tmp_path / name).iterdir())).views
+    assert np.abs(views["plain"].astype(float) - views["controlled"]).max() > 1
+
+
+@pytest.mark.usefixtures("hub")
+def test_a_checkpoint_that_is_not_there_is_named(folder: Path, checkpoints: Path, tmp_path: Path) -> None:
+    given = "--evaluator", folder / "evaluator", "--data", folder / "data", "--output", tmp_path
+    assert "models get sdxl" in " ".join(evaluate("run", "--model", "sdxl", *given, code=2).split())
+    noisy = *form_arguments("folder", checkpoints), "--draft", "none", "--noise-scale", 0.5
+    assert "noise is always 1" in " ".join(evaluate("run", *noisy, *given, code=2).split())
 
 
 def test_stored_views_are_scored(folder: Path, model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 from typer.testing import CliRunner
@@ -10,6 +12,7 @@ from occscene_server.cli.root import app
 from occscene_server.evaluation.speed import SceneTimes, main_job, time_scenes, typical
 from occscene_server.pipelines.occscene import OccScenePipeline
 from occscene_server.weights import default_model
+from tests.occscene_server.pipelines.tiny_checkpoints import save_tiny_kit
 
 
 @pytest.mark.parametrize("taxonomy", ["indoor", "outdoor"])
@@ -52,3 +55,17 @@ def test_the_command_prints_where_the_time_goes() -> None:
     assert result.exit_code == 0, result.output
     for word in ("compact-indoor: 2 views", "dual alignment", "denoising", "a scene (median)", "3 steps of UniPC"):
         assert word in " ".join(result.output.split())
+
+
+def test_a_checkpoint_is_timed_with_its_options(tmp_path: Path) -> None:
+    save_tiny_kit(tmp_path, "sdxl", union=True)
+    given = ["--model", tmp_path / "checkpoint", "--control", f"depth={tmp_path / 'control'}", "--draft", "none"]
+    sizes = ["--scenes", 1, "--views", 2, "--side", 64, "--steps", 2, "--device", "cpu"]
+    result = CliRunner().invoke(app, ["benchmark", *map(str, given + sizes)])
+    assert result.exit_code == 0, result.output
+    printed = " ".join(result.output.split())
+    for word in ("checkpoint: 2 views", "denoising", "decoding", "2 steps of DPMSolverMultistepScheduler in float32"):
+        assert word in printed
+    missing = CliRunner().invoke(app, ["benchmark", "--model", "no/such"])
+    assert missing.exit_code == 2
+    assert "models get no/such" in " ".join(missing.output.split())

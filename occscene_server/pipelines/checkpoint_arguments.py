@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
-from occscene_server.cli.option_groups import in_place_of, option
 from occscene_server.models.checkpoint_options import CheckpointOptions
+from occscene_server.option_groups import in_place_of, option
+
+if TYPE_CHECKING:
+    from occscene_server.pipelines.occscene import OccScenePipeline
+    from occscene_server.pipelines.zero_shot import ZeroShotPipeline
 
 _PANEL = "Stable Diffusion checkpoints"
 
@@ -85,6 +89,20 @@ USUAL = CheckpointOptions()
 def with_checkpoint() -> Callable[[Callable[..., None]], Callable[..., None]]:
     """Gives a command the options of a checkpoint in place of its parameter `checkpoint`."""
     return in_place_of("checkpoint", _OPTIONS, _checkpoint_options)
+
+
+def open_chosen(model: str, device: str, checkpoint: CheckpointOptions) -> OccScenePipeline | ZeroShotPipeline:
+    """Opens what a command's `--model` names, on the device that its `--device` stands for.
+
+    Raises:
+        typer.BadParameter: it is missing, or of a kind that cannot be run; the message has the way out.
+    """
+    from occscene_server.pipelines.opening import open_pipeline, usual_device
+
+    try:
+        return open_pipeline(model, usual_device(device), checkpoint)
+    except (OSError, ValueError) as error:
+        raise typer.BadParameter(str(error), param_hint="--model") from error
 
 
 def _checkpoint_options(control: list[str] | None, lora: list[str] | None, **others: Any) -> CheckpointOptions:
