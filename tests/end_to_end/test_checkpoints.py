@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
@@ -12,6 +14,7 @@ from occscene.results import read_result
 from PIL import Image
 
 from tests.occscene_server.pipelines.checkpoint_forms import FORMS, form_arguments, save_checkpoint_forms
+from tests.occscene_server.released_contract import released_contract
 from tests.occscene_server.serve_process import BUNDLED, ServeProcess
 
 bpy = pytest.importorskip("bpy")
@@ -26,20 +29,28 @@ def root(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-@pytest.mark.parametrize("form", FORMS)
-def test_a_checkpoint_paints_what_blender_sends(root: Path, tmp_path: Path, form: str) -> None:
+@contextmanager
+def served(root: Path, folder: Path, form: str) -> Iterator[str]:
+    """The address of a server that paints with a checkpoint; the sample's blockout is open."""
     import blender_addon
     from occscene_server.studio.demo import open_blockout
 
     environment = {"HF_HOME": str(root / "home"), "HF_HUB_OFFLINE": "1"}
     options = (*form_arguments(form, root), "--draft", "none", "--device", "cpu")
-    serve = ServeProcess(tmp_path, tmp_path / "store", *options, environment=environment, script=BUNDLED)
+    serve = ServeProcess(folder, folder / "store", *options, environment=environment, script=BUNDLED)
     try:
-        open_blockout("living_room", "", tmp_path)
+        open_blockout("living_room", "", folder)
+        yield serve.address
+    finally:
+        serve.interrupted()
+        blender_addon.unregister()
+
+
+@pytest.mark.parametrize("form", FORMS)
+def test_a_checkpoint_paints_what_blender_sends(root: Path, tmp_path: Path, form: str) -> None:
+    with served(root, tmp_path, form) as address:
         directory = Path(tempfile.mkdtemp(dir=tmp_path))
-        done = bpy.ops.occscene.generate(
-            directory=str(directory), server=serve.address, prompt="a bright room", steps=2
-        )
+        done = bpy.ops.occscene.generate(directory=str(directory), server=address, prompt="a bright room", steps=2)
         assert done == {"FINISHED"}
         result = read_result(directory)
         views = [np.asarray(Image.open(path)) for path in result.views.values()]
@@ -48,6 +59,21 @@ def test_a_checkpoint_paints_what_blender_sends(root: Path, tmp_path: Path, form
         assert result.occupancy_source == "blockout"
         assert load_grid(directory / "occupancy.npz").labels.any()
         assert bpy.context.scene.occscene.results[-1].occupancy_source == "blockout"
-    finally:
-        serve.interrupted()
-        blender_addon.unregister()
+
+
+def test_old_and_new_sides_work_together(root: Path, tmp_path: Path) -> None:
+    """The server gets requests as the released extension sends them, ours the answers of a released server."""
+    from blender_addon.jobs import connection_check
+
+    with served(root, tmp_path, "folder") as new, released_contract(new) as address:
+        assert bpy.ops.occscene.test_connection(server=address) == {"FINISHED"}
+        check = connection_check.last_check
+        assert check.is_good
+        assert check.uses("images_to_occupancy")  # nothing says that it does not
+        assert check.about_models() == []
+        result = bpy.ops.occscene.generate(directory=str(tmp_path / "views"), server=address, prompt="a room", steps=2)
+        assert result == {"FINISHED"}
+        stored = read_result(tmp_path / "views")
+        assert [Image.open(path).size for path in stored.views.values()] == [(256, 256)] * 4
+        assert load_grid(tmp_path / "views/occupancy.npz").labels.any()
+        assert stored.occupancy_source == ""
