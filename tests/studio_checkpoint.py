@@ -13,6 +13,7 @@ from __future__ import annotations
 import argparse
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -172,10 +173,13 @@ def train_painter(
     painter: Painter, views: Views, pipeline: StableDiffusionPipeline, options: LoopOptions, batch: int
 ) -> bool:
     """Trains on views and mirrored views."""
-    say("encoding the views")
-    scale = pipeline.vae.config.scaling_factor
-    latents = torch.stack([encoded(pipeline.vae, images) for images in (views.images, views.images.flip(2))]) * scale
     tokenizer = pipeline.tokenizer
+
+    @cache
+    def all_latents() -> Tensor:
+        say("encoding the views")
+        both = [encoded(pipeline.vae, images) for images in (views.images, views.images.flip(2))]
+        return torch.stack(both) * pipeline.vae.config.scaling_factor
 
     def tokens_of(texts: Sequence[str]) -> Tensor:
         found: Tensor = tokenizer(
@@ -190,7 +194,7 @@ def train_painter(
         rows = torch.from_numpy(rng.choice(len(views.images), batch, replace=False))
         generator = torch.Generator().manual_seed(int(rng.integers(2**31)))
         mirrored, source, variant = (torch.randint(n, (batch,), generator=generator) for n in (2, 2, 3))
-        clean, maps = latents[mirrored, rows], views.maps[rows, source].float() / 255
+        clean, maps = all_latents()[mirrored, rows], views.maps[rows, source].float() / 255
         maps = torch.where(mirrored[:, None, None, None] == 1, maps.flip(3), maps)
         words = tokens[variant, rows]
         words = torch.where(torch.rand(batch, 1, generator=generator) < DROPPED_PROMPTS, empty, words)
