@@ -150,13 +150,25 @@ def encoded(vae: AutoencoderKL, views: Tensor) -> Tensor:
     return torch.cat([vae.encode(images_from_bytes(part)).latent_dist.mode() for part in views.split(32)])
 
 
+def fresh_control_net(unet: UNet2DConditionModel, widths: tuple[int, ...]) -> ControlNetModel:
+    """A ControlNet that is trained together with its UNet.
+
+    The zeros with which it would begin protect a UNet that can paint already; here they would only delay it.
+    """
+    control: ControlNetModel = ControlNetModel.from_unet(unet, conditioning_embedding_out_channels=widths)
+    for layer in control.modules():
+        if isinstance(layer, nn.Conv2d) and not layer.weight.any():
+            layer.reset_parameters()
+    return control
+
+
 class Painter(nn.Module):
     """UNet, ControlNet and text encoder, which are trained together to predict v."""
 
     def __init__(self, pipeline: StableDiffusionPipeline) -> None:
         super().__init__()
         self.unet, self.text = pipeline.unet, pipeline.text_encoder
-        self.control = ControlNetModel.from_unet(pipeline.unet, conditioning_embedding_out_channels=(4, 8, 16, 32))
+        self.control = fresh_control_net(pipeline.unet, (4, 8, 16, 32))
 
     def forward(self, noisy: Tensor, time: Tensor, tokens: Tensor, maps: Tensor, shown: Tensor) -> Tensor:
         """v (B, 4, 16, 16) of noisy latents, words (B, 77) and maps in [0, 1], which act where `shown` is 1."""
