@@ -119,8 +119,9 @@ def _now(pipe: OccScenePipeline | ZeroShotPipeline) -> float:
 def _clocked(pipe: OccScenePipeline | ZeroShotPipeline) -> Iterator[dict[str, float]]:
     """Seconds by phase, while the methods that make up a call of the pipeline are watched."""
     if isinstance(pipe, ZeroShotPipeline):
+        drafts = () if pipe.compact is None else ((pipe, "_draft", "draft"),)
         methods: tuple[tuple[Any, str, str], ...] = (
-            (pipe, "_draft", "draft"), (CheckpointDenoiser, "predict", "denoising"), (pipe, "encode", "encoding"),
+            *drafts, (CheckpointDenoiser, "predict", "denoising"), (pipe, "encode", "encoding"),
             (pipe, "decode", "decoding"),
         )  # fmt: skip
     else:
