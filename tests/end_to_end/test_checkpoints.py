@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from occscene.grid import load_grid
+from occscene.limits import IMAGE_SIDE
 from occscene.results import read_result
 from PIL import Image
 
@@ -54,7 +55,7 @@ def test_a_checkpoint_paints_what_blender_sends(root: Path, tmp_path: Path, form
         assert done == {"FINISHED"}
         result = read_result(directory)
         views = [np.asarray(Image.open(path)) for path in result.views.values()]
-        assert [view.shape for view in views] == [(256, 256, 3)] * 4
+        assert [view.shape for view in views] == [(IMAGE_SIDE, IMAGE_SIDE, 3)] * 4
         assert all(view.std() > 1 for view in views)
         assert result.occupancy_source == "blockout"
         assert load_grid(directory / "occupancy.npz").labels.any()
@@ -74,6 +75,6 @@ def test_old_and_new_sides_work_together(root: Path, tmp_path: Path) -> None:
         result = bpy.ops.occscene.generate(directory=str(tmp_path / "views"), server=address, prompt="a room", steps=2)
         assert result == {"FINISHED"}
         stored = read_result(tmp_path / "views")
-        assert [Image.open(path).size for path in stored.views.values()] == [(256, 256)] * 4
+        assert [Image.open(path).size for path in stored.views.values()] == [(IMAGE_SIDE, IMAGE_SIDE)] * 4
         assert load_grid(tmp_path / "views/occupancy.npz").labels.any()
         assert stored.occupancy_source == ""
