@@ -1,6 +1,6 @@
 """A checkpoint that was trained, in minutes, to paint flat colors from maps of classes: maps and words are obeyed.
 
-What is drawn by random weights says nothing of that. The latents are the pixels themselves.
+What is drawn by random weights says nothing of that. The latents are the pixels, at half the size.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 import torch
+import torch.nn.functional as F
 from diffusers import ConfigMixin, DDIMScheduler, ModelMixin, UNet2DConditionModel
 from diffusers.configuration_utils import register_to_config
 from occscene.grid import SemanticGrid
@@ -38,21 +39,22 @@ FURNITURE = ("sofa", "table")
 
 
 class PixelAutoencoder(ModelMixin, ConfigMixin):
-    """An autoencoder of Stable Diffusion's interface whose latents are pixels, and a fourth channel of zeros."""
+    """Stable Diffusion's interface to latents that are the pixels at half the size, and a fourth channel of zeros."""
 
     @register_to_config
-    def __init__(self, block_out_channels: tuple[int, ...] = (1,), scaling_factor: float = 1.0) -> None:
+    def __init__(self, block_out_channels: tuple[int, ...] = (1, 1), scaling_factor: float = 1.0) -> None:
         super().__init__()
         self.anchor = nn.Parameter(torch.zeros(1))  # has the device and the type
 
     def encode(self, images: Tensor) -> SimpleNamespace:
-        """Images (V, 3, h, w) to what has their latents (V, 4, h, w) as its mode."""
-        latents = torch.cat([images, torch.zeros_like(images[:, :1])], 1)
+        """Images (V, 3, 2 h, 2 w) to what has their latents (V, 4, h, w) as its mode."""
+        small = F.avg_pool2d(images, 2)
+        latents = torch.cat([small, torch.zeros_like(small[:, :1])], 1)
         return SimpleNamespace(latent_dist=SimpleNamespace(mode=lambda: latents))
 
     def decode(self, latents: Tensor, return_dict: bool = True) -> tuple[Tensor]:
         """The reverse."""
-        return (latents[:, :3],)
+        return (F.interpolate(latents[:, :3], scale_factor=2.0),)
 
 
 def drawn_rooms(rng: np.random.Generator, count: int) -> tuple[np.ndarray, list[str]]:
@@ -69,22 +71,22 @@ def drawn_rooms(rng: np.random.Generator, count: int) -> tuple[np.ndarray, list[
 
 
 def painted(labels: np.ndarray, words: list[str]) -> Tensor:
-    """The images (N, 3, h, w) in [-1, 1] that are right."""
+    """The images (N, 3, 2 h, 2 w) in [-1, 1] that are right."""
     images = np.zeros((*labels.shape, 3), np.float32)
     for name, color in PAINTS.items():
         images[labels == INDOOR.index_of(name)] = color
     for image, room, word in zip(images, labels, words, strict=True):
         image[np.isin(room, [INDOOR.index_of(name) for name in FURNITURE])] = WORDS[word]
-    return torch.from_numpy(images).movedim(-1, 1)
+    return F.interpolate(torch.from_numpy(images).movedim(-1, 1), scale_factor=2.0)
 
 
 def shown_map(labels: np.ndarray) -> Tensor:
-    """The control maps (N, 3, h, w) in [0, 1] of labels."""
+    """The control maps (N, 3, 2 h, 2 w) in [0, 1] of labels."""
     table = np.zeros((len(INDOOR), 3), np.float32)
     for name in (*PAINTS, *FURNITURE):
         label = INDOOR.index_of(name)
         table[label] = np.array(ADE20K.classes[ade20k_class("indoor", label, name)].color) / 255
-    return torch.from_numpy(table[labels]).movedim(-1, 1)
+    return F.interpolate(torch.from_numpy(table[labels]).movedim(-1, 1), scale_factor=2.0)
 
 
 @pytest.fixture(scope="module")
@@ -103,7 +105,7 @@ def checkpoint() -> Checkpoint:
         down_block_types=("DownBlock2D", "CrossAttnDownBlock2D"), up_block_types=("CrossAttnUpBlock2D", "UpBlock2D"),
         cross_attention_dim=32, attention_head_dim=4, norm_num_groups=8,
     )  # fmt: skip
-    control = fresh_control_net(unet, (16,))
+    control = fresh_control_net(unet, (8, 16))
     vae = PixelAutoencoder()
     scheduler = DDIMScheduler(
         beta_start=0.00085, beta_end=0.012, beta_schedule="scaled_linear", prediction_type="v_prediction",
@@ -143,10 +145,11 @@ def checkpoint() -> Checkpoint:
 
 def views_of(checkpoint: Checkpoint, grid: SemanticGrid, prompt: str, scale: float = 1.0) -> Tensor:
     pipe = ZeroShotPipeline(checkpoint, consistency="none")
-    return pipe(
-        prompt, corner_cameras(side=SIDE), grid, text_guidance_scale=1.5, occupancy_guidance_scale=scale,
+    images: Tensor = pipe(
+        prompt, corner_cameras(side=2 * SIDE), grid, text_guidance_scale=1.5, occupancy_guidance_scale=scale,
         output_type="pt",
-    ).images * 2 - 1  # fmt: skip
+    ).images  # fmt: skip
+    return F.avg_pool2d(images, 2) * 2 - 1  # the size that the network draws
 
 
 def nearest(images: Tensor) -> tuple[Tensor, list[str]]:
@@ -157,7 +160,7 @@ def nearest(images: Tensor) -> tuple[Tensor, list[str]]:
 
 
 def seen_labels() -> Tensor:
-    return room_buffer(corner_cameras(side=SIDE), (SIDE, SIDE))[0].labels[0]
+    return room_buffer(corner_cameras(side=2 * SIDE), (SIDE, SIDE))[0].labels[0]
 
 
 def accuracy(images: Tensor, word: str) -> float:
