@@ -87,7 +87,7 @@ def surface_color(job: MainJob, views: NDArray[np.uint8], class_name: str) -> ND
 
 def test_views_have_content(job: MainJob) -> None:
     views = job.scene_of(BLUE_ROOM).views
-    assert views.shape == (4, 256, 256, 3)
+    assert views.shape == (4, 512, 512, 3)
     for view in views:
         assert view.std() > 15
         blocks = view.reshape(8, 32, 8, 32, 3).mean(axis=(1, 3))

@@ -53,7 +53,7 @@ def test_the_client_writes_the_views_of_its_job(server: str, tmp_path: Path) -> 
     assert done.returncode == 0, done.stderr
     views = read_result(tmp_path / "result").views
     assert [path.name for path in views.values()] == [f"view_{number}.png" for number in range(1, 5)]
-    assert Image.open(views["1"]).size == (256, 256)
+    assert Image.open(views["1"]).size == (512, 512)
 
 
 def test_the_client_has_ten_lines_after_its_imports() -> None:
@@ -68,7 +68,7 @@ def test_the_pipeline_shows_its_blockout(tmp_path: Path) -> None:
     done = run_example("pipeline.py", tmp_path / "room", "--steps", 2, "--seed", 3, folder=tmp_path)
     assert done.returncode == 0, done.stderr
     views = [np.asarray(Image.open(tmp_path / f"room/view_{number}.png")) for number in range(1, 5)]
-    assert {view.shape for view in views} == {(256, 256, 3)}
+    assert {view.shape for view in views} == {(512, 512, 3)}
     assert min(view.std() for view in views) > 10
     occupancy = load_grid(tmp_path / "room/occupancy.npz")
     assert (occupancy.labels[20:38, 34:56, 1:5] == INDOOR.index_of("bed")).mean() > 0.5
