@@ -90,7 +90,7 @@ def test_views_have_content(job: MainJob) -> None:
     assert views.shape == (4, 512, 512, 3)
     for view in views:
         assert view.std() > 15
-        blocks = view.reshape(8, 32, 8, 32, 3).mean(axis=(1, 3))
+        blocks = view.reshape(8, 64, 8, 64, 3).mean(axis=(1, 3))
         assert np.ptp(blocks.reshape(-1, 3), axis=0).max() > 60
 
 
