@@ -31,7 +31,7 @@ from tests.studio_checkpoint import fresh_control_net, tokenizer_of
 
 pytestmark = [pytest.mark.release, pytest.mark.slow, pytest.mark.timeout(3600)]
 
-SIDE, BATCH, STEPS = 32, 4, 280
+SIDE, BATCH, STEPS = 32, 4, 700
 PAINTS = {"ceiling": (0.9, 0.9, 0.5), "floor": (-0.6, -0.4, 0.6), "wall": (0.3, -0.8, 0.7)}
 WORDS = {"red": (0.9, -0.9, -0.9), "green": (-0.9, 0.9, -0.9), "gray": (0.0, 0.0, 0.0)}
 """Of the furniture, which has the color that the words say."""
@@ -143,10 +143,12 @@ def checkpoint() -> Checkpoint:
     )  # fmt: skip
 
 
-def views_of(checkpoint: Checkpoint, grid: SemanticGrid, prompt: str, scale: float = 1.0) -> Tensor:
+def views_of(
+    checkpoint: Checkpoint, grid: SemanticGrid, prompt: str, scale: float = 1.0, text_scale: float = 1.5
+) -> Tensor:
     pipe = ZeroShotPipeline(checkpoint, consistency="none")
     images: Tensor = pipe(
-        prompt, corner_cameras(side=2 * SIDE), grid, text_guidance_scale=1.5, occupancy_guidance_scale=scale,
+        prompt, corner_cameras(side=2 * SIDE), grid, text_guidance_scale=text_scale, occupancy_guidance_scale=scale,
         output_type="pt",
     ).images  # fmt: skip
     return F.avg_pool2d(images, 2) * 2 - 1  # the size that the network draws
@@ -181,7 +183,7 @@ def test_objects_have_the_colors_of_their_own_words(checkpoint: Checkpoint) -> N
     grid = closed_room()
     prompts = {"sofa": "red sofa", "table": "green table"}
     worded = replace(grid, objects=tuple(replace(item, prompt=prompts[item.name]) for item in grid.objects))
-    found, names = nearest(views_of(checkpoint, worded, "a room"))
+    found, names = nearest(views_of(checkpoint, worded, "a room", text_scale=4.0))
     labels = seen_labels()
     for name, word in (("sofa", "red"), ("table", "green")):
         own = found[labels == INDOOR.index_of(name)]
