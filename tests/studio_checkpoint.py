@@ -11,6 +11,9 @@ command again resumes. Latents have 16 x 16 pixels: it draws layouts and colors,
 from __future__ import annotations
 
 import argparse
+import itertools
+import re
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
@@ -91,12 +94,28 @@ def _shown(folder: Path) -> dict[str, Tensor]:
 
 
 def tokenizer_of(texts: Sequence[str]) -> CLIPTokenizer:
-    """CLIP's tokenizer with the words of some texts."""
-    letters = "abcdefghijklmnopqrstuvwxyz"
-    tokens = [*letters, *(f"{letter}</w>" for letter in letters), "<|startoftext|>", "<|endoftext|>"]
-    empty = CLIPTokenizer(vocab={token: index for index, token in enumerate(tokens)}, merges=[], model_max_length=77)
-    tokenizer: CLIPTokenizer = empty.train_new_from_iterator(texts, WORDS)
-    return tokenizer
+    """CLIP's tokenizer with the words of some texts; the same texts give the same numbers, as a resumed run needs."""
+    words = Counter(word for text in texts for word in re.findall(r"[a-z]+|[^a-z\s]+", text.lower()))
+    letters = sorted({letter for word in words for letter in word})
+    tokens = [*letters, *(f"{letter}</w>" for letter in letters)]
+    pieces = {word: [*word[:-1], f"{word[-1]}</w>"] for word in words}
+    merges: list[tuple[str, str]] = []
+    while len(tokens) < WORDS:
+        pairs: Counter[tuple[str, str]] = Counter()
+        for word, parts in pieces.items():
+            for pair in itertools.pairwise(parts):
+                pairs[pair] += words[word]
+        if not pairs:
+            break
+        best = max(pairs, key=lambda pair: (pairs[pair], pair))
+        merges.append(best)
+        tokens.append("".join(best))
+        for parts in pieces.values():
+            for place in range(len(parts) - 1, 0, -1):
+                if tuple(parts[place - 1 : place + 1]) == best:
+                    parts[place - 1 : place + 1] = ["".join(best)]
+    vocabulary = {token: index for index, token in enumerate([*tokens, "<|startoftext|>", "<|endoftext|>"])}
+    return CLIPTokenizer(vocab=vocabulary, merges=merges, model_max_length=77)
 
 
 def small_checkpoint(tokenizer: CLIPTokenizer) -> StableDiffusionPipeline:
