@@ -75,13 +75,13 @@ def job(tmp_path_factory: pytest.TempPathFactory) -> Iterator[MainJob]:
 
 
 def surface_color(job: MainJob, views: NDArray[np.uint8], class_name: str) -> NDArray[np.float64]:
-    """Mean sRGB of the pixels that show a class of the blockout, over all views."""
+    """Mean sRGB of every eighth pixel along and across that shows a class of the blockout, over all views."""
     from occscene_server.studio.ray_march import looked_up, march
 
     pixels = []
     for view, camera in zip(views, job.cameras, strict=True):
-        classes = looked_up(job.blockout.labels, march(job.blockout, camera, 9.0)[0])
-        pixels.append(view[classes == INDOOR.index_of(class_name)])
+        classes = looked_up(job.blockout.labels, march(job.blockout, camera, 9.0, stride=8)[0])
+        pixels.append(view[4::8, 4::8][classes == INDOOR.index_of(class_name)])
     return np.concatenate(pixels).mean(axis=0)
 
 
