@@ -130,7 +130,7 @@ def test_what_the_model_cannot_do_is_not_shown(blockout: bpy.types.Scene) -> Non
     blockout.occscene.use_guidance = True
     shown = {}
     for name, features, drafts in (("all", everything, True), ("little", ["object_prompt"], False)):
-        check = answer_of(**checkpoint, features=features, drafts=drafts)
+        check = answer_of(**checkpoint, features=features, drafts=drafts, start_views=drafts)
         connection_check.keep_check(check)
         try:
             shown[name] = set(drawn("VIEWS"))
