@@ -119,19 +119,55 @@ def decode_guided(
         cameras: of the same views.
         volume: where the scenes stand.
         seeds: (B,) int64 of what neither words nor latents decide.
-        latents: (B, channels, h, w) normalised, of the same views at any resolution; None draws a draft from buffers
-            and words.
+        latents: (B, channels, h, w) normalised, of the same views, one for 8 x 8 pixels; None draws a draft from
+            buffers and words.
 
     Returns:
         (B, 3, h, w) sRGB in [-1, 1], float32.
     """
+    return _drawn(decoder, objects, buffer, cameras, volume, seeds, [latents])[0]
+
+
+@torch.no_grad()
+def decoded_change(
+    decoder: GuidedDecoder,
+    objects: ToldObjects,
+    buffer: GBuffer,
+    cameras: CameraTensors,
+    volume: VolumeTensors,
+    seeds: Tensor,
+    latents: Tensor,
+) -> Tensor:
+    """What latents change of the draft, (B, 3, h, w) in [-2, 2]; the arguments are those of `decode_guided`."""
+    draft, view = _drawn(decoder, objects, buffer, cameras, volume, seeds, [None, latents])
+    return view - draft
+
+
+def _drawn(
+    decoder: GuidedDecoder,
+    objects: ToldObjects,
+    buffer: GBuffer,
+    cameras: CameraTensors,
+    volume: VolumeTensors,
+    seeds: Tensor,
+    variants: Sequence[Tensor | None],
+) -> list[Tensor]:
+    """The views of each of some latents."""
     features = pixel_features(buffer, cameras, volume, seeds)[:, 0]
-    scenes = torch.arange(len(seeds), device=seeds.device)[:, None, None]
-    shown = objects.rows[scenes, buffer.objects[:, 0]] * decoder.config.classes + buffer.labels[:, 0]
-    given = torch.full((len(seeds),), float(latents is not None), device=seeds.device)
-    with fast_autocast(seeds.device):
-        drawn = decoder(features, shown, objects.table, latents, torch.zeros_like(given), given)
-    return drawn.float().clamp(-1, 1)
+    shown = shown_rows(decoder, objects, buffer)
+    views = []
+    for latents in variants:
+        given = torch.full((len(seeds),), float(latents is not None), device=seeds.device)
+        with fast_autocast(seeds.device):
+            drawn = decoder(features, shown, objects.table, latents, torch.zeros_like(given), given)
+        views.append(drawn.float().clamp(-1, 1))
+    return views
+
+
+def shown_rows(decoder: GuidedDecoder, objects: ToldObjects, buffer: GBuffer) -> Tensor:
+    """What each pixel of a camera shows, (B, h, w) int64: row of the objects' table times classes, plus class."""
+    scenes = torch.arange(len(buffer.objects), device=buffer.objects.device)[:, None, None]
+    return objects.rows[scenes, buffer.objects[:, 0]] * decoder.config.classes + buffer.labels[:, 0]
 
 
 @torch.no_grad()

@@ -14,13 +14,22 @@ from occscene.grid import SemanticGrid
 from occscene.mesh import TriangleMesh
 from torch import Tensor
 
+from occscene_server.geometry.cameras import CameraTensors
+from occscene_server.geometry.gbuffer import GBuffer
 from occscene_server.geometry.gbuffer_maps import render_gbuffer_maps
+from occscene_server.geometry.guided_upsampling import upsampled_within
 from occscene_server.geometry.scene_gbuffer import scene_gbuffer
 from occscene_server.geometry.view_noise import surface_fixed_noise
 from occscene_server.models.denoiser import GBUFFER_CELLS, OccSceneDenoiser
 from occscene_server.models.guided_decoder import PIXEL_MULTIPLE, GuidedDecoder
 from occscene_server.models.perception import OccupancyPerception
-from occscene_server.pipelines.guided_decoding import decode_guided, object_tables, scene_words
+from occscene_server.pipelines.guided_decoding import (
+    decode_guided,
+    decoded_change,
+    object_tables,
+    scene_words,
+    shown_rows,
+)
 from occscene_server.pipelines.output import OccSceneOutput, stacked, to_uint8
 from occscene_server.pipelines.scene_inputs import PlacedScenes, SceneInputs, check_prompts, padded
 from occscene_server.pipelines.start_views import KnownViews
@@ -183,6 +192,10 @@ class GuidedViewsMixin:
     ) -> Tensor:
         """The guided decoder's views, one camera after the other, so that large ones take little memory.
 
+        With latents, it draws at the size that they were generated for, as it was trained to: latents that are
+        stretched over more pixels come out as grids. A larger view is the draft at its own size with what the latents
+        change in the small one; a smaller view is the small one shrunk.
+
         Args:
             scene: what is shown, with the cameras of the images, or of latents where there are any.
             prompts: one a scene.
@@ -208,46 +221,46 @@ class GuidedViewsMixin:
     ) -> Tensor:
         assert self.guided_decoder is not None
         height, width = image_size
-        canvas = (-(-height // PIXEL_MULTIPLE) * PIXEL_MULTIPLE, -(-width // PIXEL_MULTIPLE) * PIXEL_MULTIPLE)
-        cameras = scene.cameras.enlarged(1 / scale, canvas)
-        if latents is not None:
-            latents = resampled(latents.float(), scene.cameras.height / scale, scene.cameras.width / scale, canvas)
-        seeds = torch.tensor([(seed + index) % _SEEDS for index in range(len(prompts))], device=cameras.device)
+        device = scene.cameras.device
+        seeds = torch.tensor([(seed + index) % _SEEDS for index in range(len(prompts))], device=device)
         words = [scene_words(*each) for each in zip(prompts, scene.tables, strict=True)]
         objects = object_tables(self.text_encoder, self.tokenizer, scene.placed, words, seeds)
+
+        def seen_by(cameras: CameraTensors, view: int) -> tuple[GBuffer, CameraTensors]:
+            one = cameras.selected(torch.full((len(prompts), 1), view, device=device))
+            return scene_gbuffer(scene.shown, scene.shapes, one, (cameras.height, cameras.width)), one
+
+        decoder, known = self.guided_decoder, (scene.placed.volume, seeds)
+        canvas = (-(-height // PIXEL_MULTIPLE) * PIXEL_MULTIPLE, -(-width // PIXEL_MULTIPLE) * PIXEL_MULTIPLE)
+        enlarged = scene.cameras.enlarged(1 / scale, canvas)
         views = []
-        for view in range(cameras.views):
-            one = cameras.selected(torch.full((len(prompts), 1), view, device=cameras.device))
-            buffer = scene_gbuffer(scene.shown, scene.shapes, one, canvas)
-            scene_latents = None if latents is None else latents[:, view]
-            views.append(
-                decode_guided(self.guided_decoder, objects, buffer, one, scene.placed.volume, seeds, scene_latents)
-            )
+        for view in range(scene.cameras.views):
+            if latents is None or scale < 1:
+                fine = seen_by(enlarged, view)
+                drawn = decode_guided(decoder, objects, *fine, *known)
+            if latents is not None:
+                coarse, own = seen_by(scene.cameras, view), latents[:, view].float()
+                if scale < 1:
+                    change = decoded_change(decoder, objects, *coarse, *known, own)
+                    guides = [shown_rows(decoder, objects, buffer) for buffer, _ in (coarse, fine)]
+                    drawn = (drawn + upsampled_within(change, *guides, scale)).clamp(-1, 1)
+                else:
+                    picture = decode_guided(decoder, objects, *coarse, *known, own)
+                    drawn = shrunk(picture[..., : round(height * scale), : round(width * scale)], image_size)
+            views.append(drawn)
         return torch.stack(views, 1)[..., :height, :width]
 
     def shown_to_perception(self, views: Tensor, scene: PlacedScenes, sensor: Sensor) -> tuple[Tensor, PlacedScenes]:
         """Finished views (B, V, 3, height, width) on the sensor, and the scenes as its cameras see them."""
-        batch, size = views.shape[:2], (views.shape[-2], views.shape[-1])
-        images = views.flatten(0, 1)
-        if sensor.picture != size:
-            images = F.interpolate(images, sensor.picture, mode="bilinear", antialias=True, align_corners=False)
+        batch = views.shape[:2]
+        images = shrunk(views.flatten(0, 1), sensor.picture)
         if sensor.size != sensor.picture:
             images, scene = padded(images, sensor.size), scene.with_picture(sensor.picture)
         return images.unflatten(0, batch), scene
 
 
-def resampled(latents: Tensor, height: float, width: float, canvas: tuple[int, int]) -> Tensor:
-    """Latents (B, V, C, h, w) of views of `height` x `width` pixels for their top left part of `canvas` pixels.
-
-    That has one latent for 8 x 8 of its pixels, as the decoder's levels have; beyond the edge the last one is repeated.
-    """
-    y, x = (
-        (torch.arange(side // 8, device=latents.device) + 0.5) * 16 / whole - 1
-        for side, whole in zip(canvas, (height, width), strict=True)
-    )
-    places = torch.stack(torch.meshgrid(x, y, indexing="xy"), -1).to(latents.dtype)
-    flat = latents.flatten(0, 1)
-    sampled = F.grid_sample(
-        flat, places.expand(len(flat), -1, -1, -1), mode="bilinear", padding_mode="border", align_corners=False
-    )
-    return sampled.unflatten(0, latents.shape[:2])
+def shrunk(images: Tensor, size: tuple[int, int]) -> Tensor:
+    """Images (N, C, h, w) at (height, width) pixels, without aliasing."""
+    if images.shape[2:] == size:
+        return images
+    return F.interpolate(images, size, mode="bilinear", antialias=True, align_corners=False)

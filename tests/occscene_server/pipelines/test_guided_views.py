@@ -27,7 +27,7 @@ from occscene_server.models.denoiser import OccSceneDenoiser
 from occscene_server.models.guided_decoder import GuidedDecoder
 from occscene_server.pipelines import guided_decoding, guided_views, scene_perception
 from occscene_server.pipelines.guided_decoding import object_tables, scene_words
-from occscene_server.pipelines.guided_views import Sensor, resampled
+from occscene_server.pipelines.guided_views import Sensor
 from occscene_server.pipelines.occscene import OccScenePipeline
 from occscene_server.pipelines.scene_inputs import SceneInputs
 from occscene_server.pipelines.text_to_scene import LayoutDraft
@@ -113,17 +113,30 @@ def test_the_true_rule_is_256_pixels_along_the_longer_side(pipe: OccScenePipelin
     assert pipe.sensor(512, 512) == Sensor((512, 512), (512, 512), 1.0)
 
 
-@pytest.mark.parametrize(("size", "scale"), [((64, 64), 1.0), ((128, 80), 0.5), ((48, 32), 2.0), ((304, 512), 0.2)])
-def test_latents_lie_where_their_pixels_are(size: tuple[int, int], scale: float) -> None:
-    """Latents that hold their own place hold the place of each 8 x 8 pixels of the image afterwards."""
-    rows, columns = 40, 56
-    y = (torch.arange(rows) + 0.5)[:, None].expand(rows, columns) * 8 / scale
-    x = (torch.arange(columns) + 0.5)[None].expand(rows, columns) * 8 / scale
-    found = resampled(torch.stack([y, x])[None, None], rows * 8 / scale, columns * 8 / scale, size)[0, 0]
-    for axis, side in enumerate(size):
-        wanted = (torch.arange(side // 8) + 0.5) * 8
-        wanted = wanted.clamp(4 / scale, ((rows, columns)[axis] - 0.5) * 8 / scale)
-        torch.testing.assert_close(found[axis].movedim(axis, 1)[0], wanted, atol=1e-2, rtol=1e-4)
+def test_a_larger_view_is_its_draft_with_what_latents_change(
+    guided: OccScenePipeline, grid: SemanticGrid, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The change of each pixel lies within that of the small view; a smaller view is the small one shrunk."""
+    monkeypatch.setattr(guided_views, "SENSOR_SIDE", 128)
+    latents = torch.randn(1, 1, 4, 16, 16, generator=torch.Generator().manual_seed(0))
+
+    def drawn(side: int, draft: bool = False) -> torch.Tensor:
+        asked = cameras(1, side, side, 0.8 * side)
+        if draft:
+            made = guided.draw_draft("a red sofa", asked, grid, meshes=SOFA_MESH)
+        else:
+            made = guided("a red sofa", asked, grid, num_inference_steps=1, latents=latents, meshes=SOFA_MESH)
+        return torch.from_numpy(made.images[0]).movedim(-1, 0).float()
+
+    own, change = drawn(128), drawn(128) - drawn(128, draft=True)
+    assert change.std() > 1
+    large = drawn(384) - drawn(384, draft=True)
+    assert (large <= change.amax((1, 2))[:, None, None] + 2).all()
+    assert (large >= change.amin((1, 2))[:, None, None] - 2).all()
+    means = torch.nn.functional.avg_pool2d(large, 3)
+    assert torch.corrcoef(torch.stack([means.flatten(), change.flatten()]))[0, 1] > 0.9
+    small = torch.nn.functional.interpolate(own[None], (64, 64), mode="bilinear", antialias=True)[0]
+    torch.testing.assert_close(drawn(64), small, atol=1, rtol=0)
 
 
 def test_views_hang_on_latents_shapes_words_and_hints(guided: OccScenePipeline, grid: SemanticGrid) -> None:
