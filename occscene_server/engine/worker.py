@@ -72,7 +72,7 @@ def work(pipe_end: Connection, loader: Loader, model: str, device: str) -> None:
                 except DeviceLostError as error:
                     server.send(("lost", number, str(error)))
                     return
-    except (EOFError, BrokenPipeError):
+    except (EOFError, ConnectionError):  # the server has ended
         return
 
 

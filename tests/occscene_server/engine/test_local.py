@@ -15,6 +15,7 @@ from google.rpc import code_pb2
 from occscene.v1 import job_pb2, scene_service_pb2
 
 from occscene_server.engine.deaths import JobInterruptedError, worker_died
+from occscene_server.engine.interface import Deliver
 from occscene_server.engine.local import MAX_LOADS, LocalEngine, Patience
 from tests.occscene_server.requests import generate_request
 from tests.occscene_server.stand_in import ENDLESS, load_stand_in
@@ -29,13 +30,22 @@ async def engine() -> AsyncIterator[LocalEngine]:
     await engine.stop()
 
 
+def into(events: list[job_pb2.JobEvent]) -> Deliver:
+    """Delivers events to a list."""
+
+    async def deliver(event: job_pb2.JobEvent) -> None:
+        events.append(event)
+
+    return deliver
+
+
 async def run(
     engine: LocalEngine, prompt: str = "a room", job_id: str = "a job", **options: int
 ) -> list[job_pb2.JobEvent]:
     """All events of a job."""
     assert await engine.ready()
     events: list[job_pb2.JobEvent] = []
-    await engine.run(job_id, generate_request(prompt, **options).SerializeToString(), events.append)
+    await engine.run(job_id, generate_request(prompt, **options).SerializeToString(), into(events))
     return events
 
 
@@ -44,7 +54,7 @@ async def begun(engine: LocalEngine) -> tuple[asyncio.Task[None], list[job_pb2.J
     assert await engine.ready()
     events: list[job_pb2.JobEvent] = []
     request = generate_request(ENDLESS).SerializeToString()
-    task = asyncio.create_task(engine.run("endless", request, events.append))
+    task = asyncio.create_task(engine.run("endless", request, into(events)))
     await until(lambda: any(event.progress.step == 2 for event in events))
     return task, events
 
@@ -92,7 +102,7 @@ async def test_job_given_to_a_dead_worker_has_not_begun(engine: LocalEngine) -> 
     os.kill(engine.worker_pid, signal.SIGKILL)
     for _ in range(2):  # before the death is known, and while the next worker loads
         with pytest.raises(JobInterruptedError) as caught:
-            await engine.run("a job", generate_request().SerializeToString(), lambda event: None)
+            await engine.run("a job", generate_request().SerializeToString(), into([]))
         assert not caught.value.begun
     assert (await run(engine))[-1].HasField("succeeded")
 
@@ -234,7 +244,7 @@ async def test_worker_that_dies_while_loading_is_tried_again_after_growing_pause
     assert engine.state == scene_service_pb2.SERVER_STATE_FAILED
     assert f"{MAX_LOADS} times" in engine.message
     with pytest.raises(JobInterruptedError) as caught:
-        await engine.run("a job", generate_request().SerializeToString(), lambda event: None)
+        await engine.run("a job", generate_request().SerializeToString(), into([]))
     assert not caught.value.begun
     await until(lambda: engine.restarts > MAX_LOADS)
     assert ["the next try is in 1 s" in caplog.text, "the next try is in 2 s" in caplog.text] == [True, True]
@@ -255,7 +265,10 @@ async def hold():
     engine = LocalEngine("stand-in", loader=load_stand_in)
     engine.start()
     await engine.ready()
-    tell = lambda event: print(engine.worker_pid, flush=True)
+
+    async def tell(event):
+        print(engine.worker_pid, flush=True)
+
     await engine.run("a", generate_request("asleep", steps=100).SerializeToString(), tell)
 
 if __name__ == "__main__":
