@@ -20,7 +20,7 @@ def pytest_xdist_auto_num_workers() -> int:
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
-    """Tests that train a network for minutes are run by hand, before a release."""
+    """Tests that take minutes are run by hand, before a release."""
     parser.addoption("--release", action="store_true", help="run the tests marked `release` too")
 
 
