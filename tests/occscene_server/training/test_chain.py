@@ -22,6 +22,7 @@ from occscene_server.pipelines.occscene import OccScenePipeline
 from occscene_server.training.bundle import BUNDLED_STEPS
 from occscene_server.training.cli import train_app
 from occscene_server.training.generated_views import generate_views
+from tests.occscene_server.training.small_prior import small_denoiser
 
 pytestmark = pytest.mark.slow
 SIDE = 64
@@ -64,7 +65,9 @@ def chain(tmp_path_factory: pytest.TempPathFactory) -> Path:
     run("perception", *data, "--output", str(root / "p"), "--steps", "2", "--pixel-steps", "1", "--batch", "1")
     vae = ("--vae", str(root / "a/vae"))
     few = ("--steps", "2", "--batch", "2")
-    run("regression-prior", *data, *vae, "--output", str(root / "g"), *few, "--widths", "32,32,64")
+    small_denoiser(12, 12).save_pretrained(root / "small")
+    begun = ("--initial", str(root / "small"))
+    run("regression-prior", *data, *vae, "--output", str(root / "g"), *few, *begun)
     initial = ("--initial", str(root / "g/denoiser"))
     run("denoiser", *data, *vae, *initial, "--output", str(root / "d"), "--steps", "2", "--batch", "2")
     networks = (*vae, "--denoiser", str(root / "d/denoiser"), "--perception", str(root / "p/perception"))

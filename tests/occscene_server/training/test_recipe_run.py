@@ -8,8 +8,10 @@ import shlex
 import signal
 import subprocess
 import sys
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -20,6 +22,8 @@ from occscene_server.cli.root import app
 from occscene_server.data.dataset import write_scene
 from occscene_server.data.layouts import write_layouts
 from occscene_server.studio.layouts import room_record
+from occscene_server.training import loop
+from tests.occscene_server.training.small_prior import start_with_a_small_prior
 from tests.occscene_server.training.test_chain import tiny_scene
 from tests.occscene_server.training.test_resume import finer
 from tests.patience import PATIENCE
@@ -64,7 +68,6 @@ data = "rooms"
 vae = "sharper"
 steps = 2
 batch = 1
-widths = "32,32,64"
 
 [stage.denoiser]
 command = "train denoiser"
@@ -117,17 +120,44 @@ from functools import partial
 from occscene_server.training import loop
 
 loop.LoopOptions = partial(loop.LoopOptions, checkpoint_minutes=0)
-save = loop._save
 
-def save_and_die(model, optimizer, average, step, recent, options):
-    save(model, optimizer, average, step, recent, options)
-    if f"{options.output.name}:{step}" == os.environ["KILL_AFTER"]:
-        os.kill(os.getpid(), signal.SIGKILL)
+def die():
+    os.kill(os.getpid(), signal.SIGKILL)
 
-loop._save = save_and_die
-from occscene_server.cli.root import main
-main()
+from pytest import MonkeyPatch
+from tests.occscene_server.training.small_prior import start_with_a_small_prior
+from tests.occscene_server.training.test_recipe_run import ends_after
+
+with MonkeyPatch.context() as patch:
+    start_with_a_small_prior(patch)
+    ends_after(patch, os.environ["KILL_AFTER"], die)
+    from occscene_server.cli.root import main
+    main()
 """
+
+
+class Ended(BaseException):
+    """Ends a run in this process as a kill would: nothing catches it."""
+
+
+def ends_after(monkeypatch: pytest.MonkeyPatch, last: str, end: Callable[[], None]) -> None:
+    """Has training end after the checkpoint of a "stage:step"."""
+    save = loop._save
+
+    def save_and_end(*arguments: Any) -> None:
+        save(*arguments)
+        step, options = arguments[3], arguments[5]
+        if f"{options.output.name}:{step}" == last:
+            end()
+
+    monkeypatch.setattr(loop, "_save", save_and_end)
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _small_prior() -> Iterator[None]:
+    with pytest.MonkeyPatch.context() as patch:
+        start_with_a_small_prior(patch)
+        yield
 
 
 @pytest.fixture(scope="module")
@@ -140,7 +170,7 @@ def root(tmp_path_factory: pytest.TempPathFactory) -> Path:
             replace(scene, occupancy=finer(scene.occupancy), blockout=finer(scene.blockout)),
         )
     (folder / "data/layouts").mkdir()
-    write_layouts(folder / "data/layouts/layouts_00000000.npz", [room_record(seed) for seed in range(23)])
+    write_layouts(folder / "data/layouts/layouts_00000000.npz", [room_record(seed) for seed in range(5)])
     (folder / "tiny.toml").write_text(RECIPE)
     return folder
 
@@ -167,7 +197,10 @@ def killed(root: Path) -> Path:
     assert killable(root, output, "denoiser:2") == -signal.SIGKILL
     assert finished(output) == {"autoencoder", "sharper", "perception", "regression-prior"}
     written = stamp(output / "autoencoder")
-    assert killable(root, output, "joint:2") == -signal.SIGKILL
+    with pytest.MonkeyPatch.context() as patch:
+        ends_after(patch, "joint:2", _end)
+        with pytest.raises(Ended):
+            CliRunner().invoke(app, recipe_words(root, output))
     assert finished(output) == {"autoencoder", "sharper", "perception", "regression-prior", "denoiser"}
     assert not (output / "joint/denoiser").exists()
     recipe(root, output)
@@ -175,17 +208,24 @@ def killed(root: Path) -> Path:
     return output
 
 
+def _end() -> None:
+    raise Ended
+
+
+def recipe_words(root: Path, output: Path) -> list[str]:
+    return ["train", "recipe", str(root / "tiny.toml"), "--data", str(root / "data"), "--output", str(output)]
+
+
 def recipe(root: Path, output: Path, *more: str, code: int = 0) -> str:
-    words = ["train", "recipe", str(root / "tiny.toml"), "--data", str(root / "data"), "--output", str(output), *more]
-    result = CliRunner().invoke(app, words)
+    result = CliRunner().invoke(app, [*recipe_words(root, output), *more])
     assert result.exit_code == code, result.output
     return result.output
 
 
 def killable(root: Path, output: Path, kill_after: str) -> int:
-    words = ["train", "recipe", str(root / "tiny.toml"), "--data", str(root / "data"), "--output", str(output)]
     environment = {**os.environ, "KILL_AFTER": kill_after}
-    return subprocess.run([sys.executable, "-c", KILLED, *words], env=environment, check=False).returncode
+    command = [sys.executable, "-c", KILLED, *recipe_words(root, output)]
+    return subprocess.run(command, env=environment, check=False).returncode
 
 
 def finished(output: Path) -> set[str]:
