@@ -6,9 +6,10 @@
 Jobs of all kinds go to `occscene-server serve` with the bundled model, `--jobs-per-minute` of them. Every
 `--kill-seconds` the worker or the server is killed, in turn, once a job has ended since the last kill. Twice in each
 piece the store's disk is full for a minute, and every five minutes the server's clock jumps by hours or weeks and back.
-The result of each job is compared byte by byte with that of the first job of its kind, when it comes and again at the
-end of the piece; `jobs.jsonl`, `report.md` and `report.png` in the folder tell what was seen. Everything runs at
-`--nice` and ends with code 1 if a job is lost, or processes take more than `--memory-mib`.
+The result of each job is compared byte by byte with that of the first job of its kind that the same version of the
+program ran, when it comes and again at the end of the piece; `jobs.jsonl`, `report.md` and `report.png` in the folder
+tell what was seen. Everything runs at `--nice` and ends with code 1 if a job is lost, or processes take more than
+`--memory-mib`.
 
 The full disk needs root (the store lies in a file system of its own, in `store.img`), the clock needs a C compiler;
 without them those parts are left out, which the report says.
@@ -18,6 +19,7 @@ from __future__ import annotations
 
 import argparse
 import contextlib
+import hashlib
 import itertools
 import os
 import subprocess
@@ -35,7 +37,7 @@ from occscene.client.errors import SceneError
 from occscene.v1 import job_pb2, scene_service_pb2
 
 from tests.occscene_server.requests import generate_request, mesh_request, predict_request, text_request
-from tests.occscene_server.serve_process import BUNDLED, ENVIRONMENT, STAND_IN
+from tests.occscene_server.serve_process import BUNDLED, ENVIRONMENT, ROOT, STAND_IN
 from tests.occscene_server.small_disk import fill
 from tests.shifted_clock import ShiftedClock
 from tests.soak_report import Journal, digest, write_report
@@ -163,7 +165,8 @@ class Soak:
 
     def run(self) -> bool:
         """Runs the piece; returns whether nothing was lost and memory stayed below its limit."""
-        self._journal.write("piece", disk=self._has_disk, clock=self._clock is not None, model=self._options.model)
+        parts = {"disk": self._has_disk, "clock": self._clock is not None}
+        self._journal.write("piece", **parts, model=self._options.model, program=_program())
         seconds = self._options.minutes * 60.0
         loops = [self._keep_up, self._sample, self._kill]
         if self._has_disk:
@@ -328,6 +331,16 @@ class Soak:
             if total > self._options.memory_mib:
                 self._too_large = int(total)
                 self._journal.write("too large", mib=total)
+
+
+def _program() -> str:
+    """A digest of what is served, code and weights."""
+    total = hashlib.blake2b(digest_size=8)
+    for folder in (ROOT / "occscene_server", ROOT / "protos" / "occscene"):
+        for path in sorted(folder.rglob("*")):
+            if path.is_file() and path.suffix != ".pyc":
+                total.update(path.read_bytes())
+    return total.hexdigest()
 
 
 def _mebibytes(process: psutil.Process) -> float:

@@ -65,17 +65,26 @@ class Journal:
         return [row for row in self.rows("sent") if row["request_id"] not in ended]
 
     def lost(self) -> list[Row]:
-        """Jobs without a good end, with other results than the first of their kind, or with others at the audit."""
-        lost, expected = self.unended(), dict[str, str]()
+        """Jobs without a good end, with other results than the first of their kind, or with others at the audit.
+
+        Another version of the program may draw otherwise: results are compared among those of one version.
+        """
+        lost, expected = self.unended(), dict[tuple[str | None, str], str]()
+        program: str | None = None
         fills = [row["at"] for row in self.rows("full")]
         full = list(zip(fills[::2], [*fills[1::2], float("inf")], strict=False))
-        for row in self.ended().values():
+        for row in self.rows("piece", "ended"):
+            if row["what"] == "piece":
+                program = row.get("program")
+                continue
             begin = row["at"] - row["seconds"]
             if row["end"] == "STORE_FULL" and any(begin < end and row["at"] > start for start, end in full):
                 continue  # the client was told that there was no room for the result
             if row["end"] not in _ENDS.get(row["name"], ("succeeded",)):
                 lost.append(row)
-            elif row["name"] not in _ENDS and expected.setdefault(row["name"], row["digest"]) != row["digest"]:
+            elif (
+                row["name"] not in _ENDS and expected.setdefault((program, row["name"]), row["digest"]) != row["digest"]
+            ):
                 lost.append(row | {"end": "another result"})
         return [*lost, *self.rows("changed")]
 
