@@ -173,6 +173,30 @@ def test_first_interrupt_finishes_the_running_job_alone(tmp_path: Path) -> None:
     store.close()
 
 
+def test_another_model_takes_over_by_a_restart_and_gets_what_waits(tmp_path: Path) -> None:
+    serve = ServeProcess(tmp_path, tmp_path / "store", "--model", "first")
+    with SceneClient(serve.address) as client:
+        done = client.submit(generate_request())
+        assert list(client.watch(done.id))[-1].HasField("succeeded")
+        events = list(client.watch(done.id))  # those that are kept
+        running = client.submit(generate_request(f"until {tmp_path / 'go'}"))
+        waiting = client.submit(generate_request())
+        wait_until(lambda: client.get(running.id).state == job_pb2.JOB_STATE_RUNNING)
+        assert [model.name for model in client.info().models] == ["first"]
+    serve.interrupt()
+    assert serve.process.stdout is not None
+    assert any("stopping" in line for line in serve.process.stdout)
+    (tmp_path / "go").touch()
+    assert serve.process.wait(PATIENCE) == 0
+    serve = ServeProcess(tmp_path, tmp_path / "store", "--model", "second")
+    with SceneClient(serve.address) as client:
+        assert list(client.watch(waiting.id))[-1].HasField("succeeded")
+        assert client.get(running.id).state == job_pb2.JOB_STATE_SUCCEEDED
+        assert list(client.watch(done.id)) == events
+        assert [model.name for model in client.info().models] == ["second"]
+    serve.interrupted()
+
+
 def test_model_that_cannot_be_loaded_ends_it_with_the_reason(tmp_path: Path) -> None:
     serve = ServeProcess(tmp_path, tmp_path / "store", "--model", "missing")
     serve.process.communicate(timeout=PATIENCE)
