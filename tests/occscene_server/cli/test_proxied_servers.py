@@ -1,4 +1,4 @@
-"""HAProxy before two servers on one queue, as docs/cluster.md configures it: either server may die behind the address."""
+"""Two servers on one queue behind HAProxy, as docs/cluster.md configures it: either may die."""
 
 from __future__ import annotations
 
