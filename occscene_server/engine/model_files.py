@@ -1,4 +1,4 @@
-"""Models that lie in a store on the network: each machine fetches one once."""
+"""Files of models: fetched once from a store on the network, and compared with the checksums that come with them."""
 
 from __future__ import annotations
 
@@ -13,21 +13,26 @@ from platformdirs import user_cache_path
 
 log = logging.getLogger(__name__)
 
+CHECKSUMS = "SHA256SUMS"
+"""The file in a model's folder that says what the others hold, as `sha256sum` writes it; a model may be without."""
+
 
 def local_model(model: str) -> str:
     """A folder or hub id as it is; for a URL the folder of this machine that holds its files, fetched if need be.
 
     Processes that ask at the same time wait for the one that fetches. A model whose files have changed in the store is
-    another one. `OCCSCENE_CACHE` names the folder of all of them, in the place of the user's cache.
+    another one. `OCCSCENE_CACHE` names the folder of all of them, in the place of the user's cache. Files are compared
+    with `SHA256SUMS` where the folder has it.
 
     Args:
         model: a folder, a hub id, or a URL that fsspec knows (`s3://bucket/folder`).
 
     Raises:
-        OSError: the store refuses, or has no such folder.
+        OSError: the store refuses, or has no such folder; a file is not what its checksum says.
         ValueError, ImportError: nothing is installed that reads such a URL.
     """
     if "://" not in model:
+        _check(Path(model))
         return model
     from filelock import FileLock
     from fsspec.core import url_to_fs
@@ -40,6 +45,11 @@ def local_model(model: str) -> str:
     cache.mkdir(parents=True, exist_ok=True)
     folder = cache / f"{root.rstrip('/').rsplit('/', 1)[-1]}-{_fingerprint(root, files)}"
     with FileLock(f"{folder}.lock"):
+        try:
+            _check(folder)
+        except OSError as error:
+            log.warning("%s", error)
+            shutil.rmtree(folder)
         if not folder.is_dir():
             size = sum(file["size"] for file in files.values())
             log.info("fetching the model %s, %d files, %.0f MB", model, len(files), size / 1e6)
@@ -51,8 +61,31 @@ def local_model(model: str) -> str:
                 store.get_file(path, str(target))
                 if target.stat().st_size != file["size"]:
                     raise OSError(f"{path} arrived with {target.stat().st_size} of {file['size']} bytes; try again")
+            _check(part)
             part.replace(folder)
     return str(folder)
+
+
+def _check(folder: Path) -> None:
+    """Compares a model's files with its checksums, if it has some.
+
+    Raises:
+        OSError: a file is missing or damaged; or the checksums are none.
+    """
+    path = folder / CHECKSUMS
+    if not path.is_file():
+        return
+    for number, line in enumerate(path.read_text("utf-8", errors="replace").splitlines(), 1):
+        expected, _, name = line.partition(" ")
+        if len(expected) != 64 or name[:1] not in (" ", "*"):
+            raise OSError(f"{path}, line {number} is not as sha256sum writes it; write the file anew or remove it")
+        file = folder / name[1:]
+        if not file.is_file():
+            raise OSError(f"{file} is missing, which {CHECKSUMS} names; copy the model anew")
+        with file.open("rb") as content:
+            found = hashlib.file_digest(content, "sha256").hexdigest()
+        if found != expected.lower():
+            raise OSError(f"{file} is damaged: its SHA-256 is {found}, not {expected}; copy the model anew")
 
 
 def _fingerprint(root: str, files: dict[str, dict[str, Any]]) -> str:
