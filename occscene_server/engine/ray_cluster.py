@@ -42,6 +42,7 @@ class RayCluster:
         self._options = options
         os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
         check_answers(options.address)
+        _join_logs()
         dashboard = False if options.address == "local" else None
         try:
             ray.init(address=options.address, include_dashboard=dashboard, log_to_driver=False, configure_logging=False)
@@ -69,10 +70,6 @@ class RayCluster:
             edge: this server; replicas give up what others have asked of them.
         """
         serve.start(proxy_location="Disabled")  # clients come through this server only
-        for name in ("ray", "ray.serve"):  # their lines go where this process's lines go
-            logging.getLogger(name).handlers.clear()
-            logging.getLogger(name).propagate = True
-            logging.getLogger(name).setLevel(logging.WARNING)
         cluster: dict[str, float] = ray.cluster_resources()
         gpus = 0 if device == "cpu" else int(cluster.get("GPU", 0))
         self._least = self._options.replicas or gpus or 1
@@ -146,6 +143,17 @@ class RayCluster:
         needed = waiting * self._per_replica - free % self._per_replica
         unit = self._resource + ("" if needed == 1 else "s")
         return f"{models}; the cluster is waiting for {needed:g} {unit} (ray start on another machine brings some)"
+
+
+def _join_logs() -> None:
+    """Lets what Ray logs in this process go where this process's own lines go, in their form."""
+    for name in ("ray", "ray.serve"):
+        logger = logging.getLogger(name)
+        logger.handlers.clear()
+        logger.propagate = True
+        logger.setLevel(logging.WARNING)
+    # Ray is started in a thread on purpose: its handler of SIGTERM is not wanted
+    logging.getLogger("ray._private.worker").addFilter(lambda record: "SIGTERM handler" not in record.getMessage())
 
 
 def check_answers(address: str) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import signal
 import time
 from collections.abc import Callable, Iterator
@@ -102,7 +103,7 @@ def test_replicas_come_with_the_queue_and_go_with_it(serve: Any) -> None:
 
 def test_sigterm_lets_the_running_job_end(serve: Any) -> None:
     with ray_head(cpus=1) as head:
-        process, client = serve(head)
+        process, client = serve(head, "--log-format", "json")
         wait_until(lambda: is_ready(client))
         job = client.submit(generate_request("slow", steps=80))  # longer than the 3 s of Ray's own alarm
         assert started(client, job)
@@ -111,6 +112,8 @@ def test_sigterm_lets_the_running_job_end(serve: Any) -> None:
         assert end(client, job) == "succeeded"
         assert time.monotonic() - asked > 3.0
         assert process.process.wait(PATIENCE) == 0
+        lines = [json.loads(line) for line in process.log.splitlines()]  # Ray's too
+        assert any(line.get("job_id") == job.id for line in lines)
 
 
 def test_wrong_token_is_told(serve: Any) -> None:
@@ -126,8 +129,8 @@ def test_wrong_token_is_told(serve: Any) -> None:
 @pytest.mark.weights
 def test_a_killed_replica_and_a_killed_server_lose_no_job_of_the_real_model(tmp_path: Path) -> None:
     with ray_head(cpus=2) as head, postgres() as database:
-        options = ("--engine", "ray", "--ray-address", head.address, "--ray-replicas", 2, "--log-format", "json")
-        options += ("--database", database, "--artifacts", tmp_path / "shared")
+        options: list[object] = ["--engine", "ray", "--ray-address", head.address, "--ray-replicas", 2]
+        options += ["--database", database, "--artifacts", tmp_path / "shared"]
         environment = head.environment | {"OMP_NUM_THREADS": "1"}
 
         def start(name: str) -> ServeProcess:
