@@ -242,8 +242,8 @@ class GuidedViewsMixin:
                 coarse, own = seen_by(scene.cameras, view), latents[:, view].float()
                 if scale < 1:
                     change = decoded_change(decoder, objects, *coarse, *known, own)
-                    guides = [shown_rows(decoder, objects, buffer) for buffer, _ in (coarse, fine)]
-                    drawn = (drawn + upsampled_within(change, *guides, scale)).clamp(-1, 1)
+                    shown, finely = (shown_rows(decoder, objects, buffer) for buffer, _ in (coarse, fine))
+                    drawn = (drawn + upsampled_within(change, shown, finely, scale)).clamp(-1, 1)
                 else:
                     picture = decode_guided(decoder, objects, *coarse, *known, own)
                     drawn = shrunk(picture[..., : round(height * scale), : round(width * scale)], image_size)
