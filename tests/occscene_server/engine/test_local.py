@@ -55,7 +55,9 @@ async def begun(engine: LocalEngine) -> tuple[asyncio.Task[None], list[job_pb2.J
     events: list[job_pb2.JobEvent] = []
     request = generate_request(ENDLESS).SerializeToString()
     task = asyncio.create_task(engine.run("endless", request, into(events)))
-    await until(lambda: any(event.progress.step == 2 for event in events))
+    await until(lambda: task.done() or any(event.progress.step == 2 for event in events))
+    if task.done():  # says why at once
+        task.result()
     return task, events
 
 
