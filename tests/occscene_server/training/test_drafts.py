@@ -105,7 +105,7 @@ def test_drafts_of_other_networks_are_not_mixed(root: Path, drafter: Drafter) ->
 
 def test_what_is_drafted_varies_as_said(root: Path, drafter: Drafter) -> None:
     scene, folder = room(2), scene_folder(root / "data", 2)
-    drawn = [drafter.drawn_room(scene, folder, np.random.default_rng(seed)) for seed in range(300)]
+    drawn = [drafter.drawn_room(scene, folder, np.random.default_rng(seed)) for seed in range(120)]
     shares = {source: np.mean([one.source == source for one in drawn]) for source in ("parts", "voxels", "true")}
     assert shares == pytest.approx({"parts": 0.5, "voxels": 0.1, "true": 0.2}, abs=0.1)
     hinted = np.mean([[obj.hint is not None for obj in one.grid.objects] for one in drawn])
