@@ -25,7 +25,7 @@ _DRAIN_SECONDS = 86_400.0  # in which a replica that is no longer needed may end
 
 
 class ClusterStartsError(ConnectionError):
-    """The head listens and cannot be spoken to; Ray does not say whether it starts or refuses."""
+    """A cluster cannot be spoken to yet: its head listens and starts or refuses, or this machine is busy."""
 
 
 class RayCluster:
@@ -55,6 +55,12 @@ class RayCluster:
             raise ConnectionError(
                 "no Ray cluster runs on this machine; start one with: ray start --head, or give --ray-address local "
                 "or the host:port of a head"
+            ) from error
+        except Exception as error:  # of no type of its own
+            if "timed out during startup" not in str(error):
+                raise
+            raise ClusterStartsError(
+                "Ray gave up to start on this machine, which is busy: its processes took more than 30 seconds"
             ) from error
         self.head: str = ray.get_runtime_context().gcs_address
         """host:port of the head."""

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import signal
+import subprocess
+import sys
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -17,13 +19,28 @@ from occscene.v1 import job_pb2, scene_service_pb2
 from tests.occscene_server.postgres import postgres
 from tests.occscene_server.ray_cluster import RayHead, ray_head
 from tests.occscene_server.requests import generate_request
-from tests.occscene_server.serve_process import BUNDLED, ServeProcess
+from tests.occscene_server.serve_process import BUNDLED, ENVIRONMENT, ServeProcess
 from tests.patience import PATIENCE, wait_until
 
 pytest.importorskip("ray", reason="the extra 'ray' is not installed")
 pytestmark = pytest.mark.slow
 
 READY, LOADING = scene_service_pb2.SERVER_STATE_READY, scene_service_pb2.SERVER_STATE_LOADING
+
+SLOW_START = """
+import ray._private.services
+from occscene_server.engine.ray_cluster import ClusterStartsError, RayCluster
+from occscene_server.engine.ray_options import RayOptions
+
+def get_node(*arguments):
+    raise RuntimeError("the node is not there")
+
+ray._private.services.get_node = get_node
+try:
+    RayCluster(RayOptions("local", 1))
+except ClusterStartsError as error:
+    print(error)
+"""
 
 
 @pytest.fixture
@@ -124,6 +141,12 @@ def test_wrong_token_is_told(serve: Any) -> None:
         assert client.info().state == LOADING
         process.process.send_signal(signal.SIGTERM)
         assert process.process.wait(PATIENCE) == 0
+
+
+def test_ray_that_is_slow_to_start_is_no_broken_model() -> None:
+    command = [sys.executable, "-c", SLOW_START]
+    process = subprocess.run(command, env=ENVIRONMENT, capture_output=True, text=True, timeout=PATIENCE)
+    assert process.stdout.startswith("Ray gave up to start on this machine, which is busy"), process.stderr
 
 
 @pytest.mark.weights
