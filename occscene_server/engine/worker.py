@@ -37,6 +37,8 @@ log = logging.getLogger(__name__)
 
 Loader = Callable[[str, str], LoadedPipeline]
 
+SERVER_GONE = (EOFError, BrokenPipeError, ConnectionResetError)
+"""What the pipe raises when the server has ended."""
 _ALIVE_SECONDS = 1.0
 
 
@@ -72,7 +74,7 @@ def work(pipe_end: Connection, loader: Loader, model: str, device: str) -> None:
                 except DeviceLostError as error:
                     server.send(("lost", number, str(error)))
                     return
-    except (EOFError, ConnectionError):  # the server has ended
+    except SERVER_GONE:
         return
 
 
@@ -95,7 +97,7 @@ class ServerEnd:
         """Sends a message.
 
         Raises:
-            BrokenPipeError: the server has gone.
+            BrokenPipeError, ConnectionResetError: the server has gone.
         """
         with self._lock:
             self.pipe_end.send(message)
@@ -120,7 +122,7 @@ class _Run:
         """Sends an event.
 
         Raises:
-            BrokenPipeError: the server has gone.
+            BrokenPipeError, ConnectionResetError: the server has gone.
         """
         self._server.send(("event", self._number, event.SerializeToString()))
 
@@ -136,7 +138,7 @@ def execute(loaded: LoadedPipeline, job_id: str, data: bytes, emit: Emit, cancel
     """Runs a serialised request to its final event.
 
     Raises:
-        EOFError, BrokenPipeError: out of `emit` or `cancelled`: the server has gone.
+        EOFError, BrokenPipeError, ConnectionResetError: out of `emit` or `cancelled`, as `SERVER_GONE` says.
         DeviceLostError: the device is of no use to this process any more, and the job has not ended.
     """
     emit(job_pb2.JobEvent(started=job_pb2.JobStarted(device=loaded.device)))
@@ -144,7 +146,7 @@ def execute(loaded: LoadedPipeline, job_id: str, data: bytes, emit: Emit, cancel
     memory_error = ""
     try:
         run_task(loaded.pipe, request, StepSpans(emit), cancelled, loaded.priors)
-    except (EOFError, BrokenPipeError):
+    except SERVER_GONE:
         raise
     except Exception as error:
         log.exception("job %s failed", job_id, extra={"job_id": job_id})

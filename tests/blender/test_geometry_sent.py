@@ -13,6 +13,7 @@ from occscene.codec import grid_from_message
 from occscene.grid import SemanticGrid, load_grid
 from occscene.mesh import TriangleMesh, load_mesh
 from occscene.mesh_codec import mesh_from_message, mesh_to_message
+from occscene.rig import default_rig
 from occscene.taxonomy import INDOOR
 from occscene.v1 import job_pb2
 
@@ -205,6 +206,7 @@ def test_too_many_triangles_are_dropped_and_reported(
 def test_a_mesh_that_makes_a_message_too_large_is_left_out(
     blockout: bpy.types.Scene, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    from blender_addon.bridge.cameras_head import cameras_head
     from blender_addon.bridge.grid_body import grid_body, grid_head
     from blender_addon.bridge.mesh_body import mesh_body, mesh_head
 
@@ -214,7 +216,8 @@ def test_a_mesh_that_makes_a_message_too_large_is_left_out(
     head = {
         "grid": grid_head(voxelized.grid),
         "mesh": mesh_head(mesh),
-        **{"volume": None, "taxonomy": "", "request_id": "", "cameras": [], "previews": False},
+        "cameras": cameras_head(default_rig(voxelized.grid.volume)),
+        **{"volume": None, "taxonomy": "", "request_id": "", "previews": False, "start_views": [], "image_bytes": []},
         "settings": SceneSettings().sent().to_json(),
     }
     body = grid_body(voxelized.grid) + mesh_body(mesh)
