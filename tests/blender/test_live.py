@@ -240,6 +240,8 @@ def test_the_full_view_has_the_drafts_seed(
     request = known_request(result.request)
     assert (result.state, request.settings.seed, request.settings.quality) == ("SUCCEEDED", 41, "FULL")
     assert [view.object_name for view in request.views] == ["left"]
+    with SceneClient(drawing) as client:  # the tests to come count what is left
+        client.delete(result.job_id)
 
 
 def test_what_keeps_drafts_from_being_drawn_is_said(
