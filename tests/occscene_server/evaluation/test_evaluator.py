@@ -226,7 +226,7 @@ def test_evaluation_of_a_checkpoint(folder: Path, checkpoints: Path, tmp_path: P
 
 @pytest.mark.usefixtures("hub")
 @pytest.mark.weights
-@pytest.mark.slow
+@pytest.mark.release
 def test_the_occupancy_of_the_draft_is_scored(folder: Path, checkpoints: Path, tmp_path: Path) -> None:
     evaluate(
         "run", *form_arguments("folder", checkpoints), "--evaluator", folder / "evaluator", "--data", folder / "data",

@@ -38,7 +38,7 @@ FLOW = {"prediction_type": "flow_prediction", "use_flow_sigmas": True}
 
 
 @pytest.mark.weights
-@pytest.mark.slow
+@pytest.mark.release
 def test_schedulers_give_similar_views_with_the_bundled_weights() -> None:
     pipe = OccScenePipeline.from_pretrained(str(default_model()))
     pipe.set_progress_bar_config(disable=True)

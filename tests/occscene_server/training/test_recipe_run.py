@@ -241,6 +241,7 @@ def weights(output: Path) -> dict[str, dict[str, torch.Tensor]]:
     return {str(path.relative_to(output)): load_file(path) for path in output.rglob("*.safetensors")}
 
 
+@pytest.mark.release
 def test_killed_and_resumed_it_is_the_training_of_the_printed_commands(by_hand: Path, killed: Path) -> None:
     whole, resumed = weights(by_hand), weights(killed)
     assert whole.keys() == resumed.keys()
