@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -9,7 +10,6 @@ from pathlib import Path
 import numpy as np
 import pytest
 from occscene.grid import load_grid
-from occscene.limits import IMAGE_SIDE
 from occscene.results import read_result
 from PIL import Image
 
@@ -18,6 +18,8 @@ from tests.occscene_server.released_contract import released_contract
 from tests.occscene_server.serve_process import BUNDLED, ServeProcess
 
 bpy = pytest.importorskip("bpy")
+
+SIDE = 128
 
 pytestmark = [pytest.mark.blender, pytest.mark.slow, pytest.mark.weights]
 
@@ -40,49 +42,33 @@ def served(root: Path, folder: Path, form: str) -> Iterator[str]:
     serve = ServeProcess(folder, folder / "store", *options, environment=environment, script=BUNDLED)
     try:
         open_blockout("living_room", "", folder)
+        bpy.context.scene.occscene.image_size = SIDE
         yield serve.address
     finally:
         serve.interrupted()
         blender_addon.unregister()
 
 
-@pytest.fixture(scope="module")
-def server(root: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    with served(root, tmp_path_factory.mktemp("server"), "folder") as address:
-        yield address
-
-
-def paints(address: str, folder: Path) -> None:
-    """A job at the default size: four views and the blockout as an occupancy come back."""
-    directory = folder / "result"
-    done = bpy.ops.occscene.generate(directory=str(directory), server=address, prompt="a bright room", steps=2)
-    assert done == {"FINISHED"}
-    result = read_result(directory)
-    views = [np.asarray(Image.open(path)) for path in result.views.values()]
-    assert [view.shape for view in views] == [(IMAGE_SIDE, IMAGE_SIDE, 3)] * 4
-    assert all(view.std() > 1 for view in views)
-    assert result.occupancy_source == "blockout"
-    assert load_grid(directory / "occupancy.npz").labels.any()
-    assert bpy.context.scene.occscene.results[-1].occupancy_source == "blockout"
-
-
-def test_a_checkpoint_paints_what_blender_sends(server: str, tmp_path: Path) -> None:
-    paints(server, tmp_path)
-
-
-@pytest.mark.release  # that each form is loaded, tests of the loader say
-@pytest.mark.parametrize("form", [form for form in FORMS if form != "folder"])
-def test_other_forms_of_a_checkpoint_paint_what_blender_sends(root: Path, tmp_path: Path, form: str) -> None:
+@pytest.mark.parametrize("form", FORMS)
+def test_a_checkpoint_paints_what_blender_sends(root: Path, tmp_path: Path, form: str) -> None:
     with served(root, tmp_path, form) as address:
-        paints(address, tmp_path)
+        directory = Path(tempfile.mkdtemp(dir=tmp_path))
+        done = bpy.ops.occscene.generate(directory=str(directory), server=address, prompt="a bright room", steps=2)
+        assert done == {"FINISHED"}
+        result = read_result(directory)
+        views = [np.asarray(Image.open(path)) for path in result.views.values()]
+        assert [view.shape for view in views] == [(SIDE, SIDE, 3)] * 4
+        assert all(view.std() > 1 for view in views)
+        assert result.occupancy_source == "blockout"
+        assert load_grid(directory / "occupancy.npz").labels.any()
+        assert bpy.context.scene.occscene.results[-1].occupancy_source == "blockout"
 
 
-def test_old_and_new_sides_work_together(server: str, tmp_path: Path) -> None:
+def test_old_and_new_sides_work_together(root: Path, tmp_path: Path) -> None:
     """The server gets requests as the released extension sends them, ours the answers of a released server."""
     from blender_addon.jobs import connection_check
 
-    bpy.context.scene.occscene.image_size = 64
-    with released_contract(server) as address:
+    with served(root, tmp_path, "folder") as new, released_contract(new) as address:
         assert bpy.ops.occscene.test_connection(server=address) == {"FINISHED"}
         check = connection_check.last_check
         assert check.is_good
@@ -91,6 +77,6 @@ def test_old_and_new_sides_work_together(server: str, tmp_path: Path) -> None:
         result = bpy.ops.occscene.generate(directory=str(tmp_path / "views"), server=address, prompt="a room", steps=2)
         assert result == {"FINISHED"}
         stored = read_result(tmp_path / "views")
-        assert [Image.open(path).size for path in stored.views.values()] == [(64, 64)] * 4
+        assert [Image.open(path).size for path in stored.views.values()] == [(SIDE, SIDE)] * 4
         assert load_grid(tmp_path / "views/occupancy.npz").labels.any()
         assert stored.occupancy_source == ""
