@@ -41,6 +41,7 @@ _OPTIONS = [
     ("grpc.compression_enabled_algorithms_bitset", 1),  # identity only: grids and images are packed already
     ("grpc.so_reuseport", 0),  # a second server on the same port is an error
     ("grpc.http2.min_recv_ping_interval_without_data_ms", 30_000),
+    ("grpc.http2.max_ping_strikes", 0),  # pings that queued up while this machine stood still come all at once
     ("grpc.keepalive_time_ms", 60_000),  # a watcher whose machine is gone without a word is let go
     ("grpc.keepalive_timeout_ms", 20_000),
     ("grpc.server_handshake_timeout_ms", 5_000),  # a connection that says nothing is closed
