@@ -15,9 +15,11 @@ def is_fast_in_bfloat16(device: torch.device | str) -> bool:
     return kind == "cuda" or (kind == "cpu" and torch.cpu._is_avx512_bf16_supported())
 
 
-def fast_autocast(device: torch.device | str) -> torch.autocast | nullcontext[None]:
-    """bfloat16 autocast where the hardware multiplies it, else nothing."""
-    if is_fast_in_bfloat16(device):
+def fast_autocast(
+    device: torch.device | str, weights: torch.dtype = torch.float32
+) -> torch.autocast | nullcontext[None]:
+    """bfloat16 autocast where the hardware multiplies it or the weights are of that type, else nothing."""
+    if weights is torch.bfloat16 or is_fast_in_bfloat16(device):
         return torch.autocast(torch.device(device).type, torch.bfloat16)
     return nullcontext()
 

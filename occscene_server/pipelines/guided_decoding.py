@@ -158,7 +158,7 @@ def _drawn(
     views = []
     for latents in variants:
         given = torch.full((len(seeds),), float(latents is not None), device=seeds.device)
-        with fast_autocast(seeds.device):
+        with fast_autocast(seeds.device, decoder.dtype):
             drawn = decoder(features, shown, objects.table, latents, torch.zeros_like(given), given)
         views.append(drawn.float().clamp(-1, 1))
     return views
@@ -242,7 +242,7 @@ def _token_states(
     order = sorted(set(texts), key=len)
     for first in range(0, len(order), _TEXTS_AT_ONCE):
         some = order[first : first + _TEXTS_AT_ONCE]
-        with fast_autocast(encoder.device):
+        with fast_autocast(encoder.device, encoder.dtype):
             states, mask = encode_prompts(encoder, tokenizer, some, pad_to_limit=False)
         states_of |= {text: own[there].float().cpu() for text, own, there in zip(some, states, mask, strict=True)}
     return states_of

@@ -69,7 +69,7 @@ class PerceptionMixin:
             raise ValueError(f"images has shape {images.shape}; the cameras need {expected}")
         device = self._execution_device
         pictures, scene = inputs.photographed(images, self.perception.size_multiple, device)
-        with fast_autocast(device):
+        with fast_autocast(device, self.perception.dtype):
             labels = self.perceive(pictures, scene, real=True)
         self.maybe_free_model_hooks()
         return inputs.predicted(labels)[0]

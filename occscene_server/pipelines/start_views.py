@@ -15,10 +15,10 @@ from torch import Tensor
 from occscene_server.geometry.pixel_values import images_from_bytes
 
 
-def check_strength(strength: float) -> None:
+def check_strength(strength: float, name: str = "strength") -> None:
     """Raises a ValueError if a strength is outside its limits."""
     if not (math.isfinite(strength) and 0 <= strength <= 1):
-        raise ValueError(f"strength is {strength}; it must be 0 (keeps all) to 1 (keeps nothing)")
+        raise ValueError(f"{name} is {strength}; it must be 0 (keeps all) to 1 (keeps nothing)")
 
 
 def first_step(steps: int, strength: float) -> int:

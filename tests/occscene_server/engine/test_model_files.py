@@ -76,6 +76,7 @@ def test_a_model_that_is_damaged_in_the_store_is_not_kept(
 
 
 @pytest.mark.slow
+@pytest.mark.weights
 def test_a_server_does_not_start_with_a_damaged_model(model: Path, tmp_path: Path) -> None:
     flip_a_bit(model / WEIGHTS)
     serve = ServeProcess(tmp_path, tmp_path / "store", "--model", model, script=BUNDLED)

@@ -274,7 +274,7 @@ def test_previews_are_halves_of_what_is_denoised(guided: OccScenePipeline, grid:
         return {}
 
     guided("a sofa", cameras(1, 512, 288), grid, num_inference_steps=4, callback_on_step_end=callback)
-    assert shapes == [(1, 18, 32, 3)] * 2
+    assert shapes == [(1, 18, 32, 3)]
 
 
 def test_names_that_say_nothing_are_told_by_their_class(grid: SemanticGrid) -> None:

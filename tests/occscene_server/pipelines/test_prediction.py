@@ -55,7 +55,7 @@ def test_schedulers_give_similar_views_with_the_bundled_weights() -> None:
         (UniPCMultistepScheduler, FLOW, 10),
     ):
         pipe.scheduler = kind.from_config(pipe.scheduler.config, **options)
-        options = {"num_inference_steps": steps, "strength": 1.0, "output_type": "np"}  # all of them from noise
+        options = {"num_inference_steps": steps, "start_strength": 1.0, "output_type": "np"}  # all of them from noise
         views.append(pipe(job.prompt, job.cameras, grid, **options).images)
     for first, second in itertools.combinations(views, 2):
         assert -10 * np.log10(np.square(first - second).mean()) > 36  # dB; another seed's are below 26
