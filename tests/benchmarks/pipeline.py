@@ -82,7 +82,7 @@ def psnr(first: NDArray[np.float32], second: NDArray[np.float32]) -> float:
 
 def in_float32() -> AbstractContextManager[object]:
     """Keeps the pipeline from bfloat16."""
-    return patch.object(pipeline_module, "fast_autocast", lambda device: nullcontext())
+    return patch.object(pipeline_module, "fast_autocast", lambda *_: nullcontext())
 
 
 def time_variants(plain: OccScenePipeline, fast: OccScenePipeline) -> None:

@@ -138,7 +138,7 @@ async def test_the_command_line_begins_at_images_and_keeps_views(server: Server,
 async def test_a_room_of_words_is_kept_with_its_views(server: Server, tmp_path: Path) -> None:
     """Text to scene without a prior: what it lies in is the result's."""
     made = await command(server, "generate", "--prompt", "a den", "--steps", "2", "--no-prior", "--volume-corner",
-                         "1", "2", "0", "--output", tmp_path / "one")  # fmt: skip
+                         "1", "2", "0", "--image-size", "64", "--output", tmp_path / "one")  # fmt: skip
     assert made.exit_code == 0, made.output
     names = [camera.name for camera in read_result(tmp_path / "one").cameras]
     again = await command(server, "generate", "--keep", tmp_path / "one", "--redo", names[0], "--redo", names[1],

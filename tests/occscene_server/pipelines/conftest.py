@@ -47,4 +47,4 @@ def grid() -> SemanticGrid:
 
 @pytest.fixture
 def single_precision(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(pipeline_module, "fast_autocast", lambda device: nullcontext())
+    monkeypatch.setattr(pipeline_module, "fast_autocast", lambda *_: nullcontext())

@@ -70,7 +70,7 @@ def test_the_untrained_pipeline_draws_what_the_checkpoint_draws(
     scene: tuple[tuple[PinholeCamera, ...], SemanticGrid],
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(pipeline_module, "fast_autocast", lambda device: nullcontext())
+    monkeypatch.setattr(pipeline_module, "fast_autocast", lambda *_: nullcontext())
     folder, theirs = checkpoint
     ours = pipeline_from_stable_diffusion(folder, tiny_perception())
     ours.set_progress_bar_config(disable=True)
