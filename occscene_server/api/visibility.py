@@ -17,6 +17,8 @@ def sees_volume(camera: PinholeCamera, volume: GridVolume) -> bool:
     if and only if a face normal of one, or the cross product of an edge of each, separates them. The view is the
     pyramid from the camera to the depth of the volume's farthest corner.
     """
+    if _is_plain(camera, volume):  # told in a tenth of the time
+        return True
     unit_corners = np.stack(np.meshgrid(*[(0.0, 1.0)] * 3, indexing="ij"), axis=-1).reshape(-1, 3)
     in_world = transform_points(volume.world_from_grid, unit_corners * np.array(volume.shape) * volume.voxel_size)
     box = transform_points(camera.camera_from_world, in_world)
@@ -39,3 +41,15 @@ def sees_volume(camera: PinholeCamera, volume: GridVolume) -> bool:
     on_box, on_pyramid = box @ axes.T, pyramid @ axes.T  # (corners, axes)
     gap = np.maximum(on_box.min(axis=0) - on_pyramid.max(axis=0), on_pyramid.min(axis=0) - on_box.max(axis=0))
     return bool((gap <= _TOLERANCE * max(np.abs(box).max(), 1.0)).all())
+
+
+def _is_plain(camera: PinholeCamera, volume: GridVolume) -> bool:
+    """Whether the volume's middle is in the picture, or the camera stands within the volume."""
+    size = np.array(volume.shape) * volume.voxel_size
+    axes, corner = volume.world_from_grid[:3, :3], volume.world_from_grid[:3, 3]
+    eye = camera.world_from_camera[:3, 3]
+    x, y, z = (corner + axes @ (size / 2) - eye) @ camera.world_from_camera[:3, :3]
+    if z > 0 and 0 < camera.fx * x / z + camera.cx < camera.width and 0 < camera.fy * y / z + camera.cy < camera.height:
+        return True
+    inside = (eye - corner) @ axes
+    return bool((inside > 0).all() and (inside < size).all())
