@@ -125,43 +125,12 @@ def decode_guided(
     Returns:
         (B, 3, h, w) sRGB in [-1, 1], float32.
     """
-    return _drawn(decoder, objects, buffer, cameras, volume, seeds, [latents])[0]
-
-
-@torch.no_grad()
-def decoded_change(
-    decoder: GuidedDecoder,
-    objects: ToldObjects,
-    buffer: GBuffer,
-    cameras: CameraTensors,
-    volume: VolumeTensors,
-    seeds: Tensor,
-    latents: Tensor,
-) -> Tensor:
-    """What latents change of the draft, (B, 3, h, w) in [-2, 2]; the arguments are those of `decode_guided`."""
-    draft, view = _drawn(decoder, objects, buffer, cameras, volume, seeds, [None, latents])
-    return view - draft
-
-
-def _drawn(
-    decoder: GuidedDecoder,
-    objects: ToldObjects,
-    buffer: GBuffer,
-    cameras: CameraTensors,
-    volume: VolumeTensors,
-    seeds: Tensor,
-    variants: Sequence[Tensor | None],
-) -> list[Tensor]:
-    """The views of each of some latents."""
     features = pixel_features(buffer, cameras, volume, seeds)[:, 0]
-    shown = shown_rows(decoder, objects, buffer)
-    views = []
-    for latents in variants:
-        given = torch.full((len(seeds),), float(latents is not None), device=seeds.device)
-        with fast_autocast(seeds.device, decoder.dtype):
-            drawn = decoder(features, shown, objects.table, latents, torch.zeros_like(given), given)
-        views.append(drawn.float().clamp(-1, 1))
-    return views
+    given = torch.full((len(seeds),), float(latents is not None), device=seeds.device)
+    with fast_autocast(seeds.device, decoder.dtype):
+        shown = shown_rows(decoder, objects, buffer)
+        drawn = decoder(features, shown, objects.table, latents, torch.zeros_like(given), given)
+    return drawn.float().clamp(-1, 1)
 
 
 def shown_rows(decoder: GuidedDecoder, objects: ToldObjects, buffer: GBuffer) -> Tensor:

@@ -25,7 +25,6 @@ from occscene_server.models.guided_decoder import PIXEL_MULTIPLE, GuidedDecoder
 from occscene_server.models.perception import OccupancyPerception
 from occscene_server.pipelines.guided_decoding import (
     decode_guided,
-    decoded_change,
     object_tables,
     scene_words,
     shown_rows,
@@ -241,7 +240,8 @@ class GuidedViewsMixin:
             if latents is not None:
                 coarse, own = seen_by(scene.cameras, view), latents[:, view].float()
                 if scale < 1:
-                    change = decoded_change(decoder, objects, *coarse, *known, own)
+                    change = decode_guided(decoder, objects, *coarse, *known, own)
+                    change -= decode_guided(decoder, objects, *coarse, *known)
                     shown, finely = (shown_rows(decoder, objects, buffer) for buffer, _ in (coarse, fine))
                     drawn = (drawn + upsampled_within(change, shown, finely, scale)).clamp(-1, 1)
                 else:
