@@ -27,7 +27,7 @@ import sys
 import threading
 import time
 import uuid
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import psutil
@@ -38,7 +38,7 @@ from occscene.v1 import job_pb2, scene_service_pb2
 
 from tests.occscene_server.requests import generate_request, mesh_request, predict_request, text_request
 from tests.occscene_server.serve_process import BUNDLED, ENVIRONMENT, ROOT, STAND_IN
-from tests.occscene_server.small_disk import fill
+from tests.occscene_server.small_disk import fill, mounted_disk, unmounted_at_last
 from tests.shifted_clock import ShiftedClock
 from tests.soak_report import Journal, digest, write_report
 
@@ -151,7 +151,7 @@ class Soak:
     def __init__(self, options: argparse.Namespace) -> None:
         self._options = options
         self._folder: Path = options.folder
-        self._has_disk = _mounted_disk(self._folder)
+        self._has_disk = mounted_disk(self._folder, _DISK_MIB)
         self._journal = Journal(self._folder / "jobs.jsonl")
         self._stop, self._closed = threading.Event(), threading.Event()
         self._ends = threading.Semaphore(0)  # jobs that have ended since the last kill
@@ -347,37 +347,6 @@ def _mebibytes(process: psutil.Process) -> float:
     return float(process.memory_info().rss / 2**20)
 
 
-def _mounted_disk(folder: Path) -> bool:
-    """Mounts the file system of the store, made at the first time; False where this process may not."""
-    disk, image = folder / "disk", folder / "store.img"
-    disk.mkdir(parents=True, exist_ok=True)
-    if os.path.ismount(disk):
-        return True
-    if not image.exists() and any(disk.iterdir()):
-        return False  # a store of a piece without
-    commands = [["mount", "-o", "loop", str(image), str(disk)]]
-    if not image.exists():
-        with image.open("wb") as file:
-            file.truncate(_DISK_MIB * 2**20)
-        commands.insert(0, ["mkfs.ext4", "-q", "-m", "0", str(image)])
-    try:
-        for command in commands:
-            subprocess.run(command, check=True, capture_output=True)
-    except (OSError, subprocess.CalledProcessError):
-        image.unlink(missing_ok=True)
-        return False
-    return True
-
-
-@contextlib.contextmanager
-def _unmounted(folder: Path) -> Iterator[None]:
-    try:
-        yield
-    finally:
-        if os.path.ismount(folder / "disk"):
-            subprocess.run(["umount", "-l", str(folder / "disk")], check=True)
-
-
 def main() -> None:
     """Runs one piece and writes the report; ends with 1 where something was lost."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
@@ -392,7 +361,7 @@ def main() -> None:
     options.folder = options.folder.resolve()
     os.nice(options.nice)
     good = True
-    with _unmounted(options.folder):
+    with unmounted_at_last(options.folder):
         if options.minutes > 0:
             good = Soak(options).run()
     print(write_report(options.folder))

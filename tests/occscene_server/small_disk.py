@@ -1,4 +1,4 @@
-"""A disk of a few megabytes, for tests of what happens when it is full."""
+"""Small disks, for tests of what happens when they are full."""
 
 from __future__ import annotations
 
@@ -31,3 +31,39 @@ def fill(folder: Path) -> Path:
         while True:
             file.write(bytes(4096))
     return path
+
+
+def mounted_disk(folder: Path, mebibytes: int) -> bool:
+    """Mounts `store.img` at the folder's `disk`, made at the first time, so that it outlives the process.
+
+    Returns:
+        False where this process may not, or where files lie there that were written without.
+    """
+    disk, image = folder / "disk", folder / "store.img"
+    disk.mkdir(parents=True, exist_ok=True)
+    if os.path.ismount(disk):
+        return True
+    if not image.exists() and any(disk.iterdir()):
+        return False
+    commands = [["mount", "-o", "loop", str(image), str(disk)]]
+    if not image.exists():
+        with image.open("wb") as file:
+            file.truncate(mebibytes * 2**20)
+        commands.insert(0, ["mkfs.ext4", "-q", "-m", "0", str(image)])
+    try:
+        for command in commands:
+            subprocess.run(command, check=True, capture_output=True)
+    except (OSError, subprocess.CalledProcessError):
+        image.unlink(missing_ok=True)
+        return False
+    return True
+
+
+@contextlib.contextmanager
+def unmounted_at_last(folder: Path) -> Iterator[None]:
+    """Unmounts the disk of `mounted_disk` at the end, if it is mounted."""
+    try:
+        yield
+    finally:
+        if os.path.ismount(folder / "disk"):
+            subprocess.run(["umount", "-l", str(folder / "disk")], check=True)
