@@ -39,7 +39,7 @@ class _Piece(NamedTuple):
 
 
 class LiveCapture:
-    """The tagged objects of a scene that a render shows, as `collect_blockout` finds them, but for two things.
+    """The tagged objects of a scene that a render shows, as `collect_blockout` finds them, with two exceptions.
 
     What is sculpted counts when Sculpt Mode is left. Of what the viewport hides, meshes and places are those of when it
     was hidden or last changed; to see them, flags are changed for a moment, which takes longer.

@@ -20,7 +20,7 @@ _NOUNS = {"tvs": "television", "furn": "", "objs": ""}
 
 
 def class_noun(class_name: str) -> str:
-    """What a person calls an object of a class; "" where that can be many things."""
+    """What a person calls an object of a class; "" where that can be anything."""
     return _NOUNS.get(class_name, "" if "-" in class_name else class_name)
 
 

@@ -9,7 +9,7 @@ The words are data, `object_words.txt`; the rules are few:
 - A German word that ends with a known one is that one ("Küchenschrank" is a Schrank). An English one is only if its
   beginning is known too ("barstool", but not "toadstool").
 - What follows "with", "de" and the like describes what stands before it.
-- The last known word decides, in Romance languages the first. Walls, floors and the like say where a thing is, if
+- The last known word decides, in Romance languages the first. Walls, floors and the like say where an object is, if
   another word says what it is.
 
 Where the rules do not agree there is no answer: a wrong class is worse than none.
@@ -35,7 +35,7 @@ _DESCRIPTION_FOLLOWS = re.compile(
     "de|di|da|do|del|della|dei|du|des|d|avec|sur|sous|con|com|sobre"
 )
 _PLACES = frozenset({"ceiling", "floor", "wall"})
-"""Classes that say where a thing is."""
+"""Classes that say where an object is."""
 
 _GROUNDS = frozenset({"road", "sidewalk", "parking", "other-ground", "terrain", "building"})
 """The same of outdoor scenes."""
@@ -154,17 +154,17 @@ def _last_that_says_what(found: list[Word]) -> Word | None:
     last = found[-1]
     before = [word for word in found[:-1] if word.class_name not in (_NO_CLASS, last.class_name)]
     if last.class_name in _PLACES:
-        things = [word for word in before if word.class_name not in _PLACES]
-        if things:
-            return things[-1] if things[-1].class_name == "objs" else None
+        objects = [word for word in before if word.class_name not in _PLACES]
+        if objects:
+            return objects[-1] if objects[-1].class_name == "objs" else None
     if last.class_name in _GROUNDS:
-        things = [word for word in before if word.class_name not in _GROUNDS]
-        if things:
-            return things[-1]
+        objects = [word for word in before if word.class_name not in _GROUNDS]
+        if objects:
+            return objects[-1]
     if last.class_name in _CARRIED:
-        things = [word for word in before if word.class_name in ("furn", "table", "chair")]
-        if things:
-            return things[-1]
+        objects = [word for word in before if word.class_name in ("furn", "table", "chair")]
+        if objects:
+            return objects[-1]
     return last
 
 

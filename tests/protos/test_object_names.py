@@ -5,7 +5,7 @@ class, or several with "|" between them where the taxonomy's definition leaves t
 the library whose habit the name follows; and the part. A quarter is kept: the guesser is written for the rest.
 
 What the classes hold where their names do not say it. Indoor: doors, columns and skirting are walls; rugs and mats are
-floor, stairs too; counters are tables; kitchen appliances and what stores things are furniture; lamps, curtains,
+floor, stairs too; counters are tables; kitchen appliances and what stores objects are furniture; lamps, curtains,
 plants and what one can carry are props. Outdoor: parts of a building are the building; walls, gates and railings are
 fences; a whole tree is vegetation; traffic lights are traffic signs, their posts and street lamps poles; what
 SemanticKITTI leaves without a label (benches, bins, hydrants, bridges) is unknown.
