@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import threading
-import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -36,12 +35,13 @@ from occscene.client.waiting import Patience
 from occscene.events import REASONS
 from occscene.v1 import job_pb2, scene_service_pb2, scene_service_pb2_grpc
 
-from tests.occscene_server.proxy import cutting_proxy
+from tests.occscene_server.proxy import CuttingProxy, cutting_proxy
 from tests.occscene_server.requests import generate_request
 from tests.occscene_server.serve_process import ServeProcess
 from tests.occscene_server.serving import serving
 from tests.occscene_server.small_disk import fill, small_disk
 from tests.occscene_server.stand_in import ENDLESS
+from tests.patience import PATIENCE, until, wait_until
 
 TOKEN = "a-token-of-the-test-0123456789"
 QUICK = Patience(60.0, 0.01, 0.2)
@@ -65,8 +65,7 @@ class Waits:
         self.errors.append((error, seconds))
 
     def until(self, kind: type[SceneError]) -> None:
-        while not any(isinstance(error, kind) for error, _ in self.errors):
-            time.sleep(0.01)
+        wait_until(lambda: any(isinstance(error, kind) for error, _ in self.errors))
 
 
 class Refusing(scene_service_pb2_grpc.SceneServiceServicer):
@@ -74,6 +73,7 @@ class Refusing(scene_service_pb2_grpc.SceneServiceServicer):
 
     def __init__(self) -> None:
         self.reason, self.retry_seconds, self.calls = "", 0, 0
+        self.over = threading.Event()
 
     def SubmitJob(self, request: Any, context: grpc.ServicerContext) -> Any:  # noqa: N802
         self.calls += 1
@@ -87,7 +87,7 @@ class Refusing(scene_service_pb2_grpc.SceneServiceServicer):
         context.abort_with_status(rpc_status.to_status(status))
 
     def ListJobs(self, request: Any, context: grpc.ServicerContext) -> Any:  # noqa: N802
-        time.sleep(5.0)
+        self.over.wait()
         return scene_service_pb2.ListJobsResponse()
 
 
@@ -98,20 +98,36 @@ def refusing() -> Iterator[tuple[Refusing, str]]:
     port = server.add_insecure_port("127.0.0.1:0")
     server.start()
     yield servicer, f"127.0.0.1:{port}"
+    servicer.over.set()
     server.stop(None)
 
 
-def test_a_server_that_is_not_there(tmp_path: Path) -> None:
+def test_a_server_that_is_not_there() -> None:
     waits = Waits()
-    with SceneClient("127.0.0.1:9", patience=Patience(1.0, 0.01, 0.2), on_wait=waits) as client:
+    with SceneClient("127.0.0.1:9", patience=Patience(0.5, 0.01, 0.2), on_wait=waits) as client:
         with pytest.raises(NoServerError, match=r"no server answers at 127\.0\.0\.1:9"):
             client.info()
         assert not waits.errors
         with pytest.raises(NoServerError):
             client.submit(generate_request())
-    pauses = [seconds for _, seconds in waits.errors]
-    assert pauses[:6] == [0.01, 0.02, 0.04, 0.08, 0.16, 0.2]
-    assert sum(pauses) <= 1.0
+    assert 0 < sum(seconds for _, seconds in waits.errors) <= 0.5
+
+
+def test_pauses_double_up_to_the_longest() -> None:
+    pauses: list[float] = []
+
+    def stop_at_the_seventh(error: SceneError, seconds: float) -> None:
+        pauses.append(seconds)
+        if len(pauses) == 7:
+            client.stop()
+
+    patience = Patience(PATIENCE, 0.01, 0.2)
+    with (
+        SceneClient("127.0.0.1:9", patience=patience, on_wait=stop_at_the_seventh) as client,
+        pytest.raises(StoppedError),
+    ):
+        client.submit(generate_request())
+    assert pauses == [0.01, 0.02, 0.04, 0.08, 0.16, 0.2, 0.2]
 
 
 def test_a_server_that_does_not_answer_in_time(refusing: tuple[Refusing, str]) -> None:
@@ -121,13 +137,17 @@ def test_a_server_that_does_not_answer_in_time(refusing: tuple[Refusing, str]) -
 
 async def test_a_full_queue_is_waited_for_as_the_server_says(tmp_path: Path) -> None:
     async with serving(tmp_path, max_queued=1) as server:
-        waits = Waits()
-        with SceneClient(f"127.0.0.1:{server.port}", patience=300.0, on_wait=waits) as client:
+        waits, go_on = Waits(), tmp_path / "go on"
+
+        def let_it_end(error: SceneError, seconds: float) -> None:
+            waits(error, seconds)
+            go_on.touch()
+
+        with SceneClient(f"127.0.0.1:{server.port}", patience=300.0, on_wait=let_it_end) as client:
 
             def fill_queue() -> list[job_pb2.Job]:
-                running = client.submit(generate_request("slow", steps=30))
-                while client.get(running.id).state != job_pb2.JOB_STATE_RUNNING:
-                    time.sleep(0.02)
+                running = client.submit(generate_request(f"until {go_on}"))
+                wait_until(lambda: client.get(running.id).state == job_pb2.JOB_STATE_RUNNING)
                 return [running, client.submit(generate_request())]
 
             await asyncio.to_thread(fill_queue)
@@ -184,20 +204,21 @@ def in_thread(call: Callable[[], object]) -> Callable[[], object]:
     thread.start()
 
     def join() -> object:
-        thread.join(60)
+        thread.join(PATIENCE)
         return outcome[0]
 
     return join
 
 
-def test_watching_ends_when_it_is_stopped_and_the_job_goes_on(served: str) -> None:
+def test_watching_ends_when_it_is_stopped_and_the_job_goes_on(served: str, tmp_path: Path) -> None:
     with SceneClient(served) as client, SceneClient(served) as other:
-        job = client.submit(generate_request("slow", steps=30))
+        job = client.submit(generate_request(f"until {tmp_path / 'go on'}"))
         seen = threading.Event()
         ended = in_thread(lambda: [seen.set() for _ in client.watch(job.id)])
-        assert seen.wait(60)
+        assert seen.wait(PATIENCE)
         client.stop()
         assert isinstance(ended(), StoppedError)
+        (tmp_path / "go on").touch()
         assert list(other.watch(job.id))[-1].HasField("succeeded")
 
 
@@ -242,38 +263,61 @@ def test_a_request_that_is_too_large_is_not_sent(served: str) -> None:
 
 async def test_a_restarted_server_is_found_again(tmp_path: Path) -> None:
     """Stopped with a job in the queue and one that runs, away for a while, and back at the same port."""
-    waits, reconnects = Waits(), list[job_pb2.Job]()
+    waits, reconnects, go_on = Waits(), list[job_pb2.Job](), tmp_path / "go on"
     options: dict[str, Any] = {"port": 0}
-    events: asyncio.Future[list[job_pb2.JobEvent]]
+    kinds: list[str | None] = []
+
+    def watch() -> None:
+        for event in client.watch(job.id, on_reconnect=reconnects.append):
+            kinds.append(event.WhichOneof("kind"))
+
     async with serving(tmp_path, **options) as server:
         options["port"] = server.port
         client = SceneClient(f"127.0.0.1:{server.port}", patience=QUICK, on_wait=waits)
-        await asyncio.to_thread(client.submit, generate_request("slow", steps=20))
+        await asyncio.to_thread(client.submit, generate_request(f"until {go_on}"))
         job = await asyncio.to_thread(client.submit, generate_request())
-        watching = client.watch(job.id, on_reconnect=reconnects.append)
-        events = asyncio.ensure_future(asyncio.to_thread(list, watching))
-        await asyncio.sleep(0.5)
+        watching = asyncio.ensure_future(asyncio.to_thread(watch))
+        await until(lambda: bool(kinds))
     await asyncio.to_thread(waits.until, ShuttingDownError)
     await asyncio.to_thread(waits.until, NoServerError)
+    go_on.touch()
     async with serving(tmp_path, **options):
-        kinds = [event.WhichOneof("kind") for event in await events]
+        await watching
         client.close()
     assert kinds[-1] == "succeeded"
     assert [found.id for found in reconnects] == [job.id]
 
 
+async def cut_until(is_so: Callable[[], bool], proxy: CuttingProxy) -> None:
+    """Cuts again and again, ever more rarely, so that every machine has the time to connect between two cuts."""
+    pause = 0.1
+    while not is_so():
+        proxy.cut()
+        await asyncio.sleep(pause)
+        pause *= 1.2
+
+
 async def test_a_cut_stream_goes_on_without_a_gap(tmp_path: Path) -> None:
     async with serving(tmp_path) as server, cutting_proxy(server.port) as proxy:
-        waits = Waits()
-        with SceneClient(f"127.0.0.1:{proxy.port}", patience=QUICK, on_wait=waits) as client:
-            job = await asyncio.to_thread(client.submit, generate_request("slow, and it lingers", steps=10, views=6))
-            events = asyncio.ensure_future(asyncio.to_thread(list, client.watch(job.id)))
-            for _ in range(8):
-                await asyncio.sleep(0.2)
-                proxy.cut()
-            kinds = [event.WhichOneof("kind") for event in await events]
-            sequences = [event.sequence for event in events.result()]
-    assert waits.errors
+        events: list[job_pb2.JobEvent] = []
+        reconnects: list[job_pb2.Job] = []
+        go_on = tmp_path / "go on"
+        with SceneClient(f"127.0.0.1:{proxy.port}", patience=QUICK) as client:
+            prompt = f"slow, and it lingers, half until {go_on}"
+            job = await asyncio.to_thread(client.submit, generate_request(prompt, steps=5, views=6))
+
+            def watch() -> None:
+                for event in client.watch(job.id, on_reconnect=reconnects.append):
+                    events.append(event)
+
+            watching = asyncio.ensure_future(asyncio.to_thread(watch))
+            await until(lambda: bool(events))
+            await cut_until(lambda: len(reconnects) >= 6, proxy)  # while it denoises, and after the first view
+            go_on.touch()
+            await cut_until(lambda: sum(event.HasField("view") for event in events) >= 4, proxy)
+            await watching
+        kinds = [event.WhichOneof("kind") for event in events]
+        sequences = [event.sequence for event in events]
     assert sequences == sorted(set(sequences))
     assert (kinds.count("view"), kinds.count("occupancy"), kinds[-1]) == (6, 1, "succeeded")
 
@@ -281,8 +325,7 @@ async def test_a_cut_stream_goes_on_without_a_gap(tmp_path: Path) -> None:
 async def test_a_model_that_cannot_be_loaded(tmp_path: Path) -> None:
     """Reported at once on submission; a job that waits for the model is watched until it can be loaded."""
     async with serving(tmp_path, model="missing") as server:
-        while server.engine.state != scene_service_pb2.SERVER_STATE_FAILED:
-            await asyncio.sleep(0.05)
+        await until(lambda: server.engine.state == scene_service_pb2.SERVER_STATE_FAILED)
         waits = Waits()
         client = SceneClient(f"127.0.0.1:{server.port}", on_wait=waits)
         with client, pytest.raises(ModelNotLoadedError, match="no such model") as caught:

@@ -63,8 +63,9 @@ async def test_what_nobody_watches_is_cancelled_and_forgotten(store: JobStore) -
     await service.stop()
 
 
-@pytest.mark.usefixtures("hurried")
-async def test_what_is_watched_stays_until_its_events_were_seen(store: JobStore) -> None:
+async def test_what_is_watched_stays_until_its_events_were_seen(
+    store: JobStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
     engine = SteeredEngine()
     service = JobService(store, engine)
     service.start()
@@ -77,7 +78,9 @@ async def test_what_is_watched_stays_until_its_events_were_seen(store: JobStore)
 
     watching = asyncio.create_task(watch())
     await running(service, job.id)
-    await asyncio.sleep(10 * ephemeral.UNWATCHED_SECONDS)
+    assert not service._ephemeral._timers  # nothing counts down while it is watched
+    monkeypatch.setattr(ephemeral, "UNWATCHED_SECONDS", 0.02)
+    await asyncio.sleep(0.1)
     assert service.get(job.id).state == job_pb2.JOB_STATE_RUNNING
     engine.events.put_nowait(done())
     await watching
