@@ -15,6 +15,7 @@ from occscene.volumes import default_volume
 from occscene_server.api.scene_validation import check_volume
 from occscene_server.api.setting_validation import check_settings
 from occscene_server.api.violations import Violations
+from occscene_server.engine.model_info import unknown_domain
 
 _MAX_REPORTED = 10  # wrong objects of one layout
 
@@ -102,8 +103,7 @@ def check_layout(message: layout_pb2.Layout, at: str, violations: Violations) ->
 def check_known(taxonomy: str, model: scene_service_pb2.ModelInfo | None, at: str, violations: Violations) -> None:
     """Checks that a model, if it is known yet, knows a taxonomy."""
     if model is not None and taxonomy in TAXONOMIES and taxonomy not in model.taxonomies:
-        known = ", ".join(model.taxonomies)
-        violations.add(at, f"taxonomy is {taxonomy[:50]!r}; the model {model.name} knows {known}")
+        violations.add(at, unknown_domain(taxonomy, [model]))
 
 
 def _check_upright(volume: GridVolume, at: str, violations: Violations) -> None:

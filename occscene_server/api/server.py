@@ -60,7 +60,7 @@ class ServerOptions:
     """Options of `occscene-server serve`.
 
     Args:
-        model: a folder or a hub id.
+        model: a folder or a hub id; "" for the bundled models of both domains.
         store: folder for jobs and results.
         host, port: where to listen; port 0 takes a free one.
         device: "auto", "cpu", "cuda" or "cuda:N".

@@ -11,6 +11,7 @@ from typing import Any, NoReturn
 
 import grpc
 from occscene import __version__, limits, tracing
+from occscene.client.abilities import model_for
 from occscene.request_ids import canonical_request_id
 from occscene.v1 import scene_service_pb2, scene_service_pb2_grpc
 
@@ -106,7 +107,7 @@ class SceneServicer(scene_service_pb2_grpc.SceneServiceServicer):
         engine = self._jobs.engine_info()
         if engine.state == scene_service_pb2.SERVER_STATE_FAILED:
             await abort(context, grpc.StatusCode.UNAVAILABLE, "MODEL_NOT_LOADED", engine.message)
-        model = engine.models[0] if engine.models else None
+        model = model_for(request, engine.models) or next(iter(engine.models), None)
         loop = asyncio.get_running_loop()
         given_up = threading.Event()
         try:

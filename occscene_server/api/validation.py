@@ -29,7 +29,7 @@ def check_request(
 
     Args:
         request: untrusted.
-        model: what is to run it, if that is known yet.
+        model: what is to run it, that of its domain if there is one; None while that is not known.
         given_up: asked now and then; the check ends once it says so.
 
     Raises:

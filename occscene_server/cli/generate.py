@@ -19,10 +19,10 @@ from occscene.mesh import load_mesh
 from occscene.mesh_codec import mesh_to_message
 from occscene.placed_layout import PlacedLayout, load_layout, room_pose
 from occscene.results import Result, read_result
-from occscene.rig import default_rig, room_rig
+from occscene.rig import default_rig, room_rig, street_rig
 from occscene.settings import Settings
 from occscene.settings_codec import fill_message
-from occscene.taxonomy import taxonomy_named
+from occscene.taxonomy import OUTDOOR, taxonomy_named
 from occscene.v1 import job_pb2, scene_service_pb2
 from occscene.volumes import default_volume
 
@@ -55,7 +55,7 @@ def generate(
     output: Annotated[Path, typer.Option(help="Folder for views, occupancy and result.json.", file_okay=False)],
     cameras: Annotated[
         Path | None,
-        typer.Option(help="Cameras file (JSON); the default rig of four if omitted.", exists=True, dir_okay=False),
+        typer.Option(help="Cameras file (JSON); the domain's default rig if omitted.", exists=True, dir_okay=False),
     ] = None,
     image_size: Annotated[
         int, typer.Option(min=MIN_IMAGE_SIDE, max=MAX_IMAGE_SIDE, help="Pixels of the default rig's sides.")
@@ -121,12 +121,13 @@ def generate(
             volume = _volume(taxonomy, volume_corner, room) if blockout is None else blockout.volume
             if room is not None:
                 room = PlacedLayout(room.layout, room_pose(volume))
-            elif blockout is None and not settings.without_prior and cameras is None and taxonomy == "indoor":
-                room = _composed(runner, settings, volume)
+            elif blockout is None and not settings.without_prior and cameras is None:
+                room = _composed(runner, settings, volume, taxonomy)
         if cameras is not None:
             views: Sequence[PinholeCamera] = load_cameras(cameras)
         else:
-            views = earlier.cameras if earlier is not None else _default_rig(room, volume, image_size)
+            domain = taxonomy if blockout is None else blockout.taxonomy
+            views = earlier.cameras if earlier is not None else _default_rig(room, volume, domain, image_size)
         task = job_pb2.GenerateScene(cameras=[camera_to_message(camera) for camera in views])
         fill_message(settings, task)
         if blockout is not None:
@@ -178,19 +179,21 @@ def _kept_room(result: Result) -> tuple[PlacedLayout | None, GridVolume]:
     return None if result.layout is None else load_layout(result.layout), load_grid(result.occupancy).volume
 
 
-def _composed(runner: TaskRunner, settings: Settings, volume: GridVolume) -> PlacedLayout | None:
+def _composed(runner: TaskRunner, settings: Settings, volume: GridVolume, taxonomy: str) -> PlacedLayout | None:
     """The layout that the prior writes, so that cameras can be placed in it; None where there is no prior."""
-    if not runner.has("layout_prior"):
+    if not runner.has("layout_prior", taxonomy):
         return None
-    task = compose_task(settings, volume, parts=runner.has("parts_prior"))
+    task = compose_task(settings, volume, taxonomy, parts=runner.has("parts_prior", taxonomy))
     composed = run_composition(runner, scene_service_pb2.SubmitJobRequest(compose_layout=task))
     for note in composed.notes:
         say(one_line(f"note: {note}"))
     return layout_from_message(composed.layout)
 
 
-def _default_rig(room: PlacedLayout | None, volume: GridVolume, side: int) -> Sequence[PinholeCamera]:
-    """In the corners of the room, or of the volume where no room is known."""
+def _default_rig(room: PlacedLayout | None, volume: GridVolume, taxonomy: str, side: int) -> Sequence[PinholeCamera]:
+    """Along the street; or in the corners of the room, or of the volume where no room is known."""
+    if taxonomy == OUTDOOR.name:
+        return street_rig(volume, width=side, height=side)
     if room is None or room.layout.room is None:
         return default_rig(volume, width=side, height=side)
     return room_rig(room, width=side, height=side)

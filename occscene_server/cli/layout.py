@@ -1,4 +1,4 @@
-"""`occscene-server layout`: rooms as boxes, from a prompt and from given objects."""
+"""`occscene-server layout`: rooms and streets as boxes, from a prompt and from given objects."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ from occscene.layout_codec import layout_from_message, layout_to_message
 from occscene.placed_layout import load_layout
 from occscene.settings import Settings
 from occscene.settings_codec import fill_message
+from occscene.taxonomy import taxonomy_named
 from occscene.v1 import job_pb2, scene_service_pb2
 from occscene.volumes import default_volume
 
@@ -38,18 +39,20 @@ def layout(
         list[str] | None, typer.Option(help="Name of given objects to draw again; may be repeated.")
     ] = None,
     furnish: Annotated[
-        bool | None, typer.Option(help="Furnish the rest of the room; the default without --redraw.")
+        bool | None, typer.Option(help="Furnish the rest of the scene; the default without --redraw.")
     ] = None,
     parts: Annotated[bool, typer.Option(help="Give boxes parts.")] = False,
+    taxonomy: Annotated[str, typer.Option(help="indoor or outdoor; a given layout brings its own.")] = "indoor",
     connection: Connection = LOCAL,
     model: Model = None,
     device: Device = "auto",
 ) -> None:
-    """Compose a room of named and coloured boxes from a prompt and given objects."""
+    """Compose a room or a street of named and coloured boxes from a prompt and given objects."""
     with user_errors(), TaskRunner(connection, model, device) as runner:
         before = None if given is None else load_layout(given)
-        volume = default_volume("indoor", None if before is None else before.world_from_layout)
-        task = compose_task(settings, volume, parts)
+        domain = taxonomy_named(taxonomy if before is None else before.layout.taxonomy, "--taxonomy").name
+        volume = default_volume(domain, None if before is None else before.world_from_layout)
+        task = compose_task(settings, volume, domain, parts)
         if before is not None:
             task.layout.CopyFrom(layout_to_message(before))
             task.taxonomy = ""
@@ -64,9 +67,9 @@ def layout(
     say(one_line(f"{describe(written)}; layout.json and blockout.npz are in {output}"))
 
 
-def compose_task(settings: Settings, volume: GridVolume, parts: bool) -> job_pb2.ComposeLayout:
+def compose_task(settings: Settings, volume: GridVolume, taxonomy: str, parts: bool) -> job_pb2.ComposeLayout:
     """The task that furnishes an empty volume, with boxes or with their parts."""
-    task = job_pb2.ComposeLayout(volume=volume_to_message(volume), taxonomy="indoor", furnish=True, with_parts=parts)
+    task = job_pb2.ComposeLayout(volume=volume_to_message(volume), taxonomy=taxonomy, furnish=True, with_parts=parts)
     fill_message(settings, task)
     return task
 

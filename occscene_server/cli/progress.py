@@ -69,6 +69,7 @@ class ProgressDisplay:
         elif kind == "progress":
             step, steps = event.progress.step, event.progress.steps
             text = "drafting" if event.progress.drafting else _PHASES.get(event.progress.phase, "working")
+            text = f"loading the model {event.progress.model}" if event.progress.model else text
             self._progress.update(self._bar, description=text, completed=step, total=steps)
         elif kind == "failed":
             raise JobFailedError(event.failed.failure)

@@ -32,7 +32,7 @@ from occscene_server.jobs.store import StoreLimits
 from occscene_server.models.checkpoint_options import CheckpointOptions
 from occscene_server.pipelines.checkpoint_arguments import USUAL, with_checkpoint
 from occscene_server.terminal import say
-from occscene_server.weights import default_model
+from occscene_server.weights import bundled_models
 
 log = logging.getLogger(__name__)
 
@@ -56,7 +56,7 @@ def serve(
         str,
         typer.Option(
             help="Model folder or hub id; a Stable Diffusion checkpoint as a folder, a .safetensors file, a hub id, or "
-            "sdxl, sdxl-lightning or sd15; the bundled model if omitted."
+            "sdxl, sdxl-lightning or sd15; if omitted the bundled models of both domains, loaded when needed."
         ),
     ] = "",
     device: Annotated[str, typer.Option(help="auto, cpu, cuda or cuda:N.")] = "auto",
@@ -208,7 +208,7 @@ def serve(
                 "--database is without --artifacts; give a folder or URL for results that all servers on it can reach"
             )
         options = ServerOptions(
-            model=model or str(default_model()),
+            model=model,
             store=store or default_store(),
             host=host,
             port=port,
@@ -320,7 +320,7 @@ def _introduce(options: ServerOptions, server: Server, log_format: LogFormat) ->
     guards = [name for name, on in (("TLS", options.tls), ("token", options.tokens)) if on]
     rows = {
         "listens": f"{endpoint(options.host, server.port)} ({', '.join(guards) or 'this machine only'})",
-        "model": options.model,
+        "model": options.model or ", ".join(path.name for path in bundled_models().values()),
         "device": f"{options.device}, loading the model ..." if server.jobs.leads else "that of the other server",
         "jobs": f"{'PostgreSQL' if options.database else options.store} ({server.jobs.counts()[0]} waiting)",
     }

@@ -6,13 +6,14 @@ import time
 import uuid
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
-from occscene.client.abilities import check_abilities, required_abilities
+from occscene.client.abilities import check_abilities, required_abilities, required_taxonomy
 from occscene.client.client import SceneClient
 from occscene.limits import MAX_TIMEOUT_SECONDS
 from occscene.request_ids import canonical_request_id
+from occscene.taxonomy import INDOOR
 from occscene.v1 import job_pb2, scene_service_pb2
 
 from occscene_server.api.validation import check_request
@@ -20,10 +21,10 @@ from occscene_server.cli.connection import Connection
 from occscene_server.cli.progress import ProgressDisplay
 from occscene_server.engine.task import run_task
 from occscene_server.models.checkpoint_options import CheckpointOptions
-from occscene_server.weights import default_model
+from occscene_server.weights import bundled_models
 
 if TYPE_CHECKING:  # it imports torch, which a run on a server does not need
-    from occscene_server.engine.pipeline_loader import LoadedPipeline
+    from occscene_server.engine.served_models import ServedModels
 
 _LOADING_SECONDS = 120.0  # that a server may take to load its model
 
@@ -94,7 +95,7 @@ class TaskRunner:
 
     Args:
         connection: to a server; without one, here.
-        model: folder or hub id, None for the bundled one; here only.
+        model: folder or hub id, None for the bundled one of each request's domain; here only.
         device: here only.
         options: of a checkpoint that is the model; here only.
     """
@@ -111,7 +112,7 @@ class TaskRunner:
         self._model, self._device, self._options = model, device, options
         self._display = ProgressDisplay()
         self._client: SceneClient | None = None
-        self._loaded: LoadedPipeline | None = None
+        self._served: ServedModels | None = None
 
     def __enter__(self) -> TaskRunner:
         if self.server:
@@ -123,9 +124,9 @@ class TaskRunner:
         if self._client is not None:
             self._client.close()
 
-    def has(self, ability: str) -> bool:
-        """Whether a model has `layout_prior` or `parts_prior`, or `drafts`, where the tasks run."""
-        return any(getattr(model, ability) for model in self._models())
+    def has(self, ability: str, taxonomy: str) -> bool:
+        """Whether a domain's model has `layout_prior`, `parts_prior` or `drafts` where the tasks run."""
+        return any(getattr(model, ability) for model in self._models() if taxonomy in model.taxonomies)
 
     def check(self, request: scene_service_pb2.SubmitJobRequest) -> None:
         """Checks whether a request can run where the tasks run.
@@ -165,13 +166,14 @@ class TaskRunner:
             violations = check_request(request)
             if violations:
                 raise ValueError("\n".join(violation.description for violation in violations))
-            loaded = self._load()
 
             def emit(event: job_pb2.JobEvent) -> None:
                 self._display.show(event)
                 take(event)
 
-            emit(job_pb2.JobEvent(started=job_pb2.JobStarted(device=loaded.device)))
+            served = self._load(required_taxonomy(request))
+            emit(job_pb2.JobEvent(started=job_pb2.JobStarted(device=served.device)))
+            loaded = served.of(request, emit)
             run_task(loaded.pipe, request, emit, priors=loaded.priors)
 
     def _run_on_server(
@@ -206,7 +208,7 @@ class TaskRunner:
         """The models where the tasks run; a server that still loads its own is waited for."""
         with self._display:
             if self._client is None:
-                return [self._load().model]
+                return self._load(INDOOR.name).models if self._model else self._bundled()
             self._display.describe("asking the server")
             give_up = time.monotonic() + _LOADING_SECONDS
             answer = self._client.info()
@@ -215,11 +217,22 @@ class TaskRunner:
                 answer = self._client.info()
             return answer.models
 
-    def _load(self) -> LoadedPipeline:
-        if self._loaded is None:
+    def _bundled(self) -> Sequence[scene_service_pb2.ModelInfo]:
+        if self._served is not None:
+            return self._served.models
+        from occscene_server.engine.model_info import describe_bundled
+
+        return [describe_bundled(folder) for folder in bundled_models().values()]
+
+    def _load(self, taxonomy: str) -> ServedModels:
+        """The models of this process, of which that of a domain is loaded first."""
+        if self._served is None:
             from occscene_server.engine.pipeline_loader import load_pipeline  # torch: only where it is needed
+            from occscene_server.engine.served_models import ServedModels
 
             self._display.describe("loading the model")
-            chosen = {} if self._options in (None, CheckpointOptions()) else {"options": self._options}
-            self._loaded = load_pipeline(self._model or str(default_model()), self._device, **chosen)
-        return self._loaded
+            chosen: dict[str, Any] = {} if taxonomy == INDOOR.name else {"taxonomy": taxonomy}
+            if self._options not in (None, CheckpointOptions()):
+                chosen["options"] = self._options
+            self._served = ServedModels(load_pipeline(self._model or "", self._device, **chosen))
+        return self._served

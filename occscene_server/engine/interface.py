@@ -26,8 +26,8 @@ class Engine(Protocol):
     device: str
     """Where jobs run; empty until it is known."""
 
-    model: scene_service_pb2.ModelInfo | None
-    """What runs; None until it is known."""
+    models: list[scene_service_pb2.ModelInfo]
+    """What runs, or is loaded at its first request; empty until it is known."""
 
     restarts: int
     """Times that a worker died and was replaced."""

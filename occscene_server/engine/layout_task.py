@@ -23,7 +23,7 @@ def composed_layout(priors: ScenePriors | None, task: job_pb2.ComposeLayout, vol
     Raises:
         ValueError: there is no prior for it, or what is given has no room.
     """
-    if priors is None:
+    if priors is None or priors.layout is None:
         raise ValueError("this server's model has no layout prior; compose layouts on one that has")
     from occscene_server.pipelines.layout_composition import Composition, compose
 
@@ -39,6 +39,8 @@ def layout_draft(
     if task.without_prior:
         return None, []
     given = layout_from_message(task.layout) if task.HasField("layout") else None
+    if priors is not None and priors.layout is None:
+        priors = None
     if given is None and (priors is None or not _has_room(volume)):
         return None, []
     from occscene_server.pipelines.layout_composition import Composition, compose

@@ -51,7 +51,7 @@ class LocalEngine:
     """Runs jobs one at a time in a child process, so that a crash or a hang there does not end the server.
 
     Args:
-        model: a folder or a hub id.
+        model: a folder or a hub id; "" for the bundled models of both domains.
         device: "auto", "cpu", "cuda" or "cuda:N".
         loader: loads the pipeline in the child; must be importable by name.
         on_state: called in the event loop whenever `state` or `message` has changed.
@@ -69,7 +69,7 @@ class LocalEngine:
         self.state = scene_service_pb2.SERVER_STATE_LOADING
         self.message = ""
         self.device = ""
-        self.model: scene_service_pb2.ModelInfo | None = None
+        self.models: list[scene_service_pb2.ModelInfo] = []
         self.restarts = 0
         self.capacity = 1
         self._arguments = (loader, model, device)
@@ -186,7 +186,10 @@ class LocalEngine:
         if worker is not self._worker:
             return
         if message[0] == "ready":
-            self.device, self.model = message[1], scene_service_pb2.ModelInfo.FromString(message[2])
+            self.device, self.models = (
+                message[1],
+                [scene_service_pb2.ModelInfo.FromString(model) for model in message[2]],
+            )
             self._loaded = True
             self._set_state(scene_service_pb2.SERVER_STATE_READY)
         elif message[0] == "broken":

@@ -1,18 +1,21 @@
-"""Loading a pipeline onto a device, and what it says about itself."""
+"""Loading a pipeline onto a device, with those of other domains that are loaded when they are asked for."""
 
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from occscene.taxonomy import INDOOR, OUTDOOR
+from occscene.taxonomy import INDOOR, TAXONOMIES
 from occscene.v1 import scene_service_pb2
 
 from occscene_server.engine.model_files import local_model
-from occscene_server.engine.task import pipeline_defaults
+from occscene_server.engine.model_info import describe, describe_bundled, describe_zero_shot
 from occscene_server.models.checkpoint_options import CheckpointOptions
+from occscene_server.weights import bundled_models
 
 if TYPE_CHECKING:
     from occscene_server.pipelines.occscene import OccScenePipeline
@@ -20,18 +23,26 @@ if TYPE_CHECKING:
     from occscene_server.pipelines.zero_shot import ZeroShotPipeline
 
 
-_TRAINED_SIDE = 256  # pixels: the studio's views, whatever the size of the model
-_FEATURE = scene_service_pb2.ModelFeature
-
-
 @dataclass(frozen=True)
 class LoadedPipeline:
-    """A pipeline that is ready to run, the device it runs on, its description for clients, and its priors."""
+    """A pipeline that is ready to run, the device it runs on, its description for clients, and its priors.
+
+    `others` are loaded at the first request of their domain.
+    """
 
     pipe: OccScenePipeline | ZeroShotPipeline
     device: str
     model: scene_service_pb2.ModelInfo
     priors: ScenePriors | None = None
+    others: tuple[OnDemand, ...] = ()
+
+
+@dataclass(frozen=True)
+class OnDemand:
+    """A model that is loaded at its first request, and how."""
+
+    model: scene_service_pb2.ModelInfo
+    load: Callable[[], LoadedPipeline]
 
 
 def check_device(device: str) -> None:
@@ -44,10 +55,16 @@ def check_device(device: str) -> None:
         raise ValueError(f"the device is {device!r}; it must be auto, cpu, cuda or cuda:N")
 
 
-def load_pipeline(model: str, device: str, options: CheckpointOptions | None = None) -> LoadedPipeline:
-    """Loads a model and describes it; arguments and errors are those of `open_pipeline`, but `model` may also be a URL.
+def load_pipeline(
+    model: str, device: str, options: CheckpointOptions | None = None, taxonomy: str = INDOOR.name
+) -> LoadedPipeline:
+    """Loads a model and describes it; arguments and errors are those of `open_pipeline`.
 
-    The device may be "auto".
+    Args:
+        model: it may also be a URL, or the name of a bundled model; "" for the bundled models of all domains.
+        device: it may also be "auto".
+        options: of checkpoints.
+        taxonomy: which of the bundled models, or of a checkpoint's domains, is loaded at once.
 
     Raises:
         OSError, ValueError: the model or its weights are missing, damaged, or of a kind that cannot be run.
@@ -65,71 +82,46 @@ def load_pipeline(model: str, device: str, options: CheckpointOptions | None = N
         count = torch.cuda.device_count() if torch.cuda.is_available() else 0
         if int(device.partition(":")[2] or 0) >= count:
             raise ValueError(f"the device is {device}, but torch finds {count or 'no'} CUDA devices; use auto or cpu")
-    pipe = open_pipeline(local_model(model), device, options)
+    folder = _folder(model, taxonomy)
+    pipe = open_pipeline(local_model(folder), device, options, taxonomy)
     name = f"{device} {torch.cuda.get_device_name(device)}" if device.startswith("cuda") else device
-    priors = ScenePriors.bundled(pipe.config.taxonomy)
     if isinstance(pipe, ZeroShotPipeline):
-        return LoadedPipeline(pipe, name, describe_zero_shot(pipe, priors), priors)
-    return LoadedPipeline(pipe, name, describe(Path(model).name, pipe, priors), priors)
+        return _painting(pipe, name, (options or CheckpointOptions()).draft != "none", taxonomy)
+    priors = ScenePriors.bundled(pipe.config.taxonomy)
+    others = () if model else tuple(
+        OnDemand(describe_bundled(path), partial(load_pipeline, str(path), device))
+        for other, path in bundled_models().items()
+        if other != taxonomy
+    )  # fmt: skip
+    return LoadedPipeline(pipe, name, describe(Path(folder).name, pipe, priors), priors, others)
 
 
-def describe(name: str, pipe: Any, priors: ScenePriors | None = None) -> scene_service_pb2.ModelInfo:
-    """A model's description, its defaults those of the pipeline's own call."""
-    defaults = pipeline_defaults(pipe)
-    features = [
-        _FEATURE.MODEL_FEATURE_NEGATIVE_PROMPT, _FEATURE.MODEL_FEATURE_COLOR_HINT,
-        _FEATURE.MODEL_FEATURE_OCCUPANCY_GUIDANCE, _FEATURE.MODEL_FEATURE_TEXT_TO_SCENE,
-        _FEATURE.MODEL_FEATURE_IMAGES_TO_OCCUPANCY,
-    ]  # fmt: skip
-    if pipe.guided_decoder is not None:
-        features.append(_FEATURE.MODEL_FEATURE_OBJECT_PROMPT)
-    return scene_service_pb2.ModelInfo(
-        name=name,
-        taxonomies=[pipe.config.taxonomy],
-        image_width=_TRAINED_SIDE,
-        image_height=_TRAINED_SIDE,
-        image_multiple=1,  # the pipeline pads and cuts
-        default_steps=defaults["num_inference_steps"],
-        default_text_guidance_scale=defaults["text_guidance_scale"],
-        default_occupancy_guidance_scale=defaults["occupancy_guidance_scale"],
-        layout_prior=priors is not None,
-        parts_prior=priors is not None,
-        drafts=pipe.guided_decoder is not None,
-        start_views=True,
-        family="compact",
-        features=features,
-    )
+def _folder(model: str, taxonomy: str) -> str:
+    """The folder of a bundled model, by its name or for a domain; any other model as it is.
+
+    Raises:
+        ValueError: no model of the domain is bundled.
+    """
+    folders = bundled_models()
+    if not model:
+        if taxonomy not in folders:
+            raise ValueError(f"no model of the domain {taxonomy} is bundled; give one with --model")
+        return str(folders[taxonomy])
+    named = {path.name: path for path in folders.values()}
+    return str(named[model]) if model in named and not Path(model).exists() else model
 
 
-def describe_zero_shot(pipe: ZeroShotPipeline, priors: ScenePriors | None) -> scene_service_pb2.ModelInfo:
-    """A checkpoint's description."""
-    checkpoint = pipe.checkpoint
-    features = [_FEATURE.MODEL_FEATURE_NEGATIVE_PROMPT, _FEATURE.MODEL_FEATURE_OBJECT_PROMPT,
-                _FEATURE.MODEL_FEATURE_COLOR_HINT]  # fmt: skip
-    if checkpoint.controls:
-        features.append(_FEATURE.MODEL_FEATURE_OCCUPANCY_GUIDANCE)
-    if pipe.compact is not None:
-        features.append(_FEATURE.MODEL_FEATURE_IMAGES_TO_OCCUPANCY)
-    if pipe.compact is not None or priors is not None:
-        features.append(_FEATURE.MODEL_FEATURE_TEXT_TO_SCENE)
-    return scene_service_pb2.ModelInfo(
-        name=checkpoint.name,
-        taxonomies=[INDOOR.name, OUTDOOR.name],
-        image_width=checkpoint.side,
-        image_height=checkpoint.side,
-        image_multiple=1,  # views are painted at a size of the checkpoint's own and resized
-        default_steps=checkpoint.family.steps,
-        default_text_guidance_scale=checkpoint.family.text_guidance_scale,
-        default_occupancy_guidance_scale=1.0,
-        layout_prior=priors is not None,
-        parts_prior=priors is not None,
-        drafts=pipe.guided_decoder is not None,
-        start_views=True,
-        family=checkpoint.family.name,
-        license=checkpoint.license,
-        features=features,
-        controls=[
-            scene_service_pb2.ModelControl(name=control.kind, strength=control.strength)
-            for control in checkpoint.controls
-        ],
-    )
+def _painting(pipe: ZeroShotPipeline, name: str, is_drafted: bool, taxonomy: str) -> LoadedPipeline:
+    """A checkpoint in one domain, and on demand in the others: with the bundled model and the priors of each."""
+    from occscene_server.pipelines.opening import open_bundled
+    from occscene_server.pipelines.scene_priors import ScenePriors
+
+    def model(domain: str) -> scene_service_pb2.ModelInfo:
+        return describe_zero_shot(pipe.checkpoint, domain, is_drafted)
+
+    def load(domain: str) -> LoadedPipeline:
+        compact = open_bundled(domain, str(pipe.device)) if is_drafted else None
+        return LoadedPipeline(pipe.in_domain(domain, compact), name, model(domain), ScenePriors.bundled(domain))
+
+    others = tuple(OnDemand(model(other), partial(load, other)) for other in TAXONOMIES if other != taxonomy)
+    return LoadedPipeline(pipe, name, model(taxonomy), ScenePriors.bundled(taxonomy), others)

@@ -3,7 +3,7 @@
 Ray ends a process whose cluster has gone, takes SIGTERM for itself, and keeps an interpreter busy while it starts. So
 the server leaves all that to a child, and starts another one when it has ended. Both directions of the pipe carry
 pickled tuples, as those of a worker do. To this process: ("run", number, job_id, request, context of its trace),
-("cancel", number), ("leave",). From it: ("ready", device, model info) or, before it ends, ("broken", text, "absent",
+("cancel", number), ("leave",). From it: ("ready", device, model infos) or, before it ends, ("broken", text, "absent",
 "starting" or "model") for what is broken; ("cluster", state, answers) now and then, ("event", number, event),
 ("interrupted", number, failure, begun) where a replica died, and ("alive", None) once a second.
 """
@@ -96,7 +96,7 @@ class _Driver:
             await asyncio.to_thread(deploy, cluster, edge=uuid.uuid4().hex)
             await self._replica_runs(cluster)
             handle = serve.get_app_handle(APPLICATION)
-            device, model = await handle.describe.remote()
+            device, models = await handle.describe.remote()
         except ClusterStartsError as error:
             self._server.send(("broken", str(error), "starting"))
             return
@@ -112,7 +112,7 @@ class _Driver:
             self._server.send(("broken", f"the model could not be loaded on Ray: {text}", "model"))
             return
         self._handle = handle.options(stream=True)
-        self._server.send(("ready", device, model))
+        self._server.send(("ready", device, models))
         await self._follow_state(cluster)
 
     async def _replica_runs(self, cluster: RayCluster) -> None:

@@ -35,7 +35,7 @@ class RayEngine:
     Args:
         options: which cluster, and how many replicas.
         prepare: called first in the process that speaks to the cluster; sets up its log.
-        model: a hub id, a folder that every node has, or a URL of one that every node can read.
+        model: a hub id, a folder that every node has, or a URL of one that all can read; "" for the bundled ones.
         device: "auto", "cpu", "cuda" or "cuda:N".
         loader: loads the pipeline in a replica; must be importable by name on every node.
         on_state: called in the event loop whenever `state`, `message` or `capacity` has changed.
@@ -53,7 +53,7 @@ class RayEngine:
         self.state: scene_service_pb2.ServerState = scene_service_pb2.SERVER_STATE_LOADING
         self.message = f"connecting to the Ray cluster ({options.address})"
         self.device = ""
-        self.model: scene_service_pb2.ModelInfo | None = None
+        self.models: list[scene_service_pb2.ModelInfo] = []
         self.restarts = 0
         self.capacity = 1
         self.device_memory: tuple[int, int] | None = None  # Ray has metrics of its own
@@ -150,7 +150,10 @@ class RayEngine:
             return
         if message[0] == "ready":
             self._pauses, self._loaded = 0, True  # the state comes next
-            self._device, self.model = message[1], scene_service_pb2.ModelInfo.FromString(message[2])
+            self._device, self.models = (
+                message[1],
+                [scene_service_pb2.ModelInfo.FromString(model) for model in message[2]],
+            )
         elif message[0] == "broken":
             self._broken, self._fault = message[1:]
         elif message[0] == "cluster":
@@ -181,7 +184,7 @@ class RayEngine:
         self._pauses += 1
         text = self._broken or self.message or "the connection to the Ray cluster was lost"
         log.error("%s; the next try is in %g s", text, pause)
-        failed = self._fault == "model" or (self._fault == "absent" and not self.model)
+        failed = self._fault == "model" or (self._fault == "absent" and not self.models)
         self._set_state(
             scene_service_pb2.SERVER_STATE_FAILED if failed else scene_service_pb2.SERVER_STATE_LOADING, text
         )

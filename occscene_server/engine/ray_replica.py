@@ -13,6 +13,7 @@ from occscene import tracing
 from occscene.v1 import job_pb2
 
 from occscene_server.engine.deaths import DeviceLostError
+from occscene_server.engine.served_models import ServedModels
 from occscene_server.engine.worker import Loader, execute
 
 _LAST_WORDS = 1.0  # seconds in which the last event or error leaves a process that ends itself
@@ -23,14 +24,14 @@ class SceneReplica:
 
     Args:
         loader: loads the pipeline; must be importable by name on the node.
-        model: a folder that the node has, a URL of one, or a hub id.
+        model: a folder that the node has, a URL of one, or a hub id; "" for the bundled ones.
         device: "auto", "cpu", "cuda" or "cuda:N".
         step: seconds without progress of a job after which this replica counts as hung.
         cancel: the same after a cancel.
     """
 
     def __init__(self, loader: Loader, model: str, device: str, step: float, cancel: float) -> None:
-        self._loaded = loader(model, device)
+        self._served = ServedModels(loader(model, device))
         self._step, self._cancel = step, cancel
         # Ray takes a job that was cancelled as ended while its thread still computes: the next one waits for its turn.
         self._thread = ThreadPoolExecutor(1, "job")
@@ -38,9 +39,9 @@ class SceneReplica:
         self._runs: set[_Run] = set()
         self._edge = ""
 
-    def describe(self) -> tuple[str, bytes]:
-        """The device, and the serialised ModelInfo."""
-        return self._loaded.device, self._loaded.model.SerializeToString()
+    def describe(self) -> tuple[str, list[bytes]]:
+        """The device, and each model's serialised ModelInfo."""
+        return self._served.device, [model.SerializeToString() for model in self._served.models]
 
     def reconfigure(self, config: dict[str, str]) -> None:
         """Gives up the jobs of the server before: it has gone, and another (`edge`) has taken its jobs over."""
@@ -78,7 +79,7 @@ class SceneReplica:
             self._running = run
             try:
                 with tracing.span("work", carrier, job_id=job_id):
-                    execute(self._loaded, job_id, request, emit, run.given_up.is_set)
+                    execute(self._served, job_id, request, emit, run.given_up.is_set)
             except DeviceLostError:  # Ray makes a new replica
                 loop.call_soon_threadsafe(loop.call_later, _LAST_WORDS, os._exit, 1)
                 raise

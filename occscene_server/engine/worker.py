@@ -2,7 +2,7 @@
 
 Both directions of the pipe carry pickled tuples between two processes of the same installation; what clients sent
 stays inside them as serialised protobuf. A run has a number, for a job may run twice. To the worker:
-("run", number, job_id, request, context of its trace), ("cancel", number). From it: ("ready", device, model info),
+("run", number, job_id, request, context of its trace), ("cancel", number). From it: ("ready", device, model infos),
 ("broken", text), ("event", number, event), ("ended", number) after a run's last event, ("lost", number, text) where the
 device is lost amidst it, and ("alive", memory) once a second: bytes of the device that are used and that it has, or
 None.
@@ -29,6 +29,7 @@ from occscene_server.engine.events import failed_event
 from occscene_server.engine.interface import Emit
 from occscene_server.engine.memory import DeviceMemory, advice_on_memory
 from occscene_server.engine.pipeline_loader import LoadedPipeline
+from occscene_server.engine.served_models import ModelNotLoadedError, ServedModels
 from occscene_server.engine.step_spans import StepSpans
 from occscene_server.engine.task import run_task
 from occscene_server.models.device_memory import is_out_of_memory, release_memory
@@ -59,8 +60,9 @@ def work(pipe_end: Connection, loader: Loader, model: str, device: str) -> None:
         log.exception("the model %s could not be loaded", model)
         server.send(("broken", f"{type(error).__name__}: {error}"))
         return
-    memory.device = loaded.device
-    server.send(("ready", loaded.device, loaded.model.SerializeToString()))
+    served = ServedModels(loaded)
+    memory.device = served.device
+    server.send(("ready", served.device, [model.SerializeToString() for model in served.models]))
     try:
         while True:
             message = pipe_end.recv()
@@ -69,7 +71,7 @@ def work(pipe_end: Connection, loader: Loader, model: str, device: str) -> None:
                 run = _Run(server, number)
                 try:
                     with tracing.span("work", carrier, job_id=job_id):
-                        execute(loaded, job_id, request, run.emit, run.cancelled)
+                        execute(served, job_id, request, run.emit, run.cancelled)
                     server.send(("ended", number))
                 except DeviceLostError as error:
                     server.send(("lost", number, str(error)))
@@ -134,17 +136,19 @@ class _Run:
         return self._cancel_asked
 
 
-def execute(loaded: LoadedPipeline, job_id: str, data: bytes, emit: Emit, cancelled: Callable[[], bool]) -> None:
-    """Runs a serialised request to its final event.
+def execute(served: ServedModels, job_id: str, data: bytes, emit: Emit, cancelled: Callable[[], bool]) -> None:
+    """Runs a serialised request to its final event, on the model of its domain.
 
     Raises:
         EOFError, BrokenPipeError, ConnectionResetError: out of `emit` or `cancelled`, as `SERVER_GONE` says.
         DeviceLostError: the device is of no use to this process any more, and the job has not ended.
     """
-    emit(job_pb2.JobEvent(started=job_pb2.JobStarted(device=loaded.device)))
+    emit(job_pb2.JobEvent(started=job_pb2.JobStarted(device=served.device)))
     request = scene_service_pb2.SubmitJobRequest.FromString(data)
     memory_error = ""
+    loaded: LoadedPipeline | None = None
     try:
+        loaded = served.of(request, emit)
         run_task(loaded.pipe, request, StepSpans(emit), cancelled, loaded.priors)
     except SERVER_GONE:
         raise
@@ -156,7 +160,7 @@ def execute(loaded: LoadedPipeline, job_id: str, data: bytes, emit: Emit, cancel
             raise DeviceLostError(f"{type(error).__name__}: {error}") from error
         else:
             emit(_failure(error))
-    if memory_error:  # outside of `except`, whose frames hold the memory
+    if memory_error and loaded is not None:  # outside of `except`, whose frames hold the memory
         release_memory()
         advice = advice_on_memory(loaded.pipe, request, cancelled)
         text = f"the model ran out of memory: {memory_error}"
@@ -166,4 +170,6 @@ def execute(loaded: LoadedPipeline, job_id: str, data: bytes, emit: Emit, cancel
 def _failure(error: Exception) -> job_pb2.JobEvent:
     if isinstance(error, ValueError):
         return failed_event("UNSUPPORTED_REQUEST", str(error), code_pb2.INVALID_ARGUMENT)
+    if isinstance(error, ModelNotLoadedError):
+        return failed_event("MODEL_NOT_LOADED", str(error), code_pb2.UNAVAILABLE)
     return failed_event("PIPELINE_ERROR", f"{type(error).__name__}: {error}")

@@ -117,8 +117,8 @@ def predicts_occupancy(pipe: OccScenePipeline | ZeroShotPipeline) -> bool:
 def with_parts(
     scene: RenderedScene, blockout: SemanticGrid, priors: ScenePriors | None
 ) -> tuple[SemanticGrid | None, dict[int, LayoutObject]]:
-    """A scene's blockout with parts, and by id the objects that have them; None and nothing without priors."""
-    if priors is None:
+    """A scene's blockout with parts, and by id the objects that have them; None and nothing without a prior."""
+    if priors is None or priors.parts is None:
         return None, {}
     corners = None if scene.meshes is None else scene.meshes.blockout.object_vertices()
     return priors.parts.refine(blockout, scene.info.prompt, corners=corners)

@@ -141,9 +141,8 @@ class JobRunner:
         """How the engine stands that runs the jobs: state, message, device and models."""
         engine = self._engine
         message = engine.message or ("" if self._room or not self._queue else f"{DISK_FULL}; jobs wait")
-        models = [engine.model] if engine.model else []
         return scene_service_pb2.GetServerInfoResponse(
-            state=engine.state, message=message, device=engine.device, models=models
+            state=engine.state, message=message, device=engine.device, models=engine.models
         )
 
     @property

@@ -16,7 +16,7 @@ import numpy as np
 import torch
 from occscene.grid import SemanticGrid
 from occscene.layout import LayoutObject
-from occscene.taxonomy import INDOOR
+from occscene.taxonomy import TAXONOMIES
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 from occscene_server.geometry.grids import LABELS
@@ -32,9 +32,10 @@ LEAST_FILL = 0.6
 """Least share of its oriented box that a plain box fills."""
 LEAST_UPRIGHT = 0.85
 """Least share of its columns of voxels that a single box fills; below it an object counts as several."""
-_LEFT = frozenset({"door", "window", "rug", "picture", "curtain"})
-"""Kinds that hang or lie flat: nothing can be removed from them."""
-_SHELL = frozenset({"wall", "floor", "ceiling", "window"})
+FLAT_KINDS = frozenset({"door", "window", "rug", "picture", "curtain", "traffic sign", "name sign"})
+"""Kinds of rooms and streets that hang or lie flat: nothing can be removed from them, their boxes show their shape."""
+_SHELL = frozenset({"wall", "floor", "ceiling", "window", "road", "parking", "sidewalk", "other-ground", "terrain"})
+"""Classes of what encloses a scene or lies below it."""
 _QUARTER = math.pi / 2
 
 
@@ -164,7 +165,7 @@ def most_typical(shapes: Sequence[tuple[Ints, Bools]]) -> int:
 def plain_boxes(grid: SemanticGrid, prior: PartsPrior, corners: Mapping[int, Floats]) -> dict[int, PlacedBox]:
     """By id the objects of a blockout that are plain boxes of kinds that the prior knows, their fronts guessed."""
     upright = np.allclose(grid.world_from_grid[2, :3], (0.0, 0.0, 1.0))
-    if grid.instances is None or grid.taxonomy != INDOOR.name or not upright:
+    if grid.instances is None or not upright or not _knows(prior, grid.taxonomy):
         return {}
     furniture = _furniture(grid, corners)
     if not furniture:
@@ -182,8 +183,12 @@ def plain_boxes(grid: SemanticGrid, prior: PartsPrior, corners: Mapping[int, Flo
     return {
         number: PlacedBox(_turned(obj, quarter), row)
         for (number, (obj, plain)), row, quarter in zip(furniture.items(), rows, quarters, strict=True)
-        if plain and row is not None and kinds[row] not in _LEFT
+        if plain and row is not None and kinds[row] not in FLAT_KINDS
     }
+
+
+def _knows(prior: PartsPrior, taxonomy: str) -> bool:
+    return {entry.name for entry in TAXONOMIES[taxonomy].classes}.issuperset(prior.vocabulary.classes)
 
 
 def kind_of(obj: LayoutObject, prior: PartsPrior, words: str = "") -> int | None:
@@ -200,7 +205,7 @@ def kind_of(obj: LayoutObject, prior: PartsPrior, words: str = "") -> int | None
 
 
 def _furniture(grid: SemanticGrid, corners: Mapping[int, Floats]) -> dict[int, tuple[LayoutObject, bool]]:
-    """By id the objects of a room with their boxes, and whether each is a plain box."""
+    """By id the objects of a scene with their boxes, and whether each is a plain box."""
     assert grid.instances is not None
     placed = PlacedObjects.find(torch.from_numpy(grid.labels), torch.from_numpy(grid.instances.astype(np.int64)))
     names = {obj.id: obj.name for obj in grid.objects}
@@ -208,7 +213,7 @@ def _furniture(grid: SemanticGrid, corners: Mapping[int, Floats]) -> dict[int, t
     result = {}
     for index in torch.nonzero(placed.named)[:, 0].tolist():
         number, label = divmod(keys[index], LABELS)
-        class_name = INDOOR.classes[label].name
+        class_name = TAXONOMIES[grid.taxonomy].classes[label].name
         if class_name in _SHELL:
             continue
         place = placed.box(index)
@@ -245,7 +250,7 @@ def _turned(obj: LayoutObject, quarter: int) -> LayoutObject:
 
 def _inner_bounds(grid: SemanticGrid) -> Floats:
     """Lowest and highest x and y (2, 2) in the world of what is inside of walls."""
-    walls = [INDOOR.index_of(name) for name in ("wall", "window")]
+    walls = [entry.index for entry in TAXONOMIES[grid.taxonomy].classes if entry.name in ("wall", "window")]
     inside = (grid.labels > 0).any(2) & ~np.isin(grid.labels, walls).any(2)
     columns = np.argwhere(inside if inside.any() else np.ones_like(inside)) + 0.5
     corners = np.array([columns.min(0) - 0.5, columns.max(0) + 0.5]) * grid.voxel_size

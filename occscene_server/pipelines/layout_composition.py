@@ -54,6 +54,7 @@ def compose(priors: ScenePriors, asked: Composition) -> tuple[PlacedLayout, list
         ValueError: what is given has no room in the volume, or encloses none.
     """
     writer = priors.layout
+    assert writer is not None
     words = writer.prior.vocabulary
     _, stand_ins = writer.in_known_words(asked.prompt)
     notes = [_note_of_unknown(name, kind, len(words.kinds)) for name, kind in stand_ins.items()]

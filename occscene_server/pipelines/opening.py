@@ -23,7 +23,7 @@ from occscene_server.models.hub_cache import require_repository
 from occscene_server.models.samplers import STOCHASTIC
 from occscene_server.pipelines.occscene import OccScenePipeline
 from occscene_server.pipelines.zero_shot import ZeroShotPipeline
-from occscene_server.weights import default_model
+from occscene_server.weights import bundled_models
 
 log = logging.getLogger(__name__)
 
@@ -32,7 +32,7 @@ UNTRIED = "tried with tiny random checkpoints only so far: how real ones look ha
 
 
 def open_pipeline(
-    model: str, device: str, options: CheckpointOptions | None = None
+    model: str, device: str, options: CheckpointOptions | None = None, taxonomy: str = INDOOR.name
 ) -> OccScenePipeline | ZeroShotPipeline:
     """Loads a model onto a device.
 
@@ -41,6 +41,7 @@ def open_pipeline(
             diffusers' layout, a .safetensors file, or a preset's name; or the hub id of one of these.
         device: "cpu", "cuda" or "cuda:N".
         options: of checkpoints; None for the usual ones. A model of the project's own takes none.
+        taxonomy: of checkpoints, the domain whose bundled model drafts for it.
 
     Raises:
         OSError, ValueError: the model or its weights are missing, damaged, or of a kind that cannot be run.
@@ -50,13 +51,23 @@ def open_pipeline(
     transformers.utils.logging.disable_progress_bar()
     options, source = options or CheckpointOptions(), find_checkpoint(model)
     if source is not None:
-        return _painting(source, options, device)
+        return _painting(source, options, device, taxonomy)
     if options != CheckpointOptions():
         raise ValueError(
             f"{model} is a model of OccScene's own, which takes no ControlNets, adapters or samplers; omit their "
             "options, or give a Stable Diffusion checkpoint"
         )
-    pipe = OccScenePipeline.from_pretrained(model if Path(model).exists() else str(require_repository(model)))
+    return _opened(model if Path(model).exists() else str(require_repository(model)), device)
+
+
+def open_bundled(taxonomy: str, device: str) -> OccScenePipeline | None:
+    """The bundled model of a taxonomy on a device; None if there is none."""
+    folder = bundled_models().get(taxonomy)
+    return None if folder is None else _opened(str(folder), device)
+
+
+def _opened(folder: str, device: str) -> OccScenePipeline:
+    pipe = OccScenePipeline.from_pretrained(folder)
     pipe.to(device)
     pipe.set_progress_bar_config(disable=True)
     return pipe
@@ -69,16 +80,14 @@ def usual_device(device: str) -> str:
     return "cuda" if torch.cuda.is_available() else "cpu"
 
 
-def _painting(source: CheckpointSource, options: CheckpointOptions, device: str) -> ZeroShotPipeline:
+def _painting(source: CheckpointSource, options: CheckpointOptions, device: str, taxonomy: str) -> ZeroShotPipeline:
     """Loads a checkpoint, tries one view of it, and decides how many views are run at once."""
     checkpoint = load_checkpoint(source, options, resolve_dtype(options.dtype, device))
-    compact = None
-    if options.draft != "none":
-        compact = OccScenePipeline.from_pretrained(str(default_model()))
-        compact.to(device)
-        compact.set_progress_bar_config(disable=True)
+    compact = open_bundled(taxonomy, device) if options.draft != "none" else None
     consistency = options.consistency or "synced"
-    pipe = ZeroShotPipeline(checkpoint, device, consistency, options.views_at_once or 1, compact, options.offload)
+    pipe = ZeroShotPipeline(
+        checkpoint, device, consistency, options.views_at_once or 1, compact, options.offload, taxonomy
+    )
     if checkpoint.sampler in STOCHASTIC and consistency != "none":
         log.warning("--sampler %s draws new noise for each view at each step: views agree less", checkpoint.sampler)
     if not options.views_at_once and device.startswith("cuda"):

@@ -1,4 +1,4 @@
-"""The priors that go with a pipeline: layouts and parts of rooms."""
+"""The priors that go with a pipeline: layouts and parts of the scenes of its domain."""
 
 from __future__ import annotations
 
@@ -18,9 +18,9 @@ from occscene_server.models.layout_prior import LayoutPrior
 from occscene_server.models.parts_prior import PartsPrior
 from occscene_server.models.prompt_reading import read_prompt
 from occscene_server.models.text import load_minilm
-from occscene_server.pipelines.blockout_parts import BlockoutParts
+from occscene_server.pipelines.blockout_parts import FLAT_KINDS, BlockoutParts
 from occscene_server.pipelines.text_to_layout import TextToLayout
-from occscene_server.weights import default_layout_prior, default_parts_prior
+from occscene_server.weights import bundled_layout_prior, bundled_parts_prior
 
 KEPT_SCENES = 4
 """Scenes whose parts are kept; a grid of 2^25 voxels takes 100 MB."""
@@ -28,21 +28,18 @@ KEPT_SCENES = 4
 Refined = tuple[SemanticGrid, dict[int, LayoutObject]]
 """As `BlockoutParts.refine` returns it."""
 
-_WHOLE = ("door", "window", "curtain", "rug", "picture")
-"""Kinds that lie flat: their boxes already have the shape that voxels can show."""
-
 
 @dataclass(frozen=True, eq=False)
 class ScenePriors:
-    """The priors of layouts and parts.
+    """The priors of layouts and parts, of which a domain may lack either.
 
     Args:
-        layout: writes rooms as boxes.
+        layout: writes scenes as boxes.
         parts: turns boxes into parts.
     """
 
-    layout: TextToLayout
-    parts: BlockoutParts
+    layout: TextToLayout | None
+    parts: BlockoutParts | None
     _refined: dict[bytes, Refined] = field(default_factory=dict, repr=False)
 
     @staticmethod
@@ -51,21 +48,24 @@ class ScenePriors:
 
         Their weights are 7 MB. The text encoder is that of a compact pipeline on the CPU, else it takes another 77 MB.
         """
-        if taxonomy != "indoor":
+        layout, parts = bundled_layout_prior(taxonomy), bundled_parts_prior(taxonomy)
+        if layout is None and parts is None:
             return None
         encoder, tokenizer = load_minilm()
         if encoder.device.type != "cpu":  # a pipeline has taken it to its own device
             encoder = copy.deepcopy(encoder).to("cpu")
         return ScenePriors(
-            TextToLayout(LayoutPrior.from_pretrained(default_layout_prior()), encoder, tokenizer),
-            BlockoutParts(PartsPrior.from_pretrained(default_parts_prior()), encoder, tokenizer),
+            None if layout is None else TextToLayout(LayoutPrior.from_pretrained(layout), encoder, tokenizer),
+            None if parts is None else BlockoutParts(PartsPrior.from_pretrained(parts), encoder, tokenizer),
         )
 
     def refined(self, grid: SemanticGrid, prompt: str, corners: Mapping[int, Floats] | None) -> Refined:
         """`parts.refine` with the likeliest parts; those of the last few scenes are kept.
 
-        A scene is asked for again and again from other cameras.
+        A scene is asked for again and again from other cameras. Without a prior of parts it stays as it is.
         """
+        if self.parts is None:
+            return grid, {}
         key = _fingerprint(grid, prompt, corners or {})
         if key not in self._refined:
             while len(self._refined) >= KEPT_SCENES:
@@ -82,6 +82,7 @@ class ScenePriors:
 
     def proposals(self, prompt: str) -> Callable[[Layout, int, int], Layout]:
         """What draws one object of a layout anew for a prompt: (layout, its place, seed) to the layout with it."""
+        assert self.layout is not None
         return self.layout.redrawing(prompt)
 
     def with_parts(self, objects: Sequence[LayoutObject], seed: int, prompt: str) -> list[LayoutObject]:
@@ -89,8 +90,10 @@ class ScenePriors:
 
         They depend on the object's colour and name, on whether the prompt calls it round, on its place and the seed.
         """
+        if self.parts is None:
+            return list(objects)
         round_kinds = read_prompt(prompt, self.parts.prior.vocabulary.kinds, (), prompt).round_kinds
-        plain = [index for index, obj in enumerate(objects) if not obj.parts and obj.name not in _WHOLE]
+        plain = [index for index, obj in enumerate(objects) if not obj.parts and obj.name not in FLAT_KINDS]
         phrases = [_phrase(objects[index], round_kinds) for index in plain]
         seeds = [int(np.random.SeedSequence((seed, index)).generate_state(1)[0]) for index in plain]
         made = self.parts.with_parts([objects[index] for index in plain], phrases, seeds)

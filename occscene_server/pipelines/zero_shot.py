@@ -92,6 +92,7 @@ class ZeroShotPipeline:
         views_at_once: views in one pass of the UNet; halved for good when the memory runs out.
         compact: drafts the scene and predicts its occupancy; None for no draft.
         offload: "model" keeps text encoders and autoencoder on the CPU while they are not used.
+        taxonomy: the domain that `compact` knows; without it any is painted.
     """
 
     def __init__(
@@ -102,11 +103,12 @@ class ZeroShotPipeline:
         views_at_once: int = 1,
         compact: OccScenePipeline | None = None,
         offload: str = "none",
+        taxonomy: str = INDOOR.name,
     ) -> None:
         self.checkpoint, self.device, self.compact = checkpoint, torch.device(device), compact
         self.consistency, self.views_at_once = consistency, views_at_once
         self.offloads = offload == "model"
-        self.config = SimpleNamespace(default_steps=checkpoint.family.steps, taxonomy=INDOOR.name)
+        self.config = SimpleNamespace(default_steps=checkpoint.family.steps, taxonomy=taxonomy)
         self.guided_decoder = None if compact is None else compact.guided_decoder
         self.phase = "denoising"
         """What the present call, or the last one, is busy with: "drafting" or "denoising"."""
@@ -115,6 +117,12 @@ class ZeroShotPipeline:
         for network in checkpoint.networks:
             rests = self.offloads and (network is checkpoint.vae or network in checkpoint.prompts.encoders)
             network.to("cpu" if rests else self.device)
+
+    def in_domain(self, taxonomy: str, compact: OccScenePipeline | None) -> ZeroShotPipeline:
+        """The same checkpoint, whose networks are shared, with what drafts for it in another domain."""
+        offload = "model" if self.offloads else "none"
+        views = self.views_at_once
+        return ZeroShotPipeline(self.checkpoint, self.device, self.consistency, views, compact, offload, taxonomy)
 
     @torch.no_grad()
     def __call__(

@@ -231,7 +231,7 @@ class Drafter:
             return DrawnRoom(source, prompt, grid, None, seed)
         mesh = read_mesh(folder, "true" if source == "true" else "blockout")
         if source == "parts":
-            refined, made = self.priors.parts.refine(grid, prompt, corners=mesh.object_vertices())
+            refined, made = self.priors.refined(grid, prompt, mesh.object_vertices())
             mesh, grid = mesh_with_parts(mesh, grid, made), refined
         return DrawnRoom(source, prompt, grid, mesh, seed)
 

@@ -23,7 +23,8 @@ from occscene.camera import PinholeCamera
 from occscene.grid import GridVolume, SemanticGrid
 from occscene.mesh import TriangleMesh
 
-from occscene_server.engine.pipeline_loader import LoadedPipeline, describe
+from occscene_server.engine.model_info import describe
+from occscene_server.engine.pipeline_loader import LoadedPipeline
 
 ENDLESS = "until /that/never/is"
 """The prompt of a job that runs until it is cancelled."""

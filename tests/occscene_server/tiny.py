@@ -2,11 +2,20 @@
 
 from __future__ import annotations
 
-from occscene_server.engine.pipeline_loader import LoadedPipeline, describe
+from functools import partial
+from typing import TYPE_CHECKING
+
+from occscene.taxonomy import TAXONOMIES
+
+from occscene_server.engine.model_info import describe
+from occscene_server.engine.pipeline_loader import LoadedPipeline, OnDemand
+
+if TYPE_CHECKING:
+    from occscene_server.pipelines.occscene import OccScenePipeline
 
 
-def load_tiny(model: str, device: str) -> LoadedPipeline:
-    """Makes the pipeline; every call makes the same weights."""
+def tiny_pipeline(taxonomy: str) -> OccScenePipeline:
+    """Makes the pipeline of a domain; every call makes the same weights."""
     import torch
     from diffusers import FlowMatchEulerDiscreteScheduler
 
@@ -19,25 +28,48 @@ def load_tiny(model: str, device: str) -> LoadedPipeline:
     torch.manual_seed(0)
     torch.set_num_threads(1)
     text_encoder, tokenizer = load_minilm()
+    classes = len(TAXONOMIES[taxonomy])
     pipe = OccScenePipeline(
         vae=SceneAutoencoder((16, 16, 16), 1, 4, (0.0,) * 4, (1.0,) * 4),
         text_encoder=text_encoder,
         tokenizer=tokenizer,
-        denoiser=OccSceneDenoiser(
-            latent_channels=4, block_out_channels=(32, 32, 64), layers_per_block=1, prior_widths=(16, 16, 16)
-        ),
-        perception=OccupancyPerception(12, (8, 8, 16), 4, 8, (16, 16, 16), 8),
+        denoiser=OccSceneDenoiser(4, classes, (32, 32, 64), 1, prior_widths=(16, 16, 16)),
+        perception=OccupancyPerception(classes, (8, 8, 16), 4, 8, (16, 16, 16), 8),
         scheduler=FlowMatchEulerDiscreteScheduler(shift=1.0),
+        taxonomy=taxonomy,
     )
     pipe.set_progress_bar_config(disable=True)
+    return pipe
+
+
+def load_tiny(model: str, device: str) -> LoadedPipeline:
+    """The indoor pipeline alone."""
+    pipe = tiny_pipeline("indoor")
     return LoadedPipeline(pipe, "cpu", describe(model, pipe))
+
+
+def load_tiny_domains(model: str, device: str) -> LoadedPipeline:
+    """The indoor pipeline with priors, and on demand the outdoor one, which has none."""
+    from occscene_server.pipelines.scene_priors import ScenePriors
+
+    pipe, priors = tiny_pipeline("indoor"), ScenePriors.bundled("indoor")
+    name = f"{model}-outdoor"
+    known = describe(model, pipe)
+    known.name, known.taxonomies[:] = name, ["outdoor"]
+    other = OnDemand(known, partial(_load_outdoor, name))
+    return LoadedPipeline(pipe, "cpu", describe(model, pipe, priors), priors, (other,))
+
+
+def _load_outdoor(name: str) -> LoadedPipeline:
+    pipe = tiny_pipeline("outdoor")
+    return LoadedPipeline(pipe, "cpu", describe(name, pipe))
 
 
 def load_tiny_with_priors(model: str, device: str) -> LoadedPipeline:
     """The same with the bundled priors."""
     from occscene_server.pipelines.scene_priors import ScenePriors
 
-    pipe = load_tiny(model, device).pipe
+    pipe = tiny_pipeline("indoor")
     priors = ScenePriors.bundled("indoor")
     return LoadedPipeline(pipe, "cpu", describe(model, pipe, priors), priors)
 

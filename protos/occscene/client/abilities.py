@@ -47,22 +47,32 @@ def required_taxonomy(request: scene_service_pb2.SubmitJobRequest) -> str:
     return next((taxonomy for taxonomy in said if taxonomy), "")
 
 
+def model_for(
+    request: scene_service_pb2.SubmitJobRequest, models: Sequence[scene_service_pb2.ModelInfo]
+) -> scene_service_pb2.ModelInfo | None:
+    """The first model that knows a request's taxonomy, the first of all where it says none; None if there is none."""
+    wanted = required_taxonomy(request)
+    return next((model for model in models if not wanted or wanted in model.taxonomies), None)
+
+
 def check_abilities(request: scene_service_pb2.SubmitJobRequest, models: Sequence[scene_service_pb2.ModelInfo]) -> None:
-    """Looks whether one of the models can do what a request asks for.
+    """Looks whether the model of a request's domain can do what it asks for.
 
     Args:
         request: what is to run.
         models: those of the server; none are known while it loads them, and then nothing is refused.
 
     Raises:
-        UnableError: none can, or none knows the domain; the kind says what is lacking.
+        UnableError: it cannot, or none knows the domain; the kind says what is lacking.
     """
-    names = ", ".join(model.name for model in models)
-    known = {taxonomy for model in models for taxonomy in model.taxonomies}
-    wanted = required_taxonomy(request)
-    if wanted and known and wanted not in known:
-        raise UnknownDomainError(f"the server's model ({names}) knows {' and '.join(sorted(known))} scenes only")
+    if not models:
+        return
+    model = model_for(request, models)
+    if model is None:
+        names = ", ".join(dict.fromkeys(model.name for model in models))
+        known = sorted({taxonomy for model in models for taxonomy in model.taxonomies})
+        raise UnknownDomainError(f"the server's model ({names}) knows {' and '.join(known)} scenes only")
     for ability in required_abilities(request):
-        if models and not any(getattr(model, ability) for model in models):
+        if not getattr(model, ability):
             error, lacks = _LACKING[ability]
-            raise error(f"the server's model ({names}) {lacks}")
+            raise error(f"the server's model ({model.name}) {lacks}")

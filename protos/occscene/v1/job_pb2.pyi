@@ -49,6 +49,7 @@ class JobPhase(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     JOB_PHASE_PREDICTING: _ClassVar[JobPhase]
     JOB_PHASE_ENCODING: _ClassVar[JobPhase]
     JOB_PHASE_COMPOSING: _ClassVar[JobPhase]
+    JOB_PHASE_LOADING: _ClassVar[JobPhase]
 
 class OccupancySource(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     __slots__ = ()
@@ -80,6 +81,7 @@ JOB_PHASE_DENOISING: JobPhase
 JOB_PHASE_PREDICTING: JobPhase
 JOB_PHASE_ENCODING: JobPhase
 JOB_PHASE_COMPOSING: JobPhase
+JOB_PHASE_LOADING: JobPhase
 OCCUPANCY_SOURCE_UNSPECIFIED: OccupancySource
 OCCUPANCY_SOURCE_BLOCKOUT: OccupancySource
 OCCUPANCY_SOURCE_LAYOUT: OccupancySource
@@ -227,16 +229,18 @@ class JobStarted(_message.Message):
     def __init__(self, device: _Optional[str] = ...) -> None: ...
 
 class JobProgress(_message.Message):
-    __slots__ = ("phase", "step", "steps", "drafting")
+    __slots__ = ("phase", "step", "steps", "drafting", "model")
     PHASE_FIELD_NUMBER: _ClassVar[int]
     STEP_FIELD_NUMBER: _ClassVar[int]
     STEPS_FIELD_NUMBER: _ClassVar[int]
     DRAFTING_FIELD_NUMBER: _ClassVar[int]
+    MODEL_FIELD_NUMBER: _ClassVar[int]
     phase: JobPhase
     step: int
     steps: int
     drafting: bool
-    def __init__(self, phase: _Optional[_Union[JobPhase, str]] = ..., step: _Optional[int] = ..., steps: _Optional[int] = ..., drafting: bool = ...) -> None: ...
+    model: str
+    def __init__(self, phase: _Optional[_Union[JobPhase, str]] = ..., step: _Optional[int] = ..., steps: _Optional[int] = ..., drafting: bool = ..., model: _Optional[str] = ...) -> None: ...
 
 class JobPreview(_message.Message):
     __slots__ = ("view", "name", "image")

@@ -12,6 +12,7 @@ from occscene.v1 import job_pb2, scene_service_pb2
 from occscene_server.engine.memory import advice_on_memory
 from occscene_server.engine.pipeline_loader import LoadedPipeline, load_pipeline
 from occscene_server.engine.task import decode_image, run_task
+from occscene_server.engine.warm_up import small_request
 from occscene_server.models.checkpoint_device import views_that_fit
 from occscene_server.models.checkpoint_options import CheckpointOptions
 from occscene_server.weights import default_model
@@ -48,8 +49,17 @@ def test_a_checkpoint_says_what_it_is_and_what_it_can(loaded: LoadedPipeline) ->
     assert [(control.name, control.strength) for control in model.controls] == [("depth", 0.5)]
     assert FEATURE.MODEL_FEATURE_OBJECT_PROMPT in model.features
     assert FEATURE.MODEL_FEATURE_IMAGES_TO_OCCUPANCY not in model.features
-    assert list(model.taxonomies) == ["indoor", "outdoor"]
+    assert list(model.taxonomies) == ["indoor"]
     assert not model.drafts
+
+
+def test_streets_are_painted_by_the_same_networks(loaded: LoadedPipeline) -> None:
+    (other,) = loaded.others
+    assert (other.model.name, list(other.model.taxonomies)) == ("checkpoint", ["outdoor"])
+    outdoors = other.load()
+    assert outdoors.pipe is not loaded.pipe
+    assert outdoors.pipe.checkpoint is loaded.pipe.checkpoint  # type: ignore[union-attr]
+    run_task(outdoors.pipe, small_request("outdoor"), lambda event: None, priors=outdoors.priors)
 
 
 @pytest.mark.parametrize("request_of", [generate_request, mesh_request])

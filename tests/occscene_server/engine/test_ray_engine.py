@@ -17,7 +17,8 @@ import pytest_asyncio
 from occscene.v1 import job_pb2, scene_service_pb2
 
 from occscene_server.api.server import Server
-from occscene_server.engine.pipeline_loader import LoadedPipeline, describe
+from occscene_server.engine.model_info import describe
+from occscene_server.engine.pipeline_loader import LoadedPipeline
 from occscene_server.engine.ray_engine import RayEngine
 from occscene_server.engine.ray_options import RayOptions
 from tests.occscene_server.requests import generate_request

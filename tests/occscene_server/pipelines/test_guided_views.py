@@ -17,7 +17,7 @@ from occscene.placed_layout import PlacedLayout
 from occscene.rig import room_rig
 from occscene.volumes import default_volume
 
-from occscene_server.engine.pipeline_loader import describe
+from occscene_server.engine.model_info import describe
 from occscene_server.geometry.cameras import CameraTensors
 from occscene_server.geometry.fusion import carve
 from occscene_server.geometry.grids import GridTensors
