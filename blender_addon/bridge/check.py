@@ -121,7 +121,7 @@ def _model(info: dict[str, Any]) -> dict[str, Any]:
         return _failed("model", f"the server cannot load its model: {info['message']}", "See the server's log.")
     if info["state"] == "loading":
         return {**_passed("model", "loading; jobs wait until it is ready"), "is_loading": True, "info": info}
-    names = ", ".join(PurePath(model["name"]).name for model in info["models"])  # some are paths on the server
+    names = ", ".join(dict.fromkeys(PurePath(model["name"]).name for model in info["models"]))  # some are paths
     return {**_passed("model", f"{names} on {info['device']}"), "info": info}
 
 

@@ -157,6 +157,8 @@ def _phase(progress: job_pb2.JobProgress) -> str:
     """What the model is busy with, in a word; also of servers that know more phases than this."""
     if progress.drafting:
         return "drafting"
+    if progress.model:
+        return f"loading {progress.model}"
     names = {number: name for name, number in job_pb2.JobPhase.items()}
     return names.get(progress.phase, "WORKING").removeprefix("JOB_PHASE_").lower()
 

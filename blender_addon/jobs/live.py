@@ -228,7 +228,7 @@ def _settings(scene: bpy.types.Scene) -> tuple[Any, ...]:
         scene.camera and scene.camera.session_uid,
         scene.render.resolution_x,
         scene.render.resolution_y,
-        check.can("drafts"),
+        check.can("drafts", settings.domain),
         check.lacks_domain(settings.domain),
     )
 
@@ -270,11 +270,11 @@ def _follow(live: _Live, context: bpy.types.Context) -> None:
 def _check(scene: bpy.types.Scene) -> None:
     """Says in a line what keeps drafts from being drawn."""
     check = connection_check.last_check
-    if check.can("drafts") is False:
-        raise ValueError("The server's model draws no drafts")
     lacking = check.lacks_domain(scene.occscene.domain)
     if lacking:
         raise ValueError(lacking)
+    if check.can("drafts", scene.occscene.domain) is False:
+        raise ValueError("The server's model draws no drafts")
     if scene.occscene.volume is None:
         raise ValueError("Place the volume that is sent first")
     if scene.camera is None:

@@ -34,7 +34,7 @@ class Composing(JobOperator):
 
     @classmethod
     def poll(cls, context: bpy.types.Context) -> bool:
-        """The domain has the priors, and so has the server as far as that is known."""
+        """The server has the domain's priors, as far as that is known."""
         why = missing(context.scene, cls.prior)
         if why:
             cls.poll_message_set(why)  # type: ignore[attr-defined]
@@ -134,19 +134,16 @@ class OCCSCENE_OT_add_detail(Composing, bpy.types.Operator):
         return Composition(PlacedLayout(layout), tuple(given.sources[place] for place in places), with_parts=True)
 
 
-_NO_PRIOR = {
-    "layout_prior": "The server's model has no prior for layouts",
-    "parts_prior": "The server's model has no prior for parts",
-}
+_PRIORS = {"layout_prior": "layouts", "parts_prior": "parts"}
 
 
 def missing(scene: bpy.types.Scene, prior: str) -> str:
     """What keeps a button from working that needs `layout_prior` or `parts_prior`, or ""."""
-    if scene.occscene.domain != "indoor":
-        return "The priors know rooms: set the domain to Indoor"
-    if connection_check.last_check.can(prior) is False:
-        return _NO_PRIOR[prior]
-    return ""
+    domain, check = scene.occscene.domain, connection_check.last_check
+    lacking = check.lacks_domain(domain)
+    if not lacking and check.can(prior, domain) is False:
+        return f"The server's {domain} model has no prior for {_PRIORS[prior]}"
+    return lacking
 
 
 def selected_tagged(context: bpy.types.Context) -> list[bpy.types.Object]:

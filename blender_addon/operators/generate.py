@@ -146,7 +146,8 @@ class OCCSCENE_OT_generate(SettingArguments, JobOperator, bpy.types.Operator):
             given |= {"start_from": "NONE", "strength": None}
         elif given["strength"] is None:  # where the scene itself starts from nothing
             given["strength"] = context.scene.occscene.strength
-        if given["start_from"] != "NONE" and connection_check.last_check.can("start_views") is False:
+        domain = context.scene.occscene.domain
+        if given["start_from"] != "NONE" and connection_check.last_check.can("start_views", domain) is False:
             raise ValueError("the server's model cannot begin at given views: set Start From to Nothing, in Views")
         settings = SceneSettings(**given)
         settings.check()

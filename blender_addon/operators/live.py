@@ -20,9 +20,9 @@ class OCCSCENE_OT_toggle_live(bpy.types.Operator):
     bl_label = "Live"
 
     @classmethod
-    def poll(cls, _context: bpy.types.Context) -> bool:
-        """The server's models can draw drafts, as far as is known; what is on can be switched off."""
-        if connection_check.last_check.can("drafts") is False and not is_live():
+    def poll(cls, context: bpy.types.Context) -> bool:
+        """The domain's model can draw drafts, as far as is known; what is on can be switched off."""
+        if connection_check.last_check.can("drafts", context.scene.occscene.domain) is False and not is_live():
             cls.poll_message_set("The server's model draws no drafts")
             return False
         return True

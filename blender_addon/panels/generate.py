@@ -34,7 +34,7 @@ class VIEW3D_PT_occscene_generate(SidebarPanel, bpy.types.Panel):
         row = column.row(align=True)
         row.operator("occscene.style_preset", text="Keep Style", icon="ADD")
         row.operator("occscene.style_preset", text="Remove", icon="REMOVE").remove_active = True
-        if settings.quality != "DRAFT" and connection_check.last_check.uses("negative_prompt"):
+        if settings.quality != "DRAFT" and connection_check.last_check.uses("negative_prompt", settings.domain):
             column.prop(settings, "negative_prompt", text="", icon="CANCEL", placeholder="Avoid")
         _numbers(layout, settings)
         _start(layout, settings)
@@ -52,7 +52,9 @@ class VIEW3D_PT_occscene_text(SidebarPanel, bpy.types.Panel):
         """Draws what it does, its cameras and its button."""
         layout = self.layout
         scene = context.scene
-        if not connection_check.last_check.uses("text_to_scene"):
+        if _lacks_domain(layout, context):
+            return
+        if not connection_check.last_check.uses("text_to_scene", scene.occscene.domain):
             wrapped_label(layout, context, "The server's model paints only what stands there already.", icon="INFO")
             return
         wrapped_label(layout, context, "Fills the empty volume as the prompt says; no blockout is sent.")
@@ -86,7 +88,7 @@ class VIEW3D_PT_occscene_furnish(SidebarPanel, bpy.types.Panel):
         for why in dict.fromkeys(filter(None, reasons)):
             wrapped_label(layout, context, why, icon="INFO")
         check = connection_check.last_check
-        if check.can("layout_prior") is None and not any(reasons):
+        if check.can("layout_prior", scene.occscene.domain) is None and not any(reasons):
             layout.operator("occscene.test_connection", text="Ask What the Server Can", icon="QUESTION").server = ""
             if check.is_running or check.failed:
                 wrapped_label(layout, context, check.line(), icon="TIME" if check.is_running else "ERROR")
@@ -125,7 +127,9 @@ class VIEW3D_PT_occscene_images(SidebarPanel, bpy.types.Panel):
         layout = self.layout
         scene = context.scene
         wrapped_label(layout, context, "Predicts the occupancy that the cameras' background images show.")
-        if not connection_check.last_check.uses("images_to_occupancy"):
+        if _lacks_domain(layout, context):
+            return
+        if not connection_check.last_check.uses("images_to_occupancy", scene.occscene.domain):
             wrapped_label(layout, context, "The server's model predicts no occupancy from images.", icon="INFO")
             return
         layout.prop(scene.occscene, "use_blockout")
@@ -135,6 +139,14 @@ class VIEW3D_PT_occscene_images(SidebarPanel, bpy.types.Panel):
         row.enabled = views_fit(count)
         images = counted(count, "Image")
         row.operator("occscene.generate", text=f"Predict from {images}", icon="IMAGE_DATA").task = "IMAGES"
+
+
+def _lacks_domain(layout: bpy.types.UILayout, context: bpy.types.Context) -> bool:
+    """Says that the server has no model of the scene's domain, if that is so."""
+    lacking = connection_check.last_check.lacks_domain(context.scene.occscene.domain)
+    if lacking:
+        wrapped_label(layout, context, lacking, icon="INFO")
+    return bool(lacking)
 
 
 def _numbers(layout: bpy.types.UILayout, settings: Any) -> None:
@@ -149,21 +161,21 @@ def _numbers(layout: bpy.types.UILayout, settings: Any) -> None:
     row = column.row(align=True)
     row.prop(settings, "image_size", text="Size")
     row.prop(settings, "image_shape", text="")
-    if settings.quality == "DRAFT" or connection_check.last_check.can("drafts") is not False:
+    if settings.quality == "DRAFT" or connection_check.last_check.can("drafts", settings.domain) is not False:
         column.row(align=True).prop(settings, "quality", expand=True)
     if settings.quality != "DRAFT":
         column.prop(settings, "steps", text="Steps")
         column.prop(settings, "use_guidance")
         if settings.use_guidance:
             column.prop(settings, "text_guidance_scale", slider=True)
-            if connection_check.last_check.uses("occupancy_guidance"):
+            if connection_check.last_check.uses("occupancy_guidance", settings.domain):
                 column.prop(settings, "occupancy_guidance_scale", slider=True)
     column.prop(settings, "without_prior")
 
 
 def _start(layout: bpy.types.UILayout, settings: Any) -> None:
     """What denoising begins at, where the server can begin at something."""
-    if settings.quality == "DRAFT" or connection_check.last_check.can("start_views") is False:
+    if settings.quality == "DRAFT" or connection_check.last_check.can("start_views", settings.domain) is False:
         return
     column = layout.column()
     column.use_property_split = True

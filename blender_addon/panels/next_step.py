@@ -75,7 +75,7 @@ def next_step(context: bpy.types.Context) -> NextStep | None:
         return NextStep(
             f"{count} views are more than the {MAX_VIEWS} that one request may have: untick cameras in Views"
         )
-    if settings.quality == "DRAFT" and check.can("drafts") is False:
+    if settings.quality == "DRAFT" and check.can("drafts", settings.domain) is False:
         return NextStep("The server's model draws no drafts: set the quality to Full, in Views")
     narrow = picture(scene)[1]
     return NextStep(narrow) if narrow else None
