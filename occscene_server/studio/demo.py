@@ -25,7 +25,7 @@ from occscene.grid import SemanticGrid, load_grid
 from occscene.limits import IMAGE_SIDE
 from occscene.results import read_result
 from occscene.rigid import looking_at
-from occscene.taxonomy import TAXONOMIES
+from occscene.taxonomy import OUTDOOR, TAXONOMIES
 from PIL import Image
 
 import blender_addon
@@ -35,14 +35,20 @@ from occscene_server.studio.cycles import RenderSettings, develop, exposure, ren
 from occscene_server.studio.native_output import discard_native_output
 from occscene_server.studio.ray_march import looked_up, march
 from occscene_server.studio.sample import SAMPLES, build_sample
+from occscene_server.studio.streets.sample import STREET_SAMPLES, build_street_blockout
 from occscene_server.terminal import INTERRUPTED, complain, errors, last_line, say
 
 SERVER_START_SECONDS = 120
+_BLOCKOUTS = (*SAMPLES, *STREET_SAMPLES)
+_CUT = {"indoor": ", ceiling and near walls cut away", "outdoor": ""}
+_REACH = {"indoor": 9.0, "outdoor": 45.0}
+"""Metres at which what a camera sees of a grid is darkest."""
+_SKY = (196, 214, 232)
 TEXT = "text"
 """In place of a sample: text to scene."""
 TEXT_PROMPT = "a dining room with an oak table and four chairs, a sideboard, teal walls, bright day"
 _LEFT_OF_BLOCKOUT = (
-    "sheet.png         the blockout, the four views, and both occupancies: look at this first",
+    "sheet.png         the blockout, the views, and both occupancies: look at this first",
     "view_*.png        the views; occupancy.npz and blockout.npz are the grids, voxels.png their meshes",
     "{sample}.blend  everything in one file: views as camera backgrounds, the occupancy as a mesh",
 )
@@ -54,15 +60,15 @@ _LEFT_OF_TEXT = (
 
 def demo(
     sample: Annotated[
-        str, typer.Option(help=f"The blockout: {', '.join(SAMPLES)}; or {TEXT} for text to scene.")
+        str, typer.Option(help=f"The blockout: {', '.join(_BLOCKOUTS)}; or {TEXT} for text to scene.")
     ] = "living_room",
     prompt: Annotated[str, typer.Option(help="What the scene looks like; the sample's own if absent.")] = "",
     seed: Annotated[int, typer.Option(min=0, help="Another seed, another variant.")] = 0,
     output: Annotated[Path, typer.Option(help="Folder for the results.")] = Path("demo"),
 ) -> None:
     """Turn a sample blockout, or only a prompt, into textured views and a predicted occupancy."""
-    if sample not in (*SAMPLES, TEXT):
-        raise typer.BadParameter(f"--sample is {sample!r}; it must be one of {', '.join((*SAMPLES, TEXT))}")
+    if sample not in (*_BLOCKOUTS, TEXT):
+        raise typer.BadParameter(f"--sample is {sample!r}; it must be one of {', '.join((*_BLOCKOUTS, TEXT))}")
     output = output.resolve()
     output.mkdir(parents=True, exist_ok=True)
     discard_native_output()
@@ -189,13 +195,17 @@ def open_blockout(sample: str, prompt: str, output: Path) -> None:
     """Builds the sample in an empty Blender, guesses the classes, fits the volume, and writes what will be sent."""
     bpy.ops.wm.read_factory_settings(use_empty=True)
     blender_addon.register()
-    build_sample(sample)
+    if sample in STREET_SAMPLES:
+        build_street_blockout(STREET_SAMPLES[sample].seed, STREET_SAMPLES[sample].prompt)
+    else:
+        build_sample(sample)
     if prompt:
         bpy.context.scene.occscene.prompt = prompt
     say(f"Blender {bpy.app.version_string}, {sample}: {bpy.context.scene.occscene.prompt}")
     with no_reports():
         bpy.ops.occscene.guess_classes()
-        bpy.ops.occscene.fit_volume()
+        if sample not in STREET_SAMPLES:  # a street comes with its volume
+            bpy.ops.occscene.fit_volume()
         bpy.ops.occscene.voxelize(filepath=str(output / "blockout.npz"), cameras_filepath=str(output / "cameras.json"))
     grid = load_grid(output / "blockout.npz")
     size = " x ".join(map(str, grid.shape))
@@ -215,7 +225,7 @@ def draw_results(
     sheet = [
         captioned(caption, seen),
         captioned(f"Views: {prompt}", np.stack(views)),
-        captioned(f"{name} and predicted occupancy, ceiling and near walls cut away", voxels),
+        captioned(f"{name} and predicted occupancy{_CUT[blockout.taxonomy]}", voxels),
     ]
     stacked(sheet).save(output / "sheet.png")
 
@@ -230,10 +240,13 @@ def class_view(grid: SemanticGrid, camera: PinholeCamera) -> NDArray[np.uint8]:
     Returns:
         (height, width, 3).
     """
-    hits, depths = march(grid, camera, reach=9.0, stride=2)
+    reach = _REACH[grid.taxonomy]
+    hits, depths = march(grid, camera, reach, stride=2)
     colors = np.array([entry.color for entry in TAXONOMIES[grid.taxonomy].classes], np.float64)
-    shade = np.clip(1.15 - depths / 9.0, 0.3, 1.0)[..., None]
+    shade = np.clip(1.15 - depths / reach, 0.3, 1.0)[..., None]
     shaded: NDArray[np.uint8] = (colors[looked_up(grid.labels, hits)] * shade).astype(np.uint8)
+    if grid.taxonomy == OUTDOOR.name:
+        shaded[hits < 0] = _SKY
     return shaded.repeat(2, axis=0).repeat(2, axis=1)
 
 
@@ -252,7 +265,9 @@ def render_voxels(grid: SemanticGrid, side: int = IMAGE_SIDE) -> NDArray[np.uint
 
 
 def without_near_walls(grid: SemanticGrid) -> SemanticGrid:
-    """The grid opened towards the corner that `corner_camera` looks from: no ceiling, no walls at low x and low y."""
+    """A room opened towards the corner that `corner_camera` looks from: no ceiling, no walls at low x and low y."""
+    if grid.taxonomy == OUTDOOR.name:
+        return grid.without_instances()
     taxonomy = TAXONOMIES[grid.taxonomy]
     shell = np.isin(grid.labels, [taxonomy.index_of("wall"), taxonomy.index_of("window")])
     occupied = np.argwhere(shell)

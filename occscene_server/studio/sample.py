@@ -25,7 +25,7 @@ the prompt's."""
 
 @dataclass(frozen=True)
 class Sample:
-    """A room and what the artist would ask for."""
+    """A room or a street by its seed, and what the artist would ask for."""
 
     seed: int
     prompt: str

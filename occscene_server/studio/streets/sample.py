@@ -1,4 +1,4 @@
-"""A street's blockout as an artist would model it in Blender; the bpy add-on must be registered."""
+"""Streets' blockouts as an artist would model them in Blender, one for the demo; the bpy add-on must be registered."""
 
 from __future__ import annotations
 
@@ -6,10 +6,20 @@ import bpy
 from occscene.limits import IMAGE_SIDE
 
 from occscene_server.studio.blender_scene import add_camera
-from occscene_server.studio.sample import blockout_object
+from occscene_server.studio.sample import Sample, blockout_object
 from occscene_server.studio.streets.cameras import draw_street_cameras
 from occscene_server.studio.streets.grids import street_grids, street_volume
 from occscene_server.studio.streets.street import build_street
+
+STREET_SAMPLES: dict[str, Sample] = {
+    "street": Sample(
+        20,
+        "a suburban street that bends to the left on a clear day, a white house and a teal house behind clipped "
+        "hedges, a yellow city bus and a silver truck driving on the asphalt road, a black estate car on the left, "
+        "maple trees",
+    )
+}
+"""Streets of the studio's test split."""
 
 
 def build_street_blockout(seed: int, prompt: str) -> None:
