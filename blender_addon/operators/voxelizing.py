@@ -96,6 +96,10 @@ def summary(stats: GridStats) -> str:
     )
 
 
+def _cut_text(axes: str) -> str:
+    return f"The scene is larger than the volume along {axes}; what is outside is cut"
+
+
 def too_large_text(mesh: TriangleMesh) -> str:
     """Why a mesh is not sent, and what to do about it."""
     size = f"{len(mesh.triangles):,} triangles with {len(mesh.vertices):,} vertices"
@@ -106,7 +110,12 @@ def too_large_text(mesh: TriangleMesh) -> str:
 
 
 def report_unsent(operator: bpy.types.Operator, voxelized: Voxelized) -> None:
-    """Warns of objects that have no voxel, and of a mesh that is too large to be sent."""
+    """Warns of what has no voxel or is cut at a side of the volume, and of a mesh that is too large to be sent."""
+    volume = voxelized.grid.volume
+    upright = np.allclose(volume.world_from_grid[:3, :3], np.eye(3))
+    beyond = _axes_beyond(voxelized.blockout.objects, volume).replace(", z", "").strip("z") if upright else ""
+    if beyond:
+        operator.report({"WARNING"}, _cut_text(beyond))
     if voxelized.absent:
         operator.report({"WARNING"}, absence_text(voxelized.absent))
     if voxelized.mesh is not None and voxelized.mesh.is_too_large:
@@ -214,7 +223,7 @@ class OCCSCENE_OT_fit_volume(bpy.types.Operator):
         set_volume(context.scene, volume)
         beyond = _axes_beyond(objects, volume) if objects else ""
         if beyond:
-            self.report({"WARNING"}, f"The scene is larger than the volume along {beyond}; what is outside is cut")
+            self.report({"WARNING"}, _cut_text(beyond))
         return {"FINISHED"}
 
 

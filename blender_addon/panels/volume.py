@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import bpy
 from occscene.taxonomy import OUTDOOR, Taxonomy
+from occscene.volumes import beyond_usual
 
 from ..geometry.missing import Absence
 from ..scene.grid_view import GridStats, is_stale, shown_stats
@@ -85,6 +86,9 @@ def _volume_size(layout: bpy.types.UILayout, context: bpy.types.Context) -> None
     column.label(text=f"{x} x {y} x {z} = {x * y * z:,} voxels")
     scene = context.scene
     column.label(text=" x ".join(length_text(scene, side * volume.voxel_size) for side in volume.shape))
+    larger = beyond_usual(volume, scene.occscene.domain)
+    if larger:
+        wrapped_label(layout, context, larger, icon="INFO")
 
 
 def _stats(layout: bpy.types.UILayout, context: bpy.types.Context, stats: GridStats, taxonomy: Taxonomy) -> None:

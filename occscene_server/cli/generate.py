@@ -24,7 +24,7 @@ from occscene.settings import Settings
 from occscene.settings_codec import fill_message
 from occscene.taxonomy import OUTDOOR, taxonomy_named
 from occscene.v1 import job_pb2, scene_service_pb2
-from occscene.volumes import default_volume
+from occscene.volumes import beyond_usual, default_volume
 
 from occscene_server.cli.connection import LOCAL, Connection, with_connection
 from occscene_server.cli.console import console, user_errors
@@ -123,10 +123,12 @@ def generate(
                 room = PlacedLayout(room.layout, room_pose(volume))
             elif blockout is None and not settings.without_prior and cameras is None:
                 room = _composed(runner, settings, volume, taxonomy)
+        domain = taxonomy if blockout is None else blockout.taxonomy
+        if larger := beyond_usual(volume, domain):
+            say(one_line(f"note: {larger}"))
         if cameras is not None:
             views: Sequence[PinholeCamera] = load_cameras(cameras)
         else:
-            domain = taxonomy if blockout is None else blockout.taxonomy
             views = earlier.cameras if earlier is not None else _default_rig(room, volume, domain, image_size)
         task = job_pb2.GenerateScene(cameras=[camera_to_message(camera) for camera in views])
         fill_message(settings, task)

@@ -23,3 +23,16 @@ def default_volume(taxonomy: str, pose: Float64Array | None = None) -> GridVolum
     centered = np.eye(4)
     centered[:3, 3] = (-shape[0] * voxel_size / 2, -shape[1] * voxel_size / 2, -voxel_size)
     return GridVolume(shape, voxel_size, centered if pose is None else pose @ centered)
+
+
+def beyond_usual(volume: GridVolume, taxonomy: str) -> str:
+    """What to say of a volume with more voxels along a side than the data set's, which models learned from; else ""."""
+    usual, _ = _SIZES[taxonomy]
+    sides, most = (*sorted(volume.shape[:2]), volume.shape[2]), (*sorted(usual[:2]), usual[2])
+    if all(side <= limit for side, limit in zip(sides, most, strict=True)):
+        return ""
+    own, known = (" x ".join(map(str, shape)) for shape in (volume.shape, usual))
+    return (
+        f"The volume has {own} voxels, more than the {known} of {taxonomy} models: it is neither cut nor tiled, but "
+        "takes longer, and is less sure"
+    )

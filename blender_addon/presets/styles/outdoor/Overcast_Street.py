@@ -4,5 +4,5 @@ import bpy
 
 settings = bpy.context.scene.occscene
 
-settings.style = "overcast day, soft grey light, wet asphalt"
+settings.style = "on an overcast day, under a grey sky, in soft grey daylight"
 settings.negative_prompt = ""

@@ -4,5 +4,5 @@ import bpy
 
 settings = bpy.context.scene.occscene
 
-settings.style = "in low evening sun, long shadows"
+settings.style = "in low evening sun, with long shadows in low sun"
 settings.negative_prompt = ""

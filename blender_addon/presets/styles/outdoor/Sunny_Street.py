@@ -4,5 +4,5 @@ import bpy
 
 settings = bpy.context.scene.occscene
 
-settings.style = "sunny day, clear blue sky, hard shadows"
+settings.style = "on a clear day, in bright sunshine, under a blue sky"
 settings.negative_prompt = ""
