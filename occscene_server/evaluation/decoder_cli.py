@@ -8,7 +8,6 @@ from typing import Annotated
 import typer
 
 from occscene_server.terminal import say
-from occscene_server.weights import default_parts_prior
 
 
 def decoder(
@@ -16,7 +15,7 @@ def decoder(
     vae: Annotated[Path, typer.Option(help="The trained autoencoder's folder.")],
     weights: Annotated[Path, typer.Option(help="The guided decoder's folder.")],
     texts: Annotated[Path, typer.Option(help="Folder for token states, latents and parts of the rooms.")],
-    parts: Annotated[Path, typer.Option(help="The parts prior's folder.")] = default_parts_prior(),  # noqa: B008
+    parts: Annotated[Path | None, typer.Option(help="The parts prior's folder; the domain's if omitted.")] = None,
     rooms: Annotated[int, typer.Option(min=1, help="Rooms of the validation split.")] = 24,
 ) -> None:
     """Measure a guided decoder on validation rooms: gradient energy, L1, agreement of views, and of seeds."""

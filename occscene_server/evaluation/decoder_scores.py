@@ -14,7 +14,8 @@ from occscene_server.geometry.pixel_values import images_from_bytes, linear_from
 from occscene_server.metrics.images import delta_e, lab_from_linear, warp_error
 from occscene_server.models.guided_decoder import GuidedDecoder
 from occscene_server.models.precision import fast_autocast
-from occscene_server.training.decoder_rooms import DecoderRoom, DecoderRooms, Source, gather, whole_view
+from occscene_server.training.decoder_crops import DecoderRoom, Source, gather, whole_view
+from occscene_server.training.decoder_rooms import DecoderRooms
 from occscene_server.training.decoder_views import draw, gradient_energy
 
 _SOURCES: Sequence[Source] = ("true", "parts", "boxes")

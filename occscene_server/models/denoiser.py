@@ -123,6 +123,7 @@ class OccSceneDenoiser(ModelMixin, ConfigMixin):
         attention_levels: how many of the coarsest widths attend, to the text and to all views.
         prediction_type: what is predicted, in diffusers' words: "flow_prediction" (noise - latents), "epsilon" or
             "v_prediction". The scheduler must be of the same type.
+        reach: meters from the nearest plane of dual alignment to the farthest.
         trunk: the configuration of a Stable Diffusion UNet, which then stands in the place of the small one; widths,
             blocks, `text_dim` and `attention_levels` are the checkpoint's.
     """
@@ -140,6 +141,7 @@ class OccSceneDenoiser(ModelMixin, ConfigMixin):
         prior_widths: Sequence[int] = (128, 192, 192),
         attention_levels: int = 1,
         prediction_type: str = "flow_prediction",
+        reach: Sequence[float] = (0.3, 8.0),
         trunk: Mapping[str, Any] | None = None,
     ) -> None:
         super().__init__()
@@ -180,7 +182,10 @@ class OccSceneDenoiser(ModelMixin, ConfigMixin):
         self.class_text_attention = (
             None if self.takes_draft else ClassTextAttention(classes, text_dim, condition_channels)
         )
-        self.alignment = MambaDualAlignment(num_classes=classes, out_channels=alignment_channels, zero_init=trained)
+        near, far = reach
+        self.alignment = MambaDualAlignment(
+            num_classes=classes, out_channels=alignment_channels, near=near, far=far, zero_init=trained
+        )
 
     @property
     def size_multiple(self) -> int:

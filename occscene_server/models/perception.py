@@ -25,6 +25,8 @@ from occscene_server.geometry.gbuffer_maps import render_gbuffer_maps
 from occscene_server.geometry.grids import GridTensors, VolumeTensors
 from occscene_server.geometry.lifting import lift, lift_surfaces
 
+PIXEL_INPUTS = 3 * 4**2
+"""Channels of the image encoder's first inputs, the colors of 4 x 4 pixels; what is drawn of the blockout follows."""
 _CUES = 2
 """Channels of `_cues`."""
 _SURFACE_CUES = 4
@@ -65,7 +67,8 @@ class OccupancyPerception(ModelMixin, ConfigMixin):
         fine_channels: image features lifted to every voxel.
         coarse_channels: image features lifted to voxels twice as large, where most of the work is done.
         volume_channels: widths of the 3D UNet at 1/2, 1/4 and 1/8 of the grid's size.
-        detail_channels: width at the grid's own size.
+        detail_channels: width at the grid's own size; 0 for no layers there, where a street has 2 million voxels: then
+            each voxel of half the grid's size takes in the eight classes within it and predicts eight.
     """
 
     size_multiple = 16
@@ -84,18 +87,22 @@ class OccupancyPerception(ModelMixin, ConfigMixin):
         super().__init__()
         self.classes = classes
         self.image_encoder = ImageEncoder(classes + 2, image_channels, fine_channels, coarse_channels)
-        self.embedding = nn.Embedding(classes + 1, detail_channels)  # the last row: unknown
+        low, detailed = volume_channels[0], detail_channels > 0
+        if detailed:
+            self.embedding = nn.Embedding(classes + 1, detail_channels)  # the last row: unknown
+        else:
+            self.sub_voxels = nn.EmbeddingBag(8 * (classes + 1), low, mode="sum")  # a table for each of the eight
         self.pixel_head = nn.Conv2d(fine_channels, classes + 1, 1)  # class and depth of a pixel that sees no blockout
         self.pixel_change = nn.Conv2d(fine_channels, classes + 1, 1)  # how far they are from the blockout that it sees
         lifted = 2 * fine_channels + _CUES + _SURFACE_CUES + detail_channels
-        low = volume_channels[0]
-        self.gather_fine = nn.Conv3d(lifted, low, 2, stride=2)
+        self.gather_fine = HalvingConv3d(lifted, low, 2) if detailed else nn.Conv3d(lifted, low, 1)
         self.gather_coarse = nn.Conv3d(2 * coarse_channels + _CUES, low, 1)
         self.unet = VolumeUNet(volume_channels)
-        self.spread = nn.ConvTranspose3d(low, detail_channels, 2, stride=2)
-        self.details = nn.Conv3d(lifted, detail_channels, 1)
-        self.refine = NormalizedBlock(nn.Conv3d, detail_channels)
-        self.head = nn.Conv3d(detail_channels, classes, 1)
+        if detailed:
+            self.spread = nn.ConvTranspose3d(low, detail_channels, 2, stride=2)
+            self.details = nn.Conv3d(lifted, detail_channels, 1)
+            self.refine = NormalizedBlock(nn.Conv3d, detail_channels)
+        self.head = nn.Conv3d(detail_channels, classes, 1) if detailed else nn.Conv3d(low, 8 * classes, 1)
         self._initialize()
         self.blockout_scale = nn.Parameter(torch.tensor(4.0))
 
@@ -174,17 +181,35 @@ class OccupancyPerception(ModelMixin, ConfigMixin):
         even = VolumeTensors((x, y, z), volume.voxel_size, volume.world_from_grid)
         rows = self._rows(blockout, (len(seen.fine), *volume.shape))
         padding = [pad for side in reversed(volume.shape) for pad in (0, side % 2)]
-        placed = self.embedding(F.pad(rows, padding, value=self.classes)).movedim(-1, 1)
-
-        surfaces = lift_surfaces(seen.log_depth, cameras, even)
-        full = torch.cat([_lift_statistics(seen.fine, cameras, even), surfaces, placed], 1)
-        coarse = _lift_statistics(seen.coarse, cameras, even.coarser(2))
-        half = self.gather_fine(full) + self.gather_coarse(coarse)
-        full = self.spread(F.relu(self.unet(half))) + self.details(full)
-        own = self.head(F.relu(self.refine(full)))
+        padded = F.pad(rows, padding, value=self.classes)
+        coarse = self.gather_coarse(_lift_statistics(seen.coarse, cameras, even.coarser(2)))
+        decode = self._decode_full_size if self.config.detail_channels else self._decode_half_size
+        own = decode(seen, cameras, even, padded, coarse)
         own = own[:, :, : volume.shape[0], : volume.shape[1], : volume.shape[2]].float()
         classes = torch.arange(self.classes, device=rows.device)[:, None, None, None]
         return torch.addcmul(own, self.blockout_scale, (rows[:, None] == classes).float())
+
+    def _decode_full_size(
+        self, seen: ImageFeatures, cameras: CameraTensors, volume: VolumeTensors, rows: Tensor, coarse: Tensor
+    ) -> Tensor:
+        """The network's own logits (B, classes, X, Y, Z); details are added at the grid's own size."""
+        placed = self.embedding(rows).movedim(-1, 1)
+        full = torch.cat([_lift_fine(seen, cameras, volume), placed], 1)
+        half = self.gather_fine(full) + coarse
+        full = self.spread(F.relu(self.unet(half))) + self.details(full)
+        logits: Tensor = self.head(F.relu(self.refine(full)))
+        return logits
+
+    def _decode_half_size(
+        self, seen: ImageFeatures, cameras: CameraTensors, volume: VolumeTensors, rows: Tensor, coarse: Tensor
+    ) -> Tensor:
+        """The same where all layers have half the grid's size: no voxel of the blockout is lost, each is an input."""
+        eight = _fold(rows[:, None])  # (B, 8, X/2, Y/2, Z/2)
+        eight = eight + (self.classes + 1) * torch.arange(8, device=rows.device)[:, None, None, None]
+        bags = eight.movedim(1, -1)
+        placed = self.sub_voxels(bags.flatten(0, 3)).unflatten(0, bags.shape[:4]).movedim(-1, 1)
+        half = self.gather_fine(_lift_fine(seen, cameras, volume.coarser(2))) + coarse + placed
+        return _unfold(self.head(F.relu(self.unet(half))))
 
     def _rows(self, blockout: Tensor | None, shape: tuple[int, ...]) -> Tensor:
         """The row of `embedding` that each voxel takes, (B, X, Y, Z) int64."""
@@ -214,7 +239,7 @@ class ImageEncoder(nn.Module):
         super().__init__()
         low, middle, high = channels
         self.quarter = nn.Sequential(
-            nn.Conv2d(48 + drawn, low, 3, padding=1),
+            nn.Conv2d(PIXEL_INPUTS + drawn, low, 3, padding=1),
             NormalizedBlock(nn.Conv2d, low),
             NormalizedBlock(nn.Conv2d, low),
         )
@@ -244,6 +269,23 @@ class ImageEncoder(nn.Module):
         return self.to_fine(low), self.to_coarse(middle)
 
 
+class HalvingConv3d(nn.Conv3d):
+    """A 3D convolution of stride 2.
+
+    Where its result is one voxel high it works in single precision: bfloat16 on AMX gives garbage there (torch 2.13).
+    """
+
+    def __init__(self, inputs: int, outputs: int, kernel: int, padding: int = 0) -> None:
+        super().__init__(inputs, outputs, kernel, stride=2, padding=padding)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(B, C, X, Y, Z) to about half the sides."""
+        if x.shape[-1] > 2:
+            return super().forward(x)
+        with torch.autocast(x.device.type, enabled=False):
+            return super().forward(x.to(self.weight.dtype))
+
+
 class NormalizedBlock(nn.Module):
     """x + conv(relu(norm(conv(relu(norm(x)))))) in two or three dimensions; the identity at the start."""
 
@@ -270,9 +312,9 @@ class VolumeUNet(nn.Module):
         super().__init__()
         low, middle, high = channels
         self.down_low = NormalizedBlock(nn.Conv3d, low)
-        self.middle_from_low = nn.Conv3d(low, middle, 3, stride=2, padding=1)
+        self.middle_from_low = HalvingConv3d(low, middle, 3, padding=1)
         self.down_middle = NormalizedBlock(nn.Conv3d, middle)
-        self.high_from_middle = nn.Conv3d(middle, high, 3, stride=2, padding=1)
+        self.high_from_middle = HalvingConv3d(middle, high, 3, padding=1)
         self.bottom = NormalizedBlock(nn.Conv3d, high)
         self.middle_from_high = nn.Conv3d(high, middle, 1)
         self.up_middle = NormalizedBlock(nn.Conv3d, middle)
@@ -292,6 +334,24 @@ def _enlarged(coarse: Tensor, fine: Tensor) -> Tensor:
     """`coarse` in voxels half as large, cut to the sides of `fine`: an odd side was rounded up when it was halved."""
     x, y, z = fine.shape[2:]
     return F.interpolate(coarse, scale_factor=2.0)[:, :, :x, :y, :z]
+
+
+def _fold(x: Tensor) -> Tensor:
+    """Space to depth: (B, C, X, Y, Z) to (B, C * 8, X/2, Y/2, Z/2)."""
+    halves = x.unflatten(4, (-1, 2)).unflatten(3, (-1, 2)).unflatten(2, (-1, 2))  # (B, C, x, 2, y, 2, z, 2)
+    return halves.permute(0, 1, 3, 5, 7, 2, 4, 6).flatten(1, 4)
+
+
+def _unfold(x: Tensor) -> Tensor:
+    """Depth to space, the inverse of `_fold`."""
+    eight = x.unflatten(1, (-1, 2, 2, 2))  # (B, C, 2, 2, 2, x, y, z)
+    return eight.permute(0, 1, 5, 2, 6, 3, 7, 4).flatten(6, 7).flatten(4, 5).flatten(2, 3)
+
+
+def _lift_fine(seen: ImageFeatures, cameras: CameraTensors, volume: VolumeTensors) -> Tensor:
+    """What the finer features and the depths of all pixels say of each voxel, (B, C, X, Y, Z) float32."""
+    surfaces = lift_surfaces(seen.log_depth, cameras, volume)
+    return torch.cat([_lift_statistics(seen.fine, cameras, volume), surfaces], 1)
 
 
 def _lift_statistics(features: Tensor, cameras: CameraTensors, volume: VolumeTensors) -> Tensor:

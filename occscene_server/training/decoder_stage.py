@@ -11,7 +11,9 @@ from torch import Tensor, nn
 
 from occscene_server.models.guided_decoder import GuidedDecoder
 from occscene_server.models.segmenting_discriminator import SegmentingDiscriminator
+from occscene_server.models.transfer import take_over
 from occscene_server.training import arguments as arg
+from occscene_server.training.decoder_crops import DecoderBatch
 from occscene_server.training.decoder_losses import (
     SWATCH_WEIGHT,
     decoder_loss,
@@ -19,13 +21,12 @@ from occscene_server.training.decoder_losses import (
     reconstruction_loss,
     swatch_loss,
 )
-from occscene_server.training.decoder_rooms import DecoderBatch, DecoderRooms, read_rooms
+from occscene_server.training.decoder_rooms import DecoderRooms, read_rooms
 from occscene_server.training.decoder_views import draw, held_out_scores, write_sheet
 from occscene_server.training.latents_stage import latents_file
 from occscene_server.training.loop import LoopOptions, train
 from occscene_server.training.prefetch import Prefetched
 from occscene_server.training.stage import report
-from occscene_server.weights import default_parts_prior
 
 ADVERSARIAL_WEIGHT, ADVERSARIAL_RISE = 0.25, 150
 """Weight of the adversarial loss of the decoder, and the steps over which it rises to that."""
@@ -33,7 +34,9 @@ HELD_OUT = 6
 """Rooms that the sheet of views shows."""
 
 PartsOption = Annotated[
-    Path, typer.Option(help="The parts prior's folder, for blockouts as the product draws them."), arg.Weights("parts")
+    Path | None,
+    typer.Option(help="The parts prior's folder, for blockouts as the product draws them; the domain's if omitted."),
+    arg.Weights("parts"),
 ]
 LatentsOption = Annotated[
     Path | None,
@@ -83,7 +86,7 @@ def decoder(
     data: arg.Data,
     output: Annotated[Path, arg.OUTPUT, arg.Writes(("decoder",))],
     vae: arg.Vae,
-    parts: PartsOption = default_parts_prior(),  # noqa: B008
+    parts: PartsOption = None,
     latents: LatentsOption = None,
     initial: Annotated[Path | None, arg.INITIAL, arg.Weights("decoder")] = None,
     steps: arg.Steps = 20000,
@@ -99,10 +102,10 @@ def decoder(
     """Train the guided decoder by regression: G-buffers, words and latents to views."""
     rooms, held_out = _rooms(data, vae, parts, output, crop, latents)
     torch.manual_seed(seed)
-    sizes = [int(width) for width in widths.split(",")]
     if initial is not None:
-        network = GuidedDecoder.from_pretrained(initial).train()
+        network = initial_decoder(initial, rooms.classes)
     else:
+        sizes = [int(width) for width in widths.split(",")]
         channels = rooms.latents.vae.config.latent_channels
         network = GuidedDecoder(rooms.classes, channels, sizes, text_dim=rooms.book.width)
     network.to(memory_format=torch.channels_last)
@@ -127,7 +130,7 @@ def decoder_adversarial(
     output: Annotated[Path, arg.OUTPUT, arg.Writes(("decoder",))],
     vae: arg.Vae,
     initial: Annotated[Path, typer.Option(help="The decoder to start from."), arg.Weights("decoder")],
-    parts: PartsOption = default_parts_prior(),  # noqa: B008
+    parts: PartsOption = None,
     latents: LatentsOption = None,
     steps: arg.Steps = 20000,
     batch: arg.CropBatch = 8,
@@ -141,7 +144,7 @@ def decoder_adversarial(
     """Train a guided decoder further, against a discriminator that segments what it sees."""
     rooms, held_out = _rooms(data, vae, parts, output, crop, latents)
     torch.manual_seed(seed)
-    network = GuidedDecoder.from_pretrained(initial).train().to(memory_format=torch.channels_last)
+    network = initial_decoder(initial, rooms.classes).to(memory_format=torch.channels_last)
     game = DecoderGame(network, SegmentingDiscriminator(rooms.kinds.names))
     game.discriminator.to(memory_format=torch.channels_last)
     options = LoopOptions(
@@ -158,8 +161,18 @@ def decoder_adversarial(
     _finish(network, held_out, output, finished)
 
 
+def initial_decoder(initial: Path, classes: int) -> GuidedDecoder:
+    """The guided decoder of a folder, in training; with new classes if it has others."""
+    trained: GuidedDecoder = GuidedDecoder.from_pretrained(initial).train()
+    if trained.config.classes == classes:
+        return trained
+    network: GuidedDecoder = GuidedDecoder.from_config(dict(trained.config) | {"classes": classes})
+    take_over(network, trained)
+    return network
+
+
 def _rooms(
-    data: Path, vae: Path, parts: Path, output: Path, crop: int, latents: Path | None
+    data: Path, vae: Path, parts: Path | None, output: Path, crop: int, latents: Path | None
 ) -> tuple[DecoderRooms, DecoderRooms]:
     """Training and held-out rooms."""
     if crop % 16:

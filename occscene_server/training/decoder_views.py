@@ -12,7 +12,8 @@ from torch import Tensor
 from occscene_server.geometry.pixel_values import bytes_from_images
 from occscene_server.models.guided_decoder import GuidedDecoder
 from occscene_server.models.precision import fast_autocast
-from occscene_server.training.decoder_rooms import DecoderBatch, DecoderRooms, Source, gather, whole_view
+from occscene_server.training.decoder_crops import DecoderBatch, Source, gather, whole_view
+from occscene_server.training.decoder_rooms import DecoderRooms
 
 
 def draw(decoder: GuidedDecoder, batch: DecoderBatch) -> Tensor:
@@ -42,8 +43,7 @@ def gradient_energy(view: Tensor) -> float:
 def held_out_scores(decoder: GuidedDecoder, rooms: DecoderRooms, count: int) -> dict[str, float]:
     """L1 and gradient energy over the rendered views', of one view of each of the first rooms, without latents."""
     metrics = {}
-    sources: tuple[Source, ...] = ("parts", "boxes")
-    for source in sources:
+    for source in _sources(rooms)[1:]:
         pairs = [drawn_view(decoder, rooms, index, index % 4, source) for index in range(min(count, len(rooms)))]
         energy = [sum(gradient_energy(pair[which]) for pair in pairs) for which in (0, 1)]
         metrics[f"l1_{source}"] = sum(float((a - b).abs().mean()) for a, b in pairs) / len(pairs)
@@ -51,13 +51,18 @@ def held_out_scores(decoder: GuidedDecoder, rooms: DecoderRooms, count: int) -> 
     return metrics
 
 
+def _sources(rooms: DecoderRooms) -> tuple[Source, ...]:
+    """What views are drawn from to be looked at."""
+    return ("true", "boxes") if rooms.parts is None else ("true", "parts", "boxes")
+
+
 def write_sheet(path: Path, decoder: GuidedDecoder, rooms: DecoderRooms, count: int) -> None:
-    """An image of the first rooms: all views of each, as rendered, from true meshes, from parts and from boxes."""
+    """An image of the first rooms: all views of each, as rendered, from true meshes, from parts if there is a prior of
+    them, and from boxes."""
     rows = []
     for index in range(min(count, len(rooms))):
         views = range(len(rooms.room(index).views))
         rows.append([drawn_view(decoder, rooms, index, view, "true")[1] for view in views])
-        sources: tuple[Source, ...] = ("true", "parts", "boxes")
-        rows += [[drawn_view(decoder, rooms, index, view, source)[0] for view in views] for source in sources]
+        rows += [[drawn_view(decoder, rooms, index, view, source)[0] for view in views] for source in _sources(rooms)]
     sheet = torch.cat([torch.cat(row, 2) for row in rows], 1)
     Image.fromarray(bytes_from_images(sheet).numpy()).save(path, quality=90)

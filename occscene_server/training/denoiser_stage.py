@@ -10,6 +10,7 @@ from typing import Protocol
 import numpy as np
 import torch
 import torch.nn.functional as F
+from occscene.taxonomy import INDOOR, OUTDOOR, TAXONOMIES
 from torch import Tensor
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
@@ -21,6 +22,7 @@ from occscene_server.geometry.pixel_values import images_from_bytes
 from occscene_server.models.autoencoder import SceneAutoencoder
 from occscene_server.models.denoiser import Condition, OccSceneDenoiser
 from occscene_server.models.text import encode_prompts, load_minilm
+from occscene_server.models.transfer import take_over
 
 TEXT_DROPOUT = 0.1
 VARIANT_SHARES = (0.6, 0.15, 0.25)
@@ -33,6 +35,8 @@ REFINED_OCCUPANCY = 0.3
 SCENES_WITHOUT_HINTS = 0.4
 """With a quarter, the text had hardly any effect on colors."""
 HINT_DROPOUT = 0.5
+REACH = {INDOOR.name: (0.3, 8.0), OUTDOOR.name: (0.5, 60.0)}
+"""Meters from the nearest plane of dual alignment to the farthest, by taxonomy."""
 LOSS_SCALES = (1, 2, 4, 8)
 """Sides, in latent pixels, of the squares over which errors are averaged."""
 
@@ -322,9 +326,21 @@ def initial_denoiser(
     attention_levels: int,
     fit: tuple[Tensor, Tensor] | None = None,
 ) -> OccSceneDenoiser:
-    """The denoiser of a folder, or a new one, which takes drafts if their fit is given."""
+    """The denoiser of a folder, or a new one, which takes drafts if their fit is given.
+
+    From a folder's that has other classes it takes what does not depend on them; dual alignment then reaches as far as
+    the scenes do.
+    """
     if initial is not None:
-        return OccSceneDenoiser.from_pretrained(initial)
+        trained = OccSceneDenoiser.from_pretrained(initial)
+        if trained.config.classes == classes:
+            return trained
+        reach = REACH[next(name for name, taxonomy in TAXONOMIES.items() if len(taxonomy) == classes)]
+        changed: OccSceneDenoiser = OccSceneDenoiser.from_config(
+            dict(trained.config) | {"classes": classes, "reach": reach}
+        )
+        take_over(changed, trained)
+        return changed
     sizes = tuple(int(width) for width in widths.split(","))
     channels = vae.config.latent_channels
     if fit is None:

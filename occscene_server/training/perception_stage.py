@@ -21,14 +21,16 @@ from occscene_server.data.scenes import SceneBatch, SceneSet
 from occscene_server.geometry.gbuffer_maps import render_gbuffer_maps
 from occscene_server.geometry.pixel_values import images_from_bytes
 from occscene_server.metrics.occupancy import OccupancyScores
-from occscene_server.models.perception import ImageFeatures, OccupancyPerception, classify_voxels
+from occscene_server.models.perception import PIXEL_INPUTS, ImageFeatures, OccupancyPerception, classify_voxels
 from occscene_server.models.precision import fast_autocast
+from occscene_server.models.transfer import take_over
 from occscene_server.pipelines.occscene import OccScenePipeline
 from occscene_server.training import arguments as arg
 from occscene_server.training.generated_views import generate_views
 from occscene_server.training.loop import LoopOptions, train
 from occscene_server.training.losses import class_weights, occupancy_loss
 from occscene_server.training.stage import Loss, blend_parameters, check_keep, report
+from occscene_server.training.volume_blocks import blocks, random_corners
 
 BLOCKOUT_DROPOUT = 0.4
 IMAGES_ONLY_WEIGHT = 0.4
@@ -37,8 +39,25 @@ CLEAN_VIEWS = 0.4
 """Share of views that perception sees as they were rendered; the others look as if a generator had made them."""
 
 
+def initial_perception(initial: Path | None, classes: int, half_size: bool) -> OccupancyPerception:
+    """The perception of a folder, or a new one; it takes what it can from a folder's that has other classes."""
+    if initial is None:
+        return OccupancyPerception(classes, detail_channels=0) if half_size else OccupancyPerception(classes)
+    trained = OccupancyPerception.from_pretrained(initial)
+    if trained.classes == classes:
+        return trained
+    changed = {"classes": classes} | ({"detail_channels": 0} if half_size else {})
+    model: OccupancyPerception = OccupancyPerception.from_config(dict(trained.config) | changed)
+    take_over(model, trained, {"image_encoder.quarter.0.weight": PIXEL_INPUTS})
+    return model
+
+
 def perception_step(
-    model: OccupancyPerception, batch: SceneBatch, rng: np.random.Generator, classes: Tensor | None = None
+    model: OccupancyPerception,
+    batch: SceneBatch,
+    rng: np.random.Generator,
+    classes: Tensor | None = None,
+    side: int | None = None,
 ) -> tuple[Tensor, dict[str, float]]:
     """The loss on a batch with degraded views and some blockouts withheld.
 
@@ -47,6 +66,7 @@ def perception_step(
         batch: on the model's device, with the views to look at.
         rng: decides all that is random.
         classes: (C,) weights in the cross-entropy, see `scene_class_weights`.
+        side: voxels along x and y of the block of each scene that is predicted; None for whole scenes.
 
     Returns:
         The loss, its parts, and the share of occupied voxels whose class is predicted.
@@ -54,10 +74,13 @@ def perception_step(
     images = degrade(batch.views, rng)
     withheld = torch.from_numpy(rng.random(len(images)) < BLOCKOUT_DROPOUT).to(images.device)
     blockout = batch.blockout.labels.masked_fill(withheld[:, None, None, None], UNKNOWN)
-    target = batch.occupancy.labels
-    volume = batch.occupancy.volume
-    seen = model.encode_images(images, batch.cameras, volume, blockout)
-    logits = model.decode_volume(seen, batch.cameras, volume, blockout)
+    seen = model.encode_images(images, batch.cameras, batch.occupancy.volume, blockout)
+    truth, placed = batch.occupancy, batch.blockout.with_labels(blockout)
+    if side is not None:
+        corners = random_corners(truth, side, rng)
+        truth, placed = blocks(truth, corners, side), blocks(placed, corners, side)
+    target = truth.labels
+    logits = model.decode_volume(seen, batch.cameras, truth.volume, placed.labels)
     weight = torch.where(withheld, IMAGES_ONLY_WEIGHT, 1.0)
     loss, metrics = occupancy_loss(logits, target, weight, classes)
     pixels, pixel_metrics = pixel_loss(seen, batch)
@@ -187,6 +210,13 @@ def perception(
         arg.Weights("pipeline"),
     ] = None,
     rooms: Annotated[int, typer.Option(min=1, help="Rooms to generate first, into OUTPUT.")] = 500,
+    half_size: Annotated[
+        bool,
+        typer.Option(help="No layers at the voxels' own size, which streets have too many of; for a new network only."),
+    ] = False,
+    block: Annotated[
+        int | None, typer.Option(min=16, help="Voxels along x and y of what a step predicts; all if omitted.")
+    ] = None,
     keep: arg.Keep = 0.0,
     max_minutes: arg.MaxMinutes = None,
     device: arg.Device = "cpu",
@@ -200,9 +230,9 @@ def perception(
         pipeline = OccScenePipeline.from_pretrained(str(generator)).to(device)
         shown.append(scenes.with_views(generate_views(pipeline, data, scenes, rooms, output / "generated")))
     torch.manual_seed(seed)
-    model = (
-        OccupancyPerception(scenes.classes) if initial is None else OccupancyPerception.from_pretrained(initial)
-    ).to(device)
+    model = initial_perception(initial, scenes.classes, half_size).to(device)
+    if keep and model.classes != OccupancyPerception.from_pretrained(initial).classes:
+        raise typer.BadParameter(f"{initial} has other classes; omit it", param_hint="--keep")
     weights = scene_class_weights(scenes, scenes.classes).to(device)
 
     def loss_of_step(step: int) -> Loss:
@@ -210,7 +240,7 @@ def perception(
         drawn = random_batch(shown[step % len(shown)], batch, rng).to(device)
         if step < pixel_steps:
             return pixel_step(model, drawn, rng)
-        return perception_step(model, drawn, rng, weights)
+        return perception_step(model, drawn, rng, weights, block)
 
     options = LoopOptions(output, steps, learning_rate, max_minutes=max_minutes, device=device)
     first = range(min(24, len(held_out)))

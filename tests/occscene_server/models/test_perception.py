@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 from pathlib import Path
 
@@ -14,7 +15,7 @@ from torch import Tensor
 from occscene_server.geometry.cameras import CameraTensors
 from occscene_server.geometry.gbuffer_maps import render_gbuffer_maps
 from occscene_server.geometry.grids import GridTensors, VolumeTensors
-from occscene_server.models.perception import OccupancyPerception, classify_voxels
+from occscene_server.models.perception import OccupancyPerception, _fold, _unfold, classify_voxels
 from occscene_server.training.losses import occupancy_loss
 
 CLASSES = 4
@@ -59,12 +60,13 @@ def test_default_size() -> None:
     assert 2e6 < OccupancyPerception().num_parameters() < 3.2e6
 
 
-@pytest.mark.parametrize("shape", [(8, 8, 4), (7, 5, 3), (1, 1, 1), (2, 9, 1)])
+@pytest.mark.parametrize("shape", [(8, 8, 4), (16, 8, 8), (7, 5, 3), (1, 1, 1), (2, 9, 1)])
 @pytest.mark.parametrize("half_precision", [False, True])
-def test_untrained_gives_the_blockout_back(
-    model: OccupancyPerception, shape: tuple[int, int, int], half_precision: bool
-) -> None:
-    """On grids of any sides; where the blockout says nothing, no class is far ahead."""
+@pytest.mark.parametrize("details", [8, 0])
+def test_untrained_gives_the_blockout_back(details: int, shape: tuple[int, int, int], half_precision: bool) -> None:
+    """On grids of any sides, with layers at their own size or without; where the blockout is silent, so is the net."""
+    torch.manual_seed(0)
+    model = OccupancyPerception(CLASSES, (8, 8, 8), 4, 8, (16, 16, 16), details)
     images, cameras, volume = inputs(shape, batch=2)
     blockout = torch.randint(CLASSES, (2, *shape), generator=torch.Generator().manual_seed(2)).to(torch.uint8)
     with torch.no_grad(), torch.autocast("cpu", torch.bfloat16, enabled=half_precision):
@@ -76,6 +78,33 @@ def test_untrained_gives_the_blockout_back(
     assert torch.equal(logits.argmax(1), blockout.long())
     assert float(silent.abs().max()) < 2.0
     assert torch.equal(silent, without)
+
+
+def test_each_of_eight_voxels_counts() -> None:
+    """At half size no voxel of the blockout is lost: each has an effect of its own."""
+    torch.manual_seed(0)
+    model = OccupancyPerception(CLASSES, (8, 8, 8), 4, 8, (16, 16, 16), 0)
+    torch.nn.init.normal_(model.head.weight, std=0.3)
+    images, cameras, volume = inputs((4, 4, 4), batch=1)
+    own = []
+    for corner in itertools.product((0, 1), repeat=3):
+        blockout = torch.zeros(1, 4, 4, 4, dtype=torch.uint8)
+        blockout[(0, *corner)] = 3
+        with torch.no_grad():
+            logits = model(images, cameras, volume, blockout)
+        logits[0, 0] -= model.blockout_scale * (blockout[0] == 0)
+        logits[0, 3] -= model.blockout_scale * (blockout[0] == 3)
+        own.append(logits)
+    assert all(not torch.allclose(one, other, atol=1e-3) for one, other in itertools.combinations(own, 2))
+
+
+@pytest.mark.parametrize("shape", [(4, 2, 6), (2, 2, 2)])
+def test_unfolding_undoes_folding(shape: tuple[int, int, int]) -> None:
+    """Eight voxels and their places, as numpy would slice them."""
+    voxels = torch.arange(2 * math.prod(shape)).view(2, 1, *shape)
+    folded = _fold(voxels)
+    assert torch.equal(folded[:, 0b101], voxels[:, 0, 1::2, 0::2, 1::2])
+    assert torch.equal(_unfold(folded), voxels)
 
 
 def test_untrained_pixels_see_the_blockout(model: OccupancyPerception) -> None:

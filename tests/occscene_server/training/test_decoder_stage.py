@@ -22,7 +22,8 @@ from occscene_server.models.guided_decoder import GuidedDecoder
 from occscene_server.models.text import load_minilm
 from occscene_server.pipelines.guided_decoding import SceneWords, decode_guided, object_tables
 from occscene_server.training.cli import train_app
-from occscene_server.training.decoder_rooms import SOURCES, DecoderRooms, gather, random_crop, read_rooms, whole_view
+from occscene_server.training.decoder_crops import SOURCES, gather, random_crop, whole_view
+from occscene_server.training.decoder_rooms import DecoderRooms, read_rooms
 from occscene_server.training.prefetch import Prefetched
 from occscene_server.training.surface_kinds import NOTHING, SurfaceKinds
 from occscene_server.weights import default_parts_prior
