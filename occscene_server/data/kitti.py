@@ -137,8 +137,12 @@ def camera_of(
     )
 
 
-def read_view(frame: KittiFrame, scale: int = IMAGE_SCALE) -> tuple[NDArray[np.uint8], PinholeCamera]:
-    """A frame's image (height, width, 3) sRGB and its camera, both `scale` times smaller than on disk.
+def read_view(frame: KittiFrame, size: tuple[int, int] | None = None) -> tuple[NDArray[np.uint8], PinholeCamera]:
+    """A frame's image (height, width, 3) sRGB and its camera.
+
+    Args:
+        frame: with its image.
+        size: width and height of the image; None for `IMAGE_SCALE` times less than on disk.
 
     Raises:
         ValueError: the calibration is not readable.
@@ -147,7 +151,8 @@ def read_view(frame: KittiFrame, scale: int = IMAGE_SCALE) -> tuple[NDArray[np.u
     projection, camera_from_laser = read_calibration(frame.folder / "calib.txt")
     with Image.open(frame.image) as image:
         full = image.convert("RGB")
-        small = full.resize((full.width // scale, full.height // scale), Image.Resampling.BOX)
+        half = full.width // IMAGE_SCALE, full.height // IMAGE_SCALE
+        small = full.resize(size or half, Image.Resampling.BOX)
     return np.asarray(small), camera_of(projection, camera_from_laser, full.size, small.size)
 
 

@@ -63,6 +63,11 @@ class SceneSet:
         return len(self.infos)
 
     @property
+    def shape(self) -> tuple[int, int, int]:
+        """Voxels of the scenes' grids along x, y and z."""
+        return self._batch.occupancy.volume.shape
+
+    @property
     def classes(self) -> int:
         """How many classes the scenes' grids have."""
         return len(TAXONOMIES[self.infos[0].domain])
@@ -97,17 +102,19 @@ def _stack(scenes: Sequence[RenderedScene], views: Tensor) -> SceneBatch:
     )
 
 
-def mirrored(batch: SceneBatch) -> SceneBatch:
-    """The batch seen in a mirror that stands across the grids' x axis, images mirrored left to right."""
+def mirrored(batch: SceneBatch, axis: int = 0) -> SceneBatch:
+    """The batch seen in a mirror that stands across an axis of the grids, x by default; images left to right."""
     intrinsics = batch.cameras.intrinsics.clone()
     intrinsics[..., 0, 2] = batch.cameras.width - intrinsics[..., 0, 2]
-    flip = torch.diag(torch.tensor([-1.0, 1.0, 1.0, 1.0], dtype=torch.float64))
+    across = torch.ones(4, dtype=torch.float64)
+    across[axis] = -1
+    image = torch.diag(torch.tensor([-1.0, 1.0, 1.0, 1.0], dtype=torch.float64))
     volume = batch.occupancy.volume
-    pose = flip @ _centered_pose(batch.cameras, volume) @ flip
+    pose = torch.diag(across) @ _centered_pose(batch.cameras, volume) @ image
     return SceneBatch(
         batch.views.flip(3),
-        _map_voxels(batch.occupancy, lambda voxels: voxels.flip(1)),
-        _map_voxels(batch.blockout, lambda voxels: voxels.flip(1)),
+        _map_voxels(batch.occupancy, lambda voxels: voxels.flip(1 + axis)),
+        _map_voxels(batch.blockout, lambda voxels: voxels.flip(1 + axis)),
         replace(batch.cameras, intrinsics=intrinsics, world_from_camera=_from_centered(volume, pose)),
     )
 

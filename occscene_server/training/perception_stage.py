@@ -6,7 +6,7 @@ import io
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Protocol
 
 import numpy as np
 import torch
@@ -27,6 +27,7 @@ from occscene_server.models.transfer import take_over
 from occscene_server.pipelines.occscene import OccScenePipeline
 from occscene_server.training import arguments as arg
 from occscene_server.training.generated_views import generate_views
+from occscene_server.training.kitti_scenes import KittiScenes
 from occscene_server.training.loop import LoopOptions, train
 from occscene_server.training.losses import class_weights, occupancy_loss
 from occscene_server.training.stage import Loss, blend_parameters, check_keep, report
@@ -35,6 +36,8 @@ from occscene_server.training.volume_blocks import blocks, random_corners
 BLOCKOUT_DROPOUT = 0.4
 IMAGES_ONLY_WEIGHT = 0.4
 """Of a scene without its blockout, whose loss is far larger than another's; the value is a guess, not measured."""
+_COUNTED = 200
+"""Scenes at most in which voxels are counted for the classes' weights."""
 CLEAN_VIEWS = 0.4
 """Share of views that perception sees as they were rendered; the others look as if a generator had made them."""
 
@@ -115,10 +118,35 @@ def pixel_loss(seen: ImageFeatures, batch: SceneBatch) -> tuple[Tensor, dict[str
     return classes + 2.0 * depth, {"pixel_classes": float(classes.detach()), "pixel_depth": float(depth.detach())}
 
 
-def random_batch(scenes: SceneSet, size: int, rng: np.random.Generator) -> SceneBatch:
+class Scenes(Protocol):
+    """Scenes that perception is trained on: rendered ones, or a data set's frames.
+
+    Args:
+        classes: of the taxonomy, empty included.
+        shape: voxels of the grids along x, y and z.
+    """
+
+    @property
+    def classes(self) -> int:
+        """Of the taxonomy."""
+        ...
+
+    @property
+    def shape(self) -> tuple[int, int, int]:
+        """Of the grids."""
+        ...
+
+    def __len__(self) -> int: ...
+
+    def batch(self, indices: Sequence[int], symmetry: tuple[bool, int] = (False, 0)) -> SceneBatch:
+        """The scenes at `indices`, mirrored and turned."""
+        ...
+
+
+def random_batch(scenes: Scenes, size: int, rng: np.random.Generator) -> SceneBatch:
     """Some scenes, mirrored and turned at random, seen in one view to all of them (other ones in each scene)."""
     indices = rng.integers(len(scenes), size=size).tolist()
-    x, y, _ = scenes.batch(indices[:1]).occupancy.volume.shape
+    x, y, _ = scenes.shape
     turns = int(rng.integers(4)) if x == y else 2 * int(rng.integers(2))
     batch = scenes.batch(indices, (bool(rng.integers(2)), turns))
     views = batch.cameras.views
@@ -158,10 +186,10 @@ def _degraded(view: NDArray[np.uint8], rng: np.random.Generator) -> NDArray[np.u
     return pixels.clip(0, 255).astype(np.uint8)
 
 
-def scene_class_weights(scenes: SceneSet, classes: int) -> Tensor:
-    """The classes' weights in the cross-entropy, from how often they occur in the true grids, (C,)."""
+def scene_class_weights(scenes: Scenes, classes: int) -> Tensor:
+    """The classes' weights in the cross-entropy, from how often they occur in the true grids of some scenes, (C,)."""
     counts = torch.zeros(classes, dtype=torch.int64)
-    for index in range(len(scenes)):
+    for index in range(0, len(scenes), -(-len(scenes) // _COUNTED)):
         labels = scenes.batch([index]).occupancy.labels
         counts += torch.bincount(labels[labels != UNKNOWN].long(), minlength=classes)
     return class_weights(counts)
@@ -169,7 +197,7 @@ def scene_class_weights(scenes: SceneSet, classes: int) -> Tensor:
 
 @torch.no_grad()
 def evaluate_perception(
-    model: OccupancyPerception, scenes: SceneSet, indices: Sequence[int] | None = None, device: str = "cpu"
+    model: OccupancyPerception, scenes: Scenes, indices: Sequence[int] | None = None, device: str = "cpu"
 ) -> dict[str, float]:
     """Scores against the true grids, all views seen.
 
@@ -197,8 +225,18 @@ def evaluate_perception(
 
 
 def perception(
-    data: arg.Data,
     output: Annotated[Path, arg.OUTPUT, arg.Writes(("perception",))],
+    data: Annotated[
+        Path | None,
+        typer.Option(help="Folder that `occscene-server studio render` filled."),
+        arg.MadeBy("studio render"),
+    ] = None,
+    kitti: Annotated[
+        Path | None,
+        typer.Option(
+            exists=True, file_okay=False, help="A folder of SemanticKITTI, which holds `sequences`, in place of --data."
+        ),
+    ] = None,
     steps: arg.Steps = 6000,
     pixel_steps: Annotated[int, typer.Option(min=0, help="Use only the pixel loss for the first N steps.")] = 2000,
     batch: arg.SceneBatch = 2,
@@ -224,9 +262,23 @@ def perception(
 ) -> None:
     """Train perception: posed images, with or without a blockout, to occupancy."""
     check_keep(keep, initial)
-    scenes, held_out = SceneSet(data, "train"), SceneSet(data, "validation")
+    scenes: Scenes
+    held_out: Scenes
+    if (data is None) == (kitti is None):
+        raise typer.BadParameter("give --data, rendered scenes, or --kitti, SemanticKITTI's folder: one of them")
+    if kitti is not None:
+        try:
+            scenes, held_out = (KittiScenes(kitti, split, output / "blockouts") for split in ("train", "valid"))
+        except ValueError as error:
+            raise typer.BadParameter(str(error), param_hint="--kitti") from None
+    else:
+        assert data is not None
+        scenes, held_out = SceneSet(data, "train"), SceneSet(data, "validation")
     shown = [scenes]
     if generator is not None:
+        if not isinstance(scenes, SceneSet):
+            raise typer.BadParameter("views are generated of rendered scenes; omit it", param_hint="--generator")
+        assert data is not None
         pipeline = OccScenePipeline.from_pretrained(str(generator)).to(device)
         shown.append(scenes.with_views(generate_views(pipeline, data, scenes, rooms, output / "generated")))
     torch.manual_seed(seed)
@@ -248,4 +300,5 @@ def perception(
     if initial is not None:
         blend_parameters(model, OccupancyPerception.from_pretrained(initial), keep)
     model.save_pretrained(output / "perception")
-    report(finished, output / "perception", evaluate_perception(model, held_out, device=device))
+    looked_at = None if kitti is None else first  # the validation sequence has 815 frames
+    report(finished, output / "perception", evaluate_perception(model, held_out, looked_at, device))
