@@ -255,6 +255,12 @@ def perception(
     block: Annotated[
         int | None, typer.Option(min=16, help="Voxels along x and y of what a step predicts; all if omitted.")
     ] = None,
+    validation_scenes: Annotated[
+        int | None,
+        typer.Option(
+            min=1, help="Held-out scenes to score; if omitted, 24 at each checkpoint and, if rendered, all at the end."
+        ),
+    ] = None,
     keep: arg.Keep = 0.0,
     max_minutes: arg.MaxMinutes = None,
     device: arg.Device = "cpu",
@@ -295,10 +301,10 @@ def perception(
         return perception_step(model, drawn, rng, weights, block)
 
     options = LoopOptions(output, steps, learning_rate, max_minutes=max_minutes, device=device)
-    first = range(min(24, len(held_out)))
+    first = range(min(validation_scenes or 24, len(held_out)))
     finished = train(model, loss_of_step, options, lambda: evaluate_perception(model, held_out, first, device))
     if initial is not None:
         blend_parameters(model, OccupancyPerception.from_pretrained(initial), keep)
     model.save_pretrained(output / "perception")
-    looked_at = None if kitti is None else first  # the validation sequence has 815 frames
+    looked_at = None if kitti is None and validation_scenes is None else first
     report(finished, output / "perception", evaluate_perception(model, held_out, looked_at, device))

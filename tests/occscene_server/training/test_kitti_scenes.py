@@ -60,6 +60,7 @@ def test_perception_is_trained_on_them(dataset: Path, tmp_path: Path) -> None:
     assert both.exit_code == 2
     assert "one of them" in both.output
     options = ["--steps", "2", "--pixel-steps", "1", "--batch", "1", "--block", "32"]
+    options += ["--validation-scenes", "1"]
     done = CliRunner().invoke(train_app, [*command, "--kitti", str(dataset), *options])
     assert done.exit_code == 0, done.output
     trained = OccupancyPerception.from_pretrained(tmp_path / "run/perception")
