@@ -17,7 +17,8 @@
     note = "on two cores"
 
 The keys are options of the command. One that takes a data set has the name of one, one that takes weights the name of
-an earlier stage that writes them. `minutes` and `note` say how it went and change nothing.
+an earlier stage that writes them, or "bundled/compact-indoor/vae" for weights that come with the package. `minutes` and
+`note` say how it went and change nothing.
 """
 
 from __future__ import annotations
@@ -33,12 +34,15 @@ import typer
 
 from occscene_server.data.seeds import seed_range
 from occscene_server.training.arguments import MadeBy, Weights, Writes
+from occscene_server.weights import default_model
 
 Value = str | int | float | bool
 DATA_COMMANDS = ("studio render", "studio layouts")
 STAGE_GROUPS = ("train", "evaluate")
 OF_THE_MACHINE = ("output", "max_minutes", "device", "workers")
 """Options that are no part of a recipe: they decide where and how fast it runs."""
+BUNDLED = "bundled/"
+"""Begins the names of weights that come with the package."""
 _NAME = re.compile("[A-Za-z0-9][A-Za-z0-9_.-]*")
 
 
@@ -137,7 +141,9 @@ class Entry:
 
     def arguments(self, output: Path, data: Path, device: str = "cpu") -> list[str]:
         """The words that follow `occscene-server`."""
-        values: dict[str, Value | Path] = dict(self.values)
+        values: dict[str, Value | Path] = {
+            option: bundled_folder(value) if is_bundled(value) else value for option, value in self.values.items()
+        }
         for option, source in self.inputs.items():
             folder, mark = source.folder(output, data), self.command.marks[option]
             if isinstance(mark, Weights) and source.command.writes is not None:
@@ -221,6 +227,7 @@ class _EntryReader:
             option: self._input(option, value, mark)
             for option, value in values.items()
             if isinstance(mark := command.marks.get(option), MadeBy | Weights)
+            and not self._comes_with(mark, option, value)
         }
         for option in known:
             if command.options[option].required and option not in values:
@@ -251,6 +258,14 @@ class _EntryReader:
             wanted = "true or false" if command.options[option].is_flag else "a text or a number"
             raise RecipeError(f"{self.where}: {option} = {str(value).lower()}; it must be {wanted}")
 
+    def _comes_with(self, mark: MadeBy | Weights, option: str, value: Any) -> bool:
+        """Whether a value names bundled weights, which must be there."""
+        if isinstance(mark, MadeBy) or not is_bundled(value):
+            return False
+        if not bundled_folder(value).is_dir():
+            raise RecipeError(f"{self.where}: {option} = {value!r}; there are no such weights in {bundled_folder('')}")
+        return True
+
     def _input(self, option: str, value: Any, mark: MadeBy | Weights) -> Entry:
         if isinstance(mark, MadeBy):
             likes = {name: entry for name, entry in self.data.items() if entry.command.name == mark.command}
@@ -279,6 +294,16 @@ class _EntryReader:
                 _ = entry.seeds
             except ValueError as error:
                 raise RecipeError(f"{self.where}: scenes = {entry.values.get('scenes')!r}; {error}") from error
+
+
+def is_bundled(value: Any) -> bool:
+    """Whether an option's value names weights that come with the package, as "bundled/compact-indoor/vae"."""
+    return isinstance(value, str) and value.startswith(BUNDLED)
+
+
+def bundled_folder(value: Any) -> Path:
+    """The folder of weights that `is_bundled`."""
+    return default_model().parent / str(value).removeprefix(BUNDLED)
 
 
 def stage_commands(root: Any) -> list[Command]:

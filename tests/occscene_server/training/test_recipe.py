@@ -139,6 +139,24 @@ def test_a_new_stage_and_its_options_need_no_second_list(tmp_path: Path) -> None
         read(tmp_path, text.replace("cloths = 2", "cloths = 4"), command)
 
 
+def test_weights_that_come_with_the_package(tmp_path: Path) -> None:
+    """They are named as such, and are there."""
+    text = """
+        [data.streets]
+        command = "studio render"
+        [stage.seeing]
+        command = "train perception"
+        data = "streets"
+        initial = "bundled/compact-indoor/perception"
+    """
+    stage = read(tmp_path, text).stages["seeing"]
+    assert list(stage.inputs) == ["data"]
+    words = stage.arguments(Path("runs"), Path("data"))
+    assert words[words.index("--initial") + 1] == str(default_model() / "perception")
+    with pytest.raises(RecipeError, match="initial = 'bundled/compact-indoor/sight'; there are no such weights in"):
+        read(tmp_path, text.replace("indoor/perception", "indoor/sight"))
+
+
 def test_every_command_that_trains_is_a_stage() -> None:
     train = ROOT.get_command(None, "train")
     stages = {command.name for command in stage_commands(ROOT)}
