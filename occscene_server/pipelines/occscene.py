@@ -57,8 +57,8 @@ from occscene_server.pipelines.text_to_scene import LayoutDraft
 PERCEIVE_AT = (0.5, 0.75)
 """Shares of the denoising steps after which perception runs on the estimate, which is blurred before. Our choice."""
 START_STRENGTH = 0.4
-"""Share of the steps that run after the guided decoder's draft: more steps draw smears over it, fewer leave out the
-perception between them. Chosen by eye on validation rooms."""
+"""Share of the steps that run after the guided decoder's draft: more draw smears over it, fewer leave out
+the perception between them. Chosen by eye on validation rooms."""
 
 StepCallback = Callable[["OccScenePipeline", int, Tensor, dict[str, Any]], dict[str, Any]]
 
@@ -80,7 +80,7 @@ class OccScenePipeline(GuidedViewsMixin, PerceptionMixin, DiffusionPipeline):
             `prediction_type="flow_prediction"` and `use_flow_sigmas=True`.
         taxonomy: name of the classes that the model was trained with.
         default_steps: denoising steps of a call without `num_inference_steps`.
-        default_noise_scale: of a call without `noise_scale`.
+        default_noise_scale, default_start_strength: of a call without `noise_scale`, or `start_strength`.
     """
 
     model_cpu_offload_seq = "text_encoder->denoiser"
@@ -98,19 +98,18 @@ class OccScenePipeline(GuidedViewsMixin, PerceptionMixin, DiffusionPipeline):
         taxonomy: str = "indoor",
         default_steps: int = 8,
         default_noise_scale: float = 1.0,
+        default_start_strength: float = START_STRENGTH,
         guided_decoder: GuidedDecoder | None = None,
     ) -> None:
         super().__init__()
         self.register_modules(
-            vae=vae,
-            text_encoder=text_encoder,
-            tokenizer=tokenizer,
-            denoiser=denoiser,
-            perception=perception,
-            scheduler=scheduler,
-            guided_decoder=guided_decoder,
-        )
-        self.register_to_config(taxonomy=taxonomy, default_steps=default_steps, default_noise_scale=default_noise_scale)
+            vae=vae, text_encoder=text_encoder, tokenizer=tokenizer, denoiser=denoiser, perception=perception,
+            scheduler=scheduler, guided_decoder=guided_decoder,
+        )  # fmt: skip
+        self.register_to_config(
+            taxonomy=taxonomy, default_steps=default_steps, default_noise_scale=default_noise_scale,
+            default_start_strength=default_start_strength,
+        )  # fmt: skip
         self.vae_scale_factor = vae.spatial_compression_ratio if vae is not None else 8
         self._interrupt = False
         self._num_timesteps = 0
@@ -181,7 +180,7 @@ class OccScenePipeline(GuidedViewsMixin, PerceptionMixin, DiffusionPipeline):
         seed: int = 0,
         generator: torch.Generator | list[torch.Generator] | None = None,
         latents: Tensor | None = None,
-        start_strength: float = START_STRENGTH,
+        start_strength: float | None = None,
         start: NDArray[np.uint8] | Sequence[NDArray[np.uint8]] | None = None,
         strength: float = 0.6,
         known: Mapping[int, NDArray[np.uint8]] | None = None,
@@ -218,7 +217,8 @@ class OccScenePipeline(GuidedViewsMixin, PerceptionMixin, DiffusionPipeline):
             latents: (B, V, channel, h, w) noise in place of a seed and unscaled; h and w are `sensor` in latents.
             start: views to begin at, (V, height, width, 3) uint8, or one such array a prompt; None begins at the guided
                 decoder's drafts, or at noise where there is no decoder or the denoiser is given the drafts otherwise.
-            start_strength: share of the steps that is done where it begins at drafts, 0 to 1; 1 begins at noise.
+            start_strength: share of the steps that is done where it begins at drafts, 0 to 1; 1 begins at noise. The
+                default is the model's.
             strength: how much of `start` may change: the share of the steps that is done, 0 to 1. 0 returns it as the
                 decoder draws it, 1 begins at noise.
             known: views of one scene that stay as they are, (height, width, 3) uint8 by their places; the others come
@@ -241,6 +241,7 @@ class OccScenePipeline(GuidedViewsMixin, PerceptionMixin, DiffusionPipeline):
         negative = [negative_prompt] * len(prompts) if isinstance(negative_prompt, str) else negative_prompt
         num_inference_steps = self.config.default_steps if num_inference_steps is None else num_inference_steps
         noise_scale = self.config.default_noise_scale if noise_scale is None else noise_scale
+        start_strength = self.config.default_start_strength if start_strength is None else start_strength
         named = {"text_guidance_scale": text_guidance_scale, "occupancy_guidance_scale": occupancy_guidance_scale}
         check_sampling(num_inference_steps, named, noise_scale, len(prompts), generator, output_type)
         if drafts is not None:

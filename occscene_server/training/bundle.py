@@ -15,7 +15,7 @@ from occscene_server.models.autoencoder import SceneAutoencoder
 from occscene_server.models.denoiser import OccSceneDenoiser
 from occscene_server.models.guided_decoder import GuidedDecoder
 from occscene_server.models.perception import OccupancyPerception
-from occscene_server.pipelines.occscene import OccScenePipeline
+from occscene_server.pipelines.occscene import START_STRENGTH, OccScenePipeline
 from occscene_server.pipelines.prediction import flow_scheduler
 from occscene_server.terminal import say
 from occscene_server.training import arguments as arg
@@ -37,6 +37,9 @@ def bundle(
     ] = None,
     taxonomy: Annotated[str, typer.Option(help="Classes that the model was trained with.")] = "indoor",
     noise_scale: Annotated[float, typer.Option(help="Noise to start from where a call gives none.")] = 0.75,
+    start_strength: Annotated[
+        float, typer.Option(min=0, max=1, help="Share of the steps after a draft where a call gives none.")
+    ] = START_STRENGTH,
 ) -> None:
     """Write the trained networks as one pipeline, in half precision; the text encoder stays in its package."""
     pipeline = OccScenePipeline(
@@ -48,6 +51,7 @@ def bundle(
         flow_scheduler(),
         taxonomy=taxonomy,
         default_noise_scale=noise_scale,
+        default_start_strength=start_strength,
         guided_decoder=None if guided_decoder is None else GuidedDecoder.from_pretrained(guided_decoder),
     )
     for part, steps in BUNDLED_STEPS.items():

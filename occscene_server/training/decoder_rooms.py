@@ -12,7 +12,7 @@ from functools import partial
 from pathlib import Path
 
 import numpy as np
-from occscene.taxonomy import INDOOR, TAXONOMIES
+from occscene.taxonomy import INDOOR, OUTDOOR, TAXONOMIES
 from torch import Tensor
 
 from occscene_server.data.dataset import read_info, scenes_of_split
@@ -34,8 +34,10 @@ from occscene_server.weights import bundled_parts_prior
 BALANCED = 0.7
 """Share of the crops that are of a kind of surface which is drawn first, rare ones more often than they are seen: else
 a pattern is seen far too seldom to be learned. The others lie anywhere."""
-_WINDOW, _STEPS_A_ROOM = 64, 4
-"""Rooms in memory, and after how many steps the next one enters."""
+_WINDOW = {INDOOR.name: 64, OUTDOOR.name: 16}
+"""Scenes in memory, by domain: a street takes some 70 MB."""
+_STEPS_A_ROOM = 4
+"""After how many steps the next one enters."""
 
 
 class DecoderRooms:
@@ -50,7 +52,7 @@ class DecoderRooms:
         weights: (kinds + 1,) of the kinds, higher for rare ones.
         swatches: of the patterns that are named.
         parts: of their blockouts; None for boxes as they are.
-        classes: of the taxonomy.
+        domain: of the scenes.
     """
 
     def __init__(
@@ -63,10 +65,11 @@ class DecoderRooms:
         weights: Tensor,
         swatches: Swatches,
         parts: RoomParts | None,
-        classes: int,
+        domain: str,
     ) -> None:
         self.folders, self.kinds, self.latents, self.denoised = folders, kinds, latents, denoised
-        self.book, self.weights, self.swatches, self.parts, self.classes = book, weights, swatches, parts, classes
+        self.book, self.weights, self.swatches, self.parts = book, weights, swatches, parts
+        self.classes, self.window = len(TAXONOMIES[domain]), _WINDOW[domain]
         self._held: dict[int, DecoderRoom] = {}
 
     def __len__(self) -> int:
@@ -80,7 +83,7 @@ class DecoderRooms:
     def batch(self, step: int, count: int, side: int, seed: int) -> DecoderBatch:
         """Crops of a training step, of rooms that are in the window."""
         rng = np.random.default_rng((seed, step))
-        window = [self._entering(step // _STEPS_A_ROOM + ahead, seed) for ahead in range(min(_WINDOW, len(self)))]
+        window = [self._entering(step // _STEPS_A_ROOM + ahead, seed) for ahead in range(min(self.window, len(self)))]
         self._held = {index: self._held.get(index) or self.room(index) for index in window}
         pairs = [(room, kind) for room in self._held.values() for kind in room.shown]
         shares = self.weights[[kind for _, kind in pairs]].numpy().astype(np.float64)
@@ -140,8 +143,8 @@ def read_rooms(
     if parts := parts or bundled_parts_prior(infos[0].domain):
         kept = RoomParts(output / "parts", BlockoutParts(PartsPrior.from_pretrained(parts), *encoder))
     swatches = Swatches([item for info in infos for item in info.items if info.domain == INDOOR.name], book)
-    classes = len(TAXONOMIES[infos[0].domain])
-    return DecoderRooms(folders, kinds, latents, denoised, book, kinds.weights(infos), swatches, kept, classes)
+    weights = kinds.weights(infos)
+    return DecoderRooms(folders, kinds, latents, denoised, book, weights, swatches, kept, infos[0].domain)
 
 
 def _object_names(folder: Path) -> list[str]:

@@ -12,7 +12,7 @@ from torch import Tensor
 from occscene_server.geometry.pixel_values import bytes_from_images
 from occscene_server.models.guided_decoder import GuidedDecoder
 from occscene_server.models.precision import fast_autocast
-from occscene_server.training.decoder_crops import DecoderBatch, Source, gather, whole_view
+from occscene_server.training.decoder_crops import DecoderBatch, DecoderRoom, Source, gather, whole_view
 from occscene_server.training.decoder_rooms import DecoderRooms
 
 
@@ -24,10 +24,9 @@ def draw(decoder: GuidedDecoder, batch: DecoderBatch) -> Tensor:
 
 @torch.no_grad()
 def drawn_view(
-    decoder: GuidedDecoder, rooms: DecoderRooms, index: int, view: int, source: Source
+    decoder: GuidedDecoder, rooms: DecoderRooms, room: DecoderRoom, view: int, source: Source
 ) -> tuple[Tensor, Tensor]:
-    """A view without latents, and as rendered: (3, h, w) each, in [-1, 1]."""
-    room = rooms.room(index)
+    """A view of one of the rooms without latents, and as rendered: (3, h, w) each, in [-1, 1]."""
     crop = whole_view(room, view, source)
     batch = gather([room], [crop], rooms.book, rooms.classes, np.random.default_rng(0))
     with fast_autocast("cpu"):
@@ -43,8 +42,9 @@ def gradient_energy(view: Tensor) -> float:
 def held_out_scores(decoder: GuidedDecoder, rooms: DecoderRooms, count: int) -> dict[str, float]:
     """L1 and gradient energy over the rendered views', of one view of each of the first rooms, without latents."""
     metrics = {}
+    shown = [rooms.room(index) for index in range(min(count, len(rooms)))]
     for source in _sources(rooms)[1:]:
-        pairs = [drawn_view(decoder, rooms, index, index % 4, source) for index in range(min(count, len(rooms)))]
+        pairs = [drawn_view(decoder, rooms, room, index % 4, source) for index, room in enumerate(shown)]
         energy = [sum(gradient_energy(pair[which]) for pair in pairs) for which in (0, 1)]
         metrics[f"l1_{source}"] = sum(float((a - b).abs().mean()) for a, b in pairs) / len(pairs)
         metrics[f"energy_{source}"] = energy[0] / energy[1]
@@ -61,8 +61,9 @@ def write_sheet(path: Path, decoder: GuidedDecoder, rooms: DecoderRooms, count: 
     them, and from boxes."""
     rows = []
     for index in range(min(count, len(rooms))):
-        views = range(len(rooms.room(index).views))
-        rows.append([drawn_view(decoder, rooms, index, view, "true")[1] for view in views])
-        rows += [[drawn_view(decoder, rooms, index, view, source)[0] for view in views] for source in _sources(rooms)]
+        room = rooms.room(index)
+        views = range(len(room.views))
+        rows.append([drawn_view(decoder, rooms, room, view, "true")[1] for view in views])
+        rows += [[drawn_view(decoder, rooms, room, view, source)[0] for view in views] for source in _sources(rooms)]
     sheet = torch.cat([torch.cat(row, 2) for row in rows], 1)
     Image.fromarray(bytes_from_images(sheet).numpy()).save(path, quality=90)
