@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import threading
 import uuid
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any, Protocol
 
 import numpy as np
@@ -18,12 +20,12 @@ from occscene.client.errors import ConnectionLostError, JobNotFoundError, Refuse
 from occscene.client.waiting import Patience
 from occscene.codec import camera_to_message, grid_to_message
 from occscene.events import advice_on
-from occscene.grid import SemanticGrid, occupied
+from occscene.grid import GridVolume, SemanticGrid, occupied
 from occscene.mesh_codec import mesh_to_message
 from occscene.settings import Settings
 from occscene.settings_codec import fill_message
 from occscene.taxonomy import TAXONOMIES
-from occscene.v1 import job_pb2, scene_service_pb2
+from occscene.v1 import job_pb2, mesh_pb2, scene_service_pb2
 
 from ..geometry.gathered import GatheredObject, slot_classes, transformed, triangle_objects
 from ..geometry.raw_mesh import Ints, RawMesh
@@ -199,14 +201,14 @@ class Drafts:
         if not objects:
             raise CommandError("NOTHING_SENT", "No visible object has a class.", "Press Guess by Name.")
         volume = volume_from_head(head["volume"])
-        grid = voxelize(objects, volume, TAXONOMIES[head["taxonomy"]])
-        _check(grid, camera)
+        with ThreadPoolExecutor(1) as beside:  # numpy lets two cores work
+            packed = beside.submit(_packed_mesh, objects, volume) if head["send_geometry"] else None
+            grid = voxelize(objects, volume, TAXONOMIES[head["taxonomy"]])
+            _check(grid, camera)
         self._go_on(request)
         task = job_pb2.GenerateScene(grid=grid_to_message(grid), cameras=[camera_to_message(camera)])
-        if head["send_geometry"]:
-            mesh = triangle_mesh(objects, volume)
-            if len(mesh.triangles) and not mesh.is_too_large:
-                task.mesh.CopyFrom(mesh_to_message(mesh, volume))
+        if packed is not None and (mesh := packed.result()) is not None:
+            task.mesh.CopyFrom(mesh)
         fill_message(Settings.from_json(head["settings"]), task)
         return scene_service_pb2.SubmitJobRequest(
             request_id=str(uuid.uuid4()), generate_scene=task, priority=job_pb2.JOB_PRIORITY_HIGH, ephemeral=True
@@ -233,6 +235,12 @@ class Drafts:
             if key not in self._triangles:
                 self._triangles[key] = self._meshes[key].triangles()
             return self._triangles[key]
+
+
+def _packed_mesh(objects: Sequence[TriangleObject], volume: GridVolume) -> mesh_pb2.TriangleMesh | None:
+    """The message of the objects' triangles; None where there are none, or too many."""
+    mesh = triangle_mesh(objects, volume)
+    return mesh_to_message(mesh, volume) if len(mesh.triangles) and not mesh.is_too_large else None
 
 
 def _check(grid: SemanticGrid, camera: PinholeCamera) -> None:

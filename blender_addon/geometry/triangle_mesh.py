@@ -44,6 +44,9 @@ def triangle_mesh(objects: Sequence[TriangleObject], volume: GridVolume) -> Tria
 
 def clipped(triangles: Floats, low: Floats, high: Floats) -> Floats:
     """What of triangles (T, 3, 3) lies between the corners of a box (Sutherland and Hodgman 1974), as triangles."""
+    corners = triangles.reshape(-1, 3)
+    if (corners >= low).all() and (corners <= high).all():
+        return triangles
     for axis in range(3):
         for sign, bound in ((1.0, low[axis]), (-1.0, high[axis])):
             triangles = _cut(triangles, sign * (triangles[:, :, axis] - bound))

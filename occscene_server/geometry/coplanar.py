@@ -49,10 +49,41 @@ def find_contested(corners: Floats, normal: Floats, order: Ints) -> Contested:
         order: (T,) of the object; the higher is shown.
     """
     covered, layer = np.zeros(len(corners), np.bool_), np.zeros(len(corners), np.int64)
-    if not len(corners) or (order == order[0]).all():
+    if not len(corners):
         return Contested(covered, layer)
-    offset = (corners[:, 0] * normal).sum(1) / _OFFSET_BIN
     low, high = corners.min(1) - SAME_PLACE, corners.max(1) + SAME_PLACE
+    near = _near_others(low, high, order)
+    if len(near):
+        found = _contested(corners[near], normal[near], order[near], low[near], high[near])
+        covered[near], layer[near] = found.covered, found.layer
+    return Contested(covered, layer)
+
+
+def _near_others(low: Floats, high: Floats, order: Ints) -> Ints:
+    """The rows of triangles, ascending, whose boxes overlap that of an object other than their own: few of most scenes.
+
+    Args:
+        low, high: (T, 3) of the triangles.
+        order: (T,) of their objects.
+    """
+    rows = np.argsort(order, kind="stable")
+    starts = np.flatnonzero(np.diff(order[rows], prepend=-1))
+    lows, highs = np.minimum.reduceat(low[rows], starts), np.maximum.reduceat(high[rows], starts)
+    ends = np.append(starts[1:], len(rows))
+    chosen = [np.zeros(0, np.int64)]
+    for number, (start, end) in enumerate(zip(starts.tolist(), ends.tolist(), strict=True)):
+        touching = (lows < highs[number]).all(1) & (lows[number] < highs).all(1)
+        touching[number] = False
+        own, is_near = rows[start:end], np.zeros(end - start, np.bool_)
+        for other in np.flatnonzero(touching).tolist():
+            is_near |= (low[own] < highs[other]).all(1) & (lows[other] < high[own]).all(1)
+        chosen.append(own[is_near])
+    return np.sort(np.concatenate(chosen))
+
+
+def _contested(corners: Floats, normal: Floats, order: Ints, low: Floats, high: Floats) -> Contested:
+    covered, layer = np.zeros(len(corners), np.bool_), np.zeros(len(corners), np.int64)
+    offset = (corners[:, 0] * normal).sum(1) / _OFFSET_BIN
     plane = np.rint(normal * _NORMAL_BINS).astype(np.int64) @ (1 << np.array([40, 45, 50]))
     # planes on both sides of a bin's border share one of the bins that lie half a bin further
     for shift in (0.0, 0.5):

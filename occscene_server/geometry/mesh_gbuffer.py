@@ -58,7 +58,7 @@ class RayScene:
         keys[:2, :-1] = mesh.labels, rows_of_ids(grid.objects)[mesh.object_ids]
         keys[2, :-1] = parts.number + 1
         self._table, self._keys = torch.from_numpy(table), torch.from_numpy(keys)
-        self._rays = _embree_scene(vertices, mesh.triangles)
+        self._rays = _embree_scene(parts.vertices, parts.triangles)  # the fewer vertices, the sooner it is made
         self._order = _display_order(mesh, grid, edges)
         contested = find_contested(corners, normal, self._order)
         self._covered = contested.covered

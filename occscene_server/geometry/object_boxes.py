@@ -7,6 +7,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from occscene_server.geometry.kept import Kept, content_key
+
 Floats = NDArray[np.float64]
 
 _ANGLES = np.deg2rad(np.arange(0, 90, 3))
@@ -34,6 +36,9 @@ class ObjectBox:
     turn: float
 
 
+_boxes: Kept[ObjectBox] = Kept(1000)
+
+
 def box_of_voxels(voxels: NDArray[np.int64]) -> ObjectBox:
     """The box of an object's voxels (V, 3), in voxels from the grid's corner."""
     # outermost centres of a turned box lie about half a voxel inside of it, whatever the angle
@@ -57,6 +62,11 @@ def box_of_points(points: Floats) -> ObjectBox:
         x, y = (np.roll(outline, -1, axis=0) - outline).T
         angles = np.concatenate([[0.0], np.arctan2(y, x) % (np.pi / 2)])  # one side of the smallest lies on the hull
     return _smallest_box(outline, points[:, 2].min(), points[:, 2].max(), angles, 0.0, area)
+
+
+def kept_box(points: Floats) -> ObjectBox:
+    """`box_of_points` for corners (V, 3) among which some are there several times; kept, for most objects stay."""
+    return _boxes.get(content_key(points), lambda: box_of_points(np.unique(points, axis=0)))
 
 
 def _smallest_box(

@@ -13,15 +13,14 @@ studio's where that is possible:
 
 from __future__ import annotations
 
-from hashlib import blake2b
-
 import numpy as np
 from numpy.typing import NDArray
 from occscene.grid import SemanticGrid
 from occscene.mesh import TriangleMesh
 from occscene.taxonomy import INDOOR, OUTDOOR
 
-from occscene_server.geometry.object_boxes import ObjectBox, box_of_points
+from occscene_server.geometry.mesh_parts import rows_by_object
+from occscene_server.geometry.object_boxes import kept_box
 
 Floats = NDArray[np.float64]
 Bools = NDArray[np.bool_]
@@ -39,8 +38,6 @@ _RUG = 0.6
 """Share of the largest floor's outline that a rug has at most."""
 _ORIGINS = 64.0
 """Metres between the points that surfaces are counted from."""
-_KEPT_BOXES = 1000
-_boxes: dict[bytes, ObjectBox] = {}
 
 
 def surface_corners(mesh: TriangleMesh, grid: SemanticGrid) -> Floats:
@@ -59,28 +56,17 @@ def surface_corners(mesh: TriangleMesh, grid: SemanticGrid) -> Floats:
         built &= ~_rugs(mesh, corners)
     surface = np.empty_like(corners)
     surface[built] = _projected(corners[built])
-    for number in np.unique(mesh.object_ids[~built]).tolist():
-        own = ~built & (mesh.object_ids == number)
+    for own in rows_by_object(mesh.object_ids, np.flatnonzero(~built)):
         surface[own] = in_own_box(corners[own].reshape(-1, 3)).reshape(-1, 3, 3)
     return surface
 
 
 def in_own_box(points: Floats) -> Floats:
     """Points (N, 3) from the middle of their upright box along its longest, second and shortest side."""
-    box = _own_box(points)
+    box = kept_box(points)
     cosine, sine = np.cos(box.turn), np.sin(box.turn)
     along = (points - box.center) @ np.array([[cosine, -sine, 0.0], [sine, cosine, 0.0], [0.0, 0.0, 1.0]])
     return along[:, np.argsort(-box.size, kind="stable")]
-
-
-def _own_box(points: Floats) -> ObjectBox:
-    """The box of points, which is kept: of a scene that is drawn again and again most objects have not changed."""
-    key = blake2b(points.tobytes(), digest_size=16).digest()
-    box = _boxes.pop(key, None) or box_of_points(np.unique(points, axis=0))
-    _boxes[key] = box  # the last one used is the last one dropped
-    if len(_boxes) > _KEPT_BOXES:
-        del _boxes[next(iter(_boxes))]
-    return box
 
 
 def grid_corner(world_from_grid: Floats) -> Floats:

@@ -10,6 +10,7 @@ import math
 import zlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import lru_cache, partial
 from pathlib import Path
 
 import numpy as np
@@ -20,8 +21,9 @@ from occscene.taxonomy import TAXONOMIES
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 from occscene_server.geometry.grids import LABELS
+from occscene_server.geometry.kept import Kept, content_key
 from occscene_server.geometry.layout_grid import object_voxels
-from occscene_server.geometry.object_boxes import ObjectBox, box_of_points, box_of_voxels
+from occscene_server.geometry.object_boxes import ObjectBox, box_of_voxels, kept_box
 from occscene_server.geometry.placed_objects import PlacedObjects
 from occscene_server.geometry.solids import Bools, Floats, Ints
 from occscene_server.models.parts_prior import PartsPrior
@@ -37,6 +39,8 @@ FLAT_KINDS = frozenset({"door", "window", "rug", "picture", "curtain", "traffic 
 _SHELL = frozenset({"wall", "floor", "ceiling", "window", "road", "parking", "sidewalk", "other-ground", "terrain"})
 """Classes of what encloses a scene or lies below it."""
 _QUARTER = math.pi / 2
+_KEPT_OBJECTS = 1000
+_voxels: Kept[tuple[Ints, Bools]] = Kept(_KEPT_OBJECTS)
 
 
 @dataclass(frozen=True, eq=False)
@@ -62,6 +66,7 @@ class BlockoutParts:
 
     def __init__(self, prior: PartsPrior, encoder: PreTrainedModel, tokenizer: PreTrainedTokenizerBase) -> None:
         self.prior, self.encoder, self.tokenizer = prior.float().eval(), encoder, tokenizer
+        self._drawn: Kept[list[torch.Tensor]] = Kept(_KEPT_OBJECTS)
 
     @staticmethod
     def from_pretrained(folder: Path) -> BlockoutParts:
@@ -85,12 +90,10 @@ class BlockoutParts:
             return result
         rows = torch.tensor([kinds[row] for row in known])
         sizes = np.array([objects[row].size for row in known])
-        usual = self.prior.fronts.usual_sizes(rows, sizes)
-        drawn = self.prior.draw(
-            rows,
-            torch.from_numpy(usual).float(),
-            phrase_states(self.encoder, self.tokenizer, [phrases[row] for row in known]),
-            None if seeds is None else [torch.Generator().manual_seed(seeds[row]) for row in known],
+        # to the millimetre, so that who is only moved stays as he is
+        usual = np.maximum(self.prior.fronts.usual_sizes(rows, sizes).round(3), 1e-3)
+        drawn = self._draw(
+            rows, usual, [phrases[row] for row in known], None if seeds is None else [seeds[row] for row in known]
         )
         for row, numbers, size, drawn_size in zip(known, drawn, sizes, usual, strict=True):
             # books differ from shelf to shelf, even of twins
@@ -99,6 +102,18 @@ class BlockoutParts:
             solids = solids.stretched(size / drawn_size).inside(size)
             result[row] = replace(objects[row], parts=solids.layout_parts())
         return result
+
+    def _draw(
+        self, kinds: torch.Tensor, sizes: Floats, phrases: list[str], seeds: list[int] | None
+    ) -> list[torch.Tensor]:
+        """`PartsPrior.draw` of all at once, kept: mostly an artist moves objects."""
+
+        def draw() -> list[torch.Tensor]:
+            states = phrase_states(self.encoder, self.tokenizer, phrases)
+            generators = None if seeds is None else [torch.Generator().manual_seed(seed) for seed in seeds]
+            return self.prior.draw(kinds, torch.from_numpy(sizes).float(), states, generators)
+
+        return self._drawn.get(content_key(kinds.numpy(), sizes, repr(seeds), *phrases), draw, len(kinds))
 
     def refine(
         self,
@@ -198,10 +213,17 @@ def kind_of(obj: LayoutObject, prior: PartsPrior, words: str = "") -> int | None
     """
     kinds = prior.vocabulary.kinds
     for text in (words, obj.name.replace("_", " ").rstrip(" .0123456789")):
-        said = read_prompt(text, kinds, ()).objects
-        if said:
-            return kinds.index(said[0].kind)
+        said = _said_kind(text, kinds)
+        if said is not None:
+            return said
     return None if obj.class_name == "objs" else prior.vocabulary.kind_of(obj)
+
+
+@lru_cache(maxsize=_KEPT_OBJECTS)
+def _said_kind(text: str, kinds: tuple[str, ...]) -> int | None:
+    """The first of the kinds that a text names."""
+    said = read_prompt(text, kinds, ()).objects
+    return kinds.index(said[0].kind) if said else None
 
 
 def _furniture(grid: SemanticGrid, corners: Mapping[int, Floats]) -> dict[int, tuple[LayoutObject, bool]]:
@@ -216,13 +238,15 @@ def _furniture(grid: SemanticGrid, corners: Mapping[int, Floats]) -> dict[int, t
         class_name = TAXONOMIES[grid.taxonomy].classes[label].name
         if class_name in _SHELL:
             continue
-        place = placed.box(index)
-        voxels = np.argwhere((placed.number[place] == index).numpy()) + [side.start for side in place]
-        box = box_of_voxels(voxels)
-        columns = len(np.unique(voxels[:, :2], axis=0))
-        upright = len(voxels) >= LEAST_UPRIGHT * columns * (np.ptp(voxels[:, 2]) + 1)
-        plain = upright and not modelled[index] and len(voxels) >= LEAST_FILL * float(np.prod(box.size))
-        box = box_of_points(corners[number]) if number in corners else _in_world(grid, box)
+        plain = not modelled[index]
+        if plain or number not in corners:
+            place = placed.box(index)
+            voxels = np.argwhere((placed.number[place] == index).numpy()) + [side.start for side in place]
+            box = box_of_voxels(voxels)
+            columns = len(np.unique(voxels[:, :2], axis=0))
+            upright = len(voxels) >= LEAST_UPRIGHT * columns * (np.ptp(voxels[:, 2]) + 1)
+            plain &= upright and len(voxels) >= LEAST_FILL * float(np.prod(box.size))
+        box = kept_box(corners[number]) if number in corners else _in_world(grid, box)
         size = np.maximum(box.size, 1e-3)
         obj = LayoutObject(names[number] or class_name, class_name, _vector(box.center), _vector(size), box.turn)
         result[number] = obj, plain
@@ -267,10 +291,12 @@ def painted(grid: SemanticGrid, objects: Mapping[int, LayoutObject]) -> Semantic
     if not objects or grid.instances is None:
         return grid
     labels, instances = grid.labels.copy(), grid.instances.copy()
+    volume = repr((grid.shape, grid.voxel_size))
     for number, obj in objects.items():
         own = grid.instances == number
         kept = np.zeros(grid.shape, bool)
-        low, block = object_voxels(obj, grid)
+        key = content_key(volume, grid.world_from_grid, repr(obj))
+        low, block = _voxels.get(key, partial(object_voxels, obj, grid))
         place = tuple(slice(start, start + side) for start, side in zip(low.tolist(), block.shape, strict=True))
         kept[place] = block
         emptied = own & ~kept

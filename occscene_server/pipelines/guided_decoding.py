@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from functools import partial
+from weakref import WeakKeyDictionary
 
 import numpy as np
 import torch
@@ -15,6 +17,7 @@ from transformers import PreTrainedModel, PreTrainedTokenizerBase
 from occscene_server.geometry.cameras import CameraTensors
 from occscene_server.geometry.gbuffer import GBuffer
 from occscene_server.geometry.grids import LABELS, GridTensors, VolumeTensors
+from occscene_server.geometry.kept import Kept, content_key
 from occscene_server.geometry.pixel_values import srgb_from_linear
 from occscene_server.metrics.palette import named_colors
 from occscene_server.models.guided_decoder import GuidedDecoder
@@ -26,6 +29,8 @@ from occscene_server.models.prompt_phrases import prompt_phrases
 from occscene_server.models.text import encode_prompts
 
 _TEXTS_AT_ONCE = 16
+_KEPT_TEXTS = 1000
+_states: WeakKeyDictionary[PreTrainedModel, Kept[dict[str, Tensor]]] = WeakKeyDictionary()
 
 MOST_TOLD = 500
 """Most objects of a scene with words, hint and code of their own; the largest, if there are more."""
@@ -175,7 +180,8 @@ def object_tables(
             text_of.append(own[-1] or scene.prompt)
     texts |= dict.fromkeys(text_of)
     number = {text: index for index, text in enumerate(texts)}
-    states = _token_states(encoder, tokenizer, [LIGHT, *names, *number])
+    # names stay while the artist changes words
+    states = _token_states(encoder, tokenizer, [LIGHT, *names]) | _token_states(encoder, tokenizer, number)
     means = {text: own.mean(0) for text, own in states.items()} | {"": torch.zeros(encoder.config.hidden_size)}
     said = [states[text] for text in number]
     owner = torch.repeat_interleave(torch.arange(len(said)), torch.tensor([len(own) for own in said]))
@@ -204,14 +210,20 @@ def _described_rows(grids: GridTensors) -> Tensor:
 
 
 def _token_states(
-    encoder: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, texts: Sequence[str]
+    encoder: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, texts: Iterable[str]
 ) -> dict[str, Tensor]:
-    """The states (tokens, width) of each text on the CPU; those of like length are encoded together."""
+    """The states (tokens, width) of each text on the CPU; those of like length are encoded together, and kept."""
     states_of: dict[str, Tensor] = {}
-    order = sorted(set(texts), key=len)
+    kept = _states.setdefault(encoder, Kept(_KEPT_TEXTS))
+    order = sorted(set(texts), key=lambda text: (len(text), text))
     for first in range(0, len(order), _TEXTS_AT_ONCE):
         some = order[first : first + _TEXTS_AT_ONCE]
-        with fast_autocast(encoder.device, encoder.dtype):
-            states, mask = encode_prompts(encoder, tokenizer, some, pad_to_limit=False)
-        states_of |= {text: own[there].float().cpu() for text, own, there in zip(some, states, mask, strict=True)}
+        key = content_key(str(encoder.device), str(encoder.dtype), *some)
+        states_of |= kept.get(key, partial(_encoded, encoder, tokenizer, some), len(some))
     return states_of
+
+
+def _encoded(encoder: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, texts: list[str]) -> dict[str, Tensor]:
+    with fast_autocast(encoder.device, encoder.dtype):
+        states, mask = encode_prompts(encoder, tokenizer, texts, pad_to_limit=False)
+    return {text: own[there].float().cpu() for text, own, there in zip(texts, states, mask, strict=True)}

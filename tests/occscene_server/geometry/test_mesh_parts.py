@@ -38,7 +38,7 @@ def test_tops_legs_and_crates_are_parts_of_their_own(welded: bool) -> None:
     parts = parts_of(table(welded=welded))
     own = parts.number.reshape(6, 12)
     assert (own == own[:, :1]).all()
-    assert len(set(own[:, 0].tolist())) == 6
+    assert own[:, 0].tolist() == [0, 1, 2, 3, 4, 0]  # the crate is another object
 
 
 def test_legs_are_alike_and_unlike_the_top_however_the_table_is_turned() -> None:
@@ -59,9 +59,29 @@ def test_height_is_within_the_object_and_sizes_are_of_the_surface() -> None:
 
 def test_objects_that_share_vertices_are_apart() -> None:
     points, faces = box((0.0, 0.0, 0.0), (1.0, 1.0, 1.0))
-    mesh = TriangleMesh(points, faces, np.ones(12, np.uint8), np.repeat(np.array([1, 2], np.uint16), 6))
-    number = parts_of(mesh).number
-    assert not set(number[:6].tolist()) & set(number[6:].tolist())
+    mesh = TriangleMesh(points, faces, np.ones(12, np.uint8), np.repeat(np.array([1, 2], np.uint16), (4, 8)))
+    parts = parts_of(mesh)
+    assert not parts.number.any()
+    assert np.ptp(parts.facts[:4], axis=0).max() == np.ptp(parts.facts[4:], axis=0).max() == 0
+    assert (parts.facts[0, :3] != parts.facts[4, :3]).any()
+
+
+@pytest.mark.parametrize("welded", [True, False])
+def test_an_object_has_the_same_parts_whatever_else_is_in_the_scene(welded: bool) -> None:
+    mesh = table(welded=welded)
+    own = mesh.object_ids == 2
+    alone = TriangleMesh(mesh.vertices, mesh.triangles[own], mesh.labels[own], mesh.object_ids[own])
+    seen, whole = parts_of(alone), parts_of(mesh)
+    np.testing.assert_array_equal(seen.number, whole.number[own])
+    np.testing.assert_array_equal(seen.facts, whole.facts[own])
+
+
+@pytest.mark.parametrize("welded", [True, False])
+def test_corners_are_where_they_were_and_those_of_an_object_in_one_place_are_one(welded: bool) -> None:
+    mesh = table(welded=welded)
+    parts = parts_of(mesh)
+    np.testing.assert_array_equal(parts.vertices[parts.triangles], mesh.vertices[mesh.triangles])
+    assert len(parts.vertices) == 6 * 8
 
 
 def test_a_mesh_of_nothing_has_no_parts() -> None:
