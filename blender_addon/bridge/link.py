@@ -67,8 +67,10 @@ class Bridge:
         return bool(self._outgoing)
 
     def send(self, message: Message) -> None:
-        """Queues a message; `poll` writes it."""
+        """Queues a message and writes what there is room for; `poll` writes the rest."""
         self._outgoing.append(memoryview(encode_message(message)))
+        if len(self._outgoing) == 1:
+            self._write_some()
 
     def poll(self, budget: float) -> list[Message]:
         """Writes and reads what can be without waiting, for at most `budget` seconds; returns what came.

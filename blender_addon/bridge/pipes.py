@@ -7,6 +7,7 @@ between versions. So on Windows a read first asks how much there is (`PeekNamedP
 
 from __future__ import annotations
 
+import contextlib
 import os
 import sys
 
@@ -53,14 +54,24 @@ if sys.platform == "win32":
         return written.value
 
 else:
+    import fcntl
+
+    _ROOM = 1 << 20  # a picture passes at once, not after the next two redraws; what Linux lets every user have
 
     def prepare_reading(descriptor: int) -> None:
         """Makes reads return at once."""
         os.set_blocking(descriptor, False)
+        _make_room(descriptor)
 
     def prepare_writing(descriptor: int) -> None:
         """Makes writes return at once."""
         os.set_blocking(descriptor, False)
+        _make_room(descriptor)
+
+    def _make_room(descriptor: int) -> None:
+        if sys.platform == "linux":
+            with contextlib.suppress(OSError):  # the user's pipes have too much in all
+                fcntl.fcntl(descriptor, fcntl.F_SETPIPE_SZ, _ROOM)
 
     def read_available(descriptor: int) -> bytes | None:
         """Up to `CHUNK` bytes that have come, b"" if none have, None if the other side has closed."""

@@ -44,6 +44,9 @@ IDLE_PAUSE = 0.05
 STEP = 0.003
 """Seconds in a tick after which no other mesh is begun."""
 
+ASKING_FROM = 0.004
+"""Seconds in a tick up to which a draft is still asked for after reading, which takes some two more."""
+
 QUIET = 0.12
 """Seconds without a change after which the newest state overtakes what is being drawn."""
 
@@ -248,7 +251,7 @@ def _follow(live: _Live, context: bpy.types.Context) -> None:
         if not live.capture.read(context, STEP):
             return
         live.read = seen
-        if time.perf_counter() > begin + STEP:  # the rest is the next tick's
+        if time.perf_counter() > begin + ASKING_FROM:  # the rest is the next tick's, which a redraw may come before
             return
     window = view_window(scene, scene.occscene.image_shape)
     head = _head(context, live.capture, window)

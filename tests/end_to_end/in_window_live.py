@@ -135,6 +135,7 @@ def script(report: dict[str, Any]) -> Iterator[float]:
     window, area = view()
     with bpy.context.temp_override(window=window, area=area):
         build()
+    bpy.context.preferences.system.viewport_aa = "OFF"  # it redraws eight times for a change, which software is slow at
     bpy.context.window_manager.occscene.tab = "BLOCKOUT"
     area.spaces.active.show_region_ui = True
     area.spaces.active.region_3d.view_perspective = "CAMERA"
