@@ -13,6 +13,7 @@ from occscene.events import in_words
 from ..bridge.link import BridgeError
 from ..bridge.messages import Message
 from ..redraw import redraw
+from ..timers import start_timer
 from . import session
 from .connection import SettingsError, connection_settings, server_address
 
@@ -160,6 +161,17 @@ def start_check(address: str, receive: Callable[[ConnectionCheck], None]) -> Con
     except BridgeError as error:
         end("bridge", str(error), "")
     return check
+
+
+def ask_soon() -> None:
+    """Has a timer test the preferences' server, unless one has been tested: for panels, which start nothing."""
+    if not last_check.steps and not last_check.is_running:
+        start_timer(_ask)
+
+
+def _ask() -> None:
+    if not last_check.steps and not last_check.is_running:
+        keep_check(start_check("", lambda _check: redraw()))
 
 
 def keep_check(check: ConnectionCheck) -> None:

@@ -48,7 +48,10 @@ def _known_times(scene: bpy.types.Scene) -> list[tuple[float, float, int]]:
         if request.kind not in ("BLOCKOUT", "TEXT") or request.settings.quality != settings.quality:
             continue
         camera = request.views[0].camera
-        steps = int(result.denoising_steps) or 1
+        steps = int(result.denoising_steps or request.settings.steps or 0)
+        if not steps and settings.quality != "DRAFT":  # its progress went by while Blender was away
+            continue
+        steps = steps or 1
         known.append((float(len(request.views) * camera.width * camera.height * steps), float(result.seconds), steps))
     return known
 

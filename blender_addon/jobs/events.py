@@ -14,6 +14,7 @@ from occscene.events import FINAL_EVENTS, in_words
 from ..bridge.messages import Message
 from ..notice import notice
 from ..redraw import redraw
+from ..scene.grid_view import hide_grid
 from ..scene.image_editors import offer_image
 from ..scene.images import draw_thumbnail, image_pixels, packed_image
 from ..scene.overlay import show_overlay
@@ -34,7 +35,7 @@ class Record:
         request: what was asked for.
         server: the address it was sent to.
         scene_uid: session uid of the scene it was sent from.
-        cameras: session uids of the camera objects by the names of the views; empty where the job is another session's.
+        cameras: session uids of the camera objects by the names of the views; `find_cameras` sets them.
         views: file names in the request's folder by the names of the views that are there.
         layout_file: the layout's file in the request's folder; "" while there is none.
         occupancy_source: one of `occscene.results.OCCUPANCY_SOURCES`; "" where that is not known.
@@ -71,7 +72,13 @@ class Record:
         record = cls(request, result.server, scene.session_uid)
         for name in _SHOWN:
             setattr(record, name, getattr(result, name))
+        record.find_cameras(scene)
         return record
+
+    def find_cameras(self, scene: bpy.types.Scene) -> None:
+        """Finds the cameras by their names in the scene; they may be renamed from then on."""
+        found = {view.camera.name: scene.objects.get(view.object_name) for view in self.request.views}
+        self.cameras = {name: obj.session_uid for name, obj in found.items() if obj and obj.type == "CAMERA"}
 
 
 _SHOWN = (
@@ -221,6 +228,8 @@ def _take(record: Record, event: str, message: Message) -> None:
         record.layout, record.layout_file, record.notes = head["layout"], head["file"], tuple(head["notes"])
     elif event == "succeeded":
         record.state, record.seconds = "SUCCEEDED", head["seconds"]
+        if record.views:
+            hide_grid()  # it would lie over them in the cameras
         record.message = " ".join(part for part in (record.sent_note, *record.notes) if part)
     elif event == "cancelled":
         record.state = "CANCELLED"

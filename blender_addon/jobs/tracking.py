@@ -97,8 +97,7 @@ def submit(scene: bpy.types.Scene, request: Request, task: Task, server: str) ->
     connection = connection_settings(server)
     record = events.Record(request, connection.address, scene.session_uid)
     record.denoising_steps = request.settings.steps or 0
-    objects = {view.camera.name: scene.objects.get(view.object_name) for view in request.views}
-    record.cameras = {name: obj.session_uid for name, obj in objects.items() if obj}
+    record.find_cameras(scene)
     head, body = _command(request, task)
     head |= _destination(record, connection)
     try:
@@ -330,6 +329,7 @@ def _list_again(request_id: str, entry: journal.Entry) -> None:
         return
     scene = bpy.data.scenes.get(entry.scene, bpy.context.scene)
     record = events.Record(Request.from_json(entry.request), entry.server, scene.session_uid, entry.job_id, "QUEUED")
+    record.find_cameras(scene)
     events.show(record)
 
 

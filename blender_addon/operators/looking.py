@@ -13,6 +13,7 @@ from bpy.props import EnumProperty, StringProperty
 from ..properties.results import STAGES
 from ..scene.camera_objects import listed_cameras
 from ..scene.grid_view import hide_grid, shown_stats
+from ..scene.overlay import has_overlay
 from ..scene.stage import bring_blockout_back, set_blockout_aside, show_predictions
 from .results import RESULT_DESCRIPTION, chosen_result
 
@@ -58,6 +59,8 @@ class OCCSCENE_OT_look_through(bpy.types.Operator):
         elif self.direction != "ACTIVE":
             step = 1 if self.direction == "NEXT" else -1
             scene.camera = cameras[(cameras.index(scene.camera) + step) % len(cameras)]
+        if has_overlay(scene, scene.camera):
+            hide_grid()  # it would lie over the view
         area = context.area
         if area is not None and area.type == "VIEW_3D":
             area.spaces.active.region_3d.view_perspective = "CAMERA"

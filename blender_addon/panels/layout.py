@@ -29,6 +29,11 @@ class SidebarPanel:
         return not cls.step or context.window_manager.occscene.tab == cls.step
 
 
+def sentence(text: str) -> str:
+    """A text that begins with a capital letter."""
+    return text[:1].upper() + text[1:]
+
+
 def wrapped_label(layout: bpy.types.UILayout, context: bpy.types.Context, text: str, icon: str = "NONE") -> None:
     """Draws a text over as many lines as the sidebar's width asks for."""
     column = layout.column(align=True)

@@ -16,7 +16,7 @@ from ..operators.counted import counted
 from ..operators.job import status_line
 from ..operators.styles import OCCSCENE_MT_styles
 from ..properties.results import UNFINISHED
-from .layout import SidebarPanel, fixed_label
+from .layout import SidebarPanel, fixed_label, sentence
 from .next_step import next_step, sent_text, view_count
 
 _MESSAGE_LINES = 3
@@ -100,7 +100,7 @@ def _progress(layout: bpy.types.UILayout, context: bpy.types.Context, result: An
     factor = result.step / result.steps if result.steps else 0.0
     more = f" (+ {count - 1})" if count > 1 else ""
     line = status_line(result)
-    row.progress(factor=factor, type="BAR", text=line[:1].upper() + line[1:] + more)
+    row.progress(factor=factor, type="BAR", text=sentence(line) + more)
     row.operator("occscene.cancel", text="", icon="CANCEL").result = result.name if count == 1 else ""
     _message(layout, context, result)
 
@@ -132,10 +132,10 @@ def _message(layout: bpy.types.UILayout, context: bpy.types.Context, result: Any
     icon = "INFO" if result.message and result.state == "SUCCEEDED" else "BLANK1" if result.message else "NONE"
     column = layout.column(align=True)
     if result.advice:
-        fixed_label(column, context, result.message.removesuffix(result.advice).strip(), 1, icon)
+        fixed_label(column, context, sentence(result.message.removesuffix(result.advice).strip()), 1, icon)
         fixed_label(column, context, result.advice, _MESSAGE_LINES - 1, "FORWARD")
     else:
-        fixed_label(column, context, result.message, _MESSAGE_LINES, icon)
+        fixed_label(column, context, sentence(result.message), _MESSAGE_LINES, icon)
 
 
 CLASSES = (VIEW3D_PT_occscene_main,)

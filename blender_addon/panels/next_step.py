@@ -7,6 +7,7 @@ from typing import Any
 
 import bpy
 from occscene.limits import MAX_VIEWS
+from occscene.taxonomy import OUTDOOR
 
 from ..jobs import connection_check
 from ..jobs.estimate import estimated_seconds, rough_time
@@ -55,6 +56,8 @@ def next_step(context: bpy.types.Context) -> NextStep | None:
     settings = scene.occscene
     counts = drawn_counts(context)
     check = connection_check.last_check
+    if settings.domain == OUTDOOR.name:  # few models know it: better said before a street is tagged than after
+        connection_check.ask_soon()
     lacking = check.lacks_domain(settings.domain)
     if lacking:
         return NextStep(lacking)

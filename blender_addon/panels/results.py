@@ -21,7 +21,7 @@ from ..scene.materials import CHANGE_COLORS
 from ..scene.stage import shown_stage
 from .cameras import draw_looking
 from .gallery import STATE_ICONS, draw_gallery, draw_views, first_thumbnail
-from .layout import SidebarPanel, fixed_label, wrapped_label
+from .layout import SidebarPanel, fixed_label, sentence, wrapped_label
 
 _KINDS = {"BLOCKOUT": "From blockout", "TEXT": "From text only", "IMAGES": "From images"}
 
@@ -226,7 +226,9 @@ def _active(layout: bpy.types.UILayout, context: bpy.types.Context, result: Any)
     draw_looking(layout, context)
     draw_views(layout, settings, result)
     if result.message:
-        wrapped_label(layout, context, result.message, icon="INFO" if result.state == "SUCCEEDED" else "ERROR")
+        wrapped_label(
+            layout, context, sentence(result.message), icon="INFO" if result.state == "SUCCEEDED" else "ERROR"
+        )
 
 
 def _legend(layout: bpy.types.UILayout, shown: list[bpy.types.Object]) -> None:

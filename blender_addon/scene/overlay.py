@@ -31,6 +31,11 @@ def show_overlay(scene: bpy.types.Scene) -> None:
                 _remove(camera, item)
 
 
+def has_overlay(scene: bpy.types.Scene, camera: bpy.types.Object) -> bool:
+    """Whether a view lies over the frame where one looks through a camera."""
+    return bool(scene.occscene.use_overlay and _views_in(camera))
+
+
 def put_view(scene: bpy.types.Scene, camera: bpy.types.Object, image: bpy.types.Image, opacity: float) -> None:
     """Shows one view in a camera, in place of any other."""
     own = _views_in(camera)

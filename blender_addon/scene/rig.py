@@ -24,8 +24,10 @@ _OPENCV_FROM_BLENDER = np.diag([1.0, -1.0, -1.0, 1.0])
 
 
 def add_rig(scene: bpy.types.Scene, volume: GridVolume) -> list[bpy.types.Object]:
-    """Adds the domain's default rig of `volume`, `OccScene Camera 1` and on; the first is made active if none is."""
-    return _add(scene, street_rig(volume) if scene.occscene.domain == OUTDOOR.name else default_rig(volume))
+    """Adds the domain's default rig of `volume`, `Corner 1` or `Street 1` and on; makes the first active if none is."""
+    if scene.occscene.domain == OUTDOOR.name:
+        return _add(scene, street_rig(volume), "Street")
+    return _add(scene, default_rig(volume), "Corner")
 
 
 def add_room_cameras(scene: bpy.types.Scene, placed: PlacedLayout) -> list[bpy.types.Object]:
@@ -41,13 +43,14 @@ def add_room_cameras(scene: bpy.types.Scene, placed: PlacedLayout) -> list[bpy.t
             x, y, z = room_from_world[:3, :3] @ place + room_from_world[:3, 3]
             if abs(x) < width / 2 and abs(y) < depth / 2 and 0 < z < height:
                 return []
-    return _add(scene, room_rig(placed))
+    return _add(scene, room_rig(placed), "Corner")
 
 
-def _add(scene: bpy.types.Scene, cameras: Sequence[PinholeCamera]) -> list[bpy.types.Object]:
+def _add(scene: bpy.types.Scene, cameras: Sequence[PinholeCamera], place: str) -> list[bpy.types.Object]:
+    """Adds cameras that are called by their place, in a word: lists and buttons have little room."""
     objects = []
     for camera in cameras:
-        obj = bpy.data.objects.new(name := f"OccScene Camera {camera.name}", bpy.data.cameras.new(name))
+        obj = bpy.data.objects.new(name := f"{place} {camera.name}", bpy.data.cameras.new(name))
         obj.data.angle = math.radians(FIELD_OF_VIEW)
         obj.data.display_size = to_units(scene, 0.3)
         obj.data.clip_start, obj.data.clip_end = (to_units(scene, distance) for distance in _CLIP)

@@ -340,7 +340,7 @@ def test_text_to_scene_looks_from_within(
     scene.occscene.image_size = 64
     arguments = {"task": "TEXT", "directory": str(tmp_path / "out"), "server": server}
     bpy.ops.occscene.generate(**arguments)
-    assert [view.name for view in scene.occscene.results[-1].views] == [f"OccScene Camera {n}" for n in (1, 2, 3, 4)]
+    assert [view.name for view in scene.occscene.results[-1].views] == [f"Corner {n}" for n in (1, 2, 3, 4)]
     assert "Outside of the volume and left out: Camera" in capfd.readouterr().out
     with pytest.raises(RuntimeError, match=r"'Camera' stands outside of the volume.*move it in, or choose All"):
         bpy.ops.occscene.generate(cameras="ACTIVE", **arguments)

@@ -90,7 +90,7 @@ def test_cameras_stand_in_the_rooms_corners_unless_one_is_there(
     (tmp_path / "layout.json").write_text(json.dumps(placed_to_json(placed)))
     add_camera("outside", (0.0, 0.0, 1.5))
     bpy.ops.occscene.import_blockout(filepath=str(tmp_path / "layout.json"))
-    made = [obj for obj in scene.objects if obj.name.startswith("OccScene Camera")]
+    made = [obj for obj in scene.objects if obj.name.startswith("Corner")]
     assert len(made) == 4
     room_from_world = invert_rigid(placed.world_from_layout)
     corners = set()
