@@ -26,6 +26,7 @@ from occscene_server.geometry.layout_grid import object_voxels
 from occscene_server.geometry.object_boxes import ObjectBox, box_of_voxels, kept_box
 from occscene_server.geometry.placed_objects import PlacedObjects
 from occscene_server.geometry.solids import Bools, Floats, Ints
+from occscene_server.models.kind_names import named_kind
 from occscene_server.models.parts_prior import PartsPrior
 from occscene_server.models.prompt_reading import phrases_of, read_prompt
 from occscene_server.models.text import load_minilm, phrase_states
@@ -209,13 +210,17 @@ def _knows(prior: PartsPrior, taxonomy: str) -> bool:
 def kind_of(obj: LayoutObject, prior: PartsPrior, words: str = "") -> int | None:
     """The kind that an object's own words or its name give, else the one of its class with the nearest size, or None.
 
-    Small objects, of class "objs", can be anything: they must be called something.
+    A name may be in another language or written as asset libraries write it (`named_kind`); then its kind counts where
+    it is of the object's class. Small objects, of class "objs", can be anything: they must be called something.
     """
-    kinds = prior.vocabulary.kinds
+    kinds, classes = prior.vocabulary.kinds, prior.vocabulary.classes
     for text in (words, obj.name.replace("_", " ").rstrip(" .0123456789")):
         said = _said_kind(text, kinds)
         if said is not None:
             return said
+    named = named_kind(obj.name)
+    if named in kinds and classes[kinds.index(named)] == obj.class_name:
+        return kinds.index(named)
     return None if obj.class_name == "objs" else prior.vocabulary.kind_of(obj)
 
 

@@ -199,7 +199,8 @@ def test_names_that_say_nothing_leave_it_to_class_and_size(writer: BlockoutParts
 
 def test_other_words_for_a_kind_are_known_and_odd_objects_are_left(writer: BlockoutParts) -> None:
     box = LayoutObject("box", "objs", (0.5, 0.5, 0.2), (0.4, 0.4, 0.4))
-    for name, parts in (("Ottoman", 2), ("table lamp.001", 2), ("trophy", 0), ("lamp shade", 0)):
+    names = (("Ottoman", 2), ("table lamp.001", 2), ("TischLampe_02", 2), ("trophy", 0), ("lamp shade", 0), ("Bett", 0))
+    for name, parts in names:
         made = writer.refine(furnished(replace(box, name=name)), "", 0)[1]
         assert sum(len(obj.parts) for obj in made.values()) >= parts
         assert bool(made) == bool(parts)
