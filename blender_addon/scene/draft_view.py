@@ -13,6 +13,7 @@ import bpy.utils.previews
 import numpy as np
 from bpy_extras.view3d_utils import location_3d_to_region_2d
 from mathutils import Vector
+from occscene.srgb import linear_from_srgb
 
 from .frame import Window, frame_window
 from .images import Pixels, encoded_pixels
@@ -101,11 +102,20 @@ def _draw() -> None:
         return
     if _view.texture is None:
         height, width = _view.pixels.shape[:2]
-        buffer = gpu.types.Buffer("FLOAT", _view.pixels.size, np.ascontiguousarray(_view.pixels.ravel()))
-        _view.texture = gpu.types.GPUTexture((width, height), format="RGBA8", data=buffer)
+        buffer = gpu.types.Buffer("FLOAT", _view.pixels.size, np.ascontiguousarray(_drawable(_view.pixels).ravel()))
+        _view.texture = gpu.types.GPUTexture((width, height), format="RGBA16F", data=buffer)
     place, size = _rectangle(context, camera)
     opacity = scene.occscene.overlay_opacity * (_WAITING if _view.is_old else 1.0)
     _draw_texture(_view.texture, place, size, opacity)
+
+
+def _drawable(pixels: Pixels) -> Pixels:
+    """Pixels as the shader takes them: before Blender 5.0 the 3D view's framebuffer encodes what is drawn as sRGB."""
+    if bpy.app.version >= (5, 0, 0):
+        return pixels
+    linear = linear_from_srgb(np.arange(256) / 255).astype(np.float32)
+    colors = linear[np.rint(pixels[..., :3] * 255).astype(np.uint8)]
+    return np.concatenate([colors, pixels[..., 3:]], axis=2)
 
 
 def _rectangle(context: bpy.types.Context, camera: bpy.types.Object) -> tuple[Vector, Vector]:
