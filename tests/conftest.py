@@ -3,11 +3,27 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
+from typing import Any
 
 import pytest
 from hypothesis import settings
 
+from tests.blender.server_process import stand_in_server
 from tests.patience import PATIENCE
+
+_SHARING = {
+    "a server with tiny networks": (
+        "tests/blender/test_live.py",
+        "tests/blender/test_result_contract.py",
+        "tests/occscene_server/api/test_drafts_over_grpc.py",
+        "tests/occscene_server/api/test_layouts_over_grpc.py",
+        "tests/occscene_server/api/test_start_views_over_grpc.py",
+    ),
+    "a server with the bundled model": ("tests/end_to_end/test_furnishing.py", "tests/end_to_end/test_main_job.py"),
+}
+"""Files whose tests use `drawing`, or `bundled`: one worker runs them all, so that the server starts once."""
+_SHARED_BY = {file: server for server, files in _SHARING.items() for file in files}
 
 settings.register_profile("repeatable", derandomize=True, deadline=None)
 settings.load_profile("repeatable")  # `--hypothesis-profile default` tries other examples in every run
@@ -17,6 +33,28 @@ settings.load_profile("repeatable")  # `--hypothesis-profile default` tries othe
 def pytest_xdist_auto_num_workers() -> int:
     """One worker more than there are cores, because many tests wait for other processes."""
     return 1 + len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else 1 + (os.cpu_count() or 1)
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
+    """Each worker takes whole files, and files that share a server together."""
+    if config.getoption("dist") != "loadfile":
+        return None
+    from xdist.scheduler import LoadFileScheduling
+
+    class WithSharedServer(LoadFileScheduling):  # type: ignore[misc]
+        def _split_scope(self, nodeid: str) -> str:
+            file: str = super()._split_scope(nodeid)
+            return _SHARED_BY.get(file, file)
+
+    return WithSharedServer(config, log)
+
+
+@pytest.fixture(scope="session")
+def drawing(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """The address of a server with tiny networks, a decoder for drafts among them, and the bundled priors."""
+    with stand_in_server(tmp_path_factory.mktemp("drawing"), "--with-decoder") as address:
+        yield address
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
@@ -16,7 +16,6 @@ from typer.testing import CliRunner
 
 from occscene_server.cli.root import app
 from tests.blender.build_scenes import add_camera
-from tests.blender.server_process import stand_in_server
 
 ODD = (
     "Cam",
@@ -31,13 +30,6 @@ ODD = (
     "\u0915\u092e\u0930\u093e",
 )
 """Case, accents in two forms, separators, a device of Windows, ends of dots and spaces, a script of combined marks."""
-
-
-@pytest.fixture(scope="module")
-def composer(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """The address of a server with priors."""
-    with stand_in_server(tmp_path_factory.mktemp("composer"), "--with-priors") as address:
-        yield address
 
 
 def command_line(*arguments: object) -> None:
@@ -97,9 +89,10 @@ def test_blockout_to_scene_with_odd_names(blockout: bpy.types.Scene, server: str
     assert [path.name for path in sent.views.values()] == names
 
 
-def test_text_to_scene(scene: bpy.types.Scene, composer: str, tmp_path: Path) -> None:
+@pytest.mark.weights
+def test_text_to_scene(scene: bpy.types.Scene, drawing: str, tmp_path: Path) -> None:
     bpy.ops.occscene.fit_volume()
-    bpy.ops.occscene.generate(task="TEXT", prompt="a study", steps=2, directory=str(tmp_path / "a"), server=composer)
+    bpy.ops.occscene.generate(task="TEXT", prompt="a study", steps=2, directory=str(tmp_path / "a"), server=drawing)
     result = read_result(tmp_path / "a")
     assert (result.origin.kind, result.layout) == ("text", tmp_path / "a/layout.json")
     other = fetched(result, tmp_path / "b")
@@ -120,8 +113,8 @@ def test_images_to_occupancy(blockout: bpy.types.Scene, server: str, tmp_path: P
     assert_same(result, fetched(result, tmp_path / "b"))
 
 
-def test_a_composed_layout(blockout: bpy.types.Scene, composer: str, tmp_path: Path) -> None:
-    bpy.ops.occscene.complete(prompt="a lamp, a piano", directory=str(tmp_path / "a"), server=composer, wait=True)
+def test_a_composed_layout(blockout: bpy.types.Scene, drawing: str, tmp_path: Path) -> None:
+    bpy.ops.occscene.complete(prompt="a lamp, a piano", directory=str(tmp_path / "a"), server=drawing, wait=True)
     result = read_result(tmp_path / "a")
     assert (result.origin.kind, result.occupancy, result.cameras) == ("layout", None, ())
     other = fetched(result, tmp_path / "b")

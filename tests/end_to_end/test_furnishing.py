@@ -17,18 +17,9 @@ bpy = pytest.importorskip("bpy")
 
 from blender_addon.scene.given import given_objects  # noqa: E402
 from tests.blender.build_scenes import add_box, add_camera  # noqa: E402
-from tests.occscene_server.serve_process import BUNDLED, ENVIRONMENT, ServeProcess  # noqa: E402
+from tests.occscene_server.serve_process import ENVIRONMENT  # noqa: E402
 
 pytestmark = [pytest.mark.blender, pytest.mark.slow, pytest.mark.weights]
-
-
-@pytest.fixture(scope="module")
-def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    folder = tmp_path_factory.mktemp("server")
-    served = ServeProcess(folder, folder / "store", script=BUNDLED)
-    yield served.address
-    served.process.terminate()
-    served.process.wait()
 
 
 @pytest.fixture
@@ -62,7 +53,7 @@ def message() -> str:
     return str(bpy.context.scene.occscene.results[-1].message)
 
 
-def test_an_artists_room_is_completed_redrawn_and_detailed(scene: bpy.types.Scene, server: str) -> None:
+def test_an_artists_room_is_completed_redrawn_and_detailed(scene: bpy.types.Scene, bundled: str) -> None:
     for name, size, center in (
         ("floor", (4.2, 3.8, 0.1), (10.0, 5.0, -0.05)),
         ("wall", (4.2, 0.1, 2.5), (10.0, 6.95, 1.25)),
@@ -72,7 +63,7 @@ def test_an_artists_room_is_completed_redrawn_and_detailed(scene: bpy.types.Scen
     bpy.ops.occscene.fit_volume()
     before = by_source()
     prompt = "a living room with a coffee table and two armchairs"
-    assert bpy.ops.occscene.complete(server=server, prompt=prompt, seed=3) == {"FINISHED"}
+    assert bpy.ops.occscene.complete(server=bundled, prompt=prompt, seed=3) == {"FINISHED"}
     assert named("coffee table"), message()
     assert len(named("armchair")) >= 2
     after = by_source()
@@ -84,17 +75,17 @@ def test_an_artists_room_is_completed_redrawn_and_detailed(scene: bpy.types.Scen
 
     table = named("coffee table")[0].name
     select(table)
-    assert bpy.ops.occscene.redraw(server=server, prompt=prompt, seed=5) == {"FINISHED"}
+    assert bpy.ops.occscene.redraw(server=bundled, prompt=prompt, seed=5) == {"FINISHED"}
     redrawn = by_source()
     assert [name for name in after if redrawn[name] != after[name]] == [table]
-    assert bpy.ops.occscene.redraw(server=server, redraw_as="pouf", seed=5) == {"FINISHED"}
+    assert bpy.ops.occscene.redraw(server=bundled, redraw_as="pouf", seed=5) == {"FINISHED"}
     assert table not in scene.objects
     changed = bpy.context.view_layer.objects.selected[0]
     assert changed.name.startswith("pouf")
     assert changed.occscene.class_name == "chair"
 
     select("sofa", changed.name)
-    assert bpy.ops.occscene.add_detail(server=server, seed=1) == {"FINISHED"}
+    assert bpy.ops.occscene.add_detail(server=bundled, seed=1) == {"FINISHED"}
     assert message().startswith("Got parts: ")
     for name in ("sofa", changed.name):
         detail = scene.objects[f"{name} Detail"]
@@ -104,10 +95,10 @@ def test_an_artists_room_is_completed_redrawn_and_detailed(scene: bpy.types.Scen
     np.testing.assert_allclose(by_source()["sofa Detail"].size, before["sofa"].size, atol=0.1)
 
 
-def test_words_become_a_blockout_that_can_be_sent_again(scene: bpy.types.Scene, server: str, tmp_path: Path) -> None:
+def test_words_become_a_blockout_that_can_be_sent_again(scene: bpy.types.Scene, bundled: str, tmp_path: Path) -> None:
     add_camera("camera", (1.5, -1.5, 1.5))
     scene.render.resolution_x = scene.render.resolution_y = scene.occscene.image_size = 64
-    words = {"prompt": "a bedroom with a red bed and a wardrobe", "seed": 2, "server": server}
+    words = {"prompt": "a bedroom with a red bed and a wardrobe", "seed": 2, "server": bundled}
     folder = tmp_path / "text"
     assert bpy.ops.occscene.generate(task="TEXT", steps=1, directory=str(folder), **words) == {"FINISHED"}
     assert bpy.ops.occscene.import_blockout() == {"FINISHED"}
@@ -120,7 +111,7 @@ def test_words_become_a_blockout_that_can_be_sent_again(scene: bpy.types.Scene, 
     assert bpy.ops.occscene.generate(steps=1, directory=str(tmp_path / "again"), **words) == {"FINISHED"}
 
     command = [sys.executable, "-m", "occscene_server.cli", "layout", "--prompt", words["prompt"], "--seed", "2"]
-    command += ["--parts", "--output", str(tmp_path / "command"), "--server", server]
+    command += ["--parts", "--output", str(tmp_path / "command"), "--server", bundled]
     subprocess.run(command, env=ENVIRONMENT, check=True, capture_output=True)
     ours, theirs = (json.loads((place / "layout.json").read_text()) for place in (folder, tmp_path / "command"))
     assert ours.keys() == theirs.keys()

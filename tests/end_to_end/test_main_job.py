@@ -62,19 +62,14 @@ class MainJob:
 
 
 @pytest.fixture(scope="module")
-def job(tmp_path_factory: pytest.TempPathFactory) -> Iterator[MainJob]:
+def job(bundled: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[MainJob]:
     import blender_addon
-    from occscene_server.studio.demo import open_blockout, start_server, wait_for_server
+    from occscene_server.studio.demo import open_blockout
 
     folder = tmp_path_factory.mktemp("main_job")
-    server = start_server(folder)
-    try:
-        open_blockout(SAMPLE, "", folder)
-        yield MainJob(folder, wait_for_server(server, folder))
-    finally:
-        server.terminate()
-        server.wait()
-        blender_addon.unregister()
+    open_blockout(SAMPLE, "", folder)
+    yield MainJob(folder, bundled)
+    blender_addon.unregister()
 
 
 def surface_color(job: MainJob, views: NDArray[np.uint8], class_name: str) -> NDArray[np.float64]:

@@ -17,16 +17,14 @@ from occscene.codec import camera_to_message, grid_from_message
 from occscene.grid import load_grid
 from occscene.layout_codec import layout_from_message
 from occscene.rig import default_rig
-from occscene.v1 import job_pb2, scene_service_pb2
+from occscene.v1 import job_pb2, scene_service_pb2, scene_service_pb2_grpc
 from occscene.volumes import default_volume
 from PIL import Image
 from typer.testing import CliRunner
 
-from occscene_server.api.server import Server
 from occscene_server.cli.root import app
 from tests.occscene_server.requests import mesh_request
 from tests.occscene_server.serving import connected, kinds, serving, submitted, watched
-from tests.occscene_server.tiny import load_tiny_with_decoder
 
 if TYPE_CHECKING:  # the name is in the stubs only
     from occscene.v1.scene_service_pb2_grpc import SceneServiceAsyncStub as Stub
@@ -34,16 +32,10 @@ if TYPE_CHECKING:  # the name is in the stubs only
 pytestmark = [pytest.mark.asyncio(loop_scope="module"), pytest.mark.weights]
 
 
-@pytest_asyncio.fixture(scope="module", loop_scope="module")
-async def server(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Server]:
-    async with serving(tmp_path_factory.mktemp("store"), loader=load_tiny_with_decoder) as running:
-        yield running
-
-
 @pytest_asyncio.fixture(loop_scope="module")
-async def stub(server: Server) -> AsyncIterator[Stub]:
-    async with connected(server) as connection:
-        yield connection
+async def stub(drawing: str) -> AsyncIterator[Stub]:
+    async with grpc.aio.insecure_channel(drawing) as channel:
+        yield scene_service_pb2_grpc.SceneServiceStub(channel)
 
 
 def drafted(events: list[job_pb2.JobEvent]) -> tuple[list[bytes], np.ndarray]:
@@ -85,7 +77,7 @@ async def test_a_draft_of_words_shows_a_layout(stub: Stub) -> None:
     assert len(set(views)) == 2
 
 
-async def test_the_command_line_drafts(server: Server, tmp_path: Path) -> None:
+async def test_the_command_line_drafts(drawing: str, tmp_path: Path) -> None:
     drafts = (
         "generate",
         "--prompt",
@@ -97,7 +89,7 @@ async def test_the_command_line_drafts(server: Server, tmp_path: Path) -> None:
         "--image-size",
         "96",
     )
-    result = await asyncio.to_thread(CliRunner().invoke, app, [*drafts, "--server", f"127.0.0.1:{server.port}"])
+    result = await asyncio.to_thread(CliRunner().invoke, app, [*drafts, "--server", drawing])
     assert result.exit_code == 0, result.output
     assert load_grid(tmp_path / "out/occupancy.npz").labels.any()
     assert json.loads((tmp_path / "out/result.json").read_text())["prompt"] == "a study"

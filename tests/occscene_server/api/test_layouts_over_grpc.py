@@ -23,14 +23,12 @@ from occscene.layout import Layout, LayoutObject
 from occscene.layout_codec import layout_from_message, layout_to_message
 from occscene.placed_layout import PlacedLayout, load_layout, placed_to_json, room_pose
 from occscene.rig import default_rig
-from occscene.v1 import job_pb2, scene_service_pb2
+from occscene.v1 import job_pb2, scene_service_pb2, scene_service_pb2_grpc
 from occscene.volumes import default_volume
 from typer.testing import CliRunner
 
-from occscene_server.api.server import Server
 from occscene_server.cli.root import app
 from tests.occscene_server.serving import connected, kinds, serving, submitted, watched
-from tests.occscene_server.tiny import load_tiny_with_priors
 
 if TYPE_CHECKING:  # the name is in the stubs only
     from occscene.v1.scene_service_pb2_grpc import SceneServiceAsyncStub as Stub
@@ -40,16 +38,10 @@ pytestmark = [pytest.mark.asyncio(loop_scope="module"), pytest.mark.weights]
 VOLUME = default_volume("indoor")
 
 
-@pytest_asyncio.fixture(scope="module", loop_scope="module")
-async def server(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Server]:
-    async with serving(tmp_path_factory.mktemp("store"), loader=load_tiny_with_priors) as running:
-        yield running
-
-
 @pytest_asyncio.fixture(loop_scope="module")
-async def stub(server: Server) -> AsyncIterator[Stub]:
-    async with connected(server) as connection:
-        yield connection
+async def stub(drawing: str) -> AsyncIterator[Stub]:
+    async with grpc.aio.insecure_channel(drawing) as channel:
+        yield scene_service_pb2_grpc.SceneServiceStub(channel)
 
 
 def composing(**fields: object) -> scene_service_pb2.SubmitJobRequest:
@@ -242,8 +234,8 @@ async def test_a_server_without_prior_says_so(tmp_path: Path) -> None:
         assert "has no layout prior. Update the server" in output
 
 
-async def test_the_command_line_writes_layouts(server: Server, tmp_path: Path) -> None:
-    address = ("--server", f"127.0.0.1:{server.port}")
+async def test_the_command_line_writes_layouts(drawing: str, tmp_path: Path) -> None:
+    address = ("--server", drawing)
     first, second = tmp_path / "first", tmp_path / "second"
     output = await _run("layout", "--prompt", "a study with a harp", "--output", first, *address)
     assert "“harp”" in output
@@ -261,9 +253,9 @@ async def test_the_command_line_writes_layouts(server: Server, tmp_path: Path) -
     assert "nothing stands there; give both" in output
 
 
-async def test_the_command_line_works_where_a_layout_lies(server: Server, tmp_path: Path) -> None:
+async def test_the_command_line_works_where_a_layout_lies(drawing: str, tmp_path: Path) -> None:
     """A file of Blender lies anywhere; one without a pose, as older programs wrote them, at the world's origin."""
-    address = ("--server", f"127.0.0.1:{server.port}")
+    address = ("--server", drawing)
     await _run("layout", "--prompt", "a study with a harp", "--output", tmp_path, *address)
     written = json.loads((tmp_path / "layout.json").read_text())
     assert written["version"] == 1
@@ -294,8 +286,8 @@ async def test_the_command_line_works_where_a_layout_lies(server: Server, tmp_pa
     np.testing.assert_allclose(moved[:3, 3], (3.4, 4.4, 3.08))
 
 
-async def test_the_command_line_generates_from_words_in_the_drawn_room(server: Server, tmp_path: Path) -> None:
-    address = ("--server", f"127.0.0.1:{server.port}")
+async def test_the_command_line_generates_from_words_in_the_drawn_room(drawing: str, tmp_path: Path) -> None:
+    address = ("--server", drawing)
     words = ("--prompt", "a bedroom", "--steps", 2, "--image-size", 64)
     await _run("generate", *words, "--output", tmp_path / "scene", *address)
     layout = load_layout(tmp_path / "scene/layout.json").layout

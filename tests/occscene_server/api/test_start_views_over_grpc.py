@@ -9,6 +9,7 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import grpc
 import numpy as np
 import pytest
 import pytest_asyncio
@@ -16,16 +17,14 @@ from occscene.camera import save_cameras
 from occscene.codec import camera_from_message, grid_from_message
 from occscene.grid import save_grid
 from occscene.results import read_result
-from occscene.v1 import camera_pb2, scene_service_pb2
+from occscene.v1 import camera_pb2, scene_service_pb2, scene_service_pb2_grpc
 from PIL import Image
 from typer.testing import CliRunner, Result
 
-from occscene_server.api.server import Server
 from occscene_server.cli.root import app
 from occscene_server.engine.task import encode_image
 from tests.occscene_server.requests import generate_request
-from tests.occscene_server.serving import connected, serving, submitted, watched
-from tests.occscene_server.tiny import load_tiny
+from tests.occscene_server.serving import submitted, watched
 
 if TYPE_CHECKING:  # the name is in the stubs only
     from occscene.v1.scene_service_pb2_grpc import SceneServiceAsyncStub as Stub
@@ -36,16 +35,10 @@ GRADIENT = np.mgrid[:64, :64].transpose(1, 2, 0).repeat(2, -1)[..., :3].astype(n
 """(64, 64, 3)"""
 
 
-@pytest_asyncio.fixture(scope="module", loop_scope="module")
-async def server(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Server]:
-    async with serving(tmp_path_factory.mktemp("store"), loader=load_tiny) as running:
-        yield running
-
-
 @pytest_asyncio.fixture(loop_scope="module")
-async def stub(server: Server) -> AsyncIterator[Stub]:
-    async with connected(server) as connection:
-        yield connection
+async def stub(drawing: str) -> AsyncIterator[Stub]:
+    async with grpc.aio.insecure_channel(drawing) as channel:
+        yield scene_service_pb2_grpc.SceneServiceStub(channel)
 
 
 async def views_of(stub: Stub, request: scene_service_pb2.SubmitJobRequest) -> list[bytes]:
@@ -89,12 +82,12 @@ async def test_strength_says_how_much_changes(stub: Stub) -> None:
     assert await change(None) == pytest.approx(await change(0.6))
 
 
-async def command(server: Server, *arguments: str | Path) -> Result:
-    line = [*map(str, arguments), "--server", f"127.0.0.1:{server.port}"]
+async def command(drawing: str, *arguments: str | Path) -> Result:
+    line = [*map(str, arguments), "--server", drawing]
     return await asyncio.to_thread(CliRunner().invoke, app, line)
 
 
-async def test_the_command_line_begins_at_images_and_keeps_views(server: Server, tmp_path: Path) -> None:
+async def test_the_command_line_begins_at_images_and_keeps_views(drawing: str, tmp_path: Path) -> None:
     task = generate_request(views=2).generate_scene
     save_grid(tmp_path / "grid.npz", grid_from_message(task.grid))
     save_cameras(tmp_path / "cameras.json", [camera_from_message(message) for message in task.cameras])
@@ -102,13 +95,13 @@ async def test_the_command_line_begins_at_images_and_keeps_views(server: Server,
     for number in (0, 1):
         Image.fromarray(GRADIENT).resize((256, 256)).save(tmp_path / f"renders/camera {number}.jpg")
     scene = ("generate", "--grid", tmp_path / "grid.npz", "--cameras", tmp_path / "cameras.json", "--steps", "4")
-    result = await command(server, *scene, "--prompt", "a hall", "--start", tmp_path / "renders", "--strength", "0.25",
+    result = await command(drawing, *scene, "--prompt", "a hall", "--start", tmp_path / "renders", "--strength", "0.25",
                            "--output", tmp_path / "one")  # fmt: skip
     assert result.exit_code == 0, result.output
     assert json.loads((tmp_path / "one/result.json").read_text())["strength"] == 0.25
 
     redo = ("generate", "--keep", tmp_path / "one", "--redo", "camera 1", "--seed", "4", "--steps", "4")
-    result = await command(server, *redo, "--output", tmp_path / "two")
+    result = await command(drawing, *redo, "--output", tmp_path / "two")
     assert result.exit_code == 0, result.output
     one, two = read_result(tmp_path / "one"), read_result(tmp_path / "two")
     assert two.origin.prompt == "a hall"
@@ -124,24 +117,26 @@ async def test_the_command_line_begins_at_images_and_keeps_views(server: Server,
         (("--keep", tmp_path / "renders", "--redo", "camera 1"), "has no result.json"),
         (("--strength", "0.5"), "strength is 0.5, but no view is begun at"),
     ):
-        refused = await command(server, "generate", *options, "--grid", tmp_path / "grid.npz", "--cameras",
+        refused = await command(drawing, "generate", *options, "--grid", tmp_path / "grid.npz", "--cameras",
                                 tmp_path / "cameras.json", "--output", tmp_path / "none")  # fmt: skip
         assert refused.exit_code == 1
         assert message in refused.output
     Image.fromarray(GRADIENT[:32]).save(tmp_path / "renders/camera 1.png")
-    refused = await command(server, *scene, "--start", tmp_path / "renders", "--output", tmp_path / "none")
+    refused = await command(drawing, *scene, "--start", tmp_path / "renders", "--output", tmp_path / "none")
     assert "is 64 x 32 pixels, but camera 'camera 1' 64 x 64: crop it to that shape" in refused.output
-    refused = await command(server, *scene, "--start", tmp_path / "renders/camera 0.jpg", "--output", tmp_path / "none")
+    refused = await command(
+        drawing, *scene, "--start", tmp_path / "renders/camera 0.jpg", "--output", tmp_path / "none"
+    )
     assert "--start names 1 files for 2 cameras" in refused.output
 
 
-async def test_a_room_of_words_is_kept_with_its_views(server: Server, tmp_path: Path) -> None:
+async def test_a_room_of_words_is_kept_with_its_views(drawing: str, tmp_path: Path) -> None:
     """Text to scene without a prior: what it lies in is the result's."""
-    made = await command(server, "generate", "--prompt", "a den", "--steps", "2", "--no-prior", "--volume-corner",
+    made = await command(drawing, "generate", "--prompt", "a den", "--steps", "2", "--no-prior", "--volume-corner",
                          "1", "2", "0", "--image-size", "64", "--output", tmp_path / "one")  # fmt: skip
     assert made.exit_code == 0, made.output
     names = [camera.name for camera in read_result(tmp_path / "one").cameras]
-    again = await command(server, "generate", "--keep", tmp_path / "one", "--redo", names[0], "--redo", names[1],
+    again = await command(drawing, "generate", "--keep", tmp_path / "one", "--redo", names[0], "--redo", names[1],
                           "--steps", "2", "--seed", "7", "--output", tmp_path / "two")  # fmt: skip
     assert again.exit_code == 0, again.output
     one, two = read_result(tmp_path / "one"), read_result(tmp_path / "two")
