@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 from hypothesis import settings
+from occscene import volumes
 
 from tests.blender.server_process import stand_in_server
 from tests.patience import PATIENCE
@@ -55,6 +56,13 @@ def drawing(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """The address of a server with tiny networks, a decoder for drafts among them, and the bundled priors."""
     with stand_in_server(tmp_path_factory.mktemp("drawing"), "--with-decoder") as address:
         yield address
+
+
+@pytest.fixture
+def coarse_rooms(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The default volume of rooms, as this process asks for it, has an eighth of its voxels."""
+    shape, voxel_size = volumes._SIZES["indoor"]
+    monkeypatch.setitem(volumes._SIZES, "indoor", (tuple(count // 2 for count in shape), 2 * voxel_size))
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:

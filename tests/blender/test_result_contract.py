@@ -90,6 +90,7 @@ def test_blockout_to_scene_with_odd_names(blockout: bpy.types.Scene, server: str
 
 
 @pytest.mark.weights
+@pytest.mark.usefixtures("coarse_rooms")
 def test_text_to_scene(scene: bpy.types.Scene, drawing: str, tmp_path: Path) -> None:
     bpy.ops.occscene.fit_volume()
     bpy.ops.occscene.generate(task="TEXT", prompt="a study", steps=2, directory=str(tmp_path / "a"), server=drawing)

@@ -77,6 +77,7 @@ async def test_a_draft_of_words_shows_a_layout(stub: Stub) -> None:
     assert len(set(views)) == 2
 
 
+@pytest.mark.usefixtures("coarse_rooms")
 async def test_the_command_line_drafts(drawing: str, tmp_path: Path) -> None:
     drafts = (
         "generate",

@@ -8,7 +8,7 @@ import math
 from collections.abc import AsyncIterator
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import grpc
 import numpy as np
@@ -36,6 +36,7 @@ if TYPE_CHECKING:  # the name is in the stubs only
 pytestmark = [pytest.mark.asyncio(loop_scope="module"), pytest.mark.weights]
 
 VOLUME = default_volume("indoor")
+COARSE = replace(VOLUME, shape=tuple(count // 2 for count in VOLUME.shape), voxel_size=2 * VOLUME.voxel_size)
 
 
 @pytest_asyncio.fixture(loop_scope="module")
@@ -57,7 +58,8 @@ async def composed(stub: Stub, **fields: object) -> job_pb2.JobLayout:
 
 def text_to_scene(**fields: object) -> scene_service_pb2.SubmitJobRequest:
     cameras = [camera_to_message(camera) for camera in default_rig(VOLUME, 2, 64, 64)]
-    task = job_pb2.GenerateScene(taxonomy="indoor", cameras=cameras, prompt="a bedroom", steps=4, **fields)  # type: ignore[arg-type]
+    given: dict[str, Any] = {"taxonomy": "indoor", "volume": volume_to_message(COARSE), "prompt": "a bedroom"} | fields
+    task = job_pb2.GenerateScene(cameras=cameras, steps=4, **given)
     return scene_service_pb2.SubmitJobRequest(generate_scene=task)
 
 
@@ -253,6 +255,7 @@ async def test_the_command_line_writes_layouts(drawing: str, tmp_path: Path) -> 
     assert "nothing stands there; give both" in output
 
 
+@pytest.mark.usefixtures("coarse_rooms")
 async def test_the_command_line_works_where_a_layout_lies(drawing: str, tmp_path: Path) -> None:
     """A file of Blender lies anywhere; one without a pose, as older programs wrote them, at the world's origin."""
     address = ("--server", drawing)
@@ -283,9 +286,10 @@ async def test_the_command_line_works_where_a_layout_lies(drawing: str, tmp_path
     np.testing.assert_array_equal(load_layout(tmp_path / "views/layout.json").world_from_layout, pose)
     await _run("generate", *start, "--volume-corner", "1", "2", "3", "--output", tmp_path / "moved")
     moved = load_layout(tmp_path / "moved/layout.json").world_from_layout
-    np.testing.assert_allclose(moved[:3, 3], (3.4, 4.4, 3.08))
+    np.testing.assert_allclose(moved[:3, 3], (3.4, 4.4, 3.16))
 
 
+@pytest.mark.usefixtures("coarse_rooms")
 async def test_the_command_line_generates_from_words_in_the_drawn_room(drawing: str, tmp_path: Path) -> None:
     address = ("--server", drawing)
     words = ("--prompt", "a bedroom", "--steps", 2, "--image-size", 64)

@@ -130,6 +130,7 @@ async def test_the_command_line_begins_at_images_and_keeps_views(drawing: str, t
     assert "--start names 1 files for 2 cameras" in refused.output
 
 
+@pytest.mark.usefixtures("coarse_rooms")
 async def test_a_room_of_words_is_kept_with_its_views(drawing: str, tmp_path: Path) -> None:
     """Text to scene without a prior: what it lies in is the result's."""
     made = await command(drawing, "generate", "--prompt", "a den", "--steps", "2", "--no-prior", "--volume-corner",

@@ -149,6 +149,7 @@ def model(folder: Path) -> Path:
     return folder / "model"
 
 
+@pytest.mark.usefixtures("coarse_rooms")
 def test_evaluation_of_an_untrained_model(folder: Path, model: Path) -> None:
     arguments = [
         "evaluate", "run", "--model", model, "--evaluator", folder / "evaluator", "--data", folder / "data",
@@ -206,7 +207,7 @@ def hub(checkpoints: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(constants, "HF_HUB_CACHE", str(checkpoints / "home/hub"))
 
 
-@pytest.mark.usefixtures("hub")
+@pytest.mark.usefixtures("hub", "coarse_rooms")
 @pytest.mark.parametrize("form", FORMS)
 def test_evaluation_of_a_checkpoint(folder: Path, checkpoints: Path, tmp_path: Path, form: str) -> None:
     """Without a draft nothing predicts an occupancy, and text to scene begins from layouts only."""
@@ -224,7 +225,7 @@ def test_evaluation_of_a_checkpoint(folder: Path, checkpoints: Path, tmp_path: P
     assert (tmp_path / "report.html").read_text().count("<img") == 3 + 2
 
 
-@pytest.mark.usefixtures("hub")
+@pytest.mark.usefixtures("hub", "coarse_rooms")
 @pytest.mark.weights
 @pytest.mark.release
 def test_the_occupancy_of_the_draft_is_scored(folder: Path, checkpoints: Path, tmp_path: Path) -> None:
@@ -238,7 +239,7 @@ def test_the_occupancy_of_the_draft_is_scored(folder: Path, checkpoints: Path, t
     assert "from draft" in (tmp_path / "report.html").read_text()
 
 
-@pytest.mark.usefixtures("hub")
+@pytest.mark.usefixtures("hub", "coarse_rooms")
 def test_options_of_a_checkpoint_decide_what_is_generated(folder: Path, checkpoints: Path, tmp_path: Path) -> None:
     views = {}
     for name, options in (("plain", ("none",)), ("controlled", (f"depth={checkpoints / 'control'}:1",))):
@@ -250,7 +251,7 @@ def test_options_of_a_checkpoint_decide_what_is_generated(folder: Path, checkpoi
     assert np.abs(views["plain"].astype(float) - views["controlled"]).max() > 1
 
 
-@pytest.mark.usefixtures("hub")
+@pytest.mark.usefixtures("hub", "coarse_rooms")
 def test_a_checkpoint_that_is_not_there_is_named(folder: Path, checkpoints: Path, tmp_path: Path) -> None:
     given = "--evaluator", folder / "evaluator", "--data", folder / "data", "--output", tmp_path
     assert "models get sdxl" in " ".join(evaluate("run", "--model", "sdxl", *given, code=2).split())
