@@ -14,16 +14,19 @@ from tests.blender.server_process import stand_in_server
 from tests.patience import PATIENCE
 
 _SHARING = {
-    "a server with tiny networks": (
-        "tests/blender/test_live.py",
-        "tests/blender/test_result_contract.py",
-        "tests/occscene_server/api/test_drafts_over_grpc.py",
+    "bundled": ("tests/end_to_end/test_furnishing.py", "tests/end_to_end/test_main_job.py"),
+    "composing": (
+        "tests/occscene_server/api/test_killed_worker.py",
         "tests/occscene_server/api/test_layouts_over_grpc.py",
         "tests/occscene_server/api/test_start_views_over_grpc.py",
     ),
-    "a server with the bundled model": ("tests/end_to_end/test_furnishing.py", "tests/end_to_end/test_main_job.py"),
+    "drawing": (
+        "tests/blender/test_live.py",
+        "tests/blender/test_result_contract.py",
+        "tests/occscene_server/api/test_drafts_over_grpc.py",
+    ),
 }
-"""Files whose tests use `drawing`, or `bundled`: one worker runs them all, so that the server starts once."""
+"""Files whose tests use the same server, by its fixture: one worker runs them all, so that the server starts once."""
 _SHARED_BY = {file: server for server, files in _SHARING.items() for file in files}
 
 settings.register_profile("repeatable", derandomize=True, deadline=None)
@@ -52,8 +55,15 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
 
 
 @pytest.fixture(scope="session")
+def composing(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """The address of a server with tiny networks and the bundled priors."""
+    with stand_in_server(tmp_path_factory.mktemp("composing"), "--with-priors") as address:
+        yield address
+
+
+@pytest.fixture(scope="session")
 def drawing(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """The address of a server with tiny networks, a decoder for drafts among them, and the bundled priors."""
+    """The same with a decoder, which draws drafts, and takes longer for full views."""
     with stand_in_server(tmp_path_factory.mktemp("drawing"), "--with-decoder") as address:
         yield address
 

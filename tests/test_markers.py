@@ -12,7 +12,7 @@ MODULES = sorted(path for path in TESTS.rglob("test_*.py") if path != Path(__fil
 NEEDS_BLENDER = re.compile(r"importorskip\(\"bpy\"\)")
 NEEDS_WEIGHTS = re.compile(
     r"default_(?:model|layout_prior|parts_prior)\(|ScenePriors\.bundled|script=BUNDLED|load_tiny_with|wait_for_server\("
-    r"|(?:bundled|drawing): str"
+    r"|(?:bundled|composing|drawing): str"
 )
 
 

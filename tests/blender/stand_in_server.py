@@ -1,6 +1,7 @@
 """A real server with the stand-in pipeline: `python stand_in_server.py STORE PORT_FILE`, until its input closes.
 
-With --with-decoder it runs real networks of a tiny size that draw drafts too, and the bundled priors.
+With --with-priors it runs real networks of a tiny size, and the bundled priors; with --with-decoder tiny networks that
+draw drafts.
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ from pathlib import Path
 from occscene_server.engine.worker import Loader
 from tests.occscene_server.serving import serving
 from tests.occscene_server.stand_in import load_stand_in
-from tests.occscene_server.tiny import load_tiny_with_decoder
+from tests.occscene_server.tiny import load_tiny_with_decoder, load_tiny_with_priors
 
 
 async def main(store: Path, port_file: Path, loader: Loader) -> None:
@@ -23,5 +24,6 @@ async def main(store: Path, port_file: Path, loader: Loader) -> None:
 
 
 if __name__ == "__main__":
-    loader = load_tiny_with_decoder if "--with-decoder" in sys.argv else load_stand_in
+    loaders = {"--with-priors": load_tiny_with_priors, "--with-decoder": load_tiny_with_decoder}
+    loader = next((loaders[option] for option in loaders if option in sys.argv), load_stand_in)
     asyncio.run(main(Path(sys.argv[1]), Path(sys.argv[2]), loader))

@@ -65,19 +65,26 @@ def _load_outdoor(name: str) -> LoadedPipeline:
     return LoadedPipeline(pipe, "cpu", describe(name, pipe))
 
 
-def load_tiny_with_decoder(model: str, device: str) -> LoadedPipeline:
-    """With the bundled priors and a guided decoder."""
-    import torch
-
-    from occscene_server.models.guided_decoder import GuidedDecoder
+def load_tiny_with_priors(model: str, device: str) -> LoadedPipeline:
+    """The same with the bundled priors."""
     from occscene_server.pipelines.scene_priors import ScenePriors
 
     pipe = tiny_pipeline("indoor")
+    priors = ScenePriors.bundled("indoor")
+    return LoadedPipeline(pipe, "cpu", describe(model, pipe, priors), priors)
+
+
+def load_tiny_with_decoder(model: str, device: str) -> LoadedPipeline:
+    """With priors and a guided decoder."""
+    import torch
+
+    from occscene_server.models.guided_decoder import GuidedDecoder
+
+    loaded = load_tiny_with_priors(model, device)
     torch.manual_seed(1)
     decoder = GuidedDecoder(12, 4, (8, 8, 16, 16), 16, word_channels=16).eval()
     for parameter in decoder.parameters():
         if not parameter.any():
             torch.nn.init.normal_(parameter, std=0.1)
-    pipe.register_modules(guided_decoder=decoder)
-    priors = ScenePriors.bundled("indoor")
-    return LoadedPipeline(pipe, "cpu", describe(model, pipe, priors), priors)
+    loaded.pipe.register_modules(guided_decoder=decoder)
+    return LoadedPipeline(loaded.pipe, "cpu", describe(model, loaded.pipe, loaded.priors), loaded.priors)

@@ -40,18 +40,18 @@ COARSE = replace(VOLUME, shape=tuple(count // 2 for count in VOLUME.shape), voxe
 
 
 @pytest_asyncio.fixture(loop_scope="module")
-async def stub(drawing: str) -> AsyncIterator[Stub]:
-    async with grpc.aio.insecure_channel(drawing) as channel:
+async def stub(composing: str) -> AsyncIterator[Stub]:
+    async with grpc.aio.insecure_channel(composing) as channel:
         yield scene_service_pb2_grpc.SceneServiceStub(channel)
 
 
-def composing(**fields: object) -> scene_service_pb2.SubmitJobRequest:
+def composition(**fields: object) -> scene_service_pb2.SubmitJobRequest:
     task = {"prompt": "a bedroom with a wardrobe", "taxonomy": "indoor", "furnish": True} | fields
     return scene_service_pb2.SubmitJobRequest(compose_layout=job_pb2.ComposeLayout(**task))  # type: ignore[arg-type]
 
 
 async def composed(stub: Stub, **fields: object) -> job_pb2.JobLayout:
-    events = await watched(stub, (await submitted(stub, composing(**fields))).id)
+    events = await watched(stub, (await submitted(stub, composition(**fields))).id)
     assert kinds(events) == ["started", "layout", "succeeded"]
     return next(event.layout for event in events if event.HasField("layout"))
 
@@ -71,7 +71,7 @@ async def test_the_model_says_that_it_writes_layouts(stub: Stub) -> None:
 
 
 async def test_a_room_from_words_lies_in_the_volume_and_is_replayed(stub: Stub) -> None:
-    job = await submitted(stub, composing(seed=5))
+    job = await submitted(stub, composition(seed=5))
     assert (job.kind, job.prompt) == (job_pb2.JOB_KIND_COMPOSE_LAYOUT, "a bedroom with a wardrobe")
     events = await watched(stub, job.id)
     made = next(event for event in events if event.HasField("layout"))
@@ -194,12 +194,12 @@ async def test_text_to_scene_takes_a_layout_by_hand(stub: Stub) -> None:
 )
 async def test_what_is_wrong_is_told(stub: Stub, fields: dict[str, object], path: str, message: str) -> None:
     if not path:  # a volume too small for a room is found out by the job
-        events = await watched(stub, (await submitted(stub, composing(**fields))).id)
+        events = await watched(stub, (await submitted(stub, composition(**fields))).id)
         assert events[-1].failed.failure.reason == "UNSUPPORTED_REQUEST"
         assert "does not fit: make it larger" in events[-1].failed.failure.message
         return
     with pytest.raises(grpc.aio.AioRpcError) as refusal:
-        await submitted(stub, composing(**fields))
+        await submitted(stub, composition(**fields))
     violations = _violations(refusal.value)
     assert path in violations
     assert message in violations[path]
@@ -211,7 +211,7 @@ async def test_every_wrong_object_is_told_with_its_path(stub: Stub) -> None:
     message.objects[0].class_name = "piano"
     message.objects[2].size.x = math.nan
     with pytest.raises(grpc.aio.AioRpcError) as refusal:
-        await submitted(stub, composing(layout=message))
+        await submitted(stub, composition(layout=message))
     violations = _violations(refusal.value)
     assert "compose_layout.layout.objects[2].size" in violations
     assert "'piano'; indoor has bed" in violations["compose_layout.layout.objects[0].class_name"]
@@ -230,14 +230,14 @@ async def test_a_server_without_prior_says_so(tmp_path: Path) -> None:
         events = await watched(stub, (await submitted(stub, text_to_scene())).id)
         assert kinds(events) == ["started", "view", "view", "occupancy", "succeeded"]
         with pytest.raises(grpc.aio.AioRpcError) as refusal:
-            await submitted(stub, composing())
+            await submitted(stub, composition())
         assert "has no layout prior" in _violations(refusal.value)["compose_layout"]
         output = await _run("layout", "--output", tmp_path / "out", "--server", f"127.0.0.1:{old.port}", code=1)
         assert "has no layout prior. Update the server" in output
 
 
-async def test_the_command_line_writes_layouts(drawing: str, tmp_path: Path) -> None:
-    address = ("--server", drawing)
+async def test_the_command_line_writes_layouts(composing: str, tmp_path: Path) -> None:
+    address = ("--server", composing)
     first, second = tmp_path / "first", tmp_path / "second"
     output = await _run("layout", "--prompt", "a study with a harp", "--output", first, *address)
     assert "“harp”" in output
@@ -256,9 +256,9 @@ async def test_the_command_line_writes_layouts(drawing: str, tmp_path: Path) -> 
 
 
 @pytest.mark.usefixtures("coarse_rooms")
-async def test_the_command_line_works_where_a_layout_lies(drawing: str, tmp_path: Path) -> None:
+async def test_the_command_line_works_where_a_layout_lies(composing: str, tmp_path: Path) -> None:
     """A file of Blender lies anywhere; one without a pose, as older programs wrote them, at the world's origin."""
-    address = ("--server", drawing)
+    address = ("--server", composing)
     await _run("layout", "--prompt", "a study with a harp", "--output", tmp_path, *address)
     written = json.loads((tmp_path / "layout.json").read_text())
     assert written["version"] == 1
@@ -290,8 +290,8 @@ async def test_the_command_line_works_where_a_layout_lies(drawing: str, tmp_path
 
 
 @pytest.mark.usefixtures("coarse_rooms")
-async def test_the_command_line_generates_from_words_in_the_drawn_room(drawing: str, tmp_path: Path) -> None:
-    address = ("--server", drawing)
+async def test_the_command_line_generates_from_words_in_the_drawn_room(composing: str, tmp_path: Path) -> None:
+    address = ("--server", composing)
     words = ("--prompt", "a bedroom", "--steps", 2, "--image-size", 64)
     await _run("generate", *words, "--output", tmp_path / "scene", *address)
     layout = load_layout(tmp_path / "scene/layout.json").layout

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import os
 import random
-import signal
 import sys
 import uuid
 from pathlib import Path
@@ -25,7 +24,6 @@ from tests.occscene_server.requests import generate_request, looking_camera, sam
 from tests.occscene_server.serve_process import ENVIRONMENT, ServeProcess, worker_of
 from tests.occscene_server.serving import connected, kinds, serving, submitted, watched
 from tests.occscene_server.stand_in import ENDLESS, StandInPipeline
-from tests.occscene_server.tiny import load_tiny
 from tests.patience import PATIENCE, until
 
 
@@ -166,24 +164,6 @@ async def test_submission_is_safe_to_repeat(tmp_path: Path) -> None:
         async with connected(server) as stub:
             assert (await submitted(stub, request)).id == job.id
             assert kinds(await watched(stub, job.id))[-1] == "succeeded"
-
-
-async def test_job_of_a_killed_worker_runs_again(tmp_path: Path) -> None:
-    """Real networks of a tiny size: the worker is killed in the middle of a job, and the result is the same."""
-    async with serving(tmp_path, loader=load_tiny) as server, connected(server) as stub:
-        request = generate_request(steps=8, seed=5)
-        before = await watched(stub, (await submitted(stub, request)).id)
-        job = await submitted(stub, request)
-        async for event in server.jobs.watch(job.id, 0):
-            if event.progress.phase == job_pb2.JOB_PHASE_DENOISING:
-                break
-        assert server.engine.worker_pid is not None
-        os.kill(server.engine.worker_pid, signal.SIGKILL)
-        after = await watched(stub, job.id)
-        assert kinds(after) == ["started", "started", "view", "view", "occupancy", "succeeded"]
-        assert [event.view for event in after if event.HasField("view")] == [
-            event.view for event in before if event.HasField("view")
-        ]
 
 
 async def test_hung_worker_is_told_by_health_and_does_not_hold_the_server(tmp_path: Path) -> None:

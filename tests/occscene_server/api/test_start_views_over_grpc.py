@@ -36,8 +36,8 @@ GRADIENT = np.mgrid[:64, :64].transpose(1, 2, 0).repeat(2, -1)[..., :3].astype(n
 
 
 @pytest_asyncio.fixture(loop_scope="module")
-async def stub(drawing: str) -> AsyncIterator[Stub]:
-    async with grpc.aio.insecure_channel(drawing) as channel:
+async def stub(composing: str) -> AsyncIterator[Stub]:
+    async with grpc.aio.insecure_channel(composing) as channel:
         yield scene_service_pb2_grpc.SceneServiceStub(channel)
 
 
@@ -82,12 +82,12 @@ async def test_strength_says_how_much_changes(stub: Stub) -> None:
     assert await change(None) == pytest.approx(await change(0.6))
 
 
-async def command(drawing: str, *arguments: str | Path) -> Result:
-    line = [*map(str, arguments), "--server", drawing]
+async def command(composing: str, *arguments: str | Path) -> Result:
+    line = [*map(str, arguments), "--server", composing]
     return await asyncio.to_thread(CliRunner().invoke, app, line)
 
 
-async def test_the_command_line_begins_at_images_and_keeps_views(drawing: str, tmp_path: Path) -> None:
+async def test_the_command_line_begins_at_images_and_keeps_views(composing: str, tmp_path: Path) -> None:
     task = generate_request(views=2).generate_scene
     save_grid(tmp_path / "grid.npz", grid_from_message(task.grid))
     save_cameras(tmp_path / "cameras.json", [camera_from_message(message) for message in task.cameras])
@@ -95,13 +95,13 @@ async def test_the_command_line_begins_at_images_and_keeps_views(drawing: str, t
     for number in (0, 1):
         Image.fromarray(GRADIENT).resize((256, 256)).save(tmp_path / f"renders/camera {number}.jpg")
     scene = ("generate", "--grid", tmp_path / "grid.npz", "--cameras", tmp_path / "cameras.json", "--steps", "4")
-    result = await command(drawing, *scene, "--prompt", "a hall", "--start", tmp_path / "renders", "--strength", "0.25",
-                           "--output", tmp_path / "one")  # fmt: skip
+    result = await command(composing, *scene, "--prompt", "a hall", "--start", tmp_path / "renders", "--strength",
+                           "0.25", "--output", tmp_path / "one")  # fmt: skip
     assert result.exit_code == 0, result.output
     assert json.loads((tmp_path / "one/result.json").read_text())["strength"] == 0.25
 
     redo = ("generate", "--keep", tmp_path / "one", "--redo", "camera 1", "--seed", "4", "--steps", "4")
-    result = await command(drawing, *redo, "--output", tmp_path / "two")
+    result = await command(composing, *redo, "--output", tmp_path / "two")
     assert result.exit_code == 0, result.output
     one, two = read_result(tmp_path / "one"), read_result(tmp_path / "two")
     assert two.origin.prompt == "a hall"
@@ -117,27 +117,27 @@ async def test_the_command_line_begins_at_images_and_keeps_views(drawing: str, t
         (("--keep", tmp_path / "renders", "--redo", "camera 1"), "has no result.json"),
         (("--strength", "0.5"), "strength is 0.5, but no view is begun at"),
     ):
-        refused = await command(drawing, "generate", *options, "--grid", tmp_path / "grid.npz", "--cameras",
+        refused = await command(composing, "generate", *options, "--grid", tmp_path / "grid.npz", "--cameras",
                                 tmp_path / "cameras.json", "--output", tmp_path / "none")  # fmt: skip
         assert refused.exit_code == 1
         assert message in refused.output
     Image.fromarray(GRADIENT[:32]).save(tmp_path / "renders/camera 1.png")
-    refused = await command(drawing, *scene, "--start", tmp_path / "renders", "--output", tmp_path / "none")
+    refused = await command(composing, *scene, "--start", tmp_path / "renders", "--output", tmp_path / "none")
     assert "is 64 x 32 pixels, but camera 'camera 1' 64 x 64: crop it to that shape" in refused.output
     refused = await command(
-        drawing, *scene, "--start", tmp_path / "renders/camera 0.jpg", "--output", tmp_path / "none"
+        composing, *scene, "--start", tmp_path / "renders/camera 0.jpg", "--output", tmp_path / "none"
     )
     assert "--start names 1 files for 2 cameras" in refused.output
 
 
 @pytest.mark.usefixtures("coarse_rooms")
-async def test_a_room_of_words_is_kept_with_its_views(drawing: str, tmp_path: Path) -> None:
+async def test_a_room_of_words_is_kept_with_its_views(composing: str, tmp_path: Path) -> None:
     """Text to scene without a prior: what it lies in is the result's."""
-    made = await command(drawing, "generate", "--prompt", "a den", "--steps", "2", "--no-prior", "--volume-corner",
+    made = await command(composing, "generate", "--prompt", "a den", "--steps", "2", "--no-prior", "--volume-corner",
                          "1", "2", "0", "--image-size", "64", "--output", tmp_path / "one")  # fmt: skip
     assert made.exit_code == 0, made.output
     names = [camera.name for camera in read_result(tmp_path / "one").cameras]
-    again = await command(drawing, "generate", "--keep", tmp_path / "one", "--redo", names[0], "--redo", names[1],
+    again = await command(composing, "generate", "--keep", tmp_path / "one", "--redo", names[0], "--redo", names[1],
                           "--steps", "2", "--seed", "7", "--output", tmp_path / "two")  # fmt: skip
     assert again.exit_code == 0, again.output
     one, two = read_result(tmp_path / "one"), read_result(tmp_path / "two")

@@ -104,9 +104,6 @@ def test_one_view_is_what_diffusers_draws(kit: Kit, sampler: str) -> None:
         generator=torch.Generator().manual_seed(3),
     )  # fmt: skip
     np.testing.assert_array_equal(mine, expected)
-    plain = zero_shot(root, sampler=sampler)("a bright room", CAMERA, BLOCKOUT, negative_prompt="blue", seed=3,
-        num_inference_steps=5, text_guidance_scale=4.0, latents=noise(), output_type="np").images  # fmt: skip
-    assert np.abs(plain - mine).max() > 1e-3  # the ControlNet acts
 
 
 def test_without_negative_prompt_and_guidance_it_is_too(kit: Kit) -> None:
