@@ -74,7 +74,7 @@ def test_old_and_new_sides_work_together(address: str, tmp_path: Path) -> None:
         assert bpy.ops.occscene.test_connection(server=old) == {"FINISHED"}
         check = connection_check.last_check
         assert check.is_good
-        assert check.uses("images_to_occupancy")  # nothing says that it does not
+        assert check.uses("images_to_occupancy", "indoor")  # nothing says that it does not
         assert check.about_models() == []
         result = bpy.ops.occscene.generate(directory=str(tmp_path / "views"), server=old, prompt="a room", steps=2)
         assert result == {"FINISHED"}
