@@ -26,7 +26,7 @@ class SteeredEngine:
     state = scene_service_pb2.SERVER_STATE_READY
     message = device = ""
     stalled = False
-    model = None
+    models: tuple[scene_service_pb2.ModelInfo, ...] = ()
     restarts = 0
 
     def __init__(self, capacity: int = 1) -> None:
