@@ -19,6 +19,8 @@ SAME_PLACE = 0.001
 """Metres between faces that are taken to be in one place."""
 MAX_LAYERS = 6
 """Of more faces than one more than this in one place rounding decides."""
+_MOST_PAIRS = 20_000
+"""Pairs of objects in which near triangles are looked for."""
 _MOST_COMPARISONS = 1_000_000
 """Of boxes of faces: no scene that is not made to be slow comes near."""
 _NORMAL_BINS = 8
@@ -62,6 +64,8 @@ def find_contested(corners: Floats, normal: Floats, order: Ints) -> Contested:
 def _near_others(low: Floats, high: Floats, order: Ints) -> Ints:
     """The rows of triangles, ascending, whose boxes overlap that of an object other than their own: few of most scenes.
 
+    Of a scene in which very many objects overlap, all rows.
+
     Args:
         low, high: (T, 3) of the triangles.
         order: (T,) of their objects.
@@ -70,13 +74,18 @@ def _near_others(low: Floats, high: Floats, order: Ints) -> Ints:
     starts = np.flatnonzero(np.diff(order[rows], prepend=-1))
     lows, highs = np.minimum.reduceat(low[rows], starts), np.maximum.reduceat(high[rows], starts)
     ends = np.append(starts[1:], len(rows))
-    chosen = [np.zeros(0, np.int64)]
+    chosen, compared = [np.zeros(0, np.int64)], 0
     for number, (start, end) in enumerate(zip(starts.tolist(), ends.tolist(), strict=True)):
         touching = (lows < highs[number]).all(1) & (lows[number] < highs).all(1)
         touching[number] = False
         own, is_near = rows[start:end], np.zeros(end - start, np.bool_)
         for other in np.flatnonzero(touching).tolist():
             is_near |= (low[own] < highs[other]).all(1) & (lows[other] < high[own]).all(1)
+            compared += 1
+            if is_near.all():
+                break
+        if compared > _MOST_PAIRS:  # looking for what is near would take longer than comparing all
+            return np.arange(len(order))
         chosen.append(own[is_near])
     return np.sort(np.concatenate(chosen))
 

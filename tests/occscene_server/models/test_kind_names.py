@@ -33,6 +33,7 @@ def test_names_reach_their_kind(kind: str, name: str) -> None:
     assert named_kind(name) == kind
 
 
+@pytest.mark.weights
 def test_few_names_of_other_peoples_assets_get_a_kind_of_another_class() -> None:
     vocabulary = PartsPrior.from_pretrained(default_parts_prior()).vocabulary
     classes = dict(zip(vocabulary.kinds, vocabulary.classes, strict=True))
