@@ -70,7 +70,7 @@ class _Views:
         synchronization: None where views are drawn apart.
         noise: (V, 4, h, w) of standard deviation 1.
         start: (V, 4, h, w) latents of the draft, or of the views to begin at; None to begin from noise.
-        known: views that stay; None if there are none.
+        known: views that stay, if any.
     """
 
     scene: ShownScene
@@ -106,23 +106,19 @@ class ZeroShotPipeline:
         taxonomy: str = INDOOR.name,
     ) -> None:
         self.checkpoint, self.device, self.compact = checkpoint, torch.device(device), compact
-        self.consistency, self.views_at_once = consistency, views_at_once
-        self.offloads = offload == "model"
+        self.consistency, self.views_at_once, self.offloads = consistency, views_at_once, offload == "model"
         self.config = SimpleNamespace(default_steps=checkpoint.family.steps, taxonomy=taxonomy)
         self.guided_decoder = None if compact is None else compact.guided_decoder
-        self.phase = "denoising"
-        """What the present call, or the last one, is busy with: "drafting" or "denoising"."""
-        self.num_timesteps = 0
-        """Steps of that phase."""
+        self.phase, self.num_timesteps = "denoising", 0
+        """What the present call, or the last one, is busy with, "drafting" or "denoising", and in how many steps."""
         for network in checkpoint.networks:
             rests = self.offloads and (network is checkpoint.vae or network in checkpoint.prompts.encoders)
             network.to("cpu" if rests else self.device)
 
     def in_domain(self, taxonomy: str, compact: OccScenePipeline | None) -> ZeroShotPipeline:
         """The same checkpoint, whose networks are shared, with what drafts for it in another domain."""
-        offload = "model" if self.offloads else "none"
-        views = self.views_at_once
-        return ZeroShotPipeline(self.checkpoint, self.device, self.consistency, views, compact, offload, taxonomy)
+        options = self.consistency, self.views_at_once, compact, "model" if self.offloads else "none", taxonomy
+        return ZeroShotPipeline(self.checkpoint, self.device, *options)
 
     @torch.no_grad()
     def __call__(
@@ -207,13 +203,9 @@ class ZeroShotPipeline:
         return OccSceneOutput(images_of_type(output_type, images, finished), [scene.occupancy], scene.source)
 
     def _draft(
-        self,
-        cameras: Sequence[PinholeCamera],
-        grid: SemanticGrid | None,
-        callback: StepCallback | None,
-        prompt: str,
-        **options: Any,
-    ) -> SceneDraft:
+        self, cameras: Sequence[PinholeCamera], grid: SemanticGrid | None, callback: StepCallback | None,
+        prompt: str, **options: Any,
+    ) -> SceneDraft:  # fmt: skip
         """The bundled model's views and occupancy; the callback hears of its steps as of this pipeline's."""
         assert self.compact is not None
         scale = DRAFT_SIDE / max(cameras[0].height, cameras[0].width)

@@ -262,35 +262,6 @@ def test_a_server_without_priors_says_so(room: bpy.types.Scene, tmp_path: Path) 
             connection_check.keep_check(connection_check.ConnectionCheck())
 
 
-def test_buttons_promise_what_the_model_of_the_domain_can(
-    room: bpy.types.Scene, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    able = {"layout_prior": True, "parts_prior": True, "drafts": True, "features": ["text_to_scene"]}
-    models = [
-        {"name": "compact-indoor", "taxonomies": ["indoor"], **able},
-        {
-            "name": "compact-outdoor",
-            "taxonomies": ["outdoor"],
-            **dict.fromkeys(able, False),
-            "features": ["color_hint"],
-        },
-    ]
-    step = {"step": "model", "is_good": True, "info": {"models": models}}
-    check = connection_check.ConnectionCheck(steps=[step])
-    monkeypatch.setattr(connection_check, "last_check", check)
-    assert not missing(room, "layout_prior")
-    assert check.uses("text_to_scene", "indoor")
-    assert bpy.ops.occscene.toggle_live.poll()
-    room.occscene.domain = "outdoor"
-    assert missing(room, "parts_prior") == "The server's outdoor model has no prior for parts"
-    assert not bpy.ops.occscene.complete.poll()
-    assert not check.uses("text_to_scene", "outdoor")
-    assert not bpy.ops.occscene.toggle_live.poll()
-    assert (check.lacks_domain("outdoor"), check.can("drafts")) == ("", True)
-    models.pop()
-    assert "knows indoor scenes only" in missing(room, "layout_prior")
-
-
 def test_text_to_scene_offers_its_blockout(scene: bpy.types.Scene, composer: str, tmp_path: Path) -> None:
     done = bpy.ops.occscene.generate(task="TEXT", prompt="a room", server=composer, directory=str(tmp_path))
     assert done == {"FINISHED"}

@@ -14,6 +14,8 @@ from occscene.grid import SemanticGrid, load_grid
 from occscene.taxonomy import OUTDOOR
 from occscene.volumes import default_volume
 
+from blender_addon.jobs import connection_check
+from blender_addon.operators.composing import missing
 from occscene_server.studio.streets.weather import WEATHERS
 from tests.blender.build_scenes import add_box, add_camera
 from tests.blender.test_projection import add_result, aim, paint, pixels, render
@@ -93,3 +95,32 @@ def test_each_weather_that_models_learn_has_a_style() -> None:
     for name, weather in WEATHERS.items():
         assert any(words in style for style in styles for words in weather.words), name
     assert all(any(words in style for weather in WEATHERS.values() for words in weather.words) for style in styles)
+
+
+def test_buttons_promise_what_the_model_of_the_domain_can(
+    scene: bpy.types.Scene, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    able = {"layout_prior": True, "parts_prior": True, "drafts": True, "features": ["text_to_scene"]}
+    models = [
+        {"name": "compact-indoor", "taxonomies": ["indoor"], **able},
+        {
+            "name": "compact-outdoor",
+            "taxonomies": ["outdoor"],
+            **dict.fromkeys(able, False),
+            "features": ["color_hint"],
+        },
+    ]
+    step = {"step": "model", "is_good": True, "info": {"models": models}}
+    check = connection_check.ConnectionCheck(steps=[step])
+    monkeypatch.setattr(connection_check, "last_check", check)
+    assert not missing(scene, "layout_prior")
+    assert check.uses("text_to_scene", "indoor")
+    assert bpy.ops.occscene.toggle_live.poll()
+    scene.occscene.domain = "outdoor"
+    assert missing(scene, "parts_prior") == "The server's outdoor model has no prior for parts"
+    assert not bpy.ops.occscene.complete.poll()
+    assert not check.uses("text_to_scene", "outdoor")
+    assert not bpy.ops.occscene.toggle_live.poll()
+    assert (check.lacks_domain("outdoor"), check.can("drafts")) == ("", True)
+    models.pop()
+    assert "knows indoor scenes only" in missing(scene, "layout_prior")
