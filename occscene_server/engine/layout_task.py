@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
+from occscene.camera import PinholeCamera
 from occscene.grid import GridVolume
 from occscene.layout_codec import layout_from_message, layout_to_message
 from occscene.placed_layout import PlacedLayout
@@ -33,7 +35,7 @@ def composed_layout(priors: ScenePriors | None, task: job_pb2.ComposeLayout, vol
 
 
 def layout_draft(
-    priors: ScenePriors | None, task: job_pb2.GenerateScene, volume: GridVolume
+    priors: ScenePriors | None, task: job_pb2.GenerateScene, volume: GridVolume, cameras: Sequence[PinholeCamera]
 ) -> tuple[LayoutDraft | None, list[str]]:
     """The layout that a task of text to scene begins from, and notes on it; None where it has none."""
     if task.without_prior:
@@ -43,16 +45,16 @@ def layout_draft(
         priors = None
     if given is None and (priors is None or not _has_room(volume)):
         return None, []
-    from occscene_server.pipelines.layout_composition import Composition, compose
+    from occscene_server.pipelines.layout_composition import Composition, compose, sights
     from occscene_server.pipelines.text_to_scene import LayoutDraft
 
     notes: list[str] = []
     if given is None:
         assert priors is not None
-        given, notes = compose(priors, Composition(task.prompt, task.seed, volume, with_parts=True))
+        given, notes = compose(priors, Composition(task.prompt, task.seed, volume, with_parts=True, cameras=cameras))
     propose = None
     if priors is not None and given.layout.room is not None:
-        propose = priors.proposals(task.prompt)
+        propose = priors.proposals(task.prompt, sights(cameras, given.world_from_layout))
     return LayoutDraft(given, volume, propose, task.seed), notes
 
 

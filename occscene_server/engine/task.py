@@ -89,7 +89,7 @@ def _generate_scene(
             finer, mesh = priors.with_own_parts(grid, task.prompt, options.get("meshes"))
             options |= {"finer": finer, "meshes": mesh}
     else:
-        draft, notes = layout_draft(priors, task, _volume(task))
+        draft, notes = layout_draft(priors, task, _volume(task), cameras)
         if draft is not None:
             options["drafts"] = [draft]
             emit(_progress(job_pb2.JOB_PHASE_COMPOSING, 1, 1))

@@ -1,4 +1,4 @@
-"""What must not be in a layout: boxes in each other, in the air or out of the room, and blocked doors."""
+"""What must not be in a layout: boxes in each other, in the air or out of the room, blocked doors and cameras."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 import numpy as np
 from numpy.typing import NDArray
-from occscene.layout import Layout, LayoutObject, LayoutRoom
+from occscene.layout import Layout, LayoutObject, LayoutRoom, Vector
 
 SLACK = 0.02
 """Metres by which boxes may reach into each other."""
@@ -15,6 +15,9 @@ OUTSIDE = 0.05
 """Metres by which a box may leave the room: rugs and pictures are sunk into floor and walls."""
 DOORWAY = 0.6
 """Metres in front of a door that stay free."""
+
+SIGHT = (0.6, 1.0, 0.4)
+"""Width, depth and height in metres of what stays free in front of a camera."""
 
 LEVEL = 0.06
 """Tolerance in metres for equal heights."""
@@ -87,9 +90,31 @@ def blocks_door(obj: LayoutObject, door: LayoutObject) -> bool:
     return _flat_overlap(obj, way) > SLACK
 
 
-def conflict(obj: LayoutObject, others: Sequence[LayoutObject], room: LayoutRoom) -> float:
-    """How badly a box fits among others: 0 if it does, metres of overlap, 10 if it is out, floats or blocks a door."""
+def sight_of(eye: Vector, forward: Vector) -> LayoutObject:
+    """The box that stays free in front of a camera.
+
+    Args:
+        eye: where the camera stands.
+        forward: a level or inclined direction in which it looks; only its heading counts.
+    """
+    heading = math.atan2(forward[1], forward[0])
+    center = (eye[0] + SIGHT[1] / 2 * math.cos(heading), eye[1] + SIGHT[1] / 2 * math.sin(heading), eye[2])
+    return LayoutObject("sight", "", center, SIGHT, heading - math.pi / 2)
+
+
+def blocks_sight(obj: LayoutObject, sight: LayoutObject) -> bool:
+    """Whether a box stands right in front of a camera or around it."""
+    return obj.name not in _IN_WALLS and overlap(obj, sight) > SLACK
+
+
+def conflict(
+    obj: LayoutObject, others: Sequence[LayoutObject], room: LayoutRoom, sights: Sequence[LayoutObject] = ()
+) -> float:
+    """How badly a box fits among others: 0 if it does, metres of overlap, 10 if it is out, floats or blocks a door or
+    one of `sights`."""
     if distance_outside(obj, room) > OUTSIDE or floats(obj, others):
+        return 10.0
+    if any(blocks_sight(obj, sight) for sight in sights):
         return 10.0
     deepest = 0.0
     for other in others:

@@ -71,12 +71,19 @@ class LayoutSampler:
         text: (S, text_dim) token states of the prompt; (0, text_dim) for none.
         generator: decides every draw, on the CPU; the same state gives the same layouts.
         options: see `SamplingOptions`.
+        sights: boxes that stay free, such as those in front of cameras; see `layout_rules.sight_of`.
     """
 
     def __init__(
-        self, prior: LayoutPrior, text: Tensor, generator: torch.Generator, options: SamplingOptions | None = None
+        self,
+        prior: LayoutPrior,
+        text: Tensor,
+        generator: torch.Generator,
+        options: SamplingOptions | None = None,
+        sights: Sequence[LayoutObject] = (),
     ) -> None:
         self.prior, self.generator, self.options = prior, generator, options or SamplingOptions()
+        self.sights = sights
         self.guided = len(text) > 0 and (self.options.text_scale != 1.0 or self.options.place_scale != 1.0)
         rows = 2 if self.guided else 1
         self.text = text.to(prior.start.dtype).expand(rows, -1, -1)
@@ -218,7 +225,7 @@ class LayoutSampler:
             self.prior.albedo.float().numpy(),
         )
         assert candidates.room is not None
-        badness = [conflict(obj, drawing.objects, candidates.room) for obj in candidates.objects]
+        badness = [conflict(obj, drawing.objects, candidates.room, self.sights) for obj in candidates.objects]
         best = int(np.argmin(badness))
         if asked and badness[best] == 0:
             fitting = [i for i, value in enumerate(badness) if value == 0]

@@ -6,12 +6,14 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
+from occscene.camera import PinholeCamera
 from occscene.grid import GridVolume
-from occscene.layout import Layout, LayoutObject, LayoutRoom
+from occscene.layout import Layout, LayoutObject, LayoutRoom, Vector
 from occscene.placed_layout import PlacedLayout, moved, room_pose
 from occscene.rigid import Float64Array, invert_rigid
 
 from occscene_server.geometry.given_room import LEAST_SIDE, enclosed_box, is_shell, largest_room
+from occscene_server.geometry.layout_rules import sight_of
 from occscene_server.models.layout_prior import MAX_OBJECTS
 from occscene_server.models.layout_tokens import ROOM_SIZES, STEP
 from occscene_server.pipelines.scene_priors import ScenePriors
@@ -33,6 +35,7 @@ class Composition:
         redraw: places in `given` of objects that are drawn anew.
         furnish: whether the rest of the room is furnished.
         with_parts: whether boxes get parts.
+        cameras: that look into the room; what is drawn does not stand right in front of them.
     """
 
     prompt: str
@@ -42,6 +45,18 @@ class Composition:
     redraw: Sequence[int] = ()
     furnish: bool = True
     with_parts: bool = False
+    cameras: Sequence[PinholeCamera] = ()
+
+
+def sights(cameras: Sequence[PinholeCamera], world_from_layout: Float64Array) -> list[LayoutObject]:
+    """What stays free in front of cameras, in a layout's axes."""
+    poses = [invert_rigid(world_from_layout) @ camera.world_from_camera for camera in cameras]
+    return [sight_of(_vector(pose[:3, 3]), _vector(pose[:3, 2])) for pose in poses]
+
+
+def _vector(values: Float64Array) -> Vector:
+    x, y, z = values.tolist()
+    return x, y, z
 
 
 def compose(priors: ScenePriors, asked: Composition) -> tuple[PlacedLayout, list[str]]:
@@ -60,7 +75,7 @@ def compose(priors: ScenePriors, asked: Composition) -> tuple[PlacedLayout, list
     notes = [_note_of_unknown(name, kind, len(words.kinds)) for name, kind in stand_ins.items()]
     pose, room, objects = _given_room(asked, words.kinds)
     if room is None:
-        drawn = _written(writer, asked)
+        drawn = _written(writer, asked, sights(asked.cameras, pose))
         if asked.with_parts:
             drawn = replace(drawn, objects=tuple(priors.with_parts(drawn.objects, asked.seed, asked.prompt)))
         return PlacedLayout(drawn, pose), notes
@@ -79,7 +94,7 @@ def compose(priors: ScenePriors, asked: Composition) -> tuple[PlacedLayout, list
     for place, index in enumerate(seen):
         objects[index] = inner.objects[place]
     if asked.furnish:
-        drawn = writer(asked.prompt, asked.seed, inner)
+        drawn = writer(asked.prompt, asked.seed, inner, sights=sights(asked.cameras, pose))
         objects.extend(drawn.objects[len(seen) :])
         assert drawn.room is not None
         room = replace(room, wall_color=drawn.room.wall_color, floor_color=drawn.room.floor_color)
@@ -98,9 +113,9 @@ def _note_of_unknown(name: str, kind: str, known: int) -> str:
     return f"“{name}”: left out. The layout prior knows {known} kinds of objects; docs/server.md lists them."
 
 
-def _written(writer: TextToLayout, asked: Composition) -> Layout:
+def _written(writer: TextToLayout, asked: Composition, free: Sequence[LayoutObject]) -> Layout:
     """A room from words only, no larger than the volume."""
-    drawn = writer(asked.prompt, asked.seed)
+    drawn = writer(asked.prompt, asked.seed, sights=free)
     assert drawn.room is not None
     size = np.minimum(drawn.room.size, largest_room(asked.volume))
     if size.min() < LEAST_SIDE:
@@ -109,7 +124,7 @@ def _written(writer: TextToLayout, asked: Composition) -> Layout:
     if (size >= drawn.room.size).all():
         return drawn
     smaller = replace(drawn.room, size=(float(size[0]), float(size[1]), float(size[2])))
-    return writer(asked.prompt, asked.seed, Layout("indoor", smaller, ()))
+    return writer(asked.prompt, asked.seed, Layout("indoor", smaller, ()), sights=free)
 
 
 def _given_room(asked: Composition, kinds: Sequence[str]) -> tuple[Float64Array, LayoutRoom | None, list[LayoutObject]]:

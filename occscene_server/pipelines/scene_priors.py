@@ -80,10 +80,13 @@ class ScenePriors:
         finer, objects = self.refined(grid, prompt, None if mesh is None else mesh.object_vertices())
         return finer, None if mesh is None else mesh_with_parts(mesh, grid, objects)
 
-    def proposals(self, prompt: str) -> Callable[[Layout, int, int], Layout]:
-        """What draws one object of a layout anew for a prompt: (layout, its place, seed) to the layout with it."""
+    def proposals(self, prompt: str, sights: Sequence[LayoutObject] = ()) -> Callable[[Layout, int, int], Layout]:
+        """What draws one object of a layout anew for a prompt: (layout, its place, seed) to the layout with it.
+
+        The boxes `sights`, those in front of cameras, stay free.
+        """
         assert self.layout is not None
-        return self.layout.redrawing(prompt)
+        return self.layout.redrawing(prompt, sights)
 
     def with_parts(self, objects: Sequence[LayoutObject], seed: int, prompt: str) -> list[LayoutObject]:
         """Objects with parts, where they have none and a known kind.

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
 
 import torch
-from occscene.layout import Layout
+from occscene.layout import Layout, LayoutObject
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 from occscene_server.models.layout_prior import LayoutPrior
@@ -43,6 +43,7 @@ class TextToLayout:
         given: Layout | None = None,
         options: SamplingOptions | None = None,
         check_prompt: bool = True,
+        sights: Sequence[LayoutObject] = (),
     ) -> Layout:
         """Draws a room.
 
@@ -52,12 +53,13 @@ class TextToLayout:
             given: objects that stand there already, kept as they are and listed first; its room is kept too.
             options: how it is drawn.
             check_prompt: hold what is drawn to what a plain reading of the prompt asks for; see `LayoutSampler.draw`.
+            sights: boxes that stay free, those in front of cameras.
 
         Raises:
             ValueError: `given` has an object of a class that the prior does not know.
         """
         prompt, _ = self.in_known_words(prompt)
-        sampler = self._sampler(prompt, self._states(prompt), seed, options)
+        sampler = self._sampler(prompt, self._states(prompt), seed, options, sights)
         words = self.prior.vocabulary
         return sampler.draw(read_prompt(prompt, words.kinds, words.colors, prompt) if check_prompt else None, given)
 
@@ -81,11 +83,11 @@ class TextToLayout:
     def _stand_ins(self) -> StandIns:
         return StandIns(self.prior.vocabulary.kinds, self.encoder, self.tokenizer)
 
-    def redrawing(self, prompt: str) -> Callable[[Layout, int, int], Layout]:
-        """`draw_anew` for one prompt, which is read once: (layout, index, seed) to a layout."""
+    def redrawing(self, prompt: str, sights: Sequence[LayoutObject] = ()) -> Callable[[Layout, int, int], Layout]:
+        """`draw_anew` for one prompt, which is read once: (layout, index, seed) to a layout; `sights` stay free."""
         prompt, _ = self.in_known_words(prompt)
         states = self._states(prompt)
-        return lambda layout, index, seed: self._sampler(prompt, states, seed, None).draw_anew(layout, index)
+        return lambda layout, index, seed: self._sampler(prompt, states, seed, None, sights).draw_anew(layout, index)
 
     def _states(self, prompt: str) -> torch.Tensor:
         if not prompt:
@@ -93,8 +95,15 @@ class TextToLayout:
         batch, mask = encode_prompts(self.encoder, self.tokenizer, [prompt], pad_to_limit=False)
         return batch[0][mask[0]]
 
-    def _sampler(self, prompt: str, states: torch.Tensor, seed: int, options: SamplingOptions | None) -> LayoutSampler:
+    def _sampler(
+        self,
+        prompt: str,
+        states: torch.Tensor,
+        seed: int,
+        options: SamplingOptions | None,
+        sights: Sequence[LayoutObject] = (),
+    ) -> LayoutSampler:
         options = options or SamplingOptions()
         if not prompt:
             options = replace(options, text_scale=1.0, place_scale=1.0)
-        return LayoutSampler(self.prior, states, torch.Generator().manual_seed(seed), options)
+        return LayoutSampler(self.prior, states, torch.Generator().manual_seed(seed), options, sights)

@@ -303,7 +303,7 @@ def perception(
     options = LoopOptions(output, steps, learning_rate, max_minutes=max_minutes, device=device)
     first = range(min(validation_scenes or 24, len(held_out)))
     finished = train(model, loss_of_step, options, lambda: evaluate_perception(model, held_out, first, device))
-    if initial is not None:
+    if initial is not None and keep:
         blend_parameters(model, OccupancyPerception.from_pretrained(initial), keep)
     model.save_pretrained(output / "perception")
     looked_at = None if kitti is None and validation_scenes is None else first

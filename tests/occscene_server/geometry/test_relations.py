@@ -9,7 +9,15 @@ import numpy as np
 import pytest
 from occscene.layout import Layout, LayoutObject, LayoutRoom
 
-from occscene_server.geometry.layout_rules import blocked_doors, conflict, floats, outside, overlap, overlapping
+from occscene_server.geometry.layout_rules import (
+    blocked_doors,
+    conflict,
+    floats,
+    outside,
+    overlap,
+    overlapping,
+    sight_of,
+)
 from occscene_server.geometry.relations import CORNER, Relation, relations_of
 from occscene_server.models.layout_tokens import turned_boxes
 from occscene_server.studio.indoor import build_room
@@ -88,6 +96,14 @@ def test_overlaps_count_but_for_what_may() -> None:
     assert overlap(replace(CHAIR, center=(-1.6, 0.5, 0.5)), DESK) > 0.3
     askew = layout_object("plant", "objs", 1.25, -0.95, (0.4, 0.4, 1.0), math.pi / 4)
     assert overlap(SOFA, askew) == 0, "upright bounds of the turned box touch, the boxes do not"
+
+
+def test_nothing_is_put_right_in_front_of_a_camera() -> None:
+    looks_at_the_middle = sight_of((1.6, -1.6, 1.5), (-1.0, 1.0, -0.3))
+    wardrobe = layout_object("wardrobe", "furn", 1.2, -1.2, (1.2, 0.6, 2.0))
+    for obj, badness in ((wardrobe, 10), (replace(wardrobe, center=(-1.2, -1.2, 1.0)), 0), (TABLE, 0), (PLANT, 0)):
+        assert conflict(obj, (), ROOM, [looks_at_the_middle]) == badness
+    assert conflict(wardrobe, (), ROOM) == 0
 
 
 def test_doors_are_blocked_by_what_stands_there_alone() -> None:

@@ -9,7 +9,7 @@ import pytest
 import torch
 from occscene.layout import Layout, LayoutRoom
 
-from occscene_server.geometry.layout_rules import blocked_doors, floating, outside, overlapping
+from occscene_server.geometry.layout_rules import blocked_doors, blocks_sight, floating, outside, overlapping, sight_of
 from occscene_server.geometry.relations import relations_of
 from occscene_server.models.layout_sampling import LayoutSampler, SamplingOptions
 from occscene_server.models.prompt_reading import Reading, RequestedObject, phrases_of, read_prompt
@@ -36,6 +36,19 @@ def test_untrained_weights_keep_the_rules_too(seed: int) -> None:
     assert not any(overlapping(layout))
     assert not any(floating(layout))
     assert blocked_doors(layout) == 0
+
+
+def test_what_cameras_look_through_stays_free() -> None:
+    sights = [sight_of((x, y, 1.5), (-x, -y, 0.0)) for x in (-1.2, 1.2) for y in (-1.2, 1.2)]
+    few = SamplingOptions(tries=3, related_tries=3)
+
+    def blocking(**arguments: object) -> int:
+        generator = torch.Generator().manual_seed(0)
+        layout = LayoutSampler(tiny_prior(0, 40), text_of(5), generator, few, **arguments).draw()  # type: ignore[arg-type]
+        return sum(blocks_sight(obj, sight) for obj in layout.objects for sight in sights)
+
+    assert blocking() > 0
+    assert blocking(sights=sights) == 0
 
 
 def test_what_is_given_is_kept_to_the_letter() -> None:

@@ -159,3 +159,14 @@ def test_the_command_trains_and_saves(root: Path, tmp_path: Path) -> None:
     rows = [json.loads(line) for line in (output / "log.jsonl").read_text().splitlines()]
     assert any("miou_blockout" in row for row in rows)
     assert OccupancyPerception.from_pretrained(output / "perception").config.classes == 12
+
+
+def test_the_command_takes_over_what_another_taxonomy_s_network_learned(root: Path, tmp_path: Path) -> None:
+    torch.manual_seed(0)
+    OccupancyPerception(20).save_pretrained(tmp_path / "streets")
+    output = tmp_path / "out"
+    words = ["perception", "--data", root, "--output", output, "--initial", tmp_path / "streets", "--half-size"]
+    words += ["--steps", 1, "--pixel-steps", 0, "--batch", 1]
+    result = CliRunner().invoke(train_app, [str(word) for word in words])
+    assert result.exit_code == 0, result.output
+    assert OccupancyPerception.from_pretrained(output / "perception").classes == 12
