@@ -29,6 +29,7 @@ from occscene_server.pipelines.guided_decoding import (
     scene_words,
     shown_rows,
 )
+from occscene_server.pipelines.named_colors import one_color, with_named_colors
 from occscene_server.pipelines.output import OccSceneOutput, stacked, to_uint8
 from occscene_server.pipelines.scene_inputs import PlacedScenes, SceneInputs, check_prompts, padded
 from occscene_server.pipelines.start_views import KnownViews
@@ -232,23 +233,29 @@ class GuidedViewsMixin:
         decoder, known = self.guided_decoder, (scene.placed.volume, seeds)
         canvas = (-(-height // PIXEL_MULTIPLE) * PIXEL_MULTIPLE, -(-width // PIXEL_MULTIPLE) * PIXEL_MULTIPLE)
         enlarged = scene.cameras.enlarged(1 / scale, canvas)
-        views = []
+        views, seen = [], []
         for view in range(scene.cameras.views):
             if latents is None or scale < 1:
                 fine = seen_by(enlarged, view)
-                drawn = decode_guided(decoder, objects, *fine, *known)
+                shown, drawn = fine[0], decode_guided(decoder, objects, *fine, *known)
             if latents is not None:
                 coarse, own = seen_by(scene.cameras, view), latents[:, view].float()
                 if scale < 1:
                     change = decode_guided(decoder, objects, *coarse, *known, own)
                     change -= decode_guided(decoder, objects, *coarse, *known)
-                    shown, finely = (shown_rows(decoder, objects, buffer) for buffer, _ in (coarse, fine))
-                    drawn = (drawn + upsampled_within(change, shown, finely, scale)).clamp(-1, 1)
+                    rows, finely = (shown_rows(decoder, objects, buffer) for buffer, _ in (coarse, fine))
+                    drawn = (drawn + upsampled_within(change, rows, finely, scale)).clamp(-1, 1)
                 else:
-                    picture = decode_guided(decoder, objects, *coarse, *known, own)
-                    drawn = shrunk(picture[..., : round(height * scale), : round(width * scale)], image_size)
+                    shown, drawn = coarse[0], decode_guided(decoder, objects, *coarse, *known, own)
             views.append(drawn)
-        return torch.stack(views, 1)[..., :height, :width]
+            seen.append(shown.objects[:, 0])
+        colors = [one_color(each.phrases) for each in words]
+        scenes = zip(torch.stack(views, 1), torch.stack(seen, 1), colors, strict=True)
+        colored = torch.stack([with_named_colors(*each) for each in scenes])
+        if latents is None or scale < 1:
+            return colored[..., :height, :width]
+        picture = colored[..., : round(height * scale), : round(width * scale)]
+        return shrunk(picture.flatten(0, 1), image_size).unflatten(0, picture.shape[:2])
 
     def shown_to_perception(self, views: Tensor, scene: PlacedScenes, sensor: Sensor) -> tuple[Tensor, PlacedScenes]:
         """Finished views (B, V, 3, height, width) on the sensor, and the scenes as its cameras see them."""

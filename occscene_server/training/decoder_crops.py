@@ -133,8 +133,11 @@ class DecoderRoom:
 
     @property
     def sources(self) -> tuple[tuple[Source, float], ...]:
-        """Those of `SOURCES` that it can be drawn from."""
-        return tuple((name, share) for name, share in SOURCES if name == "voxels" or name in self._scenes)
+        """Those of `SOURCES` that it can be drawn from; boxes have the share of parts where there are none."""
+        shares = dict(SOURCES)
+        if "parts" not in self._scenes:
+            shares["boxes"] += shares.pop("parts")
+        return tuple(shares.items())
 
     def crop_cameras(self, crop: Crop) -> CameraTensors:
         """The camera whose image is the crop."""

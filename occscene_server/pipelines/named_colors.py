@@ -1,0 +1,68 @@
+"""Objects have the colors that their words name, whatever shade and light make of them in a decoder's view.
+
+The pixels of an object are multiplied, in linear light, by one factor for each channel, which is what another albedo
+does under the same light (von Kries 1902): texture and shading stay, and views go on agreeing, since the factors come
+from all of them together.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor
+
+from occscene_server.geometry.pixel_values import linear_from_srgb, srgb_from_linear
+from occscene_server.metrics.palette import named_colors
+
+TINT, BRIGHTNESS = 0.9, 0.5
+"""Exponents of what would make an object's mean the color that is named: its tint almost so, its brightness by half,
+so that dusk stays dusk."""
+MOST_BRIGHTENED, MOST_TINTED = 1.8, 4.0
+"""Limits of both factors, and of their inverses."""
+_LUMINANCE = torch.tensor([0.2126, 0.7152, 0.0722])
+_LEAST = 1e-3
+
+
+def one_color(phrases: Sequence[str]) -> Tensor:
+    """(N + 1, 4) linear RGB and 1 of the one color that each of N phrases names; row 0 and the others are zeros."""
+    colors = torch.zeros(len(phrases) + 1, 4)
+    for row, phrase in enumerate(phrases, 1):
+        if len(named := set(named_colors(phrase))) == 1:
+            colors[row] = torch.tensor([*named.pop(), 1.0])
+    return colors
+
+
+def with_named_colors(views: Tensor, objects: Tensor, colors: Tensor) -> Tensor:
+    """Views of a scene in which objects have the colors that are named.
+
+    Args:
+        views: (V, 3, h, w) sRGB in [-1, 1].
+        objects: (V, h, w) int64, the row of what each pixel shows.
+        colors: (N + 1, 4) linear RGB of each row, and 1 where there is one, else 0.
+
+    Returns:
+        Like `views`.
+    """
+    colors = colors.to(views.device)
+    told = colors[:, 3] > 0
+    rows = objects.flatten()
+    if not told[rows].any():
+        return views
+    pixels = views.movedim(1, -1).reshape(-1, 3)
+    linear = linear_from_srgb((pixels + 1) / 2)
+    count = rows.bincount(minlength=len(colors)).clamp_min(1)[:, None]
+    mean = torch.zeros(len(colors), 3, device=views.device).index_add_(0, rows, linear) / count
+    changed = 2 * srgb_from_linear((linear * _gains(mean, colors[:, :3])[rows]).clamp(0, 1)) - 1
+    pixels = torch.where(told[rows][:, None], changed, pixels)
+    return pixels.reshape(len(views), *views.shape[2:], 3).movedim(-1, 1)
+
+
+def _gains(mean: Tensor, wanted: Tensor) -> Tensor:
+    """Factors (N, 3) of linear RGB that bring means (N, 3) near what is wanted."""
+    mean, wanted = mean.clamp_min(_LEAST), wanted.clamp_min(_LEAST)
+    bright, asked = (color @ _LUMINANCE.to(color.device) for color in (mean, wanted))
+    brightness = (asked / bright)[:, None]
+    tint = (wanted / mean / brightness).clamp(1 / MOST_TINTED, MOST_TINTED)
+    brightness = (brightness**BRIGHTNESS).clamp(1 / MOST_BRIGHTENED, MOST_BRIGHTENED)
+    return tint**TINT * brightness
