@@ -123,9 +123,9 @@ def test_a_larger_view_is_its_draft_with_what_latents_change(
     def drawn(side: int, draft: bool = False) -> torch.Tensor:
         asked = cameras(1, side, side, 0.8 * side)
         if draft:
-            made = guided.draw_draft("a red sofa", asked, grid, meshes=SOFA_MESH)
+            made = guided.draw_draft("a sofa", asked, grid, meshes=SOFA_MESH)
         else:
-            made = guided("a red sofa", asked, grid, num_inference_steps=1, latents=latents, meshes=SOFA_MESH)
+            made = guided("a sofa", asked, grid, num_inference_steps=1, latents=latents, meshes=SOFA_MESH)
         return torch.from_numpy(made.images[0]).movedim(-1, 0).float()
 
     own, change = drawn(128), drawn(128) - drawn(128, draft=True)
