@@ -249,7 +249,7 @@ class GuidedViewsMixin:
                     shown, drawn = coarse[0], decode_guided(decoder, objects, *coarse, *known, own)
             views.append(drawn)
             seen.append(shown.objects[:, 0])
-        colors = [one_color(each.phrases) for each in words]
+        colors = [one_color(each.phrases, hints) for each, hints in zip(words, scene.placed.hints, strict=True)]
         scenes = zip(torch.stack(views, 1), torch.stack(seen, 1), colors, strict=True)
         colored = torch.stack([with_named_colors(*each) for each in scenes])
         if latents is None or scale < 1:

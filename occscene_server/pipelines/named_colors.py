@@ -1,4 +1,4 @@
-"""Objects have the colors that their words name, whatever shade and light make of them in a decoder's view.
+"""Objects have the colors that their words name, whatever light and shade make of them in a decoder's view.
 
 The pixels of an object are multiplied, in linear light, by one factor for each channel, which is what another albedo
 does under the same light (von Kries 1902): texture and shading stay, and views go on agreeing, since the factors come
@@ -24,11 +24,19 @@ _LUMINANCE = torch.tensor([0.2126, 0.7152, 0.0722])
 _LEAST = 1e-3
 
 
-def one_color(phrases: Sequence[str]) -> Tensor:
-    """(N + 1, 4) linear RGB and 1 of the one color that each of N phrases names; row 0 and the others are zeros."""
-    colors = torch.zeros(len(phrases) + 1, 4)
+def one_color(phrases: Sequence[str], hints: Tensor) -> Tensor:
+    """The one color that each of some phrases names, where the object has no color hint, which says it already.
+
+    Args:
+        phrases: of N objects.
+        hints: (at least N + 1, 4), as a grid has them; row 0 is no object.
+
+    Returns:
+        Like `hints`: linear RGB and 1; zeros where there is no color, or several.
+    """
+    colors = torch.zeros_like(hints)
     for row, phrase in enumerate(phrases, 1):
-        if len(named := set(named_colors(phrase))) == 1:
+        if hints[row, 3] == 0 and len(named := set(named_colors(phrase))) == 1:
             colors[row] = torch.tensor([*named.pop(), 1.0])
     return colors
 
@@ -39,12 +47,11 @@ def with_named_colors(views: Tensor, objects: Tensor, colors: Tensor) -> Tensor:
     Args:
         views: (V, 3, h, w) sRGB in [-1, 1].
         objects: (V, h, w) int64, the row of what each pixel shows.
-        colors: (N + 1, 4) linear RGB of each row, and 1 where there is one, else 0.
+        colors: of `one_color`.
 
     Returns:
         Like `views`.
     """
-    colors = colors.to(views.device)
     told = colors[:, 3] > 0
     rows = objects.flatten()
     if not told[rows].any():

@@ -24,6 +24,10 @@ def linear(views: Tensor) -> Tensor:
     return linear_from_srgb((views + 1) / 2)
 
 
+def named(*phrases: str) -> Tensor:
+    return one_color(phrases, torch.zeros(len(phrases) + 1, 4))
+
+
 WARM = (0.85, 0.7, 0.5)
 
 
@@ -31,7 +35,7 @@ WARM = (0.85, 0.7, 0.5)
 def test_an_object_under_warm_light_has_the_color_that_its_word_names(word: str) -> None:
     views = shaded(COLORS[word], WARM)
     objects = torch.ones(2, 8, 8, dtype=torch.int64)
-    colored = with_named_colors(views, objects, one_color([f"a {word} sofa"]))
+    colored = with_named_colors(views, objects, named(f"a {word} sofa"))
     mean = linear(colored).mean((0, 2, 3))
     allowed = {word, "beige"} if word == "cream" else {word}  # darker cream is beige
     assert nearest_color_word(mean) in allowed
@@ -39,7 +43,7 @@ def test_an_object_under_warm_light_has_the_color_that_its_word_names(word: str)
 
 def test_texture_and_agreement_between_views_stay() -> None:
     views = shaded((0.5, 0.45, 0.4), WARM)
-    colored = with_named_colors(views, torch.ones(2, 8, 8, dtype=torch.int64), one_color(["a teal armchair"]))
+    colored = with_named_colors(views, torch.ones(2, 8, 8, dtype=torch.int64), named("a teal armchair"))
     factors = linear(colored) / linear(views)
     for channel in factors.unbind(1):
         assert torch.allclose(channel, channel[0, 0, 0].expand_as(channel), rtol=1e-3), "one factor for all pixels"
@@ -48,15 +52,20 @@ def test_texture_and_agreement_between_views_stay() -> None:
 def test_what_names_no_color_or_several_stays_to_the_bit() -> None:
     views = shaded((0.5, 0.45, 0.4), WARM)
     objects = torch.arange(4).repeat_interleave(2).expand(2, 8, 8).clone()
-    colored = with_named_colors(views, objects, one_color(["a sofa", "a red and white rug", "a blue bed"]))
+    colored = with_named_colors(views, objects, named("a sofa", "a red and white rug", "a blue bed"))
     same = (colored == views).all(1)
     assert same[objects != 3].all()
     assert not same[objects == 3].any()
-    assert torch.equal(with_named_colors(views, objects, one_color(["a sofa", "", "a lamp"])), views)
+    assert torch.equal(with_named_colors(views, objects, named("a sofa", "", "a lamp")), views)
+
+
+def test_a_hint_stands_above_words() -> None:
+    hints = torch.tensor([[0.0, 0.0, 0.0, 0.0], [0.1, 0.2, 0.3, 1.0], [0.0, 0.0, 0.0, 0.0]])
+    assert one_color(["a red sofa", "a red sofa"], hints)[:, 3].tolist() == [0, 0, 1]
 
 
 def test_dusk_stays_dusk() -> None:
     views = shaded((0.8, 0.8, 0.8), (0.04, 0.05, 0.08))
-    colored = with_named_colors(views, torch.ones(2, 8, 8, dtype=torch.int64), one_color(["a white wall"]))
+    colored = with_named_colors(views, torch.ones(2, 8, 8, dtype=torch.int64), named("a white wall"))
     assert linear(colored).mean() <= MOST_BRIGHTENED * 1.3 * linear(views).mean()
     assert linear(colored).mean() < 0.15
