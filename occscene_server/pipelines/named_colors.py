@@ -15,7 +15,7 @@ from torch import Tensor
 from occscene_server.geometry.pixel_values import linear_from_srgb, srgb_from_linear
 from occscene_server.metrics.palette import named_colors
 
-TINT, BRIGHTNESS = 0.9, 0.5
+TINT, BRIGHTNESS = 0.75, 0.5
 """Exponents of what would make an object's mean the color that is named: its tint almost so, its brightness by half,
 so that dusk stays dusk."""
 MOST_BRIGHTENED, MOST_TINTED = 1.8, 4.0
