@@ -256,8 +256,7 @@ def _fill_view(view: Any, result_name: str, data: bytes, is_preview: bool = Fals
     """Makes or refills a view's image and its thumbnail."""
     view.image = packed_image(f"{view.name} {result_name[:4]}", data, view.image)
     view.is_preview = is_preview
-    if not bpy.app.background:
-        draw_thumbnail(view.image, image_pixels(view.image))
+    draw_thumbnail(view.image, image_pixels(view.image))
 
 
 def _drop_previews(result: Any) -> None:

@@ -5,6 +5,8 @@
 
 from __future__ import annotations
 
+import shutil
+import sys
 from collections.abc import Sequence
 from typing import Any
 
@@ -198,7 +200,11 @@ class OCCSCENE_OT_open_folder(bpy.types.Operator):
         except ValueError as error:
             self.report({"ERROR"}, str(error))
             return {"CANCELLED"}
-        bpy.ops.wm.path_open(filepath=str(folder_of(result)))
+        folder = folder_of(result)
+        if sys.platform == "linux" and shutil.which("xdg-open") is None:  # which `path_open` only prints
+            self.report({"ERROR"}, f"This system has no program that shows folders; open {folder} yourself")
+            return {"CANCELLED"}
+        bpy.ops.wm.path_open(filepath=str(folder))
         return {"FINISHED"}
 
 

@@ -20,6 +20,19 @@ def generated(blockout: bpy.types.Scene, server: str, tmp_path: Path) -> bpy.typ
     return blockout
 
 
+def test_views_made_without_a_window_have_thumbnails_when_the_file_is_opened(
+    generated: bpy.types.Scene, tmp_path: Path
+) -> None:
+    bpy.ops.wm.save_as_mainfile(filepath=str(tmp_path / "scene.blend"))
+    bpy.ops.wm.open_mainfile(filepath=str(tmp_path / "scene.blend"))
+    for result in bpy.context.scene.occscene.results:
+        for view in result.views:
+            thumbnail = view.image.preview
+            pixels = np.array(thumbnail.image_pixels_float).reshape(-1, 4)
+            assert tuple(thumbnail.image_size) == tuple(view.image.size)  # 64 pixels
+            np.testing.assert_allclose(pixels, image_pixels(view.image).reshape(-1, 4), atol=1 / 255)
+
+
 def test_clean_up_spares_favorites_and_other_files(generated: bpy.types.Scene, tmp_path: Path) -> None:
     settings = generated.occscene
     settings.results[0].is_favorite = True

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from dataclasses import replace
 from pathlib import Path
 
@@ -205,3 +206,17 @@ def test_a_mesh_is_a_manifold_with_textures_in_metres_that_voxelizes_back(
     blockout = collect_blockout(bpy.context)
     volume = GridVolume(grid.shape, grid.voxel_size, grid.world_from_grid)
     np.testing.assert_array_equal(voxelize(blockout.objects, volume, INDOOR).labels, grid.labels)
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="other systems show folders without xdg-open")
+def test_the_folder_is_shown_or_named(
+    generated: bpy.types.Scene, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PATH", str(tmp_path))
+    with pytest.raises(RuntimeError, match=f"no program that shows folders; open .*{tmp_path.name}/out"):
+        bpy.ops.occscene.open_folder()
+    program = tmp_path / "xdg-open"
+    program.write_text(f'#!/bin/sh\nprintf %s "$1" > {tmp_path}/shown\n')
+    program.chmod(0o755)
+    assert bpy.ops.occscene.open_folder() == {"FINISHED"}
+    assert Path((tmp_path / "shown").read_text()).resolve() == (tmp_path / "out").resolve()
