@@ -26,8 +26,8 @@ and other members hold line numbers.
 | relation_end, relation | (R,), (L, 3) int16 | subject, index into `RELATIONS`, anchor or -1 |
 | prompt_end, prompt | (R,), (Q,) | line of each prompt: `LayoutPrompt.to_json` |
 
-Of streets `room_size` holds the bend (curvature in 1/metres, where it begins and how long it is in metres), `room_words`
-kind, season, weather, pavement, road, kind and season, and objects are those of the street's plan
+Of streets `room_size` holds the bend (curvature in 1/metres, where it begins and how long it is in metres),
+`room_words` kind, season, weather, pavement, road, kind and season, and objects are those of the street's plan
 (`geometry.street_layout`), ground first.
 """
 
@@ -35,7 +35,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -124,7 +124,7 @@ class LayoutRecord:
     relations: tuple[Relation, ...]
     prompts: tuple[LayoutPrompt, ...]
     parts: tuple[Parts, ...]
-    course: Course = Course()
+    course: Course = field(default_factory=Course)
 
     @property
     def scene(self) -> tuple[float, float, float]:

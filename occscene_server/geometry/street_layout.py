@@ -10,6 +10,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable
 from dataclasses import replace
+from itertools import pairwise
 
 import numpy as np
 from occscene.layout import Layout, LayoutObject
@@ -85,7 +86,7 @@ def _pieces(obj: LayoutObject, course: Course) -> list[LayoutObject]:
     count = math.ceil((end - begin) / longest)
     ends = [low, *np.linspace(begin, end, count + 1).tolist(), high]
     pieces = []
-    for first, last in zip(ends[:-1], ends[1:], strict=True):
+    for first, last in pairwise(ends):
         if last - first > 1e-6:
             # along the outer side of a bend they would come apart: as long as the arc is there
             outer = 1.0 - course.bend * (d - math.copysign(obj.size[1] / 2, course.bend))

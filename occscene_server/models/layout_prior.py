@@ -3,7 +3,7 @@
 After ATISS (Paschalidou et al. 2021, arXiv 2110.03675), with the studio's own order in place of random ones and doors
 and windows as objects. A sequence is `start`, `room`, then two tokens an object: its kind, then all of it. From `start`
 the room's size and colours are drawn, from `room` and from every whole object the next kind or `stop`, and from a kind
-the rest, number after number: colour, then those of `layout_tokens.Ranges.geometry`. The prompt's token states are read by
+the rest, number after number: colour, then those of `Ranges.geometry`. The prompt's token states are read by
 cross-attention. Our addition: a kind is a token of its own, so that the net can look for "sofa" in the prompt
 (`name_lookup`) and for the sofa in the room once it knows that a sofa or its table comes, and places are predicted
 relative to what is there (`place_logits`).

@@ -13,6 +13,7 @@ from torch import Tensor
 
 from occscene_server.geometry import layout_rules, street_rules
 from occscene_server.geometry.relations import relation_names
+from occscene_server.geometry.street_layout import FOLLOWING
 from occscene_server.models.layout_prior import LayoutBatch, LayoutPrior
 from occscene_server.models.layout_tokens import (
     decode_boxes,
@@ -131,15 +132,22 @@ class LayoutSampler:
     def draw_anew(self, layout: Layout, index: int) -> Layout:
         """Draws the box and colour of one object again, all others being given; the layout itself if nothing fits."""
         others = layout.objects[:index] + layout.objects[index + 1 :]
-        drawing = self._begin(replace(layout, objects=others))
+        drawing = self._begin(replace(layout, objects=self._seen(others)))
         old = layout.objects[index]
         kind = self.vocabulary.kind_of(old)
         if kind is not None:
             self._add(drawing, kind, False, Reading())
-        if len(drawing.objects) == len(others):
+        if len(drawing.objects) == drawing.given:
             return layout
         new = replace(drawing.objects[-1], name=old.name, class_name=old.class_name)
         return replace(layout, objects=(*layout.objects[:index], new, *layout.objects[index + 1 :]))
+
+    def _seen(self, objects: tuple[LayoutObject, ...]) -> tuple[LayoutObject, ...]:
+        """What the prior is given of a layout: of a street no trunks and posts, and the largest if it is too much."""
+        if self.vocabulary.taxonomy == "indoor":
+            return objects
+        known = [obj for obj in objects if obj.name not in FOLLOWING and self.vocabulary.kind_of(obj) is not None]
+        return tuple(sorted(known, key=lambda obj: -float(np.prod(obj.size)))[: self.ranges.most - 1])
 
     def _begin(self, given: Layout | None) -> _Drawing:
         """The room and what is given."""
@@ -169,9 +177,7 @@ class LayoutSampler:
             return self._begin(replace(given, room=inner))
         straight, numbers = layout_numbers(given, self.vocabulary)
         rows = [torch.from_numpy(row) for row in numbers]
-        return _Drawing(
-            torch.cat([torch.from_numpy(straight[:3]), room[3:]]), rows, list(given.objects), len(rows)
-        )
+        return _Drawing(torch.cat([torch.from_numpy(straight[:3]), room[3:]]), rows, list(given.objects), len(rows))
 
     def _batch(self, drawing: _Drawing, pending: int | None = None) -> LayoutBatch:
         """The objects drawn so far, with the prompt and without it; `pending` is a kind whose box is to come."""

@@ -170,8 +170,11 @@ def decode_room(numbers: Ints) -> Floats:
 
 def _encode_bend(bend: Floats) -> Ints:
     curvature, start, length = np.moveaxis(bend, -1, 0)
-    steps = np.rint(np.stack([curvature / _BEND_STEP, (start - _FIRST_START) / _BEND_LENGTH, length / _BEND_LENGTH], -1))
-    numbers = steps.astype(np.int64) + (_BENDS // 2, 0, 0)
+    steps = np.rint(
+        np.stack([curvature / _BEND_STEP, (start - _FIRST_START) / _BEND_LENGTH, length / _BEND_LENGTH], -1)
+    )
+    numbers = steps.astype(np.int64)
+    numbers[..., 0] += _BENDS // 2
     # of a straight street one way to say so
     numbers[numbers[..., 0] == _BENDS // 2, 1:] = 0
     return np.clip(numbers, 0, np.array(list(RANGES["outdoor"].scene.values())) - 1)

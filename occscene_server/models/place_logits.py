@@ -13,7 +13,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from occscene_server.models.layout_tokens import STEP, TURNS, Ranges, candidates
+from occscene_server.models.layout_tokens import RANGES, STEP, TURNS, Ranges, candidates
 
 SLACK = 0.02
 """Metres by which boxes may reach into each other."""
@@ -70,7 +70,7 @@ class Relative(nn.Module):
     frequencies: Tensor
     waves: Tensor
 
-    def __init__(self, width: int, places: Tensor, period: float, heads: int = 2) -> None:
+    def __init__(self, width: int, places: Tensor, period: float = RANGES["indoor"].period, heads: int = 2) -> None:
         super().__init__()
         harmonics = torch.cat([torch.arange(1, 33), torch.arange(36, 121, 4)])
         self.register_buffer("frequencies", harmonics * (2 * math.pi / period), persistent=False)

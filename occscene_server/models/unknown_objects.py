@@ -14,6 +14,8 @@ _AFTERWARDS = re.compile(r" (?:in|on|at|by|with|near|under|over|beside|against|a
 _NO_OBJECT = re.compile(
     r"\b(?:\w*rooms?|kitchen|office|study|studio|nursery|lounge|library|interior|space|apartment|flat|home|house|loft|den"
     r"|walls?|floors?|flooring|ceilings?|lights?|lighting|daylight|sun|sunlight|morning|evening|night|noon|day|sky"
+    r"|streets?|roads?|towns?|villages?|suburbs?|estates?|fields?|meadows?|crossroads|junctions?|squares?|shops?|snow|rain"
+    r"|clouds?|weather|dusk|shutters|tarpaulins?|coats?|jackets?|boards?|posts?"
     r"|style|mood|look|atmosphere|colou?rs?|wood|tones?|accents?|shadows?|view|corner|middle|cent(?:er|re)|side)\b"
 )
 

@@ -93,7 +93,7 @@ def _parts(room: Room, item: Item) -> Parts:
 
 
 def write_rooms(root: Path, seeds: range, workers: int, domain: str = "indoor") -> Iterator[Path]:
-    """Writes the rooms or streets of `seeds` below `root`, `ROOMS_PER_FILE` a file, and yields each file as it is finished.
+    """Writes the rooms or streets of `seeds`, `ROOMS_PER_FILE` a file, and yields each file as it is finished.
 
     Files that are there are kept.
 

@@ -172,7 +172,8 @@ def _is_inside(item: Item) -> bool:
 def _planned(item: Item, actor: Actor, course: Course) -> LayoutObject:
     """An item in the street's axes; of what goes into the ground only what is above it."""
     box = item.extent
-    assert box is not None and item.pose is not None
+    assert box is not None
+    assert item.pose is not None
     center, size = box.center, box.size
     if item.name in _SLIM:
         center = (float(item.pose[0, 3]), float(item.pose[1, 3]), center[2])

@@ -184,9 +184,7 @@ def _given_first(count: int, rng: np.random.Generator) -> tuple[NDArray[np.int64
     return np.concatenate([chosen, rest]), len(chosen)
 
 
-def batched(
-    drawn: Sequence[Drawn], text: Tensor, text_mask: Tensor, ranges: Ranges = RANGES["indoor"]
-) -> LayoutBatch:
+def batched(drawn: Sequence[Drawn], text: Tensor, text_mask: Tensor, ranges: Ranges = RANGES["indoor"]) -> LayoutBatch:
     """A batch of rooms (size, surfaces, names, boxes, given) and their prompts' states."""
     count = [len(names) for _, _, names, _, _ in drawn]
     room = np.stack([np.concatenate([ranges.encode_scene(size), surfaces]) for size, surfaces, _, _, _ in drawn])

@@ -67,7 +67,7 @@ def street_head(street: Street, rng: np.random.Generator) -> str:
 
 
 def ground_words(street: Street, rng: np.random.Generator) -> str:
-    """", an asphalt road, a crossroads": some of what lies on the ground, and the side streets, or nothing."""
+    """ ", an asphalt road, a crossroads": some of what lies on the ground, and the side streets, or nothing."""
     said = [item.phrase for item in street.items if item.name in ("road", "pavement", "field", "yard")]
     kept = [phrase for phrase in said if rng.random() < 0.45]
     if street.plan.junction is not None and rng.random() < 0.7:

@@ -8,9 +8,9 @@ from functools import lru_cache
 import numpy as np
 from occscene.part_shapes import cube_grid, tube_faces
 
+from occscene_server.geometry.course import Course
 from occscene_server.studio.room import FloatArray, Part
 from occscene_server.studio.shapes import Vector, turned
-from occscene_server.geometry.course import Course
 
 Section = tuple[float, float, float, float]
 """A cross-section of a loft: place along it, half its width, its lowest and its highest point, metres."""
