@@ -213,6 +213,17 @@ def moved(part: Part, offset: Vector) -> Part:
     return _with(part, part.vertices + np.asarray(offset), shape)
 
 
+def resized(part: Part, factor: float) -> Part:
+    """The part larger about the origin; its texture grows with it."""
+    shape = part.solid
+    if shape is not None:
+        pose = shape.pose.copy()
+        pose[:, 3] *= factor
+        x, y, z = shape.size
+        shape = Solid(shape.kind, (x * factor, y * factor, z * factor), pose, shape.taper)
+    return Part(part.vertices * factor, part.faces, part.material, part.local * factor, part.smooth, shape)
+
+
 def turned(part: Part, angle: float, axis: str = "z", pivot: Vector = (0.0, 0.0, 0.0)) -> Part:
     """The part turned by `angle` radians about an axis through `pivot`; its texture turns with it."""
     i, j = {"x": (1, 2), "y": (2, 0), "z": (0, 1)}[axis]

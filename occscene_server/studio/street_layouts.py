@@ -15,6 +15,7 @@ from occscene_server.geometry.relations import relations_of
 from occscene_server.geometry.street_layout import FOLLOWING, FRAME, planned
 from occscene_server.models.layout_tokens import RANGES
 from occscene_server.studio.room import Item
+from occscene_server.studio.street_parts import street_parts
 from occscene_server.studio.streets.layout_prompt import street_layout_prompts, street_word
 from occscene_server.studio.streets.plan import Plan, Side
 from occscene_server.studio.streets.street import HALF_VOLUME, Actor, Street, build_street
@@ -57,11 +58,16 @@ def street_record(seed: int) -> LayoutRecord:
     words = (
         street.plan.kind, street.season, street.weather, surface.get("pavement", ""), surface.get("road", "")
     )  # fmt: skip
-    parts = tuple(_no_parts() for _ in placed)
+    parts = tuple(_parts(street, obj, item) for obj, item, _, _ in placed)
     return LayoutRecord(seed, layout, words, phrases, relations, prompts, parts, course)
 
 
-def _no_parts() -> Parts:
+def _parts(street: Street, obj: LayoutObject, item: Item | None) -> Parts:
+    """What an object is made of; nothing of the ground."""
+    if item is not None:
+        assert item.pose is not None
+        up = float(item.pose[2, 3]) - street.plan.course.slope * float(item.pose[0, 3])
+        return street_parts(item, obj, up, street.materials)
     return Parts(
         (), (), np.zeros((0, 6), np.int16), np.zeros((0, 4), np.float16), np.zeros(0, np.float16),
         np.zeros(0, np.uint8), np.zeros((0, 3), np.uint8),
