@@ -109,9 +109,7 @@ def encode_parts(solids: Solids, symmetry: Ints, material: Ints, box: Floats, un
     return numbers
 
 
-def decode_parts(
-    numbers: Ints, materials: tuple[str, ...], box: Floats, unit: float = 1.0
-) -> tuple[Solids, Ints]:
+def decode_parts(numbers: Ints, materials: tuple[str, ...], box: Floats, unit: float = 1.0) -> tuple[Solids, Ints]:
     """The inverse of `encode_parts` for one object with a box (3,): one part of each group, and the symmetries."""
     column = {name: numbers[:, index] for name, index in COLUMN.items()}
     center, extent = np.zeros((len(numbers), 3)), np.zeros((len(numbers), 3))

@@ -18,19 +18,22 @@ from occscene_server.data.layouts import Parts
 from occscene_server.geometry.solids import quaternions
 from occscene_server.studio.room import FloatArray, Item, MaterialSpec, Part, Solid
 from occscene_server.studio.shapes import solid
+from occscene_server.studio.streets.facades import SKIN
 
-MOST = 30
+MOST = 24
 """Parts of one object, before those that mirror each other count as one."""
 _FULL, _ROUNDED, _STEPPED = 0.88, 0.7, 4
 """Share of its box from which on a mesh is one box, or two slices; else so many slices."""
-_SMALL = 0.05
+_COVERED = 0.9
+"""Where in a slice its cross-section is taken if something lies over it, as tiles do over a gable; else the middle."""
+_SMALL = 0.04
 """Of the object's second longest side: parts whose own is shorter are left out."""
 _LEAST = 0.03
 """Metres: the same for slender objects."""
-_NEW = 0.3
+_NEW = 0.15
 """Least share of a part that no larger part covers."""
-_MARGIN = 0.1
-"""Metres around a part that count as covered by it."""
+_MARGIN = 0.05
+"""Of the object's second longest side, 10 cm at most: how far around a part counts as covered by it."""
 _GRID = np.stack(np.meshgrid(*[np.linspace(-0.45, 0.45, 5)] * 3, indexing="ij"), -1).reshape(-1, 3)
 
 Named = tuple[Solid, str]
@@ -51,7 +54,10 @@ def street_parts(item: Item, obj: LayoutObject, up: float, materials: Mapping[st
     offset = _box_middle(item, obj, scale)
     half = np.array(obj.size) / 2
     placed = []
-    for shape, material in _primitives(item.parts):
+    shapes = _primitives(item.parts)
+    if item.class_name == "building":
+        shapes = _walled(shapes)
+    for shape, material in shapes:
         center = shape.pose[:, 3] * scale - offset
         center[2] += up - obj.center[2]
         inside = _cut(shape, center, np.array(shape.size) * scale, half)
@@ -87,18 +93,37 @@ def _box_middle(item: Item, obj: LayoutObject, scale: float) -> FloatArray:
     return middle
 
 
+def _walled(shapes: Sequence[Named]) -> list[Named]:
+    """A building's primitives, its body as wide as the facades that stand before it."""
+    body = max(range(len(shapes)), key=lambda row: float(np.prod(shapes[row][0].size)))
+    shape, material = shapes[body]
+    width, depth, height = shape.size
+    wide = Solid(shape.kind, (width + 2 * SKIN, depth + 2 * SKIN, height), shape.pose, shape.taper)
+    return [*shapes[:body], (wide, material), *shapes[body + 1 :]]
+
+
 def _primitives(parts: Sequence[Part]) -> list[Named]:
     named: list[Named] = []
+    has_sheets = any(part.solid is not None and part.solid.kind == "box" and _is_askew(part.solid) for part in parts)
     for part in parts:
         if part.foliage:
             continue
-        shapes = [part.solid] if part.solid is not None else slices(part)
+        shapes = [part.solid] if part.solid is not None else slices(part, _COVERED if has_sheets else 0.5)
         named += [(shape, part.material) for shape in shapes]
     return named
 
 
-def slices(part: Part) -> list[Solid]:
-    """A mesh that is no primitive as boxes of its cross-sections: bodies along y, all else upwards."""
+def _is_askew(shape: Solid) -> bool:
+    return bool(np.abs(shape.pose[:, :3]).max(0).min() < 0.999)
+
+
+def slices(part: Part, place: float = 0.5) -> list[Solid]:
+    """A mesh that is no primitive as boxes of its cross-sections: bodies along y, all else upwards.
+
+    Args:
+        part: closed, its faces convex.
+        place: where in each slice its cross-section is taken: 0 at the beginning, 1 at the end.
+    """
     vertices = part.vertices
     low, high = vertices.min(0), vertices.max(0)
     size = high - low
@@ -112,7 +137,7 @@ def slices(part: Part) -> list[Solid]:
     others = [i for i in range(3) if i != axis]
     boxes = []
     for step in range(count):
-        level = low[axis] + size[axis] * (step + 0.5) / count
+        level = low[axis] + size[axis] * (step + (place if count == _STEPPED else 0.5)) / count
         first, last = start[:, axis] - level, end[:, axis] - level
         crossing = first * last < 0
         if not crossing.any():
@@ -122,7 +147,7 @@ def slices(part: Part) -> list[Solid]:
         center, extent = np.empty(3), np.empty(3)
         center[others] = (points.min(0) + points.max(0))[others] / 2
         extent[others] = np.ptp(points, axis=0)[others]
-        center[axis], extent[axis] = level, size[axis] / count
+        center[axis], extent[axis] = low[axis] + size[axis] * (step + 0.5) / count, size[axis] / count
         boxes.append(solid("rounded box" if part.smooth else "box", center.tolist(), extent.tolist()))
     return boxes
 
@@ -137,9 +162,7 @@ def _edges(faces: tuple[tuple[int, ...], ...]) -> FloatArray:
     return np.array(sorted({(min(a, b), max(a, b)) for face in faces for a, b in zip(face, (*face[1:], face[0]))}))
 
 
-def _cut(
-    shape: Solid, center: FloatArray, size: FloatArray, half: FloatArray
-) -> tuple[FloatArray, FloatArray] | None:
+def _cut(shape: Solid, center: FloatArray, size: FloatArray, half: FloatArray) -> tuple[FloatArray, FloatArray] | None:
     """Middle and size of what of an upright part is above the underside of the object's box; None if nothing is."""
     axes = shape.pose[:, :3]
     if abs(axes[2, 2]) < 0.999:
@@ -153,6 +176,7 @@ def _cut(
 def _telling(placed: Sequence[tuple[FloatArray, FloatArray, Solid, str]], obj: LayoutObject) -> list[int]:
     """Which parts are kept, the largest first."""
     least = max(_LEAST, _SMALL * sorted(obj.size)[1])
+    margin = min(0.1, _MARGIN * sorted(obj.size)[1])
     volumes = [float(np.prod(size)) for _, size, _, _ in placed]
     kept: list[int] = []
     for row in sorted(range(len(placed)), key=lambda row: -volumes[row]):
@@ -166,7 +190,8 @@ def _telling(placed: Sequence[tuple[FloatArray, FloatArray, Solid, str]], obj: L
         for other in kept:
             middle, extent, own, _ = placed[other]
             local = np.abs((points - middle) @ own.pose[:, :3])
-            covered |= (local < extent / 2 + min(_MARGIN, 0.25 * float(extent.max()))).all(1)
+            # tiles lie closer to their roof than this
+            covered |= (local < extent / 2 + (0.0 if _is_askew(shape) else margin)).all(1)
         if (~covered).mean() >= _NEW:
             kept.append(row)
     return kept
