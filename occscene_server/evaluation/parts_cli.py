@@ -1,4 +1,4 @@
-"""`occscene-server evaluate parts`: blockouts of held-out rooms or streets with parts in place of boxes, against true grids."""
+"""`occscene-server evaluate parts`: blockouts of held-out scenes with parts in place of boxes, against true grids."""
 
 from __future__ import annotations
 

@@ -9,13 +9,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from functools import lru_cache
+from itertools import pairwise
 
 import numpy as np
 from occscene.layout import LayoutObject
 from occscene.part_shapes import triangulated
 
 from occscene_server.data.layouts import Parts
-from occscene_server.geometry.solids import quaternions
+from occscene_server.geometry.solids import Ints, quaternions
 from occscene_server.studio.room import FloatArray, Item, MaterialSpec, Part, Solid
 from occscene_server.studio.shapes import solid
 from occscene_server.studio.streets.facades import SKIN
@@ -153,13 +154,13 @@ def slices(part: Part, place: float = 0.5) -> list[Solid]:
 
 
 @lru_cache(maxsize=256)
-def _fans(faces: tuple[tuple[int, ...], ...]) -> FloatArray:
+def _fans(faces: tuple[tuple[int, ...], ...]) -> Ints:
     return triangulated(faces)
 
 
 @lru_cache(maxsize=256)
-def _edges(faces: tuple[tuple[int, ...], ...]) -> FloatArray:
-    return np.array(sorted({(min(a, b), max(a, b)) for face in faces for a, b in zip(face, (*face[1:], face[0]))}))
+def _edges(faces: tuple[tuple[int, ...], ...]) -> Ints:
+    return np.array(sorted({(min(a, b), max(a, b)) for face in faces for a, b in pairwise((*face, face[0]))}))
 
 
 def _cut(shape: Solid, center: FloatArray, size: FloatArray, half: FloatArray) -> tuple[FloatArray, FloatArray] | None:
