@@ -27,7 +27,7 @@ def test_an_object_goes_into_the_plan_and_back(course: Course) -> None:
         np.testing.assert_allclose([*back.center, back.turn], [*stood(obj, course).center, back.turn], atol=1e-9)
         # seen from another foot it is the same object in the world, but for the bend between
         near = planned(stood(obj, course), s, d, course)
-        np.testing.assert_allclose(near.center, obj.center, atol=0.02)
+        np.testing.assert_allclose(near.center, obj.center, atol=0.1)
 
 
 def test_the_road_follows_the_bend_without_gaps() -> None:
@@ -37,7 +37,9 @@ def test_the_road_follows_the_bend_without_gaps() -> None:
     for d in (-2.8, 0.0, 2.8):
         for x, y in LEFT.flat(np.column_stack([s, np.full(400, d)])):
             local = [np.abs((np.array([x, y, -0.1]) - obj.center) @ obj.axes) for obj in pieces]
-            assert any((place[:2] <= np.array(obj.size[:2]) / 2 + 1e-6).all() for place, obj in zip(local, pieces))
+            assert any(
+                (place[:2] <= np.array(obj.size[:2]) / 2 + 1e-6).all() for place, obj in zip(local, pieces, strict=True)
+            )
     # and it leaves the true course by less than a voxel
     corners = np.concatenate([obj.corners[:, :2] for obj in pieces])
     center = LEFT.flat(np.column_stack([np.linspace(-40, 40, 8000), np.zeros(8000)]))
