@@ -165,7 +165,8 @@ def read_prompt(prompt: str, kinds: Sequence[str], colors: Sequence[str], contex
             kind, before = forms[match.group(1)], clause[end : match.start()]
             numbers = [_NUMBERS[word] for word in before.split() if word in _NUMBERS]
             words = color.findall(before)
-            relation = _relation(before) if subject else ""
+            # streets know sides only
+            relation = _relation(before) if subject and not has_sides else ""
             if relation:
                 relations.append((subject, relation, kind))
             count = numbers[0] if numbers else 2 if match.group(1) in several else 1
