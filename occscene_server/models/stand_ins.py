@@ -82,7 +82,7 @@ class StandIns:
             for kind, names in _EXAMPLES.items()
             if kind in ("", *kinds)
             for name in names.split(", ")
-            if name not in known
+            if kind or name not in known
         ]
         self._kinds = [kind for _, kind in named]
         states = phrase_states(encoder, tokenizer, [name for name, _ in named])

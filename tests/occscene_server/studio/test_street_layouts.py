@@ -1,4 +1,4 @@
-"""Streets as layouts: where the rendered street has its objects, with prompts that say the truth, and parts that fit."""
+"""Streets as layouts: as the rendered street is, with prompts that say the truth, and parts that fit."""
 
 from __future__ import annotations
 
