@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 
 import numpy as np
 import pytest
 from occscene.layout import Layout, LayoutObject
 
 from occscene_server.geometry.course import Course
+from occscene_server.geometry.layout_rules import sight_of
 from occscene_server.geometry.relations import relation_names
 from occscene_server.geometry.street_layout import planned, stood, street_layout
 from occscene_server.geometry.street_rules import conflict, floating, outside, overlapping
@@ -85,6 +87,10 @@ def test_what_must_not_be_is_seen() -> None:
     crown = LayoutObject("tree crown", "vegetation", (10.0, 6.5, 4.0), (5.0, 5.0, 4.0))
     assert conflict(crown, [HOUSE, ROAD]) == 0.0, "crowns may touch houses"
     assert conflict(LayoutObject("tree crown", "vegetation", (10.0, 12.0, 4.0), (5.0, 5.0, 4.0)), [HOUSE]) > 0
+    sight = sight_of((4.0, 0.8, 1.6), (0.0, 1.0, 0.0))
+    assert conflict(CAR, [ROAD]) == 0.0
+    assert conflict(CAR, [ROAD], [replace(sight, center=(4.0, 2.0, 1.4))]) == 10.0
+    assert conflict(ROAD, [], [sight]) == 0.0
     layout = Layout("outdoor", None, (ROAD, CAR, other, flying, HOUSE))
     assert overlapping(layout) == [True, True, False, False]
     assert floating(layout) == [False, False, False, True, False]

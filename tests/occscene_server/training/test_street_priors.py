@@ -79,12 +79,12 @@ def test_a_street_is_composed_in_its_volume(priors: ScenePriors) -> None:
 
 def test_text_to_scene_begins_from_a_street(priors: ScenePriors) -> None:
     volume = default_volume("outdoor")
-    draft, _ = layout_draft(priors, job_pb2.GenerateScene(prompt="a city street", seed=2), volume)
+    draft, _ = layout_draft(priors, job_pb2.GenerateScene(prompt="a city street", seed=2), volume, ())
     assert draft is not None
     grid = draft.grid
     assert grid.taxonomy == "outdoor"
     assert (grid.labels > 0).any()
     likely = np.full((20, *grid.shape), -3.0, np.float32)
     assert draft.resample(likely, 3) >= 0
-    small, _ = layout_draft(priors, job_pb2.GenerateScene(prompt="a city street", seed=2), default_volume("indoor"))
+    small, _ = layout_draft(priors, job_pb2.GenerateScene(prompt="a city street", seed=2), default_volume("indoor"), ())
     assert small is None
