@@ -1,4 +1,4 @@
-"""Rooms as boxes on disk: files of a thousand rooms each, for the priors of layouts and parts.
+"""Rooms or streets as boxes on disk: files of a thousand each, for the priors of layouts and parts.
 
 A file `layouts_00012000.npz` (named after its first seed) holds flat arrays over its rooms, objects, parts, relations
 and prompts; `*_end` says where those of each room or object end. Text stands once, in `text`: UTF-8, one string a line,
@@ -7,6 +7,7 @@ and other members hold line numbers.
 | member | shape | what |
 |---|---|---|
 | version | () | 1 |
+| taxonomy | () | "indoor" or "outdoor"; files without it hold rooms |
 | prompt_version | () | `PROMPT_VERSION` when the prompts were written; files of version 1 lack it |
 | text | (bytes,) | strings, by line |
 | room_seed, room_size | (R,), (R, 3) | seed of the room; inner width, depth, height in metres |
@@ -24,13 +25,17 @@ and other members hold line numbers.
 | part_color | (P, 3) uint8 | albedo, square root of linear RGB times 255 |
 | relation_end, relation | (R,), (L, 3) int16 | subject, index into `RELATIONS`, anchor or -1 |
 | prompt_end, prompt | (R,), (Q,) | line of each prompt: `LayoutPrompt.to_json` |
+
+Of streets `room_size` holds the bend (curvature in 1/metres, where it begins and how long it is in metres),
+`room_words` kind, season, weather, pavement, road, kind and season, and objects are those of the street's plan
+(`geometry.street_layout`), ground first.
 """
 
 from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -39,6 +44,7 @@ import numpy as np
 from numpy.typing import NDArray
 from occscene.layout import Layout, LayoutObject, LayoutRoom
 
+from occscene_server.geometry.course import Course
 from occscene_server.geometry.relations import RELATIONS, Relation
 
 VERSION = 1
@@ -98,16 +104,17 @@ class Parts:
 
 @dataclass(frozen=True, eq=False)
 class LayoutRecord:
-    """One room of a file.
+    """One room or street of a file.
 
     Args:
         seed: of the room.
-        layout: its boxes.
-        words: kind, style, light, wall phrase, floor phrase.
+        layout: its boxes; of a street its plan.
+        words: kind, style, light, wall phrase, floor phrase; of a street kind, season, weather, pavement, road.
         phrases: of the objects: "a mustard velvet sofa".
         relations: that hold.
         prompts: that describe it.
         parts: of each object.
+        course: of a street.
     """
 
     seed: int
@@ -117,6 +124,19 @@ class LayoutRecord:
     relations: tuple[Relation, ...]
     prompts: tuple[LayoutPrompt, ...]
     parts: tuple[Parts, ...]
+    course: Course = field(default_factory=Course)
+
+    @property
+    def scene(self) -> tuple[float, float, float]:
+        """Inner size of the room, or the street's bend: curvature, start and length."""
+        room = self.layout.room
+        return room.size if room is not None else (self.course.bend, self.course.start, self.course.length)
+
+    @property
+    def surfaces(self) -> tuple[str, str]:
+        """Colour words of walls and floor, or the street's kind and season."""
+        room = self.layout.room
+        return (room.wall_color, room.floor_color) if room is not None else self.words[:2]
 
 
 def layouts_file(root: Path, seed: int) -> Path:
@@ -134,14 +154,15 @@ def write_layouts(path: Path, records: Sequence[LayoutRecord]) -> None:
     objects = [obj for record in records for obj in record.layout.objects]
     phrases = [phrase for record in records for phrase in record.phrases]
     parts = [own for record in records for own in record.parts]
-    rooms = [_room(record.layout) for record in records]
-    surfaces = [(*record.words, r.wall_color, r.floor_color) for record, r in zip(records, rooms, strict=True)]
     members: dict[str, NDArray[Any]] = {
         "version": np.array(VERSION),
+        "taxonomy": np.array(records[0].layout.taxonomy),
         "prompt_version": np.array(PROMPT_VERSION),
         "room_seed": np.array([record.seed for record in records], np.int64),
-        "room_size": np.array([room.size for room in rooms], np.float32),
-        "room_words": np.array([[line(word) for word in words] for words in surfaces], np.int32),
+        "room_size": np.array([record.scene for record in records], np.float32),
+        "room_words": np.array(
+            [[line(word) for word in (*record.words, *record.surfaces)] for record in records], np.int32
+        ),
         "object_end": _ends(len(record.layout.objects) for record in records),
         "object_words": np.array(
             [
@@ -178,11 +199,6 @@ def write_layouts(path: Path, records: Sequence[LayoutRecord]) -> None:
     with partial.open("wb") as file:
         np.savez_compressed(file, **members)
     partial.replace(path)
-
-
-def _room(layout: Layout) -> LayoutRoom:
-    assert layout.room is not None
-    return layout.room
 
 
 def _ends(counts: Iterable[int]) -> NDArray[np.int64]:
@@ -224,6 +240,11 @@ class LayoutFile:
         """`PROMPT_VERSION` of the program that wrote the prompts."""
         return int(self.arrays.get("prompt_version", 1))
 
+    @property
+    def taxonomy(self) -> str:
+        """Of all layouts: "indoor" or "outdoor"."""
+        return str(self.arrays.get("taxonomy", "indoor"))
+
     @cached_property
     def text(self) -> list[str]:
         """All strings."""
@@ -250,16 +271,19 @@ class LayoutFile:
         return tuple(LayoutPrompt.from_json(self.text[row]) for row in rows)
 
     def layout(self, room: int) -> Layout:
-        """The boxes of a room."""
+        """The boxes of a room; of a street its plan."""
         arrays, text = self.arrays, self.text
         span = _span(arrays["object_end"], room)
         words = [[text[row] for row in rows] for rows in arrays["object_words"][span]]
         boxes, colors = arrays["object_box"][span].tolist(), arrays["object_color"][span].tolist()
-        wall, floor = (text[row] for row in arrays["room_words"][room, 5:7])
-        width, depth, height = arrays["room_size"][room].tolist()
+        inner = None
+        if self.taxonomy == "indoor":
+            wall, floor = (text[row] for row in arrays["room_words"][room, 5:7])
+            width, depth, height = arrays["room_size"][room].tolist()
+            inner = LayoutRoom((width, depth, height), wall, floor)
         return Layout(
-            "indoor",
-            LayoutRoom((width, depth, height), wall, floor),
+            self.taxonomy,
+            inner,
             tuple(
                 LayoutObject(name, class_name, tuple(box[:3]), tuple(box[3:6]), box[6], word, tuple(color))
                 for (name, class_name, word, _), box, color in zip(words, boxes, colors, strict=True)
@@ -280,7 +304,12 @@ class LayoutFile:
             tuple(Relation(subject, RELATIONS[name], anchor) for subject, name, anchor in relations),
             self.prompts(room),
             tuple(self.parts_of(index) for index in range(span.start, span.stop)),
+            self.course(room),
         )
+
+    def course(self, room: int) -> Course:
+        """The bend of a street."""
+        return Course(*self.arrays["room_size"][room].tolist()) if self.taxonomy == "outdoor" else Course()
 
     def parts_of(self, index: int) -> Parts:
         """The parts of one of the file's objects."""
@@ -311,4 +340,6 @@ def layout_files(root: Path, wanted: Callable[[int], bool] | None = None) -> lis
     files = [file for file in files if wanted is None or any(wanted(seed) for seed in file.seeds)]
     if not files:
         raise ValueError(f"{root} holds no such layouts; write some with `occscene-server studio layouts`")
+    if len({file.taxonomy for file in files}) > 1:
+        raise ValueError(f"{root} holds layouts of several domains; keep each domain in a folder of its own")
     return files

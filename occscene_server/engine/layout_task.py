@@ -18,6 +18,9 @@ if TYPE_CHECKING:  # they import torch, which not every user of this module need
     from occscene_server.pipelines.scene_priors import ScenePriors
     from occscene_server.pipelines.text_to_scene import LayoutDraft
 
+LEAST_STREET = 12.0
+"""Metres along and across of the smallest volume in which a street is laid out: its carriageway and pavements."""
+
 
 def composed_layout(priors: ScenePriors | None, task: job_pb2.ComposeLayout, volume: GridVolume) -> job_pb2.JobEvent:
     """The event with the layout that a checked task asks for.
@@ -43,7 +46,7 @@ def layout_draft(
     given = layout_from_message(task.layout) if task.HasField("layout") else None
     if priors is not None and priors.layout is None:
         priors = None
-    if given is None and (priors is None or not _has_room(volume)):
+    if given is None and (priors is None or not _has_space(priors, volume)):
         return None, []
     from occscene_server.pipelines.layout_composition import Composition, compose, sights
     from occscene_server.pipelines.text_to_scene import LayoutDraft
@@ -53,7 +56,7 @@ def layout_draft(
         assert priors is not None
         given, notes = compose(priors, Composition(task.prompt, task.seed, volume, with_parts=True, cameras=cameras))
     propose = None
-    if priors is not None and given.layout.room is not None:
+    if priors is not None and (given.layout.room is not None or given.layout.taxonomy == "outdoor"):
         propose = priors.proposals(task.prompt, sights(cameras, given.world_from_layout))
     return LayoutDraft(given, volume, propose, task.seed), notes
 
@@ -63,7 +66,10 @@ def layout_event(placed: PlacedLayout, notes: list[str]) -> job_pb2.JobEvent:
     return job_pb2.JobEvent(layout=job_pb2.JobLayout(layout=layout_to_message(placed), notes=notes))
 
 
-def _has_room(volume: GridVolume) -> bool:
-    """Whether a volume is upright and large enough for a room; others are filled without a layout."""
+def _has_space(priors: ScenePriors, volume: GridVolume) -> bool:
+    """Whether a volume is upright and large enough for a room or street; others are filled without a layout."""
     upright = np.allclose(volume.world_from_grid[2, :3], (0.0, 0.0, 1.0), atol=1e-6)
+    assert priors.layout is not None
+    if priors.layout.prior.vocabulary.taxonomy != "indoor":
+        return bool(upright and min(volume.shape[:2]) * volume.voxel_size >= LEAST_STREET)
     return bool(upright and largest_room(volume).min() >= LEAST_SIDE)

@@ -1,4 +1,4 @@
-"""`occscene-server evaluate layout`: rooms sampled for held-out prompts, compared with the real ones."""
+"""`occscene-server evaluate layout`: rooms or streets sampled for held-out prompts, compared with the real ones."""
 
 from __future__ import annotations
 
@@ -47,10 +47,13 @@ def layout(
     from occscene_server.models.layout_sampling import SamplingOptions
     from occscene_server.pipelines.text_to_layout import TextToLayout
     from occscene_server.training.layout_stage import held_out_nats, load_rooms
-    from occscene_server.weights import default_layout_prior
+    from occscene_server.weights import bundled_layout_prior
 
-    writer = TextToLayout.from_pretrained(model or default_layout_prior())
     files = layout_files(data)
+    model = model or bundled_layout_prior(files[0].taxonomy)
+    if model is None:
+        raise typer.BadParameter(f"no layout prior is bundled for {files[0].taxonomy} layouts; name one with --model")
+    writer = TextToLayout.from_pretrained(model)
     held_out, known = load_rooms(files, (split, "train"), writer.prior.vocabulary)
     rows = range(min(prompts, len(held_out)))
     real = [held_out.layout(row) for row in rows]

@@ -11,8 +11,8 @@ from numpy.typing import NDArray
 from occscene.layout import Layout
 
 from occscene_server.data.layouts import LayoutPrompt
-from occscene_server.geometry.layout_rules import blocked_doors, floating, outside, overlapping
-from occscene_server.geometry.relations import CORNER, relations_of
+from occscene_server.geometry import layout_rules, street_rules
+from occscene_server.geometry.relations import relation_names
 from occscene_server.models.layout_tokens import turned_boxes
 
 MATCHED_WITHIN = 0.2
@@ -34,12 +34,14 @@ def layout_scores(layouts: Sequence[Layout], prompts: Sequence[LayoutPrompt]) ->
         asked[name] += of  # type: ignore[assignment]
 
     for layout, prompt in zip(layouts, prompts, strict=True):
-        deep = overlapping(layout)
+        rules = layout_rules if layout.taxonomy == "indoor" else street_rules
+        deep = rules.overlapping(layout)
         note("overlapping", sum(deep), len(deep))
         note("rooms_without_overlap", not any(deep))
-        note("outside", sum(outside(layout)), len(deep))
-        note("floating", sum(floating(layout)), len(deep))
-        note("blocked_doors", blocked_doors(layout))
+        note("outside", sum(rules.outside(layout)), len(deep))
+        note("floating", sum(rules.floating(layout)), len(deep))
+        if layout.taxonomy == "indoor":
+            note("blocked_doors", layout_rules.blocked_doors(layout))
         note("objects", len(deep))
         kinds = Counter(obj.name for obj in layout.objects)
         colored = Counter((obj.name, obj.color_word) for obj in layout.objects)
@@ -52,11 +54,7 @@ def layout_scores(layouts: Sequence[Layout], prompts: Sequence[LayoutPrompt]) ->
             if mention.count > 1:
                 note("counts_named", here == mention.count)
         if prompt.relations:
-            names = [obj.name for obj in layout.objects]
-            held = {
-                (names[subject], name, "" if anchor == CORNER else names[anchor])
-                for subject, name, anchor in relations_of(layout)
-            }
+            held = relation_names(layout)
             for relation in prompt.relations:
                 note("relations_named", relation in held)
                 note(f"relation {relation[1]}", relation in held)
@@ -66,7 +64,12 @@ def layout_scores(layouts: Sequence[Layout], prompts: Sequence[LayoutPrompt]) ->
 def surfaces_right(
     real: Sequence[Layout], drawn: Sequence[Layout], prompts: Sequence[LayoutPrompt]
 ) -> dict[str, float]:
-    """Of the prompts that speak of walls or a floor, the share whose rooms have them in the colour of the real ones."""
+    """Of the prompts that speak of walls or a floor, the share whose rooms have them in the colour of the real ones.
+
+    Streets have neither.
+    """
+    if any(layout.room is None for layout in (*real, *drawn)):
+        return {}
     right: dict[str, float] = {}
     for name, pattern in (("wall_color", r"\bwalls\b"), ("floor_color", r"\bfloor\b(?! lamp| cushion)")):
         hits = [

@@ -31,14 +31,14 @@ class PieceLibrary:
                 for index in range(int(ends[room - 1]) if room else 0, int(ends[room])):
                     name = file.text[file.arrays["object_words"][index, 0]]
                     own = self._pieces.setdefault(name, [])
-                    if len(own) < limit:
-                        own.append(recorded_solids(file.parts_of(index)))
+                    if len(own) < limit and (recorded := file.parts_of(index)).kind:
+                        own.append(recorded_solids(recorded))
                         size = file.arrays["object_box"][index, 3:6].astype(np.float64)
                         self._sizes.setdefault(name, []).append(size)
 
     def nearest(self, kind: str, size: Floats) -> Solids | None:
         """The piece whose proportions are nearest to those of a box (3,), stretched into it; None for unknown kinds."""
-        if kind not in self._pieces:
+        if not self._pieces.get(kind):
             return None
         ratio = np.log(np.array(self._sizes[kind]) / size)
         best = int(np.argmin(((ratio - ratio.mean(1, keepdims=True)) ** 2).sum(1)))

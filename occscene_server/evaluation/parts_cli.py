@@ -1,4 +1,4 @@
-"""`occscene-server evaluate parts`: blockouts of held-out rooms with parts in place of boxes, against true grids."""
+"""`occscene-server evaluate parts`: blockouts of held-out scenes with parts in place of boxes, against true grids."""
 
 from __future__ import annotations
 
@@ -31,14 +31,18 @@ def parts(
     from occscene_server.evaluation.parts_scores import parts_metrics, read_room, room_passes
     from occscene_server.evaluation.parts_sheet import parts_sheet
     from occscene_server.pipelines.blockout_parts import BlockoutParts
-    from occscene_server.weights import default_parts_prior
+    from occscene_server.weights import bundled_parts_prior
 
     try:
         folders = scenes_of_split(data, "test", rooms)
     except ValueError as error:
         raise typer.BadParameter(str(error), param_hint="--data") from error
-    writer = BlockoutParts.from_pretrained(model or default_parts_prior())
-    library = PieceLibrary(layout_files(layouts))
+    files = layout_files(layouts)
+    model = model or bundled_parts_prior(files[0].taxonomy)
+    if model is None:
+        raise typer.BadParameter(f"no parts prior is bundled for {files[0].taxonomy} scenes; name one with --model")
+    writer = BlockoutParts.from_pretrained(model)
+    library = PieceLibrary(files)
     scored = [read_room(path) for path in track(folders, "rooms read", total=len(folders), transient=True)]
     with counted("rooms given parts", room_passes(scored, seeds)) as step:
         metrics, shown = parts_metrics(scored, writer, library, seeds, draws, step)

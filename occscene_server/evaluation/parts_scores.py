@@ -13,7 +13,7 @@ import torch
 from occscene.grid import SemanticGrid
 from occscene.layout import LayoutObject
 from occscene.mesh import TriangleMesh
-from occscene.taxonomy import INDOOR
+from occscene.taxonomy import TAXONOMIES
 
 from occscene_server.data.dataset import read_grids
 from occscene_server.data.scene_mesh import MESHES_FILE, read_meshes
@@ -23,15 +23,17 @@ from occscene_server.geometry.solids import Floats
 from occscene_server.metrics.occupancy import OccupancyScores
 from occscene_server.pipelines.blockout_parts import BlockoutParts, painted, plain_boxes
 
-_NAMES = [entry.name for entry in INDOOR.classes]
-_SHELL = [INDOOR.index_of(name) for name in ("empty", "wall", "floor", "ceiling", "window")]
+_SHELLS = {
+    "indoor": ("empty", "wall", "floor", "ceiling", "window"),
+    "outdoor": ("empty", "road", "parking", "sidewalk", "other-ground", "terrain"),
+}
 
 Refined = tuple[SemanticGrid, dict[int, LayoutObject]]
 
 
 @dataclass(frozen=True, eq=False)
 class ScoredRoom:
-    """A rendered room without its views.
+    """A rendered room or street without its views.
 
     Args:
         truth, blockout: its grids.
@@ -64,11 +66,12 @@ def corners_of(mesh: TriangleMesh) -> dict[int, Floats]:
 
 def occupancy_score(rooms: Sequence[ScoredRoom], grids: Sequence[SemanticGrid]) -> dict[str, float]:
     """mIoU, IoU and the classes' IoU of grids, one for each room."""
-    scores = OccupancyScores(len(_NAMES))
+    names = [entry.name for entry in TAXONOMIES[rooms[0].truth.taxonomy].classes]
+    scores = OccupancyScores(len(names))
     for room, grid in zip(rooms, grids, strict=True):
         scores.add(torch.from_numpy(grid.labels)[None], torch.from_numpy(room.truth.labels)[None])
     metrics = scores.metrics()
-    return {"miou": metrics.miou, "iou": metrics.iou, **metrics.by_name(_NAMES)}
+    return {"miou": metrics.miou, "iou": metrics.iou, **metrics.by_name(names)}
 
 
 def retrieved(library: PieceLibrary, writer: BlockoutParts, room: ScoredRoom) -> Refined:
@@ -83,7 +86,9 @@ def retrieved(library: PieceLibrary, writer: BlockoutParts, room: ScoredRoom) ->
 
 def changed_share(before: Sequence[SemanticGrid], after: Sequence[SemanticGrid]) -> float:
     """Share of the voxels of furniture that have another class afterwards."""
-    furniture = [~np.isin(grid.labels, _SHELL) for grid in before]
+    taxonomy = TAXONOMIES[before[0].taxonomy]
+    shell = [taxonomy.index_of(name) for name in _SHELLS[taxonomy.name]]
+    furniture = [~np.isin(grid.labels, shell) for grid in before]
     changed = [((a.labels != b.labels) & own).sum() for a, b, own in zip(before, after, furniture, strict=True)]
     return float(sum(changed) / max(1, sum(own.sum() for own in furniture)))
 

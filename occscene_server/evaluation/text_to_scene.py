@@ -12,8 +12,8 @@ from numpy.typing import NDArray
 from occscene.camera import PinholeCamera
 from occscene.grid import EMPTY, UNKNOWN, GridObject, SemanticGrid
 from occscene.placed_layout import PlacedLayout
-from occscene.rig import default_rig, room_rig
-from occscene.taxonomy import TAXONOMIES
+from occscene.rig import default_rig, room_rig, street_rig
+from occscene.taxonomy import OUTDOOR, TAXONOMIES
 from occscene.volumes import default_volume
 from torch import Tensor
 
@@ -74,10 +74,12 @@ def generate_from_prompts(
         views, height, width, _ = scene.views.shape
         prompt, seed = scene.info.prompt, generation.seed + scene.info.seed
         drafts = None
-        rig = default_rig(volume, views, width, height)
+        outdoors = taxonomy == OUTDOOR.name
+        rig = street_rig(volume, width, height)[:views] if outdoors else default_rig(volume, views, width, height)
         if priors is not None:
             placed, _ = compose(priors, Composition(prompt, seed, volume, with_parts=True))
-            rig = room_rig(placed, views, width, height)
+            if placed.layout.room is not None:
+                rig = room_rig(placed, views, width, height)
             drafts = [LayoutDraft(placed, volume, priors.proposals(prompt), seed)]
         output = pipe(prompt, rig, volume=volume, taxonomy=taxonomy, drafts=drafts, seed=seed, **generation.arguments())  # type: ignore[arg-type]
         yield TextScene(scene, rig, output.images, output.grid, drafts[0].placed if drafts else None)

@@ -37,10 +37,10 @@ def overlap(a: LayoutObject, b: LayoutObject) -> float:
         if seat.name in _SEATS and table.class_name == "table" and not _stands_within(seat, table):
             return 0.0
     upright = min(a.top, b.top) - max(a.bottom, b.bottom)
-    return max(0.0, min(upright, _flat_overlap(a, b)))
+    return max(0.0, min(upright, flat_overlap(a, b)))
 
 
-def _flat_overlap(a: LayoutObject, b: LayoutObject) -> float:
+def flat_overlap(a: LayoutObject, b: LayoutObject) -> float:
     """The least way by which two turned rectangles could be parted, below 0 where they are (separating axes)."""
     offset_x, offset_y = b.center[0] - a.center[0], b.center[1] - a.center[1]
     least = math.inf
@@ -87,7 +87,7 @@ def blocks_door(obj: LayoutObject, door: LayoutObject) -> bool:
     forward = door.size[1] / 2 + DOORWAY / 2
     center = (door.center[0] - sine * forward, door.center[1] + cosine * forward, door.center[2])
     way = LayoutObject("way", door.class_name, center, (door.size[0], DOORWAY, door.size[2]), door.turn)
-    return _flat_overlap(obj, way) > SLACK
+    return flat_overlap(obj, way) > SLACK
 
 
 def sight_of(eye: Vector, forward: Vector) -> LayoutObject:

@@ -1,23 +1,32 @@
 """What stands where, in words: relations between the boxes of a layout that follow from geometry only.
 
-None of them knows left from right, so a layout mirrored or turned by quarters keeps its relations.
+In rooms none of them knows left from right, so a layout mirrored or turned by quarters keeps its relations. In streets
+they say nothing else: on which side of the road something stands, seen along the road.
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 from occscene.layout import Layout, LayoutObject
 
-CORNER = -1
-"""The anchor of "in the corner"."""
+from occscene_server.geometry.street_layout import GROUND
 
-RELATIONS = ("on", "under", "above", "in front of", "at the foot of", "at", "opposite", "beside", "in the corner")
+CORNER = -1
+"""The anchor of "in the corner", and of the sides of the road."""
+
+RELATIONS = (
+    "on", "under", "above", "in front of", "at the foot of", "at", "opposite", "beside", "in the corner", "on the left",
+    "on the right",
+)  # fmt: skip
 
 _LEVEL, _TOUCH, _NEAR, _REACH = 0.06, 0.12, 0.4, 0.9
 """Metres: same height; as good as touching; near a wall or neighbour; within a step."""
+_MIDDLE = 0.6
+"""Metres from the middle of the road within which nothing is on a side of it."""
 
 _SURFACES = ("table", "furn")
 _FLAT = ("rug", "picture", "curtain", "door", "window", "ceiling lamp")
@@ -39,7 +48,7 @@ _COMPANIONS = (
 
 
 class Relation(NamedTuple):
-    """`subject` is `name` `anchor`: indices into a layout's objects, the anchor `CORNER` for the room's corner."""
+    """`subject` is `name` `anchor`: indices into a layout's objects, or `CORNER` for the room's corner or the road."""
 
     subject: int
     name: str
@@ -49,6 +58,9 @@ class Relation(NamedTuple):
 def relations_of(layout: Layout, only: int | None = None) -> tuple[Relation, ...]:
     """Every relation that holds in a layout, by subject; those of object `only` and to it, if one is given."""
     objects = layout.objects
+    if layout.room is None:
+        sides = side_relations(objects)
+        return tuple(relation for relation in sides if only in (None, relation.subject))
     seen = _Boxes(objects)
     every = range(len(objects))
     relations = []
@@ -60,6 +72,30 @@ def relations_of(layout: Layout, only: int | None = None) -> tuple[Relation, ...
         if layout.room is not None and only in (None, i) and _in_corner(objects[i], layout.room.size):
             relations.append(Relation(i, "in the corner", CORNER))
     return tuple(relations)
+
+
+def relation_names(layout: Layout, only: int | None = None) -> set[tuple[str, str, str]]:
+    """The relations that hold, as prompts have them: (kind, relation, kind of the anchor or "" for none)."""
+    names = [obj.name for obj in layout.objects]
+    return {
+        (names[subject], name, "" if anchor == CORNER else names[anchor])
+        for subject, name, anchor in relations_of(layout, only)
+    }
+
+
+def side_relations(objects: Sequence[LayoutObject]) -> list[Relation]:
+    """On which side of the road objects stand that do not lie on the ground, seen from the nearest piece of it."""
+    roads = [obj for obj in objects if obj.name == "road"]
+    relations = []
+    for i, obj in enumerate(objects):
+        if obj.name in GROUND or not roads:
+            continue
+        places = [(np.array(obj.center) - road.center) @ road.axes for road in roads]
+        beyond = [abs(place[0]) - road.size[0] / 2 for place, road in zip(places, roads, strict=True)]
+        across = float(places[int(np.argmin(beyond))][1])
+        if abs(across) > _MIDDLE:
+            relations.append(Relation(i, "on the left" if across > 0 else "on the right", CORNER))
+    return relations
 
 
 class _Boxes:

@@ -3,7 +3,7 @@
 After ATISS (Paschalidou et al. 2021, arXiv 2110.03675), with the studio's own order in place of random ones and doors
 and windows as objects. A sequence is `start`, `room`, then two tokens an object: its kind, then all of it. From `start`
 the room's size and colours are drawn, from `room` and from every whole object the next kind or `stop`, and from a kind
-the rest, number after number: colour, then those of `layout_tokens.GEOMETRY`. The prompt's token states are read by
+the rest, number after number: colour, then those of `Ranges.geometry`. The prompt's token states are read by
 cross-attention. Our addition: a kind is a token of its own, so that the net can look for "sofa" in the prompt
 (`name_lookup`) and for the sofa in the room once it knows that a sofa or its table comes, and places are predicted
 relative to what is there (`place_logits`).
@@ -22,11 +22,10 @@ from diffusers.configuration_utils import register_to_config
 from torch import Tensor, nn
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
-from occscene_server.models.layout_tokens import GEOMETRY, ROOM_SIZES, Vocabulary
+from occscene_server.models.layout_tokens import Vocabulary
 from occscene_server.models.name_lookup import NameLookup, NameMatches
 from occscene_server.models.place_logits import Boxes, PlaceHeads
 
-MAX_OBJECTS = 40
 _OCTAVES = 6
 
 
@@ -35,10 +34,10 @@ class LayoutBatch:
     """B layouts of at most N objects, padded at the end.
 
     Args:
-        room: (B, 5) sizes as of `ROOM_SIZES`, then the words of walls and floor.
-        room_size: (B, 3) metres.
-        objects: (B, N, 9) kind, colour, then the numbers of `GEOMETRY`; whatever where there is none.
-        boxes: (B, N, 7) the boxes that the numbers stand for, metres and radians.
+        room: (B, 5) numbers as of `Ranges.scene`, then the words of walls and floor.
+        room_size: (B, 3) of the frame, in units of `Ranges.unit` metres: indoors, metres.
+        objects: (B, N, 9) kind, colour, then the numbers of `Ranges.geometry`; whatever where there is none.
+        boxes: (B, N, 7) the boxes that the numbers stand for, in the same units, and radians.
         count: (B,) objects.
         given: (B,) of them, the first, that were there before and are not predicted.
         text: (B, S, text_dim) token states.
@@ -64,6 +63,7 @@ class LayoutPrior(ModelMixin, ConfigMixin):
         layers: of the transformer.
         heads: of its attention.
         text_dim: width of the prompt's token states.
+        taxonomy: of the classes; says the ranges of all numbers.
     """
 
     config_name = "config.json"
@@ -82,22 +82,26 @@ class LayoutPrior(ModelMixin, ConfigMixin):
         layers: int = 4,
         heads: int = 4,
         text_dim: int = 384,
+        taxonomy: str = "indoor",
     ) -> None:
         super().__init__()
         own_sizes = tuple((size[0], size[1], size[2]) for size in sizes)
-        self.vocabulary = Vocabulary(tuple(kinds), tuple(classes), tuple(colors), tuple(surfaces), own_sizes)
+        words = tuple(kinds), tuple(classes), tuple(colors), tuple(surfaces)
+        self.vocabulary = Vocabulary(*words, own_sizes, taxonomy)
+        ranges = self.vocabulary.ranges
         self.stop = len(kinds)
         openings = torch.tensor([float(kind in ("door", "window")) for kind in kinds])
         self.register_buffer("is_opening", openings, persistent=False)
         self.register_buffer("albedo", torch.full((len(kinds), len(colors), 3), 0.5))
         self.start = nn.Parameter(torch.randn(width) * 0.02)
         self.room_tables = nn.ModuleList(
-            nn.Embedding(size, width) for size in (*ROOM_SIZES.values(), len(surfaces), len(surfaces))
+            nn.Embedding(size, width) for size in (*ranges.scene.values(), len(surfaces), len(surfaces))
         )
         self.kind_table, self.color_table = nn.Embedding(len(kinds), width), nn.Embedding(len(colors), width)
-        self.object_kind_table, self.turn_table = nn.Embedding(len(kinds), width), nn.Embedding(GEOMETRY["turn"], width)
+        self.object_kind_table = nn.Embedding(len(kinds), width)
+        self.turn_table = nn.Embedding(ranges.geometry["turn"], width)
         self.given_table = nn.Embedding(2, width)
-        self.place_table = nn.Embedding(MAX_OBJECTS, width)
+        self.place_table = nn.Embedding(ranges.most, width)
         self.measures = nn.Linear(_measures_width(), width)
         self.text_inlet = nn.Sequential(nn.Linear(text_dim, width), nn.LayerNorm(width))
         self.no_text = nn.Parameter(torch.randn(width) * 0.02)
@@ -110,12 +114,12 @@ class LayoutPrior(ModelMixin, ConfigMixin):
         nn.init.constant_(self.kind_gate.bias, 0.5)
         self.blocks = nn.ModuleList(Block(width, heads) for _ in range(layers))
         self.norm = nn.LayerNorm(width)
-        room_parts = {**ROOM_SIZES, "wall_color": len(surfaces), "floor_color": len(surfaces)}
+        room_parts = {**ranges.scene, "wall_color": len(surfaces), "floor_color": len(surfaces)}
         self.room_heads = Chain(width, room_parts)
         self.next_kind = nn.Sequential(nn.Linear(width, width), nn.SiLU(), nn.Linear(width, len(kinds) + 1))
-        self.object_heads = Chain(width, {"color": len(colors), **GEOMETRY})
-        self.places = PlaceHeads(width)
-        self._look_up_names = [*kinds, "walls", "floor"]
+        self.object_heads = Chain(width, {"color": len(colors), **ranges.geometry})
+        self.places = PlaceHeads(width, ranges)
+        self._look_up_names = [*kinds, *(("walls", "floor") if taxonomy == "indoor" else ("street", "season"))]
         for table in self.modules():
             if isinstance(table, nn.Embedding):
                 nn.init.normal_(table.weight, std=0.02)

@@ -11,14 +11,16 @@ import torch.nn.functional as F
 from occscene.layout import Layout, LayoutObject, LayoutRoom
 from torch import Tensor
 
-from occscene_server.geometry.layout_rules import conflict
-from occscene_server.geometry.relations import CORNER, relations_of
-from occscene_server.models.layout_prior import MAX_OBJECTS, LayoutBatch, LayoutPrior
+from occscene_server.geometry import layout_rules, street_rules
+from occscene_server.geometry.relations import relation_names
+from occscene_server.geometry.street_layout import FOLLOWING
+from occscene_server.models.layout_prior import LayoutBatch, LayoutPrior
 from occscene_server.models.layout_tokens import (
     decode_boxes,
-    decode_room,
     layout_numbers,
     layout_of_numbers,
+    placed_layout,
+    room_of_numbers,
 )
 from occscene_server.models.place_logits import Boxes
 from occscene_server.models.prompt_reading import Reading
@@ -52,7 +54,7 @@ class SamplingOptions:
 
 @dataclass
 class _Drawing:
-    """A layout as it is drawn."""
+    """A layout as it is drawn; a street as its plan."""
 
     room: Tensor
     numbers: list[Tensor]
@@ -89,7 +91,7 @@ class LayoutSampler:
         self.text = text.to(prior.start.dtype).expand(rows, -1, -1)
         self.text_mask = torch.ones(rows, len(text), dtype=torch.bool)
         self.text_mask[1:] = False
-        self.vocabulary = prior.vocabulary
+        self.vocabulary, self.ranges = prior.vocabulary, prior.vocabulary.ranges
         with torch.no_grad():
             self.matches = prior.lookup(self.text, self.text_mask)
 
@@ -101,7 +103,8 @@ class LayoutSampler:
             reading: what the prompt asks for, to hold what is drawn to it: kinds that are missing are drawn before the
                 end, and no more than asked for where that is several; colours are those asked for; of boxes that fit,
                 those are taken that stand where they are said to. None leaves all to the network.
-            given: what stands there already, kept as it is; its room is kept too, if it has one.
+            given: what stands there already, kept as it is; its room is kept too, if it has one. A street in which
+                something stands is straight.
 
         Raises:
             ValueError: `given` has an object of a class that the prior does not know, or too many objects.
@@ -109,35 +112,48 @@ class LayoutSampler:
         drawing = self._begin(given)
         reading = reading or Reading()
         least = {self.vocabulary.kinds.index(kind): count for kind, count in reading.least().items()}
-        for _ in range(4 * MAX_OBJECTS):
-            if len(drawing.objects) >= MAX_OBJECTS:
+        for _ in range(4 * self.ranges.most):
+            if len(drawing.objects) >= self.ranges.most:
                 break
             kind = self._next_kind(drawing, least, reading)
             if kind != self.prior.stop:
                 self._add(drawing, kind, kind in _missing(drawing, least), reading)
             elif not self._add_related(drawing, least, reading):
                 break
-        room = self._room(drawing) if given is None or given.room is None else given.room
-        return Layout("indoor", room, tuple(drawing.objects))
+        drawn = self._layout(drawing)
+        if given is None or not given.objects:
+            drawn = placed_layout(drawn, drawing.room.numpy())
+        elif self.vocabulary.taxonomy != "indoor":
+            added = placed_layout(replace(drawn, objects=drawn.objects[drawing.given :]), drawing.room.numpy())
+            drawn = replace(drawn, objects=(*given.objects, *added.objects))
+        return replace(drawn, room=drawn.room if given is None or given.room is None else given.room)
 
     @torch.no_grad()
     def draw_anew(self, layout: Layout, index: int) -> Layout:
         """Draws the box and colour of one object again, all others being given; the layout itself if nothing fits."""
         others = layout.objects[:index] + layout.objects[index + 1 :]
-        drawing = self._begin(replace(layout, objects=others))
+        drawing = self._begin(replace(layout, objects=self._seen(others)))
         old = layout.objects[index]
         kind = self.vocabulary.kind_of(old)
         if kind is not None:
             self._add(drawing, kind, False, Reading())
-        if len(drawing.objects) == len(others):
+        if len(drawing.objects) == drawing.given:
             return layout
         new = replace(drawing.objects[-1], name=old.name, class_name=old.class_name)
         return replace(layout, objects=(*layout.objects[:index], new, *layout.objects[index + 1 :]))
 
+    def _seen(self, objects: tuple[LayoutObject, ...]) -> tuple[LayoutObject, ...]:
+        """What the prior is given of a layout: of a street no trunks and posts, and the largest if it is too much."""
+        if self.vocabulary.taxonomy == "indoor":
+            return objects
+        known = [obj for obj in objects if obj.name not in FOLLOWING and self.vocabulary.kind_of(obj) is not None]
+        return tuple(sorted(known, key=lambda obj: -float(np.prod(obj.size)))[: self.ranges.most - 1])
+
     def _begin(self, given: Layout | None) -> _Drawing:
         """The room and what is given."""
-        if given is not None and len(given.objects) > MAX_OBJECTS:
-            raise ValueError(f"{len(given.objects)} objects are given; this prior takes at most {MAX_OBJECTS}")
+        most = self.ranges.most
+        if given is not None and len(given.objects) > most:
+            raise ValueError(f"{len(given.objects)} objects are given; this prior takes at most {most}")
         if given is not None and given.room is not None:
             known, numbers = layout_numbers(given, self.vocabulary)
             rows = [torch.from_numpy(row) for row in numbers]
@@ -154,12 +170,14 @@ class LayoutSampler:
             values.append(value[0])
             state = chain.embed_number(name, state, value)
         room = torch.stack(values)
-        if given is None:
+        if given is None or (self.vocabulary.taxonomy != "indoor" and not given.objects):
             return _Drawing(room, [], [], 0)
-        size = decode_room(room[:3].numpy())
-        words = [self.vocabulary.surfaces[int(word)] for word in room[3:]]
-        inner = (float(size[0]), float(size[1]), float(size[2]))
-        return self._begin(replace(given, room=LayoutRoom(inner, words[0], words[1])))
+        inner = room_of_numbers(room.numpy(), self.vocabulary)
+        if inner is not None:
+            return self._begin(replace(given, room=inner))
+        straight, numbers = layout_numbers(given, self.vocabulary)
+        rows = [torch.from_numpy(row) for row in numbers]
+        return _Drawing(torch.cat([torch.from_numpy(straight[:3]), room[3:]]), rows, list(given.objects), len(rows))
 
     def _batch(self, drawing: _Drawing, pending: int | None = None) -> LayoutBatch:
         """The objects drawn so far, with the prompt and without it; `pending` is a kind whose box is to come."""
@@ -167,15 +185,16 @@ class LayoutSampler:
         if pending is not None:
             numbers.append(torch.tensor([pending, *[0] * 8]))
         rows = self.text.shape[0]
-        size = decode_room(drawing.room[:3].numpy())
+        size = self.ranges.frame(drawing.room[:3].numpy())
         objects = torch.stack(numbers) if numbers else torch.zeros((0, 9), dtype=torch.int64)
-        boxes = decode_boxes(objects[:, 2:].numpy(), np.broadcast_to(size, (len(objects), 3)))
+        boxes = decode_boxes(objects[:, 2:].numpy(), np.broadcast_to(size, (len(objects), 3)), self.ranges)
+        boxes[:, :6] /= self.ranges.unit
 
         def twice(value: Tensor) -> Tensor:
             return value.expand(rows, *value.shape)
 
         return LayoutBatch(
-            twice(drawing.room), twice(torch.from_numpy(size).float()), twice(objects),
+            twice(drawing.room), twice(torch.from_numpy(size / self.ranges.unit).float()), twice(objects),
             twice(torch.from_numpy(boxes).float()), twice(torch.tensor(len(numbers))),
             twice(torch.tensor(drawing.given)), self.text, self.text_mask,
         )  # fmt: skip
@@ -191,7 +210,7 @@ class LayoutSampler:
                 logits[kind] = _NEVER
         kind = int(self._sampled(logits[None])[0])
         missing = _missing(drawing, least)
-        left = MAX_OBJECTS - len(drawing.objects)
+        left = self.ranges.most - len(drawing.objects)
         if missing and (kind == self.prior.stop or left <= sum(least[kind] for kind in missing)):
             only = torch.full_like(logits, _NEVER)
             names = {self.vocabulary.kinds[kind] for kind in missing}
@@ -224,12 +243,17 @@ class LayoutSampler:
             self.vocabulary,
             self.prior.albedo.float().numpy(),
         )
-        assert candidates.room is not None
-        badness = [conflict(obj, drawing.objects, candidates.room, self.sights) for obj in candidates.objects]
+        badness = [self._conflict(obj, drawing.objects, candidates.room) for obj in candidates.objects]
         best = int(np.argmin(badness))
         if asked and badness[best] == 0:
             fitting = [i for i, value in enumerate(badness) if value == 0]
-            held = {i: _held((*drawing.objects, candidates.objects[i]), candidates.room, True) for i in fitting}
+            standing = replace(candidates, objects=tuple(drawing.objects))
+            held = {
+                i: relation_names(
+                    replace(standing, objects=(*standing.objects, candidates.objects[i])), len(standing.objects)
+                )
+                for i in fitting
+            }
             best = max(fitting, key=lambda i: (len(held[i].intersection(asked)), -i))
             if only is not None and only not in held[best]:
                 return
@@ -249,7 +273,7 @@ class LayoutSampler:
     def _add_related(self, drawing: _Drawing, least: Mapping[int, int], reading: Reading) -> bool:
         """Draws one more of a kind that is asked for in a relation that does not hold; False if none is to be tried."""
         names = [obj.name for obj in drawing.objects]
-        held = _held(drawing.objects, self._room(drawing))
+        held = relation_names(self._layout(drawing))
         for relation in reading.relations:
             if relation in held or relation in drawing.related or (relation[2] and relation[2] not in names):
                 continue
@@ -260,10 +284,15 @@ class LayoutSampler:
                 return True
         return False
 
-    def _room(self, drawing: _Drawing) -> LayoutRoom:
-        size = decode_room(drawing.room[:3].numpy())
-        words = [self.vocabulary.surfaces[int(word)] for word in drawing.room[3:]]
-        return LayoutRoom((float(size[0]), float(size[1]), float(size[2])), words[0], words[1])
+    def _layout(self, drawing: _Drawing) -> Layout:
+        """What is drawn so far."""
+        room = room_of_numbers(drawing.room.numpy(), self.vocabulary)
+        return Layout(self.vocabulary.taxonomy, room, tuple(drawing.objects))
+
+    def _conflict(self, obj: LayoutObject, others: Sequence[LayoutObject], room: LayoutRoom | None) -> float:
+        if room is None:
+            return street_rules.conflict(obj, others, self.sights)
+        return layout_rules.conflict(obj, others, room, self.sights)
 
     def _colors_left(self, drawing: _Drawing, kind: str, reading: Reading) -> list[int]:
         """Colours in which a kind is asked for and not there yet."""
@@ -274,7 +303,7 @@ class LayoutSampler:
         return [self.vocabulary.colors.index(word) for word in left]
 
     def _boxes(self, batch: LayoutBatch, states: Tensor, tries: int, colors: list[int], is_round: bool) -> Tensor:
-        """(tries, 8) colour, one of `colors` if there are any, and `GEOMETRY` of the last object."""
+        """(tries, 8) colour, one of `colors` if there are any, and `Ranges.geometry` of the last object."""
         prior = self.prior
         rows, before = len(states), batch.objects.shape[1] - 1
         anchors, boxes = prior.anchors(batch, states)
@@ -318,16 +347,6 @@ class LayoutSampler:
         beyond = ordered.cumsum(-1) - ordered >= self.options.nucleus
         picked = torch.multinomial(ordered.masked_fill(beyond, 0.0), 1, generator=self.generator)
         return order.gather(-1, picked)[:, 0]
-
-
-def _held(objects: Sequence[LayoutObject], room: LayoutRoom, of_last: bool = False) -> set[tuple[str, str, str]]:
-    """The relations that hold among objects, or those of the last one only, as a `Reading` has them."""
-    names = [obj.name for obj in objects]
-    layout = Layout("indoor", room, tuple(objects))
-    return {
-        (names[subject], name, "" if anchor == CORNER else names[anchor])
-        for subject, name, anchor in relations_of(layout, len(objects) - 1 if of_last else None)
-    }
 
 
 def _counted(drawing: _Drawing) -> dict[int, int]:

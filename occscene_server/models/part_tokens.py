@@ -31,7 +31,9 @@ vocabulary."""
 COLUMN = {name: column for column, name in enumerate(NUMBERS)}
 
 _FINE, _GROWTH = 0.04, 0.04
-"""Lengths grow by 1.6 mm at first, by 4 cm at a metre."""
+"""Lengths grow by 1.6 mm at first, by 4 cm at a metre, up to 2.4 m; all of it times `UNITS`."""
+UNITS = {"indoor": 1.0, "outdoor": 5.0}
+"""By which lengths are divided in each domain."""
 _LEAST = 0.002
 _TURNED = 0.01
 
@@ -62,7 +64,7 @@ def applies(name: str, numbers: Any) -> Any:
     return kind >= 0
 
 
-def encode_parts(solids: Solids, symmetry: Ints, material: Ints, box: Floats) -> Ints:
+def encode_parts(solids: Solids, symmetry: Ints, material: Ints, box: Floats, unit: float = 1.0) -> Ints:
     """Groups of parts to numbers (P, 20).
 
     Args:
@@ -70,6 +72,7 @@ def encode_parts(solids: Solids, symmetry: Ints, material: Ints, box: Floats) ->
         symmetry: (P,) of the groups.
         material: (P,) row of the vocabulary.
         box: (P, 3) size of each one's object, metres.
+        unit: by which lengths are divided.
     """
     numbers = np.zeros((len(solids), len(NUMBERS)), np.int64)
     rod = solids.kind == ROD
@@ -87,12 +90,14 @@ def encode_parts(solids: Solids, symmetry: Ints, material: Ints, box: Floats) ->
     columns: dict[str, Ints] = {
         "kind": solids.kind, "symmetry": symmetry, "material": material, "role": np.minimum(solids.role, ROLES - 1),
         "slant": 2 * (along[:, 0] < -1e-3) + (along[:, 1] < -1e-3),
-        "width": encode_lengths(solids.size[:, 0]),
+        "width": encode_lengths(solids.size[:, 0] / unit),
         "taper": np.clip(np.rint(np.log2(solids.taper) * 8).astype(np.int64) + TAPERS // 2, 0, TAPERS - 1),
     }  # fmt: skip
     for axis, letter in enumerate("xyz"):
         columns[f"mode_{letter}"] = mode[:, axis]
-        columns[f"{letter}_1"], columns[f"{letter}_2"] = (encode_lengths(value[:, axis]) for value in (first, second))
+        columns[f"{letter}_1"], columns[f"{letter}_2"] = (
+            encode_lengths(value[:, axis] / unit) for value in (first, second)
+        )
     angles = _angles(solids.axes)
     columns["turned"] = ((np.abs(angles) > _TURNED).any(1) & (solids.kind != CYLINDER)).astype(np.int64)
     steps = np.rint(angles / (2 * np.pi) * ANGLES).astype(np.int64) % ANGLES
@@ -104,13 +109,13 @@ def encode_parts(solids: Solids, symmetry: Ints, material: Ints, box: Floats) ->
     return numbers
 
 
-def decode_parts(numbers: Ints, materials: tuple[str, ...], box: Floats) -> tuple[Solids, Ints]:
+def decode_parts(numbers: Ints, materials: tuple[str, ...], box: Floats, unit: float = 1.0) -> tuple[Solids, Ints]:
     """The inverse of `encode_parts` for one object with a box (3,): one part of each group, and the symmetries."""
     column = {name: numbers[:, index] for name, index in COLUMN.items()}
     center, extent = np.zeros((len(numbers), 3)), np.zeros((len(numbers), 3))
     for axis, letter in enumerate("xyz"):
         mode = column[f"mode_{letter}"]
-        first, second = decode_lengths(column[f"{letter}_1"]), decode_lengths(column[f"{letter}_2"])
+        first, second = (unit * decode_lengths(column[f"{letter}_{end}"]) for end in (1, 2))
         length = float(box[axis])
         first = np.minimum(first, length / 2)
         size = np.where(mode == SPAN, length - first - second, np.minimum(second, length))
@@ -123,7 +128,7 @@ def decode_parts(numbers: Ints, materials: tuple[str, ...], box: Floats) -> tupl
     along = extent * slant
     length = np.linalg.norm(along, axis=1)
     along = np.where(length[:, None] > _LEAST, along / np.maximum(length, 1e-9)[:, None], (0.0, 0.0, 1.0))
-    width = np.maximum(decode_lengths(column["width"]), _LEAST)
+    width = np.maximum(unit * decode_lengths(column["width"]), _LEAST)
     size = np.where(rod[:, None], np.stack([width, width, length], 1), extent)
     angles = np.stack([column[f"turn_{letter}"] for letter in "xyz"], 1) * (2 * np.pi / ANGLES)
     axes = np.where(rod[:, None, None], _frames(along), _rotations(angles * column["turned"][:, None]))

@@ -23,7 +23,7 @@ from occscene_server.geometry.solids import Floats, Ints, Solids
 from occscene_server.models.layout_tokens import Vocabulary
 from occscene_server.models.object_fronts import ObjectFronts
 from occscene_server.models.part_groups import ungrouped
-from occscene_server.models.part_tokens import COLUMN, MAX_PARTS, NUMBERS, applies, decode_parts
+from occscene_server.models.part_tokens import COLUMN, MAX_PARTS, NUMBERS, UNITS, applies, decode_parts
 
 _OCTAVES = 6
 _KIND = COLUMN["kind"]
@@ -58,6 +58,7 @@ class PartsPrior(ModelMixin, ConfigMixin):
         layers: of the transformer.
         heads: of its attention.
         text_dim: width of the phrase's state.
+        taxonomy: of the classes; says the unit of lengths.
     """
 
     config_name = "config.json"
@@ -73,10 +74,12 @@ class PartsPrior(ModelMixin, ConfigMixin):
         layers: int = 3,
         heads: int = 4,
         text_dim: int = 384,
+        taxonomy: str = "indoor",
     ) -> None:
         super().__init__()
         own_sizes = tuple((size[0], size[1], size[2]) for size in sizes)
-        self.vocabulary = Vocabulary(tuple(kinds), tuple(classes), ("",), ("",), own_sizes)
+        self.vocabulary = Vocabulary(tuple(kinds), tuple(classes), ("",), ("",), own_sizes, taxonomy)
+        self.unit = UNITS[taxonomy]
         self.material_names = tuple(materials)
         self.fronts = ObjectFronts(len(kinds))
         values = NUMBERS | {"kind": NUMBERS["kind"] + 1, "material": len(materials)}
@@ -101,7 +104,7 @@ class PartsPrior(ModelMixin, ConfigMixin):
 
     def start(self, kind: Tensor, size: Tensor, phrase: Tensor) -> Tensor:
         """States (N, width) before any part."""
-        start: Tensor = self.kind_table(kind) + self.measures(_measures(size)) + self.phrase_inlet(phrase)
+        start: Tensor = self.kind_table(kind) + self.measures(_measures(size / self.unit)) + self.phrase_inlet(phrase)
         return start
 
     def embed(self, numbers: Tensor) -> Tensor:
@@ -207,7 +210,7 @@ class PartsPrior(ModelMixin, ConfigMixin):
 
     def solids(self, numbers: Tensor, size: Floats, seed: int) -> Solids:
         """All parts of one object, inside its box (3,); books of a shelf are drawn from the seed."""
-        groups, symmetry = decode_parts(numbers.numpy(), self.material_names, size)
+        groups, symmetry = decode_parts(numbers.numpy(), self.material_names, size, self.unit)
         parts = ungrouped(groups, symmetry, np.random.default_rng(seed))
         return parts.inside(size)
 

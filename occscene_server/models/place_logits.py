@@ -13,10 +13,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from occscene_server.models.layout_tokens import STEP, TURNS, candidates
+from occscene_server.models.layout_tokens import RANGES, STEP, TURNS, Ranges, candidates
 
-PERIOD = 9.6
-"""Metres after which distances repeat: twice what a room can measure."""
 SLACK = 0.02
 """Metres by which boxes may reach into each other."""
 DOORWAY = 0.6
@@ -65,16 +63,17 @@ class Relative(nn.Module):
     Args:
         width: of the states.
         places: meters that the values stand for.
+        period: meters after which distances repeat.
         heads: number of pairs of g and a.
     """
 
     frequencies: Tensor
     waves: Tensor
 
-    def __init__(self, width: int, places: Tensor, heads: int = 2) -> None:
+    def __init__(self, width: int, places: Tensor, period: float = RANGES["indoor"].period, heads: int = 2) -> None:
         super().__init__()
         harmonics = torch.cat([torch.arange(1, 33), torch.arange(36, 121, 4)])
-        self.register_buffer("frequencies", harmonics * (2 * math.pi / PERIOD), persistent=False)
+        self.register_buffer("frequencies", harmonics * (2 * math.pi / period), persistent=False)
         phase = places[:, None] * self.frequencies
         self.register_buffer("waves", torch.stack([phase.cos(), phase.sin()]), persistent=False)  # (2, K, F)
         self.heads, self.count = heads, len(harmonics)
@@ -118,17 +117,18 @@ class PlaceHeads(nn.Module):
 
     Args:
         width: of the states.
+        ranges: of the places; in the network's own units, of which a metre of a room is one.
     """
 
     back_places: Tensor
     along_places: Tensor
 
-    def __init__(self, width: int) -> None:
+    def __init__(self, width: int, ranges: Ranges) -> None:
         super().__init__()
-        back, along = (torch.tensor(candidates(name), dtype=torch.float32) for name in ("back", "along"))
+        back, along = (torch.tensor(candidates(name, ranges), dtype=torch.float32) for name in ("back", "along"))
         self.register_buffer("back_places", back, persistent=False)
         self.register_buffer("along_places", along, persistent=False)
-        self.back, self.along = Relative(width, back), Relative(width, along)
+        self.back, self.along = Relative(width, back, ranges.period), Relative(width, along, ranges.period)
         self.gates = nn.Linear(width, 4)
         """How much a place is shunned: out of the room behind, out of it sideways, in an object, before an opening."""
         nn.init.zeros_(self.gates.weight)
@@ -143,7 +143,7 @@ class PlaceHeads(nn.Module):
             states, anchors, mask: as of `Relative`.
             boxes: of the anchors.
             room: (B, 3) metres.
-            numbers: (B, T, 7) of `GEOMETRY`, of which the first five are known.
+            numbers: (B, T, 7) of `Ranges.geometry`, of which the first five are known.
         """
         quadrant, _, half = _halves(numbers)
         behind = torch.stack([room[:, 1], room[:, 0], room[:, 1], room[:, 0]], 1) / 2  # (B, 4)

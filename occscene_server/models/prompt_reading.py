@@ -39,6 +39,41 @@ OTHER_NAMES = {
     "desk chair": "office chair",
     "ground": "floor",
     "flooring": "floor",
+    "tree": "tree crown",
+    "spruce": "tree crown",
+    "pedestrian": "person",
+    "people": "person",
+    "man": "person",
+    "men": "person",
+    "woman": "person",
+    "women": "person",
+    "child": "person",
+    "children": "person",
+    "cyclist": "bicyclist",
+    "bike": "bicycle",
+    "motorbike": "motorcycle",
+    "lorry": "truck",
+    "delivery van": "van",
+    "city bus": "bus",
+    "hatchback": "car",
+    "saloon": "car",
+    "saloon car": "car",
+    "estate car": "car",
+    "small car": "car",
+    "off-road car": "car",
+    "suv": "car",
+    "sedan": "car",
+    "taxi": "car",
+    "lamp post": "street lamp",
+    "lantern": "street lamp",
+    "sidewalk": "pavement",
+    "footway": "pavement",
+    "courtyard": "yard",
+    "stone wall": "garden wall",
+    "railing": "fence",
+    "sign": "traffic sign",
+    "town house": "house",
+    "farm": "barn",
 }
 """What else people call the studio's kinds."""
 
@@ -59,6 +94,8 @@ MADE_WITH = re.compile(r"\b(?:with|in) an? (?:(?!in |with )[\w-]+ ){0,5}(?:pot|b
 
 _ROUND = re.compile(r"\b(?:round|circular)\b")
 _CORNER = re.compile(r"^ in (the|a) corner\b")
+_SIDE = re.compile(r"^(?: \w+)? on the (left|right)\b")
+"""Of the road: "parked on the left"."""
 
 
 @dataclass(frozen=True)
@@ -77,7 +114,7 @@ class Reading:
 
     Args:
         objects: in the order of the prompt.
-        relations: (kind, name of `geometry.relations.RELATIONS`, kind of the anchor or "" for a corner).
+        relations: (kind, name of `geometry.relations.RELATIONS`, kind of the anchor or "" for a corner or the road).
         round_kinds: kinds that are called round, and so are as deep as wide.
     """
 
@@ -113,7 +150,8 @@ def read_prompt(prompt: str, kinds: Sequence[str], colors: Sequence[str], contex
     other_names = OTHER_NAMES | (_mere_names(context.lower()) if context else {})
     names = {kind: kind for kind in kinds} | {name: kind for name, kind in other_names.items() if kind in kinds}
     forms = {form: kind for name, kind in names.items() for form in (name, plural_of(name))}
-    several = {plural_of(name) for name in names} - {"books"}
+    several = {plural_of(name) for name in names} - {"books", "parking bays"}
+    has_sides = "road" in kinds
     noun = re.compile(rf"\b({_any(forms)})\b")
     color = re.compile(rf"\b({_any(word for word in colors if word)})\b")
     text = MADE_WITH.sub("", prompt.lower().replace("gray", "grey"))
@@ -127,7 +165,8 @@ def read_prompt(prompt: str, kinds: Sequence[str], colors: Sequence[str], contex
             kind, before = forms[match.group(1)], clause[end : match.start()]
             numbers = [_NUMBERS[word] for word in before.split() if word in _NUMBERS]
             words = color.findall(before)
-            relation = _relation(before) if subject else ""
+            # streets know sides only
+            relation = _relation(before) if subject and not has_sides else ""
             if relation:
                 relations.append((subject, relation, kind))
             count = numbers[0] if numbers else 2 if match.group(1) in several else 1
@@ -137,6 +176,8 @@ def read_prompt(prompt: str, kinds: Sequence[str], colors: Sequence[str], contex
             end, subject = match.end(), subject or kind
             if _CORNER.match(clause[end:]):
                 relations.append((kind, "in the corner", ""))
+            if has_sides and (side := _SIDE.match(clause[end:])):
+                relations.append((kind, f"on the {side.group(1)}", ""))
     return Reading(tuple(objects), tuple(relations), frozenset(round_kinds))
 
 
@@ -183,4 +224,6 @@ def plural_of(name: str) -> str:
         return f"{name[:-1]}ves"
     if name.endswith("s"):
         return name
+    if name.endswith("rry"):
+        return f"{name[:-1]}ies"
     return f"{name}es" if name.endswith(("ch", "x")) else f"{name}s"

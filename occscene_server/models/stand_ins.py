@@ -76,8 +76,13 @@ class StandIns:
     def __init__(self, kinds: Sequence[str], encoder: PreTrainedModel, tokenizer: PreTrainedTokenizerBase) -> None:
         self._encoder, self._tokenizer = encoder, tokenizer
         named = [(kind, kind) for kind in kinds] + [(name, kind) for name, kind in OTHER_NAMES.items() if kind in kinds]
+        known = {name for name, _ in named}
         named += [
-            (name, kind) for kind, names in _EXAMPLES.items() if kind in ("", *kinds) for name in names.split(", ")
+            (name, kind)
+            for kind, names in _EXAMPLES.items()
+            if kind in ("", *kinds)
+            for name in names.split(", ")
+            if kind or name not in known
         ]
         self._kinds = [kind for _, kind in named]
         states = phrase_states(encoder, tokenizer, [name for name, _ in named])

@@ -16,6 +16,11 @@ _NO_OBJECT = re.compile(
     r"|walls?|floors?|flooring|ceilings?|lights?|lighting|daylight|sun|sunlight|morning|evening|night|noon|day|sky"
     r"|style|mood|look|atmosphere|colou?rs?|wood|tones?|accents?|shadows?|view|corner|middle|cent(?:er|re)|side)\b"
 )
+_NO_OBJECT_OUTDOORS = re.compile(
+    r"\b(?:streets?|roads?|towns?|villages?|suburbs?|estates?|fields?|meadows?|crossroads|junctions?|squares?|shops?"
+    r"|gardens?|snow|rain|clouds?|weather|dusk|shutters|tarpaulins?|coats?|jackets?|boards?|posts?)\b"
+)
+"""Streets, weather, and what people wear and houses have."""
 
 
 def unknown_objects(prompt: str, kinds: Sequence[str], colors: Sequence[str]) -> list[str]:
@@ -37,6 +42,8 @@ def unknown_objects(prompt: str, kinds: Sequence[str], colors: Sequence[str]) ->
             continue
         noun = _AFTERWARDS.split(phrase.group(1))[0]
         if _NO_OBJECT.search(noun) or read_prompt(noun, kinds, colors).objects:
+            continue
+        if "road" in kinds and _NO_OBJECT_OUTDOORS.search(noun):
             continue
         words = re.findall(r"[a-z-]+", noun.partition(" of ")[0])
         last_color = max((place for place, word in enumerate(words) if word in colors), default=-1)

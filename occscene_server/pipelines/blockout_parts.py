@@ -26,6 +26,7 @@ from occscene_server.geometry.layout_grid import object_voxels
 from occscene_server.geometry.object_boxes import ObjectBox, box_of_voxels, kept_box
 from occscene_server.geometry.placed_objects import PlacedObjects
 from occscene_server.geometry.solids import Bools, Floats, Ints
+from occscene_server.geometry.street_layout import FOLLOWING, GROUND
 from occscene_server.models.kind_names import named_kind
 from occscene_server.models.parts_prior import PartsPrior
 from occscene_server.models.prompt_reading import phrases_of, read_prompt
@@ -35,7 +36,9 @@ LEAST_FILL = 0.6
 """Least share of its oriented box that a plain box fills."""
 LEAST_UPRIGHT = 0.85
 """Least share of its columns of voxels that a single box fills; below it an object counts as several."""
-FLAT_KINDS = frozenset({"door", "window", "rug", "picture", "curtain", "traffic sign", "name sign"})
+FLAT_KINDS = frozenset(
+    {"door", "window", "rug", "picture", "curtain", "traffic sign", "name sign", *GROUND, *FOLLOWING}
+)
 """Kinds of rooms and streets that hang or lie flat: nothing can be removed from them, their boxes show their shape."""
 _SHELL = frozenset({"wall", "floor", "ceiling", "window", "road", "parking", "sidewalk", "other-ground", "terrain"})
 """Classes of what encloses a scene or lies below it."""
@@ -210,13 +213,18 @@ def _knows(prior: PartsPrior, taxonomy: str) -> bool:
 def kind_of(obj: LayoutObject, prior: PartsPrior, words: str = "") -> int | None:
     """The kind that an object's own words or its name give, else the one of its class with the nearest size, or None.
 
+    In streets it is always of the object's class, and the ground has none: "a tree trunk" is no tree.
+
     A name may be in another language or written as asset libraries write it (`named_kind`); then its kind counts where
     it is of the object's class. Small objects, of class "objs", can be anything: they must be called something.
     """
     kinds, classes = prior.vocabulary.kinds, prior.vocabulary.classes
+    outdoors = prior.vocabulary.taxonomy == "outdoor"
+    if outdoors and (obj.class_name in _SHELL or obj.class_name == "trunk"):
+        return None
     for text in (words, obj.name.replace("_", " ").rstrip(" .0123456789")):
         said = _said_kind(text, kinds)
-        if said is not None:
+        if said is not None and (not outdoors or classes[said] == obj.class_name):
             return said
     named = named_kind(obj.name)
     if named in kinds and classes[kinds.index(named)] == obj.class_name:

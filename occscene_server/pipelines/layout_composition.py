@@ -14,7 +14,7 @@ from occscene.rigid import Float64Array, invert_rigid
 
 from occscene_server.geometry.given_room import LEAST_SIDE, enclosed_box, is_shell, largest_room
 from occscene_server.geometry.layout_rules import sight_of
-from occscene_server.models.layout_prior import MAX_OBJECTS
+from occscene_server.geometry.street_layout import FOLLOWING
 from occscene_server.models.layout_tokens import ROOM_SIZES, STEP
 from occscene_server.pipelines.scene_priors import ScenePriors
 from occscene_server.pipelines.text_to_layout import TextToLayout
@@ -28,12 +28,12 @@ class Composition:
     """A request for a layout.
 
     Args:
-        prompt: what the room is; "" leaves it open.
+        prompt: what the room or street is; "" leaves it open.
         seed: the same composition with the same seed gives the same layout.
         volume: where it lies, upright.
         given: what stands there; None for nothing.
         redraw: places in `given` of objects that are drawn anew.
-        furnish: whether the rest of the room is furnished.
+        furnish: whether the rest of the room or street is filled.
         with_parts: whether boxes get parts.
         cameras: that look into the room; what is drawn does not stand right in front of them.
     """
@@ -73,26 +73,15 @@ def compose(priors: ScenePriors, asked: Composition) -> tuple[PlacedLayout, list
     words = writer.prior.vocabulary
     _, stand_ins = writer.in_known_words(asked.prompt)
     notes = [_note_of_unknown(name, kind, len(words.kinds)) for name, kind in stand_ins.items()]
+    if words.taxonomy != "indoor":
+        return _composed_street(priors, writer, asked, notes)
     pose, room, objects = _given_room(asked, words.kinds)
     if room is None:
         drawn = _written(writer, asked, sights(asked.cameras, pose))
         if asked.with_parts:
             drawn = replace(drawn, objects=tuple(priors.with_parts(drawn.objects, asked.seed, asked.prompt)))
         return PlacedLayout(drawn, pose), notes
-    known = _known(room, notes)
-    seen = _seen_by_prior(writer, objects, notes)
-    inner = Layout("indoor", known, tuple(objects[index] for index in seen))
-    for count, index in enumerate(asked.redraw):
-        name = objects[index].name
-        if index not in seen:
-            notes.append(f"“{name}” is not drawn anew: the layout prior does not draw such objects.")
-            continue
-        changed = writer.draw_anew(inner, seen.index(index), asked.prompt, (asked.seed + count) % 2**64)
-        if changed == inner:
-            notes.append(f"“{name}” stays as it is: nothing else fits; try another seed.")
-        inner = changed
-    for place, index in enumerate(seen):
-        objects[index] = inner.objects[place]
+    inner, seen = _redrawn(writer, Layout("indoor", _known(room, notes), ()), objects, asked, notes)
     if asked.furnish:
         drawn = writer(asked.prompt, asked.seed, inner, sights=sights(asked.cameras, pose))
         objects.extend(drawn.objects[len(seen) :])
@@ -104,6 +93,52 @@ def compose(priors: ScenePriors, asked: Composition) -> tuple[PlacedLayout, list
         for index, obj in zip(furniture, made, strict=True):
             objects[index] = obj
     return PlacedLayout(Layout("indoor", room, tuple(objects)), pose), notes
+
+
+def _composed_street(
+    priors: ScenePriors, writer: TextToLayout, asked: Composition, notes: list[str]
+) -> tuple[PlacedLayout, list[str]]:
+    """A street along the volume's x axis; whatever is given stands by a straight one."""
+    pose = room_pose(asked.volume)
+    objects = [] if asked.given is None else list(asked.given.objects_in(invert_rigid(pose)))
+    inner, seen = _redrawn(writer, Layout("outdoor", None, ()), objects, asked, notes)
+    count = len(objects)
+    if asked.furnish or not objects:
+        free = sights(asked.cameras, pose)
+        drawn = writer(asked.prompt, asked.seed, inner if seen else None, sights=free)
+        objects.extend(drawn.objects[len(seen) :])
+    if asked.with_parts:
+        # what is given and stands first is given parts too, as in rooms
+        objects = priors.with_parts(objects, asked.seed, asked.prompt)
+    sides = np.array(asked.volume.shape) * asked.volume.voxel_size
+    kept = objects[:count] + [obj for obj in objects[count:] if _reaches_in(obj, sides)]
+    return PlacedLayout(Layout("outdoor", None, tuple(kept)), pose), notes
+
+
+def _reaches_in(obj: LayoutObject, sides: Float64Array) -> bool:
+    """Whether an object is in part in a volume with such sides, whose middle at the ground is the origin."""
+    low, high = obj.corners.min(0), obj.corners.max(0)
+    return bool((low[:2] < sides[:2] / 2).all() and (high[:2] > -sides[:2] / 2).all() and low[2] < sides[2])
+
+
+def _redrawn(
+    writer: TextToLayout, around: Layout, objects: list[LayoutObject], asked: Composition, notes: list[str]
+) -> tuple[Layout, list[int]]:
+    """What the prior sees of objects, those of `asked.redraw` drawn anew, in `objects` too, and their places there."""
+    seen = _seen_by_prior(writer, objects, notes)
+    inner = replace(around, objects=tuple(objects[index] for index in seen))
+    for count, index in enumerate(asked.redraw):
+        name = objects[index].name
+        if index not in seen:
+            notes.append(f"“{name}” is not drawn anew: the layout prior does not draw such objects.")
+            continue
+        changed = writer.draw_anew(inner, seen.index(index), asked.prompt, (asked.seed + count) % 2**64)
+        if changed == inner:
+            notes.append(f"“{name}” stays as it is: nothing else fits; try another seed.")
+        inner = changed
+    for place, index in enumerate(seen):
+        objects[index] = inner.objects[place]
+    return inner, seen
 
 
 def _note_of_unknown(name: str, kind: str, known: int) -> str:
@@ -159,9 +194,11 @@ def _seen_by_prior(writer: TextToLayout, objects: Sequence[LayoutObject], notes:
     """Indices of the objects that the prior can be given."""
     words = writer.prior.vocabulary
     rows = [
-        index for index, obj in enumerate(objects) if not is_shell(obj, words.kinds) and words.kind_of(obj) is not None
+        index
+        for index, obj in enumerate(objects)
+        if not is_shell(obj, words.kinds) and obj.name not in FOLLOWING and words.kind_of(obj) is not None
     ]
-    most = MAX_OBJECTS - _ROOM_FOR_MORE
+    most = words.ranges.most - _ROOM_FOR_MORE
     if len(rows) > most:
         notes.append(f"Of {len(rows)} objects that stand there, the layout prior looks at the {most} largest.")
         largest = sorted(rows, key=lambda index: -float(np.prod(objects[index].size)))[:most]

@@ -21,7 +21,7 @@ from occscene_server.models.unknown_objects import unknown_objects
 
 
 class TextToLayout:
-    """Draws rooms for prompts.
+    """Draws rooms, or streets, for prompts.
 
     Args:
         prior: the network.
@@ -45,12 +45,13 @@ class TextToLayout:
         check_prompt: bool = True,
         sights: Sequence[LayoutObject] = (),
     ) -> Layout:
-        """Draws a room.
+        """Draws a room or a street.
 
         Args:
             prompt: what it should hold; "" leaves all of it open.
-            seed: the same prompt, seed and `given` give the same room.
-            given: objects that stand there already, kept as they are and listed first; its room is kept too.
+            seed: the same prompt, seed and `given` give the same layout.
+            given: objects that stand there already, kept as they are and listed first; its room is kept too. Outdoors
+                they stand in the axes of a straight street along x.
             options: how it is drawn.
             check_prompt: hold what is drawn to what a plain reading of the prompt asks for; see `LayoutSampler.draw`.
             sights: boxes that stay free, those in front of cameras.

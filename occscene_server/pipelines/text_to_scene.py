@@ -25,6 +25,7 @@ from torch import Tensor
 from occscene_server.geometry.layout_grid import Blocks, placed_grid
 from occscene_server.geometry.layout_mesh import layout_mesh
 from occscene_server.geometry.solids import Solids
+from occscene_server.geometry.street_layout import FOLLOWING, GROUND
 
 SURE = 0.8
 """Probability above which a perceived class stands in place of the layout's."""
@@ -35,7 +36,8 @@ PROPOSALS = 6
 _LEAST_LOG_PROBABILITY = -6.0
 """No single voxel decides, however sure perception is of it."""
 
-_IN_WALLS = ("door", "window", "curtain")
+_FIXED = frozenset({"door", "window", "curtain", "tree crown", *GROUND, *FOLLOWING})
+"""What stays where it is: what is in walls, the ground, and what has a post or trunk of its own."""
 
 Propose = Callable[[Layout, int, int], Layout]
 
@@ -89,7 +91,7 @@ class LayoutDraft:
             How many were taken.
         """
         layout = self.placed.layout
-        free = [index for index, obj in enumerate(layout.objects) if obj.name not in _IN_WALLS]
+        free = [index for index, obj in enumerate(layout.objects) if obj.name not in _FIXED]
         if self.propose is None or not free:
             return 0
         labels, taken = self.grid_of(layout).labels, 0

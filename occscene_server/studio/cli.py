@@ -111,11 +111,14 @@ def meshes(
 
 @studio_app.command()
 def layouts(
-    output: Annotated[Path, typer.Option(help="Folder that receives files of 1,000 rooms each.")],
+    output: Annotated[Path, typer.Option(help="Folder that receives files of 1,000 rooms or streets each.")],
     scenes: Annotated[str, typer.Option(help="Seeds FIRST:END, END not included; whole thousands.")] = "0:5000",
+    domain: Annotated[str, typer.Option(help="What to write: indoor or outdoor.")] = "indoor",
     workers: Annotated[int, typer.Option(min=1, help="Processes of one thread each.")] = 1,
 ) -> None:
-    """Write rooms as boxes, parts and prompts, without rendering; existing files are kept."""
+    """Write rooms or streets as boxes, parts and prompts, without rendering; existing files are kept."""
+    if domain not in DOMAINS:
+        raise typer.BadParameter(f"--domain is {domain!r}; it must be one of {', '.join(DOMAINS)}")
     seeds = _seeds(scenes)
     if seeds.start % ROOMS_PER_FILE or seeds.stop % ROOMS_PER_FILE or seeds.step != 1:
         raise typer.BadParameter(
@@ -127,7 +130,7 @@ def layouts(
     columns = (PlainTextColumn(), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
     with Progress(*columns, console=errors) as progress:
         bar = progress.add_task("files", total=files, completed=there)
-        for _ in write_rooms(output, seeds, workers):
+        for _ in write_rooms(output, seeds, workers, domain):
             progress.advance(bar)
 
 

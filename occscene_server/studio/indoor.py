@@ -152,10 +152,13 @@ def _fans(faces: tuple[tuple[int, ...], ...]) -> NDArray[np.int64]:
 
 def mean_color(parts: tuple[Part, ...], materials: dict[str, MaterialSpec]) -> LinearColor:
     """The parts' albedo weighted by their surface area, linear RGB."""
-    areas = np.empty(len(parts))
+    alike: dict[tuple[tuple[int, ...], ...], list[int]] = {}
     for i, part in enumerate(parts):
-        a, b, c = (part.vertices[corner] for corner in _fans(part.faces).T)
+        alike.setdefault(part.faces, []).append(i)
+    areas = np.empty(len(parts))
+    for faces, rows in alike.items():
+        a, b, c = np.stack([parts[row].vertices for row in rows])[:, _fans(faces)].transpose(2, 0, 1, 3)
         u, v = b - a, c - a
-        areas[i] = np.sqrt((u * u).sum(1) * (v * v).sum(1) - (u * v).sum(1) ** 2 + 1e-18).sum()
+        areas[rows] = np.sqrt((u * u).sum(2) * (v * v).sum(2) - (u * v).sum(2) ** 2 + 1e-18).sum(1)
     mean = areas @ np.array([materials[part.material].color for part in parts]) / areas.sum()
     return (float(mean[0]), float(mean[1]), float(mean[2]))

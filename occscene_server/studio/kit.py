@@ -56,6 +56,11 @@ class Piece:
         """Lowest and highest corner in the piece's frame, metres."""
         return bounds(self.parts)
 
+    @cached_property
+    def solid_extent(self) -> tuple[FloatArray, FloatArray]:
+        """The same without foliage."""
+        return bounds([part for part in self.parts if not part.foliage])
+
     @property
     def size(self) -> FloatArray:
         """Width, depth, height in metres."""

@@ -24,6 +24,7 @@ from occscene_server.geometry.solids import quaternions
 from occscene_server.studio.indoor import build_room
 from occscene_server.studio.layout_prompt import color_word, kind_of, layout_prompts
 from occscene_server.studio.room import Item, Room
+from occscene_server.studio.street_layouts import street_record
 
 
 def room_record(seed: int) -> LayoutRecord:
@@ -91,8 +92,8 @@ def _parts(room: Room, item: Item) -> Parts:
     )
 
 
-def write_rooms(root: Path, seeds: range, workers: int) -> Iterator[Path]:
-    """Writes the rooms of `seeds` below `root`, `ROOMS_PER_FILE` a file, and yields each file as it is finished.
+def write_rooms(root: Path, seeds: range, workers: int, domain: str = "indoor") -> Iterator[Path]:
+    """Writes the rooms or streets of `seeds`, `ROOMS_PER_FILE` a file, and yields each file as it is finished.
 
     Files that are there are kept.
 
@@ -100,9 +101,10 @@ def write_rooms(root: Path, seeds: range, workers: int) -> Iterator[Path]:
         root: folder.
         seeds: their first and end are multiples of `ROOMS_PER_FILE`, or a file would lack rooms.
         workers: processes.
+        domain: "indoor" or "outdoor".
     """
     tasks = [
-        (path, range(first, min(first + ROOMS_PER_FILE, seeds.stop)))
+        (domain, path, range(first, min(first + ROOMS_PER_FILE, seeds.stop)))
         for first in range(seeds.start, seeds.stop, ROOMS_PER_FILE)
         if not (path := layouts_file(root, first)).exists()
     ]
@@ -114,7 +116,8 @@ def write_rooms(root: Path, seeds: range, workers: int) -> Iterator[Path]:
         yield from pool.imap_unordered(_write_file, tasks)
 
 
-def _write_file(task: tuple[Path, range]) -> Path:
-    path, seeds = task
-    write_layouts(path, [room_record(seed) for seed in seeds])
+def _write_file(task: tuple[str, Path, range]) -> Path:
+    domain, path, seeds = task
+    record = room_record if domain == "indoor" else street_record
+    write_layouts(path, [record(seed) for seed in seeds])
     return path

@@ -19,7 +19,7 @@ import torch
 from numpy.typing import NDArray
 from occscene.grid import GridObject, SemanticGrid
 from occscene.mesh import TriangleMesh
-from occscene.rig import room_rig
+from occscene.rig import room_rig, street_rig
 from occscene.volumes import default_volume
 from torch import Tensor
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
@@ -171,7 +171,9 @@ class Drafter:
         placed, _ = compose(self.priors, Composition(info.prompt, info.seed, volume, with_parts=True))
         layout = LayoutDraft(placed, volume)
         boxes, grid, mesh = layout.boxes, layout.grid, layout.mesh
-        cameras = room_rig(placed, len(like), like[0].width, like[0].height)
+        size = like[0].width, like[0].height
+        indoors = placed.layout.room is not None
+        cameras = room_rig(placed, len(like), *size) if indoors else street_rig(volume, *size)[: len(like)]
         plain = SceneBatch(
             torch.zeros(1, len(cameras), 1, 1, 3, dtype=torch.uint8),
             GridTensors.from_grids([grid.without_instances()]),

@@ -1,4 +1,4 @@
-"""Training the layout prior on rooms that the studio's grammar wrote, without rendering."""
+"""Training the layout prior on rooms or streets that the studio's grammar wrote, without rendering."""
 
 from __future__ import annotations
 
@@ -16,13 +16,14 @@ from torch import Tensor
 
 from occscene_server.data.dataset import split_of
 from occscene_server.data.layouts import PROMPT_VERSION, LayoutFile, LayoutPrompt, layout_files
-from occscene_server.models.layout_prior import MAX_OBJECTS, LayoutBatch, LayoutPrior
+from occscene_server.geometry.street_layout import street_layout
+from occscene_server.models.layout_prior import LayoutBatch, LayoutPrior
 from occscene_server.models.layout_tokens import (
+    RANGES,
+    Ranges,
     Vocabulary,
     decode_boxes,
-    decode_room,
     encode_boxes,
-    encode_room,
     turned_boxes,
 )
 from occscene_server.models.precision import fast_autocast
@@ -43,7 +44,10 @@ OBJECT_PARTS = ("kind", "color", "turn", "width", "depth", "height", "bottom", "
 
 @dataclass(frozen=True, eq=False)
 class _Room:
-    """One room as arrays: size (3,), words of walls and floor (2,), objects' kind and colour (N, 2), boxes (N, 7)."""
+    """One room as arrays: size (3,), words of walls and floor (2,), objects' kind and colour (N, 2), boxes (N, 7).
+
+    Of a street: bend, kind and season, and the objects of its plan.
+    """
 
     size: NDArray[np.float64]
     surfaces: NDArray[np.int64]
@@ -67,6 +71,7 @@ class LayoutRooms:
         self, files: Sequence[LayoutFile], split: str, vocabulary: Vocabulary, states: Sequence[PromptStates]
     ) -> None:
         self.states, self.rooms, self.files = states, [], files
+        self.ranges = vocabulary.ranges
         self.places: list[tuple[int, int]] = []
         for number, file in enumerate(files):
             text, arrays = file.text, file.arrays
@@ -77,7 +82,7 @@ class LayoutRooms:
             first, first_prompt = 0, 0
             for room, seed in enumerate(file.seeds):
                 end, prompt_end = int(arrays["object_end"][room]), int(arrays["prompt_end"][room])
-                if split_of(seed) == split and end - first <= MAX_OBJECTS:
+                if split_of(seed) == split and end - first <= self.ranges.most:
                     words = arrays["object_words"][first:end]
                     names = np.array([(kinds[int(row[0])], colors[int(row[2])]) for row in words], np.int64)
                     walls, floor = (surfaces[int(row)] for row in arrays["room_words"][room, 5:7])
@@ -101,9 +106,10 @@ class LayoutRooms:
         return self.files[number].prompts(room)
 
     def layout(self, row: int) -> Layout:
-        """The boxes of a room."""
+        """The boxes of a room or street."""
         number, room = self.places[row]
-        return self.files[number].layout(room)
+        layout = self.files[number].layout(room)
+        return layout if layout.room is not None else street_layout(layout.objects, self.files[number].course(room))
 
     def of_one_kind(self, count: int) -> list[Layout]:
         """The first rooms that are of the kind of the first, such as bedrooms."""
@@ -123,18 +129,20 @@ class LayoutRooms:
         )
 
     def batch(self, asked: Sequence[tuple[int, int | None]], rng: np.random.Generator) -> LayoutBatch:
-        """Rooms of `asked` for training: mirrored and turned, some objects given."""
+        """Rooms of `asked` for training: mirrored and turned, some objects given; streets know left from right."""
         drawn, states = [], []
         for row, prompt in asked:
             room = self.rooms[row]
             quarters, mirror = int(rng.integers(4)), bool(rng.integers(2))
+            if self.ranges.taxonomy == "outdoor":
+                quarters, mirror = 0, False
             order, given = _given_first(len(room.names), rng)
             size = room.size[[1, 0, 2]] if quarters % 2 else room.size
             boxes = turned_boxes(room.boxes, mirror, quarters)
             drawn.append((size, room.surfaces, room.names[order], boxes[order], given))
             own = self.states[room.file]
             states.append(torch.zeros(0, own.width, dtype=torch.bfloat16) if prompt is None else own[prompt])
-        return batched(drawn, *stacked(states))
+        return batched(drawn, *stacked(states), self.ranges)
 
     def plain(self, rows: Sequence[int], prompt: int | None) -> LayoutBatch:
         """Rooms as they are, all with their prompt of that number, or without any."""
@@ -146,7 +154,7 @@ class LayoutRooms:
             states.append(
                 torch.zeros(0, own.width, dtype=torch.bfloat16) if prompt is None else own[room.prompts[prompt]]
             )
-        return batched(drawn, *stacked(states))
+        return batched(drawn, *stacked(states), self.ranges)
 
     def albedo(self, vocabulary: Vocabulary) -> Tensor:
         """(kinds, colours, 3) mean albedo of objects by kind and colour word; of the word only where there is none."""
@@ -176,22 +184,23 @@ def _given_first(count: int, rng: np.random.Generator) -> tuple[NDArray[np.int64
     return np.concatenate([chosen, rest]), len(chosen)
 
 
-def batched(drawn: Sequence[Drawn], text: Tensor, text_mask: Tensor) -> LayoutBatch:
+def batched(drawn: Sequence[Drawn], text: Tensor, text_mask: Tensor, ranges: Ranges = RANGES["indoor"]) -> LayoutBatch:
     """A batch of rooms (size, surfaces, names, boxes, given) and their prompts' states."""
     count = [len(names) for _, _, names, _, _ in drawn]
-    room = np.stack([np.concatenate([encode_room(size), surfaces]) for size, surfaces, _, _, _ in drawn])
-    room_size = decode_room(room[:, :3])
+    room = np.stack([np.concatenate([ranges.encode_scene(size), surfaces]) for size, surfaces, _, _, _ in drawn])
+    room_size = ranges.frame(room[:, :3])
     sizes = np.repeat(room_size, count, axis=0)
-    numbers = encode_boxes(np.concatenate([boxes for _, _, _, boxes, _ in drawn]), sizes)
+    numbers = encode_boxes(np.concatenate([boxes for _, _, _, boxes, _ in drawn]), sizes, ranges)
     flat = np.concatenate([np.concatenate([names for _, _, names, _, _ in drawn]), numbers], 1)
-    boxes = decode_boxes(numbers, sizes)
+    boxes = decode_boxes(numbers, sizes, ranges)
+    boxes[:, :6] /= ranges.unit
     objects = np.zeros((len(drawn), max(count), 9), np.int64)
     placed = np.ones((len(drawn), max(count), 7))
     there = np.arange(max(count)) < np.array(count)[:, None]
     objects[there], placed[there] = flat, boxes
     return LayoutBatch(
         torch.from_numpy(room),
-        torch.from_numpy(room_size).float(),
+        torch.from_numpy(room_size / ranges.unit).float(),
         torch.from_numpy(objects),
         torch.from_numpy(placed).float(),
         torch.tensor(count),
@@ -247,7 +256,7 @@ def vocabulary_of(files: Sequence[LayoutFile]) -> Vocabulary:
     mean = [np.concatenate(sizes[name]).mean(0).round(3).tolist() for name in names]
     return Vocabulary(
         tuple(names), tuple(kinds[name] for name in names), tuple(sorted(colors)), tuple(sorted(surfaces)),
-        tuple((width, depth, height) for width, depth, height in mean),
+        tuple((width, depth, height) for width, depth, height in mean), files[0].taxonomy,
     )  # fmt: skip
 
 
@@ -276,7 +285,7 @@ def layout(
     data: arg.Layouts,
     output: Annotated[Path, arg.OUTPUT, arg.Writes(("layout",))],
     steps: arg.Steps = 40000,
-    batch: Annotated[int, typer.Option(min=1, help="Rooms a step.")] = 24,
+    batch: Annotated[int, typer.Option(min=1, help="Rooms or streets a step.")] = 24,
     width: arg.StateWidth = 128,
     layers: arg.Layers = 4,
     learning_rate: arg.LearningRate = 2e-3,
@@ -286,7 +295,7 @@ def layout(
     max_minutes: arg.MaxMinutes = None,
     seed: arg.Seed = 0,
 ) -> None:
-    """Train the layout prior: words to rooms of named, colored boxes."""
+    """Train the layout prior: words to rooms or streets of named, colored boxes."""
     check_keep(keep, initial)
     files = layout_files(data)
     vocabulary = LayoutPrior.from_pretrained(initial).vocabulary if initial else vocabulary_of(files)
@@ -312,7 +321,7 @@ def new_prior(vocabulary: Vocabulary, width: int, layers: int) -> LayoutPrior:
     """An untrained prior."""
     return LayoutPrior(
         list(vocabulary.kinds), list(vocabulary.classes), list(vocabulary.colors), list(vocabulary.surfaces),
-        [list(size) for size in vocabulary.sizes], width, layers, max(1, width // 32),
+        [list(size) for size in vocabulary.sizes], width, layers, max(1, width // 32), taxonomy=vocabulary.taxonomy,
     )  # fmt: skip
 
 

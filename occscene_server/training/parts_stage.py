@@ -1,4 +1,4 @@
-"""Training the parts prior on the pieces of rooms that the studio's grammar wrote, without rendering."""
+"""Training the parts prior on the pieces of rooms or streets that the studio's grammar wrote, without rendering."""
 
 from __future__ import annotations
 
@@ -15,10 +15,11 @@ from occscene_server.data.dataset import split_of
 from occscene_server.data.layouts import LayoutFile, layout_files
 from occscene_server.data.recorded_parts import recorded_solids
 from occscene_server.geometry.solids import Solids
+from occscene_server.geometry.street_layout import FRAME
 from occscene_server.models.layout_tokens import Vocabulary
 from occscene_server.models.object_fronts import ObjectFronts
 from occscene_server.models.part_groups import grouped
-from occscene_server.models.part_tokens import MAX_PARTS, encode_parts
+from occscene_server.models.part_tokens import MAX_PARTS, UNITS, encode_parts
 from occscene_server.models.parts_prior import PartsBatch, PartsPrior
 from occscene_server.models.precision import fast_autocast
 from occscene_server.models.text import load_minilm, phrase_states
@@ -56,7 +57,10 @@ class Pieces:
                     name, _, _, words = (text[row] for row in file.arrays["object_words"][index])
                     if of_kind.get(name, limit) >= limit:
                         continue
-                    own, mirrored = grouped(recorded_solids(file.parts_of(index)))
+                    recorded = file.parts_of(index)
+                    if not recorded.kind:
+                        continue
+                    own, mirrored = grouped(recorded_solids(recorded))
                     if len(own) > MAX_PARTS:
                         continue
                     of_kind[name] += 1
@@ -69,6 +73,7 @@ class Pieces:
         if not solids:
             raise ValueError(f"the layouts hold no {split} room; write more with `occscene-server studio layouts`")
         self.solids, self.symmetry = Solids.joined(solids), np.concatenate(symmetry)
+        self.unit = UNITS[files[0].taxonomy]
         rows = {word: row for row, word in enumerate(materials)}
         self.material = np.array([rows[word] for word in self.solids.material], np.int64)
         self.count, self.kind = np.array(count), np.array(kind)
@@ -94,7 +99,8 @@ class Pieces:
             described = rng.random(len(index)) >= PHRASE_DROPOUT
         size = self.size[index] * factors
         solids = self.solids.take(parts).stretched(np.repeat(factors, count, axis=0))
-        numbers = encode_parts(solids, self.symmetry[parts], self.material[parts], np.repeat(size, count, axis=0))
+        boxes = np.repeat(size, count, axis=0)
+        numbers = encode_parts(solids, self.symmetry[parts], self.material[parts], boxes, self.unit)
         return PartsBatch(
             torch.from_numpy(self.kind[index]),
             torch.from_numpy(size).float(),
@@ -115,11 +121,11 @@ def count_fronts(fronts: ObjectFronts, files: Sequence[LayoutFile], vocabulary: 
     rooms = []
     for file, room in places[:limit]:
         layout = file.layout(room)
-        assert layout.room is not None
+        inner = FRAME if layout.room is None else layout.room.size
         boxes = np.array([(*obj.center, *obj.size, obj.turn) for obj in layout.objects]).reshape(-1, 7)
         kinds = np.array([vocabulary.kinds.index(obj.name) for obj in layout.objects], np.int64)
         tables = np.array([obj.class_name == "table" for obj in layout.objects], bool)
-        rooms.append((kinds, boxes, tables, np.array(layout.room.size)))
+        rooms.append((kinds, boxes, tables, np.array(inner)))
     fronts.count(rooms)
 
 
@@ -128,7 +134,7 @@ def new_prior(files: Sequence[LayoutFile], width: int, layers: int) -> PartsPrio
     vocabulary = vocabulary_of(files)
     prior = PartsPrior(
         list(vocabulary.kinds), list(vocabulary.classes), [list(size) for size in vocabulary.sizes],
-        material_names(files), width, layers, max(1, width // 32),
+        material_names(files), width, layers, max(1, width // 32), taxonomy=vocabulary.taxonomy,
     )  # fmt: skip
     count_fronts(prior.fronts, files, prior.vocabulary)
     return prior
@@ -167,7 +173,7 @@ def parts(
     max_minutes: arg.MaxMinutes = None,
     seed: arg.Seed = 0,
 ) -> None:
-    """Train the parts prior: a kind, a box and a phrase to the parts of a piece of furniture."""
+    """Train the parts prior: a kind, a box and a phrase to the parts of a piece of furniture, a car or a house."""
     files = layout_files(data)
     torch.manual_seed(seed)
     model = new_prior(files, width, layers)

@@ -13,11 +13,12 @@ from occscene.taxonomy import OUTDOOR
 from occscene_server.studio.cameras import DRAWN_SIDE, NoViewError
 from occscene_server.studio.ray_march import looked_up, march
 from occscene_server.studio.room import FloatArray
-from occscene_server.studio.streets.course import CAR_AT
 from occscene_server.studio.streets.plan import Plan
 from occscene_server.studio.streets.street import Street
 
 VIEWS = 5
+CAR_AT = -25.6
+"""Where along a street the car stands that looks down it, metres: the near end of the volume."""
 KITTI_FOCAL = 721.5377 / 1242
 """Of KITTI's camera 2, in widths of its image: Geiger et al., Vision meets robotics, 2013."""
 

@@ -6,8 +6,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from occscene_server.geometry.course import Course
 from occscene_server.studio.room import FloatArray, Item, Part
-from occscene_server.studio.streets.course import Course
 from occscene_server.studio.streets.kit import StreetKit
 from occscene_server.studio.streets.plan import ACROSS, BEGIN, END, Plan, Side
 from occscene_server.studio.streets.solids import blades, ribbon, strip

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from occscene_server.studio.kit import Piece, with_article
 from occscene_server.studio.room import Part
-from occscene_server.studio.shapes import box, ellipsoid, moved, rod
+from occscene_server.studio.shapes import box, ellipsoid, moved, resized, rod
 from occscene_server.studio.streets.kit import CAR_COLORS, CLOTHES, HAIR, SKIN, StreetKit
 from occscene_server.studio.streets.solids import tower
 from occscene_server.studio.streets.two_wheelers import bicycle_parts, motorcycle_parts
@@ -67,7 +67,7 @@ def pedestrian(kit: StreetKit) -> Piece:
     parts += _head(kit, 1.62, 0.01, skin, None)
     if kit.chance(0.25):
         parts.append(box((0, -0.2, 1.2), (0.28, 0.16, 0.42), kit.material("cloth", CLOTHES[kit.one_of(CLOTHES)]), 0.05))
-    scaled = tuple(Part(p.vertices * scale, p.faces, p.material, p.local * scale, p.smooth) for p in parts)
+    scaled = tuple(resized(part, scale) for part in parts)
     height = 1.75 * scale
     phrase = f"a {who} in {with_article(f'{word} {hem}')}"
     return Piece(who, "person", phrase, scaled, (((0.0, 0.0, height / 2), (0.5, 0.42, height)),))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from occscene_server.studio.streets.course import Course
+from occscene_server.geometry.course import Course
 from occscene_server.studio.streets.kit import StreetKit
 
 KINDS = ("city", "suburb", "village", "industrial estate", "countryside")

@@ -39,15 +39,8 @@ def street_prompt(street: Street, visible: Sequence[int], rng: np.random.Generat
     """
     mentions = _mentions(street, visible, rng)
     weather = str(rng.choice(WEATHERS[street.weather].words))
-    words = _STREET_WORDS[street.plan.kind]
-    head = words[int(rng.integers(len(words)))]
-    if street.plan.course.bend and rng.random() < 0.7:
-        head = f"{head} that bends to the {'left' if street.plan.course.bend > 0 else 'right'}"
-    elif street.plan.course.slope > 0.02 and rng.random() < 0.6:
-        head = f"{head} going uphill"
-    elif street.plan.course.slope < -0.02 and rng.random() < 0.6:
-        head = f"{head} going downhill"
-    ground = _ground_words(street, rng)
+    head = street_head(street, rng)
+    ground = ground_words(street, rng)
     while len(f"{head} {weather} {' '.join(mentions)} {ground}".split()) > WORD_LIMIT and len(mentions) > 2:
         mentions.pop()
     listed = ", ".join(mentions)
@@ -60,7 +53,21 @@ def street_prompt(street: Street, visible: Sequence[int], rng: np.random.Generat
     return forms[int(rng.integers(len(forms)))].replace(" ,", ",")
 
 
-def _ground_words(street: Street, rng: np.random.Generator) -> str:
+def street_head(street: Street, rng: np.random.Generator) -> str:
+    """ "a village street that bends to the left"."""
+    words = _STREET_WORDS[street.plan.kind]
+    head = words[int(rng.integers(len(words)))]
+    if street.plan.course.bend and rng.random() < 0.7:
+        return f"{head} that bends to the {'left' if street.plan.course.bend > 0 else 'right'}"
+    if street.plan.course.slope > 0.02 and rng.random() < 0.6:
+        return f"{head} going uphill"
+    if street.plan.course.slope < -0.02 and rng.random() < 0.6:
+        return f"{head} going downhill"
+    return head
+
+
+def ground_words(street: Street, rng: np.random.Generator) -> str:
+    """ ", an asphalt road, a crossroads": some of what lies on the ground, and the side streets, or nothing."""
     said = [item.phrase for item in street.items if item.name in ("road", "pavement", "field", "yard")]
     kept = [phrase for phrase in said if rng.random() < 0.45]
     if street.plan.junction is not None and rng.random() < 0.7:
@@ -139,7 +146,7 @@ def _landmark(street: Street, actor: Actor) -> str:
     return words
 
 
-_IRREGULAR = {"man": "men", "woman": "women", "child": "children", "factory": "factories"}
+_IRREGULAR = {"man": "men", "woman": "women", "child": "children", "factory": "factories", "person": "people"}
 _TAILS = re.compile(r" (?:with|in|on) ")
 
 

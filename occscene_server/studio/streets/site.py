@@ -10,7 +10,6 @@ import numpy as np
 
 from occscene_server.studio.kit import Piece
 from occscene_server.studio.room import FloatArray
-from occscene_server.studio.shapes import bounds
 from occscene_server.studio.streets.kit import StreetKit
 from occscene_server.studio.streets.plan import Plan
 
@@ -63,7 +62,8 @@ class Site:
 
     def footprint(self, stand: Stand, margin: float) -> FloatArray:
         """(4, 2) corners of what a stand covers, `margin` metres wider."""
-        low, high = bounds([part for piece in stand.pieces for part in piece.parts if not part.foliage])
+        lows, highs = zip(*(piece.solid_extent for piece in stand.pieces), strict=True)
+        low, high = np.min(lows, axis=0), np.max(highs, axis=0)
         return self._rectangle(stand, low[:2] * stand.scale - margin, high[:2] * stand.scale + margin)
 
     def _rectangle(self, stand: Stand, low: FloatArray, high: FloatArray) -> FloatArray:

@@ -8,12 +8,15 @@ from functools import lru_cache
 import numpy as np
 from occscene.part_shapes import cube_grid, tube_faces
 
+from occscene_server.geometry.course import Course
 from occscene_server.studio.room import FloatArray, Part
-from occscene_server.studio.shapes import Vector, turned
-from occscene_server.studio.streets.course import Course
+from occscene_server.studio.shapes import Vector, moved, solid, turned
 
 Section = tuple[float, float, float, float]
 """A cross-section of a loft: place along it, half its width, its lowest and its highest point, metres."""
+
+_ALONG_X = np.array([[0.0, 0.0, 1.0], [1.0, 0.0, 0.0], [0.0, 1.0, 0.0]])
+"""Axes of a rod along x."""
 
 
 def loft(sections: Sequence[Section], material: str, power: float = 5.0, sides: int = 16, smooth: bool = True) -> Part:
@@ -65,8 +68,9 @@ def wheel(center: Vector, radius: float, width: float, material: str, sides: int
     angle = np.arange(sides) * (2 * np.pi / sides)
     circle = np.stack([np.cos(angle), np.sin(angle), np.zeros(sides)], axis=1)
     vertices = np.concatenate([circle * r + (0.0, 0.0, h) for r, h in profile])
-    disc = turned(Part(vertices, tube_faces(4, sides), material, vertices.copy()), np.pi / 2, "y")
-    return Part(disc.vertices + np.asarray(center), disc.faces, material, disc.local)
+    shape = solid("rod", (0.0, 0.0, 0.0), (2 * radius, 2 * radius, width))
+    disc = Part(vertices, tube_faces(4, sides), material, vertices.copy(), solid=shape)
+    return moved(turned(disc, np.pi / 2, "y"), center)
 
 
 def ring(center: Vector, radius: float, thickness: float, material: str, sides: int = 18) -> Part:
@@ -84,7 +88,8 @@ def ring(center: Vector, radius: float, thickness: float, material: str, sides: 
         for a, b in ((0, 1), (1, 2), (2, 3), (3, 0))
         for i in range(sides)
     )
-    return Part(vertices, faces, material, vertices - np.asarray(center))
+    disc = solid("rod", center, (2 * (radius + half), 2 * (radius + half), thickness), axes=_ALONG_X)
+    return Part(vertices, faces, material, vertices - np.asarray(center), solid=disc)
 
 
 def ribbon(course: Course, left: FloatArray, right: FloatArray, top: float, thickness: float, material: str) -> Part:
@@ -133,7 +138,9 @@ def lump(rng: np.random.Generator, center: Vector, radii: Vector, rough: float, 
     waves = rng.normal(0.0, 1.0, (6, 3)) * 3.5
     bumps = np.sin(direction @ waves.T + rng.uniform(0, 6.3, 6)).mean(axis=1) * 1.6
     vertices = direction * (1 + rough * bumps)[:, None] * np.asarray(radii) + np.asarray(center)
-    return Part(vertices, faces, material, vertices.copy(), smooth=True)
+    middle, size = (vertices.min(0) + vertices.max(0)) / 2, np.ptp(vertices, axis=0)
+    shape = solid("ellipsoid", middle.tolist(), size.tolist())
+    return Part(vertices, faces, material, vertices.copy(), smooth=True, solid=shape)
 
 
 def skirt(rng: np.random.Generator, z: float, radius: float, height: float, material: str) -> Part:
@@ -150,7 +157,10 @@ def skirt(rng: np.random.Generator, z: float, radius: float, height: float, mate
         )
     rows[1][:, 2] -= rng.uniform(0.0, 0.12, sides) * height
     vertices = np.concatenate(rows)
-    return Part(vertices, tube_faces(5, sides), material, vertices.copy())
+    low, high = -0.28 * 0.8 * height, 0.8 * height
+    # as wide as its rim is on average, with as narrow a top
+    shape = solid("cylinder", (0.0, 0.0, z + (low + high) / 2), (1.74 * radius, 1.74 * radius, high - low), 0.1)
+    return Part(vertices, tube_faces(5, sides), material, vertices.copy(), solid=shape)
 
 
 def leaves(

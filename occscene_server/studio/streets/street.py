@@ -12,7 +12,6 @@ from occscene_server.studio.indoor import mean_color
 from occscene_server.studio.kit import Piece
 from occscene_server.studio.layout import Placed
 from occscene_server.studio.room import Box, FloatArray, Item, MaterialSpec, Part
-from occscene_server.studio.shapes import bounds
 from occscene_server.studio.streets import buildings, dressing
 from occscene_server.studio.streets.ground import Surfaces, draw_surfaces, grow_grass, lay_ground
 from occscene_server.studio.streets.kit import StreetKit
@@ -105,7 +104,7 @@ def _item(site: Site, stand: Stand, piece: Piece, habit: BlockoutHabit, rng: np.
     angle = heading + stand.turn
     cosine, sine = np.cos(angle) * stand.scale, np.sin(angle) * stand.scale
     pose = np.array([[cosine, -sine, 0.0, x], [sine, cosine, 0.0, y], [0.0, 0.0, stand.scale, z]])
-    low, high = bounds([part for part in piece.parts if not part.foliage])
+    low, high = piece.solid_extent
     middle = pose[:, :3] @ ((low + high) / 2) + pose[:, 3]
     size = (high - low) * stand.scale
     extent = Box(_triple(middle), _triple(size), float(angle))

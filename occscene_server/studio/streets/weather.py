@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from occscene_server.studio.shader_graph import Color
+from occscene.srgb import LinearColor
 
 
 @dataclass(frozen=True)
@@ -23,8 +23,8 @@ class Weather:
 
     sun: tuple[float, float] | None
     clouds: float
-    zenith: Color
-    horizon: Color
+    zenith: LinearColor
+    horizon: LinearColor
     snow: float
     wet: float
     lamps: float
@@ -33,7 +33,7 @@ class Weather:
     words: tuple[str, ...]
 
 
-_NONE: Color = (0.0, 0.0, 0.0)
+_NONE: LinearColor = (0.0, 0.0, 0.0)
 WEATHERS: dict[str, Weather] = {
     "clear day": Weather((28.0, 60.0), 0.25, _NONE, _NONE, 0.0, 0.0, 0.0, 0.0, 0.17,
         ("on a clear day", "in bright sunshine", "under a blue sky")),

@@ -15,13 +15,13 @@ from occscene.grid import EMPTY, SemanticGrid
 from occscene.part_shapes import triangulated
 from occscene.taxonomy import OUTDOOR
 
+from occscene_server.geometry.course import Course
 from occscene_server.studio.materials import KINDS
 from occscene_server.studio.ray_march import march
 from occscene_server.studio.room import Part
 from occscene_server.studio.scene_grids import item_triangles
 from occscene_server.studio.scene_meshes import item_meshes
 from occscene_server.studio.streets.cameras import CLEARANCE, VIEWS, draw_street_cameras, is_clear
-from occscene_server.studio.streets.course import Course
 from occscene_server.studio.streets.grids import street_grids, street_volume
 from occscene_server.studio.streets.plan import KINDS as STREET_KINDS
 from occscene_server.studio.streets.prompt import WORD_LIMIT, plural_phrase, street_prompt

@@ -5,11 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 
-from occscene_server.studio.room import FloatArray
-
-CAR_AT = -25.6
-"""Where along a street the car stands that looks down it, metres: the near end of the volume."""
+FloatArray = NDArray[np.float64]
 
 
 @dataclass(frozen=True)
