@@ -120,7 +120,11 @@ def run(
         if len(shown) < _SHOWN:
             shown.append(result)
     text_scenes, text_metrics = {}, {}
-    arms = [("with_prior", priors), *([("without_prior", None)] if predicts_occupancy(pipe) else [])]
+    arms: list[tuple[str, ScenePriors | None]] = []
+    if priors is not None and priors.layout is not None:
+        arms.append(("with_prior", priors))
+    if predicts_occupancy(pipe):
+        arms.append(("without_prior", None))
     for arm, arm_priors in arms:
         label = f"text to scene, {arm.replace('_', ' ')}"
         first = scenes[:_TEXT_SCENES]

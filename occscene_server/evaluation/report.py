@@ -33,6 +33,12 @@ img { display: block; width: 100%; }
 .note { color: #666; }
 """
 
+_ROWS = {
+    "with_prior": "the views that begin from a layout and the occupancy that goes with them",
+    "without_prior": "the views and the occupancy without a prior",
+}
+"""What the pictures of an arm of text to scene show."""
+
 
 def write_report(
     folder: Path, metrics: Metrics, shown: Sequence[GeneratedScene], text_scenes: Mapping[str, Sequence[TextScene]]
@@ -43,13 +49,14 @@ def write_report(
         folder: made if it is not there.
         metrics: the content of report.json.
         shown: the scenes in the pictures; of the first of them, the report also shows images to occupancy.
-        text_scenes: scenes from their prompts only, "with_prior" and, if the model makes such, "without_prior".
+        text_scenes: scenes from their prompts only, "with_prior" if there is a layout prior, "without_prior" if the
+            model makes such; one of them at least.
     """
     folder.mkdir(parents=True, exist_ok=True)
     (folder / "report.json").write_text(json.dumps(metrics, indent=1) + "\n", encoding="utf-8")
     (folder / "report.html").write_text(_page(metrics, shown, text_scenes), encoding="utf-8")
     sheet(shown).save(folder / "sheet.png")
-    text_sheet(text_scenes["with_prior"]).save(folder / "text_sheet.png")
+    text_sheet(next(iter(text_scenes.values()))).save(folder / "text_sheet.png")
 
 
 def sheet(shown: Sequence[GeneratedScene]) -> Image.Image:
@@ -102,11 +109,10 @@ def _page(metrics: Metrics, shown: Sequence[GeneratedScene], text_scenes: Mappin
         "Rows: the blockout, the real render, the generated views.</p>",
         *(_pictures(result) for result in shown),
         "<h2>Text to scene</h2><p class='note'>From the prompts of the first scenes only, seen by the default rig. "
-        "Rows: the views that begin from a layout and the occupancy that goes with them"
-        f"{', and the same two without a prior' if 'without_prior' in text_scenes else ''}.</p>",
+        f"Rows: {', and '.join(_ROWS[arm] for arm in text_scenes)}.</p>",
         _text_to_scene_table(metrics),
         *(_text_scene_pictures(*results) for results in zip(*text_scenes.values(), strict=True)),
-        *_perceived(shown[: len(text_scenes["with_prior"])]),
+        *_perceived(shown[: len(next(iter(text_scenes.values())))]),
         "</html>",
     ]
     return "\n".join(parts) + "\n"

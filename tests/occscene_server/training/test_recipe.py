@@ -174,9 +174,14 @@ def test_the_shipped_recipes_can_be_run(path: Path) -> None:
     assert set(recipe.data) <= used
     assert (
         ends
-        == {"compact-indoor": ["bundle", "evaluator"], "layout-indoor": ["second"], "parts-indoor": ["parts"]}[
-            path.stem
-        ]
+        == {
+            "compact-indoor": ["bundle", "evaluator"],
+            "compact-outdoor": ["bundle", "evaluator"],
+            "layout-indoor": ["second"],
+            "layout-outdoor": ["layout"],
+            "parts-indoor": ["parts"],
+            "parts-outdoor": ["parts"],
+        }[path.stem]
     )
 
 
