@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
 
 import numpy as np
@@ -10,12 +9,14 @@ import numpy as np
 from occscene_server.data.layouts import LayoutPrompt, Mention
 from occscene_server.geometry.relations import CORNER, Relation
 from occscene_server.metrics.palette import COLORS
+from occscene_server.studio.clauses import FORMS, Author, Clause, first_of, fitting, prompt_of
 from occscene_server.studio.kit import with_article
 from occscene_server.studio.prompt import LIGHT_WORDS, plural
 from occscene_server.studio.room import Item, Room
 from occscene_server.studio.styles import WOODS
 
-_NAMED = re.compile(rf"\b({'|'.join(sorted({*COLORS, *WOODS}, key=len, reverse=True))})\b")
+color_word = first_of({*COLORS, *WOODS})
+"""The first colour or wood of a phrase, "" if there is none."""
 _WORDINGS = {
     "on": ("on",),
     "under": ("under",),
@@ -42,18 +43,11 @@ _OTHER_NAMES = {
 }
 _SELDOM_NAMED = ("door", "window", "curtain", "picture")
 """Named seldom unless an object stands by them."""
-_WORD_LIMIT = 62
 
 
 def kind_of(item: Item) -> str:
     """ "bookshelf 2" -> "bookshelf"."""
     return item.name.rstrip(" 0123456789")
-
-
-def color_word(phrase: str) -> str:
-    """The first colour or wood of a phrase, "" if there is none."""
-    match = _NAMED.search(phrase)
-    return match.group(1) if match else ""
 
 
 def layout_prompts(
@@ -67,48 +61,41 @@ def layout_prompts(
         relations: that hold between them.
         rng: draws what is named and the wording.
     """
-    return tuple(_Author(room, items, relations, rng).write(form) for form in ("whole", "related", "few", "surfaces"))
+    return tuple(_Author(room, items, relations, rng).write(form) for form in FORMS)
 
 
-class _Author:
+class _Author(Author):
     """Writes prompts of one room."""
 
     def __init__(
         self, room: Room, items: Sequence[Item], relations: Sequence[Relation], rng: np.random.Generator
     ) -> None:
-        self.room, self.items, self.rng = room, items, rng
-        self.kinds = [kind_of(item) for item in items]
-        self.relations = relations
-        self.groups: dict[tuple[str, str], list[int]] = {}
-        for index, item in enumerate(items):
-            self.groups.setdefault((self.kinds[index], item.phrase), []).append(index)
+        phrases = [item.phrase for item in items]
+        super().__init__([kind_of(item) for item in items], phrases, [color_word(phrase) for phrase in phrases], rng)
+        self.room, self.relations, self.groups = room, relations, self.equal_objects()
 
     def write(self, form: str) -> LayoutPrompt:
         """One prompt."""
-        self.mentions: list[Mention] = []
-        self.named_relations: list[tuple[str, str, str]] = []
-        self.covered: set[int] = set()
+        self.covered.clear()
         rng = self.rng
         if form == "whole":
             groups = self._ordered(list(self.groups))
             drafted = [self._clause(group, full=True) for group in groups if rng.random() < 0.9]
         elif form == "related":
             related = [group for group in self.groups if self._relation_of(self.groups[group]) is not None]
-            chosen = [related[int(i)] for i in rng.permutation(len(related))[: int(rng.integers(1, 5))]]
+            chosen = self.shuffled(related)[: int(rng.integers(1, 5))]
             drafted = [self._clause(group, full=rng.random() < 0.5, relate=1.0) for group in chosen]
         elif form == "few":
             groups = [group for group in self.groups if group[0] not in _SELDOM_NAMED or rng.random() < 0.15]
-            chosen = [groups[int(i)] for i in rng.permutation(len(groups))[: int(rng.integers(1, 6))]]
+            chosen = self.shuffled(groups)[: int(rng.integers(1, 6))]
             drafted = [self._clause(group, full=rng.random() < 0.6) for group in chosen]
         else:
             drafted = []
-        clauses = [clause for clause in drafted if clause is not None]
-        return LayoutPrompt(self._sentence(clauses, form), tuple(self.mentions), tuple(self.named_relations))
+        return self._sentence([clause for clause in drafted if clause is not None], form)
 
     def _ordered(self, groups: list[tuple[str, str]]) -> list[tuple[str, str]]:
-        shuffled = [groups[int(i)] for i in self.rng.permutation(len(groups))]
         minor = (*_SELDOM_NAMED, "vase", "books", "fruit bowl", "ceiling lamp")
-        kept = [group for group in shuffled if group[0] not in _SELDOM_NAMED or self.rng.random() < 0.5]
+        kept = [group for group in self.shuffled(groups) if group[0] not in _SELDOM_NAMED or self.rng.random() < 0.5]
         return sorted(kept, key=lambda group: group[0] in minor)
 
     def _relation_of(self, members: Sequence[int]) -> Relation | None:
@@ -119,36 +106,26 @@ class _Author:
         ]
         return shared[int(self.rng.integers(len(shared)))] if shared else None
 
-    def _clause(
-        self, group: tuple[str, str], full: bool, relate: float = 0.4
-    ) -> tuple[str, Mention, tuple[str, str, str] | None] | None:
-        """Words for a group of equal objects, the mention, and the relation if one is named; None if all are named."""
-        kind, phrase = group
-        word = color_word(phrase)
+    def _clause(self, group: tuple[str, str], full: bool, relate: float = 0.4) -> Clause | None:
+        """Words for a group of equal objects, or for all of its kind; None if they are named already."""
         members = self.groups[group]
-        wording = phrase
-        if not full:
-            same_kind = [index for index in range(len(self.items)) if self.kinds[index] == kind]
-            colored = bool(word) and self.rng.random() < 0.55
-            alike = [i for i in same_kind if color_word(self.items[i].phrase) == word] if colored else same_kind
-            # "two armchairs" after "a teal armchair" would be three: then the rest is named in full
-            if not self.covered.intersection(alike):
-                members, word = alike, word if colored else ""
-                wording = with_article(f"{word} {self._name(kind)}".strip())
-        if self.covered.intersection(members):
+        wording = self.worded(members, self.words[members[0]], full)
+        if wording is None:
             return None
-        self.covered.update(members)
-        count = len(members)
-        if wording == "a books":
-            wording = "books" if count == 1 else "a stack of books"
-        text = wording if count == 1 else plural(wording, count)
-        relation = self._relation_of(members) if self.rng.random() < relate else None
+        kind, text, count = group[0], wording.text, len(wording.members)
+        if text == "a books":
+            text = "books" if count == 1 else "a stack of books"
+        if count > 1:
+            text = plural(text, count)
+        mention = Mention(kind, wording.word, count)
+        relation = self._relation_of(wording.members) if self.rng.random() < relate else None
         if relation is None:
-            return text, Mention(kind, word, count), None
+            return Clause(text, mention)
         anchor = "" if relation.anchor == CORNER else self.kinds[relation.anchor]
-        return f"{text} {self._where(relation, count)}", Mention(kind, word, count), (kind, relation.name, anchor)
+        return Clause(f"{text} {self._where(relation, count)}", mention, (kind, relation.name, anchor))
 
-    def _name(self, kind: str) -> str:
+    def name(self, kind: str) -> str:
+        """The kind itself or, at times, another name of it."""
         others = _OTHER_NAMES.get(kind)
         return others[int(self.rng.integers(len(others)))] if others and self.rng.random() < 0.25 else kind
 
@@ -164,7 +141,7 @@ class _Author:
             return f"{way} the {kind}"
         return f"{way} {with_article(kind)}"
 
-    def _sentence(self, clauses: list[tuple[str, Mention, tuple[str, str, str] | None]], form: str) -> str:
+    def _sentence(self, clauses: list[Clause], form: str) -> LayoutPrompt:
         room, rng = self.room, self.rng
         light = str(rng.choice(LIGHT_WORDS[room.light]))
         styled = f"{room.style} {room.kind}" if form == "whole" or rng.random() < 0.6 else room.kind
@@ -177,14 +154,8 @@ class _Author:
         if form == "surfaces" and rng.random() < 0.1:
             shell = []
         tail = [light] if form == "whole" or rng.random() < 0.5 else []
-        words = [text for text, _, _ in clauses]
-        while len(" ".join([styled, *shell, *words, *tail]).split()) > _WORD_LIMIT:
-            words.pop()
-        for _, mention, relation in clauses[: len(words)]:
-            self.mentions.append(mention)
-            if relation is not None:
-                self.named_relations.append(relation)
-        listed = words if len(words) < 2 or rng.random() < 0.5 else [*words[:-2], f"{words[-2]} and {words[-1]}"]
+        named = fitting(clauses, [styled, *shell, *tail])
+        listed = self.listed(named)
         head = with_article(styled)
         if not listed:
             body = f"{head} with {' and '.join(shell)}" if shell and rng.random() < 0.5 else ", ".join([head, *shell])
@@ -194,4 +165,4 @@ class _Author:
             body = ", ".join([styled, *listed, *shell])
         else:
             body = f"{head}, {', '.join([*shell, *listed])}"
-        return ", ".join([body, *tail]) if rng.random() < 0.85 else ", ".join([*tail, body])
+        return prompt_of(", ".join([body, *tail] if rng.random() < 0.85 else [*tail, body]), named)

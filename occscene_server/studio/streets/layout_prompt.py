@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
 
 import numpy as np
@@ -12,7 +11,7 @@ from occscene_server.data.layouts import LayoutPrompt, Mention
 from occscene_server.geometry.relations import Relation
 from occscene_server.geometry.street_layout import GROUND
 from occscene_server.metrics.palette import COLORS
-from occscene_server.studio.kit import with_article
+from occscene_server.studio.clauses import FORMS, Author, Clause, first_of, fitting, prompt_of
 from occscene_server.studio.streets.kit import BRICKS, CAR_COLORS, RENDERS, STONES
 from occscene_server.studio.streets.plants import LEAVES
 from occscene_server.studio.streets.prompt import ground_words, plural_phrase, street_head
@@ -20,9 +19,8 @@ from occscene_server.studio.streets.street import Street
 from occscene_server.studio.streets.weather import WEATHERS
 
 _GROUND_WORDS = ("asphalt", "cobbled", "concrete", "paved", "gravelled", "wheat", "ploughed")
-_WORDS = {*COLORS, *CAR_COLORS, *RENDERS, *BRICKS, *STONES, *LEAVES, *_GROUND_WORDS, "bare"}
-_NAMED = re.compile(rf"\b({'|'.join(sorted(_WORDS, key=len, reverse=True))})\b")
-
+street_word = first_of({*COLORS, *CAR_COLORS, *RENDERS, *BRICKS, *STONES, *LEAVES, *_GROUND_WORDS, "bare"})
+"""The first colour, kind of tree or kind of surface of a phrase, "" if there is none."""
 _OTHER_NAMES = {
     "tree crown": ("tree",),
     "person": ("person", "pedestrian"),
@@ -34,15 +32,8 @@ _OTHER_NAMES = {
 _SELDOM_NAMED = ("bush", "bollard", "traffic sign", "fence", "garden wall", "street lamp", "hedge", "tree crown")
 _DRESSED = ("person", "bicyclist", "motorcyclist")
 _BOTH_SIDES = ("building", "fence", "vegetation", "pole")
-_WORD_LIMIT = 62
 _NUMBERED = 6
 """Up to which objects are counted in words."""
-
-
-def street_word(phrase: str) -> str:
-    """The first colour, kind of tree or kind of surface of a phrase, "" if there is none."""
-    match = _NAMED.search(phrase)
-    return match.group(1) if match else ""
 
 
 def street_layout_prompts(
@@ -63,14 +54,10 @@ def street_layout_prompts(
         rng: draws what is named and the wording.
     """
     author = _Author(street, objects, phrases, roles, relations, rng)
-    return tuple(author.write(form) for form in ("whole", "related", "few", "surfaces"))
+    return tuple(author.write(form) for form in FORMS)
 
 
-Clause = tuple[str, Mention, tuple[str, str, str] | None]
-"""Words, the objects that they name, and the relation if one is named."""
-
-
-class _Author:
+class _Author(Author):
     """Writes prompts of one street."""
 
     def __init__(
@@ -82,19 +69,16 @@ class _Author:
         relations: Sequence[Relation],
         rng: np.random.Generator,
     ) -> None:
-        self.street, self.objects, self.phrases, self.roles, self.rng = street, objects, phrases, roles, rng
+        super().__init__([obj.name for obj in objects], phrases, [street_word(phrase) for phrase in phrases], rng)
+        self.street, self.objects, self.roles, self.groups = street, objects, roles, self.equal_objects(GROUND)
         self.sides = {relation.subject: relation.name for relation in relations}
-        self.groups: dict[tuple[str, str], list[int]] = {}
-        for index, obj in enumerate(objects):
-            if obj.name not in GROUND:
-                self.groups.setdefault((obj.name, phrases[index]), []).append(index)
 
     def write(self, form: str) -> LayoutPrompt:
         """One prompt."""
         rng = self.rng
-        self.covered: set[int] = set()
+        self.covered.clear()
         several = [group for group in self.groups if group[0] not in _SELDOM_NAMED or rng.random() < 0.3]
-        order = [several[int(i)] for i in rng.permutation(len(several))]
+        order = self.shuffled(several)
         if form == "whole":
             order.sort(key=lambda group: group[0] in _SELDOM_NAMED)
             drafted = [self._clause(group, full=rng.random() < 0.7, sided=0.4) for group in order[:12]]
@@ -116,37 +100,30 @@ class _Author:
 
     def _clause(self, group: tuple[str, str], full: bool, sided: float) -> Clause | None:
         """Words for a group of equal objects, or for all of its kind; None if they are named already."""
-        kind, phrase = group
-        word, members, wording = street_word(phrase), self.groups[group], phrase
+        kind, members = group[0], self.groups[group]
+        word = self.words[members[0]]
         if kind == "tree crown" and not full:
             word = word if self.rng.random() < 0.4 else ""
-        if not full:
-            same = [index for index, obj in enumerate(self.objects) if obj.name == kind]
-            # what people wear is no colour of theirs
-            colored = bool(word) and kind not in _DRESSED and self.rng.random() < 0.55
-            alike = [index for index in same if street_word(self.phrases[index]) == word] if colored else same
-            # "two vans" after "a red van" would be three: then the rest is named in full
-            if not self.covered.intersection(alike):
-                members, word = alike, word if colored else ""
-                wording = with_article(f"{word} {self._name(kind)}".strip())
-        if self.covered.intersection(members):
+        # what people wear is no colour of theirs
+        wording = self.worded(members, word, full, colored=kind not in _DRESSED)
+        if wording is None:
             return None
-        self.covered.update(members)
-        count = len(members)
-        text = wording if count == 1 else plural_phrase(wording, count)
-        mention = Mention(kind, word, count if count <= _NUMBERED else 2)
+        members, count = wording.members, len(wording.members)
+        text = wording.text if count == 1 else plural_phrase(wording.text, count)
+        mention = Mention(kind, wording.word, count if count <= _NUMBERED else 2)
         side, roles = self._side(members), {self.roles[index] for index in members}
         how = "parked " if roles == {"parked"} and self.rng.random() < 0.6 else ""
         if side and self.rng.random() < sided:
-            return f"{text} {how}{side}", mention, (kind, side, "")
+            return Clause(f"{text} {how}{side}", mention, (kind, side, ""))
         is_spread = self.objects[members[0]].class_name in _BOTH_SIDES and not self._side(members)
         if count > 1 and is_spread and self.rng.random() < 0.4:
-            return f"{text} on both sides", mention, None
+            return Clause(f"{text} on both sides", mention)
         if not how and roles == {"driving"} and self.rng.random() < 0.4:
             how = "on the road"
-        return f"{text} {how}".strip(), mention, None
+        return Clause(f"{text} {how}".strip(), mention)
 
-    def _name(self, kind: str) -> str:
+    def name(self, kind: str) -> str:
+        """One of the names of a kind."""
         names = _OTHER_NAMES.get(kind, (kind,))
         return names[int(self.rng.integers(len(names)))]
 
@@ -155,19 +132,12 @@ class _Author:
         head = street_head(street, rng) if form == "whole" or rng.random() < 0.85 else "a street"
         ground = ground_words(street, rng).strip(", ") if form != "few" or rng.random() < 0.4 else ""
         weather = str(rng.choice(WEATHERS[street.weather].words)) if form == "whole" or rng.random() < 0.5 else ""
-        words = [text for text, _, _ in clauses]
-        while len(" ".join([head, ground, weather, *words]).split()) > _WORD_LIMIT:
-            words.pop()
-        named = clauses[: len(words)]
-        listed = words if len(words) < 2 or rng.random() < 0.5 else [*words[:-2], f"{words[-2]} and {words[-1]}"]
+        named = fitting(clauses, [head, ground, weather])
+        listed = self.listed(named)
         if listed and rng.random() < 0.5:
             text = ", ".join(part for part in (f"{head} with {', '.join(listed)}", ground, weather) if part)
         elif rng.random() < 0.7:
             text = ", ".join(part for part in (head, *listed, ground, weather) if part)
         else:
             text = ", ".join(part for part in (f"{head} {weather}".strip(), ground, *listed) if part)
-        return LayoutPrompt(
-            text,
-            tuple(mention for _, mention, _ in named),
-            tuple(relation for _, _, relation in named if relation is not None),
-        )
+        return prompt_of(text, named)
