@@ -44,11 +44,6 @@ def item_grids(items: Sequence[Item], volume: GridVolume, taxonomy: Taxonomy) ->
     return voxelize(true, volume, taxonomy), voxelize(coarse, volume, taxonomy)
 
 
-def classes_of_items(room: Room) -> NDArray[np.uint8]:
-    """The class of each id in a room's grids and item views: entry 0 is empty space, i + 1 is `room.items[i]`."""
-    return item_classes(room.items, INDOOR)
-
-
 def item_classes(items: Sequence[Item], taxonomy: Taxonomy) -> NDArray[np.uint8]:
     """The class of each id in grids and item views: entry 0 is empty space, i + 1 is `items[i]`."""
     return np.array([0, *(taxonomy.index_of(item.class_name) for item in items)], np.uint8)

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from occscene.srgb import linear_from_srgb
 from PIL import Image
 
 from occscene_server.data.dataset import RenderedScene, read_scene
@@ -85,6 +86,4 @@ def _cells(image: NDArray[Any], box: tuple[float, float, float, float] | None = 
 
 
 def _linear(levels: NDArray[np.uint8]) -> NDArray[np.float32]:
-    encoded = levels.astype(np.float32) / 255
-    linear: NDArray[np.float32] = np.where(encoded <= 0.04045, encoded / 12.92, ((encoded + 0.055) / 1.055) ** 2.4)
-    return linear.astype(np.float32)
+    return linear_from_srgb(levels.astype(np.float32) / 255).astype(np.float32)

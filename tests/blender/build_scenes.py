@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import bpy
+from occscene.part_shapes import BOX_FACES
 
 
 def add_box(
@@ -14,9 +15,8 @@ def add_box(
     """A box mesh of `size` metres around `location`."""
     corners = [(x, y, z) for x in (-0.5, 0.5) for y in (-0.5, 0.5) for z in (-0.5, 0.5)]
     vertices = [tuple(c * s for c, s in zip(corner, size, strict=True)) for corner in corners]
-    faces = [(0, 1, 3, 2), (4, 6, 7, 5), (0, 4, 5, 1), (2, 3, 7, 6), (0, 2, 6, 4), (1, 5, 7, 3)]
     mesh = bpy.data.meshes.new(name)
-    mesh.from_pydata(vertices, [], faces)
+    mesh.from_pydata(vertices, [], BOX_FACES)
     obj = bpy.data.objects.new(name, mesh)
     obj.location = location
     (collection or bpy.context.scene.collection).objects.link(obj)

@@ -8,6 +8,7 @@ import bmesh
 import bpy
 import numpy as np
 import pytest
+from occscene.part_shapes import BOX_FACES
 from occscene.taxonomy import INDOOR
 
 from blender_addon.geometry.class_parts import parts_by_class
@@ -222,8 +223,7 @@ def test_faces_of_an_open_mesh_without_a_class_are_left_out(scene: bpy.types.Sce
 
 def test_a_thin_slab_takes_its_face_class_within_itself() -> None:
     corners = np.array([(x, y, z) for x in (0.0, 1.0) for y in (0.0, 0.02) for z in (0.0, 1.0)])
-    faces = [(0, 1, 3, 2), (4, 6, 7, 5), (0, 4, 5, 1), (2, 3, 7, 6), (0, 2, 6, 4), (1, 5, 7, 3)]
-    triangles = np.array([corners[[a, b, c]] for a, b, c, d in faces for b, c in ((b, c), (c, d))])
+    triangles = np.array([corners[[a, b, c]] for a, b, c, d in BOX_FACES for b, c in ((b, c), (c, d))])
     classes = np.full(12, 3)
     classes[4:6] = 4  # y = 0
     ((body, skin),) = parts_by_class([(triangles, classes)], 0.08)

@@ -28,7 +28,7 @@ from occscene_server.studio.cycles import RenderSettings
 from occscene_server.studio.indoor import build_room
 from occscene_server.studio.ray_march import looked_up, march
 from occscene_server.studio.render_scene import render_indoor_scene
-from occscene_server.studio.scene_grids import classes_of_items
+from occscene_server.studio.scene_grids import item_classes
 from occscene_server.studio.sheet import contact_sheet
 from occscene_server.studio.view_windows import render_missing_windows
 
@@ -56,7 +56,7 @@ def test_same_seed_same_scene(scene: RenderedScene) -> None:
 
 def test_cycles_sees_what_the_grid_says(scene: RenderedScene) -> None:
     assert scene.items is not None
-    classes = classes_of_items(build_room(SEED))[scene.items]
+    classes = item_classes(build_room(SEED).items, INDOOR)[scene.items]
     agreement = [
         semantic_agreement(view, scene.occupancy, camera) for view, camera in zip(classes, scene.cameras, strict=True)
     ]
@@ -109,7 +109,7 @@ def test_disk_keeps_the_triangles(scene: RenderedScene, tmp_path: Path) -> None:
         corners = mesh.vertices[mesh.triangles]
         objects = [
             TriangleObject(obj.name, class_id, corners[mesh.object_ids == obj.id])
-            for obj, class_id in zip(grid.objects, classes_of_items(build_room(SEED))[1:], strict=True)
+            for obj, class_id in zip(grid.objects, item_classes(build_room(SEED).items, INDOOR)[1:], strict=True)
         ]
         again = voxelize(objects, grid.volume, INDOOR)
         assert np.mean((again.labels > 0) == (grid.labels > 0)) > 0.97

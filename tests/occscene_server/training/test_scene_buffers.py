@@ -21,7 +21,7 @@ from occscene_server.geometry.solids import Solids
 from occscene_server.studio.cycles import RenderSettings
 from occscene_server.studio.indoor import build_room
 from occscene_server.studio.render_scene import render_indoor_scene
-from occscene_server.studio.scene_grids import classes_of_items
+from occscene_server.studio.scene_grids import item_classes
 from occscene_server.training.scene_buffers import SceneBuffers, Source, read_scene_buffers
 
 pytestmark = [pytest.mark.blender, pytest.mark.slow]
@@ -51,7 +51,7 @@ def test_the_true_mesh_shows_what_was_rendered(scene: RenderedScene, folder: Pat
     assert scene.items is not None
     items = _items(buffers, scene)
     assert (items == scene.items).mean() > 0.998
-    np.testing.assert_array_equal(buffers.maps.labels[0].numpy(), classes_of_items(build_room(SEED))[items])
+    np.testing.assert_array_equal(buffers.maps.labels[0].numpy(), item_classes(build_room(SEED).items, INDOOR)[items])
 
 
 @pytest.mark.parametrize("source", ["true", "blockout", "voxels"])
