@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 from collections.abc import Iterator
 from typing import Any
 
@@ -28,6 +29,9 @@ _SHARING = {
 }
 """Files whose tests use the same server, by its fixture: one worker runs them all, so that the server starts once."""
 _SHARED_BY = {file: server for server, files in _SHARING.items() for file in files}
+
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:  # in a script's background; processes of tests would inherit it
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 settings.register_profile("repeatable", derandomize=True, deadline=None)
 settings.load_profile("repeatable")  # `--hypothesis-profile default` tries other examples in every run

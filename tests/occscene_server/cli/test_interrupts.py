@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import signal
 import subprocess
@@ -53,9 +54,13 @@ def test_interrupted_studio_ends_with_one_line(tmp_path: Path, command: tuple[st
         workers = [child for child in psutil.Process(process.pid).children() if is_worker(child)]
         return len(workers) == 2 and all(map(ignores_interrupts, workers))
 
-    wait_until(workers_are_there)
-    os.killpg(process.pid, signal.SIGINT)
-    output, complaint = process.communicate(timeout=PATIENCE)
+    try:
+        wait_until(workers_are_there)
+        os.killpg(process.pid, signal.SIGINT)
+        output, complaint = process.communicate(timeout=PATIENCE)
+    finally:
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGKILL)
     assert process.returncode == 130
     assert (output, complaint) == ("", "interrupted\n")
     assert not psutil.pid_exists(process.pid)
