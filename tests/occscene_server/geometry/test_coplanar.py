@@ -135,6 +135,7 @@ def test_thousands_of_tiles_flush_with_one_floor_are_found() -> None:
 
 
 def test_of_very_many_faces_in_one_place_few_are_told_apart() -> None:
-    corners = np.tile([[[0.0, 0, 0], [1, 0, 0], [0, 1, 0]]], (3000, 1, 1))
-    found = find_contested(corners, np.tile([0.0, 0.0, 1.0], (3000, 1)), np.arange(3000))
+    count = 1000
+    corners = np.tile([[[0.0, 0, 0], [1, 0, 0], [0, 1, 0]]], (count, 1, 1))
+    found = find_contested(corners, np.tile([0.0, 0.0, 1.0], (count, 1)), np.arange(count))
     assert found.layer.max() == MAX_LAYERS

@@ -40,7 +40,8 @@ def held_out() -> Rooms:
     return painted_rooms(20, 1)
 
 
-def test_blur_is_found_in_unseen_rooms(training: Rooms, held_out: Rooms) -> None:
+def test_blur_is_found_in_unseen_rooms(training: Rooms, held_out: Rooms, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(two_sample, "STEPS", 80)  # a plain difference needs a third of the steps
     found = two_sample_test((training, blurred(training)), (held_out, blurred(held_out)))
     assert found.accuracy > 0.9
     assert found.training_accuracy > 0.95
@@ -48,7 +49,7 @@ def test_blur_is_found_in_unseen_rooms(training: Rooms, held_out: Rooms) -> None
 
 
 def test_equal_kinds_are_told_by_chance(training: Rooms, held_out: Rooms, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(two_sample, "STEPS", 60)
+    monkeypatch.setattr(two_sample, "STEPS", 20)
     same = two_sample_test((training, training), (held_out, held_out))
     assert same.accuracy == 0.5  # what is right about one is wrong about the other
     halves = compare_real_halves(training, held_out)
