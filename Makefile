@@ -1,19 +1,27 @@
-# make demo: the main job on the bundled model.  make test: the test suite.  make lint: what is checked without running.
-# make coverage: the test suite, and which lines it runs.  Each makes its environment first.
+# make demo: the main job on the bundled model.  make test: the tests but slow ones.  make test-slow: the slow ones.
+# make lint: what is checked without running.  make coverage: all tests, and which lines they run.
+# Each makes its environment first.
 PYTHON ?= python3.11
 VENV ?= .venv
 SAMPLE ?= living_room
 PROMPT ?=
 
-.PHONY: demo test lint coverage
+# the many processes that tests start share what one of them has compiled
+export PYTHONDONTWRITEBYTECODE =
+PYTEST = OMP_NUM_THREADS=1 $(VENV)/bin/python -m pytest --numprocesses auto --maxprocesses 8 --dist loadfile
+
+.PHONY: demo test test-slow lint coverage
 demo: $(VENV)/ready
 	$(VENV)/bin/python -m occscene_server.studio.demo --sample "$(SAMPLE)" $(if $(PROMPT),--prompt "$(PROMPT)")
 
 test: $(VENV)/ready
-	OMP_NUM_THREADS=1 $(VENV)/bin/python -m pytest --numprocesses auto --maxprocesses 8 --dist loadfile
+	$(PYTEST) -m "not slow"
+
+test-slow: $(VENV)/ready
+	$(PYTEST) -m slow
 
 coverage: $(VENV)/ready
-	OMP_NUM_THREADS=1 $(VENV)/bin/python -m pytest --numprocesses auto --maxprocesses 8 --dist loadfile --cov
+	$(PYTEST) --cov
 
 lint: $(VENV)/ready
 	$(VENV)/bin/ruff check .

@@ -20,6 +20,7 @@ from tests.occscene_server.small_disk import fill, small_disk
 from tests.patience import PATIENCE
 
 
+@pytest.mark.slow
 def test_a_full_store(blockout: bpy.types.Scene, start: Callable[..., str], tmp_path: Path) -> None:
     blockout.occscene.image_size = 256
     with small_disk(tmp_path / "disk") as disk:
@@ -35,6 +36,7 @@ def test_a_full_store(blockout: bpy.types.Scene, start: Callable[..., str], tmp_
         serve.interrupted()
 
 
+@pytest.mark.slow
 def test_a_model_that_cannot_be_loaded(blockout: bpy.types.Scene, start: Callable[..., str], tmp_path: Path) -> None:
     serve = without_model(tmp_path)
     name = start(server=serve.address)
@@ -44,6 +46,7 @@ def test_a_model_that_cannot_be_loaded(blockout: bpy.types.Scene, start: Callabl
     serve.interrupted()
 
 
+@pytest.mark.slow
 def test_a_server_that_is_shutting_down(blockout: bpy.types.Scene, start: Callable[..., str], tmp_path: Path) -> None:
     """It says so, then it is gone, then it is back: the job is sent once more by itself."""
     serve = ServeProcess(tmp_path, tmp_path / "store")

@@ -140,7 +140,7 @@ def test_verbs_of_blender_are_parsed(text: str) -> None:
 
 @each_page
 def test_modules_that_are_run_and_make_targets_exist(text: str) -> None:
-    targets = re.findall(r"^([a-z]+):", (ROOT / "Makefile").read_text(encoding="utf-8"), flags=re.MULTILINE)
+    targets = re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text(encoding="utf-8"), flags=re.MULTILINE)
     for words in commands(text, "make"):
         assert words == [] or words[0] in targets, words
     for words in [*commands(text, "python"), *commands(text, "python3.11")]:

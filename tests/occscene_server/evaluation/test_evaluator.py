@@ -149,6 +149,7 @@ def model(folder: Path) -> Path:
     return folder / "model"
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("coarse_rooms")
 def test_evaluation_of_an_untrained_model(folder: Path, model: Path) -> None:
     arguments = [
@@ -208,7 +209,7 @@ def hub(checkpoints: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.mark.usefixtures("hub", "coarse_rooms")
-@pytest.mark.parametrize("form", FORMS)
+@pytest.mark.parametrize("form", [pytest.param(form, marks=[pytest.mark.slow] * (form != "folder")) for form in FORMS])
 def test_evaluation_of_a_checkpoint(folder: Path, checkpoints: Path, tmp_path: Path, form: str) -> None:
     """Without a draft nothing predicts an occupancy, and text to scene begins from layouts only."""
     evaluate(
@@ -239,6 +240,7 @@ def test_the_occupancy_of_the_draft_is_scored(folder: Path, checkpoints: Path, t
     assert "from draft" in (tmp_path / "report.html").read_text()
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("hub", "coarse_rooms")
 def test_options_of_a_checkpoint_decide_what_is_generated(folder: Path, checkpoints: Path, tmp_path: Path) -> None:
     views = {}

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 import numpy as np
+import pytest
 import torch
 import torch.nn.functional as F
 from hypothesis import HealthCheck, given, settings
@@ -288,6 +289,7 @@ def found_objects(placed: GridTensors) -> PlacedObjects:
 EXAMPLES = settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 
 
+@pytest.mark.slow
 @EXAMPLES
 @given(scene=rooms_and_logits(), real=st.booleans())
 def test_fusing_loses_no_object_and_changes_no_class(scene: tuple[GridTensors, Tensor], real: bool) -> None:
@@ -307,6 +309,7 @@ def test_fusing_loses_no_object_and_changes_no_class(scene: tuple[GridTensors, T
         assert (result[near] == objects.classes[index]).any()
 
 
+@pytest.mark.slow
 @EXAMPLES
 @given(scene=rooms_and_logits())
 def test_fusing_leaves_no_crumbs_but_what_was_placed(scene: tuple[GridTensors, Tensor]) -> None:

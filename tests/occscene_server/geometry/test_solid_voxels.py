@@ -38,6 +38,7 @@ def by_formula(obj: LayoutObject, volume: GridVolume) -> NDArray[np.bool_]:
     return found
 
 
+@pytest.mark.slow
 def test_studio_rooms_are_voxelised_as_by_the_extension() -> None:
     shared: Counter[tuple[str, str]] = Counter()
     either: Counter[tuple[str, str]] = Counter()
