@@ -10,7 +10,7 @@ import numpy as np
 from mathutils import Matrix
 from numpy.typing import NDArray
 from occscene.layout import LayoutObject, LayoutPart, LayoutRoom, Vector
-from occscene.part_shapes import BOX_FACES, part_shape, rotations
+from occscene.part_shapes import BOX_FACES, WALLS, part_shape, rotations
 from occscene.placed_layout import moved
 from occscene.room_shell import shell_objects
 
@@ -30,6 +30,7 @@ _MATERIALS: dict[str, Vector] = {
 """Linear RGB of what has no colour of its own; other materials are in shades of the object's."""
 
 _TUBES = ("cylinder", "rod")
+_FLAT = ("box", *WALLS)
 """Kinds of parts whose ends are flat."""
 
 _BESIDE = 0.3
@@ -169,7 +170,7 @@ def _parts_mesh(scene: bpy.types.Scene, name: str, obj: LayoutObject) -> bpy.typ
         own, polygons = part_shape(part.kind, np.array(part.size), part.taper)
         vertices.append(own @ rotations(np.array([part.rotation]))[0].T + part.center)
         faces += [tuple(first + corner for corner in polygon) for polygon in polygons]
-        smooth += [part.kind != "box" and (len(polygon) == 4 or part.kind not in _TUBES) for polygon in polygons]
+        smooth += [part.kind not in _FLAT and (len(polygon) == 4 or part.kind not in _TUBES) for polygon in polygons]
         roles.setdefault(part.role, part)
         slots += [list(roles).index(part.role)] * len(polygons)
         first += len(own)

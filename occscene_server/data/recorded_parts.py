@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from itertools import permutations, product
 
 import numpy as np
@@ -10,7 +11,7 @@ from occscene.layout import PART_KINDS
 from occscene.part_shapes import rotations
 
 from occscene_server.data.layouts import Parts
-from occscene_server.geometry.solids import CYLINDER, ELLIPSOID, ROD, Floats, Ints, Solids
+from occscene_server.geometry.solids import CYLINDER, ELLIPSOID, ROD, WALLS, Floats, Ints, Solids
 
 _TURNS = np.array(
     [
@@ -45,18 +46,27 @@ def recorded_solids(parts: Parts) -> Solids:
     return Solids(kind, center, size, axes, taper, parts.material_kind, parts.material.astype(np.int64))
 
 
+def boxed_anew(solids: Solids) -> tuple[Solids, Floats]:
+    """Parts about the middle of the box around them, and that box's size (3,)."""
+    low, high = solids.bounds()
+    return replace(solids, center=solids.center - (low + high) / 2), high - low
+
+
 def _points_down(direction: Floats) -> NDArray[np.bool_]:
     x, y, z = np.where(np.abs(direction) < 0.01, 0.0, direction).T
     return (z < 0) | ((z == 0) & ((x < 0) | ((x == 0) & (y < 0))))
 
 
 def _least_turned(kind: Ints, axes: Floats, size: Floats) -> tuple[Floats, Floats]:
-    """The same shapes with their axes renamed so that they are turned least; upright cylinders are not turned."""
+    """The same shapes with their axes renamed so that they are turned least.
+
+    Upright cylinders are not turned at all, walls as they are: they have an outside.
+    """
     turned = np.einsum("pij,tjk->ptik", axes, _TURNS)
     best = np.argmax(np.einsum("ptii->pt", turned), axis=1)
     rows = np.arange(len(kind))
     named = np.einsum("tjk,pj->ptk", np.abs(_TURNS), size)[rows, best]
-    free = (kind != ROD) & (kind != CYLINDER)
+    free = (kind != ROD) & (kind != CYLINDER) & ~np.isin(kind, WALLS)
     upright = (kind == CYLINDER) & (np.abs(axes[:, 2, 2]) > 0.999)
     axes = np.where(free[:, None, None], turned[rows, best], np.where(upright[:, None, None], np.eye(3), axes))
     return axes, np.where(free[:, None], named, size)

@@ -11,7 +11,7 @@ from occscene.mesh import TriangleMesh
 from occscene.taxonomy import TAXONOMIES
 
 from occscene_server.geometry.solid_meshes import solid_triangles
-from occscene_server.geometry.solids import BLADE, CURTAIN, ROD, Floats, Ints, Solids
+from occscene_server.geometry.solids import BLADE, CURTAIN, ROD, WALLS, Floats, Ints, Solids
 from occscene_server.geometry.surface_frames import pattern_shift, surface_corners
 
 
@@ -45,6 +45,20 @@ def mesh_with_parts(mesh: TriangleMesh, grid: SemanticGrid, objects: Mapping[int
     )
 
 
+def with_class_of(mesh: TriangleMesh, other: TriangleMesh, label: int) -> TriangleMesh:
+    """A mesh with all triangles of one class taken from another mesh of the scene; both with surface coordinates."""
+    assert mesh.surface is not None
+    assert other.surface is not None
+    own, taken = mesh.labels != label, other.labels == label
+    return TriangleMesh(
+        np.concatenate([mesh.vertices, other.vertices]),
+        np.concatenate([mesh.triangles[own], other.triangles[taken] + len(mesh.vertices)]),
+        np.concatenate([mesh.labels[own], other.labels[taken]]),
+        np.concatenate([mesh.object_ids[own], other.object_ids[taken]]),
+        np.concatenate([mesh.surface, other.surface]),
+    )
+
+
 def _part_surface(solids: Solids, triangles: Floats, owner: Ints) -> Floats:
     """Where the corners of parts' triangles (T, 3, 3) lie in the parts' textures, as the studio's shapes have it."""
     kind, size = solids.kind[owner], solids.size[owner]
@@ -52,7 +66,7 @@ def _part_surface(solids: Solids, triangles: Floats, owner: Ints) -> Floats:
     # rods and leaves count from their lower end, curtains from their lower left corner
     order = np.argsort(-solids.size, axis=1, kind="stable")
     order[solids.kind == ROD] = (2, 0, 1)
-    order[solids.kind == CURTAIN] = (0, 2, 1)
+    order[np.isin(solids.kind, (CURTAIN, *WALLS))] = (0, 2, 1)
     order = order[owner]
     local = np.take_along_axis(own, order[:, None], axis=2)
     ends = np.take_along_axis(size, order, axis=1) / 2

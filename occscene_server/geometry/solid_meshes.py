@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 from occscene.layout import PART_KINDS
 from occscene.part_shapes import part_shape, triangulated
 
-from occscene_server.geometry.solids import BOX, CURTAIN, Floats, Ints, Solids
+from occscene_server.geometry.solids import BOX, CURTAIN, WALLS, Floats, Ints, Solids
 
 
 def solid_triangles(solids: Solids) -> tuple[Floats, Ints]:
@@ -23,8 +23,11 @@ def solid_triangles(solids: Solids) -> tuple[Floats, Ints]:
 
 
 def face_planes(kind: int, size: Floats, taper: float) -> tuple[Floats, Floats]:
-    """Half-spaces (F, 3) and (F,) whose intersection a part is, about its middle: n . p <= d. A curtain is its box."""
-    vertices, faces = part_shape(PART_KINDS[BOX if kind == CURTAIN else kind], size, taper)
+    """Half-spaces (F, 3) and (F,) whose intersection a part is, about its middle: n . p <= d.
+
+    Curtains and walls are their boxes.
+    """
+    vertices, faces = part_shape(PART_KINDS[BOX if kind in (CURTAIN, *WALLS) else kind], size, taper)
     a, b, c = vertices[triangulated(faces)].transpose(1, 0, 2)
     normal = np.cross(b - a, c - a)
     length = np.linalg.norm(normal, axis=1)

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 from occscene.layout import PART_KINDS
 
-from occscene_server.geometry.solids import BOX, Floats, Ints, Solids
+from occscene_server.geometry.solids import BOX, WALLS, Floats, Ints, Solids
 
 SINGLE, MIRRORED_X, MIRRORED_Y, MIRRORED_BOTH = range(4)
 BOOKS = len(PART_KINDS)
@@ -109,9 +109,10 @@ def _mirrored(solids: Solids, axis: int) -> Solids:
     mirror = np.ones(3)
     mirror[axis] = -1.0
     # mirroring a shape that is symmetric along its own axes: mirror the frame, and turn one of its axes round
-    own = np.ones(3)
-    own[axis] = -1.0
-    axes = mirror[None, :, None] * solids.axes * own
+    # (a wall's outside stays outside: it is turned round along itself)
+    own = np.ones((len(solids), 3))
+    own[np.arange(len(solids)), np.where(np.isin(solids.kind, WALLS), 0, axis)] = -1.0
+    axes = mirror[None, :, None] * solids.axes * own[:, None, :]
     return Solids(solids.kind, solids.center * mirror, solids.size, axes, solids.taper, solids.material, solids.role)
 
 

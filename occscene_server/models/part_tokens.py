@@ -11,15 +11,19 @@ from typing import Any
 
 import numpy as np
 
-from occscene_server.geometry.solids import CYLINDER, ROD, Floats, Ints, Solids
-from occscene_server.models.part_groups import BOOKS
+from occscene_server.geometry.solids import CYLINDER, ROD, WALLS, Floats, Ints, Solids
 
 MAX_PARTS = 24
 LENGTHS, ANGLES, TAPERS, ROLES = 104, 128, 33, 10
 SPAN, LOW, HIGH, ABOVE_MIDDLE, BELOW_MIDDLE = range(5)
 
+KINDS = {"indoor": 9, "outdoor": 12}
+"""How many kinds of parts each domain has: those of rooms end with rows of books, walls with windows come after."""
+_NUMBER_OF_KIND = np.array([*range(WALLS[0]), *(wall + 1 for wall in WALLS), WALLS[0]])
+_KIND_OF_NUMBER = np.argsort(_NUMBER_OF_KIND)
+
 NUMBERS = {
-    "kind": BOOKS + 1, "symmetry": 4, "material": 0, "role": ROLES,
+    "kind": max(KINDS.values()), "symmetry": 4, "material": 0, "role": ROLES,
     "mode_x": 5, "mode_y": 5, "mode_z": 5,
     "x_1": LENGTHS, "x_2": LENGTHS, "y_1": LENGTHS, "y_2": LENGTHS, "z_1": LENGTHS, "z_2": LENGTHS,
     "slant": 4, "width": LENGTHS, "taper": TAPERS,
@@ -77,7 +81,7 @@ def encode_parts(solids: Solids, symmetry: Ints, material: Ints, box: Floats, un
     numbers = np.zeros((len(solids), len(NUMBERS)), np.int64)
     rod = solids.kind == ROD
     along = solids.axes[:, :, 2] * solids.size[:, 2:]
-    extent = np.where(rod[:, None], np.abs(along), solids.size)
+    extent = np.where(rod[:, None], np.abs(along), _turned_size(solids.kind, solids.axes, solids.size))
     low = solids.center - extent / 2 + box / 2
     high = box / 2 - solids.center - extent / 2
     middle = solids.center
@@ -88,7 +92,8 @@ def encode_parts(solids: Solids, symmetry: Ints, material: Ints, box: Floats, un
     first = np.choose(mode, [low, low, high, middle, -middle])
     second = np.where(spans, high, extent)
     columns: dict[str, Ints] = {
-        "kind": solids.kind, "symmetry": symmetry, "material": material, "role": np.minimum(solids.role, ROLES - 1),
+        "kind": _NUMBER_OF_KIND[solids.kind], "symmetry": symmetry, "material": material,
+        "role": np.minimum(solids.role, ROLES - 1),
         "slant": 2 * (along[:, 0] < -1e-3) + (along[:, 1] < -1e-3),
         "width": encode_lengths(solids.size[:, 0] / unit),
         "taper": np.clip(np.rint(np.log2(solids.taper) * 8).astype(np.int64) + TAPERS // 2, 0, TAPERS - 1),
@@ -129,14 +134,22 @@ def decode_parts(numbers: Ints, materials: tuple[str, ...], box: Floats, unit: f
     length = np.linalg.norm(along, axis=1)
     along = np.where(length[:, None] > _LEAST, along / np.maximum(length, 1e-9)[:, None], (0.0, 0.0, 1.0))
     width = np.maximum(unit * decode_lengths(column["width"]), _LEAST)
-    size = np.where(rod[:, None], np.stack([width, width, length], 1), extent)
     angles = np.stack([column[f"turn_{letter}"] for letter in "xyz"], 1) * (2 * np.pi / ANGLES)
     axes = np.where(rod[:, None, None], _frames(along), _rotations(angles * column["turned"][:, None]))
+    kind = _KIND_OF_NUMBER[column["kind"]]
+    extent = _turned_size(kind, axes.transpose(0, 2, 1), extent)
+    size = np.where(rod[:, None], np.stack([width, width, length], 1), extent)
     tapered = rod | (column["kind"] == CYLINDER)
     taper = np.where(tapered, 2.0 ** ((column["taper"] - TAPERS // 2) / 8), 1.0)
     words = tuple(materials[row] for row in column["material"].tolist())
-    solids = Solids(column["kind"], center, np.maximum(size, _LEAST), axes, taper, words, column["role"])
+    solids = Solids(kind, center, np.maximum(size, _LEAST), axes, taper, words, column["role"])
     return solids, column["symmetry"]
+
+
+def _turned_size(kind: Ints, axes: Floats, size: Floats) -> Floats:
+    """Sizes (P, 3) of walls along axes (P, 3, 3) from which they are turned by quarters; of other parts as they are."""
+    turned = np.einsum("pij,pj->pi", np.rint(np.abs(axes)), size)
+    return np.where(np.isin(kind, WALLS)[:, None], turned, size)
 
 
 def _angles(axes: Floats) -> Floats:

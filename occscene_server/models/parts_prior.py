@@ -23,7 +23,7 @@ from occscene_server.geometry.solids import Floats, Ints, Solids
 from occscene_server.models.layout_tokens import Vocabulary
 from occscene_server.models.object_fronts import ObjectFronts
 from occscene_server.models.part_groups import ungrouped
-from occscene_server.models.part_tokens import COLUMN, MAX_PARTS, NUMBERS, UNITS, applies, decode_parts
+from occscene_server.models.part_tokens import COLUMN, KINDS, MAX_PARTS, NUMBERS, UNITS, applies, decode_parts
 
 _OCTAVES = 6
 _KIND = COLUMN["kind"]
@@ -82,8 +82,8 @@ class PartsPrior(ModelMixin, ConfigMixin):
         self.unit = UNITS[taxonomy]
         self.material_names = tuple(materials)
         self.fronts = ObjectFronts(len(kinds))
-        values = NUMBERS | {"kind": NUMBERS["kind"] + 1, "material": len(materials)}
-        self.stop = NUMBERS["kind"]
+        self.stop = KINDS[taxonomy]
+        values = NUMBERS | {"kind": self.stop + 1, "material": len(materials)}
         self.kind_table = nn.Embedding(len(kinds), width)
         self.measures = nn.Linear(3 * (2 + 2 * _OCTAVES), width)
         self.phrase_inlet = nn.Linear(text_dim, width)

@@ -17,7 +17,7 @@ import numpy as np
 import torch
 from occscene.grid import SemanticGrid
 from occscene.layout import LayoutObject
-from occscene.taxonomy import TAXONOMIES
+from occscene.taxonomy import OUTDOOR, TAXONOMIES
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 from occscene_server.geometry.grids import LABELS
@@ -36,6 +36,8 @@ LEAST_FILL = 0.6
 """Least share of its oriented box that a plain box fills."""
 LEAST_UPRIGHT = 0.85
 """Least share of its columns of voxels that a single box fills; below it an object counts as several."""
+FEW_CORNERS = 24
+"""Up to which an object of a street is a blockout, three boxes at most: a house and its roof, a car and its cabin."""
 FLAT_KINDS = frozenset(
     {"door", "window", "rug", "picture", "curtain", "traffic sign", "name sign", *GROUND, *FOLLOWING}
 )
@@ -251,8 +253,9 @@ def _furniture(grid: SemanticGrid, corners: Mapping[int, Floats]) -> dict[int, t
         class_name = TAXONOMIES[grid.taxonomy].classes[label].name
         if class_name in _SHELL:
             continue
-        plain = not modelled[index]
-        if plain or number not in corners:
+        few = grid.taxonomy == OUTDOOR.name and _has_few_corners(corners.get(number))
+        plain = few or not modelled[index]
+        if not few and (plain or number not in corners):
             place = placed.box(index)
             voxels = np.argwhere((placed.number[place] == index).numpy()) + [side.start for side in place]
             box = box_of_voxels(voxels)
@@ -264,6 +267,10 @@ def _furniture(grid: SemanticGrid, corners: Mapping[int, Floats]) -> dict[int, t
         obj = LayoutObject(names[number] or class_name, class_name, _vector(box.center), _vector(size), box.turn)
         result[number] = obj, plain
     return result
+
+
+def _has_few_corners(points: Floats | None) -> bool:
+    return points is not None and len(np.unique(points.round(3), axis=0)) <= FEW_CORNERS
 
 
 def _vector(values: Floats) -> tuple[float, float, float]:

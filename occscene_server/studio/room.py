@@ -21,7 +21,7 @@ class Solid:
     """The primitive that a part's mesh was made from.
 
     Args:
-        kind: "box", "rounded box", "cushion", "ellipsoid", "cylinder", "lathe", "rod", "blade" or "curtain".
+        kind: one of `occscene.layout.PART_KINDS`, or "lathe".
         size: extent along the primitive's own axes in metres; cylinders, lathes and rods stand along z.
         pose: (3, 4), from the primitive's axes to where the part is: rotation, and its middle in metres.
         taper: width of the last end over that of the first; 1 where both are alike.

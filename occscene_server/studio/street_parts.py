@@ -1,17 +1,19 @@
 """What stands in a street as a few primitives: its meshes' own, and slices of those that are none.
 
 Most meshes of the studio know the primitive that they are. Bodies of vehicles, roofs and other prisms are cut into
-slices instead, each the box of its cross-section: a gable becomes steps under its sheets. What is small, or lies within
-larger parts as windows do in their wall, is left out.
+slices instead, each the box of its cross-section: a gable becomes steps under its sheets. A side of a dwelling with
+windows is one wall with windows. What is small, or lies within larger parts, is left out.
 """
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from functools import lru_cache
 from itertools import pairwise
 
 import numpy as np
+from occscene.facade_shapes import RELIEF
 from occscene.layout import LayoutObject
 from occscene.part_shapes import triangulated
 
@@ -21,6 +23,10 @@ from occscene_server.studio.room import FloatArray, Item, MaterialSpec, Part, So
 from occscene_server.studio.shapes import solid
 from occscene_server.studio.streets.facades import SKIN
 
+_DWELLINGS = ("house", "cottage")
+"""Buildings whose windows stand in storeys and columns."""
+_SHOP_WINDOW = 1.9
+"""Metres from which on a pane is a shop's."""
 MOST = 24
 """Parts of one object, before those that mirror each other count as one."""
 _FULL, _ROUNDED, _STEPPED = 0.88, 0.7, 4
@@ -57,7 +63,8 @@ def street_parts(item: Item, obj: LayoutObject, up: float, materials: Mapping[st
     placed = []
     shapes = _primitives(item.parts)
     if item.class_name == "building":
-        shapes = _walled(shapes)
+        panes = [shape for shape, material in shapes if materials[material].kind == "pane"]
+        shapes = _walled(shapes, panes if item.name in _DWELLINGS else [])
     for shape, material in shapes:
         center = shape.pose[:, 3] * scale - offset
         center[2] += up - obj.center[2]
@@ -94,13 +101,55 @@ def _box_middle(item: Item, obj: LayoutObject, scale: float) -> FloatArray:
     return middle
 
 
-def _walled(shapes: Sequence[Named]) -> list[Named]:
-    """A building's primitives, its body as wide as the facades that stand before it."""
+def _walled(shapes: Sequence[Named], panes: Sequence[Solid]) -> list[Named]:
+    """A building's primitives, with walls where panes are, and its body as wide as its other facades.
+
+    Args:
+        shapes: of all parts.
+        panes: of them, those that count as windows.
+    """
     body = max(range(len(shapes)), key=lambda row: float(np.prod(shapes[row][0].size)))
     shape, material = shapes[body]
-    width, depth, height = shape.size
-    wide = Solid(shape.kind, (width + 2 * SKIN, depth + 2 * SKIN, height), shape.pose, shape.taper)
-    return [*shapes[:body], (wide, material), *shapes[body + 1 :]]
+    middle, size = shape.pose[:, 3], np.array(shape.size)
+    low, high = middle - size / 2, middle + size / 2
+    skin = np.array([SKIN, SKIN, 0.0])
+    outer_low, outer_high = low - skin, high + skin
+    walls = []
+    for axis, sign in ((1, 1), (1, -1), (0, 1), (0, -1)):
+        out = [sign * (pane.pose[axis, 3] - middle[axis]) - size[axis] / 2 for pane in panes]
+        own = [pane for pane, distance in zip(panes, out, strict=True) if 0 < distance < SKIN]
+        if own:
+            walls.append((axis, sign, own))
+        elif sign > 0:
+            high[axis] = outer_high[axis]
+        else:
+            low[axis] = outer_low[axis]
+    pose, fronts = np.column_stack([np.eye(3), (low + high) / 2]), []
+    wide = Solid(shape.kind, tuple((high - low).tolist()), pose, shape.taper)
+    for axis, sign, own in walls:
+        # fronts and backs cover the ends of the walls at the sides
+        begin, end = (outer_low, outer_high) if axis == 1 else (low, high)
+        place = high[axis] if sign > 0 else low[axis]
+        fronts.append((_wall(begin, end, axis, sign, place, own), material))
+    return [*shapes[:body], (wide, material), *shapes[body + 1 :], *fronts]
+
+
+def _wall(low: FloatArray, high: FloatArray, axis: int, sign: int, place: float, panes: Sequence[Solid]) -> Solid:
+    """The wall with panes before a body's side at a place along an axis, from low to high along the others.
+
+    In front it has a door, and is a shop's if it has wide panes.
+    """
+    across = 1 - axis
+    kind = "window wall"
+    if (axis, sign) == (1, 1):
+        kind = "shop front" if max(max(pane.size[:2]) for pane in panes) > _SHOP_WINDOW else "facade"
+    center = (low + high) / 2
+    center[axis] = place + sign * (SKIN + RELIEF) / 2
+    angle = {(1, 1): 0.0, (1, -1): math.pi, (0, 1): -math.pi / 2, (0, -1): math.pi / 2}[axis, sign]
+    cosine, sine = round(math.cos(angle)), round(math.sin(angle))
+    turn = np.array([[cosine, -sine, 0.0], [sine, cosine, 0.0], [0.0, 0.0, 1.0]])
+    size = float(high[across] - low[across]), SKIN + RELIEF, float(high[2] - low[2])
+    return Solid(kind, size, np.column_stack([turn, center]), 1.0)
 
 
 def _primitives(parts: Sequence[Part]) -> list[Named]:

@@ -9,6 +9,7 @@ from typing import Literal
 
 import numpy as np
 import torch
+from occscene.taxonomy import OUTDOOR
 from torch import Tensor
 
 from occscene_server.data.dataset import read_scene
@@ -18,6 +19,7 @@ from occscene_server.geometry.cameras import CameraTensors
 from occscene_server.geometry.gbuffer import GBuffer
 from occscene_server.geometry.grids import GridTensors, VolumeTensors
 from occscene_server.geometry.mesh_gbuffer import RayScene, mesh_gbuffer
+from occscene_server.geometry.part_meshes import with_class_of
 from occscene_server.geometry.pixel_values import images_from_bytes, srgb_from_linear
 from occscene_server.geometry.voxel_gbuffer import voxel_gbuffer
 from occscene_server.models.object_words import LIGHT, ObjectTable, Texts, base_name
@@ -128,7 +130,11 @@ class DecoderRoom:
         boxes = read_mesh(folder, "blockout")
         meshes = {"true": read_mesh(folder, "true"), "boxes": boxes}
         if parts is not None:
-            meshes["parts"] = parts.mesh(folder.name, scene.blockout, boxes, scene.info.prompt)
+            mesh = parts.mesh(folder.name, scene.blockout, boxes, scene.info.prompt)
+            if scene.info.domain == OUTDOOR.name:
+                # windows drawn by the prior are not where the view has them, which would teach to blur all windows
+                mesh = with_class_of(mesh, meshes["true"], OUTDOOR.index_of("building"))
+            meshes["parts"] = mesh
         self._scenes = {name: RayScene(mesh, scene.blockout) for name, mesh in meshes.items()}
 
     @property

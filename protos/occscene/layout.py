@@ -29,8 +29,11 @@ MAX_LENGTH = 10_000.0
 
 Vector = tuple[float, float, float]
 
-PART_KINDS = ("box", "rounded box", "cushion", "ellipsoid", "cylinder", "rod", "blade", "curtain")
-"""What a part can be; cylinders and rods stand along their own z axis."""
+PART_KINDS = (
+    "box", "rounded box", "cushion", "ellipsoid", "cylinder", "rod", "blade", "curtain", "window wall", "facade",
+    "shop front",
+)  # fmt: skip
+"""What a part can be; cylinders and rods stand along their own z axis, walls with windows look along their own y."""
 MAX_PARTS = 1024
 """Of one object."""
 

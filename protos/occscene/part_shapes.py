@@ -12,6 +12,8 @@ from itertools import product
 import numpy as np
 from numpy.typing import NDArray
 
+from occscene.facade_shapes import facade_boxes
+
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
 Faces = tuple[tuple[int, ...], ...]
@@ -22,6 +24,8 @@ _FOLD = 0.1
 _THICKNESS = 0.01
 """Of a curtain's cloth, metres."""
 _ROUND_SIDES, _ROD_SIDES = 16, 8
+WALLS = ("window wall", "facade", "shop front")
+"""Kinds of parts that are walls with windows."""
 
 BOX_CORNERS: Floats = np.array(list(product((-0.5, 0.5), repeat=3)))
 """(8, 3) of a box of side 1 about the origin, z fastest."""
@@ -38,7 +42,8 @@ def part_shape(kind: str, size: Floats, taper: float = 1.0) -> tuple[Floats, Fac
         taper: width of a cylinder's or rod's upper end over that of its lower.
 
     Returns:
-        Vertices (V, 3), and polygons counter-clockwise from outside: quads but for the ends of tubes.
+        Vertices (V, 3), and polygons counter-clockwise from outside: quads but for the ends of tubes. Walls are many
+        boxes, all else is one piece.
     """
     if kind == "box":
         return BOX_CORNERS * size, BOX_FACES
@@ -46,6 +51,8 @@ def part_shape(kind: str, size: Floats, taper: float = 1.0) -> tuple[Floats, Fac
         return _tube(size, taper, _ROD_SIDES if kind == "rod" else _ROUND_SIDES)
     if kind == "blade":
         return _leaf(size)
+    if kind in WALLS:
+        return _boxes(facade_boxes(kind, size))
     if kind == "curtain":
         return _folds(size)
     if kind == "rounded box":
@@ -58,6 +65,17 @@ def part_shape(kind: str, size: Floats, taper: float = 1.0) -> tuple[Floats, Fac
     flat = [axis for axis in range(3) if axis != thin]
     level = np.sqrt((np.abs(unit[:, flat]) ** 4).sum(1)) + unit[:, thin] ** 2
     return unit / np.sqrt(level)[:, None] * (size / 2), faces
+
+
+def _boxes(ends: Floats) -> tuple[Floats, Faces]:
+    """Boxes between lowest and highest corners (N, 2, 3)."""
+    middle, size = ends.mean(1), np.ptp(ends, axis=1)
+    return (BOX_CORNERS * size[:, None] + middle[:, None]).reshape(-1, 3), _box_faces(len(ends))
+
+
+@lru_cache(maxsize=64)
+def _box_faces(count: int) -> Faces:
+    return tuple(tuple(8 * box + corner for corner in face) for box in range(count) for face in BOX_FACES)
 
 
 @lru_cache(maxsize=64)

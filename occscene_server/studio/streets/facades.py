@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from itertools import pairwise
+
+from occscene.facade_shapes import rectangles_around
 
 from occscene_server.metrics.palette import COLORS
 from occscene_server.studio.room import Part
@@ -47,22 +48,10 @@ def wall_around(
     left: float, right: float, bottom: float, top: float, holes: Sequence[Hole], material: str
 ) -> list[Part]:
     """Boxes that fill a facade's rectangle but for its holes."""
-    cuts = sorted({left, right, *(edge for hole in holes for edge in (hole.left, hole.right) if left < edge < right)})
-    pieces: list[tuple[float, float, float, float]] = []
-    for x0, x1 in pairwise(cuts):
-        here = sorted((h.bottom, h.top) for h in holes if h.left < (x0 + x1) / 2 < h.right)
-        z = bottom
-        for low, high in [*here, (top, top)]:
-            if low > z + 1e-6:
-                before = [p for p in pieces if p[1] == x0 and p[2:] == (z, low)]
-                if before:
-                    pieces.remove(before[0])
-                    pieces.append((before[0][0], x1, z, low))
-                else:
-                    pieces.append((x0, x1, z, low))
-            z = max(z, high)
+    openings = [(hole.left, hole.right, hole.bottom, hole.top) for hole in holes]
     return [
-        box(((x0 + x1) / 2, -SKIN / 2, (z0 + z1) / 2), (x1 - x0, SKIN, z1 - z0), material) for x0, x1, z0, z1 in pieces
+        box(((x0 + x1) / 2, -SKIN / 2, (z0 + z1) / 2), (x1 - x0, SKIN, z1 - z0), material)
+        for x0, x1, z0, z1 in rectangles_around((left, right, bottom, top), openings)
     ]
 
 

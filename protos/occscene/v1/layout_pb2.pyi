@@ -19,6 +19,9 @@ class LayoutPartKind(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     LAYOUT_PART_KIND_ROD: _ClassVar[LayoutPartKind]
     LAYOUT_PART_KIND_BLADE: _ClassVar[LayoutPartKind]
     LAYOUT_PART_KIND_CURTAIN: _ClassVar[LayoutPartKind]
+    LAYOUT_PART_KIND_WINDOW_WALL: _ClassVar[LayoutPartKind]
+    LAYOUT_PART_KIND_FACADE: _ClassVar[LayoutPartKind]
+    LAYOUT_PART_KIND_SHOP_FRONT: _ClassVar[LayoutPartKind]
 LAYOUT_PART_KIND_UNSPECIFIED: LayoutPartKind
 LAYOUT_PART_KIND_BOX: LayoutPartKind
 LAYOUT_PART_KIND_ROUNDED_BOX: LayoutPartKind
@@ -28,6 +31,9 @@ LAYOUT_PART_KIND_CYLINDER: LayoutPartKind
 LAYOUT_PART_KIND_ROD: LayoutPartKind
 LAYOUT_PART_KIND_BLADE: LayoutPartKind
 LAYOUT_PART_KIND_CURTAIN: LayoutPartKind
+LAYOUT_PART_KIND_WINDOW_WALL: LayoutPartKind
+LAYOUT_PART_KIND_FACADE: LayoutPartKind
+LAYOUT_PART_KIND_SHOP_FRONT: LayoutPartKind
 
 class Vector3(_message.Message):
     __slots__ = ("x", "y", "z")

@@ -11,7 +11,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 from occscene.grid import SemanticGrid
-from occscene.layout import LayoutObject, LayoutPart
+from occscene.layout import PART_KINDS, LayoutObject, LayoutPart
+from occscene.part_shapes import WALLS
 from occscene.taxonomy import OUTDOOR
 from occscene.volumes import default_volume
 from typer.testing import CliRunner
@@ -24,8 +25,8 @@ from occscene_server.geometry.solids import Solids
 from occscene_server.geometry.street_layout import GROUND, street_layout
 from occscene_server.geometry.street_rules import floating, overlapping
 from occscene_server.models.layout_tokens import RANGES
-from occscene_server.models.part_groups import grouped
-from occscene_server.models.part_tokens import MAX_PARTS
+from occscene_server.models.part_groups import grouped, ungrouped
+from occscene_server.models.part_tokens import MAX_PARTS, UNITS, decode_parts, encode_parts
 from occscene_server.studio.cli import studio_app
 from occscene_server.studio.layouts import room_record
 from occscene_server.studio.street_layouts import street_record
@@ -109,6 +110,55 @@ def test_wheels_stand_and_roofs_slope() -> None:
     assert np.mean(np.array(slopes) < 0.95) > 0.5
     for several in found.values():
         assert all(len(grouped(solids)[0]) <= MAX_PARTS for solids in several)
+
+
+def test_dwellings_have_walls_with_windows_that_look_outwards() -> None:
+    """A house with gardens around it has windows on several sides; in a row it has them in front, where its door is."""
+    walls = [PART_KINDS.index(kind) for kind in WALLS]
+    for seed, sides in ((8, 3), (21, 1)):
+        for solids in parts_of(record_of(seed))["house"]:
+            rows = np.flatnonzero(np.isin(solids.kind, walls))
+            assert len(rows) >= sides
+            outward = solids.axes[rows] @ (0.0, 1.0, 0.0)
+            body = solids.take([int(np.prod(solids.size, axis=1).argmax())])
+            np.testing.assert_array_less(0.0, ((solids.center[rows] - body.center) * outward).sum(1))
+            fronts = outward[:, 1] > 0.9
+            assert fronts.sum() == 1
+            assert {PART_KINDS[kind] for kind in solids.kind[rows[~fronts]]} <= {"window wall"}
+            assert PART_KINDS[solids.kind[rows[fronts]][0]] in ("facade", "shop front")
+    assert not np.isin(parts_of(record_of(8))["barn"][0].kind, walls).any()
+
+
+def test_walls_are_said_in_numbers_and_mirrored_ones_look_outwards() -> None:
+    for solids, obj in houses_of(record_of(8)):
+        groups, symmetry = grouped(solids)
+        materials = tuple(sorted(set(groups.material)))
+        rows = np.array([materials.index(word) for word in groups.material])
+        box = np.array(obj.size)
+        numbers = encode_parts(groups, symmetry, rows, np.broadcast_to(box, (len(groups), 3)), UNITS["outdoor"])
+        back, mirrored = decode_parts(numbers, materials, box, UNITS["outdoor"])
+        every = ungrouped(back, mirrored, np.random.default_rng(0))
+        np.testing.assert_array_equal(np.sort(every.kind), np.sort(solids.kind))
+        walls = np.flatnonzero(every.kind >= PART_KINDS.index(WALLS[0]))
+        for row in walls:
+            there = [
+                other for other in walls_of(solids) if np.abs(solids.center[other] - every.center[row]).max() < 0.15
+            ]
+            assert len(there) == 1
+            np.testing.assert_allclose(every.axes[row], solids.axes[there[0]], atol=1e-6)
+            np.testing.assert_allclose(every.size[row], solids.size[there[0]], atol=0.25)
+
+
+def walls_of(solids: Solids) -> list[int]:
+    return np.flatnonzero(solids.kind >= PART_KINDS.index(WALLS[0])).tolist()
+
+
+def houses_of(record: LayoutRecord) -> list[tuple[Solids, LayoutObject]]:
+    return [
+        (recorded_solids(parts), obj)
+        for obj, parts in zip(record.layout.objects, record.parts, strict=True)
+        if obj.name == "house"
+    ]
 
 
 def test_parts_are_nearer_to_the_meshes_than_boxes_are() -> None:
