@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from itertools import product
 
 import bpy
 import numpy as np
 from mathutils import Matrix
 from numpy.typing import NDArray
+from occscene.facade_shapes import facade_boxes
 from occscene.layout import LayoutObject, LayoutPart, LayoutRoom, Vector
 from occscene.part_shapes import BOX_FACES, WALLS, part_shape, rotations
 from occscene.placed_layout import moved
@@ -26,6 +28,9 @@ _MATERIALS: dict[str, Vector] = {
     "metal": (0.4, 0.4, 0.42),
     "glass": (0.55, 0.65, 0.68),
     "leather": (0.12, 0.06, 0.03),
+    "pane": (0.03, 0.05, 0.06),
+    "frame": (0.7, 0.7, 0.67),
+    "door": (0.12, 0.06, 0.03),
 }
 """Linear RGB of what has no colour of its own; other materials are in shades of the object's."""
 
@@ -164,15 +169,16 @@ def _parts_mesh(scene: bpy.types.Scene, name: str, obj: LayoutObject) -> bpy.typ
     faces: list[tuple[int, ...]] = []
     smooth: list[bool] = []
     slots: list[int] = []
-    roles: dict[int, LayoutPart] = {}
+    roles: dict[int | str, LayoutPart] = {}
     first = 0
     for part in obj.parts:
         own, polygons = part_shape(part.kind, np.array(part.size), part.taper)
         vertices.append(own @ rotations(np.array([part.rotation]))[0].T + part.center)
         faces += [tuple(first + corner for corner in polygon) for polygon in polygons]
         smooth += [part.kind not in _FLAT and (len(polygon) == 4 or part.kind not in _TUBES) for polygon in polygons]
-        roles.setdefault(part.role, part)
-        slots += [list(roles).index(part.role)] * len(polygons)
+        for role in _roles(part, len(polygons)):
+            roles.setdefault(role, part if role == part.role else replace(part, material=str(role)))
+            slots.append(list(roles).index(role))
         first += len(own)
     places = (np.concatenate(vertices) + np.array([0.0, 0.0, obj.size[2] / 2])) / meters_per_unit(scene)
     mesh = bpy.data.meshes.new(name)
@@ -182,6 +188,14 @@ def _parts_mesh(scene: bpy.types.Scene, name: str, obj: LayoutObject) -> bpy.typ
     for place, part in enumerate(roles.values()):
         mesh.materials.append(new_material(f"{name} {part.material or place + 1}", _role_color(obj, part, place)))
     return mesh
+
+
+def _roles(part: LayoutPart, count: int) -> list[int | str]:
+    """The material of each of a part's polygons: its role, or what a wall has besides, "pane"."""
+    if part.kind not in WALLS:
+        return [part.role] * count
+    pieces = facade_boxes(part.kind, np.array(part.size))[1]
+    return [part.role if piece == "wall" else piece for piece in pieces for _ in BOX_FACES]
 
 
 def _role_color(obj: LayoutObject, part: LayoutPart, place: int) -> tuple[float, float, float, float]:

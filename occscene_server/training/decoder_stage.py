@@ -55,11 +55,14 @@ class DecoderGame(nn.Module):
 
     Args:
         decoder, discriminator: the networks.
+        weight: of the adversarial loss, once it has risen.
     """
 
-    def __init__(self, decoder: GuidedDecoder, discriminator: SegmentingDiscriminator) -> None:
+    def __init__(
+        self, decoder: GuidedDecoder, discriminator: SegmentingDiscriminator, weight: float = ADVERSARIAL_WEIGHT
+    ) -> None:
         super().__init__()
-        self.decoder, self.discriminator = decoder, discriminator
+        self.decoder, self.discriminator, self.weight = decoder, discriminator, weight
 
     def loss(self, batch: DecoderBatch, step: int) -> tuple[Tensor, dict[str, float]]:
         """The sum of both losses at a step, and metrics of each."""
@@ -67,7 +70,7 @@ class DecoderGame(nn.Module):
         generator = torch.Generator().manual_seed(step)
         pull = decoder_loss(self.discriminator, views, batch.kinds)
         told_apart = discriminator_loss(self.discriminator, batch.views, views, batch.kinds, generator)
-        weight = ADVERSARIAL_WEIGHT * min(1.0, step / ADVERSARIAL_RISE)
+        weight = self.weight * min(1.0, step / ADVERSARIAL_RISE)
         loss, metrics = reconstruction(self.decoder, views, batch)
         metrics |= {"pull": float(pull.detach()), "told_apart": float(told_apart.detach())}
         return loss + weight * pull + told_apart, metrics
@@ -132,6 +135,7 @@ def decoder_adversarial(
     initial: Annotated[Path, typer.Option(help="The decoder to start from."), arg.Weights("decoder")],
     parts: PartsOption = None,
     latents: LatentsOption = None,
+    weight: Annotated[float, typer.Option(min=0, help="Of the adversarial loss.")] = ADVERSARIAL_WEIGHT,
     steps: arg.Steps = 20000,
     batch: arg.CropBatch = 8,
     crop: CropOption = 128,
@@ -145,7 +149,7 @@ def decoder_adversarial(
     rooms, held_out = _rooms(data, vae, parts, output, crop, latents)
     torch.manual_seed(seed)
     network = initial_decoder(initial, rooms.classes).to(memory_format=torch.channels_last)
-    game = DecoderGame(network, SegmentingDiscriminator(rooms.kinds.names))
+    game = DecoderGame(network, SegmentingDiscriminator(rooms.kinds.names), weight)
     game.discriminator.to(memory_format=torch.channels_last)
     options = LoopOptions(
         output, steps, learning_rate, warmup_steps=50, decay_fraction=decay, ema_decay=ema_decay, weight_decay=0.0,

@@ -15,6 +15,8 @@ Floats = NDArray[np.float64]
 Rectangle = tuple[float, float, float, float]
 """Lowest and highest x, lowest and highest z, metres."""
 
+PIECES = ("wall", "pane", "frame", "door")
+"""What the boxes are."""
 RELIEF = 0.06
 """Metres that sills stand before the wall."""
 _STOREY, _COLUMN = 3.0, 2.4
@@ -28,8 +30,8 @@ _DEPTH = 0.16
 """Metres of wall before what is behind it."""
 
 
-def facade_boxes(kind: str, size: Floats) -> Floats:
-    """The boxes of a wall about its middle, (N, 2, 3) lowest and highest corners; none touches the wall's own sides.
+def facade_boxes(kind: str, size: Floats) -> tuple[Floats, list[str]]:
+    """The boxes of a wall about its middle, (N, 2, 3) lowest and highest corners, and which of `PIECES` each is.
 
     Args:
         kind: "window wall", "facade" (with a door) or "shop front" (with a door between shop windows).
@@ -40,26 +42,28 @@ def facade_boxes(kind: str, size: Floats) -> Floats:
     front = deep / 2 - min(RELIEF, deep / 4)
     scale = (front + deep / 2) / _DEPTH
     boxes = [(x0, -deep / 2, z0, x1, front, z1) for x0, x1, z0, z1 in rectangles_around((0.0, wide, 0.0, high), holes)]
+    pieces = ["wall"] * len(boxes)
 
-    def add(area: Rectangle, back: float, before: float) -> None:
+    def add(piece: str, area: Rectangle, back: float, before: float) -> None:
         """A box from so far behind the wall's front to so far behind it, metres in a wall as deep as the studio's."""
         boxes.append((area[0], front - back * scale, area[2], area[1], front - before * scale, area[3]))
+        pieces.append(piece)
 
     for hole in holes:
         x0, x1, z0, z1 = hole
         edge = 0.055 * min(x1 - x0, z1 - z0)
         if hole == door:
-            add((x0 + edge, x1 - edge, z0, z1), 0.13, 0.07)
+            add("door", (x0 + edge, x1 - edge, z0, z1), 0.13, 0.07)
             continue
-        add(hole, 0.145, 0.115)
+        add("pane", hole, 0.145, 0.115)
         bars = max(1, round((x1 - x0) / 1.6))
         for x in (x0, *(x0 + (x1 - x0) * bar / (bars + 1) - edge / 2 for bar in range(1, bars + 1)), x1 - edge):
-            add((x, x + edge, z0, z1), 0.135, 0.065)
+            add("frame", (x, x + edge, z0, z1), 0.135, 0.065)
         for z in (z0, z1 - edge):
-            add((x0, x1, z, z + edge), 0.134, 0.064)
+            add("frame", (x0, x1, z, z + edge), 0.134, 0.064)
         reach = min(0.08, x0, wide - x1)
-        boxes.append((x0 - reach, front - 0.08 * scale, z0 - edge, x1 + reach, deep / 2, z0))
-    return np.array(boxes).reshape(-1, 2, 3) - (wide / 2, 0.0, high / 2)
+        add("frame", (x0 - reach, x1 + reach, z0 - edge, z0), 0.08, (front - deep / 2) / scale)  # the sill
+    return np.array(boxes).reshape(-1, 2, 3) - (wide / 2, 0.0, high / 2), pieces
 
 
 def rectangles_around(wall: Rectangle, holes: Sequence[Rectangle]) -> list[Rectangle]:

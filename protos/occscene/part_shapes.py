@@ -52,7 +52,7 @@ def part_shape(kind: str, size: Floats, taper: float = 1.0) -> tuple[Floats, Fac
     if kind == "blade":
         return _leaf(size)
     if kind in WALLS:
-        return _boxes(facade_boxes(kind, size))
+        return _boxes(facade_boxes(kind, size)[0])
     if kind == "curtain":
         return _folds(size)
     if kind == "rounded box":

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from mathutils import Quaternion
 from occscene.layout import PART_KINDS, Layout, LayoutObject, LayoutPart, LayoutRoom
-from occscene.part_shapes import part_shape
+from occscene.part_shapes import WALLS, part_shape
 from occscene.placed_layout import PlacedLayout, load_layout, moved, placed_to_json, room_pose
 from occscene.rigid import invert_rigid
 from occscene.volumes import default_volume
@@ -176,7 +176,24 @@ def test_parts_stand_where_they_are_said_to(scene: bpy.types.Scene, kind: str) -
     np.testing.assert_allclose(places, expected, atol=1e-5)
     ends = [face for face in detail.data.polygons if face.loop_total > 4]
     assert not any(face.use_smooth for face in ends)
-    assert all(face.use_smooth == (kind != "box") for face in detail.data.polygons if face.loop_total == 4)
+    assert all(
+        face.use_smooth == (kind not in ("box", *WALLS)) for face in detail.data.polygons if face.loop_total == 4
+    )
+
+
+def test_a_facades_panes_frames_and_door_have_materials_of_their_own(scene: bpy.types.Scene) -> None:
+    parts = (
+        LayoutPart("box", (0, -1, 0), (6.0, 6.0, 6.0), material="brick"),
+        LayoutPart("facade", (0, 2.1, 0), (6.0, 0.2, 6.0), material="brick"),
+        LayoutPart("box", (0, 0, 3.5), (6.0, 6.0, 1.0), material="roof_tiles", role=1),
+    )
+    box = add_box("house", (6, 6, 8))
+    detail = add_detail(scene, box, LayoutObject("house", "building", (0, 0, 4), (6, 6, 8), 0.0, parts=parts))
+    names = [material.name.split()[-1] for material in detail.data.materials]
+    assert sorted(names) == sorted(["brick", "door", "pane", "frame", "roof_tiles"])
+    faces = [names[face.material_index] for face in detail.data.polygons]
+    assert faces.count("door") == 6
+    assert faces.count("pane") == 6 * 3
 
 
 @pytest.mark.parametrize("unit", ["metres", "millimetres", "feet"])
