@@ -115,7 +115,11 @@ def _change(context: bpy.types.Context, kind: str, asked: Composition, placed: P
     before = asked.given.layout.objects
     after = placed.objects_in(np.eye(4))
     present = given_objects(context)
-    places = asked.redraw if kind == "REDRAW" else range(len(before))
+    places: Sequence[int] = range(len(before))
+    if kind == "REDRAW":
+        # and what follows them, as a trunk its crown
+        moved = [place for place in places if not same_box(before[place], after[place])]
+        places = [*asked.redraw, *(place for place in moved if place not in asked.redraw)]
     done, left = [], []
     for place in places:
         name = asked.sources[place]

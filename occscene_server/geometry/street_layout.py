@@ -33,6 +33,8 @@ _SIGNS = {
     "traffic sign": ("sign post", 0.1), "traffic light": ("signal post", 0.15), "name sign": ("sign posts", 1.3)
 }  # fmt: skip
 _TRUNK = 0.35
+_NEAR = 0.5
+"""Metres from where it would stand within which a trunk is an object's."""
 _SAGITTA = 0.1
 """Metres by which a straight piece may leave the bend."""
 _WHOLE = 50.0
@@ -55,6 +57,18 @@ def street_layout(plan: Iterable[LayoutObject], course: Course) -> Layout:
             if (below := _below(objects[-1])) is not None:
                 objects.append(below)
     return Layout("outdoor", None, tuple(objects))
+
+
+def followed(objects: list[LayoutObject], before: LayoutObject, after: LayoutObject) -> None:
+    """Moves the trunk or post that stands under an object, if it is among the objects, to where the object went."""
+    old, new = _below(replace(before, name=after.name)), _below(after)
+    if old is None or new is None:
+        return
+    for index, obj in enumerate(objects):
+        if obj.class_name == old.class_name and math.dist(obj.center[:2], old.center[:2]) < _NEAR:
+            size = (*obj.size[:2], new.size[2])
+            objects[index] = replace(obj, center=new.center, size=size, turn=new.turn)
+            return
 
 
 def stood(obj: LayoutObject, course: Course) -> LayoutObject:

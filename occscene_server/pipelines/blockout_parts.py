@@ -18,6 +18,7 @@ import torch
 from occscene.grid import SemanticGrid
 from occscene.layout import LayoutObject
 from occscene.taxonomy import OUTDOOR, TAXONOMIES
+from scipy.spatial import KDTree
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 from occscene_server.geometry.grids import LABELS
@@ -201,11 +202,32 @@ def plain_boxes(grid: SemanticGrid, prior: PartsPrior, corners: Mapping[int, Flo
         np.array([obj.class_name == "table" for obj in objects]),
         _inner_bounds(grid),
     )
+    if grid.taxonomy == OUTDOOR.name:
+        quarters = facing_road(grid, objects, quarters)
     return {
         number: PlacedBox(_turned(obj, quarter), row)
         for (number, (obj, plain)), row, quarter in zip(furniture.items(), rows, quarters, strict=True)
         if plain and row is not None and kinds[row] not in FLAT_KINDS
     }
+
+
+def facing_road(grid: SemanticGrid, objects: Sequence[LayoutObject], quarters: Sequence[int]) -> list[int]:
+    """Quarter turns with which houses, and the arms of lamps, face the nearest road; other objects keep theirs."""
+    road = np.argwhere((grid.labels == OUTDOOR.index_of("road")).any(2))
+    if not len(road):
+        return list(quarters)
+    points = np.column_stack([(road + 0.5) * grid.voxel_size, np.zeros(len(road))])
+    nearest = KDTree((points @ grid.world_from_grid[:3, :3].T + grid.world_from_grid[:3, 3])[:, :2])
+    result = list(quarters)
+    for index, obj in enumerate(objects):
+        # a pole's longer side is its arm's
+        turns = {"building": (0, 1, 2, 3), "pole": (quarters[index], quarters[index] + 2)}.get(obj.class_name)
+        if turns is not None:
+            center = np.array(obj.center[:2])
+            away = nearest.data[nearest.query(center)[1]] - center
+            angles = [obj.turn + _QUARTER * (quarter + 1) for quarter in turns]
+            result[index] = turns[int(np.argmax([away @ (math.cos(angle), math.sin(angle)) for angle in angles]))] % 4
+    return result
 
 
 def _knows(prior: PartsPrior, taxonomy: str) -> bool:

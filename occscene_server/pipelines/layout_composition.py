@@ -14,7 +14,7 @@ from occscene.rigid import Float64Array, invert_rigid
 
 from occscene_server.geometry.given_room import LEAST_SIDE, enclosed_box, is_shell, largest_room
 from occscene_server.geometry.layout_rules import sight_of
-from occscene_server.geometry.street_layout import FOLLOWING
+from occscene_server.geometry.street_layout import FOLLOWING, followed
 from occscene_server.models.layout_tokens import ROOM_SIZES, STEP
 from occscene_server.pipelines.scene_priors import ScenePriors
 from occscene_server.pipelines.text_to_layout import TextToLayout
@@ -137,7 +137,9 @@ def _redrawn(
             notes.append(f"“{name}” stays as it is: nothing else fits; try another seed.")
         inner = changed
     for place, index in enumerate(seen):
-        objects[index] = inner.objects[place]
+        before, objects[index] = objects[index], inner.objects[place]
+        if before != objects[index]:
+            followed(objects, before, objects[index])
     return inner, seen
 
 

@@ -67,6 +67,9 @@ def composed(task: job_pb2.ComposeLayout) -> tuple[PlacedLayout, list[str]]:
             turn=objects[index].turn + 0.75,
             color=(0.1, 0.2, 0.6),
         )
+        for follower in (place for place, obj in enumerate(objects) if obj.name == "trunk"):
+            x, y, z = objects[follower].center
+            objects[follower] = replace(objects[follower], center=(x - 0.5, y + 0.25, z))
     if task.furnish:
         objects.append(LayoutObject("lamp", "objs", (1.5, -1.25, 0.75), (0.4, 0.4, 1.5), 0.2, "white", (0.9, 0.9, 0.9)))
         objects.append(LayoutObject("rug", "floor", (0.0, 0.0, 0.01), (2.0, 1.4, 0.02), 0.0, "blue", (0.1, 0.1, 0.5)))

@@ -186,6 +186,17 @@ def test_redraw_moves_only_the_selected(room: bpy.types.Scene, press: Callable[.
     assert state() == before
 
 
+def test_what_follows_the_redrawn_moves_with_it(room: bpy.types.Scene, press: Callable[..., None]) -> None:
+    room.objects["chair"].name = "trunk"
+    before = room.objects["trunk"].matrix_world.translation.copy()
+    select("My Sofa")
+    press("redraw")
+    wait()
+    assert last().message == "Drawn anew: My Sofa, trunk."
+    moved = room.objects["trunk"].matrix_world.translation - before
+    np.testing.assert_allclose(moved, (-0.5, 0.25, 0.0), atol=1e-5)
+
+
 def test_redraw_as_another_kind(room: bpy.types.Scene, press: Callable[..., None]) -> None:
     select("chair.001")
     press("redraw", redraw_as="Bed")

@@ -12,7 +12,7 @@ from occscene.layout import Layout, LayoutObject
 from occscene_server.geometry.course import Course
 from occscene_server.geometry.layout_rules import sight_of
 from occscene_server.geometry.relations import relation_names
-from occscene_server.geometry.street_layout import planned, stood, street_layout
+from occscene_server.geometry.street_layout import followed, planned, stood, street_layout
 from occscene_server.geometry.street_rules import conflict, floating, outside, overlapping
 
 LEFT = Course(1 / 45, -4.0, 30.0)
@@ -67,6 +67,24 @@ def test_trees_have_trunks_and_signs_have_posts() -> None:
     assert trunk.center[:2] == crown.center[:2]
     assert (post.name, post.class_name, post.bottom) == ("sign post", "pole", 0.0)
     assert post.top == pytest.approx(sign.top)
+
+
+def test_trunks_and_posts_go_where_what_they_carry_goes() -> None:
+    crown = LayoutObject("tree crown", "vegetation", (3.0, 5.0, 4.5), (4.0, 4.0, 4.0), 0.2, "linden")
+    sign = LayoutObject("traffic sign", "traffic-sign", (0.0, -4.0, 2.4), (0.6, 0.1, 0.6))
+    other = replace(crown, center=(-9.0, 5.0, 4.5))
+    objects = list(street_layout([crown, sign, other], Course()).objects)
+    before = list(objects)
+    followed(objects, crown, replace(crown, center=(6.0, 7.0, 5.5)))
+    followed(objects, replace(sign, name="Stop!"), replace(sign, center=(1.0, -5.0, 2.9)))
+    followed(objects, other, replace(other, name="bush"))
+    assert {index for index in range(6) if objects[index] != before[index]} == {1, 3}
+    trunk, post = objects[1], objects[3]
+    assert (trunk.center[:2], trunk.bottom) == ((6.0, 7.0), 0.0)
+    assert trunk.size[:2] == before[1].size[:2]
+    assert trunk.top > before[1].top
+    assert post.top == pytest.approx(3.2)
+    assert math.dist(post.center[:2], (1.0, -5.0)) < 0.2
 
 
 def test_left_and_right_are_those_of_the_road_wherever_it_bends() -> None:
