@@ -19,13 +19,19 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
             item.add_marker(pytest.mark.blender)
 
 
+@pytest.fixture(scope="module", autouse=True)
+def factory_settings() -> None:
+    """Preferences as Blender comes with them, for the tests of a file; every test has an empty scene of its own."""
+    bpy.ops.wm.read_factory_settings(use_empty=True)
+
+
 @pytest.fixture(autouse=True)
 def scene(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[bpy.types.Scene]:
     """The scene of an empty file; what the extension writes for its user goes below the test's own folder."""
     import blender_addon
 
     monkeypatch.setenv("OCCSCENE_USER_FOLDER", str(tmp_path / "user"))
-    bpy.ops.wm.read_factory_settings(use_empty=True)
+    bpy.ops.wm.read_homefile(use_empty=True, use_factory_startup=True)
     blender_addon.register()
     yield bpy.context.scene
     blender_addon.unregister()
