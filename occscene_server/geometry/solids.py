@@ -86,6 +86,27 @@ class Solids:
         limit = np.maximum(half - smaller.reach, 0.0)
         return replace(smaller, center=np.clip(self.center, -limit, limit))
 
+    def behind_walls(self) -> Solids:
+        """The parts, the largest upright box cut back where it would fill windows of the walls before it."""
+        walls = np.flatnonzero(np.isin(self.kind, WALLS))
+        upright = (self.kind == BOX) & (np.abs(self.axes - np.eye(3)).max((1, 2)) < 1e-6)
+        if not len(walls) or not upright.any():
+            return self
+        body = int(np.argmax(np.prod(self.size, axis=1) * upright))
+        low, high = self.center[body] - self.size[body] / 2, self.center[body] + self.size[body] / 2
+        for row in walls:
+            axis = int(np.argmax(np.abs(self.axes[row, :, 1])))
+            back = self.center[row, axis] - self.axes[row, axis, 1] * self.size[row, 1] / 2
+            if self.axes[row, axis, 1] > 0:
+                high[axis] = min(high[axis], back)
+            else:
+                low[axis] = max(low[axis], back)
+        if (high <= low).any():
+            return self
+        center, size = self.center.copy(), self.size.copy()
+        center[body], size[body] = (low + high) / 2, high - low
+        return replace(self, center=center, size=size)
+
     @staticmethod
     def joined(several: Sequence[Solids]) -> Solids:
         """Parts of several lists, one after the other."""

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from occscene.grid import GridObject, SemanticGrid
 from occscene.layout import LayoutObject
-from occscene.part_shapes import BOX_CORNERS, WALLS
+from occscene.part_shapes import BOX_CORNERS, WALLS, rotations
 from occscene.taxonomy import OUTDOOR
 from occscene.volumes import default_volume
 
@@ -55,6 +55,19 @@ def test_a_house_of_two_boxes_gets_a_wall_with_a_door_and_windows(writer: Blocko
     assert set(kinds) & set(WALLS[1:]), kinds
     walls = [part for part in house.parts if part.kind in WALLS]
     assert all(part.size[1] < 0.5 and part.size[0] > 4 for part in walls)
+
+
+def test_no_box_fills_the_windows_of_a_wall(writer: BlockoutParts) -> None:
+    houses = [
+        LayoutObject("house", "building", (0.0, 0.0, h / 2), (w, 10.0, h)) for w in (8, 11, 14) for h in (6, 10, 15)
+    ]
+    phrases = ["a yellow town house with a shop", "a brick house", "a white cottage"] * 3
+    for house in writer.with_parts(houses, phrases, range(9)):
+        body = max(house.parts, key=lambda part: float(np.prod(part.size)))
+        for wall in (part for part in house.parts if part.kind in WALLS):
+            outward = rotations(np.array([wall.rotation]))[0][:, 1]
+            front = np.array(body.center) + np.sign(outward.round(6)) * np.array(body.size) / 2
+            assert (np.array(wall.center) - front) @ outward > wall.size[1] / 2 - 1e-6
 
 
 def test_a_car_of_two_boxes_gets_wheels(writer: BlockoutParts) -> None:
