@@ -137,6 +137,7 @@ def test_a_version_mismatch_says_which_side_to_update(theirs: str, side: str) ->
     check_version("0.1.99")
 
 
+@pytest.mark.slow
 def test_an_entered_token_is_in_no_file_of_blender(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(connection, "extension_folder", lambda: tmp_path / "user")
     (tmp_path / "user").mkdir()

@@ -143,6 +143,7 @@ def test_a_marker_is_where_cycles_shows_it(
     assert np.abs(middle(np.array(shown), (back.width, back.height)) - (column + 0.5, row + 0.5)).max() < 1.0
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("resolution", "aspect", "fit", "shift"),
     [

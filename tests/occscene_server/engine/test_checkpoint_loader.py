@@ -42,6 +42,7 @@ def events_of(loaded: LoadedPipeline, request: scene_service_pb2.SubmitJobReques
     return events
 
 
+@pytest.mark.slow
 def test_a_checkpoint_says_what_it_is_and_what_it_can(loaded: LoadedPipeline) -> None:
     model = loaded.model
     assert (model.name, model.family, model.license) == ("checkpoint", "sd", "creativeml-openrail-m")

@@ -40,6 +40,7 @@ def held_out() -> Rooms:
     return painted_rooms(20, 1)
 
 
+@pytest.mark.slow
 def test_blur_is_found_in_unseen_rooms(training: Rooms, held_out: Rooms, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(two_sample, "STEPS", 80)  # a plain difference needs a third of the steps
     found = two_sample_test((training, blurred(training)), (held_out, blurred(held_out)))

@@ -93,6 +93,7 @@ def test_shapes_differ_by_seed_repeat_and_stay_inside(writer: BlockoutParts, roo
         assert grid.objects == rooms[one.index((grid, made))].blockout.objects
 
 
+@pytest.mark.slow
 def test_only_voxels_of_boxes_change_and_only_to_empty(writer: BlockoutParts, rooms: list[ScoredRoom]) -> None:
     for room in rooms:
         before = room.blockout

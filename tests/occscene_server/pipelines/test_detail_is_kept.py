@@ -55,6 +55,7 @@ def test_legs_poles_pipes_letters_and_rails_stay(
     np.testing.assert_array_equal(made.grid.labels[mask], room[0].labels[mask])
 
 
+@pytest.mark.slow
 def test_panes_get_no_slits(room: tuple[SemanticGrid, list[PinholeCamera]], made: OccSceneOutput) -> None:
     """At most a row at the rim of a pane is lost: from its first to its last voxel there is nothing between."""
     for name in ("window", "glass pane"):
@@ -73,6 +74,7 @@ def test_boxes_are_still_made_finer(room: tuple[SemanticGrid, list[PinholeCamera
     assert (made.grid.labels[shade] == 0).any()
 
 
+@pytest.mark.slow
 def test_a_pole_that_views_do_not_show_goes(
     pipe: OccScenePipeline, room: tuple[SemanticGrid, list[PinholeCamera]], made: OccSceneOutput
 ) -> None:

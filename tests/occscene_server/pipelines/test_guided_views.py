@@ -113,6 +113,7 @@ def test_the_true_rule_is_256_pixels_along_the_longer_side(pipe: OccScenePipelin
     assert pipe.sensor(512, 512) == Sensor((512, 512), (512, 512), 1.0)
 
 
+@pytest.mark.slow
 def test_a_larger_view_is_its_draft_with_what_latents_change(
     guided: OccScenePipeline, grid: SemanticGrid, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -345,6 +346,7 @@ def test_the_denoiser_is_given_the_encoded_draft(
     assert (other.images != output.images).any()
 
 
+@pytest.mark.slow
 def test_noise_lies_on_what_is_shown(drafting: OccScenePipeline, grid: SemanticGrid) -> None:
     """Two cameras in one place begin with the same noise where they see something; a draft of text only does not."""
     begun: list[torch.Tensor] = []

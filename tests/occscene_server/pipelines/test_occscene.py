@@ -258,6 +258,7 @@ def test_noise_scale_is_the_noise_that_the_denoising_starts_from(pipe: OccSceneP
     np.testing.assert_array_equal(views(seed=7), views(seed=7, noise_scale=pipe.config.default_noise_scale))
 
 
+@pytest.mark.slow
 def test_output_types_show_the_same_views(pipe: OccScenePipeline, grid: SemanticGrid) -> None:
     def views(output_type: str, prompt: str | list[str] = "a sofa") -> Any:
         return pipe(prompt, cameras(2), grid, num_inference_steps=2, output_type=output_type).images

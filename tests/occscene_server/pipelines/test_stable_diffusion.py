@@ -106,6 +106,7 @@ def trained(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return root
 
 
+@pytest.mark.slow
 def test_training_changes_what_was_added_and_adapters_what_they_adapt(trained: Path) -> None:
     before = pipeline_from_stable_diffusion(trained / "checkpoint", tiny_perception()).denoiser
     plain, lora = (OccScenePipeline.from_pretrained(trained / name / "model").denoiser for name in ("plain", "lora"))

@@ -48,6 +48,7 @@ def views(pipe: ZeroShotPipeline, cameras: list[PinholeCamera], **options: Any) 
     return images
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("consistency", ["none", "linked", "synced"])
 def test_results_do_not_depend_on_how_many_views_are_run_at_once(pipe: ZeroShotPipeline, consistency: str) -> None:
     drawn = []
