@@ -104,6 +104,7 @@ def test_enabled_for_the_first_time_in_a_file_with_a_job(
     assert is_whole(name)
 
 
+@pytest.mark.slow
 def test_reenabled_while_the_server_is_away(
     blockout: bpy.types.Scene, start: Callable[..., str], mortal: ServeProcess, tmp_path: Path
 ) -> None:
@@ -236,6 +237,7 @@ print("state", result().state)
 """
 
 
+@pytest.mark.slow
 def test_an_update_in_a_job(blockout: bpy.types.Scene, start: Callable[..., str], tmp_path: Path) -> None:
     """Blender forgets the old version's modules, and loads the new one's."""
     name = start(prompt=f"until {tmp_path / 'go'}", directory=str(tmp_path / "out"))

@@ -59,6 +59,7 @@ def comes_to(state: str) -> None:
     wait_until(lambda: local_server.local_server.state == state, poll)
 
 
+@pytest.mark.slow
 def test_starts_until_it_is_ready_and_ends(environment: Path, address: str) -> None:
     assert bpy.ops.occscene.start_server(python=str(environment)) == {"FINISHED"}
     assert local_server.local_server.state == "starting"

@@ -106,6 +106,7 @@ def differences(scene: bpy.types.Scene, camera: str, truth: bytes, folder: Path)
     return result
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("meters_per_unit", [1.0, 0.1, 10.0])
 def test_every_camera_sees_its_own_view_again(painted: bpy.types.Scene, meters_per_unit: float, tmp_path: Path) -> None:
     painted.unit_settings.scale_length = meters_per_unit

@@ -19,6 +19,7 @@ def test_the_pipeline_is_there_by_name() -> None:
         occscene_server.OccScenePipelines  # noqa: B018 - what a typing error does
 
 
+@pytest.mark.slow
 def test_torch_is_imported_with_the_pipeline_only() -> None:
     script = """
 import sys, occscene_server

@@ -29,6 +29,7 @@ def area(triangles: np.ndarray) -> np.ndarray:
     return np.cross(triangles[:, 1] - triangles[:, 0], triangles[:, 2] - triangles[:, 0]) / 2
 
 
+@pytest.mark.slow
 @settings(max_examples=200, deadline=None)
 @given(soups)
 def test_what_is_cut_lies_inside_and_is_all_of_it(triangles: np.ndarray) -> None:

@@ -202,6 +202,7 @@ def refused(address: str, data: bytes, number: int = 0) -> str:
     return str(caught.value.code().name)  # type: ignore[attr-defined]
 
 
+@pytest.mark.slow
 def test_large_requests_that_are_refused_take_little_memory_and_leave_none(tmp_path: Path) -> None:
     cameras = scene(field(4, b"") * (8 * MIB - 10))
     image = predict_request()
@@ -236,6 +237,7 @@ def test_messages_of_strangers_are_not_read(tmp_path: Path) -> None:
     serve.interrupted()
 
 
+@pytest.mark.slow
 def test_server_ends_while_requests_are_checked(tmp_path: Path) -> None:
     request = generate_request()
     for number in range(65_535):

@@ -57,6 +57,7 @@ def assert_serves(channel: grpc.Channel) -> None:
     assert [response.event for response in stub.WatchJob(request, timeout=PATIENCE)][-1].HasField("succeeded")
 
 
+@pytest.mark.slow
 async def test_fifty_clients_at_once(tmp_path: Path) -> None:
     async def one(number: int) -> None:
         async with connected(server) as stub:
@@ -91,6 +92,7 @@ async def test_watcher_that_does_not_read_misses_previews_but_no_result(tmp_path
         assert events[-1].HasField("succeeded")
 
 
+@pytest.mark.slow
 def test_two_thousand_requests_take_no_memory(served: ServeProcess, channel: grpc.Channel) -> None:
     stub = scene_service_pb2_grpc.SceneServiceStub(channel)
     wrong = generate_request(steps=0)

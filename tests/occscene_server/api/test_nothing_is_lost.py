@@ -11,6 +11,7 @@ from pathlib import Path
 
 import grpc
 import numpy as np
+import pytest
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 from occscene.camera import save_cameras
 from occscene.client.client import SceneClient
@@ -51,6 +52,7 @@ async def denoising(client: SceneClient, job_id: str, steps: int = 1) -> None:
     await asyncio.to_thread(wait)
 
 
+@pytest.mark.slow
 async def test_command_gets_its_result_through_a_cut_connection_and_a_killed_server(tmp_path: Path) -> None:
     """A job is submitted with the command line, its connection is cut, the server is killed, another one starts."""
     save_grid(tmp_path / "grid.npz", sample_grid())
@@ -98,6 +100,7 @@ async def test_command_gets_its_result_through_a_cut_connection_and_a_killed_ser
         np.testing.assert_array_equal(np.asarray(Image.open(tmp_path / f"out/view_{name}.png")), view)
 
 
+@pytest.mark.slow
 async def test_queued_jobs_survive_a_kill_and_a_job_that_kills_twice_fails(tmp_path: Path) -> None:
     serve, _ = await port_of(tmp_path)
     with SceneClient(serve.address) as client:
@@ -166,6 +169,7 @@ async def test_submission_is_safe_to_repeat(tmp_path: Path) -> None:
             assert kinds(await watched(stub, job.id))[-1] == "succeeded"
 
 
+@pytest.mark.slow
 async def test_hung_worker_is_told_by_health_and_does_not_hold_the_server(tmp_path: Path) -> None:
     """The worker is stopped in a job: health says so, a signal ends the server, and the job runs after the restart."""
     serve, _ = await port_of(tmp_path)

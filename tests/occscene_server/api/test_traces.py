@@ -60,6 +60,7 @@ def collector() -> Iterator[tuple[Collector, dict[str, str]]]:
     server.stop(None)
 
 
+@pytest.mark.slow
 def test_a_job_is_one_trace_from_the_client_to_the_steps(
     tmp_path: Path, collector: tuple[Collector, dict[str, str]]
 ) -> None:

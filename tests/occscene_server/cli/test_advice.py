@@ -6,6 +6,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
 from occscene.camera import save_cameras
 from occscene.client import SceneClient
 from occscene.events import REASONS
@@ -36,6 +37,7 @@ def test_a_full_store(tmp_path: Path) -> None:
     assert output.endswith(f"error: the disk of the server's store is full. {REASONS['STORE_FULL'].advice}")
 
 
+@pytest.mark.slow
 def test_a_model_that_cannot_be_loaded(tmp_path: Path) -> None:
     serve = without_model(tmp_path)
     output = generate(serve, tmp_path, 1)
@@ -59,6 +61,7 @@ def without_model(folder: Path) -> ServeProcess:
     return serve
 
 
+@pytest.mark.slow
 def test_a_server_that_is_shutting_down_is_waited_for(tmp_path: Path) -> None:
     """It says so, then it is gone, then it is back: the request is sent once more by itself."""
     serve = ServeProcess(tmp_path, tmp_path / "store")

@@ -178,6 +178,7 @@ def test_help_imports_nothing_slow() -> None:
     subprocess.run([sys.executable, "-c", code], check=True, env=ENVIRONMENT)
 
 
+@pytest.mark.slow
 def test_second_interrupt_puts_the_running_job_back(inputs: Path) -> None:
     serve = ServeProcess(inputs, inputs / "store")
     with SceneClient(serve.address) as client, grpc.insecure_channel(serve.address) as channel:

@@ -173,6 +173,7 @@ def test_first_interrupt_finishes_the_running_job_alone(tmp_path: Path) -> None:
     store.close()
 
 
+@pytest.mark.slow
 def test_another_model_takes_over_by_a_restart_and_gets_what_waits(tmp_path: Path) -> None:
     serve = ServeProcess(tmp_path, tmp_path / "store", "--model", "first")
     with SceneClient(serve.address) as client:
@@ -215,6 +216,7 @@ def seconds_until_ready(folder: Path) -> float:
     return seconds
 
 
+@pytest.mark.slow
 def test_step_that_does_not_end_fails_the_job_after_its_second_run(tmp_path: Path) -> None:
     seconds = max(3, round(4 * seconds_until_ready(tmp_path)))  # a worker must have the time to start
     serve = ServeProcess(tmp_path, tmp_path / "store", "--step-minutes", seconds / 60)

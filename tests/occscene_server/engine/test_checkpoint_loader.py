@@ -54,6 +54,7 @@ def test_a_checkpoint_says_what_it_is_and_what_it_can(loaded: LoadedPipeline) ->
     assert not model.drafts
 
 
+@pytest.mark.slow
 def test_streets_are_painted_by_the_same_networks(loaded: LoadedPipeline) -> None:
     (other,) = loaded.others
     assert (other.model.name, list(other.model.taxonomies)) == ("checkpoint", ["outdoor"])

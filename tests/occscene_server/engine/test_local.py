@@ -236,6 +236,7 @@ async def test_lost_device_interrupts_the_job_and_costs_the_worker(engine: Local
     assert (await run(engine))[-1].HasField("succeeded")
 
 
+@pytest.mark.slow
 async def test_worker_that_dies_while_loading_is_tried_again_after_growing_pauses(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:

@@ -55,6 +55,7 @@ class SmallPipeline(StandInPipeline):
         return super().predict_occupancy(images, cameras, **options)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("pixels", "advice"),
     [

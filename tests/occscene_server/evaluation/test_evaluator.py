@@ -120,6 +120,7 @@ def test_probe_learns_a_linear_rule_and_is_kept(tmp_path: Path) -> None:
     assert load_probes(tmp_path / "probes.safetensors")["side"].answer(features) == probe.answer(features)
 
 
+@pytest.mark.slow
 def test_evaluator_learns_painted_scenes(folder: Path) -> None:
     evaluator = Evaluator.load(folder / "evaluator")
     assert evaluator.metrics["segmenter_agreement"] > 0.8
@@ -261,6 +262,7 @@ def test_a_checkpoint_that_is_not_there_is_named(folder: Path, checkpoints: Path
     assert "noise is always 1" in " ".join(evaluate("run", *noisy, *given, code=2).split())
 
 
+@pytest.mark.slow
 def test_stored_views_are_scored(folder: Path, model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     made = "generate", "--model", model, "--data", folder / "data", "--output", tmp_path / "made"
     for split in ("test", "validation"):

@@ -107,6 +107,7 @@ def test_a_blockout_holds_each_thing_in_a_box(dataset: Path) -> None:
     assert (blocked == house).sum() < 1.5 * (clean == house).sum()
 
 
+@pytest.mark.slow
 def test_three_rows_and_a_report(dataset: Path, tmp_path: Path) -> None:
     frame = list_frames(dataset, "valid")[0]
     scores = KittiScores()

@@ -26,6 +26,7 @@ from occscene_server.studio.scene_grids import room_grids
 CHAIR = LayoutObject("dining chair", "chair", (0.0, 0.0, 0.44), (0.48, 0.48, 0.88))
 
 
+@pytest.mark.slow
 def test_a_room_is_scored_by_command(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(terminal, "LINE_SECONDS", 0.0)
     room = build_room(60)

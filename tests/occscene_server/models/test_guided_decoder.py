@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+import pytest
 import torch
 import torch.nn.functional as F
 from torch import Tensor
@@ -152,6 +153,7 @@ def test_latents_stay_in_their_places_where_a_size_is_padded() -> None:
     torch.testing.assert_close(view(0), view(8))
 
 
+@pytest.mark.slow
 def test_swapped_phrases_swap_colors() -> None:
     """Trained for a moment on two sofas side by side, red and blue by their phrases."""
     torch.manual_seed(0)

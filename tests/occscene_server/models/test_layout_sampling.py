@@ -23,6 +23,7 @@ def drawn(seed: int, objects: int = 10, **arguments: object) -> Layout:
     return sampler.draw(**arguments)  # type: ignore[arg-type]
 
 
+@pytest.mark.slow
 def test_the_seed_decides() -> None:
     assert drawn(1) == drawn(1)
     assert drawn(1) != drawn(2)
@@ -38,6 +39,7 @@ def test_untrained_weights_keep_the_rules_too(seed: int) -> None:
     assert blocked_doors(layout) == 0
 
 
+@pytest.mark.slow
 def test_what_cameras_look_through_stays_free() -> None:
     sights = [sight_of((x, y, 1.5), (-x, -y, 0.0)) for x in (-1.2, 1.2) for y in (-1.2, 1.2)]
     few = SamplingOptions(tries=3, related_tries=3)

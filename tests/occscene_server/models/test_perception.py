@@ -171,6 +171,7 @@ def test_save_and_load(model: OccupancyPerception, tmp_path: Path) -> None:
         torch.testing.assert_close(loaded(images, cameras, volume), model(images, cameras, volume))
 
 
+@pytest.mark.slow
 def test_tells_scenes_apart_by_their_images(model: OccupancyPerception) -> None:
     """Two scenes that differ in nothing but their images get their own grids."""
     shape = (8, 8, 4)

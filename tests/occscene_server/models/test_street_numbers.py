@@ -82,6 +82,7 @@ def test_bends_come_back(bend: tuple[float, float, float]) -> None:
     assert (course.start, course.length) == pytest.approx(bend[1:], abs=1.01)
 
 
+@pytest.mark.slow
 def test_drawn_streets_hold_to_the_rules_and_their_seed() -> None:
     first, same, other = (sampler(seed).draw() for seed in (3, 3, 4))
     assert first == same
@@ -94,6 +95,7 @@ def test_drawn_streets_hold_to_the_rules_and_their_seed() -> None:
         assert conflict(obj, standing[:index]) < 1.0, "the world's bend moves boxes a little"
 
 
+@pytest.mark.slow
 def test_what_is_given_stays_and_asks_for_a_straight_street() -> None:
     house = LayoutObject("my house", "building", (5.0, 12.0, 4.0), (9.0, 8.0, 8.0), math.pi, "red")
     drawn = sampler(5).draw(given=Layout("outdoor", None, (house,)))
@@ -114,6 +116,7 @@ def test_layouts_of_the_other_domain_are_refused() -> None:
         layout_numbers(Layout("indoor", LayoutRoom((4.0, 4.0, 2.6)), ()), WORDS)
 
 
+@pytest.mark.slow
 def test_sides_are_read_and_held() -> None:
     reading = read_prompt(
         "three red cars parked on the left, a house on the right and two people", WORDS.kinds, ("red",)

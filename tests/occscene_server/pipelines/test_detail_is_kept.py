@@ -69,6 +69,7 @@ def test_panes_get_no_slits(room: tuple[SemanticGrid, list[PinholeCamera]], made
             np.testing.assert_array_equal(between, rows)
 
 
+@pytest.mark.slow
 def test_boxes_are_still_made_finer(room: tuple[SemanticGrid, list[PinholeCamera]], made: OccSceneOutput) -> None:
     shade = voxels_of(room[0], "lamp shade")
     assert (made.grid.labels[shade] == 0).any()

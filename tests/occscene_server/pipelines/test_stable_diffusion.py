@@ -128,6 +128,7 @@ def test_training_changes_what_was_added_and_adapters_what_they_adapt(trained: P
                                               and ".to_" in key}  # fmt: skip
 
 
+@pytest.mark.slow
 def test_the_trained_model_follows_the_occupancy_and_is_served(trained: Path) -> None:
     loaded = load_pipeline(str(trained / "plain/model"), "cpu")
     assert loaded.model.taxonomies == ["indoor"]

@@ -104,6 +104,7 @@ def distances(made: NDArray[np.uint8], other: NDArray[np.uint8]) -> list[float]:
     return [float(np.abs(one.astype(int) - two).mean()) for one, two in zip(made, other, strict=True)]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("make", [flow_scheduler, lambda: FlowMatchEulerDiscreteScheduler(shift=1.0)])
 @pytest.mark.parametrize("start", [None, picture(3)])
 def test_known_views_stay_and_the_others_see_them(

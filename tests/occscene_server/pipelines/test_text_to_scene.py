@@ -77,6 +77,7 @@ def test_where_nothing_is_known_the_prior_is_sampled() -> None:
     assert np.std(places, 0) == pytest.approx(2.2 / math.sqrt(12), abs=0.15)
 
 
+@pytest.mark.slow
 def test_two_places_are_visited_as_often_as_they_are_likely() -> None:
     """The chain's shares are those of the likelihood: a prior of two places, of which one is twice as likely."""
     here, there = replace(TABLE, center=(-0.7, 0.0, 0.3)), replace(TABLE, center=(0.7, 0.0, 0.3))

@@ -117,6 +117,7 @@ def test_without_negative_prompt_and_guidance_it_is_too(kit: Kit) -> None:
         np.testing.assert_array_equal(mine, expected)
 
 
+@pytest.mark.slow
 def test_no_strength_is_no_control_net(kit: Kit) -> None:
     """Also of a union with two types, whose residuals diffusers leaves unscaled."""
     root = kit.root

@@ -70,6 +70,7 @@ def test_views_of_one_camera_are_one_view(pipe: ZeroShotPipeline) -> None:
     np.testing.assert_allclose(same, single.repeat(3, 0), atol=1e-4)
 
 
+@pytest.mark.slow
 def test_the_order_of_cameras_only_reorders_the_views(pipe: ZeroShotPipeline) -> None:
     cameras = corner_cameras()
     order = [2, 0, 3, 1]
@@ -111,6 +112,7 @@ def test_processors_without_links_and_words_are_diffusers_own(pipe: ZeroShotPipe
     assert not any(isinstance(each, SceneAttnProcessor) for each in unet.attn_processors.values())
 
 
+@pytest.mark.slow
 def test_noise_on_surfaces_is_white_in_each_view_and_shared_between_them() -> None:
     cameras, size = corner_cameras(), (64, 64)
     buffer, tensors = room_buffer(cameras, size)
@@ -144,6 +146,7 @@ def test_estimates_agree_more_from_apart_to_linked_to_synced(pipe: ZeroShotPipel
     assert left["synced"] < left["none"]
 
 
+@pytest.mark.slow
 def test_out_of_memory_halves_the_views_and_goes_on_with_the_same_step(
     pipe: ZeroShotPipeline, monkeypatch: pytest.MonkeyPatch
 ) -> None:

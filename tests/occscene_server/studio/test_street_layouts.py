@@ -51,6 +51,7 @@ def boxes_of(seed: int) -> SemanticGrid:
     return layout_grid(street_layout(record.layout.objects, record.course), default_volume("outdoor"))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("seed", SEEDS)
 def test_boxes_stand_where_the_street_has_what_they_are(seed: int) -> None:
     truth, boxes = truth_of(seed), boxes_of(seed)

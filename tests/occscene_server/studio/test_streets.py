@@ -74,6 +74,7 @@ def test_the_same_seed_gives_the_same_street() -> None:
         np.testing.assert_array_equal(item_triangles(one), item_triangles(other))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("seed", SEEDS)
 def test_meshes_are_closed_and_face_outwards(seed: int) -> None:
     shown = {id(part): (item.name, part) for item in street_of(seed).items for part in item.parts if not part.foliage}
@@ -126,6 +127,7 @@ def test_every_voxel_of_a_thing_touches_matter(seed: int) -> None:
     assert loose.sum() < 60
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("seed", SEEDS)
 def test_triangles_and_voxels_agree(seed: int) -> None:
     """A ray through the stored triangles and one through the true grid hit the same class at about the same depth."""

@@ -89,6 +89,7 @@ def flat(state: dict[str, torch.Tensor]) -> dict[str, list[float]]:
     return {name: tensor.flatten().tolist() for name, tensor in state.items()}
 
 
+@pytest.mark.slow
 def test_runs_stopped_after_every_step_are_the_same(root: Path) -> None:
     regression = ("decoder", "regression", "--steps", "2", "--widths", "8,8,16,16")
     train(root, *regression, "--max-minutes", "1e-9")

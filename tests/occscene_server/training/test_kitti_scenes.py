@@ -25,6 +25,7 @@ def dataset(tmp_path: Path) -> Path:
     return tmp_path / "kitti"
 
 
+@pytest.mark.slow
 def test_frames_are_scenes(dataset: Path, tmp_path: Path) -> None:
     """One view each, the true grid with what is unknown, and the blockout made of it, kept for the next time."""
     scenes = KittiScenes(dataset, "train", tmp_path / "blockouts")
@@ -38,6 +39,7 @@ def test_frames_are_scenes(dataset: Path, tmp_path: Path) -> None:
     assert torch.equal(scenes.batch([0, 1]).blockout.labels, batch.blockout.labels)
 
 
+@pytest.mark.slow
 def test_mirrored_frames_show_what_their_grids_say(dataset: Path, tmp_path: Path) -> None:
     """What the mirrored camera sees of the mirrored blockout is the mirror image of what the camera saw."""
     scenes = KittiScenes(dataset, "train", tmp_path / "blockouts")
@@ -51,6 +53,7 @@ def test_mirrored_frames_show_what_their_grids_say(dataset: Path, tmp_path: Path
     assert float((mirror.flip(3) == seen).float().mean()) > 0.98
 
 
+@pytest.mark.slow
 def test_perception_is_trained_on_them(dataset: Path, tmp_path: Path) -> None:
     """The command goes on from weights, on blocks of the volume, and says what it needs."""
     torch.manual_seed(0)

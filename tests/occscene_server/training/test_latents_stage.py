@@ -18,6 +18,7 @@ from tests.occscene_server.training.test_decoder_stage import SIDE, room
 pytestmark = pytest.mark.weights
 
 
+@pytest.mark.slow
 def test_an_interrupted_call_goes_on_with_what_is_missing(tmp_path: Path) -> None:
     for seed in (0, 1, 2, 3, 4):  # the first two are held out
         write_scene(tmp_path / "data", room(seed))

@@ -31,6 +31,7 @@ def rooms(data: Path) -> LayoutRooms:
     return load_rooms(files, ("train",), vocabulary_of(files))[0]
 
 
+@pytest.mark.slow
 def test_states_are_those_of_the_prompts(rooms: LayoutRooms) -> None:
     (own,) = rooms.states
     prompt = 7
@@ -82,6 +83,7 @@ def test_given_objects_come_first_and_are_the_room_s(rooms: LayoutRooms) -> None
             assert kinds == rest
 
 
+@pytest.mark.slow
 def test_a_run_stopped_after_every_step_is_the_same(data: Path, tmp_path: Path) -> None:
     def run(name: str, *more: str) -> dict[str, torch.Tensor]:
         arguments = ["layout", "--data", str(data), "--output", str(tmp_path / name), "--steps", "3", "--batch", "2"]

@@ -48,6 +48,7 @@ def test_batches_depend_on_their_generator_alone(data: Path) -> None:
     assert (plain.phrase.abs().sum(1) > 0).all()
 
 
+@pytest.mark.slow
 def test_a_run_stopped_after_every_step_is_the_same(data: Path, tmp_path: Path) -> None:
     def run(name: str, *more: str) -> dict[str, torch.Tensor]:
         arguments = ["parts", "--data", str(data), "--output", str(tmp_path / name), "--steps", "3", "--batch", "8"]
@@ -66,6 +67,7 @@ def test_a_run_stopped_after_every_step_is_the_same(data: Path, tmp_path: Path) 
     assert float(prior.fronts.log_size[prior.vocabulary.kinds.index("sofa"), 0]) == pytest.approx(np.log(2.0), abs=0.3)
 
 
+@pytest.mark.slow
 def test_it_learns(data: Path, tmp_path: Path) -> None:
     arguments = ["parts", "--data", str(data), "--output", str(tmp_path), "--steps", "100", "--batch", "8"]
     arguments += ["--width", "32", "--layers", "1", "--pieces", "4", "--learning-rate", "0.02"]

@@ -68,6 +68,7 @@ def model() -> OccupancyPerception:
     return OccupancyPerception(12, (8, 8, 8), 4, 8, (16, 16, 16), 8)
 
 
+@pytest.mark.slow
 def test_untrained_scores_are_the_blockouts_and_training_raises_them(root: Path, model: OccupancyPerception) -> None:
     """A few steps teach that boxes are lower than they are blocked out."""
     scenes = SceneSet(root, "train")

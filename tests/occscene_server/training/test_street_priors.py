@@ -45,6 +45,7 @@ def priors(folder: Path) -> ScenePriors:
     )
 
 
+@pytest.mark.slow
 def test_the_layout_prior_is_scored(folder: Path) -> None:
     arguments = ["layout", "--data", str(folder / "data"), "--model", str(folder / "layout" / "layout")]
     arguments += ["--output", str(folder / "report"), "--prompts", "1", "--nearest", "0"]
@@ -58,6 +59,7 @@ def test_the_layout_prior_is_scored(folder: Path) -> None:
     assert (folder / "report" / "layout.png").stat().st_size > 1000
 
 
+@pytest.mark.slow
 def test_a_street_is_composed_in_its_volume(priors: ScenePriors) -> None:
     volume = default_volume("outdoor")
     placed, notes = compose(priors, Composition("a village street with two cars on the left", 3, volume))
@@ -77,6 +79,7 @@ def test_a_street_is_composed_in_its_volume(priors: ScenePriors) -> None:
     assert more.layout.objects[:2] == (house, trunk)
 
 
+@pytest.mark.slow
 def test_text_to_scene_begins_from_a_street(priors: ScenePriors) -> None:
     volume = default_volume("outdoor")
     draft, _ = layout_draft(priors, job_pb2.GenerateScene(prompt="a city street", seed=2), volume, ())

@@ -57,6 +57,7 @@ def test_patterns_repeat_in_the_room_and_are_shares(name: str) -> None:
     assert float((PATTERNS[name](x + 2, y + 2) - second).abs().mean()) < 0.02
 
 
+@pytest.mark.slow
 def test_a_decoder_learns_stripes_from_swatches(book: Phrasebook) -> None:
     torch.manual_seed(0)
     decoder, drawn, rng = GuidedDecoder(widths=(8, 8, 16, 16)), swatches(book, 1), np.random.default_rng(0)

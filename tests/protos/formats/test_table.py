@@ -98,6 +98,7 @@ def test_a_file_cut_off_anywhere_is_refused(key: str, tmp_path: Path) -> None:
             read_grid(path, "outdoor", 0.2)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("key", CUT)
 def test_huge_numbers_take_no_memory(key: str, tmp_path: Path) -> None:
     """Four bytes anywhere are overwritten with the largest numbers, of either order."""
