@@ -15,6 +15,8 @@ Bools = NDArray[np.bool_]
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
 
+_IN_FRONT = 0.6
+"""Metres that a box may reach through a wall which still stands before it."""
 BOX, ROUNDED_BOX, CUSHION, ELLIPSOID, CYLINDER, ROD, BLADE, CURTAIN, *WALLS = range(len(PART_KINDS))
 
 
@@ -97,9 +99,9 @@ class Solids:
         for row in walls:
             axis = int(np.argmax(np.abs(self.axes[row, :, 1])))
             back = self.center[row, axis] - self.axes[row, axis, 1] * self.size[row, 1] / 2
-            if self.axes[row, axis, 1] > 0:
+            if self.axes[row, axis, 1] > 0 and high[axis] - back < _IN_FRONT:
                 high[axis] = min(high[axis], back)
-            else:
+            elif self.axes[row, axis, 1] < 0 and back - low[axis] < _IN_FRONT:
                 low[axis] = max(low[axis], back)
         if (high <= low).any():
             return self

@@ -67,7 +67,8 @@ def test_no_box_fills_the_windows_of_a_wall(writer: BlockoutParts) -> None:
         for wall in (part for part in house.parts if part.kind in WALLS):
             outward = rotations(np.array([wall.rotation]))[0][:, 1]
             front = np.array(body.center) + np.sign(outward.round(6)) * np.array(body.size) / 2
-            assert (np.array(wall.center) - front) @ outward > wall.size[1] / 2 - 1e-6
+            before = float((np.array(wall.center) - front) @ outward) - wall.size[1] / 2
+            assert before > -1e-6 or before < -0.6  # or the wall is one within the house
 
 
 def test_a_car_of_two_boxes_gets_wheels(writer: BlockoutParts) -> None:
