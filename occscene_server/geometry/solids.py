@@ -15,6 +15,8 @@ Bools = NDArray[np.bool_]
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
 
+_DEEPEST = 0.3
+"""Metres that a wall with windows is deep at most."""
 _IN_FRONT = 0.6
 """Metres that a box may reach through a wall which still stands before it."""
 BOX, ROUNDED_BOX, CUSHION, ELLIPSOID, CYLINDER, ROD, BLADE, CURTAIN, *WALLS = range(len(PART_KINDS))
@@ -87,6 +89,14 @@ class Solids:
         smaller = replace(self, size=self.size * own)
         limit = np.maximum(half - smaller.reach, 0.0)
         return replace(smaller, center=np.clip(self.center, -limit, limit))
+
+    def with_thin_walls(self) -> Solids:
+        """The parts, walls no deeper than `_DEEPEST`, else their windows would lie far within; their outside stays."""
+        depth = np.where(np.isin(self.kind, WALLS), np.minimum(self.size[:, 1], _DEEPEST), self.size[:, 1])
+        outward = (self.size[:, 1] - depth) / 2
+        size = self.size.copy()
+        size[:, 1] = depth
+        return replace(self, center=self.center + self.axes[:, :, 1] * outward[:, None], size=size)
 
     def behind_walls(self) -> Solids:
         """The parts, the largest upright box cut back where it would fill windows of the walls before it."""

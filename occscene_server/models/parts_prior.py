@@ -212,7 +212,7 @@ class PartsPrior(ModelMixin, ConfigMixin):
         """All parts of one object, inside its box (3,); books of a shelf are drawn from the seed."""
         groups, symmetry = decode_parts(numbers.numpy(), self.material_names, size, self.unit)
         parts = ungrouped(groups, symmetry, np.random.default_rng(seed))
-        return parts.inside(size).behind_walls()
+        return parts.inside(size).with_thin_walls().behind_walls()
 
 
 class _Block(nn.Module):

@@ -65,6 +65,7 @@ def test_no_box_fills_the_windows_of_a_wall(writer: BlockoutParts) -> None:
     for house in writer.with_parts(houses, phrases, range(9)):
         body = max(house.parts, key=lambda part: float(np.prod(part.size)))
         for wall in (part for part in house.parts if part.kind in WALLS):
+            assert wall.size[1] <= 0.3 + 1e-9
             outward = rotations(np.array([wall.rotation]))[0][:, 1]
             front = np.array(body.center) + np.sign(outward.round(6)) * np.array(body.size) / 2
             before = float((np.array(wall.center) - front) @ outward) - wall.size[1] / 2
