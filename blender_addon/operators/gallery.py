@@ -15,7 +15,7 @@ from ..bridge.result_folder import remove_result_files, result_bytes
 from ..jobs.journal import folder_of
 from ..jobs.request import known_request
 from ..properties.results import UNFINISHED
-from ..properties.settings import SETTINGS
+from ..properties.settings import GROUPS, SETTINGS
 from .counted import counted
 from .results import RESULT_DESCRIPTION, chosen_result, remove_listed
 
@@ -110,8 +110,8 @@ class OCCSCENE_OT_retry(bpy.types.Operator):
                 )
             else:
                 given = {each: getattr(used, each) for each in SETTINGS if getattr(used, each) is not None}
-                if not context.scene.occscene.use_guidance:
-                    given = {each: value for each, value in given.items() if SETTINGS[each].group != "guidance"}
+                unused = {group for group in GROUPS if not getattr(context.scene.occscene, f"use_{group}")}
+                given = {each: value for each, value in given.items() if SETTINGS[each].group not in unused}
                 begun = {"start_result": request.source} if request.source else {}
                 done = bpy.ops.occscene.generate(task=request.kind, variants=1, **given, **begun)
         except (ValueError, RuntimeError) as error:

@@ -170,6 +170,12 @@ def _numbers(layout: bpy.types.UILayout, settings: Any) -> None:
             column.prop(settings, "text_guidance_scale", slider=True)
             if connection_check.last_check.uses("occupancy_guidance", settings.domain):
                 column.prop(settings, "occupancy_guidance_scale", slider=True)
+    row = column.row(align=True)
+    row.prop(settings, "use_sun")
+    row.operator("occscene.sun_from_lamp", text="", icon="LIGHT_SUN")
+    if settings.use_sun:
+        column.prop(settings, "sun_elevation", slider=True)
+        column.prop(settings, "sun_azimuth", slider=True)
     column.prop(settings, "without_prior")
 
 

@@ -61,6 +61,10 @@ class GenerationSettings(ListedSettings):
         name="Adherence",
         description="Set how closely prompt and blockout are followed, instead of leaving it to the model",
     )
+    use_sun: BoolProperty(
+        name="Sun",
+        description="Set where the sun stands, instead of leaving it to the prompt's words",
+    )
     redraw_as: StringProperty(
         name="As",
         description="Redraw: the kind of object that the selected ones become, for example armchair; empty keeps what "

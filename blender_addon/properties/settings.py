@@ -107,6 +107,7 @@ class SceneSettings(Settings):
 
 
 SETTINGS = {each.name: each for each in SceneSettings.listed()}
+GROUPS = frozenset(each.group for each in SETTINGS.values() if each.group)
 FORMER_NAMES = SceneSettings.former_names()
 
 

@@ -37,6 +37,7 @@ class SceneInfo:
         kind, style, light: of the room; of a street its kind, its season and its weather.
         wall_color, floor_color: plain colour words: of the room's; of the largest building seen and of the road.
         items: what the views show, largest first: "id", "name", "class", "phrase" and "share" of its best view.
+        sun: unit vector towards it in the world; None where none shines, or nothing was noted of it.
     """
 
     seed: int
@@ -48,6 +49,7 @@ class SceneInfo:
     wall_color: str
     floor_color: str
     items: tuple[ItemFacts, ...]
+    sun: tuple[float, float, float] | None = None
 
 
 @dataclass(frozen=True, eq=False)
@@ -108,7 +110,7 @@ def write_scene(root: Path, scene: RenderedScene) -> Path:
     partial.mkdir(parents=True)
     for index, view in enumerate(scene.views):
         write_view(partial / f"view_{index}.webp", view)
-    (partial / "scene.json").write_text(json.dumps(asdict(scene.info), indent=1) + "\n", encoding="utf-8")
+    write_info(partial, scene.info)
     cameras = scene.cameras
     np.savez_compressed(
         partial / "scene.npz",
@@ -148,7 +150,21 @@ def read_scene(folder: Path) -> RenderedScene:
 def read_info(folder: Path) -> SceneInfo:
     """What the `scene.json` of a stored scene says."""
     facts = json.loads((folder / "scene.json").read_text(encoding="utf-8"))
-    return SceneInfo(**(facts | {"items": tuple(facts["items"])}))
+    sun = facts.get("sun")
+    return SceneInfo(**(facts | {"items": tuple(facts["items"]), "sun": None if sun is None else tuple(sun)}))
+
+
+def write_info(folder: Path, info: SceneInfo) -> None:
+    """Writes the `scene.json` of a scene into its folder."""
+    (folder / "scene.json").write_text(json.dumps(asdict(info), indent=1) + "\n", encoding="utf-8")
+
+
+def stored_direction(vector: NDArray[np.float64] | None) -> tuple[float, float, float] | None:
+    """A vector (3,) as `SceneInfo` has it."""
+    if vector is None:
+        return None
+    x, y, z = vector.round(5).tolist()
+    return x, y, z
 
 
 def read_views(folder: Path) -> NDArray[np.uint8]:

@@ -93,6 +93,7 @@ def _generate_scene(
         if draft is not None:
             options["drafts"] = [draft]
             emit(_progress(job_pb2.JOB_PHASE_COMPOSING, 1, 1))
+    options |= {name: getattr(task, name) for name in _OF_THE_SUN if task.HasField(name)}
     kept = {item.view: item.image for item in task.start_views if item.keep}
     if task.quality == job_pb2.SCENE_QUALITY_DRAFT:
         output = pipe.draw_draft(task.prompt, cameras, grid, **options)
@@ -111,7 +112,10 @@ def _generate_scene(
     emit(_occupancy(output.grid, output.source))
 
 
-_OF_THE_TASK = frozenset({"prompt", "seed", "without_prior", "quality"})
+_OF_THE_SUN = ("sun_elevation", "sun_azimuth")
+"""Settings that drafts have, too."""
+
+_OF_THE_TASK = frozenset({"prompt", "seed", "without_prior", "quality", *_OF_THE_SUN})
 """Settings that `_generate_scene` sees to itself."""
 
 _PIPELINE_NAMES = {"steps": "num_inference_steps"}

@@ -23,6 +23,8 @@ class GBuffer:
             nothing is seen.
         parts: (B, V, h, w) int64 part of the mesh that is seen, 0 where none is known.
         shape: (B, V, 4, h, w) float32 what that part is like, as of `MeshParts`; 0 where none is known.
+        sunlight: (B, V, 2, h, w) float32 whether it is known where the sun is, and how much of its light falls on what
+            is seen: the cosine to its direction, 0 in the shade.
     """
 
     labels: Tensor
@@ -33,6 +35,7 @@ class GBuffer:
     footprint: Tensor
     parts: Tensor
     shape: Tensor
+    sunlight: Tensor
 
     def to(self, device: torch.device | str) -> GBuffer:
         """The maps on a device."""

@@ -43,3 +43,22 @@ def _between(side: int, count: int, scale: float, like: Tensor) -> tuple[tuple[T
     before = places.floor()
     share = places - before
     return (before.long(), 1 - share), ((before.long() + 1).clamp_max(count - 1), share)
+
+
+def averaged_within(values: Tensor, shown: Tensor, cell: int) -> tuple[Tensor, Tensor]:
+    """Means over square cells of the pixels that show what the cell's middle shows, and what that is.
+
+    Args:
+        values: (N, C, h, w).
+        shown: (N, h, w), what their pixels show, as whole numbers.
+        cell: pixels of a side; h and w are multiples of it.
+
+    Returns:
+        (N, C, h / cell, w / cell) and (N, h / cell, w / cell).
+    """
+    rows, columns = shown.shape[1] // cell, shown.shape[2] // cell
+    cells = shown.view(-1, rows, cell, columns, cell)
+    middle = cells[:, :, cell // 2, :, cell // 2]
+    same = (cells == middle[:, :, None, :, None]).to(values.dtype)[:, None]
+    means = (values.view(*values.shape[:2], rows, cell, columns, cell) * same).sum((3, 5)) / same.sum((3, 5))
+    return means, middle

@@ -17,7 +17,7 @@ from embreex.rtcore_scene import EmbreeScene
 from numpy.typing import NDArray
 from occscene.grid import SemanticGrid
 from occscene.mesh import TriangleMesh
-from occscene.taxonomy import TAXONOMIES
+from occscene.taxonomy import INDOOR, TAXONOMIES
 from torch import Tensor
 
 from occscene_server.geometry.cameras import CameraTensors
@@ -25,22 +25,27 @@ from occscene_server.geometry.coplanar import SAME_PLACE, find_contested
 from occscene_server.geometry.footprints import pixel_footprint
 from occscene_server.geometry.gbuffer import GBuffer
 from occscene_server.geometry.grids import rows_of_ids
-from occscene_server.geometry.mesh_parts import PART_FACTS, mesh_parts
+from occscene_server.geometry.leaves import Leaves, leaves_of
+from occscene_server.geometry.mesh_parts import PART_FACTS, mesh_parts, part_sizes
+from occscene_server.geometry.sunlight import SUNLIGHT, sunlight
 from occscene_server.geometry.surface_frames import surface_corners
 
 Floats = NDArray[np.float64]
 
+_WINDOW = INDOOR.index_of("window")
+
 
 class RayScene:
-    """A scene's triangles, ready for ray casts.
+    """A scene's triangles and the leaves that grow on them, ready for ray casts.
 
     Args:
         mesh: world metres.
         grid: of the same scene. Its axes are those of the normals, and its table of objects gives the rows; ids that it
             does not have count as id 0.
+        sun: (3,) unit vector towards it in the world; None where it is not known.
     """
 
-    def __init__(self, mesh: TriangleMesh, grid: SemanticGrid) -> None:
+    def __init__(self, mesh: TriangleMesh, grid: SemanticGrid, sun: Floats | None = None) -> None:
         self.world_from_grid = grid.world_from_grid
         rotation, origin = self.world_from_grid[:3, :3], self.world_from_grid[:3, 3]
         vertices = (mesh.vertices - origin) @ rotation
@@ -50,18 +55,23 @@ class RayScene:
         normal /= np.maximum(np.linalg.norm(normal, axis=1, keepdims=True), 1e-300)
         surface = surface_corners(mesh, grid)
         along = surface[:, 1:] - surface[:, :1]
-        # a last column for rays that meet nothing
         parts = mesh_parts(mesh, corners)
-        table = np.zeros((12 + PART_FACTS, len(corners) + 1), np.float32)
-        table[:, :-1] = np.concatenate([normal, surface[:, 0], along[:, 0], along[:, 1], parts.facts], axis=1).T
-        keys = np.zeros((3, len(corners) + 1), np.int64)
-        keys[:2, :-1] = mesh.labels, rows_of_ids(grid.objects)[mesh.object_ids]
-        keys[2, :-1] = parts.number + 1
-        self._table, self._keys = torch.from_numpy(table), torch.from_numpy(keys)
-        self._rays = _embree_scene(parts.vertices, parts.triangles)  # the fewer vertices, the sooner it is made
+        table = np.concatenate([normal, surface[:, 0], along[:, 0], along[:, 1], parts.facts], axis=1)
+        keys = np.stack([mesh.labels, rows_of_ids(grid.objects)[mesh.object_ids], parts.number + 1], axis=1)
+        leaves = leaves_of(grid.taxonomy, mesh.labels, mesh.object_ids, corners)
+        more_table, more_keys = _of_leaves(leaves, table, keys)
+        # a last column for rays that meet nothing
+        self._table = _columns(np.float32, table, more_table)
+        self._keys = _columns(np.int64, keys, more_keys)
+        self._rays = _embree_scene(  # the fewer vertices, the sooner it is made
+            np.concatenate([parts.vertices, leaves.corners.reshape(-1, 3)]),
+            np.concatenate([parts.triangles, np.arange(leaves.seat.size * 3).reshape(-1, 3) + len(parts.vertices)]),
+        )
+        self._sun = None if sun is None else (sun @ rotation).astype(np.float32)
+        self._is_room = grid.taxonomy == INDOOR.name
         self._order = _display_order(mesh, grid, edges)
         contested = find_contested(corners, normal, self._order)
-        self._covered = contested.covered
+        self._covered = np.append(contested.covered, np.zeros(len(leaves.seat), np.bool_))
         self._layers = [
             (rows, _embree_scene(corners[rows].reshape(-1, 3), np.arange(3 * len(rows)).reshape(-1, 3)))
             for rows in (
@@ -70,7 +80,7 @@ class RayScene:
         ]
 
     def __len__(self) -> int:
-        """How many triangles there are."""
+        """How many triangles there are, leaves included."""
         return self._keys.shape[1] - 1
 
     def view(self, pose: Floats, intrinsics: Floats, size: tuple[int, int]) -> dict[str, Tensor]:
@@ -103,7 +113,30 @@ class RayScene:
             "footprint": pixel_footprint(in_camera, depth, torch.from_numpy(intrinsics)),
             "parts": keys[2].view(size),
             "shape": seen[12:].view(PART_FACTS, *size),
+            "sunlight": self._sunlight(starts, rays, hit["tfar"], normal, missed).view(SUNLIGHT, *size),
         }
+
+    def _sunlight(
+        self, starts: NDArray[np.float32], rays: NDArray[np.float32], depth: Tensor, normal: Tensor, missed: Tensor
+    ) -> Tensor:
+        """(`SUNLIGHT`, R) of what rays (R, 3) see at a depth (R,), with normals (3, R)."""
+        maps = torch.zeros(SUNLIGHT, len(rays))
+        if self._sun is not None:
+            maps[0] = 1.0
+            seen = np.flatnonzero(~missed.numpy())
+            points = starts[seen] + depth.numpy()[seen, None] * rays[seen]
+            light = sunlight(points, normal.T.numpy()[seen], self._sun, self._hides_sun)
+            maps[1, seen] = torch.from_numpy(light)
+        return maps
+
+    def _hides_sun(self, starts: NDArray[np.float32], rays: NDArray[np.float32]) -> NDArray[np.bool_]:
+        """(R,) whether something is in the way of rays to the sun; in a room all but what meets a window first."""
+        hidden: NDArray[np.bool_]
+        if self._is_room:
+            hidden = self._keys[0].numpy()[self._cast(starts, rays)["primID"]] != _WINDOW
+        else:
+            hidden = self._rays.run(starts, rays, query="OCCLUDED") == 0
+        return hidden
 
     def _cast(self, starts: NDArray[np.float32], rays: NDArray[np.float32]) -> dict[str, NDArray[Any]]:
         """The triangle "primID" (R,) that is seen, -1 for none, its barycentrics "u" and "v", and the depth "tfar"."""
@@ -157,6 +190,33 @@ def mesh_gbuffer(scenes: Sequence[RayScene], cameras: CameraTensors, size: tuple
     maps = {name: torch.stack([view[name] for view in views]).to(cameras.intrinsics.device) for name in views[0]}
     shape = (len(scenes), cameras.views)
     return GBuffer(**{name: values.view(*shape, *values.shape[1:]) for name, values in maps.items()})
+
+
+def _columns(kind: type[np.generic], *tables: NDArray[Any]) -> Tensor:
+    """The rows of tables (N, C) as columns of one, (C, all N + 1); the last is zeros."""
+    result = np.zeros((tables[0].shape[1], sum(map(len, tables)) + 1), kind)
+    np.concatenate(tables, out=result[:, :-1].T, casting="unsafe")
+    return torch.from_numpy(result)
+
+
+def _of_leaves(leaves: Leaves, table: Floats, keys: NDArray[np.int64]) -> tuple[Floats, NDArray[np.int64]]:
+    """The rows of a scene's tables that are of leaves, from those of its triangles: each is a part of its own."""
+    seat, corners = leaves.seat, leaves.corners
+    edges = corners[:, 1:] - corners[:, :1]
+    normal = np.cross(edges[:, 0], edges[:, 1])
+    normal /= np.linalg.norm(normal, axis=1, keepdims=True)
+    beginning, first, second = table[seat, 3:12].reshape(-1, 3, 3).swapaxes(0, 1)
+    place = beginning + leaves.place[:, :1] * first + leaves.place[:, 1:] * second
+    along = np.zeros((2, len(seat), 3))  # flat, its own axes in those of what it grows on
+    along[0, :, 0] = np.linalg.norm(edges[:, 0], axis=1)
+    along[1, :, 0] = (edges[:, 0] * edges[:, 1]).sum(1) / np.maximum(along[0, :, 0], 1e-12)
+    along[1, :, 1] = np.sqrt(np.maximum((edges[:, 1] ** 2).sum(1) - along[1, :, 0] ** 2, 0))
+    facts = np.concatenate([part_sizes(leaves.deviations), table[seat, -1:]], axis=1)
+    numbers = keys[:, 2].max(initial=0) + 1 + np.arange(len(seat))
+    return (
+        np.concatenate([normal, place, *along, facts], axis=1),
+        np.concatenate([keys[seat, :2], numbers[:, None]], axis=1),
+    )
 
 
 def _display_order(mesh: TriangleMesh, grid: SemanticGrid, edges: Floats) -> NDArray[np.int64]:

@@ -132,5 +132,11 @@ def _facts(number: NDArray[np.int64], corners: NDArray[np.float64]) -> NDArray[n
     variance = np.linalg.eigvalsh(means(moments / 12).reshape(-1, 3, 3))[:, ::-1]
     low, high = corners[..., 2].min(), corners[..., 2].max()
     height = (center[number, 2] - low) / max(high - low, 0.01)
-    sizes = np.log2(np.sqrt(np.maximum(variance, 0)) + 0.004)[number] / 4 + 1
+    sizes = part_sizes(np.sqrt(np.maximum(variance, 0)))[number]
     return np.concatenate([sizes, height[:, None] * 2 - 1], 1).astype(np.float32)
+
+
+def part_sizes(deviations: NDArray[np.float64]) -> NDArray[np.float64]:
+    """The facts about the sizes of parts, of the standard deviations of their surfaces in metres."""
+    sizes: NDArray[np.float64] = np.log2(deviations + 0.004) / 4 + 1
+    return sizes

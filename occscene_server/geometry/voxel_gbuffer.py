@@ -12,6 +12,7 @@ from occscene_server.geometry.gbuffer import GBuffer
 from occscene_server.geometry.grids import GridTensors
 from occscene_server.geometry.mesh_parts import PART_FACTS
 from occscene_server.geometry.raymarch import NO_FACE, first_hit
+from occscene_server.geometry.sunlight import SUNLIGHT
 from occscene_server.geometry.surface_frames import grid_corner
 
 _AXES = torch.tensor([[1, 2, 0], [1, 2, 0], [0, 2, 1], [0, 2, 1], [0, 1, 2], [0, 1, 2], [0, 1, 2]])
@@ -63,6 +64,7 @@ def voxel_gbuffer(grid: GridTensors, cameras: CameraTensors, size: tuple[int, in
         pixel_footprint(_planar(in_camera, shape), depth.view(shape), cameras.scaled_intrinsics(size)),
         torch.zeros_like(labels).view(shape),
         depth.new_zeros(batch, views, PART_FACTS, *size),
+        depth.new_zeros(batch, views, SUNLIGHT, *size),
     )
 
 

@@ -27,7 +27,7 @@ CELLS = (0.25, 0.0625)
 """Metres from a cell to the next."""
 CODE_CHANNELS = 8
 """Random numbers that an object has from the seed."""
-_GEOMETRY = 24
+_GEOMETRY = 26
 FEATURES = _GEOMETRY + 4 * len(WAVELENGTHS) + len(TEXELS) + 3 * len(CELLS)
 _NEAREST = 0.05
 """Metres, for the logarithm of the depth."""
@@ -58,6 +58,7 @@ def pixel_features(buffer: GBuffer, cameras: CameraTensors, volume: VolumeTensor
     features[:, :, 16:18] = torch.where(seen, places.span.clamp_min(1e-4).log2() / 4 + 1.5, 0.0)
     features[:, :, 18:22] = buffer.shape
     features[:, :, 22:24] = part_numbers(buffer.objects, buffer.parts, seeds)
+    features[:, :, 24:26] = buffer.sunlight
     span = torch.where(seen, places.span, torch.inf)  # which leaves nothing of any pattern
     keys = _keys(seeds, buffer.objects, places.face)
     draw_patterns(

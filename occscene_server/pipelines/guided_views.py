@@ -17,7 +17,7 @@ from torch import Tensor
 from occscene_server.geometry.cameras import CameraTensors
 from occscene_server.geometry.gbuffer import GBuffer
 from occscene_server.geometry.gbuffer_maps import render_gbuffer_maps
-from occscene_server.geometry.guided_upsampling import upsampled_within
+from occscene_server.geometry.guided_upsampling import averaged_within, upsampled_within
 from occscene_server.geometry.scene_gbuffer import scene_gbuffer
 from occscene_server.geometry.view_noise import surface_fixed_noise
 from occscene_server.models.denoiser import GBUFFER_CELLS, OccSceneDenoiser
@@ -33,11 +33,15 @@ from occscene_server.pipelines.named_colors import one_color, with_named_colors
 from occscene_server.pipelines.output import OccSceneOutput, stacked, to_uint8
 from occscene_server.pipelines.scene_inputs import PlacedScenes, SceneInputs, check_prompts, padded
 from occscene_server.pipelines.start_views import KnownViews
+from occscene_server.pipelines.sun import SunAngles
 from occscene_server.pipelines.text_to_scene import LayoutDraft
 
 SENSOR_SIDE = 256
 """Pixels along the longer side of what denoiser and perception see of an image that the guided decoder draws: as in
 training, whatever the image's size, so that a seed gives one scene at all sizes."""
+
+CHANGE_CELL = 8
+"""Pixels of the sensor, the size of a latent: what latents change in a view is finer only by smearing its draft."""
 
 _SEEDS = 2**31
 
@@ -92,11 +96,13 @@ class GuidedViewsMixin:
         meshes: TriangleMesh | Sequence[TriangleMesh | None] | None = None,
         drafts: Sequence[LayoutDraft] | None = None,
         seed: int = 0,
+        sun_elevation: float | None = None,
+        sun_azimuth: float | None = None,
     ) -> OccSceneOutput:
         """Draws scenes from shapes and words only, in one pass, without denoising and perception.
 
         Args:
-            prompt, cameras, grid, finer, meshes, seed: as in a call of the pipeline.
+            prompt, cameras, grid, finer, meshes, seed, sun_elevation, sun_azimuth: as in a call of the pipeline.
             drafts: layouts in place of blockouts, one a prompt.
 
         Returns:
@@ -116,6 +122,7 @@ class GuidedViewsMixin:
             raise ValueError("neither grid nor drafts are given; a draft shows what a blockout or a layout says")
         taxonomy = self.config.taxonomy
         inputs = SceneInputs.gather(len(prompts), cameras, grid, None, taxonomy, taxonomy, finer, meshes)
+        inputs = inputs.lit(prompts, seed, SunAngles(sun_elevation, sun_azimuth))
         scene = inputs.placed(self._execution_device, exact=True)
         views = self.draw_views(scene, prompts, seed, inputs.image_size)
         self.maybe_free_model_hooks()
@@ -235,20 +242,17 @@ class GuidedViewsMixin:
         enlarged = scene.cameras.enlarged(1 / scale, canvas)
         views, seen = [], []
         for view in range(scene.cameras.views):
-            if latents is None or scale < 1:
-                fine = seen_by(enlarged, view)
-                shown, drawn = fine[0], decode_guided(decoder, objects, *fine, *known)
+            fine = seen_by(scene.cameras if latents is not None and scale >= 1 else enlarged, view)
+            drawn = decode_guided(decoder, objects, *fine, *known)
             if latents is not None:
-                coarse, own = seen_by(scene.cameras, view), latents[:, view].float()
-                if scale < 1:
-                    change = decode_guided(decoder, objects, *coarse, *known, own)
-                    change -= decode_guided(decoder, objects, *coarse, *known)
-                    rows, finely = (shown_rows(decoder, objects, buffer) for buffer, _ in (coarse, fine))
-                    drawn = (drawn + upsampled_within(change, rows, finely, scale)).clamp(-1, 1)
-                else:
-                    shown, drawn = coarse[0], decode_guided(decoder, objects, *coarse, *known, own)
+                coarse = fine if scale >= 1 else seen_by(scene.cameras, view)
+                change = decode_guided(decoder, objects, *coarse, *known, latents[:, view].float())
+                change -= drawn if scale >= 1 else decode_guided(decoder, objects, *coarse, *known)
+                rows, finely = (shown_rows(decoder, objects, buffer) for buffer, _ in (coarse, fine))
+                broad, middles = averaged_within(change, rows, CHANGE_CELL)
+                drawn = (drawn + upsampled_within(broad, middles, finely, min(1.0, scale) / CHANGE_CELL)).clamp(-1, 1)
             views.append(drawn)
-            seen.append(shown.objects[:, 0])
+            seen.append(fine[0].objects[:, 0])
         colors = [one_color(each.phrases, hints) for each, hints in zip(words, scene.placed.hints, strict=True)]
         scenes = zip(torch.stack(views, 1), torch.stack(seen, 1), colors, strict=True)
         colored = torch.stack([with_named_colors(*each) for each in scenes])

@@ -52,6 +52,7 @@ from occscene_server.pipelines.start_views import (
     noised,
     start_images,
 )
+from occscene_server.pipelines.sun import SunAngles
 from occscene_server.pipelines.text_to_scene import LayoutDraft
 
 PERCEIVE_AT = (0.5, 0.75)
@@ -184,6 +185,8 @@ class OccScenePipeline(GuidedViewsMixin, PerceptionMixin, DiffusionPipeline):
         start: NDArray[np.uint8] | Sequence[NDArray[np.uint8]] | None = None,
         strength: float = 0.6,
         known: Mapping[int, NDArray[np.uint8]] | None = None,
+        sun_elevation: float | None = None,
+        sun_azimuth: float | None = None,
         output_type: str = "uint8",
         callback_on_step_end: StepCallback | PipelineCallback | MultiPipelineCallbacks | None = None,
         callback_on_step_end_tensor_inputs: Sequence[str] = ("latents", "denoised", "occupancy"),
@@ -223,6 +226,7 @@ class OccScenePipeline(GuidedViewsMixin, PerceptionMixin, DiffusionPipeline):
                 decoder draws it, 1 begins at noise.
             known: views of one scene that stay as they are, (height, width, 3) uint8 by their places; the others come
                 to agree with them, see `KnownViews`.
+            sun_elevation, sun_azimuth: of the sun where triangles are known, see `SunAngles`.
             output_type: of the images, see `OccSceneOutput`.
             callback_on_step_end: called after each step as in diffusers, plain or a `PipelineCallback`; setting
                 `_interrupt` on the pipeline from it ends the loop.
@@ -248,6 +252,7 @@ class OccScenePipeline(GuidedViewsMixin, PerceptionMixin, DiffusionPipeline):
             grid, finer = [draft.boxes for draft in drafts], [draft.grid for draft in drafts]
             meshes = [draft.mesh for draft in drafts]
         inputs = SceneInputs.gather(len(prompts), cameras, grid, volume, taxonomy, self.config.taxonomy, finer, meshes)
+        inputs = inputs.lit(prompts, seed, SunAngles(sun_elevation, sun_azimuth))
         sensor = self.sensor(*inputs.image_size)
         size = (sensor.size[0] // self.vae_scale_factor, sensor.size[1] // self.vae_scale_factor)
         shape = (len(prompts), inputs.views, self.vae.config.latent_channels, *size)

@@ -20,6 +20,7 @@ from occscene_server.geometry.cameras import CameraTensors
 from occscene_server.geometry.grids import GridTensors
 from occscene_server.geometry.mesh_gbuffer import RayScene
 from occscene_server.geometry.pixel_values import images_from_bytes
+from occscene_server.pipelines.sun import Floats, SunAngles, scene_sun
 from occscene_server.pipelines.text_to_scene import LayoutDraft
 
 MAX_NOISE_SCALE = 2.0
@@ -39,6 +40,7 @@ class PlacedScenes:
         shapes: what the views are to show as triangles, one a scene, None where voxels are all that is known; empty
             where voxels are shown of every scene.
         tables: the grids whose tables of objects the rows of `placed.hints` are.
+        suns: unit vectors (3,) towards the sun of each scene, None where it is not known; empty for no scene.
     """
 
     cameras: CameraTensors
@@ -47,6 +49,7 @@ class PlacedScenes:
     finer: GridTensors | None = None
     shapes: Sequence[RayScene | None] = ()
     tables: Sequence[SemanticGrid] = ()
+    suns: Sequence[Floats | None] = ()
 
     @property
     def shown(self) -> GridTensors:
@@ -69,13 +72,18 @@ class PlacedScenes:
     def with_layouts(self, drafts: Sequence[LayoutDraft]) -> PlacedScenes:
         """The same places with layouts as they are now."""
         boxes, device = [draft.boxes for draft in drafts], self.placed.labels.device
+        shapes: Sequence[RayScene] = ()
+        if self.shapes:
+            scenes = zip(drafts, boxes, self.suns, strict=True)
+            shapes = [RayScene(draft.mesh, grid, sun) for draft, grid, sun in scenes]
         return PlacedScenes(
             self.cameras,
             GridTensors.from_grids(boxes, device=device),
             True,
             GridTensors.from_grids([draft.grid for draft in drafts], device=device),
-            [RayScene(draft.mesh, grid) for draft, grid in zip(drafts, boxes, strict=True)] if self.shapes else (),
+            shapes,
             boxes,
+            self.suns,
         )
 
 
@@ -89,6 +97,7 @@ class SceneInputs:
         has_blockout: which of the two.
         finer: B blockouts with parts in place of boxes; None for none.
         meshes: the triangles of what B scenes are to show, None where voxels are all that is known.
+        suns: B unit vectors (3,) towards the sun in the world, None where it is not known.
 
     Raises:
         ValueError: the message names the argument, the value and the limit.
@@ -99,6 +108,7 @@ class SceneInputs:
     has_blockout: bool
     finer: list[SemanticGrid] | None
     meshes: list[TriangleMesh | None]
+    suns: list[Floats | None]
 
     @classmethod
     def gather(
@@ -137,7 +147,22 @@ class SceneInputs:
             raise ValueError(f"meshes has {len(given)} entries for {scenes} prompts; give one, or one a prompt")
         if grid is None and any(given):
             raise ValueError("meshes is given without a grid; give the grid that it belongs to")
-        return cls(camera_sets, grids, grid is not None, finer, given)
+        return cls(camera_sets, grids, grid is not None, finer, given, [None] * scenes)
+
+    def lit(self, prompts: Sequence[str], seed: int, angles: SunAngles) -> SceneInputs:
+        """The same with the sun as asked for, else as each scene's words have it.
+
+        Args:
+            prompts: one a scene.
+            seed: of the first scene; each other has the next.
+            angles: of all scenes.
+        """
+        scenes = zip(prompts, self.meshes, self.grids, strict=True)
+        suns = [
+            None if mesh is None else scene_sun(prompt, seed + index, mesh, grid.taxonomy, angles)
+            for index, (prompt, mesh, grid) in enumerate(scenes)
+        ]
+        return replace(self, suns=suns)
 
     @property
     def views(self) -> int:
@@ -184,9 +209,9 @@ class SceneInputs:
             tensors = tensors.enlarged(scale, sensor)
         placed = GridTensors.from_grids(self.grids, device=device)
         finer = None if self.finer is None else GridTensors.from_grids(self.finer, device=device)
-        pairs = zip(self.meshes, self.grids, strict=True) if exact else ()
-        shapes = [None if mesh is None else RayScene(mesh, grid) for mesh, grid in pairs]
-        return PlacedScenes(tensors, placed, self.has_blockout, finer, shapes, self.grids)
+        scenes = zip(self.meshes, self.grids, self.suns, strict=True) if exact else ()
+        shapes = [None if mesh is None else RayScene(mesh, grid, sun) for mesh, grid, sun in scenes]
+        return PlacedScenes(tensors, placed, self.has_blockout, finer, shapes, self.grids, self.suns)
 
     def predicted(self, labels: Tensor) -> list[SemanticGrid]:
         """Labels (B, X, Y, Z) uint8 as grids in the place of the given ones."""

@@ -140,6 +140,8 @@ class ZeroShotPipeline:
         start: NDArray[np.uint8] | None = None,
         strength: float = 0.6,
         known: Mapping[int, NDArray[np.uint8]] | None = None,
+        sun_elevation: float | None = None,
+        sun_azimuth: float | None = None,
         consistency: str | None = None,
         seed: int = 0,
         latents: Tensor | None = None,
@@ -156,6 +158,7 @@ class ZeroShotPipeline:
             start_strength: share of the steps that run after a draft; 1 keeps nothing of it but its shapes.
             start, strength, known: as in a call of `OccScenePipeline`; with views to begin at, the draft gives the
                 occupancy only.
+            sun_elevation, sun_azimuth: of the sun in the bundled model's draft, see `SunAngles`.
             consistency: None for the pipeline's own.
             seed: the same request with the same seed on the same device gives the same bytes.
             latents: (V, 4, h, w) unscaled noise in place of a seed.
@@ -189,7 +192,7 @@ class ZeroShotPipeline:
             self.phase = "drafting"
             draft = self._draft(cameras, grid, callback_on_step_end, prompt=prompt, finer=finer, meshes=meshes,
                                 drafts=drafts, negative_prompt=negative_prompt, volume=volume, taxonomy=taxonomy,
-                                seed=seed)  # fmt: skip
+                                seed=seed, sun_elevation=sun_elevation, sun_azimuth=sun_azimuth)  # fmt: skip
         scene = ShownScene.of(grid, finer, meshes, layout, draft)
         self.phase = "denoising"
         generator = torch.Generator("cpu").manual_seed(seed)

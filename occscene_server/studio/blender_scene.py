@@ -9,8 +9,9 @@ import numpy as np
 from mathutils import Matrix
 from occscene.camera import PinholeCamera
 
-from occscene_server.studio.lighting import LIGHTINGS, light_room
+from occscene_server.studio.lighting import light_room
 from occscene_server.studio.materials import build_material
+from occscene_server.studio.moods import LIGHTINGS
 from occscene_server.studio.room import Item, Room
 
 

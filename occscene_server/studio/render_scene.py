@@ -8,12 +8,12 @@ from functools import partial
 import numpy as np
 from occscene.grid import SemanticGrid
 
-from occscene_server.data.dataset import ItemFacts, RenderedScene, SceneInfo
+from occscene_server.data.dataset import ItemFacts, RenderedScene, SceneInfo, stored_direction
 from occscene_server.studio.blender_scene import build_scene
 from occscene_server.studio.cameras import draw_cameras, visible_items
 from occscene_server.studio.cycles import RenderSettings, develop, exposure, render_items, render_views
 from occscene_server.studio.indoor import build_room
-from occscene_server.studio.lighting import LIGHTINGS
+from occscene_server.studio.moods import LIGHTINGS, room_sun
 from occscene_server.studio.prompt import compose_prompt
 from occscene_server.studio.scene_grids import room_grids
 from occscene_server.studio.scene_meshes import room_meshes
@@ -56,6 +56,7 @@ def render_indoor_scene(
         for (id_, share), item in zip(shares.items(), shown, strict=True)
     )
     info = SceneInfo(
-        seed, "indoor", prompt, room.kind, room.style, room.light, room.wall_color, room.floor_color, facts
-    )
+        seed, "indoor", prompt, room.kind, room.style, room.light, room.wall_color, room.floor_color, facts,
+        stored_direction(room_sun(room)),
+    )  # fmt: skip
     return RenderedScene(info, occupancy, blockout, cameras, views, items, room_meshes(room))

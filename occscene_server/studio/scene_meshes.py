@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -11,9 +12,10 @@ from occscene.grid import SemanticGrid
 from occscene.mesh import TriangleMesh
 from occscene.taxonomy import INDOOR, Taxonomy
 
-from occscene_server.data.dataset import read_grids
+from occscene_server.data.dataset import read_grids, read_info, stored_direction, write_info
 from occscene_server.data.scene_mesh import SceneMeshes, write_meshes
 from occscene_server.studio.indoor import build_room
+from occscene_server.studio.moods import room_sun
 from occscene_server.studio.room import Item, Part, Room
 from occscene_server.studio.scene_grids import blockout_triangles, item_classes, part_indices, room_grids
 
@@ -40,7 +42,7 @@ def item_meshes(items: Sequence[Item], taxonomy: Taxonomy) -> SceneMeshes:
 
 
 def add_meshes(folder: Path, seed: int) -> bool:
-    """Stores the meshes of an indoor scene rendered before meshes were stored.
+    """Stores the meshes of an indoor scene rendered before meshes were stored, and where its sun is.
 
     Returns:
         False if the grammar's room of `seed` is no longer the one that was rendered; nothing is stored then.
@@ -48,6 +50,7 @@ def add_meshes(folder: Path, seed: int) -> bool:
     room = build_room(seed)
     if not is_same_scene(folder, room_grids(room)):
         return False
+    write_info(folder, replace(read_info(folder), sun=stored_direction(room_sun(room))))
     write_meshes(folder, room_meshes(room))
     return True
 

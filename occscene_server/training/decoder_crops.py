@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal
 
@@ -39,6 +39,8 @@ the denoiser made of a noisy view, or that are noisy where there are none of the
 WITHOUT_HINTS, HINT_DROPOUT = 0.25, 0.3
 """Share of the crops without any color hint; share of the objects without one in the others."""
 WITHOUT_PHRASES, PHRASE_DROPOUT = 0.1, 0.15
+WITHOUT_SUN = 0.15
+"""Share of the crops for which it is not known where the sun is."""
 
 
 @dataclass(frozen=True)
@@ -54,6 +56,7 @@ class Crop:
         seed: of noise and codes.
         level: noise in the latents; None for no latents.
         denoised: takes latents that the denoiser made.
+        sunlit: knows where the sun is.
     """
 
     view: int
@@ -67,6 +70,7 @@ class Crop:
     seed: int
     level: float | None
     denoised: bool = False
+    sunlit: bool = True
 
 
 @dataclass(frozen=True)
@@ -135,7 +139,8 @@ class DecoderRoom:
                 # windows drawn by the prior are not where the view has them, which would teach to blur all windows
                 mesh = with_class_of(mesh, meshes["true"], OUTDOOR.index_of("building"))
             meshes["parts"] = mesh
-        self._scenes = {name: RayScene(mesh, scene.blockout) for name, mesh in meshes.items()}
+        sun = None if scene.info.sun is None else np.array(scene.info.sun)
+        self._scenes = {name: RayScene(mesh, scene.blockout, sun) for name, mesh in meshes.items()}
 
     @property
     def sources(self) -> tuple[tuple[Source, float], ...]:
@@ -158,7 +163,8 @@ class DecoderRoom:
         cameras, size = self.crop_cameras(crop), (crop.side, crop.side)
         if crop.source == "voxels":
             return voxel_gbuffer(self.grids, cameras, size)
-        return mesh_gbuffer([self._scenes[crop.source]], cameras, size)
+        buffer = mesh_gbuffer([self._scenes[crop.source]], cameras, size)
+        return buffer if crop.sunlit else replace(buffer, sunlight=torch.zeros_like(buffer.sunlight))
 
 
 def random_crop(room: DecoderRoom, side: int, rng: np.random.Generator, kind: int | None = None) -> Crop:
@@ -187,6 +193,7 @@ def random_crop(room: DecoderRoom, side: int, rng: np.random.Generator, kind: in
         seed=int(rng.integers(1 << 31)),
         level=None if rng.random() < WITHOUT_LATENTS else level,
         denoised=denoised and not clean,
+        sunlit=bool(rng.random() >= WITHOUT_SUN),
     )
 
 

@@ -26,7 +26,7 @@ from occscene_server.training.decoder_views import draw, held_out_scores, write_
 from occscene_server.training.latents_stage import latents_file
 from occscene_server.training.loop import LoopOptions, train
 from occscene_server.training.prefetch import Prefetched
-from occscene_server.training.stage import report
+from occscene_server.training.stage import blend_parameters, report
 
 ADVERSARIAL_WEIGHT, ADVERSARIAL_RISE = 0.25, 150
 """Weight of the adversarial loss of the decoder, and the steps over which it rises to that."""
@@ -142,6 +142,7 @@ def decoder_adversarial(
     learning_rate: arg.LearningRate = 5e-4,
     decay: DecayOption = 0.2,
     ema_decay: arg.EmaDecay = 0.998,
+    keep: arg.Keep = 0.0,
     max_minutes: arg.MaxMinutes = None,
     seed: arg.Seed = 0,
 ) -> None:
@@ -149,6 +150,9 @@ def decoder_adversarial(
     rooms, held_out = _rooms(data, vae, parts, output, crop, latents)
     torch.manual_seed(seed)
     network = initial_decoder(initial, rooms.classes).to(memory_format=torch.channels_last)
+    before = GuidedDecoder.from_pretrained(initial)
+    if keep and before.config.classes != rooms.classes:
+        raise typer.BadParameter(f"{initial} has other classes; omit it", param_hint="--keep")
     game = DecoderGame(network, SegmentingDiscriminator(rooms.kinds.names), weight)
     game.discriminator.to(memory_format=torch.channels_last)
     options = LoopOptions(
@@ -162,6 +166,8 @@ def decoder_adversarial(
         return game.loss(crops_of(step), step)
 
     finished = train(game, loss_of_step, options, lambda: held_out_scores(network, held_out, HELD_OUT))
+    if keep:
+        blend_parameters(network, before, keep)
     _finish(network, held_out, output, finished)
 
 

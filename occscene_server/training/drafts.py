@@ -51,6 +51,7 @@ from occscene_server.models.text import encode_prompts
 from occscene_server.pipelines.guided_decoding import decode_guided, object_tables, scene_words
 from occscene_server.pipelines.layout_composition import Composition, compose
 from occscene_server.pipelines.scene_priors import ScenePriors
+from occscene_server.pipelines.sun import scene_sun
 from occscene_server.pipelines.text_to_scene import LayoutDraft
 from occscene_server.terminal import track
 
@@ -80,6 +81,7 @@ class DrawnRoom:
         grid: of what is shown, its objects with the phrases and hints that are given.
         mesh: of the same; None for voxels.
         seed: of what neither words nor hints decide.
+        sun: unit vector towards it in the world; None where it is not known.
     """
 
     source: Source
@@ -87,6 +89,7 @@ class DrawnRoom:
     grid: SemanticGrid
     mesh: TriangleMesh | None
     seed: int
+    sun: NDArray[np.float64] | None = None
 
 
 class Drafter:
@@ -181,8 +184,11 @@ class Drafter:
             CameraTensors.from_cameras([cameras]),
         )
         shown = replace(grid, objects=boxes.objects)
+        seeds = range(info.seed, info.seed + drafts)
+        suns = [None if mesh is None else scene_sun(info.prompt, seed, mesh, info.domain) for seed in seeds]
         return self._drafted(
-            plain, [DrawnRoom("parts", info.prompt, shown, mesh, info.seed + number) for number in range(drafts)]
+            plain,
+            [DrawnRoom("parts", info.prompt, shown, mesh, seed, sun) for seed, sun in zip(seeds, suns, strict=True)],
         )
 
     def _drafted(self, plain: SceneBatch, rooms: Sequence[DrawnRoom]) -> RoomArrays:
@@ -192,7 +198,7 @@ class Drafter:
         texts = {}
         for number, drawn in enumerate(rooms):
             grids = GridTensors.from_grids([drawn.grid])
-            shapes = [None if drawn.mesh is None else RayScene(drawn.mesh, drawn.grid)]
+            shapes = [None if drawn.mesh is None else RayScene(drawn.mesh, drawn.grid, drawn.sun)]
             views = self._views(drawn, grids, shapes, cameras)
             step = self.vae.spatial_compression_ratio // GBUFFER_CELLS
             maps = scene_gbuffer(grids, shapes, cameras, (cameras.height // step, cameras.width // step))
@@ -235,7 +241,8 @@ class Drafter:
         if source == "parts":
             refined, made = self.priors.refined(grid, prompt, mesh.object_vertices())
             mesh, grid = mesh_with_parts(mesh, grid, made), refined
-        return DrawnRoom(source, prompt, grid, mesh, seed)
+        sun = None if scene.info.sun is None else np.array(scene.info.sun)
+        return DrawnRoom(source, prompt, grid, mesh, seed, sun)
 
     def _views(
         self, drawn: DrawnRoom, grids: GridTensors, shapes: list[RayScene | None], cameras: CameraTensors

@@ -19,7 +19,7 @@ from occscene_server.terminal import say, track
 from occscene_server.training import arguments as arg
 from occscene_server.training.generated_views import training_call
 from occscene_server.training.latent_store import stored_latents
-from occscene_server.weights import default_parts_prior
+from occscene_server.weights import bundled_parts_prior
 
 STRENGTHS = (0.4, 0.9)
 """How much is noised, drawn evenly: with less, latents stay as rendered; with more, colors and light become other ones,
@@ -38,7 +38,8 @@ def latents(
     """Noise the latents of rendered views partly and denoise them again; go on where the last call was stopped."""
     pipeline = OccScenePipeline.from_pretrained(str(model))
     pipeline.set_progress_bar_config(disable=True)
-    parts = BlockoutParts.from_pretrained(default_parts_prior())
+    prior = bundled_parts_prior(pipeline.config.taxonomy)
+    parts = None if prior is None else BlockoutParts.from_pretrained(prior)
     folders = scenes_of_split(data, "train")
     path = latents_file(output, "train")
     path.parent.mkdir(parents=True, exist_ok=True)

@@ -166,6 +166,26 @@ class Settings:
             ),
         ),
     )
+    sun_elevation: float | None = setting(
+        None,
+        "Sun Height",
+        "How high the sun stands, degrees above the horizon, whatever the prompt says of it",
+        minimum=0.0,
+        maximum=90.0,
+        usual=(5.0, 70.0),
+        first=40.0,
+        group="sun",
+    )
+    sun_azimuth: float | None = setting(
+        None,
+        "Sun Direction",
+        "Where the sun stands, degrees clockwise from the Y axis as seen from above",
+        minimum=0.0,
+        maximum=360.0,
+        usual=(0.0, 360.0),
+        first=135.0,
+        group="sun",
+    )
 
     def __post_init__(self) -> None:
         for each in fields(self):

@@ -99,6 +99,8 @@ class StandInPipeline:
         start: NDArray[np.uint8] | None = None,
         strength: float = 0.6,
         known: Mapping[int, NDArray[np.uint8]] | None = None,
+        sun_elevation: float | None = None,
+        sun_azimuth: float | None = None,
         callback_on_step_end: Callable[..., dict[str, Any]] | None = None,
     ) -> Output:
         """Denoises nothing, step by step; a weak strength returns what it begins at."""
@@ -157,6 +159,8 @@ class StandInPipeline:
         finer: SemanticGrid | None = None,
         meshes: TriangleMesh | None = None,
         seed: int = 0,
+        sun_elevation: float | None = None,
+        sun_azimuth: float | None = None,
     ) -> Output:
         """The same views as with no step."""
         return self(prompt, cameras, grid, meshes=meshes, seed=seed, num_inference_steps=0)

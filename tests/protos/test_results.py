@@ -14,7 +14,8 @@ from occscene.placed_layout import PlacedLayout, load_layout
 from occscene.results import OCCUPANCY_SOURCES, Origin, ResultFolder, read_result
 
 ORIGIN = Origin(
-    *("a room", "fog", 7, 12, 2.6, None, None, True, "FULL", "a-request", "a-job", "host:1", "2026-01-02T03:04:05"),
+    *("a room", "fog", 7, 12, 2.6, None, None, True, "FULL", 35.0, None),
+    *("a-request", "a-job", "host:1", "2026-01-02T03:04:05"),
     kind="blockout",
 )
 
@@ -78,6 +79,8 @@ def test_result_json_is_as_documented(tmp_path: Path) -> None:
         "strength": None,
         "without_prior": True,
         "quality": "FULL",
+        "sun_elevation": 35.0,
+        "sun_azimuth": None,
         "request_id": "a-request",
         "job_id": "a-job",
         "server": "host:1",

@@ -1,4 +1,4 @@
-"""Trees of two pieces (crown and trunk), bushes and hedges."""
+"""Trees of two pieces (crown and trunk), bushes and hedges; a street's leaves grow on them where they stand."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from occscene_server.studio.kit import Piece, with_article
 from occscene_server.studio.room import Part
 from occscene_server.studio.shapes import Vector, box, rod
 from occscene_server.studio.streets.kit import StreetKit
-from occscene_server.studio.streets.solids import leaves, lump, skirt
+from occscene_server.studio.streets.solids import lump, scattered, skirt
 
 LEAVES: dict[str, LinearColor] = {
     word: linear_rgb(code)
@@ -53,7 +53,6 @@ def tree(kit: StreetKit, kind: str, autumn: bool) -> tuple[Piece, Piece]:
         at = (away * math.cos(angle), away * math.sin(angle), middle + up * half * 0.85)
         balls.append((at, (radius, radius, radius * kit.between(0.75, 0.95) * (1.3 if slim else 1.0))))
     crown = [lump(rng, center, [0.9 * r for r in radii], 0.24, leaf, 5) for center, radii in balls]
-    crown.append(leaves(rng, balls, 3200, 0.14, leaf, spread=(0.82, 1.2)))
     thick = kit.between(0.12, 0.24) * (0.7 if slim else 1.0)
     lean = (kit.between(-0.12, 0.12), kit.between(-0.12, 0.12))
     stem = [
@@ -82,18 +81,17 @@ def bare_tree(kit: StreetKit) -> tuple[Piece, Piece]:
     """A winter tree: branches, and what twigs look like from afar."""
     crown, trunk = tree(kit, kit.pick(("linden", "maple", "oak")), autumn=False)
     twig = kit.shared("twigs", "bark", "4a3d33")
-    lumps = [part for part in crown.parts if not part.foliage]
     branches = []
-    for part in lumps:
+    for part in crown.parts:
         middle = part.vertices.mean(axis=0)
         for _ in range(5):
             tip = part.vertices[int(kit.rng.integers(len(part.vertices)))]
             branches.append(rod((0, 0, 2.2), middle.tolist(), 0.06, 0.04, twig, 5))
             branches.append(rod(middle.tolist(), tip.tolist(), 0.04, 0.015, twig, 5))
     balls: list[tuple[Vector, Vector]] = [
-        (p.vertices.mean(axis=0).tolist(), (np.ptp(p.vertices, axis=0) / 2).tolist()) for p in lumps
+        (p.vertices.mean(axis=0).tolist(), (np.ptp(p.vertices, axis=0) / 2).tolist()) for p in crown.parts
     ]
-    fine = leaves(kit.rng, balls, 2600, 0.3, twig, 0.035, (0.2, 1.15))
+    fine = scattered(kit.rng, balls, 2600, 0.3, twig, 0.035, (0.2, 1.15))
     return (
         replace(crown, phrase="a bare tree", parts=(*branches, fine)),
         replace(trunk, phrase="a bare tree trunk"),
@@ -107,17 +105,12 @@ def conifer(kit: StreetKit) -> tuple[Piece, Piece]:
     bark = kit.shared("spruce bark", "bark", "4b3628")
     height, wide = kit.between(5.5, 9.5), kit.between(1.3, 2.0)
     crown: list[Part] = []
-    balls: list[tuple[Vector, Vector]] = []
     tiers = 8
     for tier in range(tiers):
         share = tier / tiers
         radius = (wide * (1 - share) ** 0.9 + 0.1) * kit.between(0.9, 1.1)
         z, step = 0.8 + (height - 1.0) * share, (height - 1.0) / tiers
         crown.append(skirt(rng, z, radius, step * 1.75, needle))
-        balls += [
-            ((0.0, 0.0, z + step * f), (radius * (1 - 0.55 * f), radius * (1 - 0.55 * f), 0.18)) for f in (0.0, 0.6)
-        ]
-    crown.append(leaves(rng, balls, 2400, 0.12, needle, 0.3, (0.75, 1.12)))
     stem = (rod((0, 0, -0.25), (0, 0, height * 0.9), 0.17, 0.04, bark),)
     cone, faces = part_shape("cylinder", np.array([2 * wide, 2 * wide, height - 0.8]), 0.1)
     cone = cone + np.array([0.0, 0.0, 0.8 + (height - 0.8) / 2])
@@ -139,11 +132,10 @@ def bush(kit: StreetKit) -> Piece:
         at = (0.5 * size * math.cos(angle), 0.5 * size * math.sin(angle), size * kit.between(0.32, 0.56))
         balls.append((at, (size * 0.6, size * 0.6, size * 0.6)))
     parts = [lump(kit.rng, center, radii, 0.16, leaf, 5) for center, radii in balls]
-    parts.append(leaves(kit.rng, balls, 380, 0.075, leaf))
     words = "green bush"
     if kit.chance(0.4):
         word, code = kit.pick(("pink", "white", "yellow")), {"pink": "d77f9c", "white": "e9e6dc", "yellow": "dcbf3c"}
-        parts.append(leaves(kit.rng, balls, 120, 0.06, kit.shared(f"{word} blossom", "rough", code[word])))
+        parts.append(scattered(kit.rng, balls, 120, 0.06, kit.shared(f"{word} blossom", "rough", code[word])))
         words = f"bush with {word} flowers"
     return Piece(
         "bush",
@@ -159,25 +151,6 @@ def hedge(kit: StreetKit, length: float, height: float) -> Piece:
     leaf = kit.shared("hedge", "leaves", "47652d")
     thick = kit.between(0.55, 0.8)
     core = box((0, 0, height / 2 - 0.1), (length, thick, height + 0.1), leaf, 0.1)
-    count = int(min(2600, length * (2 * height + thick) * 60))
-    rng = kit.rng
-    side = rng.choice([-1.0, 1.0], count)
-    on_top = rng.random(count) < thick / (2 * height + thick)
-    x = rng.uniform(-length / 2, length / 2, count)
-    y = np.where(on_top, rng.uniform(-thick / 2, thick / 2, count), side * thick / 2 * rng.uniform(0.95, 1.1, count))
-    z = np.where(on_top, height * rng.uniform(0.97, 1.05, count), rng.uniform(0.03, height, count))
-    spots = np.column_stack([x, y, z])
-    tilt = rng.normal(0, 1, (count, 3))
-    tilt /= np.linalg.norm(tilt, axis=1, keepdims=True)
-    other = np.cross(tilt, rng.normal(0, 1, (count, 3)))
-    other /= np.linalg.norm(other, axis=1, keepdims=True)
-    size = 0.075 * rng.uniform(0.6, 1.4, (count, 1))
-    corners = np.stack(
-        [spots - tilt * size, spots - other * size * 0.6, spots + tilt * size, spots + other * size * 0.6], axis=1
-    )
-    vertices = corners.reshape(-1, 3)
-    faces = tuple((4 * i, 4 * i + 1, 4 * i + 2, 4 * i + 3) for i in range(count))
-    skin = Part(vertices, faces, leaf, vertices.copy(), foliage=True)
     return Piece(
-        "hedge", "vegetation", "a clipped hedge", (core, skin), (((0.0, 0.0, height / 2), (length, thick, height)),)
+        "hedge", "vegetation", "a clipped hedge", (core,), (((0.0, 0.0, height / 2), (length, thick, height)),)
     )

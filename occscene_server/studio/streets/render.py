@@ -11,7 +11,7 @@ from occscene.camera import PinholeCamera
 from occscene.grid import SemanticGrid
 from occscene.taxonomy import OUTDOOR
 
-from occscene_server.data.dataset import ItemFacts, RenderedScene, SceneInfo
+from occscene_server.data.dataset import ItemFacts, RenderedScene, SceneInfo, stored_direction
 from occscene_server.metrics.palette import COLORS
 from occscene_server.studio.cameras import visible_items
 from occscene_server.studio.cycles import LUMINANCE, RenderSettings, develop, render_items, render_views
@@ -21,7 +21,7 @@ from occscene_server.studio.streets.cameras import REACH, draw_street_cameras
 from occscene_server.studio.streets.grids import street_grids
 from occscene_server.studio.streets.prompt import street_prompt
 from occscene_server.studio.streets.street import Street, build_street
-from occscene_server.studio.streets.weather import WEATHERS
+from occscene_server.studio.streets.weather import WEATHERS, sun_direction
 
 
 def modelled_street(seed: int) -> tuple[tuple[SemanticGrid, SemanticGrid], Callable[[], None]]:
@@ -59,6 +59,7 @@ def render_outdoor_scene(
     info = SceneInfo(
         seed, "outdoor", prompt, street.plan.kind, street.season, street.weather, _wall_color(street, shares),
         "white" if street.weather == "snow" else "grey", facts,
+        stored_direction(sun_direction(street.weather, seed)),
     )  # fmt: skip
     return RenderedScene(info, occupancy, blockout, cameras, views, items, item_meshes(street.items, OUTDOOR))
 

@@ -10,7 +10,7 @@ from occscene_server.studio.room import FloatArray
 from occscene_server.studio.shader_graph import Color, ShaderGraph, Vector
 from occscene_server.studio.streets.posts import LAMP_COLOR
 from occscene_server.studio.streets.street import Street
-from occscene_server.studio.streets.weather import WEATHERS, Weather
+from occscene_server.studio.streets.weather import WEATHERS, Weather, sun_direction
 
 SKY_MODELS = ("NISHITA", "MULTIPLE_SCATTERING")
 """The name of the sky with scattering: in Blender 4, and from Blender 5 on."""
@@ -28,7 +28,7 @@ def light_street(street: Street, lamps: list[FloatArray]) -> None:
     """Adds the sky, what stands on the horizon, and the street lamps' light.
 
     Args:
-        street: its seed turns the sun.
+        street: its weather and its seed say where the sun is.
         lamps: (3,) world positions of the street lamps' light.
     """
     weather = WEATHERS[street.weather]
@@ -69,11 +69,13 @@ def _set_world(street: Street, weather: Weather, rng: np.random.Generator) -> No
     turn = float(rng.uniform(0.0, 2 * np.pi))
     strength = 1.0
     sky: bpy.types.NodeSocket
-    if weather.sun is not None:
+    sun = sun_direction(street.weather, street.seed)
+    if sun is not None:
         node = graph.node("ShaderNodeTexSky", {})
         names = {item.identifier for item in node.bl_rna.properties["sky_type"].enum_items}
         node.sky_type = next(name for name in SKY_MODELS if name in names)
-        node.sun_elevation, node.sun_rotation = np.radians(rng.uniform(*weather.sun)), turn
+        # the node's sun stands in the north at 0 and turns clockwise
+        node.sun_elevation, node.sun_rotation = np.arcsin(sun[2]), np.arctan2(sun[0], sun[1])
         node.sun_size, node.sun_intensity = np.radians(1.2), 0.4
         node.altitude = 100.0
         dust = next(name for name in DUST if hasattr(node, name))

@@ -1,4 +1,4 @@
-"""Meshes that streets need beyond the studio's shapes: lofts, wedges, ribbons along a course, crowns and leaves."""
+"""Meshes that streets need beyond the studio's shapes: lofts, wedges, ribbons along a course, crowns, twigs."""
 
 from __future__ import annotations
 
@@ -163,7 +163,7 @@ def skirt(rng: np.random.Generator, z: float, radius: float, height: float, mate
     return Part(vertices, tube_faces(5, sides), material, vertices.copy(), solid=shape)
 
 
-def leaves(
+def scattered(
     rng: np.random.Generator,
     balls: Sequence[tuple[Vector, Vector]],
     count: int,

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+import numpy as np
+from numpy.typing import NDArray
 from occscene.srgb import LinearColor
 
 
@@ -50,3 +52,13 @@ WEATHERS: dict[str, Weather] = {
 }  # fmt: skip
 WEATHER_SHARES = (0.3, 0.19, 0.17, 0.13, 0.12, 0.09)
 """How often each of `WEATHERS` is drawn."""
+
+
+def sun_direction(weather: str, seed: int) -> NDArray[np.float64] | None:
+    """(3,) unit vector towards the sun of a street; None where none is to be seen."""
+    heights = WEATHERS[weather].sun
+    if heights is None:
+        return None
+    rng = np.random.default_rng([seed, 31])
+    elevation, turn = np.radians(rng.uniform(*heights)), rng.uniform(0.0, 2 * np.pi)
+    return np.array([np.cos(elevation) * np.cos(turn), np.cos(elevation) * np.sin(turn), np.sin(elevation)])

@@ -89,7 +89,7 @@ OCCUPANCY_SOURCE_COMPACT: OccupancySource
 OCCUPANCY_SOURCE_VIEWS: OccupancySource
 
 class GenerateScene(_message.Message):
-    __slots__ = ("grid", "volume", "taxonomy", "cameras", "prompt", "negative_prompt", "seed", "steps", "text_guidance_scale", "occupancy_guidance_scale", "previews", "without_prior", "layout", "mesh", "quality", "start_views", "strength")
+    __slots__ = ("grid", "volume", "taxonomy", "cameras", "prompt", "negative_prompt", "seed", "steps", "text_guidance_scale", "occupancy_guidance_scale", "previews", "without_prior", "layout", "mesh", "quality", "start_views", "strength", "sun_elevation", "sun_azimuth")
     GRID_FIELD_NUMBER: _ClassVar[int]
     VOLUME_FIELD_NUMBER: _ClassVar[int]
     TAXONOMY_FIELD_NUMBER: _ClassVar[int]
@@ -107,6 +107,8 @@ class GenerateScene(_message.Message):
     QUALITY_FIELD_NUMBER: _ClassVar[int]
     START_VIEWS_FIELD_NUMBER: _ClassVar[int]
     STRENGTH_FIELD_NUMBER: _ClassVar[int]
+    SUN_ELEVATION_FIELD_NUMBER: _ClassVar[int]
+    SUN_AZIMUTH_FIELD_NUMBER: _ClassVar[int]
     grid: _grid_pb2.SemanticGrid
     volume: _grid_pb2.GridVolume
     taxonomy: str
@@ -124,7 +126,9 @@ class GenerateScene(_message.Message):
     quality: SceneQuality
     start_views: _containers.RepeatedCompositeFieldContainer[StartView]
     strength: float
-    def __init__(self, grid: _Optional[_Union[_grid_pb2.SemanticGrid, _Mapping]] = ..., volume: _Optional[_Union[_grid_pb2.GridVolume, _Mapping]] = ..., taxonomy: _Optional[str] = ..., cameras: _Optional[_Iterable[_Union[_camera_pb2.PinholeCamera, _Mapping]]] = ..., prompt: _Optional[str] = ..., negative_prompt: _Optional[str] = ..., seed: _Optional[int] = ..., steps: _Optional[int] = ..., text_guidance_scale: _Optional[float] = ..., occupancy_guidance_scale: _Optional[float] = ..., previews: bool = ..., without_prior: bool = ..., layout: _Optional[_Union[_layout_pb2.Layout, _Mapping]] = ..., mesh: _Optional[_Union[_mesh_pb2.TriangleMesh, _Mapping]] = ..., quality: _Optional[_Union[SceneQuality, str]] = ..., start_views: _Optional[_Iterable[_Union[StartView, _Mapping]]] = ..., strength: _Optional[float] = ...) -> None: ...
+    sun_elevation: float
+    sun_azimuth: float
+    def __init__(self, grid: _Optional[_Union[_grid_pb2.SemanticGrid, _Mapping]] = ..., volume: _Optional[_Union[_grid_pb2.GridVolume, _Mapping]] = ..., taxonomy: _Optional[str] = ..., cameras: _Optional[_Iterable[_Union[_camera_pb2.PinholeCamera, _Mapping]]] = ..., prompt: _Optional[str] = ..., negative_prompt: _Optional[str] = ..., seed: _Optional[int] = ..., steps: _Optional[int] = ..., text_guidance_scale: _Optional[float] = ..., occupancy_guidance_scale: _Optional[float] = ..., previews: bool = ..., without_prior: bool = ..., layout: _Optional[_Union[_layout_pb2.Layout, _Mapping]] = ..., mesh: _Optional[_Union[_mesh_pb2.TriangleMesh, _Mapping]] = ..., quality: _Optional[_Union[SceneQuality, str]] = ..., start_views: _Optional[_Iterable[_Union[StartView, _Mapping]]] = ..., strength: _Optional[float] = ..., sun_elevation: _Optional[float] = ..., sun_azimuth: _Optional[float] = ...) -> None: ...
 
 class StartView(_message.Message):
     __slots__ = ("view", "image", "keep")

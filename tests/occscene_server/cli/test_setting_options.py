@@ -84,7 +84,9 @@ def test_numbers_outside_of_the_limits_are_refused_by_name(inputs: list[str], se
 
 
 def test_all_settings_at_once_reach_the_server(inputs: list[str], tmp_path: Path) -> None:
-    chosen = Settings("a “red” room", "fog", 2**64 - 1, 3, 2.6, 0.0, without_prior=True)
+    chosen = Settings(
+        "a “red” room", "fog", 2**64 - 1, 3, 2.6, 0.0, without_prior=True, sun_elevation=12.5, sun_azimuth=0.0
+    )
     serve = ServeProcess(tmp_path, tmp_path / "store")
     try:
         given = [each for each in Settings.listed() if each.name != "strength"]  # of views to begin at

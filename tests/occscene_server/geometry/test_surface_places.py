@@ -17,7 +17,7 @@ from occscene_server.geometry.surface_places import surface_places
 from occscene_server.models.pixel_features import FEATURES, pixel_features
 
 SIDE = 64
-PATTERNS = 24
+PATTERNS = 26
 
 
 def volume_pose() -> np.ndarray:

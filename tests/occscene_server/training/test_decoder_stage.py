@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 import torch
 from occscene.mesh import TriangleMesh
+from safetensors.torch import load_file
 from typer.testing import CliRunner
 
 from occscene_server.data.dataset import RenderedScene, SceneInfo, read_scene, scene_folder, write_scene
@@ -105,6 +106,14 @@ def test_runs_stopped_after_every_step_are_the_same(root: Path) -> None:
     assert {"l1", "pull", "told_apart"} <= set(next(row for row in rows if "pull" in row))
     assert (root / "cut" / "sheet.webp").stat().st_size > 1000
     assert GuidedDecoder.from_pretrained(root / "cut" / "decoder").config.latent_channels == 4
+    train(root, "decoder-adversarial", "mixed", *options, "--keep", "0.25")
+    before, after, mixed = (
+        flat(load_file(root / name / "decoder" / "diffusion_pytorch_model.safetensors"))
+        for name in ("regression", "whole", "mixed")
+    )
+    for name, values in mixed.items():
+        np.testing.assert_allclose(values, 0.25 * np.array(before[name]) + 0.75 * np.array(after[name]), atol=1e-6)
+    assert any(values != after[name] for name, values in mixed.items())
 
 
 def test_a_crop_is_a_cut_of_the_whole_view(rooms: DecoderRooms) -> None:
