@@ -40,9 +40,6 @@ SENSOR_SIDE = 256
 """Pixels along the longer side of what denoiser and perception see of an image that the guided decoder draws: as in
 training, whatever the image's size, so that a seed gives one scene at all sizes."""
 
-CHANGE_CELL = 8
-"""Pixels of the sensor, the size of a latent: what latents change in a view is finer only by smearing its draft."""
-
 _SEEDS = 2**31
 
 
@@ -201,7 +198,8 @@ class GuidedViewsMixin:
 
         With latents, it draws at the size that they were generated for, as it was trained to: latents that are
         stretched over more pixels come out as grids. A larger view is the draft at its own size with what the latents
-        change in the small one; a smaller view is the small one shrunk.
+        change in the small one, and so is each view of a model with a `change_cell`; a smaller view is the small one
+        shrunk.
 
         Args:
             scene: what is shown, with the cameras of the images, or of latents where there are any.
@@ -241,16 +239,23 @@ class GuidedViewsMixin:
         canvas = (-(-height // PIXEL_MULTIPLE) * PIXEL_MULTIPLE, -(-width // PIXEL_MULTIPLE) * PIXEL_MULTIPLE)
         enlarged = scene.cameras.enlarged(1 / scale, canvas)
         views, seen = [], []
+        cell = self.config.change_cell
         for view in range(scene.cameras.views):
-            fine = seen_by(scene.cameras if latents is not None and scale >= 1 else enlarged, view)
-            drawn = decode_guided(decoder, objects, *fine, *known)
-            if latents is not None:
-                coarse = fine if scale >= 1 else seen_by(scene.cameras, view)
-                change = decode_guided(decoder, objects, *coarse, *known, latents[:, view].float())
-                change -= drawn if scale >= 1 else decode_guided(decoder, objects, *coarse, *known)
-                rows, finely = (shown_rows(decoder, objects, buffer) for buffer, _ in (coarse, fine))
-                broad, middles = averaged_within(change, rows, CHANGE_CELL)
-                drawn = (drawn + upsampled_within(broad, middles, finely, min(1.0, scale) / CHANGE_CELL)).clamp(-1, 1)
+            if latents is None:
+                fine = seen_by(enlarged, view)
+                drawn = decode_guided(decoder, objects, *fine, *known)
+            else:
+                fine = coarse = seen_by(scene.cameras, view)
+                drawn = decode_guided(decoder, objects, *coarse, *known, latents[:, view].float())
+                if scale < 1 or cell > 1:
+                    draft = decode_guided(decoder, objects, *coarse, *known)
+                    change, shown = drawn - draft, shown_rows(decoder, objects, coarse[0])
+                    if scale < 1:
+                        fine = seen_by(enlarged, view)
+                        draft = decode_guided(decoder, objects, *fine, *known)
+                    broad, middles = averaged_within(change, shown, cell)
+                    finely = shown_rows(decoder, objects, fine[0])
+                    drawn = (draft + upsampled_within(broad, middles, finely, min(1.0, scale) / cell)).clamp(-1, 1)
             views.append(drawn)
             seen.append(fine[0].objects[:, 0])
         colors = [one_color(each.phrases, hints) for each, hints in zip(words, scene.placed.hints, strict=True)]

@@ -82,6 +82,8 @@ class OccScenePipeline(GuidedViewsMixin, PerceptionMixin, DiffusionPipeline):
         taxonomy: name of the classes that the model was trained with.
         default_steps: denoising steps of a call without `num_inference_steps`.
         default_noise_scale, default_start_strength: of a call without `noise_scale`, or `start_strength`.
+        change_cell: pixels of the denoised views over which it is averaged what latents change in drafts: 1 for a
+            denoiser that draws detail, more where its detail only smears the guided decoder's.
     """
 
     model_cpu_offload_seq = "text_encoder->denoiser"
@@ -100,6 +102,7 @@ class OccScenePipeline(GuidedViewsMixin, PerceptionMixin, DiffusionPipeline):
         default_steps: int = 8,
         default_noise_scale: float = 1.0,
         default_start_strength: float = START_STRENGTH,
+        change_cell: int = 1,
         guided_decoder: GuidedDecoder | None = None,
     ) -> None:
         super().__init__()
@@ -109,7 +112,7 @@ class OccScenePipeline(GuidedViewsMixin, PerceptionMixin, DiffusionPipeline):
         )  # fmt: skip
         self.register_to_config(
             taxonomy=taxonomy, default_steps=default_steps, default_noise_scale=default_noise_scale,
-            default_start_strength=default_start_strength,
+            default_start_strength=default_start_strength, change_cell=change_cell,
         )  # fmt: skip
         self.vae_scale_factor = vae.spatial_compression_ratio if vae is not None else 8
         self._interrupt = False

@@ -40,6 +40,9 @@ def bundle(
     start_strength: Annotated[
         float, typer.Option(min=0, max=1, help="Share of the steps after a draft where a call gives none.")
     ] = START_STRENGTH,
+    change_cell: Annotated[
+        int, typer.Option(min=1, max=8, help="Pixels over which it is averaged what latents change in drafts.")
+    ] = 1,
 ) -> None:
     """Write the trained networks as one pipeline, in half precision; the text encoder stays in its package."""
     pipeline = OccScenePipeline(
@@ -52,6 +55,7 @@ def bundle(
         taxonomy=taxonomy,
         default_noise_scale=noise_scale,
         default_start_strength=start_strength,
+        change_cell=change_cell,
         guided_decoder=None if guided_decoder is None else GuidedDecoder.from_pretrained(guided_decoder),
     )
     for part, steps in BUNDLED_STEPS.items():
