@@ -45,6 +45,8 @@ def bundle(
     ] = 1,
 ) -> None:
     """Write the trained networks as one pipeline, in half precision; the text encoder stays in its package."""
+    if 8 % change_cell:
+        raise typer.BadParameter(f"{change_cell} is not 1, 2, 4 or 8", param_hint="--change-cell")
     pipeline = OccScenePipeline(
         SceneAutoencoder.from_pretrained(vae),
         None,
