@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 import torch
 
-from occscene_server.geometry.guided_upsampling import upsampled_within
+from occscene_server.geometry.guided_upsampling import averaged_within, upsampled_within
 
 
 @pytest.mark.parametrize(("scale", "size"), [(1.0, (12, 20)), (0.5, (24, 40)), (0.25, (45, 77)), (0.4, (30, 47))])
@@ -40,3 +40,15 @@ def test_what_no_near_pixel_shows_is_between_all() -> None:
     coarse = torch.tensor([[[1, 2]]])
     found = upsampled_within(values, coarse, torch.full((1, 1, 4), 3), 0.5)
     torch.testing.assert_close(found, torch.tensor([[[[0.0, 1.0, 3.0, 4.0]]]]))
+
+
+def test_means_are_of_what_the_middle_of_a_cell_shows() -> None:
+    values = torch.arange(32.0).view(1, 2, 4, 4)
+    shown = torch.tensor([[[5, 5, 7, 7], [5, 5, 7, 9], [5, 5, 9, 9], [5, 3, 9, 9]]])
+    means, middles = averaged_within(values, shown, 2)
+    assert middles.tolist() == [[[5, 9], [3, 9]]], "the lower right of the four in the middle"
+    assert means[0, 0].tolist() == [[2.5, 7.0], [13.0, 12.5]]
+    assert torch.equal(means[:, 1], means[:, 0] + 16)
+    same, all_shown = averaged_within(values, shown, 1)
+    assert torch.equal(same, values)
+    assert torch.equal(all_shown, shown)

@@ -411,3 +411,18 @@ def test_a_sun_shines_on_triangles(guided: OccScenePipeline, grid: SemanticGrid)
         for draw in (draft, views):
             with pytest.raises(ValueError, match=f"{name} is {value}; it must be 0 to"):
                 draw(**{name: value})
+
+
+def test_changes_of_a_model_with_cells_are_broad(guided: OccScenePipeline, grid: SemanticGrid) -> None:
+    call: dict[str, Any] = {"meshes": SOFA_MESH, "seed": 3}
+    draft = guided.draw_draft("a red sofa", cameras(), grid, **call).images.astype(int)
+
+    def change(cell: int) -> np.ndarray:
+        guided.register_to_config(change_cell=cell)
+        views = guided("a red sofa", cameras(), grid, num_inference_steps=2, **call).images
+        return (views.astype(int) - draft)[0]
+
+    fine, broad = change(1), change(8)
+    assert np.abs(broad).mean() > 1, "what latents say counts"
+    roughness = [float(np.abs(np.diff(each, axis=0)).mean()) for each in (fine, broad)]
+    assert roughness[1] < 0.7 * roughness[0]
