@@ -8,7 +8,8 @@ from pathlib import Path
 
 from occscene.camera import PinholeCamera
 
-from occscene_server.data.dataset import RenderedScene, list_scenes, read_scene, scene_folder, split_of, write_scene
+from occscene_server.data.dataset import RenderedScene, list_scenes, scene_folder, split_of, write_scene
+from occscene_server.evaluation.evaluator import read_whole_scene
 from occscene_server.evaluation.scene_scores import Generation, generate_views
 from occscene_server.pipelines.occscene import OccScenePipeline
 from occscene_server.pipelines.scene_priors import ScenePriors
@@ -36,13 +37,13 @@ def store_generated_views(
         size: pixels of the views' longer side; None for that of the rendered ones.
     """
     for folder in folders:
-        scene = read_scene(folder)
+        scene = read_whole_scene(folder)  # triangles too: as the extension sends a blockout
         stored = scene_folder(output, scene.info.seed)
         if not stored.exists():
             if size is not None:
                 scene = replace(scene, cameras=_resized(scene, size), items=None)
             views = generate_views(pipe, scene, generation, priors)[0].images
-            write_scene(output, replace(scene, views=views, items=None))
+            write_scene(output, replace(scene, views=views, items=None, meshes=None))
         yield stored
 
 
