@@ -30,5 +30,6 @@ def test_the_extension_sends_the_grid_that_models_learn_from(scene: bpy.types.Sc
     assert len([obj for obj in scene.objects if obj.type == "CAMERA"]) == VIEWS
     assert all(obj.prompt for obj in sent.objects)
     hinted = {obj.name.split(".")[0] for obj in sent.objects if obj.hint is not None}
-    assert {"car", "house"} <= hinted
+    assert "house" in hinted
+    assert hinted & {"car", "truck", "bus"}
     assert "road" not in hinted

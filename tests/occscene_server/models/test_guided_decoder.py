@@ -164,7 +164,7 @@ def test_swapped_phrases_swap_colors() -> None:
     options = [(a, b, table(["sofa", "sofa"], [a, b], "two sofas")) for a in colors for b in colors]
     optimizer = torch.optim.AdamW(decoder.parameters(), 1e-2)
     features, rows = features_of(shown), shown[None] * CLASSES + 3
-    for step in range(80):
+    for step in range(200):
         left, right, objects = options[step % 4]
         view = decoder(features, rows, objects, None, torch.zeros(1), torch.zeros(1))[0]
         target = torch.stack([torch.tensor(colors[left]), torch.tensor(colors[right])], 1)[:, shown]
