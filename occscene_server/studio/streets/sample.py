@@ -15,8 +15,8 @@ STREET_SAMPLES: dict[str, Sample] = {
     "street": Sample(
         20,
         "a suburban street that bends to the left on a clear day, a white house and a teal house behind clipped "
-        "hedges, a yellow city bus and a silver truck driving on the asphalt road, a black estate car on the left, "
-        "maple trees",
+        "hedges, a red city bus and a white delivery van driving on the asphalt road, a black estate car on the left, "
+        "linden trees",
     )
 }
 """Streets of the studio's test split."""
