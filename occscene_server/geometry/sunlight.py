@@ -1,7 +1,7 @@
 """Where the sun shines directly: on streets whatever nothing hides, in rooms what sees it through a window.
 
-An artist's walls are seldom cut where windows are, and panes are closed boxes. So in a room the sun shines on what a
-window is the first thing towards the sun of.
+An artist's walls are seldom cut where windows are, and panes are closed boxes. So in a room the sun shines on a
+place where a ray from it to the sun meets a window first.
 """
 
 from __future__ import annotations
