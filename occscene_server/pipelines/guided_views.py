@@ -167,6 +167,12 @@ class GuidedViewsMixin:
         latents: Tensor = self.vae.normalize(self.vae.encode(flat).latent_dist.mode().float())
         return latents.unflatten(0, images.shape[:2])
 
+    def decode_latents(self, latents: Tensor) -> Tensor:
+        """Normalized latents (B, V, channel, h, w) to images (B, V, 3, height, width) in [-1, 1]."""
+        flat = self.vae.denormalize(latents.flatten(0, 1).float())
+        images: Tensor = self.vae.decode(flat.contiguous(memory_format=torch.channels_last)).sample
+        return images.float().clamp(-1.0, 1.0).unflatten(0, latents.shape[:2])
+
     def surface_seeds(self, generator: torch.Generator | list[torch.Generator], scenes: int) -> Tensor | None:
         """(B,) of noise that lies on surfaces; None if the denoiser was trained with none."""
         if not self.denoiser.takes_draft:

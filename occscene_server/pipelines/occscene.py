@@ -386,12 +386,6 @@ class OccScenePipeline(GuidedViewsMixin, PerceptionMixin, DiffusionPipeline):
         grid = scene.shown if scene.has_blockout else scene.placed.with_labels(occupancy)
         return self.denoiser.encode_condition(grid, scene.cameras, size, occupancy, gbuffer=gbuffer)
 
-    def decode_latents(self, latents: Tensor) -> Tensor:
-        """Normalized latents (B, V, channel, h, w) to images (B, V, 3, height, width) in [-1, 1]."""
-        flat = self.vae.denormalize(latents.flatten(0, 1).float())
-        images = self.vae.decode(flat.contiguous(memory_format=torch.channels_last)).sample
-        return images.float().clamp(-1.0, 1.0).unflatten(0, latents.shape[:2])
-
     def cut(self, images: Tensor) -> Tensor:
         """The part (..., height, width) of the sensor's images that this call was asked for, at the sensor's scale."""
         height, width = self._picture or images.shape[-2:]

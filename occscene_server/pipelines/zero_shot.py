@@ -185,7 +185,6 @@ class ZeroShotPipeline:
         given = None if start is None else start_images(start, 1, len(cameras), size)[0]
         staying = known_images(known, 1, len(cameras), size)
         consistency = (consistency or self.consistency) if len(cameras) > 1 else "none"
-        layout = drafts[0] if drafts else None
 
         draft = None
         if self.compact is not None and self.compact.config.taxonomy == domain:
@@ -193,7 +192,7 @@ class ZeroShotPipeline:
             draft = self._draft(cameras, grid, callback_on_step_end, prompt=prompt, finer=finer, meshes=meshes,
                                 drafts=drafts, negative_prompt=negative_prompt, volume=volume, taxonomy=taxonomy,
                                 seed=seed, sun_elevation=sun_elevation, sun_azimuth=sun_azimuth)  # fmt: skip
-        scene = ShownScene.of(grid, finer, meshes, layout, draft)
+        scene = ShownScene.of(grid, finer, meshes, drafts[0] if drafts else None, draft)
         self.phase = "denoising"
         generator = torch.Generator("cpu").manual_seed(seed)
         views = self._views(scene, cameras, draft, (prompt, negative_prompt), (text_scale, occupancy_guidance_scale),
