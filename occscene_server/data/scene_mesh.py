@@ -2,7 +2,8 @@
 
 `meshes.npz` holds the meshes "true" and "blockout", each as `<name>_vertices` (V, 3) uint16 in steps of
 `<name>_step` metres from `<name>_origin`, `<name>_triangles` (T, 3) uint16 or uint32, `<name>_object_ids` (T,) uint16,
-`<name>_classes` (T,) uint8, and for the true mesh `true_surface` (V, 3) int32 in steps of half a millimetre. In files
+`<name>_classes` (T,) uint8, and for the true mesh `true_surface` (V, 3) int32 in steps of half a millimetre, and of
+newer files `true_materials` (T,) uint8 into the names `true_material_names`. In files
 without classes the class of an object is what the scene's `scene.json` says; of one that no view shows, what its name
 in `scene.npz` says.
 """
@@ -19,6 +20,8 @@ import numpy as np
 from numpy.typing import NDArray
 from occscene.mesh import TriangleMesh
 from occscene.taxonomy import INDOOR
+
+from occscene_server.geometry.materials import MATERIALS, material_rows
 
 MESHES_FILE = "meshes.npz"
 _STEPS = 65535
@@ -68,8 +71,11 @@ def read_mesh(folder: Path, name: str) -> TriangleMesh:
         triangles, object_ids = members[f"{name}_triangles"], members[f"{name}_object_ids"]
         surface = members[f"{name}_surface"] * _SURFACE_STEP if f"{name}_surface" in members else None
         stored = members.get(f"{name}_classes")
+        materials = None
+        if f"{name}_materials" in members:
+            materials = material_rows(members[f"{name}_material_names"].tolist())[members[f"{name}_materials"]]
     classes = _classes(folder)[object_ids] if stored is None else stored
-    return TriangleMesh(vertices, triangles, classes, object_ids, surface)
+    return TriangleMesh(vertices, triangles, classes, object_ids, surface, materials)
 
 
 def _classes(folder: Path) -> NDArray[np.uint8]:
@@ -100,4 +106,8 @@ def _members(name: str, mesh: TriangleMesh) -> dict[str, NDArray[Any]]:
     }
     if mesh.surface is not None:
         members[f"{name}_surface"] = np.rint(mesh.surface / _SURFACE_STEP).astype(np.int32)
+    if mesh.materials is not None:
+        rows, members[f"{name}_materials"] = np.unique(mesh.materials, return_inverse=True)
+        members[f"{name}_materials"] = members[f"{name}_materials"].astype(np.uint8)
+        members[f"{name}_material_names"] = np.array([MATERIALS[row] for row in rows.tolist()])
     return members

@@ -25,6 +25,7 @@ class GBuffer:
         shape: (B, V, 4, h, w) float32 what that part is like, as of `MeshParts`; 0 where none is known.
         sunlight: (B, V, 2, h, w) float32 whether it is known where the sun is, and how much of its light falls on what
             is seen: the cosine to its direction, 0 in the shade.
+        materials: (B, V, h, w) int64 what is seen is made of, a row of `MATERIALS`, 0 where that is not known.
     """
 
     labels: Tensor
@@ -36,6 +37,7 @@ class GBuffer:
     parts: Tensor
     shape: Tensor
     sunlight: Tensor
+    materials: Tensor
 
     def to(self, device: torch.device | str) -> GBuffer:
         """The maps on a device."""

@@ -6,13 +6,10 @@ A scene's triangles are sorted into a `RayScene` once and then rendered for any 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from functools import cache
 from typing import Any
 
 import numpy as np
 import torch
-from embreex.mesh_construction import TriangleMesh as EmbreeMesh
-from embreex.rtcore import EmbreeDevice
 from embreex.rtcore_scene import EmbreeScene
 from numpy.typing import NDArray
 from occscene.grid import SemanticGrid
@@ -22,10 +19,12 @@ from torch import Tensor
 
 from occscene_server.geometry.cameras import CameraTensors
 from occscene_server.geometry.coplanar import SAME_PLACE, find_contested
+from occscene_server.geometry.embree import embree_scene
 from occscene_server.geometry.footprints import pixel_footprint
 from occscene_server.geometry.gbuffer import GBuffer
 from occscene_server.geometry.grids import rows_of_ids
 from occscene_server.geometry.leaves import Leaves, leaves_of
+from occscene_server.geometry.materials import LEAVES, known_materials
 from occscene_server.geometry.mesh_parts import PART_FACTS, mesh_parts, part_sizes
 from occscene_server.geometry.sunlight import SUNLIGHT, sunlight
 from occscene_server.geometry.surface_frames import surface_corners
@@ -57,13 +56,14 @@ class RayScene:
         along = surface[:, 1:] - surface[:, :1]
         parts = mesh_parts(mesh, corners)
         table = np.concatenate([normal, surface[:, 0], along[:, 0], along[:, 1], parts.facts], axis=1)
-        keys = np.stack([mesh.labels, rows_of_ids(grid.objects)[mesh.object_ids], parts.number + 1], axis=1)
+        rows = rows_of_ids(grid.objects)[mesh.object_ids]
+        keys = np.stack([mesh.labels, rows, parts.number + 1, known_materials(mesh)], axis=1)
         leaves = leaves_of(grid.taxonomy, mesh.labels, mesh.object_ids, corners)
         more_table, more_keys = _of_leaves(leaves, table, keys)
         # a last column for rays that meet nothing
         self._table = _columns(np.float32, table, more_table)
         self._keys = _columns(np.int64, keys, more_keys)
-        self._rays = _embree_scene(  # the fewer vertices, the sooner it is made
+        self._rays = embree_scene(  # the fewer vertices, the sooner it is made
             np.concatenate([parts.vertices, leaves.corners.reshape(-1, 3)]),
             np.concatenate([parts.triangles, np.arange(leaves.seat.size * 3).reshape(-1, 3) + len(parts.vertices)]),
         )
@@ -73,7 +73,7 @@ class RayScene:
         contested = find_contested(corners, normal, self._order)
         self._covered = np.append(contested.covered, np.zeros(len(leaves.seat), np.bool_))
         self._layers = [
-            (rows, _embree_scene(corners[rows].reshape(-1, 3), np.arange(3 * len(rows)).reshape(-1, 3)))
+            (rows, embree_scene(corners[rows].reshape(-1, 3), np.arange(3 * len(rows)).reshape(-1, 3)))
             for rows in (
                 np.flatnonzero(contested.layer == layer) for layer in range(1, contested.layer.max(initial=0) + 1)
             )
@@ -112,6 +112,7 @@ class RayScene:
             "surface": surface.view(3, *size),
             "footprint": pixel_footprint(in_camera, depth, torch.from_numpy(intrinsics)),
             "parts": keys[2].view(size),
+            "materials": keys[3].view(size),
             "shape": seen[12:].view(PART_FACTS, *size),
             "sunlight": self._sunlight(starts, rays, hit["tfar"], normal, missed).view(SUNLIGHT, *size),
         }
@@ -215,7 +216,7 @@ def _of_leaves(leaves: Leaves, table: Floats, keys: NDArray[np.int64]) -> tuple[
     numbers = keys[:, 2].max(initial=0) + 1 + np.arange(len(seat))
     return (
         np.concatenate([normal, place, *along, facts], axis=1),
-        np.concatenate([keys[seat, :2], numbers[:, None]], axis=1),
+        np.column_stack([keys[seat, :2], numbers, np.full(len(seat), LEAVES)]),
     )
 
 
@@ -239,15 +240,3 @@ def _rays(pose: Floats, intrinsics: Floats, size: tuple[int, int]) -> NDArray[np
     y = (np.arange(size[0]) + 0.5 - intrinsics[1, 2]) / intrinsics[1, 1]
     rays = y[:, None, None] * pose[:3, 1] + (x[:, None] * pose[:3, 0] + pose[:3, 2])
     return rays.reshape(-1, 3).astype(np.float32)
-
-
-@cache
-def _device() -> EmbreeDevice:
-    return EmbreeDevice()
-
-
-def _embree_scene(vertices: Floats, triangles: NDArray[np.integer[Any]]) -> EmbreeScene:
-    scene = EmbreeScene(_device(), robust=True)  # rays do not slip through where triangles meet
-    if len(triangles):
-        EmbreeMesh(scene, vertices.astype(np.float32), triangles.astype(np.int32))
-    return scene

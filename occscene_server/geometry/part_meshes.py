@@ -2,21 +2,29 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import numpy as np
+from numpy.typing import NDArray
+from occscene.facade_shapes import facade_boxes
 from occscene.grid import SemanticGrid
-from occscene.layout import LayoutObject
+from occscene.layout import PART_KINDS, LayoutObject
 from occscene.mesh import TriangleMesh
 from occscene.taxonomy import TAXONOMIES
 
+from occscene_server.geometry.materials import known_materials, material_rows
+from occscene_server.geometry.road_markings import with_markings
 from occscene_server.geometry.solid_meshes import solid_triangles
 from occscene_server.geometry.solids import BLADE, CURTAIN, ROD, WALLS, Floats, Ints, Solids
 from occscene_server.geometry.surface_frames import pattern_shift, surface_corners
 
+_OF_PIECES = {"pane": "pane", "frame": "painted", "door": "painted"}
+"""Materials of what fills the openings of a wall."""
+
 
 def mesh_with_parts(mesh: TriangleMesh, grid: SemanticGrid, objects: Mapping[int, LayoutObject]) -> TriangleMesh:
-    """A mesh in which objects consist of their parts, each with the texture frame of its kind.
+    """A mesh in which objects consist of their parts, each with the texture frame of its kind and its material, and
+    roads are marked.
 
     Args:
         mesh: of the blockout.
@@ -26,7 +34,7 @@ def mesh_with_parts(mesh: TriangleMesh, grid: SemanticGrid, objects: Mapping[int
     with_parts = {number: obj for number, obj in objects.items() if obj.parts}
     kept = ~np.isin(mesh.object_ids, list(with_parts))
     corners, surface = [mesh.vertices[mesh.triangles[kept]]], [surface_corners(mesh, grid)[kept]]
-    labels, ids = [mesh.labels[kept]], [mesh.object_ids[kept]]
+    labels, ids, materials = [mesh.labels[kept]], [mesh.object_ids[kept]], [known_materials(mesh)[kept]]
     for number, obj in with_parts.items():
         solids = Solids.of_layout(obj.parts)
         triangles, owner = solid_triangles(solids)
@@ -35,28 +43,50 @@ def mesh_with_parts(mesh: TriangleMesh, grid: SemanticGrid, objects: Mapping[int
         label = TAXONOMIES[grid.taxonomy].index_of(obj.class_name)
         labels.append(np.full(len(triangles), label, np.uint8))
         ids.append(np.full(len(triangles), number, np.uint16))
+        materials.append(_part_materials(solids, owner))
     vertices = np.concatenate(corners).reshape(-1, 3)
-    return TriangleMesh(
+    parted = TriangleMesh(
         vertices,
         np.arange(len(vertices)).reshape(-1, 3),
         np.concatenate(labels),
         np.concatenate(ids),
         np.concatenate(surface).reshape(-1, 3),
+        np.concatenate(materials),
     )
+    return with_markings(parted, grid)
 
 
-def with_class_of(mesh: TriangleMesh, other: TriangleMesh, label: int) -> TriangleMesh:
-    """A mesh with all triangles of one class taken from another mesh of the scene; both with surface coordinates."""
+def with_classes_of(mesh: TriangleMesh, other: TriangleMesh, labels: Sequence[int]) -> TriangleMesh:
+    """A mesh with all triangles of some classes taken from another mesh of the scene; both with surface coordinates."""
     assert mesh.surface is not None
     assert other.surface is not None
-    own, taken = mesh.labels != label, other.labels == label
+    own, taken = ~np.isin(mesh.labels, labels), np.isin(other.labels, labels)
     return TriangleMesh(
         np.concatenate([mesh.vertices, other.vertices]),
         np.concatenate([mesh.triangles[own], other.triangles[taken] + len(mesh.vertices)]),
         np.concatenate([mesh.labels[own], other.labels[taken]]),
         np.concatenate([mesh.object_ids[own], other.object_ids[taken]]),
         np.concatenate([mesh.surface, other.surface]),
+        np.concatenate([known_materials(mesh)[own], known_materials(other)[taken]]),
     )
+
+
+def _part_materials(solids: Solids, owner: Ints) -> NDArray[np.uint8]:
+    """(T,) rows of `MATERIALS` of the triangles of parts, in walls with windows of each pane, frame and door.
+
+    Args:
+        solids: the parts.
+        owner: (T,) rising, whose part a triangle is, as of `solid_triangles`.
+    """
+    names: list[str] = []
+    for row, count in enumerate(np.bincount(owner, minlength=len(solids)).tolist()):
+        kind, own = int(solids.kind[row]), solids.material[row]
+        if kind in WALLS:
+            pieces = facade_boxes(PART_KINDS[kind], solids.size[row])[1]
+            names += [_OF_PIECES.get(piece, own) for piece in pieces for _ in range(count // len(pieces))]
+        else:
+            names += [own] * count
+    return material_rows(names)
 
 
 def _part_surface(solids: Solids, triangles: Floats, owner: Ints) -> Floats:

@@ -65,6 +65,7 @@ def voxel_gbuffer(grid: GridTensors, cameras: CameraTensors, size: tuple[int, in
         torch.zeros_like(labels).view(shape),
         depth.new_zeros(batch, views, PART_FACTS, *size),
         depth.new_zeros(batch, views, SUNLIGHT, *size),
+        torch.zeros_like(labels).view(shape),
     )
 
 

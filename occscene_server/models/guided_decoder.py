@@ -89,6 +89,7 @@ class GuidedDecoder(ModelMixin, ConfigMixin):
         pixel_width: of the network at every pixel.
         text_dim: width of token states.
         word_channels: of what is read of an object's text.
+        materials: that parts may be made of; 0 for a decoder that knows of none.
     """
 
     @register_to_config
@@ -100,6 +101,7 @@ class GuidedDecoder(ModelMixin, ConfigMixin):
         pixel_width: int = 32,
         text_dim: int = 384,
         word_channels: int = 64,
+        materials: int = 0,
     ) -> None:
         super().__init__()
         self.words = ObjectWords(text_dim, word_channels)
@@ -111,6 +113,7 @@ class GuidedDecoder(ModelMixin, ConfigMixin):
         self.scene_words = nn.Linear(word_channels + text_dim + 2, _SCENE_CHANNELS)
 
         self.surface = nn.Conv2d(FEATURES, pixel_width, 1)
+        self.made_of = nn.Embedding(materials, pixel_width) if materials else None
         self.material = nn.Conv2d(pixel_width, 2 * pixel_width, 1)
         self.choice = nn.Conv2d(pixel_width, COLORS + 3, 1)
         self.tint = nn.Conv2d(3, widths[0], 2, stride=2, bias=False)
@@ -133,6 +136,8 @@ class GuidedDecoder(ModelMixin, ConfigMixin):
         self.material.weight *= 3
         opened: Tensor = self.material.bias  # type: ignore[assignment]
         opened += gains
+        if self.made_of is not None:
+            self.made_of.weight.zero_()
         self.palette.bias.add_(torch.tensor([0.0, 0.0, 0.4, -0.4]).repeat_interleave(3))
 
     def paint(self, table: ObjectTable) -> Tensor:
@@ -166,6 +171,7 @@ class GuidedDecoder(ModelMixin, ConfigMixin):
         latents: Tensor | None,
         level: Tensor,
         given: Tensor,
+        materials: Tensor | None = None,
     ) -> Tensor:
         """Draws N views.
 
@@ -176,6 +182,7 @@ class GuidedDecoder(ModelMixin, ConfigMixin):
             latents: (N, latent_channels, h', w') normalised, of what the maps show, at any resolution; None for none.
             level: (N,) noise in the latents: 0 for none, 1 for nothing else.
             given: (N,) 1 where the latents count, 0 where they do not.
+            materials: (N, h, w) int64 of what each pixel shows, as of `GBuffer`; None where nothing is known.
 
         Returns:
             (N, 3, h, w) sRGB, about [-1, 1].
@@ -183,7 +190,8 @@ class GuidedDecoder(ModelMixin, ConfigMixin):
         painted, scene = self.paint(table), self.scene(table, level, given)
         height, width = features.shape[-2:]
         features, rows = _padded(features), _padded(rows)
-        pixels, texture = self.texture(features, F.embedding(rows, painted).movedim(-1, 1))
+        materials = None if materials is None else _padded(materials)
+        pixels, texture = self.texture(features, F.embedding(rows, painted).movedim(-1, 1), materials)
         x, maps = pixels, []
         for depth, (down, block) in enumerate(zip(self.down, self.inward, strict=True)):
             x = down(x) + self.tint(texture) if depth == 0 else down(x)
@@ -201,23 +209,28 @@ class GuidedDecoder(ModelMixin, ConfigMixin):
         result: Tensor = texture * (1 + gain) + light
         return result[..., :height, :width]
 
-    def texture(self, features: Tensor, painted: Tensor) -> tuple[Tensor, Tensor]:
+    def texture(self, features: Tensor, painted: Tensor, materials: Tensor | None = None) -> tuple[Tensor, Tensor]:
         """What is seen at every pixel, (N, pixel_width, h, w), and its color without light, (N, 3, h, w).
 
         Args:
             features: (N, `FEATURES`, h, w).
             painted: (N, C, h, w), of `paint`.
+            materials: as of `forward`.
         """
-        pixels, shares, detail = self.mixture(features, painted)
+        pixels, shares, detail = self.mixture(features, painted, materials)
         colors = painted[:, -3 * COLORS :].unflatten(1, (COLORS, 3)) * shares[:, :, None]
         return pixels, detail + colors.sum(1)
 
-    def mixture(self, features: Tensor, painted: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    def mixture(
+        self, features: Tensor, painted: Tensor, materials: Tensor | None = None
+    ) -> tuple[Tensor, Tensor, Tensor]:
         """Features of `texture` at every pixel, the share of each color (N, COLORS, h, w), and a residual color."""
         width = self.config.pixel_width
         gain, shift, gate_gain, gate_shift, bias, _ = painted.split([width] * 4 + [COLORS, 3 * COLORS], 1)
         # narrowed before it is laid out anew: half the copy
         x = self.surface(features.to(painted.dtype).contiguous(memory_format=torch.channels_last))
+        if self.made_of is not None and materials is not None:
+            x = x + F.embedding(materials, self.made_of.weight.to(x.dtype)).movedim(-1, 1)
         gate, values = self.material(F.silu(torch.addcmul(shift, x, gain))).chunk(2, 1)
         pixels = torch.addcmul(gate_shift, gate, gate_gain).sigmoid() * values
         logits, detail = self.choice(pixels).split([COLORS, 3], 1)

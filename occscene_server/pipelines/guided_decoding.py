@@ -134,7 +134,7 @@ def decode_guided(
     given = torch.full((len(seeds),), float(latents is not None), device=seeds.device)
     with fast_autocast(seeds.device, decoder.dtype):
         shown = shown_rows(decoder, objects, buffer)
-        drawn = decoder(features, shown, objects.table, latents, torch.zeros_like(given), given)
+        drawn = decoder(features, shown, objects.table, latents, torch.zeros_like(given), given, buffer.materials[:, 0])
     return drawn.float().clamp(-1, 1)
 
 

@@ -28,7 +28,7 @@ studio_app = typer.Typer(help="Make synthetic scenes for training.", no_args_is_
 @studio_app.command()
 def render(
     output: Annotated[Path, typer.Option(help="Folder that receives a folder for each scene.")],
-    scenes: Annotated[str, typer.Option(help="Seeds FIRST:END or FIRST:END:STEP, END not included.")] = "0:8",
+    scenes: Annotated[str, typer.Option(help="Seeds FIRST:END[:STEP], END not included.")] = "0:8",
     domain: Annotated[str, typer.Option(help="What to render: indoor or outdoor.")] = "indoor",
     image_size: Annotated[
         int, typer.Option(min=MIN_IMAGE_SIDE, max=MAX_IMAGE_SIDE, help="Pixels of a side of the square views.")

@@ -14,6 +14,7 @@ from occscene.taxonomy import INDOOR, Taxonomy
 
 from occscene_server.data.dataset import read_grids, read_info, stored_direction, write_info
 from occscene_server.data.scene_mesh import SceneMeshes, write_meshes
+from occscene_server.geometry.materials import material_rows
 from occscene_server.studio.indoor import build_room
 from occscene_server.studio.moods import room_sun
 from occscene_server.studio.room import Item, Part, Room
@@ -66,16 +67,17 @@ def is_same_scene(folder: Path, drawn: tuple[SemanticGrid, SemanticGrid]) -> boo
 
 
 def _mesh_of_parts(parts: Sequence[tuple[int, Part, NDArray[np.float64]]], classes: NDArray[np.uint8]) -> TriangleMesh:
-    triangles, numbers, first = [], [], 0
+    triangles, numbers, kinds, first = [], [], [], 0
     for id_, part, _ in parts:
         indices = part_indices(part)
         triangles.append(indices + first)
         numbers.append(np.full(len(indices), id_, np.uint16))
+        kinds += [part.material.rsplit(" ", 1)[0]] * len(indices)
         first += len(part.vertices)
     ids = np.concatenate(numbers)
     vertices = np.concatenate([placed for _, _, placed in parts])
     surface = np.concatenate([part.local for _, part, _ in parts])
-    return TriangleMesh(vertices, np.concatenate(triangles), classes[ids], ids, surface)
+    return TriangleMesh(vertices, np.concatenate(triangles), classes[ids], ids, surface, material_rows(kinds))
 
 
 def _mesh_of_triangles(objects: Sequence[tuple[int, NDArray[np.float64]]], classes: NDArray[np.uint8]) -> TriangleMesh:

@@ -19,7 +19,7 @@ from occscene_server.geometry.cameras import CameraTensors
 from occscene_server.geometry.gbuffer import GBuffer
 from occscene_server.geometry.grids import GridTensors, VolumeTensors
 from occscene_server.geometry.mesh_gbuffer import RayScene, mesh_gbuffer
-from occscene_server.geometry.part_meshes import with_class_of
+from occscene_server.geometry.part_meshes import with_classes_of
 from occscene_server.geometry.pixel_values import images_from_bytes, srgb_from_linear
 from occscene_server.geometry.voxel_gbuffer import voxel_gbuffer
 from occscene_server.models.object_words import LIGHT, ObjectTable, Texts, base_name
@@ -39,6 +39,8 @@ the denoiser made of a noisy view, or that are noisy where there are none of the
 WITHOUT_HINTS, HINT_DROPOUT = 0.25, 0.3
 """Share of the crops without any color hint; share of the objects without one in the others."""
 WITHOUT_PHRASES, PHRASE_DROPOUT = 0.1, 0.15
+_OPEN = ("building", "road")
+"""Classes of streets that have details by rule, where only chance would put them in their true place."""
 WITHOUT_SUN = 0.15
 """Share of the crops for which it is not known where the sun is."""
 
@@ -78,7 +80,7 @@ class DecoderBatch:
     """Inputs and targets of the decoder for N crops.
 
     Args:
-        features, rows, table, latents, level, given: as of `GuidedDecoder.forward`.
+        features, rows, table, latents, level, given, materials: as of `GuidedDecoder.forward`.
         views: (N, 3, h, w) sRGB in [-1, 1], as rendered.
         kinds: (N, h / 2, w / 2) int64 of `SurfaceKinds`, of what was rendered.
         swatches: of patterns, if any are known.
@@ -90,6 +92,7 @@ class DecoderBatch:
     latents: Tensor
     level: Tensor
     given: Tensor
+    materials: Tensor
     views: Tensor
     kinds: Tensor
     swatches: SwatchBatch | None = None
@@ -136,8 +139,8 @@ class DecoderRoom:
         if parts is not None:
             mesh = parts.mesh(folder.name, scene.blockout, boxes, scene.info.prompt)
             if scene.info.domain == OUTDOOR.name:
-                # windows drawn by the prior are not where the view has them, which would teach to blur all windows
-                mesh = with_class_of(mesh, meshes["true"], OUTDOOR.index_of("building"))
+                # drawn windows and markings are not where the view has them, which would teach to blur all of them
+                mesh = with_classes_of(mesh, meshes["true"], [OUTDOOR.index_of(name) for name in _OPEN])
             meshes["parts"] = mesh
         sun = None if scene.info.sun is None else np.array(scene.info.sun)
         self._scenes = {name: RayScene(mesh, scene.blockout, sun) for name, mesh in meshes.items()}
@@ -237,6 +240,7 @@ def gather(
         torch.stack(latents),
         torch.tensor([crop.level or 0.0 for crop in crops]),
         torch.tensor([float(crop.level is not None) for crop in crops]),
+        buffer.materials[:, 0],
         images_from_bytes(views),
         kinds[:, 1::2, 1::2].contiguous(),
     )

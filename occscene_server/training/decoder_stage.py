@@ -9,6 +9,7 @@ import torch
 import typer
 from torch import Tensor, nn
 
+from occscene_server.geometry.materials import MATERIALS
 from occscene_server.models.guided_decoder import GuidedDecoder
 from occscene_server.models.segmenting_discriminator import SegmentingDiscriminator
 from occscene_server.models.transfer import take_over
@@ -110,7 +111,7 @@ def decoder(
     else:
         sizes = [int(width) for width in widths.split(",")]
         channels = rooms.latents.vae.config.latent_channels
-        network = GuidedDecoder(rooms.classes, channels, sizes, text_dim=rooms.book.width)
+        network = GuidedDecoder(rooms.classes, channels, sizes, text_dim=rooms.book.width, materials=len(MATERIALS))
     network.to(memory_format=torch.channels_last)
     # in equal time Muon got further than AdamW at any rate
     options = LoopOptions(
@@ -151,8 +152,10 @@ def decoder_adversarial(
     torch.manual_seed(seed)
     network = initial_decoder(initial, rooms.classes).to(memory_format=torch.channels_last)
     before = GuidedDecoder.from_pretrained(initial)
-    if keep and before.config.classes != rooms.classes:
-        raise typer.BadParameter(f"{initial} has other classes; omit it", param_hint="--keep")
+    if keep and {name: own.shape for name, own in before.state_dict().items()} != {
+        name: own.shape for name, own in network.state_dict().items()
+    }:
+        raise typer.BadParameter(f"{initial} has other classes or materials; omit it", param_hint="--keep")
     game = DecoderGame(network, SegmentingDiscriminator(rooms.kinds.names), weight)
     game.discriminator.to(memory_format=torch.channels_last)
     options = LoopOptions(
@@ -172,11 +175,12 @@ def decoder_adversarial(
 
 
 def initial_decoder(initial: Path, classes: int) -> GuidedDecoder:
-    """The guided decoder of a folder, in training; with new classes if it has others."""
+    """The guided decoder of a folder, in training; with new classes if it has others, and all materials."""
     trained: GuidedDecoder = GuidedDecoder.from_pretrained(initial).train()
-    if trained.config.classes == classes:
+    wanted = {"classes": classes, "materials": len(MATERIALS)}
+    if all(trained.config[name] == count for name, count in wanted.items()):
         return trained
-    network: GuidedDecoder = GuidedDecoder.from_config(dict(trained.config) | {"classes": classes})
+    network: GuidedDecoder = GuidedDecoder.from_config(dict(trained.config) | wanted)
     take_over(network, trained)
     return network
 

@@ -18,7 +18,9 @@ from occscene_server.training.decoder_rooms import DecoderRooms
 
 def draw(decoder: GuidedDecoder, batch: DecoderBatch) -> Tensor:
     """The views (N, 3, h, w) of a batch, about [-1, 1]."""
-    views: Tensor = decoder(batch.features, batch.rows, batch.table, batch.latents, batch.level, batch.given)
+    views: Tensor = decoder(
+        batch.features, batch.rows, batch.table, batch.latents, batch.level, batch.given, batch.materials
+    )
     return views.float()
 
 

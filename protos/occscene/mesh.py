@@ -23,6 +23,8 @@ class TriangleMesh:
         labels: (T,) uint8 class of each triangle, never 0 (empty) nor 255 (unknown).
         object_ids: (T,) uint16 object of each triangle, as in the table of the scene's grid; 0 is none.
         surface: (V, 3) where a vertex lies in its part's own texture frame, metres; None where the mesh has none.
+        materials: (T,) uint8 what each triangle is made of, a row of `MATERIALS` of the server's geometry; None where
+            that is not known.
 
     Raises:
         ValueError: shapes do not fit together, or an index is out of range.
@@ -33,6 +35,7 @@ class TriangleMesh:
     labels: NDArray[np.uint8]
     object_ids: NDArray[np.uint16]
     surface: NDArray[np.float64] | None = None
+    materials: NDArray[np.uint8] | None = None
 
     def __post_init__(self) -> None:
         count = len(self.triangles)
@@ -45,6 +48,8 @@ class TriangleMesh:
                 raise ValueError(f"{name} has the shape {values.shape}; {count} triangles need ({count},)")
         if count and not 0 <= int(self.triangles.min()) <= int(self.triangles.max()) < len(self.vertices):
             raise ValueError(f"triangles has an index outside of the {len(self.vertices)} vertices")
+        if self.materials is not None and self.materials.shape != (count,):
+            raise ValueError(f"materials has the shape {self.materials.shape}; {count} triangles need ({count},)")
         if self.surface is not None and self.surface.shape != self.vertices.shape:
             raise ValueError(f"surface has the shape {self.surface.shape}; it must be {self.vertices.shape}")
 

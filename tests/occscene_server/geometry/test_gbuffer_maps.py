@@ -165,7 +165,7 @@ def test_a_slope_counts_as_the_side_that_it_is_nearest_to() -> None:
     normals = torch.tensor([[0.6, 0.0, 0.8], [-0.8, 0.0, 0.6], [0.0, -1.0, 0.0], [0.1, 0.7, -0.7001]])
     maps = normals.T[None, None, :, None]  # (1, 1, 3, 1, 4)
     flat = torch.zeros(1, 1, 1, 4)
-    buffer = GBuffer(flat.long(), flat.long(), flat + 1, maps, maps, flat, flat.long(), maps, maps)
+    buffer = GBuffer(flat.long(), flat.long(), flat + 1, maps, maps, flat, flat.long(), maps, maps, flat.long())
     grid = GridTensors.from_grids([SemanticGrid(np.zeros((4, 4, 4), np.uint8), 0.2, np.eye(4), "indoor")])
     camera = PinholeCamera("c", 64, 64, 60.0, 60.0, 32.0, 32.0, np.eye(4))
     assert gbuffer_maps(buffer, grid, CameraTensors.from_cameras([[camera]]), 12).face.flatten().tolist() == [

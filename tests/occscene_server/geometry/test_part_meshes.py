@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from occscene.mesh import TriangleMesh
 
-from occscene_server.geometry.part_meshes import with_class_of
+from occscene_server.geometry.part_meshes import with_classes_of
 
 
 def mesh(labels: list[int], shift: float) -> TriangleMesh:
@@ -18,7 +18,7 @@ def mesh(labels: list[int], shift: float) -> TriangleMesh:
 
 def test_one_class_comes_from_the_other_mesh() -> None:
     boxes, true = mesh([3, 5, 3], 0.0), mesh([5, 4, 5], 1000.0)
-    joined = with_class_of(boxes, true, 5)
+    joined = with_classes_of(boxes, true, [5])
     np.testing.assert_array_equal(joined.labels, [3, 3, 5, 5])
     np.testing.assert_array_equal(joined.object_ids, [1, 3, 1, 3])
     corners = joined.vertices[joined.triangles]

@@ -17,10 +17,10 @@ from occscene_server.models.text import encode_prompts, load_minilm, phrase_stat
 CLASSES = 5
 
 
-def tiny(seed: int = 0) -> GuidedDecoder:
+def tiny(seed: int = 0, materials: int = 0) -> GuidedDecoder:
     """Small, and with nothing left at the zeros that it begins with."""
     torch.manual_seed(seed)
-    decoder = GuidedDecoder(CLASSES, 4, (8, 8, 16, 16), 16, word_channels=16)
+    decoder = GuidedDecoder(CLASSES, 4, (8, 8, 16, 16), 16, word_channels=16, materials=materials)
     for parameter in decoder.parameters():
         if not parameter.any():
             torch.nn.init.normal_(parameter, std=0.1)
@@ -151,6 +151,25 @@ def test_latents_stay_in_their_places_where_a_size_is_padded() -> None:
         return drawn[0, :, :40, :56]
 
     torch.testing.assert_close(view(0), view(8))
+
+
+def test_a_material_changes_its_pixels_and_an_unknown_one_none() -> None:
+    decoder, objects = tiny(materials=3), table(["car"], ["a red car"], "a street")
+    shown = torch.zeros(64, 64, dtype=torch.long)
+    materials = torch.zeros_like(shown)
+    materials[24:40, 24:40] = 2
+
+    def view(of: Tensor | None) -> Tensor:
+        with torch.no_grad():
+            return decoder(
+                features_of(shown), shown[None] * CLASSES + 3, objects, None, torch.zeros(1), torch.zeros(1), of
+            )[0]
+
+    apart = (view(materials[None]) - view(torch.zeros_like(materials[None]))).abs().amax(0)
+    assert float(apart[24:40, 24:40].mean()) > 10 * float(apart[:8].mean())
+    with torch.no_grad():
+        decoder.made_of.weight[0] = 0
+    assert torch.equal(view(None), view(torch.zeros_like(materials[None])))
 
 
 @pytest.mark.slow

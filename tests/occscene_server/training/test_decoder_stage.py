@@ -17,6 +17,7 @@ from occscene_server.data.dataset import RenderedScene, SceneInfo, read_scene, s
 from occscene_server.data.scene_mesh import SceneMeshes
 from occscene_server.geometry.cameras import CameraTensors
 from occscene_server.geometry.grids import GridTensors
+from occscene_server.geometry.materials import MATERIALS
 from occscene_server.geometry.mesh_gbuffer import RayScene, mesh_gbuffer
 from occscene_server.models.autoencoder import SceneAutoencoder
 from occscene_server.models.guided_decoder import GuidedDecoder
@@ -25,6 +26,8 @@ from occscene_server.pipelines.guided_decoding import SceneWords, decode_guided,
 from occscene_server.training.cli import train_app
 from occscene_server.training.decoder_crops import SOURCES, gather, random_crop, whole_view
 from occscene_server.training.decoder_rooms import DecoderRooms, read_rooms
+from occscene_server.training.decoder_stage import initial_decoder
+from occscene_server.training.decoder_views import draw
 from occscene_server.training.prefetch import Prefetched
 from occscene_server.training.surface_kinds import NOTHING, SurfaceKinds
 from occscene_server.weights import default_parts_prior
@@ -114,6 +117,23 @@ def test_runs_stopped_after_every_step_are_the_same(root: Path) -> None:
     for name, values in mixed.items():
         np.testing.assert_allclose(values, 0.25 * np.array(before[name]) + 0.75 * np.array(after[name]), atol=1e-6)
     assert any(values != after[name] for name, values in mixed.items())
+
+
+def test_a_decoder_that_knows_of_no_materials_goes_on_with_all(tmp_path: Path, rooms: DecoderRooms) -> None:
+    torch.manual_seed(0)
+    before = GuidedDecoder(rooms.classes, 4, (8, 8, 16, 16)).eval()
+    before.save_pretrained(tmp_path)
+    after = initial_decoder(tmp_path, rooms.classes)
+    assert after.config.materials == len(MATERIALS)
+    assert after.made_of is not None
+    assert after.made_of.weight.requires_grad
+    crop = whole_view(rooms.room(0), 0, "true")
+    batch = gather([rooms.room(0)], [crop], rooms.book, rooms.classes, np.random.default_rng(0))
+    batch = replace(batch, materials=torch.full_like(batch.rows, 5))
+    with torch.no_grad():
+        assert torch.equal(draw(before, batch), draw(after, batch))
+        after.made_of.weight[5] = 1.0
+        assert not torch.equal(draw(before, batch), draw(after, batch))
 
 
 def test_a_crop_is_a_cut_of_the_whole_view(rooms: DecoderRooms) -> None:
