@@ -17,6 +17,8 @@ Ints = NDArray[np.int64]
 
 _DEEPEST = 0.3
 """Metres that a wall with windows is deep at most."""
+_EDGE, _LARGER = 0.005, 1.25
+"""Share of the volume at each end that is no body, and by how much parts grow at most to fit theirs into a box."""
 _IN_FRONT = 0.6
 """Metres that a box may reach through a wall which still stands before it."""
 BOX, ROUNDED_BOX, CUSHION, ELLIPSOID, CYLINDER, ROD, BLADE, CURTAIN, *WALLS = range(len(PART_KINDS))
@@ -89,6 +91,25 @@ class Solids:
         smaller = replace(self, size=self.size * own)
         limit = np.maximum(half - smaller.reach, 0.0)
         return replace(smaller, center=np.clip(self.center, -limit, limit))
+
+    def body(self) -> tuple[Floats, Floats]:
+        """Lowest and highest corner (3,) of the parts without what sticks out: mirrors, eaves, handlebars."""
+        reach = np.maximum(self.reach, 1e-6)
+        low, high = self.center - reach, self.center + reach
+        weight = np.prod(self.size, axis=1) / np.prod(self.size, axis=1).sum()
+        ends = np.sort(np.concatenate([low, high]), axis=0)  # (2 P, 3)
+        # the volume of each part is spread evenly along an axis
+        below = np.clip((ends[:, None] - low) / (high - low), 0.0, 1.0)
+        share = np.einsum("epa,p->ea", below, weight)
+        found = [np.interp((_EDGE, 1 - _EDGE), share[:, axis], ends[:, axis]) for axis in range(3)]
+        lowest, highest = np.array(found).T
+        return lowest, highest
+
+    def fitted(self, size: Floats) -> Solids:
+        """The parts so large that their `body` fills a box (3,); what sticks out of it leaves the box."""
+        low, high = self.body()
+        larger = np.clip(size / np.maximum(high - low, 1e-6), 1.0, _LARGER)
+        return replace(self, center=self.center - (low + high) / 2).stretched(larger)
 
     def with_thin_walls(self) -> Solids:
         """The parts, walls no deeper than `_DEEPEST`, else their windows would lie far within; their outside stays."""

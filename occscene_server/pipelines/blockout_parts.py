@@ -1,7 +1,7 @@
 """Finer blockouts: plain boxes are replaced by the parts of furniture, each object by itself.
 
 What an artist modelled in detail stays as it is, and so do walls, floors and whatever is as flat as a picture. Parts
-stay in the voxels of the box that they replace.
+stay in the voxels of the box that they replace; the eaves and mirrors of streets are seen outside of it.
 """
 
 from __future__ import annotations
@@ -43,6 +43,23 @@ FLAT_KINDS = frozenset(
     {"door", "window", "rug", "picture", "curtain", "traffic sign", "name sign", *GROUND, *FOLLOWING}
 )
 """Kinds of rooms and streets that hang or lie flat: nothing can be removed from them, their boxes show their shape."""
+_WITH_EDGES = frozenset(
+    {
+        "building",
+        "car",
+        "truck",
+        "other-vehicle",
+        "person",
+        "bicycle",
+        "motorcycle",
+        "bicyclist",
+        "motorcyclist",
+        "fence",
+    }
+)
+"""Classes of streets that artists box without their eaves, mirrors and handlebars, unlike the boxes of layouts."""
+_ONE_BOX = 8
+"""Corners of a box."""
 _SHELL = frozenset({"wall", "floor", "ceiling", "window", "road", "parking", "sidewalk", "other-ground", "terrain"})
 """Classes of what encloses a scene or lies below it."""
 _QUARTER = math.pi / 2
@@ -81,7 +98,11 @@ class BlockoutParts:
         return BlockoutParts(PartsPrior.from_pretrained(folder), *load_minilm())
 
     def with_parts(
-        self, objects: Sequence[LayoutObject], phrases: Sequence[str], seeds: Sequence[int] | None
+        self,
+        objects: Sequence[LayoutObject],
+        phrases: Sequence[str],
+        seeds: Sequence[int] | None,
+        bodies: bool = False,
     ) -> list[LayoutObject]:
         """Objects with the parts that their kinds, boxes and phrases suggest; those of unknown kinds as they are.
 
@@ -89,6 +110,7 @@ class BlockoutParts:
             objects: in any number.
             phrases: the prompt's phrase for each, as "a mustard velvet sofa"; "" for none.
             seeds: one for each object; None takes the likeliest parts.
+            bodies: whether boxes of streets are those of bodies, as an artist draws them.
         """
         kinds = [kind_of(obj, self.prior) for obj in objects]
         known = [row for row, kind in enumerate(kinds) if kind is not None]
@@ -106,7 +128,9 @@ class BlockoutParts:
             # books differ from shelf to shelf, even of twins
             books = zlib.crc32(repr((seeds and seeds[row], objects[row].center)).encode())
             solids = self.prior.solids(numbers, drawn_size, books)
-            solids = solids.stretched(size / drawn_size).inside(size)
+            solids = solids.stretched(size / drawn_size)
+            is_body = bodies and objects[row].class_name in _WITH_EDGES
+            solids = solids.fitted(size) if is_body else solids.inside(size)
             result[row] = replace(objects[row], parts=solids.layout_parts())
         return result
 
@@ -157,13 +181,17 @@ class BlockoutParts:
         if seed is not None:
             both = list(zip(named, said, strict=True))
             seeds = [_shared_seed(seed, draw, obj.name, words) for draw in range(draws) for obj, words in both]
-        drawn = self.with_parts(named * draws, said * draws, seeds)  # all at once: far faster than one by one
+        drawn = self.with_parts(
+            named * draws, said * draws, seeds, bodies=True
+        )  # all at once: far faster than one by one
         versions = [drawn[first : first + len(ids)] for first in range(0, len(drawn), max(1, len(ids)))]
         made = {}
         for number, several in zip(ids, zip(*versions, strict=True), strict=True):
             chosen = several[most_typical([object_voxels(obj, grid) for obj in several])] if draws > 1 else several[0]
             made[number] = replace(chosen, name=boxes[number].obj.name)
-        return painted(grid, made), made
+        # an artist's own two or three boxes say more of a body than the prior does
+        one_box = {i: obj for i, obj in made.items() if not _has_several_boxes((corners or {}).get(i))}
+        return painted(grid, one_box), made
 
 
 def _shared_seed(*of: object) -> int:
@@ -292,7 +320,16 @@ def _furniture(grid: SemanticGrid, corners: Mapping[int, Floats]) -> dict[int, t
 
 
 def _has_few_corners(points: Floats | None) -> bool:
-    return points is not None and len(np.unique(points.round(3), axis=0)) <= FEW_CORNERS
+    return points is not None and _distinct(points) <= FEW_CORNERS
+
+
+def _has_several_boxes(points: Floats | None) -> bool:
+    return points is not None and _distinct(points) > _ONE_BOX
+
+
+def _distinct(points: Floats) -> int:
+    """How many of some points (N, 3) lie apart, to the millimetre."""
+    return len(np.unique(points.round(3), axis=0))
 
 
 def _vector(values: Floats) -> tuple[float, float, float]:

@@ -10,6 +10,7 @@ from occscene.part_shapes import BOX_CORNERS, WALLS, rotations
 from occscene.taxonomy import OUTDOOR
 from occscene.volumes import default_volume
 
+from occscene_server.geometry.solids import BOX, Solids
 from occscene_server.pipelines.blockout_parts import BlockoutParts
 from occscene_server.weights import bundled_parts_prior
 
@@ -30,10 +31,8 @@ def writer() -> BlockoutParts:
     return BlockoutParts.from_pretrained(prior)
 
 
-def refined(
-    writer: BlockoutParts, class_name: str, boxes: Boxes, points: np.ndarray | None = None
-) -> list[LayoutObject]:
-    """What is made of one object of some boxes, whose mesh has `points` if it is not those boxes."""
+def blockout(class_name: str, boxes: Boxes) -> SemanticGrid:
+    """One object of some boxes."""
     volume = default_volume("outdoor")
     labels, instances = np.zeros(volume.shape, np.uint8), np.zeros(volume.shape, np.uint16)
     origin = volume.world_from_grid[:3, 3]
@@ -42,11 +41,17 @@ def refined(
         high = np.rint((np.array(center) + np.array(size) / 2 - origin) / volume.voxel_size).astype(int)
         place = tuple(slice(a, max(a + 1, b)) for a, b in zip(low.tolist(), high.tolist(), strict=True))
         labels[place], instances[place] = OUTDOOR.index_of(class_name), 1
-    grid = SemanticGrid(
+    return SemanticGrid(
         labels, volume.voxel_size, volume.world_from_grid, "outdoor", instances, (GridObject(1, class_name),)
     )
+
+
+def refined(
+    writer: BlockoutParts, class_name: str, boxes: Boxes, points: np.ndarray | None = None
+) -> list[LayoutObject]:
+    """What is made of one object of some boxes, whose mesh has `points` if it is not those boxes."""
     corners = np.concatenate([BOX_CORNERS * size + center for center, size in boxes]) if points is None else points
-    return list(writer.refine(grid, "", None, {1: corners})[1].values())
+    return list(writer.refine(blockout(class_name, boxes), "", None, {1: corners})[1].values())
 
 
 def test_a_house_of_two_boxes_gets_a_wall_with_a_door_and_windows(writer: BlockoutParts) -> None:
@@ -75,6 +80,39 @@ def test_no_box_fills_the_windows_of_a_wall(writer: BlockoutParts) -> None:
 def test_a_car_of_two_boxes_gets_wheels(writer: BlockoutParts) -> None:
     (car,) = refined(writer, "car", CAR)
     assert sum(part.kind in ("cylinder", "rod") for part in car.parts) >= 4
+
+
+def test_mirrors_and_eaves_are_no_part_of_a_body() -> None:
+    box, mirrors = np.array([2.0, 10.0, 3.0]), np.array([[1.2, 4.9, 0.5], [-1.2, 4.9, 0.5]])
+    bus = Solids(
+        np.array([BOX, BOX, BOX]), np.array([[0.0, 0.0, 0.0], *mirrors]), np.array([box, *[(0.2, 0.1, 0.4)] * 2]),
+        np.tile(np.eye(3), (3, 1, 1)), np.ones(3), ("car_paint", "rubber", "rubber"), np.array([0, 1, 1]),
+    )  # fmt: skip
+    low, high = bus.body()
+    np.testing.assert_allclose([low, high], [-box / 2, box / 2], rtol=0.02)
+    fitted = bus.fitted(np.array([2.4, 10.0, 3.0]))
+    np.testing.assert_allclose(fitted.size[0], (2.4, 10.0, 3.0), rtol=0.03)
+    assert np.abs(fitted.center[1:, 0]).min() > 1.4, "mirrors stand out of the box"
+    assert bus.fitted(np.array([9.0, 10.0, 3.0])).size[0, 0] == pytest.approx(2.5), "a quarter more at most"
+    np.testing.assert_allclose(bus.fitted(np.array([1.0, 1.0, 1.0])).size, bus.size, err_msg="nothing shrinks")
+
+
+@pytest.mark.parametrize("size", [(2.5, 10.5, 2.75), (2.0, 5.4, 2.3)], ids=["bus", "van"])
+def test_vehicles_fill_their_box(writer: BlockoutParts, size: tuple[float, float, float]) -> None:
+    """The layouts that the prior learned from have boxes around mirrors; an artist's are as wide as the body."""
+    (vehicle,) = refined(writer, "other-vehicle", [((0.0, 0.0, size[2] / 2), size)])
+    body = max(vehicle.parts, key=lambda part: float(np.prod(part.size)))
+    assert body.size[0] > 0.93 * size[0]
+
+
+def test_voxels_of_one_box_follow_the_parts_those_of_two_stay(writer: BlockoutParts) -> None:
+    for boxes, is_carved in ((CAR, False), ([((8.0, -2.0, 0.75), (4.5, 1.8, 1.5))], True)):
+        grid = blockout("car", boxes)
+        corners = np.concatenate([BOX_CORNERS * size + center for center, size in boxes])
+        finer, made = writer.refine(grid, "", None, {1: corners})
+        assert list(made) == [1]
+        assert ((grid.labels > 0) & (finer.labels == 0)).any() == is_carved
+        assert not ((grid.labels == 0) & (finer.labels > 0)).any(), "what sticks out is only seen"
 
 
 def test_a_lamp_boxed_with_its_arm_has_a_slender_pole(writer: BlockoutParts) -> None:
