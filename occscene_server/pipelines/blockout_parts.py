@@ -26,6 +26,7 @@ from occscene_server.geometry.kept import Kept, content_key
 from occscene_server.geometry.layout_grid import object_voxels
 from occscene_server.geometry.object_boxes import ObjectBox, box_of_voxels, kept_box
 from occscene_server.geometry.placed_objects import PlacedObjects
+from occscene_server.geometry.sketches import are_several_boxes, is_sketch
 from occscene_server.geometry.solids import Bools, Floats, Ints
 from occscene_server.geometry.street_layout import FOLLOWING, GROUND
 from occscene_server.models.kind_names import named_kind
@@ -37,8 +38,6 @@ LEAST_FILL = 0.6
 """Least share of its oriented box that a plain box fills."""
 LEAST_UPRIGHT = 0.85
 """Least share of its columns of voxels that a single box fills; below it an object counts as several."""
-FEW_CORNERS = 24
-"""Up to which an object of a street is a blockout, three boxes at most: a house and its roof, a car and its cabin."""
 FLAT_KINDS = frozenset(
     {"door", "window", "rug", "picture", "curtain", "traffic sign", "name sign", *GROUND, *FOLLOWING}
 )
@@ -58,8 +57,6 @@ _WITH_EDGES = frozenset(
     }
 )
 """Classes of streets that artists box without their eaves, mirrors and handlebars, unlike the boxes of layouts."""
-_ONE_BOX = 8
-"""Corners of a box."""
 _SHELL = frozenset({"wall", "floor", "ceiling", "window", "road", "parking", "sidewalk", "other-ground", "terrain"})
 """Classes of what encloses a scene or lies below it."""
 _QUARTER = math.pi / 2
@@ -189,9 +186,10 @@ class BlockoutParts:
         for number, several in zip(ids, zip(*versions, strict=True), strict=True):
             chosen = several[most_typical([object_voxels(obj, grid) for obj in several])] if draws > 1 else several[0]
             made[number] = replace(chosen, name=boxes[number].obj.name)
+        corners = corners or {}
         # an artist's own two or three boxes say more of a body than the prior does
-        one_box = {i: obj for i, obj in made.items() if not _has_several_boxes((corners or {}).get(i))}
-        return painted(grid, one_box), made
+        told = {i for i in made if i in corners and are_several_boxes(corners[i])}
+        return painted(grid, {i: obj for i, obj in made.items() if i not in told}), made
 
 
 def _shared_seed(*of: object) -> int:
@@ -303,7 +301,7 @@ def _furniture(grid: SemanticGrid, corners: Mapping[int, Floats]) -> dict[int, t
         class_name = TAXONOMIES[grid.taxonomy].classes[label].name
         if class_name in _SHELL:
             continue
-        few = grid.taxonomy == OUTDOOR.name and _has_few_corners(corners.get(number))
+        few = grid.taxonomy == OUTDOOR.name and number in corners and is_sketch(corners[number])
         plain = few or not modelled[index]
         if not few and (plain or number not in corners):
             place = placed.box(index)
@@ -317,19 +315,6 @@ def _furniture(grid: SemanticGrid, corners: Mapping[int, Floats]) -> dict[int, t
         obj = LayoutObject(names[number] or class_name, class_name, _vector(box.center), _vector(size), box.turn)
         result[number] = obj, plain
     return result
-
-
-def _has_few_corners(points: Floats | None) -> bool:
-    return points is not None and _distinct(points) <= FEW_CORNERS
-
-
-def _has_several_boxes(points: Floats | None) -> bool:
-    return points is not None and _distinct(points) > _ONE_BOX
-
-
-def _distinct(points: Floats) -> int:
-    """How many of some points (N, 3) lie apart, to the millimetre."""
-    return len(np.unique(points.round(3), axis=0))
 
 
 def _vector(values: Floats) -> tuple[float, float, float]:

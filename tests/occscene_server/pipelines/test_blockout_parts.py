@@ -254,9 +254,11 @@ def test_words_of_its_own_are_an_objects_phrase_and_kind(writer: BlockoutParts) 
         phrases: list[str] = []
         with_parts = writer.with_parts
 
-        def watched(objects: Sequence[LayoutObject], said: Sequence[str], seeds: Any) -> list[LayoutObject]:
+        def watched(
+            objects: Sequence[LayoutObject], said: Sequence[str], seeds: Any, bodies: bool
+        ) -> list[LayoutObject]:
             phrases.extend(f"{obj.name}: {words}" for obj, words in zip(objects, said, strict=True))
-            return with_parts(objects, said, seeds)
+            return with_parts(objects, said, seeds, bodies)
 
         with pytest.MonkeyPatch.context() as patch:
             patch.setattr(writer, "with_parts", watched)

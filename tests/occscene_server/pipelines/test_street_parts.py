@@ -122,6 +122,27 @@ def test_a_lamp_boxed_with_its_arm_has_a_slender_pole(writer: BlockoutParts) -> 
     assert all(max(part.size[:2]) < 0.4 for part in tall)
 
 
+@pytest.mark.parametrize("shape", ["ball", "cone", "lumps", "dense ball"])
+def test_a_crown_of_one_ball_or_cone_gets_parts_a_modelled_one_stays(writer: BlockoutParts, shape: str) -> None:
+    angle, height = np.meshgrid(np.arange(24) / 24 * 2 * np.pi, np.linspace(-1, 1, 13))
+    width = (1 - height) / 2 if shape == "cone" else np.sqrt(1 - height**2)
+    ball = np.stack([width * np.cos(angle), width * np.sin(angle), height], -1).reshape(-1, 3) * 2.0
+    if shape == "lumps":
+        ball = np.concatenate([ball, ball * 0.7 + (1.6, 0.0, 1.0)])
+    if shape == "dense ball":
+        direction = np.random.default_rng(0).normal(size=(4000, 3))
+        ball = 2.0 * direction / np.linalg.norm(direction, axis=1, keepdims=True)
+    middle = np.array([0.0, 6.0, 5.0])
+    grid = blockout("vegetation", [((0.0, 6.0, 5.0), (4.0, 4.0, 4.0))])
+    place = (np.argwhere(grid.labels) + 0.5) * grid.voxel_size + grid.world_from_grid[:3, 3]
+    grid.labels[grid.labels > 0] *= np.linalg.norm(place - middle, axis=1) < 2.0
+    grid.instances[grid.labels == 0] = 0
+    finer, made = writer.refine(grid, "a linden tree", None, {1: ball + middle})
+    is_sketch = shape in ("ball", "cone")
+    assert bool(made) == is_sketch
+    assert ((grid.labels > 0) & (finer.labels == 0)).any() == is_sketch
+
+
 def test_a_mesh_of_many_corners_stays_as_it_is(writer: BlockoutParts) -> None:
     box = np.concatenate([BOX_CORNERS * size + center for center, size in CAR])
     dense = np.concatenate([box, np.random.default_rng(0).uniform(box.min(0), box.max(0), (400, 3))])
