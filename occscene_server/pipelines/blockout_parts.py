@@ -187,9 +187,9 @@ class BlockoutParts:
             chosen = several[most_typical([object_voxels(obj, grid) for obj in several])] if draws > 1 else several[0]
             made[number] = replace(chosen, name=boxes[number].obj.name)
         corners = corners or {}
-        # an artist's own two or three boxes say more of a body than the prior does
-        told = {i for i in made if i in corners and are_several_boxes(corners[i])}
-        return painted(grid, {i: obj for i, obj in made.items() if i not in told}), made
+        # an artist's own two or three boxes say more of a body than the prior does; gaps of fences are below a voxel
+        whole = {i for i in made if (i in corners and are_several_boxes(corners[i])) or made[i].class_name == "fence"}
+        return painted(grid, {i: obj for i, obj in made.items() if i not in whole}), made
 
 
 def _shared_seed(*of: object) -> int:
