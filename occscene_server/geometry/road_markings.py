@@ -46,7 +46,9 @@ _BEYOND = 10.0
 _SMOOTH, _STEP = 6.0, 1.0
 """Metres: over which the middle of a road is averaged, and between its points."""
 _MOST_ROADS = 8
-_UNMARKED = re.compile(r"\b(cobble|sett|gravel|dirt|mud|sand|track|path|unmarked|unpaved)", re.IGNORECASE)
+_UNMARKED = re.compile(
+    r"\b(cobble\w*|setts?|gravel\w*|dirt|mud\w*|sandy?|tracks?|(foot)?paths?|unmarked|unpaved)\b", re.IGNORECASE
+)
 """Words of roads without lanes."""
 _SIDES = np.array([[0, 1, 2], [0, 2, 3], [4, 6, 5], [4, 7, 6], [0, 4, 5], [0, 5, 1], [2, 6, 7], [2, 7, 3]])
 """Triangles of a box of eight corners, four above four, without its ends."""
@@ -80,7 +82,7 @@ def with_markings(mesh: TriangleMesh, grid: SemanticGrid) -> TriangleMesh:
     if grid.taxonomy != OUTDOOR.name or not (mesh.labels == _ROAD).any():
         return mesh
     assert mesh.surface is not None
-    unmarked = [obj.id for obj in grid.objects if _UNMARKED.search(f"{obj.name} {obj.prompt}")]
+    unmarked = [obj.id for obj in grid.objects if _UNMARKED.search(f"{obj.name} {obj.prompt}".replace("_", " "))]
     rows = np.flatnonzero((mesh.labels == _ROAD) & ~np.isin(mesh.object_ids, unmarked))
     pose = grid.world_from_grid
     road = ((mesh.vertices - pose[:3, 3]) @ pose[:3, :3])[mesh.triangles[rows]]
@@ -139,6 +141,8 @@ def road_lines(covered: Bools, voxel: float) -> list[tuple[Floats, Floats]]:
     Returns:
         Of each road points (N, 2) in metres, `_STEP` apart, and half of the road's width there (N,).
     """
+    if max(covered.shape) * voxel < _SHORTEST:
+        return []
     beyond = round(_BEYOND / voxel)
     mask = np.pad(covered, beyond, mode="edge")
     mask |= binary_closing(mask, iterations=max(1, round(_COVERED / voxel)))
@@ -155,7 +159,7 @@ def road_lines(covered: Bools, voxel: float) -> list[tuple[Floats, Floats]]:
         wide = float(np.median(half[tuple(path.T)]))
         away = distance_transform_edt(near) * voxel
         places = places[away[tuple(places.T)] > _WIDER * wide]
-        points = uniform_filter1d((path + 0.5 - beyond) * voxel, round(_SMOOTH / voxel), axis=0, mode="nearest")
+        points = uniform_filter1d((path + 0.5 - beyond) * voxel, max(1, round(_SMOOTH / voxel)), axis=0, mode="nearest")
         long = np.append(0.0, np.linalg.norm(np.diff(points, axis=0), axis=1).cumsum())
         steps = np.arange(0.0, long[-1], _STEP)
         line = np.stack([np.interp(steps, long, column) for column in points.T], axis=1)

@@ -17,6 +17,7 @@ from occscene_server.geometry.cameras import CameraTensors
 from occscene_server.geometry.materials import MARKING
 from occscene_server.geometry.mesh_gbuffer import RayScene, mesh_gbuffer
 from occscene_server.geometry.part_meshes import mesh_with_parts
+from occscene_server.geometry.road_markings import road_lines
 from tests.occscene_server.geometry.random_scenes import looking_at
 
 Floats = NDArray[np.float64]
@@ -109,12 +110,26 @@ def test_a_crossing_is_free_and_the_side_street_has_its_own() -> None:
         ([(0.0, 51.2, 20.0, 23.0)], "road"),
         ([(20.0, 28.0, 20.0, 27.0)], "road"),
         ([(0.0, 51.2, 20.0, 27.0)], "Cobbled lane.001"),
+        ([(0.0, 51.2, 20.0, 27.0)], "dirt_road"),
         ([], "road"),
     ],
-    ids=["square", "path", "short", "cobbled", "none"],
+    ids=["square", "path", "short", "cobbled", "dirt", "none"],
 )
 def test_where_nobody_would_paint_there_is_nothing(roads: list[tuple[float, float, float, float]], name: str) -> None:
     assert not len(_marked(*_scene(roads, name)))
+
+
+def test_a_name_that_only_begins_like_one_of_gravel_changes_nothing() -> None:
+    assert len(_marked(*_scene([(0.0, 51.2, 20.0, 27.0)], "Settlement road")))
+
+
+@pytest.mark.parametrize("voxel", [0.01, 0.03, 0.3, 0.8, 1.0, 10.0])
+def test_voxels_of_any_size(voxel: float) -> None:
+    covered = np.zeros((512, 64), bool)
+    covered[:, 20:40] = True
+    lines = road_lines(covered, voxel)
+    # of the road of 20 voxels' width that is neither a path nor a square
+    assert len(lines) == (0.23 < voxel < 0.9)
 
 
 def test_cars_on_the_road_do_not_cut_it() -> None:
