@@ -14,7 +14,7 @@ from occscene.grid import GridVolume, SemanticGrid
 from occscene.taxonomy import INDOOR, OUTDOOR
 from torch import Tensor
 
-from occscene_server.geometry.fusion import carve, fuse, told_of_parts
+from occscene_server.geometry.fusion import carve, fuse, odds_of_parts, told_of_parts
 from occscene_server.geometry.surface_frames import BUILT
 from occscene_server.models.denoiser import GBufferFeatures, OccSceneDenoiser
 from occscene_server.models.perception import OccupancyPerception, classify_voxels
@@ -107,7 +107,9 @@ class PerceptionMixin:
         if not scene.has_blockout:
             return self.perception(images, scene.cameras, volume)
         logits = self.perception(images, scene.cameras, volume, scene.placed.labels)
-        return logits if scene.finer is None else told_of_parts(logits, scene.placed, scene.finer.labels)
+        if scene.finer is None:
+            return logits
+        return told_of_parts(logits, scene.placed, scene.finer.labels, odds_of_parts(self.config.taxonomy))
 
     def refine_occupancy(self, scene: PlacedScenes, images: Tensor) -> Tensor:
         """The occupancy for the next steps: what the artist placed, elsewhere what perception predicts."""

@@ -11,10 +11,11 @@ import torch.nn.functional as F
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from occscene.grid import GridObject, SemanticGrid
+from occscene.taxonomy import OUTDOOR
 from scipy import ndimage
 from torch import Tensor
 
-from occscene_server.geometry.fusion import CRUMB, PARTS, beliefs, carve, fuse, told_of_parts
+from occscene_server.geometry.fusion import CRUMB, PARTS, SURE_PARTS, beliefs, carve, fuse, odds_of_parts, told_of_parts
 from occscene_server.geometry.grids import LABELS, GridTensors
 from occscene_server.geometry.placed_objects import PlacedObjects
 
@@ -198,13 +199,24 @@ def test_parts_speak_for_what_they_are_and_are_not_in_all_of_their_box_alone() -
     placed = room()
     finer = placed.labels.clone()
     finer[0, 10:14, 4:8, :2] = 0  # one of the chairs has parts
-    change = told_of_parts(perceived(placed.labels, 0.0), placed, finer)
+    change = told_of_parts(perceived(placed.labels, 0.0), placed, finer, odds_of_parts("indoor"))
     assert (change[0, 0, 10:14, 4:8, :2] == PARTS).all()
     assert (change[0, CHAIR, 10:14, 4:8, 2:4] == PARTS).all()
     assert change.count_nonzero() == 64
-    bare = told_of_parts(perceived(placed.labels, 0.0), replace(placed, instances=None), finer)
+    bare = told_of_parts(perceived(placed.labels, 0.0), replace(placed, instances=None), finer, odds_of_parts("indoor"))
     assert (bare[0, 0, 10:14, 4:8, :2] == PARTS).all()
     assert bare.count_nonzero() == 32
+
+
+def test_parts_of_streets_are_sure_but_for_crowns() -> None:
+    odds = odds_of_parts("outdoor")
+    assert len(odds) == len(OUTDOOR)
+    assert (odds == PARTS).nonzero().tolist() == [[OUTDOOR.index_of("vegetation")]]
+    placed = room()  # classes of rooms, read as those of streets
+    finer = placed.labels.clone()
+    finer[0, 10:14, 4:8, :2] = 0
+    change = told_of_parts(perceived(placed.labels, 0.0), placed, finer, odds)
+    assert (change[0, 0, 10:14, 4:8, :2] == SURE_PARTS).all()
 
 
 def test_flat_objects_are_moved_and_thinned_as_a_whole() -> None:
