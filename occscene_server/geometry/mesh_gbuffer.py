@@ -32,6 +32,8 @@ from occscene_server.geometry.surface_frames import surface_corners
 Floats = NDArray[np.float64]
 
 _WINDOW = INDOOR.index_of("window")
+_NEAREST_LEAF = 0.5
+"""Metres of depth from which on leaves are seen."""
 
 
 class RayScene:
@@ -60,6 +62,7 @@ class RayScene:
         keys = np.stack([mesh.labels, rows, parts.number + 1, known_materials(mesh)], axis=1)
         leaves = leaves_of(grid.taxonomy, mesh.labels, mesh.object_ids, corners)
         more_table, more_keys = _of_leaves(leaves, table, keys)
+        self._solid = len(mesh.triangles)
         # a last column for rays that meet nothing
         self._table = _columns(np.float32, table, more_table)
         self._keys = _columns(np.int64, keys, more_keys)
@@ -93,7 +96,7 @@ class RayScene:
         """
         rays = _rays(pose, intrinsics, size)
         starts = np.broadcast_to(pose[:3, 3].astype(np.float32), rays.shape)
-        hit = {name: torch.from_numpy(values) for name, values in self._cast(starts, rays).items()}
+        hit = {name: torch.from_numpy(values) for name, values in self._cast_past_leaves(starts, rays).items()}
         index = hit["primID"].long()
         missed = index < 0
         index[missed] = len(self)
@@ -138,6 +141,16 @@ class RayScene:
         else:
             hidden = self._rays.run(starts, rays, query="OCCLUDED") == 0
         return hidden
+
+    def _cast_past_leaves(self, starts: NDArray[np.float32], rays: NDArray[np.float32]) -> dict[str, NDArray[Any]]:
+        """`_cast`, looking past leaves right in front of the camera, of which one alone would fill the image."""
+        hit = self._cast(starts, rays)
+        near = np.flatnonzero((hit["primID"] >= self._solid) & (hit["tfar"] < _NEAREST_LEAF))
+        if len(near):
+            beyond = self._cast(starts[near] + np.float32(_NEAREST_LEAF) * rays[near], rays[near])
+            for name, values in beyond.items():
+                hit[name][near] = values + np.float32(_NEAREST_LEAF) if name == "tfar" else values
+        return hit
 
     def _cast(self, starts: NDArray[np.float32], rays: NDArray[np.float32]) -> dict[str, NDArray[Any]]:
         """The triangle "primID" (R,) that is seen, -1 for none, its barycentrics "u" and "v", and the depth "tfar"."""

@@ -29,6 +29,7 @@ from occscene_server.geometry.placed_objects import PlacedObjects
 from occscene_server.geometry.sketches import are_several_boxes, is_sketch
 from occscene_server.geometry.solids import Bools, Floats, Ints
 from occscene_server.geometry.street_layout import FOLLOWING, GROUND
+from occscene_server.geometry.vehicle_windows import with_windows
 from occscene_server.models.kind_names import named_kind
 from occscene_server.models.parts_prior import PartsPrior
 from occscene_server.models.prompt_reading import phrases_of, read_prompt
@@ -57,6 +58,7 @@ _WITH_EDGES = frozenset(
     }
 )
 """Classes of streets that artists box without their eaves, mirrors and handlebars, unlike the boxes of layouts."""
+_WITH_WINDOWS = frozenset({"truck", "other-vehicle"})
 _SHELL = frozenset({"wall", "floor", "ceiling", "window", "road", "parking", "sidewalk", "other-ground", "terrain"})
 """Classes of what encloses a scene or lies below it."""
 _QUARTER = math.pi / 2
@@ -128,6 +130,8 @@ class BlockoutParts:
             solids = solids.stretched(size / drawn_size)
             is_body = bodies and objects[row].class_name in _WITH_EDGES
             solids = solids.fitted(size) if is_body else solids.inside(size)
+            if objects[row].class_name in _WITH_WINDOWS:
+                solids = with_windows(solids)
             result[row] = replace(objects[row], parts=solids.layout_parts())
         return result
 

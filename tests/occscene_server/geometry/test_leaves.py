@@ -143,3 +143,32 @@ def test_leaves_are_seen_as_what_they_grow_on() -> None:
     assert int((seen & outside).sum()) > 100, "they stand out from the ball"
     normal = buffer.normal[0, 0][:, seen]
     assert torch.allclose(normal.norm(dim=0), torch.ones(normal.shape[1]), atol=1e-4)
+
+
+def test_no_leaf_hides_all_from_a_camera_beside_a_crown() -> None:
+    body = _body("box", (4.0, 4.0, 4.0))
+    vertices = body.reshape(-1, 3)
+    count = len(body)
+    mesh = TriangleMesh(
+        vertices,
+        np.arange(3 * count).reshape(-1, 3),
+        np.full(count, VEGETATION, np.uint8),
+        np.ones(count, np.uint16),
+    )
+    labels = np.zeros((100, 100, 40), np.uint8)
+    grid = SemanticGrid(labels, 0.2, np.eye(4), "outdoor", labels.astype(np.uint16), (GridObject(1, "hedge"),))
+    scene = RayScene(mesh, grid)
+    leaves = leaves_on(body).corners
+    nearest = []
+    for leaf in leaves[::40]:
+        middle = leaf.mean(0)
+        normal = np.cross(leaf[1] - leaf[0], leaf[2] - leaf[0])
+        normal /= np.linalg.norm(normal)
+        position = middle + 0.05 * normal
+        camera = PinholeCamera("c", 64, 64, 48.0, 48.0, 32.0, 32.0, looking_at(tuple(position), tuple(middle)))
+        buffer = mesh_gbuffer([scene], CameraTensors.from_cameras([[camera]]), (64, 64))
+        seen = buffer.depth[buffer.depth.isfinite() & (buffer.materials > 0)]
+        nearest.append(float(seen.min()) if len(seen) else np.inf)
+    assert len(nearest) > 20
+    assert min(nearest) > 0.49
+    assert np.isfinite(nearest).any(), "leaves farther off are seen"

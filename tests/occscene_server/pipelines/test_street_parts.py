@@ -105,6 +105,33 @@ def test_vehicles_fill_their_box(writer: BlockoutParts, size: tuple[float, float
     assert body.size[0] > 0.93 * size[0]
 
 
+@pytest.mark.parametrize(
+    ("name", "size"), [("bus", (2.5, 10.5, 3.0)), ("caravan", (2.2, 5.0, 2.4)), ("truck", (2.5, 8.0, 3.3))]
+)
+def test_windows_lie_on_the_painted_body(writer: BlockoutParts, name: str, size: tuple[float, float, float]) -> None:
+    class_name = "truck" if name == "truck" else "other-vehicle"
+    vehicle = LayoutObject(name, class_name, (0.0, 0.0, size[2] / 2), size)
+    (made,) = writer.with_parts([vehicle], [""], None)
+    painted = [part for part in made.parts if part.material == "car_paint"]
+    panes = [part for part in made.parts if part.material == "gloss"]
+    body = max(painted, key=lambda part: float(np.prod(part.size)))
+    sides = [part for part in panes if part.size[0] < 0.1]
+    assert len(sides) == (2 if name == "truck" else 2 * round((body.size[1] - 1.0) / 1.45))
+    middle, half = np.array(body.center), np.array(body.size) / 2
+    for pane in panes:
+        away = np.abs(np.array(pane.center) - middle)
+        assert (away + np.array(pane.size) / 2 <= half + 0.026).all()
+        assert np.isclose(away, half).any(), "on a side of the body"
+    assert any(pane.center[1] > middle[1] + half[1] - 0.1 for pane in panes), "a windscreen"
+    (again,) = writer.with_parts([vehicle], [""], None)
+    assert again.parts == made.parts
+
+
+def test_cars_have_windows_of_their_own(writer: BlockoutParts) -> None:
+    (van,) = writer.with_parts([LayoutObject("van", "other-vehicle", (0, 0, 1.2), (2.0, 5.4, 2.4))], [""], None)
+    assert all(part.size[0] > 1.0 for part in van.parts if part.material == "gloss"), "only the prior's windscreen"
+
+
 def test_voxels_of_one_box_follow_the_parts_those_of_two_stay(writer: BlockoutParts) -> None:
     for boxes, is_carved in ((CAR, False), ([((8.0, -2.0, 0.75), (4.5, 1.8, 1.5))], True)):
         grid = blockout("car", boxes)
