@@ -17,8 +17,12 @@ Ints = NDArray[np.int64]
 
 _DEEPEST = 0.3
 """Metres that a wall with windows is deep at most."""
-_EDGE, _LARGER = 0.005, 1.25
-"""Share of the volume at each end that is no body, and by how much parts grow at most to fit theirs into a box."""
+_EDGE = (0.005, 0.005, 0.003)
+"""Share of the volume at each end that is no body, across and upwards: of a house a chimney is none, a spire is."""
+_LARGER = 1.25
+"""By how much parts grow at most to fit their body into a box."""
+_LOWER, _GAP, _HIGHEST_GAP = 0.3, 0.1, 3.0
+"""Metres by which what carries a part begins below it, and above it from which and up to which the part then floats."""
 _IN_FRONT = 0.6
 """Metres that a box may reach through a wall which still stands before it."""
 BOX, ROUNDED_BOX, CUSHION, ELLIPSOID, CYLINDER, ROD, BLADE, CURTAIN, *WALLS = range(len(PART_KINDS))
@@ -101,7 +105,7 @@ class Solids:
         # the volume of each part is spread evenly along an axis
         below = np.clip((ends[:, None] - low) / (high - low), 0.0, 1.0)
         share = np.einsum("epa,p->ea", below, weight)
-        found = [np.interp((_EDGE, 1 - _EDGE), share[:, axis], ends[:, axis]) for axis in range(3)]
+        found = [np.interp((edge, 1 - edge), share[:, axis], ends[:, axis]) for axis, edge in enumerate(_EDGE)]
         lowest, highest = np.array(found).T
         return lowest, highest
 
@@ -110,6 +114,22 @@ class Solids:
         low, high = self.body()
         larger = np.clip(size / np.maximum(high - low, 1e-6), 1.0, _LARGER)
         return replace(self, center=self.center - (low + high) / 2).stretched(larger)
+
+    def grounded(self) -> Solids:
+        """The parts, upright boxes that float above others longer, down to the highest of those."""
+        low, high = self.center - self.reach, self.center + self.reach
+        bottom = low[:, 2].copy()
+        upright = (self.kind == BOX) & (np.abs(self.axes - np.eye(3)).max((1, 2)) < 1e-6)
+        for row in np.flatnonzero(upright):
+            shared = np.minimum(high[:, :2], high[row, :2]) - np.maximum(low[:, :2], low[row, :2])
+            below = (shared > (high[row, :2] - low[row, :2]) / 2).all(1) & (low[:, 2] < low[row, 2] - _LOWER)
+            gap = low[row, 2] - high[below, 2].max(initial=-np.inf)
+            if _GAP < gap < _HIGHEST_GAP:
+                bottom[row] -= gap
+        center, size = self.center.copy(), self.size.copy()
+        size[:, 2] += np.where(upright, low[:, 2] - bottom, 0.0)
+        center[:, 2] -= (low[:, 2] - bottom) / 2
+        return replace(self, center=center, size=size)
 
     def with_thin_walls(self) -> Solids:
         """The parts, walls no deeper than `_DEEPEST`, else their windows would lie far within; their outside stays."""

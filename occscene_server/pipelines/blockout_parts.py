@@ -132,6 +132,8 @@ class BlockoutParts:
             solids = solids.fitted(size) if is_body else solids.inside(size)
             if objects[row].class_name in _WITH_WINDOWS:
                 solids = with_windows(solids)
+            elif objects[row].class_name == "building":
+                solids = solids.grounded()
             result[row] = replace(objects[row], parts=solids.layout_parts())
         return result
 

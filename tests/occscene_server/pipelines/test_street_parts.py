@@ -97,6 +97,20 @@ def test_mirrors_and_eaves_are_no_part_of_a_body() -> None:
     np.testing.assert_allclose(bus.fitted(np.array([1.0, 1.0, 1.0])).size, bus.size, err_msg="nothing shrinks")
 
 
+def test_a_spire_comes_down_to_its_tower_and_a_balcony_stays() -> None:
+    center = np.array([[0.0, 0.0, 5.0], [0.0, 0.0, 13.0], [0.0, 3.0, 6.0]])
+    church = Solids(
+        np.array([BOX, BOX, BOX]), center, np.array([[4.0, 4.0, 10.0], [3.0, 3.0, 3.0], [2.0, 2.0, 0.2]]),
+        np.tile(np.eye(3), (3, 1, 1)), np.ones(3), ("stone", "roof_tiles", "stone"), np.array([0, 1, 0]),
+    )  # fmt: skip
+    grounded = church.grounded()
+    assert grounded.center[1, 2] - grounded.size[1, 2] / 2 == pytest.approx(10.0)
+    assert grounded.center[1, 2] + grounded.size[1, 2] / 2 == pytest.approx(14.5)
+    np.testing.assert_allclose(grounded.size[[0, 2]], church.size[[0, 2]])
+    high = church.body()[1]
+    assert high[2] == pytest.approx(14.5, abs=0.4), "a spire is part of the body"
+
+
 @pytest.mark.parametrize("size", [(2.5, 10.5, 2.75), (2.0, 5.4, 2.3)], ids=["bus", "van"])
 def test_vehicles_fill_their_box(writer: BlockoutParts, size: tuple[float, float, float]) -> None:
     """The layouts that the prior learned from have boxes around mirrors; an artist's are as wide as the body."""
