@@ -180,7 +180,9 @@ def initial_decoder(initial: Path, classes: int) -> GuidedDecoder:
     wanted = {"classes": classes, "materials": len(MATERIALS)}
     if all(trained.config[name] == count for name, count in wanted.items()):
         return trained
-    network: GuidedDecoder = GuidedDecoder.from_config(dict(trained.config) | wanted)
+    # diffusers lists the options that a file lacks, and would give these their defaults again
+    config = {name: value for name, value in trained.config.items() if name != "_use_default_values"}
+    network: GuidedDecoder = GuidedDecoder.from_config(config | wanted)
     take_over(network, trained)
     return network
 
