@@ -111,6 +111,8 @@ class Solids:
 
     def fitted(self, size: Floats) -> Solids:
         """The parts so large that their `body` fills a box (3,); what sticks out of it leaves the box."""
+        if not len(self):
+            return self
         low, high = self.body()
         larger = np.clip(size / np.maximum(high - low, 1e-6), 1.0, _LARGER)
         return replace(self, center=self.center - (low + high) / 2).stretched(larger)

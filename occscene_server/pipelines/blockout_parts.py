@@ -44,19 +44,9 @@ FLAT_KINDS = frozenset(
 )
 """Kinds of rooms and streets that hang or lie flat: nothing can be removed from them, their boxes show their shape."""
 _WITH_EDGES = frozenset(
-    {
-        "building",
-        "car",
-        "truck",
-        "other-vehicle",
-        "person",
-        "bicycle",
-        "motorcycle",
-        "bicyclist",
-        "motorcyclist",
-        "fence",
-    }
-)
+    {"building", "fence", "car", "truck", "other-vehicle", "person", "bicycle", "motorcycle", "bicyclist",
+     "motorcyclist"}
+)  # fmt: skip
 """Classes of streets that artists box without their eaves, mirrors and handlebars, unlike the boxes of layouts."""
 _WITH_WINDOWS = frozenset({"truck", "other-vehicle"})
 _SHELL = frozenset({"wall", "floor", "ceiling", "window", "road", "parking", "sidewalk", "other-ground", "terrain"})
@@ -184,9 +174,8 @@ class BlockoutParts:
         if seed is not None:
             both = list(zip(named, said, strict=True))
             seeds = [_shared_seed(seed, draw, obj.name, words) for draw in range(draws) for obj, words in both]
-        drawn = self.with_parts(
-            named * draws, said * draws, seeds, bodies=True
-        )  # all at once: far faster than one by one
+        # all at once: far faster than one by one
+        drawn = self.with_parts(named * draws, said * draws, seeds, bodies=True)
         versions = [drawn[first : first + len(ids)] for first in range(0, len(drawn), max(1, len(ids)))]
         made = {}
         for number, several in zip(ids, zip(*versions, strict=True), strict=True):
