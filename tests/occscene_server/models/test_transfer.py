@@ -31,13 +31,14 @@ def test_perception_keeps_its_eyes(tmp_path: Path) -> None:
 
 
 def test_the_decoder_keeps_all_but_its_classes(tmp_path: Path) -> None:
-    """An embedding for each class is all that is new."""
+    """Embeddings of classes and of materials are all that is new; materials change nothing yet."""
     trained = GuidedDecoder(12, 4, (8, 8, 16, 16), 16, word_channels=16)
     trained.save_pretrained(tmp_path)
     model = initial_decoder(tmp_path, 20)
     other = trained.state_dict()
-    new = [name for name, own in model.state_dict().items() if other[name].shape != own.shape]
-    assert new == ["kinds.weight"]
+    new = [name for name, own in model.state_dict().items() if name not in other or other[name].shape != own.shape]
+    assert new == ["kinds.weight", "made_of.weight"]
+    assert not model.state_dict()["made_of.weight"].any()
     assert all(torch.equal(own, other[name]) for name, own in model.state_dict().items() if name not in new)
     assert model.training
 
