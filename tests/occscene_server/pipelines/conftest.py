@@ -11,8 +11,10 @@ from occscene.grid import GridObject, SemanticGrid
 
 from occscene_server.models.autoencoder import SceneAutoencoder
 from occscene_server.models.denoiser import OccSceneDenoiser
+from occscene_server.models.guided_decoder import GuidedDecoder
 from occscene_server.models.perception import OccupancyPerception
 from occscene_server.models.text import load_minilm
+from occscene_server.pipelines import guided_views
 from occscene_server.pipelines import occscene as pipeline_module
 from occscene_server.pipelines.occscene import OccScenePipeline
 from occscene_server.pipelines.prediction import flow_scheduler
@@ -48,3 +50,27 @@ def grid() -> SemanticGrid:
 @pytest.fixture
 def single_precision(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(pipeline_module, "fast_autocast", lambda *_: nullcontext())
+
+
+def tiny_decoder() -> GuidedDecoder:
+    torch.manual_seed(1)
+    decoder = GuidedDecoder(12, 4, (8, 8, 16, 16), 16, word_channels=16)
+    for parameter in decoder.parameters():
+        if not parameter.any():
+            torch.nn.init.normal_(parameter, std=0.1)
+    return decoder.eval()
+
+
+@pytest.fixture
+def decoding(pipe: OccScenePipeline) -> OccScenePipeline:
+    """The same networks with a guided decoder."""
+    pipeline = OccScenePipeline(**(pipe.components | {"guided_decoder": tiny_decoder()}))
+    pipeline.set_progress_bar_config(disable=True)
+    return pipeline
+
+
+@pytest.fixture
+def guided(decoding: OccScenePipeline, monkeypatch: pytest.MonkeyPatch) -> OccScenePipeline:
+    """The denoiser sees 64 pixels, which is faster than 256."""
+    monkeypatch.setattr(guided_views, "SENSOR_SIDE", 64)
+    return decoding

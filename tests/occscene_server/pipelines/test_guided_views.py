@@ -24,7 +24,6 @@ from occscene_server.geometry.grids import GridTensors
 from occscene_server.geometry.mesh_gbuffer import RayScene, mesh_gbuffer
 from occscene_server.geometry.voxel_gbuffer import voxel_gbuffer
 from occscene_server.models.denoiser import OccSceneDenoiser
-from occscene_server.models.guided_decoder import GuidedDecoder
 from occscene_server.pipelines import guided_decoding, guided_views, scene_perception
 from occscene_server.pipelines.guided_decoding import object_tables, scene_words
 from occscene_server.pipelines.guided_views import Sensor
@@ -38,24 +37,6 @@ SOFA_MESH = TriangleMesh(
     np.array([7], np.uint8),
     np.array([1], np.uint16),
 )
-
-
-def tiny_decoder() -> GuidedDecoder:
-    torch.manual_seed(1)
-    decoder = GuidedDecoder(12, 4, (8, 8, 16, 16), 16, word_channels=16)
-    for parameter in decoder.parameters():
-        if not parameter.any():
-            torch.nn.init.normal_(parameter, std=0.1)
-    return decoder.eval()
-
-
-@pytest.fixture
-def guided(pipe: OccScenePipeline, monkeypatch: pytest.MonkeyPatch) -> OccScenePipeline:
-    """The same networks with a decoder; the denoiser sees 64 pixels, which is faster than 256."""
-    monkeypatch.setattr(guided_views, "SENSOR_SIDE", 64)
-    pipeline = OccScenePipeline(**(pipe.components | {"guided_decoder": tiny_decoder()}))
-    pipeline.set_progress_bar_config(disable=True)
-    return pipeline
 
 
 @pytest.fixture
@@ -105,11 +86,10 @@ def test_what_is_denoised_does_not_depend_on_the_size(guided: OccScenePipeline, 
     assert guided.sensor(1024, 64) == Sensor((64, 32), (64, 4), 64 / 1024)
 
 
-def test_the_true_rule_is_256_pixels_along_the_longer_side(pipe: OccScenePipeline) -> None:
-    pipeline = OccScenePipeline(**(pipe.components | {"guided_decoder": tiny_decoder()}))
-    assert pipeline.sensor(512, 512).size == (256, 256)
-    assert pipeline.sensor(768, 1024).picture == (192, 256)
-    assert pipeline.sensor(64, 64).scale == 4
+def test_the_true_rule_is_256_pixels_along_the_longer_side(pipe: OccScenePipeline, decoding: OccScenePipeline) -> None:
+    assert decoding.sensor(512, 512).size == (256, 256)
+    assert decoding.sensor(768, 1024).picture == (192, 256)
+    assert decoding.sensor(64, 64).scale == 4
     assert pipe.sensor(512, 512) == Sensor((512, 512), (512, 512), 1.0)
 
 

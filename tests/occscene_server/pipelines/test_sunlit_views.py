@@ -9,18 +9,8 @@ import pytest
 from occscene.grid import SemanticGrid
 from occscene.mesh import TriangleMesh
 
-from occscene_server.pipelines import guided_views
 from occscene_server.pipelines.occscene import OccScenePipeline
-from tests.occscene_server.pipelines.test_guided_views import SOFA_MESH, cameras, tiny_decoder
-
-
-@pytest.fixture
-def guided(pipe: OccScenePipeline, monkeypatch: pytest.MonkeyPatch) -> OccScenePipeline:
-    """With a decoder; the denoiser sees 64 pixels, which is faster than 256."""
-    monkeypatch.setattr(guided_views, "SENSOR_SIDE", 64)
-    pipeline = OccScenePipeline(**(pipe.components | {"guided_decoder": tiny_decoder()}))
-    pipeline.set_progress_bar_config(disable=True)
-    return pipeline
+from tests.occscene_server.pipelines.test_guided_views import SOFA_MESH, cameras
 
 
 def test_a_sun_shines_on_triangles(guided: OccScenePipeline, grid: SemanticGrid) -> None:
