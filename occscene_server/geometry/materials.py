@@ -1,4 +1,4 @@
-"""Kinds of material that surfaces are known to be made of, as the studio names them."""
+"""Kinds of material that surfaces are known to be made of, as the studio names them, and what parts say besides."""
 
 from __future__ import annotations
 
@@ -13,7 +13,8 @@ MATERIALS = (
     "crops", "emissive", "fabric", "foliage", "glass", "gloss", "grass", "gravel", "knit", "lamp", "leather", "leaves",
     "marble", "marking", "metal", "painted", "pane", "paper", "parquet", "picture", "planks", "plaster", "render",
     "roof_tiles", "rough", "rubber", "rug_pattern", "setts", "shoji", "sign", "skin", "slabs", "soil", "stone",
-    "stripes", "tatami", "terrazzo", "tiles", "velvet", "wallpaper_damask", "wallpaper_stripes", "wood",
+    "stripes", "tatami", "terrazzo", "tiles", "velvet", "wallpaper_damask", "wallpaper_stripes", "wood", "hair",
+    "trousers", "sign_black", "sign_blue", "sign_red", "sign_white", "sign_yellow",
 )  # fmt: skip
 """The first stands for what is not known; new ones go to the end, networks know them by their places."""
 LEAVES, MARKING = MATERIALS.index("leaves"), MATERIALS.index("marking")

@@ -20,6 +20,7 @@ from occscene_server.geometry.surface_frames import pattern_shift, surface_corne
 
 _OF_PIECES = {"pane": "pane", "frame": "painted", "door": "painted"}
 """Materials of what fills the openings of a wall."""
+_PEOPLE = ("person", "bicyclist", "motorcyclist")
 
 
 def mesh_with_parts(mesh: TriangleMesh, grid: SemanticGrid, objects: Mapping[int, LayoutObject]) -> TriangleMesh:
@@ -43,7 +44,7 @@ def mesh_with_parts(mesh: TriangleMesh, grid: SemanticGrid, objects: Mapping[int
         label = TAXONOMIES[grid.taxonomy].index_of(obj.class_name)
         labels.append(np.full(len(triangles), label, np.uint8))
         ids.append(np.full(len(triangles), number, np.uint16))
-        materials.append(_part_materials(solids, owner))
+        materials.append(_part_materials(solids, owner, obj.class_name))
     vertices = np.concatenate(corners).reshape(-1, 3)
     parted = TriangleMesh(
         vertices,
@@ -71,22 +72,36 @@ def with_classes_of(mesh: TriangleMesh, other: TriangleMesh, labels: Sequence[in
     )
 
 
-def _part_materials(solids: Solids, owner: Ints) -> NDArray[np.uint8]:
+def _part_materials(solids: Solids, owner: Ints, class_name: str) -> NDArray[np.uint8]:
     """(T,) rows of `MATERIALS` of the triangles of parts, in walls with windows of each pane, frame and door.
 
     Args:
         solids: the parts.
         owner: (T,) rising, whose part a triangle is, as of `solid_triangles`.
+        class_name: of the object.
     """
+    words = _clothed(solids) if class_name in _PEOPLE else solids.material
     names: list[str] = []
     for row, count in enumerate(np.bincount(owner, minlength=len(solids)).tolist()):
-        kind, own = int(solids.kind[row]), solids.material[row]
+        kind, own = int(solids.kind[row]), words[row]
         if kind in WALLS:
             pieces = facade_boxes(PART_KINDS[kind], solids.size[row])[1]
             names += [_OF_PIECES.get(piece, own) for piece in pieces for _ in range(count // len(pieces))]
         else:
             names += [own] * count
     return material_rows(names)
+
+
+def _clothed(solids: Solids) -> list[str]:
+    """Materials of a person's parts: the highest of cloth is a jacket, and what goes with it; other cloth is trousers,
+    and what is rough is hair."""
+    words = ["hair" if word == "rough" else word for word in solids.material]
+    cloth = [row for row, word in enumerate(words) if word == "cloth"]
+    if cloth:
+        jacket = solids.role[max(cloth, key=lambda row: float(solids.center[row, 2]))]
+        for row in cloth:
+            words[row] = "cloth" if solids.role[row] == jacket else "trousers"
+    return words
 
 
 def _part_surface(solids: Solids, triangles: Floats, owner: Ints) -> Floats:

@@ -83,6 +83,10 @@ class Solids:
         own = np.einsum("pij,pi->pj", self.axes**2, np.broadcast_to(factors, self.center.shape))
         return replace(self, center=self.center * factors, size=self.size * own)
 
+    def rotated(self, rotation: Floats) -> Solids:
+        """All parts rotated by (3, 3) about the middle."""
+        return replace(self, center=self.center @ rotation.T, axes=rotation @ self.axes)
+
     def inside(self, size: Floats) -> Solids:
         """The parts moved, and where they are too long shortened, until none leaves a box (3,)."""
         half = size / 2

@@ -26,10 +26,12 @@ from occscene_server.geometry.kept import Kept, content_key
 from occscene_server.geometry.layout_grid import object_voxels
 from occscene_server.geometry.object_boxes import ObjectBox, box_of_voxels, kept_box
 from occscene_server.geometry.placed_objects import PlacedObjects
+from occscene_server.geometry.sign_plates import sign_plates
 from occscene_server.geometry.sketches import are_several_boxes, is_sketch
 from occscene_server.geometry.solids import Bools, Floats, Ints
 from occscene_server.geometry.street_layout import FOLLOWING, GROUND
 from occscene_server.geometry.vehicle_windows import with_windows
+from occscene_server.geometry.wheels import with_rims
 from occscene_server.models.kind_names import named_kind
 from occscene_server.models.parts_prior import PartsPrior
 from occscene_server.models.prompt_reading import phrases_of, read_prompt
@@ -39,9 +41,7 @@ LEAST_FILL = 0.6
 """Least share of its oriented box that a plain box fills."""
 LEAST_UPRIGHT = 0.85
 """Least share of its columns of voxels that a single box fills; below it an object counts as several."""
-FLAT_KINDS = frozenset(
-    {"door", "window", "rug", "picture", "curtain", "traffic sign", "name sign", *GROUND, *FOLLOWING}
-)
+FLAT_KINDS = frozenset({"door", "window", "rug", "picture", "curtain", "name sign", *GROUND, *FOLLOWING})
 """Kinds of rooms and streets that hang or lie flat: nothing can be removed from them, their boxes show their shape."""
 _WITH_EDGES = frozenset(
     {"building", "fence", "car", "truck", "other-vehicle", "person", "bicycle", "motorcycle", "bicyclist",
@@ -49,6 +49,10 @@ _WITH_EDGES = frozenset(
 )  # fmt: skip
 """Classes of streets that artists box without their eaves, mirrors and handlebars, unlike the boxes of layouts."""
 _WITH_WINDOWS = frozenset({"truck", "other-vehicle"})
+_WITH_WHEELS = _WITH_EDGES - {"building", "fence", "person"}
+_SIGN = "traffic sign"
+_WHOLE = ("fence", "traffic-sign")
+"""Classes whose parts leave gaps below a voxel."""
 _SHELL = frozenset({"wall", "floor", "ceiling", "window", "road", "parking", "sidewalk", "other-ground", "terrain"})
 """Classes of what encloses a scene or lies below it."""
 _QUARTER = math.pi / 2
@@ -102,8 +106,14 @@ class BlockoutParts:
             bodies: whether boxes of streets are those of bodies, as an artist draws them.
         """
         kinds = [kind_of(obj, self.prior) for obj in objects]
-        known = [row for row, kind in enumerate(kinds) if kind is not None]
         result = list(objects)
+        known = []
+        for row, kind in enumerate(kinds):
+            if kind is not None and self.prior.vocabulary.kinds[kind] == _SIGN:
+                plates = sign_plates(np.array(objects[row].size), phrases[row])
+                result[row] = replace(objects[row], parts=plates.layout_parts())
+            elif kind is not None:
+                known.append(row)
         if not known:
             return result
         rows = torch.tensor([kinds[row] for row in known])
@@ -122,7 +132,9 @@ class BlockoutParts:
             solids = solids.fitted(size) if is_body else solids.inside(size)
             if objects[row].class_name in _WITH_WINDOWS:
                 solids = with_windows(solids)
-            elif objects[row].class_name == "building":
+            if objects[row].class_name in _WITH_WHEELS:
+                solids = with_rims(solids)
+            if objects[row].class_name == "building":
                 solids = solids.grounded()
             result[row] = replace(objects[row], parts=solids.layout_parts())
         return result
@@ -182,8 +194,8 @@ class BlockoutParts:
             chosen = several[most_typical([object_voxels(obj, grid) for obj in several])] if draws > 1 else several[0]
             made[number] = replace(chosen, name=boxes[number].obj.name)
         corners = corners or {}
-        # an artist's own two or three boxes say more of a body than the prior does; gaps of fences are below a voxel
-        whole = {i for i in made if (i in corners and are_several_boxes(corners[i])) or made[i].class_name == "fence"}
+        # an artist's own two or three boxes say more of a body than the prior does
+        whole = {i for i in made if (i in corners and are_several_boxes(corners[i])) or made[i].class_name in _WHOLE}
         return painted(grid, {i: obj for i, obj in made.items() if i not in whole}), made
 
 

@@ -9,8 +9,9 @@ from weakref import WeakKeyDictionary
 
 import numpy as np
 import torch
+import torch.nn.functional as F
 from occscene.grid import EMPTY, SemanticGrid
-from occscene.taxonomy import TAXONOMIES
+from occscene.taxonomy import OUTDOOR, TAXONOMIES
 from torch import Tensor
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
@@ -19,6 +20,7 @@ from occscene_server.geometry.gbuffer import GBuffer
 from occscene_server.geometry.grids import LABELS, GridTensors, VolumeTensors
 from occscene_server.geometry.kept import Kept, content_key
 from occscene_server.geometry.pixel_values import srgb_from_linear
+from occscene_server.geometry.tints import TINTS, tint_hints, tint_rows
 from occscene_server.metrics.palette import named_colors
 from occscene_server.models.guided_decoder import GuidedDecoder
 from occscene_server.models.object_words import LIGHT, ObjectTable, Texts
@@ -44,10 +46,13 @@ class ToldObjects:
         table: for one view of each.
         rows: (B, N + 1) int64, the row of the table of each row of the scene's hints; those that share a row
             share the row of what is no object.
+        tinted: (B, N + 1) int64, the row of the table where the `TINTS` of each row of the scene's hints begin; 0 where
+            surfaces have the colors of their objects.
     """
 
     table: ObjectTable
     rows: Tensor
+    tinted: Tensor
 
 
 @dataclass(frozen=True)
@@ -58,11 +63,13 @@ class SceneWords:
         prompt: of the whole of it, its light included.
         names: of the objects, in the order of the grid's table; a class's name where the artist gave none.
         phrases: "a mustard velvet sofa"; "" where the prompt decides.
+        has_tints: whether surfaces have the colors of `TINTS`.
     """
 
     prompt: str
     names: Sequence[str]
     phrases: Sequence[str]
+    has_tints: bool = False
 
 
 def scene_words(prompt: str, grid: SemanticGrid) -> SceneWords:
@@ -78,7 +85,7 @@ def scene_words(prompt: str, grid: SemanticGrid) -> SceneWords:
     for called in (names, [general_noun(name, kind) for name, kind in zip(names, kinds, strict=True)]):
         said = prompt_phrases(prompt, ["" if words else name for name, words in zip(called, phrases, strict=True)])
         phrases = [words or phrase for words, phrase in zip(phrases, said, strict=True)]
-    return SceneWords(prompt, names, phrases)
+    return SceneWords(prompt, names, phrases, grid.taxonomy == OUTDOOR.name)
 
 
 def word_colors(phrases: Sequence[str]) -> Tensor:
@@ -141,7 +148,22 @@ def decode_guided(
 def shown_rows(decoder: GuidedDecoder, objects: ToldObjects, buffer: GBuffer) -> Tensor:
     """What each pixel of a camera shows, (B, h, w) int64: row of the objects' table times classes, plus class."""
     scenes = torch.arange(len(buffer.objects), device=buffer.objects.device)[:, None, None]
-    return objects.rows[scenes, buffer.objects[:, 0]] * decoder.config.classes + buffer.labels[:, 0]
+    tints = _tints(objects, buffer)
+    rows = objects.rows[scenes, buffer.objects[:, 0]]
+    return torch.where(tints > 0, tints, rows) * decoder.config.classes + buffer.labels[:, 0]
+
+
+def own_colored(objects: ToldObjects, buffer: GBuffer) -> Tensor:
+    """(B, h, w) int64 the row of the object that each pixel of a camera shows, 0 where it shows one of `TINTS`."""
+    return buffer.objects[:, 0] * (_tints(objects, buffer) == 0)
+
+
+def _tints(objects: ToldObjects, buffer: GBuffer) -> Tensor:
+    """(B, h, w) the row of the objects' table of the tint that each pixel of a camera shows, 0 for none."""
+    seen = buffer.objects[:, 0]
+    scenes = torch.arange(len(seen), device=seen.device)[:, None, None]
+    first, tint = objects.tinted[scenes, seen], tint_rows(buffer.materials[:, 0], seen)
+    return torch.where((first > 0) & (tint > 0), first + tint - 1, 0)
 
 
 @torch.no_grad()
@@ -168,7 +190,7 @@ def object_tables(
     rows[scenes, chosen] = scenes * count + torch.arange(count, device=device)
     codes = object_codes(seeds, grids.hints.shape[1])[scenes, chosen].flatten(0, 1)
     hints = grids.hints[scenes, chosen].flatten(0, 1)
-    colors = (2 * srgb_from_linear(hints[:, :3]) - 1) * hints[:, 3:]
+    colors = torch.cat([(2 * srgb_from_linear(hints[:, :3]) - 1) * hints[:, 3:], hints[:, 3:]], 1)
 
     texts = dict.fromkeys(scene.prompt for scene in words)
     names, own, text_of = [], [], []
@@ -178,6 +200,19 @@ def object_tables(
             names.append(scene.names[row - 1] if described else "")
             own.append(scene.phrases[row - 1] if described else "")
             text_of.append(own[-1] or scene.prompt)
+    tinted, described = torch.zeros_like(rows), len(names)
+    for index, scene in enumerate(words):
+        # tints are drawn as objects of the same name that have them for hints, and no other words
+        first = {}
+        for place, name in enumerate(scene.names if scene.has_tints else (), 1):
+            if name not in first:
+                first[name] = len(names)
+                names += [name] * len(TINTS)
+            tinted[index, place] = first[name]
+    own += [""] * (len(names) - described)
+    text_of += names[described:]
+    colors = torch.cat([colors, tint_hints(len(names) - described).to(device)])
+    codes = F.pad(codes, (0, 0, 0, len(names) - described))
     texts |= dict.fromkeys(text_of)
     number = {text: index for index, text in enumerate(texts)}
     # names stay while the artist changes words
@@ -188,14 +223,14 @@ def object_tables(
     table = ObjectTable(
         torch.stack([means[name] for name in names]).to(device),
         torch.tensor([number[text] for text in text_of], device=device),
-        torch.cat([colors, hints[:, 3:]], 1),
+        colors,
         word_colors(own).to(device),
         codes,
         torch.tensor([number[scene.prompt] for scene in words], device=device),
         means[LIGHT].to(device),
         Texts(torch.cat(said).to(device), owner.to(device)),
     )
-    return ToldObjects(table, rows)
+    return ToldObjects(table, rows, tinted)
 
 
 def _described_rows(grids: GridTensors) -> Tensor:

@@ -26,6 +26,7 @@ from occscene_server.models.perception import OccupancyPerception
 from occscene_server.pipelines.guided_decoding import (
     decode_guided,
     object_tables,
+    own_colored,
     scene_words,
     shown_rows,
 )
@@ -34,6 +35,7 @@ from occscene_server.pipelines.output import OccSceneOutput, stacked, to_uint8
 from occscene_server.pipelines.scene_inputs import PlacedScenes, SceneInputs, check_prompts, padded
 from occscene_server.pipelines.start_views import KnownViews
 from occscene_server.pipelines.sun import SunAngles
+from occscene_server.pipelines.sun_shading import sun_factors, sunlit, without_sun
 from occscene_server.pipelines.text_to_scene import LayoutDraft
 
 SENSOR_SIDE = 256
@@ -135,7 +137,7 @@ class GuidedViewsMixin:
         if not (self.denoiser.takes_draft and scene.has_blockout):
             return None
         size = (scene.cameras.height, scene.cameras.width)
-        return self.encode_views(self.draw_views(scene, prompts, seed, size))
+        return self.encode_views(self.draw_views(scene, prompts, seed, size, sunny=False))
 
     def encode_start(
         self, scene: PlacedScenes, prompts: Sequence[str], seed: int, given: Tensor | None, sensor: Sensor
@@ -151,15 +153,23 @@ class GuidedViewsMixin:
             sensor: of the scene.
         """
         if given is not None:
-            return self.encode_views(self.shown_to_perception(given.to(self._execution_device), scene, sensor)[0])
+            return self.encode_views(self._on_sensor(given, range(given.shape[1]), scene, sensor))
         if self.guided_decoder is None or self.denoiser.takes_draft or not scene.has_blockout:
             return None
-        return self.encode_views(self.draw_views(scene, prompts, seed, sensor.size))
+        return self.encode_views(self.draw_views(scene, prompts, seed, sensor.size, sunny=False))
 
     def encode_known(self, places: tuple[int, ...], images: Tensor, scene: PlacedScenes, sensor: Sensor) -> KnownViews:
         """Views (1, K, 3, height, width) in [-1, 1] that stay at their places; the scene is on the sensor."""
+        return KnownViews(places, images, self.encode_views(self._on_sensor(images, places, scene, sensor)))
+
+    def _on_sensor(self, images: Tensor, places: Sequence[int], scene: PlacedScenes, sensor: Sensor) -> Tensor:
+        """Finished views (B, K, 3, height, width) at their places as the denoiser has them: small, without sunlight."""
         small = self.shown_to_perception(images.to(self._execution_device), scene, sensor)[0]
-        return KnownViews(places, images, self.encode_views(small))
+        if not scene.has_sun:
+            return small
+        cameras = scene.cameras.selected(torch.tensor(places, device=small.device).expand(len(small), -1))
+        buffer = scene_gbuffer(scene.shown, scene.shapes, cameras, (cameras.height, cameras.width))
+        return without_sun(small, sun_factors(buffer, scene.suns, self.config.taxonomy))
 
     def encode_views(self, images: Tensor) -> Tensor:
         """Images (B, V, 3, height, width) in [-1, 1] to normalized latents (B, V, channels, h, w)."""
@@ -199,6 +209,7 @@ class GuidedViewsMixin:
         image_size: tuple[int, int],
         latents: Tensor | None = None,
         scale: float = 1.0,
+        sunny: bool = True,
     ) -> Tensor:
         """The guided decoder's views, one camera after the other, so that large ones take little memory.
 
@@ -214,12 +225,13 @@ class GuidedViewsMixin:
             image_size: (height, width) of the views.
             latents: (B, V, channels, h, w) as generated for the scene's cameras; None draws a draft.
             scale: pixels that latents were generated for in a pixel of the views.
+            sunny: whether the sun shines on them, where there is one; the denoiser works without.
 
         Returns:
             (B, V, 3, height, width) in [-1, 1].
         """
         with torch.autocast(self._execution_device.type, enabled=False):  # places need all digits, as in training
-            return self._draw_views(scene, prompts, seed, image_size, latents, scale)
+            return self._draw_views(scene, prompts, seed, image_size, latents, scale, sunny)
 
     def _draw_views(
         self,
@@ -229,6 +241,7 @@ class GuidedViewsMixin:
         image_size: tuple[int, int],
         latents: Tensor | None,
         scale: float,
+        sunny: bool,
     ) -> Tensor:
         assert self.guided_decoder is not None
         height, width = image_size
@@ -244,7 +257,7 @@ class GuidedViewsMixin:
         decoder, known = self.guided_decoder, (scene.placed.volume, seeds)
         canvas = (-(-height // PIXEL_MULTIPLE) * PIXEL_MULTIPLE, -(-width // PIXEL_MULTIPLE) * PIXEL_MULTIPLE)
         enlarged = scene.cameras.enlarged(1 / scale, canvas)
-        views, seen = [], []
+        views, seen, light = [], [], []
         cell = self.config.change_cell
         for view in range(scene.cameras.views):
             if latents is None:
@@ -263,10 +276,14 @@ class GuidedViewsMixin:
                     finely = shown_rows(decoder, objects, fine[0])
                     drawn = (draft + upsampled_within(broad, middles, finely, min(1.0, scale) / cell)).clamp(-1, 1)
             views.append(drawn)
-            seen.append(fine[0].objects[:, 0])
+            seen.append(own_colored(objects, fine[0]))
+            if sunny and scene.has_sun:
+                light.append(sun_factors(fine[0], scene.suns, self.config.taxonomy)[:, 0])
         colors = [one_color(each.phrases, hints) for each, hints in zip(words, scene.placed.hints, strict=True)]
         scenes = zip(torch.stack(views, 1), torch.stack(seen, 1), colors, strict=True)
         colored = torch.stack([with_named_colors(*each) for each in scenes])
+        if light:
+            colored = sunlit(colored, torch.stack(light, 1))
         if latents is None or scale < 1:
             return colored[..., :height, :width]
         picture = colored[..., : round(height * scale), : round(width * scale)]

@@ -65,6 +65,11 @@ class PlacedScenes:
         """Whether the triangles of every scene are shown."""
         return bool(self.shapes) and None not in self.shapes
 
+    @property
+    def has_sun(self) -> bool:
+        """Whether it is known of any scene where its sun is, and what is in its way."""
+        return bool(self.shapes) and any(sun is not None for sun in self.suns)
+
     def with_blockout(self, labels: Tensor) -> PlacedScenes:
         """The same places with labels (B, X, Y, Z) uint8 for blockouts."""
         return PlacedScenes(self.cameras, self.placed.with_labels(labels), True, tables=self.tables)

@@ -16,7 +16,8 @@ Floats = NDArray[np.float64]
 
 _WITHOUT = re.compile(
     r"\b(overcast|cloudy|gr[ae]y (sky|daylight|light)|rain(y|ing)?|wet|snow(y|ing)?\b(?!-)|fog(gy)?|misty|dusk|"
-    r"twilight|(at|by) night|night(fall|time| sky)|blue hour|lamps? (lit|on)|lamp ?light|moon(light)?)\b"
+    r"twilight|(at|by) night|night(fall|time| sky)|blue hour|lamp ?light|moon(light)?|"
+    r"lamps? (lit|on(?! (the|both|either|each|one|a)\b)))\b"
 )
 """Words of a light without sun."""
 _HEIGHTS = (

@@ -20,11 +20,13 @@ from occscene_server.geometry.gbuffer import GBuffer
 from occscene_server.geometry.grids import GridTensors, VolumeTensors
 from occscene_server.geometry.mesh_gbuffer import RayScene, mesh_gbuffer
 from occscene_server.geometry.part_meshes import with_classes_of
-from occscene_server.geometry.pixel_values import images_from_bytes, srgb_from_linear
+from occscene_server.geometry.pixel_values import bytes_from_images, images_from_bytes, srgb_from_linear
+from occscene_server.geometry.tints import TINTS, tint_hints, tint_rows
 from occscene_server.geometry.voxel_gbuffer import voxel_gbuffer
 from occscene_server.models.object_words import LIGHT, ObjectTable, Texts, base_name
 from occscene_server.models.pixel_features import object_codes, pixel_features
 from occscene_server.pipelines.guided_decoding import word_colors
+from occscene_server.pipelines.sun_shading import sun_factors, without_sun
 from occscene_server.training.phrasebook import Phrasebook
 from occscene_server.training.room_parts import RoomParts
 from occscene_server.training.surface_kinds import SurfaceKinds
@@ -43,6 +45,7 @@ _OPEN = ("building", "road")
 """Classes of streets that have details by rule, where only chance would put them in their true place."""
 WITHOUT_SUN = 0.15
 """Share of the crops for which it is not known where the sun is."""
+_TINTS = 1 + len(TINTS)
 
 
 @dataclass(frozen=True)
@@ -81,6 +84,7 @@ class DecoderBatch:
 
     Args:
         features, rows, table, latents, level, given, materials: as of `GuidedDecoder.forward`.
+        light: (N, 3, h, w) of `sun_factors`, laid on what the decoder draws.
         views: (N, 3, h, w) sRGB in [-1, 1], as rendered.
         kinds: (N, h / 2, w / 2) int64 of `SurfaceKinds`, of what was rendered.
         swatches: of patterns, if any are known.
@@ -93,6 +97,7 @@ class DecoderBatch:
     level: Tensor
     given: Tensor
     materials: Tensor
+    light: Tensor
     views: Tensor
     kinds: Tensor
     swatches: SwatchBatch | None = None
@@ -118,8 +123,7 @@ class DecoderRoom:
         parts: RoomParts | None,
     ) -> None:
         scene = read_scene(folder)
-        self.views = torch.from_numpy(scene.views)
-        self.latents, self.denoised = encode(self.views), denoised
+        self.views, self.denoised = torch.from_numpy(scene.views), denoised
         self.cameras = CameraTensors.from_cameras([scene.cameras])
         self.grids = GridTensors.from_grids([scene.blockout])
         self.hints = self.grids.hints[0].clone()
@@ -142,8 +146,9 @@ class DecoderRoom:
                 # drawn windows and markings are not where the view has them, which would teach to blur all of them
                 mesh = with_classes_of(mesh, meshes["true"], [OUTDOOR.index_of(name) for name in _OPEN])
             meshes["parts"] = mesh
-        sun = None if scene.info.sun is None else np.array(scene.info.sun)
-        self._scenes = {name: RayScene(mesh, scene.blockout, sun) for name, mesh in meshes.items()}
+        self.domain, self.sun = scene.info.domain, None if scene.info.sun is None else np.array(scene.info.sun)
+        self._scenes = {name: RayScene(mesh, scene.blockout, self.sun) for name, mesh in meshes.items()}
+        self.latents = encode(self._views_without_sun())
 
     @property
     def sources(self) -> tuple[tuple[Source, float], ...]:
@@ -167,7 +172,20 @@ class DecoderRoom:
         if crop.source == "voxels":
             return voxel_gbuffer(self.grids, cameras, size)
         buffer = mesh_gbuffer([self._scenes[crop.source]], cameras, size)
-        return buffer if crop.sunlit else replace(buffer, sunlight=torch.zeros_like(buffer.sunlight))
+        if not crop.sunlit:
+            return replace(buffer, sunlight=torch.zeros_like(buffer.sunlight))
+        if self.sun is None or crop.source == "true":
+            return buffer
+        # shadows that are not where the view has them would teach to blur them
+        return replace(buffer, sunlight=mesh_gbuffer([self._scenes["true"]], cameras, size).sunlight)
+
+    def _views_without_sun(self) -> Tensor:
+        """(V, height, width, 3) uint8: latents are of these, since sunlight is laid on what is drawn from them."""
+        if self.sun is None:
+            return self.views
+        seen = mesh_gbuffer([self._scenes["true"]], self.cameras, (self.cameras.height, self.cameras.width))
+        light = sun_factors(seen, [self.sun], self.domain)[0]
+        return bytes_from_images(without_sun(images_from_bytes(self.views), light))
 
 
 def random_crop(room: DecoderRoom, side: int, rng: np.random.Generator, kind: int | None = None) -> Crop:
@@ -228,7 +246,8 @@ def gather(
     )
     seeds = torch.tensor([crop.seed for crop in crops])
     features = pixel_features(buffer, together, volume, seeds)
-    rows, table = _table(rooms, crops, buffer.objects[:, 0], book, seeds)
+    rows, table = _table(rooms, crops, buffer, book, seeds)
+    suns = [room.sun if crop.sunlit else None for room, crop in zip(rooms, crops, strict=True)]
     latents = [_latents(room, crop, rng) for room, crop in zip(rooms, crops, strict=True)]
     squares = [(crop.view, slice(crop.top, crop.top + side), slice(crop.left, crop.left + side)) for crop in crops]
     views = torch.stack([room.views[square] for room, square in zip(rooms, squares, strict=True)])
@@ -241,6 +260,7 @@ def gather(
         torch.tensor([crop.level or 0.0 for crop in crops]),
         torch.tensor([float(crop.level is not None) for crop in crops]),
         buffer.materials[:, 0],
+        sun_factors(buffer, suns, rooms[0].domain)[:, 0],
         images_from_bytes(views),
         kinds[:, 1::2, 1::2].contiguous(),
     )
@@ -259,9 +279,11 @@ def _latents(room: DecoderRoom, crop: Crop, rng: np.random.Generator) -> Tensor:
 
 
 def _table(
-    rooms: Sequence[DecoderRoom], crops: Sequence[Crop], objects: Tensor, book: Phrasebook, seeds: Tensor
+    rooms: Sequence[DecoderRoom], crops: Sequence[Crop], buffer: GBuffer, book: Phrasebook, seeds: Tensor
 ) -> tuple[Tensor, ObjectTable]:
-    """The row of what each pixel shows (N, h, w) in the table of all objects that are seen, and the table."""
+    """The row of what each pixel shows (N, h, w) in the table of all objects and tints that are seen, and the table."""
+    objects = buffer.objects[:, 0]
+    tints = tint_rows(buffer.materials[:, 0], objects) * (objects > 0)
     number_of: dict[str, int] = {}
 
     def number(text: str) -> int:
@@ -275,16 +297,19 @@ def _table(
     text_of: list[int] = []
     prompt_of: list[int] = []
     for index, (room, crop) in enumerate(zip(rooms, crops, strict=True)):
-        seen, place = objects[index].unique(return_inverse=True)
+        keys = objects[index] * _TINTS + (tints[index] if room.domain == OUTDOOR.name else 0)
+        pairs, place = keys.unique(return_inverse=True)
         rows[index] = place + len(names)
         prompt_of.append(number(room.prompts[crop.prompt]))
-        for row in seen.tolist():
+        seen, tint = pairs // _TINTS, (pairs % _TINTS)[:, None]
+        for row, is_tint in zip(seen.tolist(), (tint[:, 0] > 0).tolist(), strict=True):
             names.append(book.mean(room.names[row]) if row else torch.zeros(book.width))
-            own = room.phrases[row] if crop.described[row] else ""
+            own = room.phrases[row] if crop.described[row] and not is_tint else ""
             phrases.append(own)
-            text_of.append(number(own) if own else prompt_of[-1])
-        hints.append(room.hints[seen] * crop.hinted[seen, None])
-        codes.append(object_codes(seeds[index : index + 1], len(room.names))[0, seen])
+            text_of.append(number(room.names[row]) if is_tint else number(own) if own else prompt_of[-1])
+        own_hints = room.hints[seen] * crop.hinted[seen, None]
+        hints.append(torch.where(tint > 0, tint_hints(len(TINTS))[tint[:, 0] - 1], own_hints))
+        codes.append(object_codes(seeds[index : index + 1], len(room.names))[0, seen] * (tint == 0))
     states = [book.tokens(text) for text in number_of]
     owner = torch.repeat_interleave(torch.arange(len(states)), torch.tensor([len(own) for own in states]))
     return rows, ObjectTable(

@@ -12,6 +12,7 @@ from torch import Tensor
 from occscene_server.geometry.pixel_values import bytes_from_images
 from occscene_server.models.guided_decoder import GuidedDecoder
 from occscene_server.models.precision import fast_autocast
+from occscene_server.pipelines.sun_shading import sunlit
 from occscene_server.training.decoder_crops import DecoderBatch, DecoderRoom, Source, gather, whole_view
 from occscene_server.training.decoder_rooms import DecoderRooms
 
@@ -21,7 +22,7 @@ def draw(decoder: GuidedDecoder, batch: DecoderBatch) -> Tensor:
     views: Tensor = decoder(
         batch.features, batch.rows, batch.table, batch.latents, batch.level, batch.given, batch.materials
     )
-    return views.float()
+    return sunlit(views.float(), batch.light)
 
 
 @torch.no_grad()

@@ -24,6 +24,8 @@ _FOLD = 0.1
 _THICKNESS = 0.01
 """Of a curtain's cloth, metres."""
 _ROUND_SIDES, _ROD_SIDES = 16, 8
+_THIN = 0.3
+"""Metres across below which a rod has few sides: a wheel is none."""
 WALLS = ("window wall", "facade", "shop front")
 """Kinds of parts that are walls with windows."""
 
@@ -48,7 +50,8 @@ def part_shape(kind: str, size: Floats, taper: float = 1.0) -> tuple[Floats, Fac
     if kind == "box":
         return BOX_CORNERS * size, BOX_FACES
     if kind in ("cylinder", "rod"):
-        return _tube(size, taper, _ROD_SIDES if kind == "rod" else _ROUND_SIDES)
+        is_thin = kind == "rod" and size[0] < _THIN
+        return _tube(size, taper, _ROD_SIDES if is_thin else _ROUND_SIDES)
     if kind == "blade":
         return _leaf(size)
     if kind in WALLS:

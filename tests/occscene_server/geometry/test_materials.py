@@ -37,7 +37,8 @@ def _grid(*objects: GridObject) -> SemanticGrid:
 
 
 def test_all_materials_of_the_studio_have_a_row() -> None:
-    assert set(KINDS) == set(MATERIALS[1:])
+    of_parts = {"hair", "trousers", *(name for name in MATERIALS if name.startswith("sign_"))}
+    assert set(KINDS) == set(MATERIALS[1:]) - of_parts
     assert MATERIALS[0] == ""
     assert material_rows(["wood", "no such", "pane"]).tolist() == [MATERIALS.index("wood"), 0, MATERIALS.index("pane")]
 
@@ -102,6 +103,23 @@ def test_parts_bring_their_materials_and_walls_those_of_their_windows() -> None:
     assert joined.materials is not None
     np.testing.assert_array_equal(joined.materials[joined.labels == BUILDING], made.materials[made.object_ids == 2])
     assert not joined.materials[joined.labels == CAR].any()
+
+
+def test_people_wear_trousers_below_their_jackets_and_have_hair() -> None:
+    def of(class_name: str) -> list[str]:
+        who = LayoutObject("x", class_name, (12.0, 12.0, 1.0), (0.6, 0.5, 1.8), 0.0, parts=(
+            LayoutPart("box", (0.0, 0.0, -0.5), (0.2, 0.2, 0.8), material="cloth", role=1),
+            LayoutPart("box", (0.0, 0.0, 0.3), (0.4, 0.3, 0.6), material="cloth", role=0),
+            LayoutPart("box", (0.3, 0.0, -0.1), (0.1, 0.1, 0.6), material="cloth", role=0),
+            LayoutPart("box", (0.0, 0.0, 0.8), (0.2, 0.2, 0.2), material="rough", role=2),
+        ))  # fmt: skip
+        mesh = mesh_with_parts(_box(1, OUTDOOR.index_of(class_name)), _grid(GridObject(1, "x")), {1: who})
+        assert mesh.materials is not None
+        return [MATERIALS[row] for row in mesh.materials[::12].tolist()]
+
+    for class_name in ("person", "bicyclist"):
+        assert of(class_name) == ["trousers", "cloth", "cloth", "hair"]
+    assert of("fence") == ["cloth", "cloth", "cloth", "rough"]
 
 
 def test_pixels_see_materials_and_leaves() -> None:

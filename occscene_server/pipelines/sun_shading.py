@@ -1,0 +1,78 @@
+"""The sun's direct light on views, laid on what a decoder draws: its shadows are geometry, known to the pixel.
+
+A surface that the sun reaches has the light of the sky and that of the sun, one in the shade that of the sky only. A
+decoder draws the mean of both, since words do not say where shadows are. Pixels are multiplied by what is between them,
+in linear light. The numbers fit rendered rooms and streets best, over drafts of decoders (see the model cards).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from itertools import product
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from numpy.typing import NDArray
+from occscene.taxonomy import OUTDOOR
+from torch import Tensor
+
+from occscene_server.geometry.gbuffer import GBuffer
+from occscene_server.geometry.pixel_values import linear_from_srgb, srgb_from_linear
+
+_STREET_SUN, _ROOM_SUN = (3.0, 2.5, 2.0), (2.0, 2.0, 2.0)
+"""Light of the sun, falling straight on a surface, over that of the sky: red, green and blue."""
+_REACHED = 0.7
+"""Share of the sunlight that reaches what lies open to the sky, in the mean of streets."""
+_KNEE = 0.5
+"""Linear value from which the sun's light is damped."""
+
+
+def sun_factors(buffer: GBuffer, suns: Sequence[NDArray[np.float64] | None], taxonomy: str) -> Tensor:
+    """By what the sun's light changes each pixel, linear RGB (B, V, 3, h, w); 1 where it is not known.
+
+    Args:
+        buffer: of B scenes in V views.
+        suns: (3,) unit vectors towards the sun in the world; None where there is none.
+        taxonomy: name of the scenes' classes.
+    """
+    outdoors = taxonomy == OUTDOOR.name
+    gain = torch.tensor(_STREET_SUN if outdoors else _ROOM_SUN, device=buffer.depth.device)[:, None, None]
+    heights = [float(sun[2]) if outdoors and sun is not None else 0.0 for sun in suns]
+    height = torch.tensor(heights, device=gain.device)[:, None, None, None, None]
+    known, falling = buffer.sunlight[:, :, :1], softened(buffer.sunlight[:, :, 1], buffer.objects, buffer.parts)
+    usual = known * _REACHED * height * buffer.normal[:, :, 2:].clamp_min(0)
+    return (1 + gain * falling[:, :, None]) / (1 + gain * usual)
+
+
+def softened(light: Tensor, *surfaces: Tensor) -> Tensor:
+    """Maps (..., h, w) averaged over the 3 x 3 pixels around each that show the same: one ray to the sun for each pixel
+    makes edges of shadows jagged.
+
+    Args:
+        light: what is averaged.
+        surfaces: of the same shape; pixels that are equal in all of them show the same.
+    """
+    total, count = torch.zeros_like(light), torch.zeros_like(light)
+    moved = [F.pad(each, (1, 1, 1, 1), value=-1) for each in (light, *surfaces)]
+    height, width = light.shape[-2:]
+    for row, column in product(range(3), repeat=2):
+        beside, *shown = (each[..., row : row + height, column : column + width] for each in moved)
+        same = torch.stack([a == b for a, b in zip(shown, surfaces, strict=True)]).all(0)
+        total, count = total + same * beside, count + same
+    return total / count
+
+
+def sunlit(views: Tensor, factors: Tensor) -> Tensor:
+    """Views (..., 3, h, w), sRGB in [-1, 1], with the sun's light."""
+    before = linear_from_srgb((views + 1) / 2)
+    after = before * factors
+    # as film: what gets brighter than the knee comes near to white and never there
+    knee = before.clamp_min(_KNEE)
+    bright = knee + (1 - knee) * -torch.expm1((knee - after) / (1 - knee).clamp_min(1e-3))
+    return 2 * srgb_from_linear(torch.where(after > knee, bright, after)) - 1
+
+
+def without_sun(views: Tensor, factors: Tensor) -> Tensor:
+    """The inverse of `sunlit`, but for what is bright."""
+    return sunlit(views, 1 / factors)
