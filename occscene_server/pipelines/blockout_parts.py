@@ -51,8 +51,6 @@ _WITH_EDGES = frozenset(
 _WITH_WINDOWS = frozenset({"truck", "other-vehicle"})
 _WITH_WHEELS = _WITH_EDGES - {"building", "fence", "person"}
 _SIGN = "traffic sign"
-_WHOLE = ("fence", "traffic-sign")
-"""Classes whose parts leave gaps below a voxel."""
 _SHELL = frozenset({"wall", "floor", "ceiling", "window", "road", "parking", "sidewalk", "other-ground", "terrain"})
 """Classes of what encloses a scene or lies below it."""
 _QUARTER = math.pi / 2
@@ -194,8 +192,8 @@ class BlockoutParts:
             chosen = several[most_typical([object_voxels(obj, grid) for obj in several])] if draws > 1 else several[0]
             made[number] = replace(chosen, name=boxes[number].obj.name)
         corners = corners or {}
-        # an artist's own two or three boxes say more of a body than the prior does
-        whole = {i for i in made if (i in corners and are_several_boxes(corners[i])) or made[i].class_name in _WHOLE}
+        # an artist's own two or three boxes say more of a body than the prior does; gaps of fences are below a voxel
+        whole = {i for i in made if (i in corners and are_several_boxes(corners[i])) or made[i].class_name == "fence"}
         return painted(grid, {i: obj for i, obj in made.items() if i not in whole}), made
 
 

@@ -279,7 +279,8 @@ class GuidedViewsMixin:
             seen.append(own_colored(objects, fine[0]))
             if sunny and scene.has_sun:
                 light.append(sun_factors(fine[0], scene.suns, self.config.taxonomy)[:, 0])
-        colors = [one_color(each.phrases, hints) for each, hints in zip(words, scene.placed.hints, strict=True)]
+        told = zip(words, scene.placed.hints, strict=True)
+        colors = [one_color(each.phrases, hints, each.has_tints) for each, hints in told]
         scenes = zip(torch.stack(views, 1), torch.stack(seen, 1), colors, strict=True)
         colored = torch.stack([with_named_colors(*each) for each in scenes])
         if light:

@@ -24,20 +24,24 @@ _LUMINANCE = torch.tensor([0.2126, 0.7152, 0.0722])
 _LEAST = 1e-3
 
 
-def one_color(phrases: Sequence[str], hints: Tensor) -> Tensor:
-    """The one color that each of some phrases names, where the object has no color hint, which says it already.
+def one_color(phrases: Sequence[str], hints: Tensor, moved_to_hints: bool = False) -> Tensor:
+    """The one color that each of some objects is to have: its hint, else the only one that its phrase names.
 
     Args:
         phrases: of N objects.
         hints: (at least N + 1, 4), as a grid has them; row 0 is no object.
+        moved_to_hints: whether views are moved to hints as well; a decoder that follows them closely needs none.
 
     Returns:
         Like `hints`: linear RGB and 1; zeros where there is no color, or several.
     """
     colors = torch.zeros_like(hints)
     for row, phrase in enumerate(phrases, 1):
-        if hints[row, 3] == 0 and len(named := set(named_colors(phrase))) == 1:
+        named = set(named_colors(phrase))
+        if hints[row, 3] == 0 and len(named) == 1:
             colors[row] = torch.tensor([*named.pop(), 1.0])
+        elif moved_to_hints and len(named) <= 1:
+            colors[row] = hints[row]
     return colors
 
 

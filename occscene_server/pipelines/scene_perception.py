@@ -14,6 +14,7 @@ from occscene.grid import GridVolume, SemanticGrid
 from occscene.taxonomy import INDOOR, OUTDOOR
 from torch import Tensor
 
+from occscene_server.geometry.foundations import with_foundations
 from occscene_server.geometry.fusion import carve, fuse, odds_of_parts, told_of_parts
 from occscene_server.geometry.surface_frames import BUILT
 from occscene_server.models.denoiser import GBufferFeatures, OccSceneDenoiser
@@ -99,7 +100,9 @@ class PerceptionMixin:
             real: whether images may show that something in the blockouts is gone.
         """
         logits = self.seen_logits(images, scene)
-        return fuse(scene.shown, classify_voxels(logits), logits, _SHELLS.get(self.config.taxonomy, ()), real)
+        fused = fuse(scene.shown, classify_voxels(logits), logits, _SHELLS.get(self.config.taxonomy, ()), real)
+        stands = scene.has_blockout and self.config.taxonomy == OUTDOOR.name
+        return with_foundations(fused) if stands else fused
 
     def seen_logits(self, images: Tensor, scene: PlacedScenes) -> Tensor:
         """Logits (B, classes, X, Y, Z) of what images (B, V, 3, height, width) show of scenes."""

@@ -8,11 +8,9 @@ in linear light. The numbers fit rendered rooms and streets best, over drafts of
 from __future__ import annotations
 
 from collections.abc import Sequence
-from itertools import product
 
 import numpy as np
 import torch
-import torch.nn.functional as F
 from numpy.typing import NDArray
 from occscene.taxonomy import OUTDOOR
 from torch import Tensor
@@ -40,26 +38,27 @@ def sun_factors(buffer: GBuffer, suns: Sequence[NDArray[np.float64] | None], tax
     gain = torch.tensor(_STREET_SUN if outdoors else _ROOM_SUN, device=buffer.depth.device)[:, None, None]
     heights = [float(sun[2]) if outdoors and sun is not None else 0.0 for sun in suns]
     height = torch.tensor(heights, device=gain.device)[:, None, None, None, None]
-    known, falling = buffer.sunlight[:, :, :1], softened(buffer.sunlight[:, :, 1], buffer.objects, buffer.parts)
+    known, falling = buffer.sunlight[:, :, :1], softened(buffer.sunlight[:, :, 1], buffer.parts)
     usual = known * _REACHED * height * buffer.normal[:, :, 2:].clamp_min(0)
     return (1 + gain * falling[:, :, None]) / (1 + gain * usual)
 
 
-def softened(light: Tensor, *surfaces: Tensor) -> Tensor:
-    """Maps (..., h, w) averaged over the 3 x 3 pixels around each that show the same: one ray to the sun for each pixel
-    makes edges of shadows jagged.
+def softened(light: Tensor, parts: Tensor) -> Tensor:
+    """Maps averaged over each pixel and those of its four neighbors that show the same part: else edges of shadows, of one
+    ray to the sun for each pixel, are jagged.
 
     Args:
-        light: what is averaged.
-        surfaces: of the same shape; pixels that are equal in all of them show the same.
+        light: (..., h, w).
+        parts: (..., h, w) int64 of `GBuffer`.
     """
-    total, count = torch.zeros_like(light), torch.zeros_like(light)
-    moved = [F.pad(each, (1, 1, 1, 1), value=-1) for each in (light, *surfaces)]
-    height, width = light.shape[-2:]
-    for row, column in product(range(3), repeat=2):
-        beside, *shown = (each[..., row : row + height, column : column + width] for each in moved)
-        same = torch.stack([a == b for a, b in zip(shown, surfaces, strict=True)]).all(0)
-        total, count = total + same * beside, count + same
+    shown = parts.int()
+    total, count = light.clone(), torch.ones_like(light)
+    for dim in (-2, -1):
+        side = light.shape[dim] - 1
+        same = (shown.narrow(dim, 0, side) == shown.narrow(dim, 1, side)).to(light.dtype)
+        for own, other in ((0, 1), (1, 0)):
+            total.narrow(dim, own, side).addcmul_(same, light.narrow(dim, other, side))
+            count.narrow(dim, own, side).add_(same)
     return total / count
 
 
