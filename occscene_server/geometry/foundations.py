@@ -13,10 +13,9 @@ _GROUND = [OUTDOOR.index_of(name) for name in ("road", "parking", "sidewalk", "o
 
 
 def with_foundations(labels: Tensor) -> Tensor:
-    """Classes of streets (B, X, Y, Z) uint8 in which columns of buildings go down through the ground that they stand on.
+    """Classes of streets (B, X, Y, Z) uint8, columns of buildings going down through the ground that they stand on.
 
-    The blockouts of artists have boxes on a lawn, or a little above it; true streets, and what a sensor would find, have
-    no lawn there.
+    The blockouts of artists have boxes on a lawn, or a little above it; true streets have no lawn there.
     """
     height = torch.arange(labels.shape[-1], device=labels.device)
     building = labels == _BUILDING

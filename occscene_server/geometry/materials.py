@@ -14,7 +14,7 @@ MATERIALS = (
     "marble", "marking", "metal", "painted", "pane", "paper", "parquet", "picture", "planks", "plaster", "render",
     "roof_tiles", "rough", "rubber", "rug_pattern", "setts", "shoji", "sign", "skin", "slabs", "soil", "stone",
     "stripes", "tatami", "terrazzo", "tiles", "velvet", "wallpaper_damask", "wallpaper_stripes", "wood", "hair",
-    "trousers", "sign_black", "sign_blue", "sign_red", "sign_white", "sign_yellow",
+    "trousers", "lit_pane", "sign_black", "sign_blue", "sign_red", "sign_white", "sign_yellow",
 )  # fmt: skip
 """The first stands for what is not known; new ones go to the end, networks know them by their places."""
 LEAVES, MARKING = MATERIALS.index("leaves"), MATERIALS.index("marking")

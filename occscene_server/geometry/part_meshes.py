@@ -18,8 +18,10 @@ from occscene_server.geometry.solid_meshes import solid_triangles
 from occscene_server.geometry.solids import BLADE, CURTAIN, ROD, WALLS, Floats, Ints, Solids
 from occscene_server.geometry.surface_frames import pattern_shift, surface_corners
 
-_OF_PIECES = {"pane": "pane", "frame": "painted", "door": "painted"}
-"""Materials of what fills the openings of a wall."""
+_OF_PIECES = {"pane": None, "frame": "painted", "door": "painted"}
+"""Materials of what fills the openings of a wall; panes are those of dark rooms or of lit ones."""
+_LIT_ROOMS = 0.35
+"""Share of a house's windows that are lit after dusk."""
 _PEOPLE = ("person", "bicyclist", "motorcyclist")
 
 
@@ -44,7 +46,7 @@ def mesh_with_parts(mesh: TriangleMesh, grid: SemanticGrid, objects: Mapping[int
         label = TAXONOMIES[grid.taxonomy].index_of(obj.class_name)
         labels.append(np.full(len(triangles), label, np.uint8))
         ids.append(np.full(len(triangles), number, np.uint16))
-        materials.append(_part_materials(solids, owner, obj.class_name))
+        materials.append(_part_materials(solids, owner, obj.class_name, number))
     vertices = np.concatenate(corners).reshape(-1, 3)
     parted = TriangleMesh(
         vertices,
@@ -72,13 +74,13 @@ def with_classes_of(mesh: TriangleMesh, other: TriangleMesh, labels: Sequence[in
     )
 
 
-def _part_materials(solids: Solids, owner: Ints, class_name: str) -> NDArray[np.uint8]:
+def _part_materials(solids: Solids, owner: Ints, class_name: str, number: int) -> NDArray[np.uint8]:
     """(T,) rows of `MATERIALS` of the triangles of parts, in walls with windows of each pane, frame and door.
 
     Args:
         solids: the parts.
         owner: (T,) rising, whose part a triangle is, as of `solid_triangles`.
-        class_name: of the object.
+        class_name, number: of the object; its number says which of its rooms are lit.
     """
     words = _clothed(solids) if class_name in _PEOPLE else solids.material
     names: list[str] = []
@@ -86,7 +88,11 @@ def _part_materials(solids: Solids, owner: Ints, class_name: str) -> NDArray[np.
         kind, own = int(solids.kind[row]), words[row]
         if kind in WALLS:
             pieces = facade_boxes(PART_KINDS[kind], solids.size[row])[1]
-            names += [_OF_PIECES.get(piece, own) for piece in pieces for _ in range(count // len(pieces))]
+            lit = np.random.default_rng([number, row]).random(len(pieces)) < _LIT_ROOMS
+            lit |= PART_KINDS[kind] == "shop front"
+            panes = np.where(lit, "lit_pane", "pane").tolist()
+            made_of = [_OF_PIECES.get(piece, own) or pane for piece, pane in zip(pieces, panes, strict=True)]
+            names += [name for name in made_of for _ in range(count // len(pieces))]
         else:
             names += [own] * count
     return material_rows(names)

@@ -13,6 +13,7 @@ _CODES = {
     "gloss": ("0d1114",),
     "hair": ("1c1512", "4a2f1d", "a47a45", "8d8a86"),
     "lamp": ("dfe6ea",),
+    "lit_pane": ("28323a",),
     "marking": ("d8d8d2",),
     "metal": ("8f9496",),
     "pane": ("28323a",),

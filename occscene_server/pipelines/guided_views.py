@@ -12,6 +12,7 @@ import torch.nn.functional as F
 from occscene.camera import PinholeCamera
 from occscene.grid import SemanticGrid
 from occscene.mesh import TriangleMesh
+from occscene.taxonomy import OUTDOOR
 from torch import Tensor
 
 from occscene_server.geometry.cameras import CameraTensors
@@ -37,6 +38,7 @@ from occscene_server.pipelines.start_views import KnownViews
 from occscene_server.pipelines.sun import SunAngles
 from occscene_server.pipelines.sun_shading import sun_factors, sunlit, without_sun
 from occscene_server.pipelines.text_to_scene import LayoutDraft
+from occscene_server.pipelines.weather import Weather
 
 SENSOR_SIDE = 256
 """Pixels along the longer side of what denoiser and perception see of an image that the guided decoder draws: as in
@@ -257,8 +259,8 @@ class GuidedViewsMixin:
         decoder, known = self.guided_decoder, (scene.placed.volume, seeds)
         canvas = (-(-height // PIXEL_MULTIPLE) * PIXEL_MULTIPLE, -(-width // PIXEL_MULTIPLE) * PIXEL_MULTIPLE)
         enlarged = scene.cameras.enlarged(1 / scale, canvas)
-        views, seen, light = [], [], []
-        cell = self.config.change_cell
+        views, seen, light, weather = [], [], [], []
+        cell, outdoors = self.config.change_cell, self.config.taxonomy == OUTDOOR.name
         for view in range(scene.cameras.views):
             if latents is None:
                 fine = seen_by(enlarged, view)
@@ -278,13 +280,20 @@ class GuidedViewsMixin:
             views.append(drawn)
             seen.append(own_colored(objects, fine[0]))
             if sunny and scene.has_sun:
-                light.append(sun_factors(fine[0], scene.suns, self.config.taxonomy)[:, 0])
+                light.append(sun_factors(fine[0], scene.suns, self.config.taxonomy))
+            if sunny and outdoors:
+                weather.append(Weather.of(fine[0], prompts))
         told = zip(words, scene.placed.hints, strict=True)
-        colors = [one_color(each.phrases, hints, each.has_tints) for each, hints in told]
+        colors = [one_color(each.phrases, hints, outdoors) for each, hints in told]
         scenes = zip(torch.stack(views, 1), torch.stack(seen, 1), colors, strict=True)
-        colored = torch.stack([with_named_colors(*each) for each in scenes])
+        colored = torch.stack([with_named_colors(*each, keeps_light=outdoors) for each in scenes])
+        if weather:
+            around = Weather(*(torch.cat([getattr(one, name) for one in weather], 1) for name in ("snow", "shining")))
+            colored = around.snowed(colored)
         if light:
-            colored = sunlit(colored, torch.stack(light, 1))
+            colored = sunlit(colored, torch.cat(light, 1))
+        if weather:
+            colored = around.lit(colored)
         if latents is None or scale < 1:
             return colored[..., :height, :width]
         picture = colored[..., : round(height * scale), : round(width * scale)]

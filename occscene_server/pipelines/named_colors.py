@@ -22,6 +22,8 @@ MOST_BRIGHTENED, MOST_TINTED = 1.8, 4.0
 """Limits of both factors, and of their inverses."""
 _LUMINANCE = torch.tensor([0.2126, 0.7152, 0.0722])
 _LEAST = 1e-3
+_MANY = 5
+"""Objects from which on it is the light that they have in common."""
 
 
 def one_color(phrases: Sequence[str], hints: Tensor, moved_to_hints: bool = False) -> Tensor:
@@ -45,13 +47,14 @@ def one_color(phrases: Sequence[str], hints: Tensor, moved_to_hints: bool = Fals
     return colors
 
 
-def with_named_colors(views: Tensor, objects: Tensor, colors: Tensor) -> Tensor:
+def with_named_colors(views: Tensor, objects: Tensor, colors: Tensor, keeps_light: bool = False) -> Tensor:
     """Views of a scene in which objects have the colors that are named.
 
     Args:
         views: (V, 3, h, w) sRGB in [-1, 1].
         objects: (V, h, w) int64, the row of what each pixel shows.
         colors: of `one_color`.
+        keeps_light: whether what most objects that are seen have in common, dusk or shade, stays as it is.
 
     Returns:
         Like `views`.
@@ -62,11 +65,23 @@ def with_named_colors(views: Tensor, objects: Tensor, colors: Tensor) -> Tensor:
         return views
     pixels = views.movedim(1, -1).reshape(-1, 3)
     linear = linear_from_srgb((pixels + 1) / 2)
-    count = rows.bincount(minlength=len(colors)).clamp_min(1)[:, None]
-    mean = torch.zeros(len(colors), 3, device=views.device).index_add_(0, rows, linear) / count
-    changed = 2 * srgb_from_linear((linear * _gains(mean, colors[:, :3])[rows]).clamp(0, 1)) - 1
+    count = rows.bincount(minlength=len(colors))
+    mean = torch.zeros(len(colors), 3, device=views.device).index_add_(0, rows, linear) / count.clamp_min(1)[:, None]
+    wanted = colors[:, :3]
+    seen = told & (count > 0)
+    if keeps_light and int(seen.sum()) >= _MANY:
+        wanted = wanted * _common_light(mean[seen], wanted[seen])
+    changed = 2 * srgb_from_linear((linear * _gains(mean, wanted)[rows]).clamp(0, 1)) - 1
     pixels = torch.where(told[rows][:, None], changed, pixels)
     return pixels.reshape(len(views), *views.shape[2:], 3).movedim(-1, 1)
+
+
+def _common_light(mean: Tensor, wanted: Tensor) -> Tensor:
+    """(3,) linear RGB of the light in which most of some colors (N, 3) are seen as means (N, 3); half of its tint, for
+    the rest of it is more likely the decoder's."""
+    light = (mean.clamp_min(_LEAST) / wanted.clamp_min(_LEAST)).median(0).values
+    brightness = light @ _LUMINANCE.to(light.device)
+    return brightness * (light / brightness).sqrt()
 
 
 def _gains(mean: Tensor, wanted: Tensor) -> Tensor:

@@ -44,8 +44,9 @@ def sun_factors(buffer: GBuffer, suns: Sequence[NDArray[np.float64] | None], tax
 
 
 def softened(light: Tensor, parts: Tensor) -> Tensor:
-    """Maps averaged over each pixel and those of its four neighbors that show the same part: else edges of shadows, of one
-    ray to the sun for each pixel, are jagged.
+    """Maps averaged over each pixel and those of its four neighbors that show the same part.
+
+    Else edges of shadows are jagged: for each pixel there is one ray to the sun.
 
     Args:
         light: (..., h, w).

@@ -69,3 +69,32 @@ def test_dusk_stays_dusk() -> None:
     colored = with_named_colors(views, torch.ones(2, 8, 8, dtype=torch.int64), named("a white wall"))
     assert linear(colored).mean() <= MOST_BRIGHTENED * 1.3 * linear(views).mean()
     assert linear(colored).mean() < 0.15
+
+
+def test_hints_are_followed_where_asked_and_stand_above_words() -> None:
+    hints = torch.zeros(4, 4)
+    hints[1] = torch.tensor([0.1, 0.2, 0.6, 1.0])
+    hints[2] = torch.tensor([0.5, 0.1, 0.1, 1.0])
+    phrases = ["a red house", "a red and white awning", "a teal car"]
+    assert one_color(phrases, hints)[:, 3].tolist() == [0, 0, 0, 1]
+    moved = one_color(phrases, hints, moved_to_hints=True)
+    assert torch.equal(moved[1], hints[1])
+    assert moved[:, 3].tolist() == [0, 1, 0, 1], "two colors are a pattern's"
+
+
+def test_the_light_that_many_objects_share_stays() -> None:
+    """Six objects at dusk, all but one as hinted: only that one changes much."""
+    dusk = torch.tensor([0.3, 0.22, 0.25])
+    hints = torch.rand(7, 4, generator=torch.Generator().manual_seed(3)) * 0.5 + 0.2
+    hints[:, 3], hints[0] = 1.0, 0.0
+    seen = hints[1:, :3] * dusk
+    seen[5] = torch.tensor([0.05, 0.2, 0.05])  # an object that came out green
+    objects = torch.arange(1, 7).repeat_interleave(8).view(1, 6, 8).expand(2, 6, 8)
+    pixels = seen[objects - 1].movedim(-1, 1)
+    views = 2 * srgb_from_linear(pixels) - 1
+    kept, plain = (linear(with_named_colors(views, objects, hints, keeps_light=keeps)) for keeps in (True, False))
+    brightness = [float(changed[:, :, :5].mean() / pixels[:, :, :5].mean()) for changed in (kept, plain)]
+    assert brightness[0] == pytest.approx(1, abs=0.1)
+    assert brightness[1] > 1.4, "else dusk becomes day"
+    wanted, before, after = (color / color.sum() for color in (hints[6, :3], pixels[0, :, 5, 0], kept[0, :, 5, 0]))
+    assert (after - wanted).abs().max() < (before - wanted).abs().max() / 2
