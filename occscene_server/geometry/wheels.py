@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from occscene_server.geometry.solids import ROD, Floats, Solids
+from occscene_server.geometry.solids import ROD, Floats, Ints, Solids
 
 TYRE, STEEL = "rubber", "metal"
 """Materials of tyres, and of rims and spokes."""
@@ -29,11 +29,13 @@ def with_rims(solids: Solids) -> Solids:
     several = [solids.take(np.flatnonzero(~narrow))]
     for row in np.flatnonzero(wheels):
         own = (solids.center[row], solids.size[row], solids.axes[row])
-        several.append(_bicycle_wheel(*own, role) if narrow[row] else _rim(*own, role))
+        tyre = int(solids.role[row])
+        several.append(_bicycle_wheel(*own, (tyre, role)) if narrow[row] else _rim(*own, role))
     return Solids.joined(several)
 
 
-def _bicycle_wheel(center: Floats, size: Floats, axes: Floats, role: int) -> Solids:
+def _bicycle_wheel(center: Floats, size: Floats, axes: Floats, roles: tuple[int, int]) -> Solids:
+    """A ring of rods and spokes across it; `roles` are those of the tyre and of the spokes."""
     thick = float(np.clip(size[2], *_TYRE))
     turn = np.arange(_SEGMENTS + 1) * (2 * np.pi / _SEGMENTS)
     circle = np.stack([np.cos(turn), np.sin(turn)], axis=1) * (size[:2] - thick) / 2
@@ -52,14 +54,14 @@ def _bicycle_wheel(center: Floats, size: Floats, axes: Floats, role: int) -> Sol
         np.column_stack([across, across, length]),
         own_axes,
         (TYRE,) * _SEGMENTS + (STEEL,) * _SPOKES,
-        role,
+        np.repeat(roles, [_SEGMENTS, _SPOKES]),
     )
 
 
 def _rim(center: Floats, size: Floats, axes: Floats, role: int) -> Solids:
-    return _rods(center[None], (size * (_RIM, _RIM, 1.0) + (0, 0, _OUT))[None], axes[None], (STEEL,), role)
+    return _rods(center[None], (size * (_RIM, _RIM, 1.0) + (0, 0, _OUT))[None], axes[None], (STEEL,), np.array([role]))
 
 
-def _rods(center: Floats, size: Floats, axes: Floats, materials: tuple[str, ...], role: int) -> Solids:
+def _rods(center: Floats, size: Floats, axes: Floats, materials: tuple[str, ...], role: Ints) -> Solids:
     count = len(materials)
-    return Solids(np.full(count, ROD), center, size, axes, np.ones(count), materials, np.full(count, role))
+    return Solids(np.full(count, ROD), center, size, axes, np.ones(count), materials, role)

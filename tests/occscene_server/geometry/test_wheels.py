@@ -30,7 +30,7 @@ def inside(solids: Solids, points: Floats) -> np.ndarray:
 def test_a_bicycles_wheel_is_a_ring_with_spokes_of_the_same_size() -> None:
     disc = rod((0.1, 0.5, -0.2), (0.66, 0.66, 0.04))
     wheel = with_rims(disc)
-    assert set(wheel.material) == {TYRE, STEEL}
+    assert set(zip(wheel.material, wheel.role.tolist(), strict=True)) == {(TYRE, 3), (STEEL, 4)}
     for own, before in zip(wheel.bounds(), disc.bounds(), strict=True):
         np.testing.assert_allclose(own, before, atol=0.03)
     tyre = wheel.take([row for row, material in enumerate(wheel.material) if material == TYRE])
