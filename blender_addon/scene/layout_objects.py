@@ -42,6 +42,9 @@ _MATERIALS: dict[str, Vector] = {
 }
 """Linear RGB of what has no colour of its own; other materials are in shades of the object's."""
 
+_VEHICLES = ("car", "truck", "other-vehicle")
+"""Classes on which what is glossy is a tinted pane."""
+
 _TUBES = ("cylinder", "rod")
 _FLAT = ("box", *WALLS)
 """Kinds of parts whose ends are flat."""
@@ -211,6 +214,8 @@ def _role_color(obj: LayoutObject, part: LayoutPart, place: int) -> tuple[float,
     red, green, blue = obj.color or _PLAIN
     if place == 0 and obj.color is not None:
         return red, green, blue, 1.0
+    if part.material == "gloss" and obj.class_name in _VEHICLES:
+        return (*_MATERIALS["pane"], 1.0)
     if part.material in _MATERIALS:
         return (*_MATERIALS[part.material], 1.0)
     shade = 0.7**place

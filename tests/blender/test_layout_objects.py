@@ -196,6 +196,23 @@ def test_a_facades_panes_frames_and_door_have_materials_of_their_own(scene: bpy.
     assert faces.count("pane") == 6 * 3
 
 
+def test_tyres_and_panes_of_a_red_car_are_not_red(scene: bpy.types.Scene) -> None:
+    parts = (
+        LayoutPart("rounded box", (0, 0, -0.1), (1.8, 4.4, 0.8), material="car_paint"),
+        LayoutPart("rounded box", (0, 0, 0.5), (1.6, 2.0, 0.5), material="gloss", role=1),
+        LayoutPart("rod", (0.8, 1.3, -0.4), (0.6, 0.6, 0.2), material="rubber", role=2),
+        LayoutPart("rod", (0.8, 1.3, -0.4), (0.3, 0.3, 0.22), material="metal", role=3),
+    )
+    for class_name, pane in (("car", True), ("cabinet", False)):
+        obj = LayoutObject("it", class_name, (0, 0, 0.7), (1.8, 4.4, 1.4), 0.0, color=(0.6, 0.02, 0.02), parts=parts)
+        detail = add_detail(scene, add_box("it", (1.8, 4.4, 1.4)), obj)
+        paint, gloss, tyre, rim = (tuple(material.diffuse_color)[:3] for material in detail.data.materials)
+        assert paint == pytest.approx((0.6, 0.02, 0.02))
+        assert max(tyre) < 0.05
+        assert (max(gloss) < 0.1) == pane, "of a cabinet what is glossy is lacquer"
+        assert rim == pytest.approx((0.4, 0.4, 0.42))
+
+
 @pytest.mark.parametrize("unit", ["metres", "millimetres", "feet"])
 def test_detail_takes_the_boxs_place_and_nothing_is_sent_twice(scene: bpy.types.Scene, unit: str) -> None:
     meters = set_unit(scene, unit)
