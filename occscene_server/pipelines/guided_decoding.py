@@ -34,6 +34,8 @@ _TEXTS_AT_ONCE = 16
 _KEPT_TEXTS = 1000
 _states: WeakKeyDictionary[PreTrainedModel, Kept[dict[str, Tensor]]] = WeakKeyDictionary()
 
+_MOST_TINTED = 64
+"""Names in a scene whose objects have tints, at most: each takes rows of the table."""
 MOST_TOLD = 500
 """Most objects of a scene with words, hint and code of their own; the largest, if there are more."""
 
@@ -203,12 +205,12 @@ def object_tables(
     tinted, described = torch.zeros_like(rows), len(names)
     for index, scene in enumerate(words):
         # tints are drawn as objects of the same name that have them for hints, and no other words
-        first = {}
+        first: dict[str, int] = {}
         for place, name in enumerate(scene.names if scene.has_tints else (), 1):
-            if name not in first:
+            if name not in first and len(first) < _MOST_TINTED:
                 first[name] = len(names)
                 names += [name] * len(TINTS)
-            tinted[index, place] = first[name]
+            tinted[index, place] = first.get(name, 0)
     own += [""] * (len(names) - described)
     text_of += names[described:]
     colors = torch.cat([colors, tint_hints(len(names) - described).to(device)])

@@ -227,7 +227,7 @@ class GuidedViewsMixin:
             image_size: (height, width) of the views.
             latents: (B, V, channels, h, w) as generated for the scene's cameras; None draws a draft.
             scale: pixels that latents were generated for in a pixel of the views.
-            sunny: whether the sun shines on them, where there is one; the denoiser works without.
+            sunny: whether weather and sun are laid on them, where there are any; the denoiser works without.
 
         Returns:
             (B, V, 3, height, width) in [-1, 1].
@@ -281,19 +281,18 @@ class GuidedViewsMixin:
             seen.append(own_colored(objects, fine[0]))
             if sunny and scene.has_sun:
                 light.append(sun_factors(fine[0], scene.suns, self.config.taxonomy))
-            if sunny and outdoors:
+            if sunny and outdoors and Weather.is_said(prompts):
                 weather.append(Weather.of(fine[0], prompts))
         told = zip(words, scene.placed.hints, strict=True)
         colors = [one_color(each.phrases, hints, outdoors) for each, hints in told]
         scenes = zip(torch.stack(views, 1), torch.stack(seen, 1), colors, strict=True)
         colored = torch.stack([with_named_colors(*each, keeps_light=outdoors) for each in scenes])
         if weather:
-            around = Weather(*(torch.cat([getattr(one, name) for one in weather], 1) for name in ("snow", "shining")))
-            colored = around.snowed(colored)
+            colored = Weather.joined(weather).snowed(colored)
         if light:
             colored = sunlit(colored, torch.cat(light, 1))
         if weather:
-            colored = around.lit(colored)
+            colored = Weather.joined(weather).lit(colored)
         if latents is None or scale < 1:
             return colored[..., :height, :width]
         picture = colored[..., : round(height * scale), : round(width * scale)]

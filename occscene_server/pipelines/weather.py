@@ -40,7 +40,7 @@ class Weather:
 
     Args:
         snow: (B, V, h, w) how much of each pixel is under snow, 0 to 1.
-        shining: (B, V, h, w) int64, 0 for what does not shine, 1 for lit windows, 2 for lamps.
+        shining: (B, V, h, w) uint8, 0 for what does not shine, 1 for lit windows, 2 for lamps.
     """
 
     snow: Tensor
@@ -61,8 +61,20 @@ class Weather:
         share = ((buffer.normal[:, :, 2] - low) / (high - low)).clamp(0, 1)
         share = share * share * (3 - 2 * share) * _COVERED * torch.where(buffer.labels == _ROAD, _ON_ROADS, 1.0)
         bare = torch.isin(buffer.materials, torch.tensor(_BARE, device=share.device))
-        shining = sum((buffer.materials == row) * number for number, row in enumerate(_LIT, 1))
-        return cls(share * (snowy & ~bare), shining * dark)
+        shining = torch.zeros_like(buffer.materials, dtype=torch.uint8)
+        for number, row in enumerate(_LIT, 1):
+            shining[(buffer.materials == row) & dark] = number
+        return cls(share * (snowy & ~bare), shining)
+
+    @staticmethod
+    def is_said(prompts: Sequence[str]) -> bool:
+        """Whether any words ask for some."""
+        return any(words.search(prompt.lower()) for words in (_SNOWY, _DARK) for prompt in prompts)
+
+    @staticmethod
+    def joined(several: Sequence[Weather]) -> Weather:
+        """That of more views, from those of some views each."""
+        return Weather(torch.cat([one.snow for one in several], 1), torch.cat([one.shining for one in several], 1))
 
     def snowed(self, views: Tensor) -> Tensor:
         """Views (B, V, 3, h, w), sRGB in [-1, 1], under snow."""

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
@@ -12,8 +14,12 @@ from occscene.part_shapes import part_shape, triangulated
 from occscene.taxonomy import OUTDOOR
 from occscene.volumes import default_volume
 
+from occscene_server.geometry.grids import GridTensors
 from occscene_server.geometry.materials import MATERIALS
 from occscene_server.geometry.pixel_values import linear_from_srgb
+from occscene_server.geometry.tints import TINTS
+from occscene_server.pipelines import guided_decoding
+from occscene_server.pipelines.guided_decoding import scene_words
 from occscene_server.pipelines.occscene import OccScenePipeline
 from occscene_server.weights import bundled_models
 from tests.occscene_server.geometry.random_scenes import looking_at
@@ -115,3 +121,21 @@ def test_tyres_are_black_whatever_the_color_of_their_bus(streets: OccScenePipeli
     assert red[0] > 1.5 * red[1:].max()
     assert black.max() < 75
     assert np.ptp(black) < 30
+
+
+def test_tables_of_streets_with_many_names_stay_small(
+    streets: OccScenePipeline, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(guided_decoding, "_MOST_TINTED", 2)
+    grid, _, _ = scene()
+    names = ["bus", "zeppelin", "bus", "road roller", "zeppelin"]
+    crowded = replace(grid, objects=tuple(GridObject(number, name) for number, name in enumerate(names, 1)))
+    placed = GridTensors.from_grids([crowded])
+    words = [scene_words("a street", crowded)]
+    told = guided_decoding.object_tables(streets.text_encoder, streets.tokenizer, placed, words, torch.tensor([1]))
+    bus, zeppelin = told.tinted[0, 1].item(), told.tinted[0, 2].item()
+    assert told.tinted[0].tolist() == [0, bus, zeppelin, bus, 0, zeppelin]
+    assert {bus, zeppelin} == {len(names) + 1, len(names) + 1 + len(TINTS)}
+    assert len(told.table.hints) == len(names) + 1 + 2 * len(TINTS)
+    torch.testing.assert_close(told.table.hints[bus : bus + len(TINTS), :3], TINTS)
+    assert not told.table.colors[len(names) + 1 :].any(), "words of objects say nothing of tints"
