@@ -24,7 +24,7 @@ from occscene_server.evaluation.scene_scores import Generation
 from occscene_server.evaluation.segmenter import agreement, segment
 from occscene_server.evaluation.view_scores import Metrics
 from occscene_server.models.prompt_reading import read_prompt
-from occscene_server.pipelines.layout_composition import Composition, compose
+from occscene_server.pipelines.layout_composition import Composition, compose, sights
 from occscene_server.pipelines.occscene import OccScenePipeline
 from occscene_server.pipelines.scene_priors import ScenePriors
 from occscene_server.pipelines.text_to_scene import LayoutDraft
@@ -77,10 +77,13 @@ def generate_from_prompts(
         outdoors = taxonomy == OUTDOOR.name
         rig = street_rig(volume, width, height)[:views] if outdoors else default_rig(volume, views, width, height)
         if priors is not None:
-            placed, _ = compose(priors, Composition(prompt, seed, volume, with_parts=True))
+            # a room's cameras follow from its layout, those of a street are there before it, as an artist's are
+            cameras = rig if outdoors else ()
+            placed, _ = compose(priors, Composition(prompt, seed, volume, with_parts=True, cameras=cameras))
             if placed.layout.room is not None:
                 rig = room_rig(placed, views, width, height)
-            drafts = [LayoutDraft(placed, volume, priors.proposals(prompt), seed)]
+            propose = priors.proposals(prompt, sights(cameras, placed.world_from_layout))
+            drafts = [LayoutDraft(placed, volume, propose, seed)]
         output = pipe(prompt, rig, volume=volume, taxonomy=taxonomy, drafts=drafts, seed=seed, **generation.arguments())  # type: ignore[arg-type]
         yield TextScene(scene, rig, output.images, output.grid, drafts[0].placed if drafts else None)
 
