@@ -28,7 +28,7 @@ from occscene_server.geometry.object_boxes import ObjectBox, box_of_voxels, kept
 from occscene_server.geometry.placed_objects import PlacedObjects
 from occscene_server.geometry.sign_plates import sign_plates
 from occscene_server.geometry.sketches import are_several_boxes, is_sketch
-from occscene_server.geometry.solids import Bools, Floats, Ints
+from occscene_server.geometry.solids import Bools, Floats, Ints, Solids
 from occscene_server.geometry.street_layout import FOLLOWING, GROUND
 from occscene_server.geometry.vehicle_windows import with_windows
 from occscene_server.geometry.wheels import with_rims
@@ -50,6 +50,8 @@ _WITH_EDGES = frozenset(
 """Classes of streets that artists box without their eaves, mirrors and handlebars, unlike the boxes of layouts."""
 _WITH_WINDOWS = frozenset({"truck", "other-vehicle"})
 _WITH_WHEELS = _WITH_EDGES - {"building", "fence", "person"}
+_EITHER_WAY = _WITH_WHEELS - {"car", "truck"} | {"person"}
+"""Classes of streets whose boxes do not say where their front is, but for cars and trucks, which it matters little for."""
 _SIGN = "traffic sign"
 _SHELL = frozenset({"wall", "floor", "ceiling", "window", "road", "parking", "sidewalk", "other-ground", "terrain"})
 """Classes of what encloses a scene or lies below it."""
@@ -194,7 +196,20 @@ class BlockoutParts:
         corners = corners or {}
         # an artist's own two or three boxes say more of a body than the prior does; gaps of fences are below a voxel
         whole = {i for i in made if (i in corners and are_several_boxes(corners[i])) or made[i].class_name == "fence"}
-        return painted(grid, {i: obj for i, obj in made.items() if i not in whole}), made
+        voxels = {i: _either_way(obj) for i, obj in made.items() if i not in whole}
+        return painted(grid, voxels), made
+
+
+def _either_way(obj: LayoutObject) -> LayoutObject:
+    """An object of which nobody knows what is its front with all that it fills one way round or the other.
+
+    Where two shapes are equally likely, their union has the higher expected IoU.
+    """
+    if obj.class_name not in _EITHER_WAY:
+        return obj
+    solids = Solids.of_layout(obj.parts)
+    turned = solids.rotated(np.diag([-1.0, -1.0, 1.0]))
+    return replace(obj, parts=Solids.joined([solids, turned]).layout_parts())
 
 
 def _shared_seed(*of: object) -> int:
