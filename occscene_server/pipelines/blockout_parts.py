@@ -51,7 +51,7 @@ _WITH_EDGES = frozenset(
 _WITH_WINDOWS = frozenset({"truck", "other-vehicle"})
 _WITH_WHEELS = _WITH_EDGES - {"building", "fence", "person"}
 _EITHER_WAY = _WITH_WHEELS - {"car", "truck"} | {"person"}
-"""Classes of streets whose boxes do not say where their front is, but for cars and trucks, which it matters little for."""
+"""Classes of streets whose boxes do not say where their front is; of cars and trucks it matters little."""
 _SIGN = "traffic sign"
 _SHELL = frozenset({"wall", "floor", "ceiling", "window", "road", "parking", "sidewalk", "other-ground", "terrain"})
 """Classes of what encloses a scene or lies below it."""
