@@ -11,7 +11,7 @@ from occscene.taxonomy import OUTDOOR
 from occscene.volumes import default_volume
 
 from occscene_server.geometry.solids import BOX, Solids
-from occscene_server.pipelines.blockout_parts import BlockoutParts
+from occscene_server.pipelines.blockout_parts import BlockoutParts, painted
 from occscene_server.weights import bundled_parts_prior
 
 pytestmark = pytest.mark.weights
@@ -188,3 +188,26 @@ def test_a_mesh_of_many_corners_stays_as_it_is(writer: BlockoutParts) -> None:
     box = np.concatenate([BOX_CORNERS * size + center for center, size in CAR])
     dense = np.concatenate([box, np.random.default_rng(0).uniform(box.min(0), box.max(0), (400, 3))])
     assert refined(writer, "car", CAR, dense) == []
+
+
+def likeness_to_itself_turned(grid: SemanticGrid, place: np.ndarray) -> float:
+    """IoU of the object's voxels, within those of its box, with the same turned by half a turn."""
+    own = np.argwhere(place)
+    block = (grid.instances == 1)[tuple(slice(a, b + 1) for a, b in zip(own.min(0), own.max(0), strict=True))]
+    turned = block[::-1, ::-1]
+    return float((block & turned).sum() / (block | turned).sum())
+
+
+@pytest.mark.parametrize("class_name", ["bicyclist", "motorcycle", "car"])
+def test_voxels_of_what_may_face_either_way_are_those_of_both(writer: BlockoutParts, class_name: str) -> None:
+    size = (1.8, 4.4, 1.6) if class_name == "car" else (0.8, 2.0, 1.8)
+    middle = (0.0, 0.0, size[2] / 2)
+    given = blockout(class_name, [(middle, size)])
+    grid, made = writer.refine(given, "", None, {1: BOX_CORNERS * size + middle})
+    place = given.instances == 1
+    assert 0.05 < (grid.instances == 1).sum() / place.sum() < 0.9, "parts, not the box"
+    either, one = (likeness_to_itself_turned(each, place) for each in (grid, painted(given, made)))
+    if class_name == "car":
+        assert either == one
+    else:
+        assert either > one + 0.15
