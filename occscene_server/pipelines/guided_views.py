@@ -287,12 +287,11 @@ class GuidedViewsMixin:
         colors = [one_color(each.phrases, hints, outdoors) for each, hints in told]
         scenes = zip(torch.stack(views, 1), torch.stack(seen, 1), colors, strict=True)
         colored = torch.stack([with_named_colors(*each, keeps_light=outdoors) for each in scenes])
-        if weather:
-            colored = Weather.joined(weather).snowed(colored)
+        around = Weather.joined(weather) if weather else None
+        colored = colored if around is None else around.snowed(colored)
         if light:
             colored = sunlit(colored, torch.cat(light, 1))
-        if weather:
-            colored = Weather.joined(weather).lit(colored)
+        colored = colored if around is None else around.lit(colored)
         if latents is None or scale < 1:
             return colored[..., :height, :width]
         picture = colored[..., : round(height * scale), : round(width * scale)]

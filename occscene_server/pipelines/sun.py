@@ -14,10 +14,14 @@ from occscene_server.geometry.mesh_parts import rows_by_object
 
 Floats = NDArray[np.float64]
 
+DARK = (
+    r"dusk|twilight|(at|by) night|night(fall|-?time| sky)|blue hour|"
+    r"lamps? (lit|((switched|turned) )?on(?=\s*([,.;:!?)]|$|(and|at|in|after)\b)))"
+)
+"""Words of an hour at which lamps are lit, as a regular expression; lamps on posts, or on the left, are only there."""
 _WITHOUT = re.compile(
-    r"\b(overcast|cloudy|gr[ae]y (sky|daylight|light)|rain(y|ing)?|wet|snow(y|ing)?\b(?!-)|fog(gy)?|misty|dusk|"
-    r"twilight|(at|by) night|night(fall|time| sky)|blue hour|lamp ?light|moon(light)?|"
-    r"lamps? (lit|on(?! (the|both|either|each|one|a)\b)))\b"
+    r"\b(overcast|cloudy|gr[ae]y (sky|daylight|light)|rain(y|ing)?|wet|snow(y|ing)?\b(?!-)|fog(gy)?|misty|"
+    rf"lamp ?light|moon(light)?|{DARK})\b"
 )
 """Words of a light without sun."""
 _HEIGHTS = (

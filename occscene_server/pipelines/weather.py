@@ -17,12 +17,10 @@ from torch import Tensor
 from occscene_server.geometry.gbuffer import GBuffer
 from occscene_server.geometry.materials import LEAVES, MATERIALS
 from occscene_server.geometry.pixel_values import linear_from_srgb, srgb_from_linear
+from occscene_server.pipelines.sun import DARK
 
 _SNOWY = re.compile(r"\b(snow(y|ing|ed|fall)?|snow-covered)\b(?!-)")
-_DARK = re.compile(
-    r"\b(dusk|twilight|nightfall|night-?time|(at|by) night|night sky|blue hour|lamps? lit|windows? lit|lit windows?|"
-    r"lamps? (switched |turned )?on(?! (the|both|either|each|one|a)\b))\b"
-)
+_DARK = re.compile(rf"\b({DARK}|windows? lit(?! by)|lit windows?)\b")
 _SNOW, _LIT_ROOM, _LAMP = (0.62, 0.65, 0.71), (0.85, 0.61, 0.32), (0.95, 0.86, 0.66)
 """Linear RGB in a view."""
 _STEEP, _FLAT, _COVERED = (0.55, 0.25), (0.8, 0.6), 0.85
@@ -50,12 +48,8 @@ class Weather:
     def of(cls, buffer: GBuffer, prompts: Sequence[str]) -> Weather:
         """The weather of B streets, as what is seen of them has it."""
         said = [prompt.lower() for prompt in prompts]
-        snowy, dark = (
-            torch.tensor([bool(words.search(prompt)) for prompt in said], device=buffer.depth.device)[
-                :, None, None, None
-            ]
-            for words in (_SNOWY, _DARK)
-        )
+        asked = [[bool(words.search(prompt)) for prompt in said] for words in (_SNOWY, _DARK)]
+        snowy, dark = torch.tensor(asked, device=buffer.depth.device)[:, :, None, None, None]
         is_leaf = buffer.materials == LEAVES
         low, high = (torch.where(is_leaf, of_leaves, of_all) for of_all, of_leaves in (_STEEP, _FLAT))
         share = ((buffer.normal[:, :, 2] - low) / (high - low)).clamp(0, 1)

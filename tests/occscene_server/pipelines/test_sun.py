@@ -39,7 +39,7 @@ def test_words_of_the_studio_say_how_high_its_sun_is() -> None:
     "prompt",
     [
         "", "a red sofa", "a sunflower in a vase", "a golden lamp on a nightstand", "at night, the sunny side is dark",
-        "an overcast morning", "a sunny street, lamps on",
+        "an overcast morning", "a sunny street, lamps on", "sunny, lamps on and",
         "sun, a lamp on, dusk", "Rainy street, no sun", "a street in the fog",
     ],
 )  # fmt: skip
@@ -51,7 +51,8 @@ def test_other_words_say_nothing_of_a_sun(prompt: str) -> None:
     ("prompt", "height"),
     [
         ("Sunny!", 42.0), ("a snow-white wall in bright sunshine", 42.0), ("BLUE SKY", 42.0), ("at sunset", 13.0),
-        ("two street lamps on the left, on a clear day", 42.0), ("a lamp on both sides, low sun", 13.0),
+        ("two street lamps on the left, on a clear day", 42.0), ("lamps on wooden posts, in bright sunshine", 42.0),
+        ("a lamp on both sides, low sun", 13.0),
         ("in the golden hour", 13.0), ("a morning in the kitchen", 26.0), ("a nightstand in the midday sun", 42.0),
     ],
 )  # fmt: skip

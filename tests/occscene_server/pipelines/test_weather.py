@@ -61,7 +61,16 @@ def test_windows_of_some_rooms_shine_after_dusk(prompt: str) -> None:
 
 @pytest.mark.parametrize(
     "prompt",
-    ["", "a street on a clear day", "a snow-white house", "two street lamps on the left", "an overcast morning"],
+    [
+        "",
+        "a street on a clear day",
+        "a snow-white house",
+        "two street lamps on the left",
+        "lamps on wooden posts",
+        "windows lit by the sun",
+        "a street in sunlit windows",
+        "an overcast morning",
+    ],
 )
 def test_other_words_change_nothing(prompt: str) -> None:
     assert torch.equal(under(prompt), GRAY[0, 0, :, 0])
